@@ -1,0 +1,38 @@
+//! vpcedns: the private-DNS resolver for VPC interface endpoints.
+//!
+//! One sentence: endpoints in, right answers out, and each change is one pointer swap.
+//!
+//! ```text
+//! source  ->  model  ->  snapshot  ->  answer  ->  wire
+//!   files      what       what each     what to     octets
+//!   JSON       there is   client sees   say, why
+//! ```
+//!
+//! The modules stand in the order of the flow; each may use those above it in this list and none below.
+//! `tests/architecture.rs` holds them to it. What must stay true is in ARCHITECTURE.md as I1 to I9.
+
+pub mod problem;
+
+pub mod naming;
+
+pub mod model;
+
+pub mod snapshot;
+
+pub mod answer;
+
+pub mod wire;
+
+pub mod config;
+
+pub mod source;
+
+pub mod forward;
+
+pub mod reload;
+
+pub mod serve;
+
+pub mod observe;
+
+pub mod cli;

@@ -1,0 +1,190 @@
+//! What sources hand to the model: every object as it was written, each value with its place.
+//!
+//! Values are well formed on their own (an id is an id); whether they fit together is for `model::check`.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::{Mode, RecordIpType, State};
+use crate::naming::{DnsName, EndpointId, InterfaceId, Region, ServiceName, SubnetId, Suffix, VpcId, ZoneName};
+use crate::problem::{At, Place};
+
+/// One object of a source and the place where it begins.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// The object's first line.
+    pub place: Place,
+    /// The object.
+    pub object: Object,
+}
+
+/// The kinds of object that a source can hold.
+#[derive(Clone, Debug)]
+pub enum Object {
+    /// `[[vpc]]`
+    Vpc(VpcInput),
+    /// `[[subnet]]`
+    Subnet(SubnetInput),
+    /// `[[vpc_endpoint]]`
+    Endpoint(EndpointInput),
+    /// `[[vpc_endpoint_service]]`
+    Service(ServiceInput),
+    /// `[[hosted_zone]]`
+    HostedZone(HostedZoneInput),
+    /// `[[resolver_rule]]`
+    Rule(RuleInput),
+}
+
+/// A VPC as written.
+#[derive(Clone, Debug)]
+pub struct VpcInput {
+    /// Its id.
+    pub vpc_id: At<VpcId>,
+    /// The region it is in.
+    pub region: At<Region>,
+    /// Its address blocks, IPv4 and IPv6.
+    pub cidr_blocks: Vec<At<IpNet>>,
+    /// `enableDnsSupport`.
+    pub enable_dns_support: bool,
+    /// `enableDnsHostnames`.
+    pub enable_dns_hostnames: bool,
+    /// Whoever reaches one of these addresses is a client of this VPC.
+    pub listeners: Vec<At<SocketAddr>>,
+}
+
+/// A subnet as written.
+#[derive(Clone, Debug)]
+pub struct SubnetInput {
+    /// Its id.
+    pub subnet_id: At<SubnetId>,
+    /// The VPC it is part of.
+    pub vpc_id: At<VpcId>,
+    /// The availability zone by name (`us-east-1a`), not by id.
+    pub availability_zone: At<ZoneName>,
+    /// Its address blocks: one IPv4, perhaps one IPv6.
+    pub cidr_blocks: Vec<At<IpNet>>,
+}
+
+/// An interface endpoint as written.
+#[derive(Clone, Debug)]
+pub struct EndpointInput {
+    /// Its id.
+    pub vpc_endpoint_id: At<EndpointId>,
+    /// The VPC it is in.
+    pub vpc_id: At<VpcId>,
+    /// The service it leads to.
+    pub service_name: At<ServiceName>,
+    /// Whether the service's own name answers with the endpoint; `None`: on where the service has such a name.
+    pub private_dns_enabled: Option<At<bool>>,
+    /// The private names are only for queries that enter by an inbound resolver endpoint (S3's option).
+    pub inbound_resolver_only: bool,
+    /// Where the endpoint is in its life.
+    pub state: State,
+    /// The eight characters behind the id in its names; `None`: derived from the id.
+    pub dns_suffix: Option<At<Suffix>>,
+    /// Which address records its names have.
+    pub dns_record_ip_type: RecordIpType,
+    /// What happens to unknown names below a private name.
+    pub private_dns_mode: Mode,
+    /// Names that the source gave (`DnsEntries`); they override the catalogue.
+    pub given_names: Option<GivenNames>,
+    /// Its network interfaces.
+    pub network_interfaces: Vec<InterfaceInput>,
+}
+
+/// Names read out of `DnsEntries`.
+#[derive(Clone, Debug)]
+pub struct GivenNames {
+    /// What follows the endpoint's own label: `ec2.us-east-1.vpce.amazonaws.com`; `None` if no entry follows the grammar.
+    pub base: Option<DnsName>,
+    /// The endpoint's names were given with `*.` in front.
+    pub wildcard: bool,
+    /// The private names; `None` if the source says nothing about them (private DNS was off).
+    pub private: Option<Vec<DnsName>>,
+}
+
+/// A network interface of an endpoint as written.
+#[derive(Clone, Debug)]
+pub struct InterfaceInput {
+    /// Its id.
+    pub network_interface_id: At<InterfaceId>,
+    /// The subnet it is in.
+    pub subnet_id: At<SubnetId>,
+    /// Its IPv4 address.
+    pub private_ip_address: Option<At<Ipv4Addr>>,
+    /// Its IPv6 address.
+    pub ipv6_address: Option<At<Ipv6Addr>>,
+}
+
+/// A service as written: one that is not in the catalogue, or that overrides it.
+#[derive(Clone, Debug)]
+pub struct ServiceInput {
+    /// Its name.
+    pub service_name: At<ServiceName>,
+    /// What follows an endpoint's own label in its names; `None`: by the catalogue or the rule.
+    pub base_endpoint_dns_name: Option<At<DnsName>>,
+    /// Its private names; `None`: by the catalogue or the rule.
+    pub private_dns_names: Option<Vec<At<DnsName>>>,
+    /// Zones in which it is offered; empty: everywhere.
+    pub availability_zones: Vec<At<ZoneName>>,
+}
+
+/// A private hosted zone as written.
+#[derive(Clone, Debug)]
+pub struct HostedZoneInput {
+    /// Its apex.
+    pub name: At<DnsName>,
+    /// The VPCs that see it; empty: every VPC.
+    pub vpc_ids: Vec<At<VpcId>>,
+    /// What happens to names that it does not have.
+    pub mode: Mode,
+    /// Its records; SOA and NS at the apex come of themselves.
+    pub records: Vec<RecordInput>,
+}
+
+/// A record set of a hosted zone as written.
+#[derive(Clone, Debug)]
+pub struct RecordInput {
+    /// Owner, absolute.
+    pub name: At<DnsName>,
+    /// Data.
+    pub data: RecordData,
+}
+
+/// What a record set holds.
+#[derive(Clone, Debug)]
+pub enum RecordData {
+    /// Record data in wire form, one entry a record.
+    Records {
+        /// RR type.
+        rtype: u16,
+        /// Seconds.
+        ttl: u32,
+        /// Uncompressed record data.
+        rdata: Vec<At<Box<[u8]>>>,
+    },
+    /// The addresses of an endpoint, whatever they are at the time.
+    Alias(At<EndpointId>),
+}
+
+/// A resolver rule as written.
+#[derive(Clone, Debug)]
+pub struct RuleInput {
+    /// The name at and below which it holds.
+    pub domain_name: At<DnsName>,
+    /// What to do there.
+    pub action: RuleAction,
+    /// The VPCs for which it holds; empty: every client.
+    pub vpc_ids: Vec<At<VpcId>>,
+}
+
+/// What a resolver rule does with a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuleAction {
+    /// `FORWARD`: asks these resolvers, in order.
+    Forward(Arc<[SocketAddr]>),
+    /// `SYSTEM`: carves a name out of a wider FORWARD rule; resolved as if no rule were there.
+    System,
+}

@@ -1,0 +1,148 @@
+//! Record data in presentation format (`10 mail.example.`) to wire form, at load time.
+
+use hickory_proto::rr::{RData, RecordType};
+use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
+
+/// Why a text is no record data of its type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RdataError {
+    /// The type has no presentation format that is known here.
+    #[error("records of type {0} cannot be written here")]
+    Type(String),
+    /// The text does not fit the type.
+    #[error("'{text}' is no {rtype} record data: {why}")]
+    Data {
+        /// As written.
+        text: String,
+        /// Of which type it was meant to be.
+        rtype: String,
+        /// The parser's words.
+        why: String,
+    },
+}
+
+/// The number of a record type by its mnemonic, in any case (IANA "Resource Record (RR) TYPEs"), or `TYPEnnn` (RFC 3597 5).
+pub fn parse_rtype(text: &str) -> Option<u16> {
+    let upper = text.to_ascii_uppercase();
+    if let Some(number) = upper.strip_prefix("TYPE") {
+        return number.parse().ok();
+    }
+    upper.parse::<RecordType>().ok().map(u16::from)
+}
+
+/// The mnemonic of a record type, `TYPEnnn` for one without (RFC 3597 5).
+pub fn rtype_name(rtype: u16) -> String {
+    match RecordType::from(rtype) {
+        RecordType::Unknown(number) => format!("TYPE{number}"),
+        known => known.to_string(),
+    }
+}
+
+/// Record data of type `rtype` in uncompressed wire form.
+///
+/// Names in it are absolute, with or without a final dot, as in Route 53 record values.
+pub fn parse_rdata(rtype: u16, text: &str) -> Result<Box<[u8]>, RdataError> {
+    let kind = RecordType::from(rtype);
+    let bad = |why: String| RdataError::Data { text: text.to_owned(), rtype: rtype_name(rtype), why };
+    if !matches!(
+        kind,
+        RecordType::A
+            | RecordType::AAAA
+            | RecordType::CAA
+            | RecordType::CNAME
+            | RecordType::HTTPS
+            | RecordType::MX
+            | RecordType::NAPTR
+            | RecordType::NS
+            | RecordType::PTR
+            | RecordType::SRV
+            | RecordType::SSHFP
+            | RecordType::SVCB
+            | RecordType::TLSA
+            | RecordType::TXT
+    ) {
+        return Err(RdataError::Type(rtype_name(rtype)));
+    }
+    if kind == RecordType::TXT {
+        return txt(text).map_err(bad);
+    }
+    let data = RData::try_from_str(kind, text).map_err(|e| bad(e.to_string()))?;
+    let mut wire = Vec::new();
+    let mut encoder = BinEncoder::new(&mut wire);
+    encoder.set_name_encoding(NameEncoding::Uncompressed);
+    data.emit(&mut encoder).map_err(|e| bad(e.to_string()))?;
+    Ok(wire.into())
+}
+
+/// Character strings of at most 255 octets (RFC 1035 3.3.14): quoted ones as they stand, else one for each word.
+fn txt(text: &str) -> Result<Box<[u8]>, String> {
+    let mut strings: Vec<Vec<u8>> = Vec::new();
+    let mut rest = text.trim_start().bytes().peekable();
+    while let Some(first) = rest.next() {
+        let quoted = first == b'"';
+        let mut string = if quoted { vec![] } else { vec![first] };
+        loop {
+            match rest.next() {
+                Some(b'"') if quoted => break,
+                None if quoted => return Err("a quoted string does not end".into()),
+                Some(b' ' | b'\t') | None if !quoted => break,
+                Some(b'\\') => string.push(rest.next().ok_or("a backslash at the end")?),
+                Some(octet) => string.push(octet),
+                None => break,
+            }
+        }
+        strings.push(string);
+        while rest.peek().is_some_and(u8::is_ascii_whitespace) {
+            rest.next();
+        }
+    }
+    if strings.is_empty() {
+        strings.push(vec![]);
+    }
+    let mut wire = Vec::new();
+    for string in strings {
+        // a long string is what people mean by one value: it goes out in pieces (RFC 7208 3.3)
+        for piece in if string.is_empty() { vec![&string[..]] } else { string.chunks(255).collect() } {
+            wire.push(piece.len() as u8);
+            wire.extend_from_slice(piece);
+        }
+    }
+    Ok(wire.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(rtype: &str, text: &str) -> Result<Vec<u8>, RdataError> {
+        parse_rdata(parse_rtype(rtype).unwrap(), text).map(Vec::from)
+    }
+
+    #[test]
+    fn wire_of_common_types() {
+        assert_eq!(parse("A", "10.0.9.9").unwrap(), [10, 0, 9, 9]);
+        assert_eq!(parse("cname", "db.corp.example.").unwrap(), b"\x02db\x04corp\x07example\x00");
+        assert_eq!(parse("MX", "10 mail.corp.example.").unwrap(), b"\x00\x0a\x04mail\x04corp\x07example\x00");
+        assert_eq!(parse("TXT", "\"a b\" c").unwrap(), b"\x03a b\x01c");
+        assert_eq!(parse("TXT", &format!("\"{}\"", "x".repeat(256))).unwrap().len(), 258);
+        assert_eq!(parse("SRV", "0 0 22 h.example.").unwrap(), b"\x00\x00\x00\x00\x00\x16\x01h\x07example\x00");
+    }
+
+    #[test]
+    fn bad_data_is_named() {
+        for (rtype, text) in
+            [("A", "10.0.9"), ("A", "::1"), ("MX", "mail"), ("TXT", "\"open"), ("AAAA", "10.0.0.1"), ("SOA", "x")]
+        {
+            assert!(parse(rtype, text).is_err(), "{rtype} {text}");
+        }
+    }
+
+    #[test]
+    fn types_by_name_and_number() {
+        assert_eq!(parse_rtype("aaaa"), Some(28));
+        assert_eq!(parse_rtype("TYPE65400"), Some(65400));
+        assert_eq!(parse_rtype("NOPE"), None);
+        assert_eq!(rtype_name(65), "HTTPS");
+        assert_eq!(rtype_name(65400), "TYPE65400");
+    }
+}

@@ -1,0 +1,143 @@
+//! The grammar of endpoint hostnames (AWS PrivateLink guide, "DNS names"):
+//!
+//! ```text
+//! regional   <endpoint id>-<suffix>.<base>
+//! zonal      <endpoint id>-<suffix>-<zone name>.<base>
+//! ```
+
+use std::fmt;
+use std::hash::Hasher;
+use std::str::FromStr;
+
+use siphasher::sip::SipHasher24;
+
+use super::id::EndpointId;
+use super::name::DnsName;
+use super::service::{Service, ZoneName};
+
+/// The eight characters `[a-z0-9]` behind an endpoint's id in its names; one per endpoint.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Suffix([u8; 8]);
+
+/// The text is not eight characters of `[a-z0-9]`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is no suffix: expected 8 characters of a-z and 0-9")]
+pub struct SuffixError(String);
+
+impl Suffix {
+    /// The suffix of an endpoint for which no source gives one: the same for ever, whatever the machine.
+    pub fn derive(id: EndpointId) -> Self {
+        const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+        let mut hasher = SipHasher24::new();
+        hasher.write(id.to_string().as_bytes());
+        let mut rest = hasher.finish();
+        Self(std::array::from_fn(|_| {
+            let digit = rest % 36;
+            rest /= 36;
+            ALPHABET.get(digit as usize).copied().unwrap_or(b'0')
+        }))
+    }
+
+    /// The characters.
+    pub fn bytes(&self) -> &[u8; 8] {
+        &self.0
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let suffix: [u8; 8] = bytes.try_into().ok()?;
+        suffix.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()).then_some(Self(suffix))
+    }
+}
+
+impl FromStr for Suffix {
+    type Err = SuffixError;
+    fn from_str(text: &str) -> Result<Self, SuffixError> {
+        Self::parse(text.as_bytes()).ok_or_else(|| SuffixError(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Suffix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|&b| write!(f, "{}", char::from(b)))
+    }
+}
+
+impl fmt::Debug for Suffix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// The first label of an endpoint hostname, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostLabel<'a> {
+    /// The endpoint.
+    pub id: EndpointId,
+    /// Its suffix.
+    pub suffix: Suffix,
+    /// The zone name of a zonal name; `None` for the regional one.
+    pub zone: Option<&'a [u8]>,
+}
+
+/// Takes a lower-case label apart; `None` if it does not follow the grammar. Allocates nothing.
+pub fn parse_label(label: &[u8]) -> Option<HostLabel<'_>> {
+    let rest = label.strip_prefix(EndpointId::PREFIX.as_bytes())?;
+    let digits = rest.iter().position(|&b| b == b'-')?;
+    let id = EndpointId::from_hex(rest.get(..digits)?)?;
+    let rest = rest.get(digits + 1..)?;
+    let suffix = Suffix::parse(rest.get(..8)?)?;
+    let zone = match rest.get(8..)? {
+        [] => None,
+        [b'-', zone @ ..] if !zone.is_empty() => Some(zone),
+        _ => return None,
+    };
+    Some(HostLabel { id, suffix, zone })
+}
+
+/// The regional name of an endpoint; `None` if it would be longer than a name can be.
+pub fn regional(id: EndpointId, suffix: Suffix, service: &Service) -> Option<DnsName> {
+    service.base.prepend(&format!("{id}-{suffix}")).ok()
+}
+
+/// The name of an endpoint in one zone; `None` if it would be longer than a name can be.
+pub fn zonal(id: EndpointId, suffix: Suffix, zone: &ZoneName, service: &Service) -> Option<DnsName> {
+    service.base.prepend(&format!("{id}-{suffix}-{zone}")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_come_apart() {
+        let label = parse_label(b"vpce-088d25a4bbf4a7abc-ks83awe7").unwrap();
+        assert_eq!(
+            (label.id.to_string(), label.suffix.to_string(), label.zone),
+            ("vpce-088d25a4bbf4a7abc".into(), "ks83awe7".into(), None)
+        );
+        let label = parse_label(b"vpce-088d25a4bbf4a7abc-ks83awe7-us-east-1a").unwrap();
+        assert_eq!(label.zone, Some(&b"us-east-1a"[..]));
+        assert!(parse_label(b"vpce-1a2b3c4d-5e6f7a8b").is_some());
+        for bad in [
+            &b"vpce-088d25a4bbf4a7abc"[..],
+            b"vpce-088d25a4bbf4a7abc-",
+            b"vpce-088d25a4bbf4a7abc-ks83awe",
+            b"vpce-088d25a4bbf4a7abc-ks83awe7-",
+            b"vpce-088d25a4bbf4a7abc-ks83awe7x",
+            b"vpce-088d25a4bbf4a7abc-KS83AWE7",
+            b"vpce-svc-0e123abc123198abc-ks83awe7",
+            b"vpce-",
+            b"",
+        ] {
+            assert_eq!(parse_label(bad), None, "{bad:?}");
+        }
+    }
+
+    /// Names that people wrote down must not change with a release.
+    #[test]
+    fn derived_suffixes_are_for_ever() {
+        let suffix = |id: &str| Suffix::derive(id.parse().unwrap()).to_string();
+        assert_eq!(suffix("vpce-088d25a4bbf4a7abc"), "sysp409k");
+        assert_ne!(suffix("vpce-088d25a4bbf4a7abd"), suffix("vpce-088d25a4bbf4a7abc"));
+    }
+}

@@ -1,0 +1,141 @@
+//! Resource ids: a prefix and 8 or 17 hex digits, packed into nine octets.
+//!
+//! EC2 gave out 8 digits before 2018 and gives 17 today; both are in use (AWS "Longer resource IDs").
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The digits of an id: 68 bits for 17 digits, and the number of digits in the spare half octet.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Digits([u8; 9]);
+
+const LONG: u8 = 0x10;
+
+impl Digits {
+    fn parse(hex: &[u8]) -> Option<Self> {
+        if hex.len() != 8 && hex.len() != 17 {
+            return None;
+        }
+        let mut value: u128 = 0;
+        for &digit in hex {
+            let digit = match digit {
+                b'0'..=b'9' => digit - b'0',
+                b'a'..=b'f' => digit - b'a' + 10,
+                _ => return None,
+            };
+            value = (value << 4) | u128::from(digit);
+        }
+        let [.., top, a, b, c, d, e, f, g, h] = value.to_be_bytes();
+        let top = if hex.len() == 17 { top | LONG } else { top };
+        Some(Self([top, a, b, c, d, e, f, g, h]))
+    }
+
+    fn fmt(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [top, low @ ..] = self.0;
+        let low = u64::from_be_bytes(low);
+        if top & LONG == 0 { write!(f, "{low:08x}") } else { write!(f, "{:x}{low:016x}", top & 0x0f) }
+    }
+
+    /// The low 64 bits, which differ between any two ids in practice: input of hash tables.
+    fn low(self) -> u64 {
+        let [_, low @ ..] = self.0;
+        u64::from_be_bytes(low)
+    }
+}
+
+/// Why a text is no resource id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{text}' is no id: expected '{prefix}' and 8 or 17 lower-case hex digits")]
+pub struct IdError {
+    text: String,
+    prefix: &'static str,
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Digits);
+
+        impl $name {
+            /// What every id of this kind begins with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// The id whose digits are `hex`: 8 or 17 lower-case hex digits, the prefix left out.
+            pub fn from_hex(hex: &[u8]) -> Option<Self> {
+                Digits::parse(hex).map(Self)
+            }
+
+            /// 64 bits that tell ids apart, for hash tables; not unique by contract.
+            pub fn low_bits(self) -> u64 {
+                self.0.low()
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                text.strip_prefix($prefix)
+                    .and_then(|hex| Self::from_hex(hex.as_bytes()))
+                    .ok_or_else(|| IdError { text: text.to_owned(), prefix: $prefix })
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str($prefix)?;
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{self}")
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A VPC, `vpc-...`.
+    VpcId = "vpc-";
+    /// A subnet of a VPC, `subnet-...`.
+    SubnetId = "subnet-";
+    /// A network interface (ENI), `eni-...`.
+    InterfaceId = "eni-";
+    /// An interface endpoint, `vpce-...`.
+    EndpointId = "vpce-";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_round_trip() {
+        for text in
+            ["vpc-ec43eb89", "vpc-00000000", "vpc-0123456789abcdef0", "vpc-fffffffffffffffff", "vpc-00000000000000000"]
+        {
+            assert_eq!(text.parse::<VpcId>().unwrap().to_string(), text);
+        }
+        assert_ne!("vpc-00000000".parse::<VpcId>(), "vpc-00000000000000000".parse::<VpcId>());
+        assert_eq!(size_of::<EndpointId>(), 9);
+    }
+
+    #[test]
+    fn malformed_ids_are_refused() {
+        for text in [
+            "",
+            "vpc-",
+            "vpc-1",
+            "vpc-EC43EB89",
+            "subnet-ec43eb89",
+            "vpc-ec43eb89a",
+            "vpc-0123456789abcdefg",
+            "vpce-svc-0123456789abcdef0",
+        ] {
+            assert!(text.parse::<VpcId>().is_err(), "{text}");
+        }
+        assert!("vpce-svc-0123456789abcdef0".parse::<EndpointId>().is_err());
+    }
+}

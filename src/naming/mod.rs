@@ -1,0 +1,17 @@
+//! Names: ids, domain names, and the rules by which AWS makes the one out of the other.
+//!
+//! Pure: knows no file, no clock and no model.
+
+mod catalogue;
+mod hostname;
+mod id;
+mod name;
+mod partition;
+mod service;
+
+pub use catalogue::{Evidence, resolve};
+pub use hostname::{HostLabel, Suffix, SuffixError, parse_label, regional, zonal};
+pub use id::{EndpointId, IdError, InterfaceId, SubnetId, VpcId};
+pub use name::{DnsName, MAX_LABEL, MAX_NAME, NameError, labels, write_wire};
+pub use partition::{Partition, partition_of};
+pub use service::{Region, Service, ServiceName, ServiceNameError, ZoneName};

@@ -1,0 +1,130 @@
+//! What is wrong with what an operator wrote, where, and what to do about it.
+//!
+//! One type for `check`, the log, metrics and readiness. Knows no file system: a place is words.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Where something was said.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The file as the user named it, or another source such as `--forward`.
+    pub file: Arc<str>,
+    /// Line, from 1; 0 where the place is the whole file.
+    pub line: u32,
+    /// Column in characters, from 1; 0 where the place is the whole line.
+    pub column: u32,
+}
+
+impl Place {
+    /// The whole of `file`.
+    pub fn whole(file: impl Into<Arc<str>>) -> Self {
+        Self { file: file.into(), line: 0, column: 0 }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.line, self.column) {
+            (0, _) => write!(f, "{}", self.file),
+            (line, 0) => write!(f, "{}:{line}", self.file),
+            (line, column) => write!(f, "{}:{line}:{column}", self.file),
+        }
+    }
+}
+
+/// A value with the place where it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct At<T> {
+    /// What was written.
+    pub value: T,
+    /// Where.
+    pub place: Place,
+}
+
+impl<T> At<T> {
+    /// `value`, as written at `place`.
+    pub fn new(value: T, place: Place) -> Self {
+        Self { value, place }
+    }
+}
+
+/// Whether a problem keeps the load from being served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Nothing of this load is served; the last good one stays (invariant I5).
+    Error,
+    /// Served, but probably not what was meant.
+    Warning,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// Where it is.
+    pub place: Place,
+    /// Whether it keeps the load from being served.
+    pub severity: Severity,
+    /// What is wrong, with the value in question, without a final full stop.
+    pub what: String,
+    /// What to do about it; empty where `what` says it all.
+    pub hint: String,
+}
+
+impl Problem {
+    /// A problem that keeps the load from being served.
+    pub fn error(place: Place, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { place, severity: Severity::Error, what: what.into(), hint: hint.into() }
+    }
+
+    /// A problem that is served all the same.
+    pub fn warning(place: Place, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { place, severity: Severity::Warning, what: what.into(), hint: hint.into() }
+    }
+
+    /// True when it keeps the load from being served.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+/// `zones/a.toml:3:9: error: what is wrong` and, on a line of its own, `  hint: what to do`.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(f, "{}: {severity}: {}", self.place, self.what)?;
+        if self.hint.is_empty() { Ok(()) } else { write!(f, "\n  hint: {}", self.hint) }
+    }
+}
+
+/// The known word nearest to `unknown`, if one is near enough to be meant.
+pub fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|word| (strsim::damerau_levenshtein(unknown, word), word))
+        .min()
+        .filter(|(distance, word)| *distance <= word.len().max(unknown.len()).div_ceil(3))
+        .map(|(_, word)| word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_place_severity_and_hint() {
+        let place = Place { file: "zones/a.toml".into(), line: 3, column: 9 };
+        let problem = Problem::error(place, "unknown key 'vpcid'", "did you mean 'vpc_id'?");
+        assert_eq!(problem.to_string(), "zones/a.toml:3:9: error: unknown key 'vpcid'\n  hint: did you mean 'vpc_id'?");
+        assert_eq!(Problem::warning(Place::whole("x"), "w", "").to_string(), "x: warning: w");
+    }
+
+    #[test]
+    fn nearest_is_near() {
+        assert_eq!(nearest("vpcid", ["vpc_id", "region"]), Some("vpc_id"));
+        assert_eq!(nearest("zzz", ["vpc_id", "region"]), None);
+    }
+}
