@@ -1,1 +1,296 @@
-//! answer
+//! What to say to a question: a pure function of snapshot, client and question (invariant I1).
+//!
+//! [`answer`] is the list of rules from top to bottom, one early return for each:
+//!
+//! | rule | file |
+//! |---|---|
+//! | clients that are not served | here |
+//! | endpoint hostnames, one answer for everybody | `endpoint.rs` |
+//! | private names of endpoints | `private.rs` |
+//! | hosted zones (RFC 1034, RFC 4592) | `hosted.rs` |
+//! | instance names and addresses | `instance.rs` |
+//! | what is nobody's: forwarded, refused, or NXDOMAIN | here |
+
+mod advice;
+mod decision;
+mod endpoint;
+mod hosted;
+mod instance;
+mod private;
+mod question;
+mod trace;
+
+pub use advice::advice;
+pub(crate) use decision::instance_name;
+pub use decision::{Addresses, Authority, Data, Decision, Forward, Part, Rcode, Reason, Reply};
+pub use question::{Name, NameBuf, Question, rtype};
+pub use trace::{NoTrace, Trace};
+
+use crate::model::RuleAction;
+use crate::naming::DnsName;
+use crate::snapshot::{self, Access, Client, Snapshot};
+use decision::Wire;
+
+/// TTL of endpoint, private and instance names, and of negative answers: 60 seconds, as the VPC resolver gives.
+pub const TTL: u32 = 60;
+/// TTL of a private zone's SOA when it is asked for (Route 53 guide, "The start of authority (SOA) record").
+pub const SOA_TTL: u32 = 900;
+/// TTL of a private zone's NS (Route 53 guide, "Name servers (NS) record").
+pub const NS_TTL: u32 = 172_800;
+
+/// Aliases followed for one question. Unbound stops at 11, named at 16.
+const MAX_CHAIN: usize = 11;
+
+/// Everything that a rule needs to know.
+struct Ask<'s, 'q> {
+    snapshot: &'s Snapshot,
+    client: Client<'s>,
+    name: Name<'q>,
+    rtype: u16,
+    rotation: u32,
+}
+
+/// What a rule finds.
+enum Found<'s> {
+    /// This is the answer.
+    Reply(Reply<'s>),
+    /// An alias of the zone leads to another name.
+    Alias(Part<'s>, &'s DnsName, Reason<'s>),
+    /// The rule has nothing to say; a reason if it might have had.
+    Nothing(Option<Reason<'s>>),
+}
+
+/// Decides what to say to `question`. `rotation` moves on the order of addresses; `trace` is told each step.
+pub fn answer<'s, T: Trace>(
+    snapshot: &'s Snapshot,
+    client: Client<'s>,
+    question: &Question<'_>,
+    rotation: u32,
+    trace: &mut T,
+) -> Decision<'s> {
+    if let Some(refusal) = refuse_client(client, trace) {
+        return refusal;
+    }
+    let ask = Ask { snapshot, client, name: question.name, rtype: question.rtype, rotation };
+    let (part, target, reason) = match one_name(&ask, question.recursion_desired, trace) {
+        Step::Done(decision) => return decision,
+        Step::Alias(part, target, reason) => (part, target, reason),
+    };
+    follow(snapshot, client, question, rotation, (part, target, reason), trace)
+}
+
+/// Follows aliases of hosted zones as long as they lead to names that are decided here (RFC 1034 4.3.2 step 3a).
+fn follow<'s, T: Trace>(
+    snapshot: &'s Snapshot,
+    client: Client<'s>,
+    question: &Question<'_>,
+    rotation: u32,
+    (part, mut target, mut reason): (Part<'s>, &'s DnsName, Reason<'s>),
+    trace: &mut T,
+) -> Decision<'s> {
+    let mut chain = vec![part];
+    while chain.len() < MAX_CHAIN {
+        trace.step(format_args!("CNAME to {target}"));
+        let buf = NameBuf::from(target);
+        let ask = Ask { snapshot, client, name: buf.name(), rtype: question.rtype, rotation };
+        match one_name(&ask, question.recursion_desired, trace) {
+            Step::Alias(mut part, next, why) => {
+                part.owner = Some(target);
+                chain.push(part);
+                (target, reason) = (next, why);
+            }
+            Step::Done(Decision::Reply(mut reply)) => {
+                if matches!(reply.rcode, Rcode::Refused) {
+                    // the alias itself is a good answer; that its target is not to be had here is no refusal of it
+                    reply.rcode = Rcode::NoError;
+                }
+                if let Some(part) = &mut reply.answer {
+                    part.owner = Some(target);
+                }
+                reply.chain = chain;
+                return Decision::Reply(reply);
+            }
+            Step::Done(Decision::Forward(mut forward)) => {
+                forward.chain = chain;
+                forward.name = Some(target);
+                return Decision::Forward(forward);
+            }
+        }
+    }
+    let reason = match reason {
+        Reason::HostedZone(zone) | Reason::Wildcard(zone) => Reason::AliasLoop(zone),
+        other => other,
+    };
+    Decision::Reply(Reply {
+        rcode: Rcode::ServFail,
+        chain: Vec::new(),
+        answer: None,
+        authority: Authority::None,
+        reason,
+    })
+}
+
+/// The outcome for one name of a chain.
+enum Step<'s> {
+    Done(Decision<'s>),
+    Alias(Part<'s>, &'s DnsName, Reason<'s>),
+}
+
+/// Whoever is not known, or is in a VPC without DNS support, gets nothing but the reason.
+fn refuse_client<'s, T: Trace>(client: Client<'s>, trace: &mut T) -> Option<Decision<'s>> {
+    if T::ON {
+        match (client.access, &client.view.vpc) {
+            (Access::Listener, Some(vpc)) => {
+                trace.step(format_args!("client of {}: it asked one of its listeners", vpc.vpc_id))
+            }
+            (Access::Cidr(cidr), Some(vpc)) => {
+                trace.step(format_args!("client of {}: its address is in {cidr}", vpc.vpc_id))
+            }
+            (Access::Loopback, _) => trace.step(format_args!("client of no VPC, on this machine")),
+            (Access::Allowed(net), _) => trace.step(format_args!("client of no VPC, allowed by {net}")),
+            (Access::DnsSupportOff, Some(vpc)) => {
+                trace.step(format_args!("client of {}: enable_dns_support is false", vpc.vpc_id))
+            }
+            _ => trace.step(format_args!("client of no VPC, not in the allow list")),
+        }
+        if let Some(vpc) = client.view.vpc.as_ref().filter(|_| client.access.is_served()) {
+            let (support, hostnames) = (vpc.enable_dns_support, vpc.enable_dns_hostnames);
+            trace.step(format_args!("enable_dns_support is {support}, enable_dns_hostnames is {hostnames}"));
+        }
+    }
+    if client.access.is_served() {
+        return None;
+    }
+    let reason = match &client.view.vpc {
+        Some(vpc) => Reason::DnsSupportOff(vpc),
+        None => Reason::UnknownClient,
+    };
+    Some(Decision::Reply(Reply::refused(reason)))
+}
+
+/// The rules for one name, from top to bottom.
+fn one_name<'s, T: Trace>(ask: &Ask<'s, '_>, recursion_desired: bool, trace: &mut T) -> Step<'s> {
+    // Endpoint hostnames are public: one answer for everybody, whatever view, zone or rule covers them.
+    if let Some(reply) = endpoint::find(ask, trace) {
+        return Step::Done(Decision::Reply(reply));
+    }
+    // The most specific zone or rule decides; there is no second try in a shorter zone, except where one says
+    // that it lies over what is below (Route 53 guide, "Considerations when working with a private hosted zone").
+    let mut why_not = None;
+    let mut only_zones = false;
+    let instance = instance::reverse_zone(ask);
+    for labels in (0..=ask.name.label_count()).rev() {
+        if let Some(zone) = instance.as_ref().filter(|zone| zone.labels == labels) {
+            return Step::Done(Decision::Reply(instance::reverse(ask, zone, trace)));
+        }
+        if !ask.client.view.has_depth(labels) {
+            continue;
+        }
+        let Some(entry) = ask.client.view.entry(ask.name.suffix(labels)) else { continue };
+        let mut authority = &entry.authority;
+        if let snapshot::Authority::System(below) = authority {
+            trace.step(format_args!("SYSTEM rule for {}: no rule for a shorter name holds", entry.name));
+            only_zones = true;
+            let Some(below) = below else { continue };
+            authority = below;
+        }
+        let found = match authority {
+            snapshot::Authority::Forward(_) if only_zones => continue,
+            snapshot::Authority::Forward(rule) => {
+                trace.step(format_args!("FORWARD rule for {}", entry.name));
+                return Step::Done(forward_to(ask, rule, recursion_desired));
+            }
+            snapshot::Authority::Private(zone) => private::find(ask, entry, zone, labels, trace),
+            snapshot::Authority::HostedZone(zone) => hosted::find(ask, zone, labels, trace),
+            snapshot::Authority::Instances => Found::Reply(instance::forward(ask, labels, trace)),
+            snapshot::Authority::System(_) => continue,
+        };
+        match found {
+            Found::Reply(reply) => return Step::Done(Decision::Reply(reply)),
+            Found::Alias(part, target, reason) => return Step::Alias(part, target, reason),
+            Found::Nothing(reason) => why_not = why_not.or(reason),
+        }
+    }
+    Step::Done(nobodys(ask, recursion_desired, why_not, trace))
+}
+
+/// A rule beats a private zone at the same name and any zone or rule above.
+fn forward_to<'s>(ask: &Ask<'s, '_>, rule: &'s crate::model::Rule, recursion_desired: bool) -> Decision<'s> {
+    match &rule.action {
+        RuleAction::Forward(upstreams) if recursion_desired => {
+            Decision::Forward(Forward { chain: Vec::new(), name: None, upstreams, reason: Reason::Rule(rule) })
+        }
+        RuleAction::Forward(_) => Decision::Reply(Reply::refused(Reason::NoRecursion)),
+        // the view keeps SYSTEM rules apart, so this cannot be one; the default is what SYSTEM means
+        RuleAction::System => nobodys(ask, recursion_desired, None, &mut NoTrace),
+    }
+}
+
+/// Names that no zone and no rule of the client covers.
+fn nobodys<'s, T: Trace>(
+    ask: &Ask<'s, '_>,
+    recursion_desired: bool,
+    why_not: Option<Reason<'s>>,
+    trace: &mut T,
+) -> Decision<'s> {
+    let upstreams = &ask.snapshot.policy.upstreams;
+    if !upstreams.is_empty() {
+        if !recursion_desired {
+            return Decision::Reply(Reply::refused(Reason::NoRecursion));
+        }
+        trace.step(format_args!("no zone or rule of ours covers {}: the upstreams are asked", ask.name));
+        return Decision::Forward(Forward {
+            chain: Vec::new(),
+            name: None,
+            upstreams,
+            reason: why_not.unwrap_or(Reason::Upstream),
+        });
+    }
+    match snapshot::public_zone(ask.name.wire, ask.name.starts) {
+        Some(zone) => Decision::Reply(endpoint::public_zone(ask, zone, trace)),
+        None => {
+            trace.step(format_args!("no zone or rule of ours covers {}, and there is no upstream", ask.name));
+            Decision::Reply(Reply::refused(why_not.unwrap_or(Reason::NoUpstream)))
+        }
+    }
+}
+
+impl<'s> Reply<'s> {
+    fn refused(reason: Reason<'s>) -> Self {
+        Self { rcode: Rcode::Refused, chain: Vec::new(), answer: None, authority: Authority::None, reason }
+    }
+
+    fn positive(data: Data<'s>, reason: Reason<'s>) -> Self {
+        let answer = Some(Part { owner: None, data });
+        Self { rcode: Rcode::NoError, chain: Vec::new(), answer, authority: Authority::None, reason }
+    }
+
+    /// NOERROR without the type, or NXDOMAIN, with the SOA of the zone that begins at octet `zone` of the name
+    /// (RFC 2308 2.1, 2.2).
+    fn negative(rcode: Rcode, zone: usize, reason: Reason<'s>) -> Self {
+        Self { rcode, chain: Vec::new(), answer: None, authority: Authority::Soa(zone), reason }
+    }
+}
+
+impl Ask<'_, '_> {
+    /// Where the name of the last `labels` labels begins.
+    fn offset(&self, labels: usize) -> usize {
+        self.name.wire.len() - self.name.suffix(labels).len()
+    }
+
+    /// What an apex always has: SOA and NS; `None` for other types.
+    fn apex_record<'s>(&self, reason: Reason<'s>) -> Option<Reply<'s>> {
+        match self.rtype {
+            rtype::SOA => Some(Reply::positive(Data::Soa, reason)),
+            rtype::NS => Some(Reply::positive(Data::Ns, reason)),
+            // one record set is enough (RFC 8482 4.1)
+            rtype::ANY => Some(Reply::positive(Data::Soa, reason)),
+            _ => None,
+        }
+    }
+}
+
+/// A name as text, for a trace.
+fn show(wire: &[u8]) -> Wire<'_> {
+    Wire(wire)
+}

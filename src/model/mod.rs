@@ -1,9 +1,177 @@
 //! What there is: VPCs, subnets, endpoints with their interfaces, services, hosted zones and resolver rules.
+//!
+//! [`Model`] is a value: [`Model::apply`] makes the next one out of a change and shares all that the change does
+//! not touch. Every rule that objects must keep among themselves is in `check.rs`. Knows nothing of files,
+//! sockets or formats.
 
+mod apply;
+mod check;
+mod endpoint;
 mod input;
 mod rdata;
+mod shards;
 mod state;
+mod table;
+mod zone;
 
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use std::collections::{HashMap, HashSet};
+
+pub use apply::{Applied, Changes, Key};
+pub(crate) use endpoint::ZoneIndex;
+pub use endpoint::{Endpoint, Interface};
 pub use input::*;
 pub use rdata::{RdataError, parse_rdata, parse_rtype, rtype_name};
 pub use state::{Mode, RecordIpType, State};
+pub use zone::{HostedZone, Node, Rrset, Rule};
+pub(crate) use zone::{applies_to, hash};
+
+use crate::naming::{DnsName, EndpointId, Region, Service, ServiceName, SubnetId, VpcId, ZoneName};
+use shards::{Endpoints, SortedShards};
+use table::{Services, Zones};
+
+type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+/// A VPC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vpc {
+    /// Its id.
+    pub vpc_id: VpcId,
+    /// The region it is in.
+    pub region: Region,
+    /// Its address blocks.
+    pub cidr_blocks: Vec<IpNet>,
+    /// Whether its clients are served at all.
+    pub enable_dns_support: bool,
+    /// With the other: whether private names and instance names answer.
+    pub enable_dns_hostnames: bool,
+    /// Whoever reaches one of these is a client of this VPC.
+    pub listeners: Vec<SocketAddr>,
+}
+
+impl Vpc {
+    /// Whether private DNS works in it: both attributes are on.
+    ///
+    /// AWS: "Set the following VPC attributes to true: enableDnsHostnames and enableDnsSupport" (PrivateLink
+    /// guide, "Private DNS").
+    pub fn has_private_dns(&self) -> bool {
+        self.enable_dns_support && self.enable_dns_hostnames
+    }
+}
+
+/// A subnet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subnet {
+    /// Its id.
+    pub subnet_id: SubnetId,
+    /// The VPC it is part of.
+    pub vpc_id: VpcId,
+    /// Its availability zone.
+    pub zone: ZoneName,
+    /// Its address blocks.
+    pub cidr_blocks: Vec<IpNet>,
+}
+
+/// A private name that an endpoint with private DNS on claims in its VPC, whatever its state.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PrivateName {
+    /// The name, perhaps with `*` in front.
+    pub name: DnsName,
+    /// Whose it is.
+    pub endpoint: EndpointId,
+}
+
+/// Everything there is. Cheap to clone; clones share what they have in common.
+#[derive(Clone, Default)]
+pub struct Model {
+    vpcs: Arc<Map<VpcId, Arc<Vpc>>>,
+    subnets: Arc<Map<SubnetId, Subnet>>,
+    services: Services,
+    declared_services: Arc<HashSet<ServiceName>>,
+    zones: Zones,
+    endpoints: Endpoints,
+    ipv4: SortedShards<(VpcId, Ipv4Addr)>,
+    ipv6: SortedShards<(VpcId, std::net::Ipv6Addr)>,
+    interfaces: SortedShards<crate::naming::InterfaceId>,
+    private_names: Arc<Map<VpcId, Arc<[PrivateName]>>>,
+    hosted_zones: Arc<Vec<Arc<HostedZone>>>,
+    rules: Arc<Vec<Arc<Rule>>>,
+}
+
+impl Model {
+    /// The VPC with this id.
+    pub fn vpc(&self, id: VpcId) -> Option<&Arc<Vpc>> {
+        self.vpcs.get(&id)
+    }
+
+    /// All VPCs, by id.
+    pub fn vpcs(&self) -> Vec<&Arc<Vpc>> {
+        let mut all: Vec<_> = self.vpcs.values().collect();
+        all.sort_by_key(|vpc| vpc.vpc_id);
+        all
+    }
+
+    /// The subnet with this id.
+    pub fn subnet(&self, id: SubnetId) -> Option<&Subnet> {
+        self.subnets.get(&id)
+    }
+
+    /// How many endpoints there are, in whatever state.
+    pub fn endpoint_count(&self) -> usize {
+        self.endpoints.len()
+    }
+
+    /// The endpoint with this id.
+    pub fn endpoint(&self, id: EndpointId) -> Option<&Endpoint> {
+        self.endpoints.by_id(id)
+    }
+
+    /// All endpoints, in no order that means anything.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.endpoints.iter()
+    }
+
+    /// The service that an endpoint of this model leads to.
+    pub fn service(&self, endpoint: &Endpoint) -> &Service {
+        self.services.by_index(endpoint.service)
+    }
+
+    /// The zone of an interface of this model.
+    pub fn zone(&self, interface: &Interface) -> &ZoneName {
+        self.zones.by_index(interface.zone)
+    }
+
+    /// Whether an interface of an endpoint in this VPC has this address.
+    pub fn has_address(&self, vpc: VpcId, address: Ipv4Addr) -> bool {
+        self.ipv4.contains(&(vpc, address))
+    }
+
+    /// The private names claimed in a VPC, sorted.
+    pub fn private_names(&self, vpc: VpcId) -> &[PrivateName] {
+        self.private_names.get(&vpc).map_or(&[], |names| names)
+    }
+
+    /// All private hosted zones.
+    pub fn hosted_zones(&self) -> &[Arc<HostedZone>] {
+        &self.hosted_zones
+    }
+
+    /// All resolver rules.
+    pub fn rules(&self) -> &[Arc<Rule>] {
+        &self.rules
+    }
+
+    /// The distinct services that endpoints lead to, served or not.
+    pub fn services(&self) -> impl Iterator<Item = &Arc<Service>> {
+        self.services.in_use()
+    }
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Model({} VPCs, {} endpoints)", self.vpcs.len(), self.endpoints.len())
+    }
+}

@@ -1,1 +1,146 @@
-//! snapshot
+//! What each client sees: an immutable picture of the model, laid out for answering.
+//!
+//! Endpoint hostnames need no table: `answer` takes them apart and looks the endpoint up in the model. What is
+//! laid out here is who is whose client (`clients.rs`) and, for each VPC, which names it sees differently from
+//! the rest of the world (`view.rs`). The next snapshot shares everything that a change did not touch.
+
+mod clients;
+mod view;
+
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+pub use clients::Access;
+pub(crate) use view::instance_zone;
+pub use view::{Authority, Entry, PrivateZone, View};
+
+use crate::model::{Changes, Model};
+use crate::naming::{self, DnsName};
+use clients::Clients;
+
+/// What the operator decides about answering, apart from the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Networks whose clients are served although they are in no VPC; loopback is always among them.
+    pub allow: Vec<IpNet>,
+    /// The resolvers for everything that is not ours; empty: nothing is forwarded.
+    pub upstreams: Arc<[SocketAddr]>,
+    /// Set AA in answers out of our own data. The VPC resolver does not.
+    pub aa: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { allow: Vec::new(), upstreams: Arc::from([]), aa: false }
+    }
+}
+
+/// A client as a snapshot sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Client<'s> {
+    /// How it came to its view, or why it has none.
+    pub access: Access,
+    /// What it sees.
+    pub view: &'s View,
+}
+
+/// The picture.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Counts publications; 1 is the first.
+    pub generation: u64,
+    /// What there is.
+    pub model: Model,
+    /// What the operator decides.
+    pub policy: Arc<Policy>,
+    clients: Arc<Clients>,
+    /// The view of clients in no VPC first, then one for each VPC in the order of their ids.
+    views: Arc<[Arc<View>]>,
+    /// Base names of services in use, their zones, and the names between (RFC 4592 2.2.2).
+    public_names: Arc<HashSet<DnsName>>,
+}
+
+impl Snapshot {
+    /// The picture of a model, from nothing.
+    pub fn compile(model: Model, policy: Policy, generation: u64) -> Self {
+        let vpcs = model.vpcs();
+        let mut views = vec![Arc::new(View::new(&model, None))];
+        views.extend(vpcs.iter().map(|vpc| Arc::new(View::new(&model, Some(vpc)))));
+        Self {
+            generation,
+            clients: Arc::new(Clients::new(&vpcs, &policy.allow)),
+            views: views.into(),
+            public_names: Arc::new(public_names(&model)),
+            policy: Arc::new(policy),
+            model,
+        }
+    }
+
+    /// The picture of the next model: only what `changes` names is laid out anew.
+    #[must_use]
+    pub fn next(&self, model: Model, changes: &Changes) -> Self {
+        let generation = self.generation + 1;
+        if changes.vpcs || changes.zones_or_rules {
+            return Self::compile(model, (*self.policy).clone(), generation);
+        }
+        let mut views = self.views.clone();
+        if !changes.private_names.is_empty() {
+            let rebuilt = views.iter().map(|view| match &view.vpc {
+                Some(vpc) if changes.private_names.contains(&vpc.vpc_id) => Arc::new(View::new(&model, Some(vpc))),
+                _ => view.clone(),
+            });
+            views = rebuilt.collect();
+        }
+        let public_names = if changes.services { Arc::new(public_names(&model)) } else { self.public_names.clone() };
+        Self { generation, model, policy: self.policy.clone(), clients: self.clients.clone(), views, public_names }
+    }
+
+    /// Who a packet's sender is, by the address it asked and its own.
+    pub fn client(&self, local: SocketAddr, peer: IpAddr) -> Client<'_> {
+        let (access, number) = self.clients.find(local, peer);
+        let outside = self.views.first().unwrap_or_else(|| unreachable!("there is always a view of no VPC"));
+        let view = self.views.get(number).unwrap_or(outside);
+        let access = match &view.vpc {
+            Some(vpc) if !vpc.enable_dns_support => Access::DnsSupportOff,
+            _ => access,
+        };
+        Client { access, view }
+    }
+
+    /// Every address at which a VPC wants to be asked.
+    pub fn listeners(&self) -> Vec<SocketAddr> {
+        self.model.vpcs().iter().flat_map(|vpc| vpc.listeners.iter().copied()).collect()
+    }
+
+    /// Whether a lower-case name is one under which endpoints have theirs: a service's base name, its zone, or one between.
+    pub fn is_public_name(&self, name: &DnsName) -> bool {
+        self.public_names.contains(name)
+    }
+}
+
+fn public_names(model: &Model) -> HashSet<DnsName> {
+    let mut names = HashSet::new();
+    for service in model.services() {
+        let mut name = Some(service.base.clone());
+        while let Some(at) = name.filter(|at| at.is_at_or_below(&service.zone)) {
+            name = at.parent();
+            names.insert(at);
+        }
+    }
+    names
+}
+
+/// The zone apex `<region>.vpce.<suffix>` that a name is at or below, as an offset into its wire form.
+///
+/// `None` for a name that is not below `vpce.` and a suffix of a partition.
+pub(crate) fn public_zone(wire: &[u8], starts: &[u8]) -> Option<usize> {
+    let at = starts
+        .iter()
+        .rposition(|&start| wire.get(usize::from(start)..).is_some_and(|rest| rest.starts_with(b"\x04vpce")))?;
+    let suffix = wire.get(usize::from(*starts.get(at + 1)?)..)?;
+    naming::is_endpoint_suffix(suffix).then_some(())?;
+    Some(usize::from(*starts.get(at.saturating_sub(1))?))
+}

@@ -1,0 +1,62 @@
+//! What would make a name private: for `explain`, when the answer was not.
+
+use super::{Name, endpoint};
+use crate::model::Model;
+use crate::naming::DnsName;
+use crate::snapshot::Client;
+
+/// What to do so that clients like this one get a private answer for `name`; empty if there is nothing to say.
+pub fn advice(model: &Model, client: &Client<'_>, name: &Name<'_>) -> Vec<String> {
+    let Some(asked) = DnsName::from_wire(name.wire) else { return Vec::new() };
+    let covers = |private: &DnsName| match private.is_wildcard().then(|| private.parent()).flatten() {
+        Some(parent) => asked != parent && asked.is_at_or_below(&parent),
+        None => asked == *private,
+    };
+    let Some(vpc) = &client.view.vpc else {
+        let owner =
+            model.endpoints().find(|e| e.private_dns_enabled && model.service(e).private_names.iter().any(covers));
+        return owner
+            .map(|e| format!("clients of {} get the addresses of {} for it; this client is in no VPC", e.vpc, e.id))
+            .into_iter()
+            .collect();
+    };
+    let mut said = Vec::new();
+    for e in model.endpoints().filter(|e| model.service(e).private_names.iter().any(covers)) {
+        let service = endpoint::describe(model.service(e));
+        if e.vpc != vpc.vpc_id {
+            said.push(format!(
+                "{} ({service}) is in {}, and private names hold in an endpoint's own VPC only",
+                e.id, e.vpc
+            ));
+            continue;
+        }
+        if !e.private_dns_enabled {
+            said.push(format!("set private_dns_enabled = true on {} ({service})", e.id));
+        }
+        if !e.state.is_served() {
+            said.push(format!("{} ({service}) is {}: it has to be available, pending or partial", e.id, e.state));
+        } else if !e.is_served() {
+            said.push(format!("{} ({service}) has no network interface with an address", e.id));
+        }
+        if e.inbound_resolver_only {
+            said.push(format!("set private_dns_only_for_inbound_resolver_endpoint = false on {}", e.id));
+        }
+        for (attribute, on) in
+            [("enable_dns_support", vpc.enable_dns_support), ("enable_dns_hostnames", vpc.enable_dns_hostnames)]
+        {
+            if !on {
+                said.push(format!("set {attribute} = true on {}", vpc.vpc_id));
+            }
+        }
+    }
+    // an endpoint in this VPC that says what to change matters more than others elsewhere
+    said.sort_by_key(|line| line.contains("own VPC only"));
+    if said.is_empty() {
+        let service = crate::naming::services(&vpc.region).find(|service| service.private_names.iter().any(covers));
+        said.extend(service.map(|service| {
+            format!("an endpoint for {} in {} would make it private", service.service_name, vpc.vpc_id)
+        }));
+    }
+    said.truncate(5);
+    said
+}

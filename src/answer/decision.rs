@@ -1,0 +1,265 @@
+//! What an answer is made of: parts that borrow from the snapshot, and the reason for it.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use crate::model::{Endpoint, HostedZone, Interface, Rrset, Rule, Vpc, ZoneIndex};
+use crate::naming::{DnsName, write_wire};
+
+/// Response codes (RFC 1035 4.1.1, RFC 6891 9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Rcode {
+    /// The question was answered, perhaps with nothing.
+    NoError = 0,
+    /// The packet is malformed.
+    FormErr = 1,
+    /// Something here failed.
+    ServFail = 2,
+    /// The name does not exist.
+    NxDomain = 3,
+    /// The request is of a kind that is not done here.
+    NotImp = 4,
+    /// Not for this client, or not here.
+    Refused = 5,
+    /// The EDNS version is not spoken here.
+    BadVers = 16,
+}
+
+impl fmt::Display for Rcode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoError => "NOERROR",
+            Self::FormErr => "FORMERR",
+            Self::ServFail => "SERVFAIL",
+            Self::NxDomain => "NXDOMAIN",
+            Self::NotImp => "NOTIMP",
+            Self::Refused => "REFUSED",
+            Self::BadVers => "BADVERS",
+        })
+    }
+}
+
+/// What to do with a question.
+#[derive(Clone, Debug)]
+pub enum Decision<'s> {
+    /// Say this.
+    Reply(Reply<'s>),
+    /// Ask someone else.
+    Forward(Forward<'s>),
+}
+
+/// An answer out of the snapshot.
+#[derive(Clone, Debug)]
+pub struct Reply<'s> {
+    /// The response code.
+    pub rcode: Rcode,
+    /// Aliases that lead from the question's name to the owner of `answer`.
+    pub chain: Vec<Part<'s>>,
+    /// The record set that was asked for.
+    pub answer: Option<Part<'s>>,
+    /// The zone whose SOA goes into the authority section, or the cut whose NS do.
+    pub authority: Authority<'s>,
+    /// Why.
+    pub reason: Reason<'s>,
+}
+
+/// A question for others.
+#[derive(Clone, Debug)]
+pub struct Forward<'s> {
+    /// Aliases of ours that lead from the question's name to `name`.
+    pub chain: Vec<Part<'s>>,
+    /// The name to ask for, where it is not the question's own.
+    pub name: Option<&'s DnsName>,
+    /// Whom to ask.
+    pub upstreams: &'s Arc<[SocketAddr]>,
+    /// Why.
+    pub reason: Reason<'s>,
+}
+
+/// A record set of the answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'s> {
+    /// Whose it is; `None`: the question's name.
+    pub owner: Option<&'s DnsName>,
+    /// Its records.
+    pub data: Data<'s>,
+}
+
+/// The records of a part.
+#[derive(Clone, Copy, Debug)]
+pub enum Data<'s> {
+    /// The IPv4 addresses of an endpoint.
+    A(Addresses<'s>),
+    /// The IPv6 addresses of an endpoint.
+    Aaaa(Addresses<'s>),
+    /// Records of a hosted zone, beginning with number `rotation`.
+    Rrset(&'s Rrset, u32),
+    /// The SOA of a zone, asked for.
+    Soa,
+    /// The NS of a zone, asked for.
+    Ns,
+    /// The address that an instance name says.
+    Instance(Ipv4Addr),
+    /// The instance name of an address, in the zone of the VPC's region.
+    Ptr(Ipv4Addr, &'s Vpc),
+}
+
+/// The interfaces whose addresses an answer has.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses<'s> {
+    interfaces: &'s [Interface],
+    zone: Option<ZoneIndex>,
+    rotation: u32,
+}
+
+impl<'s> Addresses<'s> {
+    /// Those of `endpoint`, in `zone` only where one is given; the first is moved on by `rotation`.
+    pub(super) fn new(endpoint: &'s Endpoint, zone: Option<ZoneIndex>, rotation: u32) -> Self {
+        Self { interfaces: &endpoint.interfaces, zone, rotation }
+    }
+
+    /// The interfaces, in the order of this answer.
+    pub fn iter(self) -> impl Iterator<Item = &'s Interface> {
+        let first = (self.rotation as usize).checked_rem(self.interfaces.len()).unwrap_or(0);
+        let (before, after) = self.interfaces.split_at(first);
+        after.iter().chain(before).filter(move |interface| self.zone.is_none_or(|zone| zone == interface.zone))
+    }
+}
+
+/// What the authority section holds.
+#[derive(Clone, Copy, Debug)]
+pub enum Authority<'s> {
+    /// Nothing: the answer section says it all.
+    None,
+    /// The SOA of the zone that is so many octets into the wire form of the name that the reason is about.
+    Soa(usize),
+    /// The name servers of a zone cut (RFC 1034 4.3.2 3b), and the cut.
+    Cut(&'s DnsName, &'s Rrset),
+}
+
+/// Why an answer is what it is. `Display` gives the words for RFC 8914 and `explain`.
+#[derive(Clone, Copy, Debug)]
+pub enum Reason<'s> {
+    /// The name of an endpoint.
+    EndpointName(&'s Endpoint),
+    /// A name of an endpoint that does not serve.
+    NotServed(&'s Endpoint),
+    /// A zonal name where the endpoint has no interface, or a name below one of an endpoint.
+    NoSuchEndpointName(&'s Endpoint),
+    /// A name under which endpoints have theirs, asked of a server without upstreams.
+    PublicZone,
+    /// A private name.
+    PrivateName(&'s Endpoint, &'s DnsName),
+    /// The apex of a zone of private names, which has only SOA and NS itself.
+    PrivateApex(&'s DnsName),
+    /// A name below a private name.
+    BelowPrivateName(&'s DnsName),
+    /// A hosted zone has the name.
+    HostedZone(&'s HostedZone),
+    /// A hosted zone has a wildcard for the name.
+    Wildcard(&'s HostedZone),
+    /// A hosted zone does not have the name.
+    NotInHostedZone(&'s HostedZone),
+    /// A hosted zone's aliases lead in a circle, or too far.
+    AliasLoop(&'s HostedZone),
+    /// A name at or below a delegation of a hosted zone.
+    Delegated(&'s HostedZone),
+    /// An alias of a hosted zone to an endpoint.
+    Alias(&'s HostedZone, &'s Endpoint),
+    /// The name of an address of the VPC, or the address of a name.
+    Instance(&'s Vpc),
+    /// A name or address that no interface of the VPC has.
+    NoSuchInstance(&'s Vpc),
+    /// A FORWARD rule.
+    Rule(&'s Rule),
+    /// Nothing of ours: the configured resolvers.
+    Upstream,
+    /// Private DNS would answer, but the VPC's attributes are not both on.
+    AttributesOff(&'s Vpc),
+    /// Private DNS would answer, but its endpoint does not serve.
+    PrivateNotServed(&'s Endpoint),
+    /// Private DNS would answer, but only queries that enter by an inbound resolver endpoint.
+    InboundOnly(&'s Endpoint),
+    /// Nothing of ours, and no one to ask.
+    NoUpstream,
+    /// The client does not want others to be asked.
+    NoRecursion,
+    /// Clients of this VPC are not served.
+    DnsSupportOff(&'s Vpc),
+    /// Nobody knows the client.
+    UnknownClient,
+}
+
+impl Reason<'_> {
+    /// The RFC 8914 info-code that fits.
+    pub fn info_code(&self) -> u16 {
+        match self {
+            Self::DnsSupportOff(_) | Self::UnknownClient => 18,
+            Self::NoUpstream | Self::NoRecursion => 20,
+            _ => 0,
+        }
+    }
+}
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EndpointName(e) => write!(f, "name of {}", e.id),
+            Self::NotServed(e) if e.state.is_served() => write!(f, "{} has no address yet", e.id),
+            Self::NotServed(e) => write!(f, "{} is {}", e.id, e.state),
+            Self::NoSuchEndpointName(e) => write!(f, "{} has no such name", e.id),
+            Self::PublicZone => f.write_str("no such endpoint here, and no upstream to ask"),
+            Self::PrivateName(e, name) => write!(f, "private name {name} of {}", e.id),
+            Self::PrivateApex(name) => write!(f, "apex of the private zone {name}"),
+            Self::BelowPrivateName(name) => write!(f, "below the private name {name}: not forwarded"),
+            Self::HostedZone(zone) => write!(f, "hosted zone {}", zone.name),
+            Self::Wildcard(zone) => write!(f, "wildcard of hosted zone {}", zone.name),
+            Self::NotInHostedZone(zone) => write!(f, "not in hosted zone {}", zone.name),
+            Self::AliasLoop(zone) => write!(f, "CNAME loop or chain too long from hosted zone {}", zone.name),
+            Self::Delegated(zone) => write!(f, "delegated away by hosted zone {}", zone.name),
+            Self::Alias(zone, e) => write!(f, "alias of hosted zone {} to {}", zone.name, e.id),
+            Self::Instance(vpc) => write!(f, "interface of {}", vpc.vpc_id),
+            Self::NoSuchInstance(vpc) => write!(f, "no interface of {} has it", vpc.vpc_id),
+            Self::Rule(rule) => write!(f, "FORWARD rule for {}", rule.domain_name),
+            Self::Upstream => f.write_str("not ours: forwarded"),
+            Self::AttributesOff(vpc) => {
+                f.write_str("private DNS is off:")?;
+                if !vpc.enable_dns_support {
+                    f.write_str(" enable_dns_support=false")?;
+                }
+                if !vpc.enable_dns_hostnames {
+                    f.write_str(" enable_dns_hostnames=false")?;
+                }
+                write!(f, " on {}", vpc.vpc_id)
+            }
+            Self::PrivateNotServed(e) if e.state.is_served() => {
+                write!(f, "private DNS is off: {} has no address yet", e.id)
+            }
+            Self::PrivateNotServed(e) => write!(f, "private DNS is off: {} is {}", e.id, e.state),
+            Self::InboundOnly(e) => {
+                write!(f, "private DNS of {} is for inbound resolver endpoints only", e.id)
+            }
+            Self::NoUpstream => f.write_str("not ours, and no upstream to ask"),
+            Self::NoRecursion => f.write_str("not ours, and RD is clear"),
+            Self::DnsSupportOff(vpc) => write!(f, "enable_dns_support=false on {}", vpc.vpc_id),
+            Self::UnknownClient => f.write_str("your address is in no VPC and not in the allow list"),
+        }
+    }
+}
+
+/// The instance name of an address, `ip-10-0-1-17` and the zone of the region.
+pub(crate) fn instance_name(address: Ipv4Addr, vpc: &Vpc) -> Option<DnsName> {
+    let [a, b, c, d] = address.octets();
+    crate::snapshot::instance_zone(vpc.region.as_str()).prepend(&format!("ip-{a}-{b}-{c}-{d}")).ok()
+}
+
+/// A wire name in a message for people.
+pub(super) struct Wire<'a>(pub &'a [u8]);
+
+impl fmt::Display for Wire<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_wire(f, self.0)
+    }
+}

@@ -1,0 +1,95 @@
+//! Endpoint hostnames and the public zones they are in.
+
+use super::decision::Addresses;
+use super::{Ask, Data, Rcode, Reason, Reply, Trace, rtype, show};
+use crate::model::{Endpoint, ZoneIndex};
+use crate::naming::{self, DnsName, Service};
+
+/// The answer to a regional, zonal or `*.` name of an endpoint that is known here; `None` for all other names.
+///
+/// Names are not stored: the label is taken apart, and what it says is compared with the endpoint.
+pub(super) fn find<'s, T: Trace>(ask: &Ask<'s, '_>, trace: &mut T) -> Option<Reply<'s>> {
+    let model = &ask.snapshot.model;
+    let at = (0..ask.name.label_count()).find(|at| ask.name.label(*at).is_some_and(|l| l.starts_with(b"vpce-")))?;
+    let label = naming::parse_label(ask.name.label(at)?)?;
+    let endpoint = model.endpoint(label.id)?;
+    let service = model.service(endpoint);
+    if label.suffix != endpoint.suffix || ask.name.behind(at) != service.base.wire() {
+        return None;
+    }
+    trace.step(format_args!(
+        "{} is a name of {} ({}), the same for every client",
+        ask.name, endpoint.id, service.service_name
+    ));
+    let zone = ask.name.wire.len() - service.zone.wire().len();
+    if !endpoint.is_served() {
+        let reason = Reason::NotServed(endpoint);
+        trace.step(format_args!("{reason}: its names do not exist"));
+        return Some(Reply::negative(Rcode::NxDomain, zone, reason));
+    }
+    let no_such_name = Reply::negative(Rcode::NxDomain, zone, Reason::NoSuchEndpointName(endpoint));
+    if at > 0 && !service.wildcard {
+        trace.step(format_args!("names below it exist for S3 only"));
+        return Some(no_such_name);
+    }
+    let interface = match label.zone {
+        None => None,
+        Some(name) => match endpoint.interfaces.iter().find(|i| model.zone(i).as_str().as_bytes() == name) {
+            Some(interface) => Some(interface.zone),
+            None => {
+                trace.step(format_args!("it has no interface in that zone"));
+                return Some(no_such_name);
+            }
+        },
+    };
+    Some(addresses(ask, endpoint, interface, false, zone, Reason::EndpointName(endpoint), trace))
+}
+
+/// An endpoint's addresses, or NODATA with the SOA of the zone that begins at octet `zone` of the name.
+pub(super) fn addresses<'s, T: Trace>(
+    ask: &Ask<'s, '_>,
+    endpoint: &'s Endpoint,
+    interface: Option<ZoneIndex>,
+    private: bool,
+    zone: usize,
+    reason: Reason<'s>,
+    trace: &mut T,
+) -> Reply<'s> {
+    let of = Addresses::new(endpoint, interface, ask.rotation);
+    let has_a = endpoint.has_a() && of.iter().any(|i| i.ipv4().is_some());
+    let has_aaaa = endpoint.has_aaaa(private) && of.iter().any(|i| i.ipv6().is_some());
+    let data = match ask.rtype {
+        rtype::A if has_a => Data::A(of),
+        rtype::AAAA if has_aaaa => Data::Aaaa(of),
+        // one record set is enough (RFC 8482 4.1)
+        rtype::ANY if has_a => Data::A(of),
+        rtype::ANY if has_aaaa => Data::Aaaa(of),
+        _ => {
+            // never NXDOMAIN: musl takes it for the whole name; never forwarded: it would leak the public address
+            trace.step(format_args!(
+                "{reason}: it has no records of that type (dns_record_ip_type is {})",
+                endpoint.record_ip_type
+            ));
+            return Reply::negative(Rcode::NoError, zone, reason);
+        }
+    };
+    trace.step(format_args!("{reason}: the addresses of its interfaces"));
+    Reply::positive(data, reason)
+}
+
+/// Other names in a public zone when there is no upstream to ask: what is between the zone and its endpoints exists.
+pub(super) fn public_zone<'s, T: Trace>(ask: &Ask<'s, '_>, zone: usize, trace: &mut T) -> Reply<'s> {
+    let reason = Reason::PublicZone;
+    trace.step(format_args!("{reason}: the zone is {}", show(ask.name.wire.get(zone..).unwrap_or(&[0]))));
+    let exists = DnsName::from_wire(ask.name.wire).is_some_and(|name| ask.snapshot.is_public_name(&name));
+    if !exists {
+        return Reply::negative(Rcode::NxDomain, zone, reason);
+    }
+    let apex = if zone == 0 { ask.apex_record(reason) } else { None };
+    apex.unwrap_or_else(|| Reply::negative(Rcode::NoError, zone, reason))
+}
+
+/// The service of an endpoint in a reason's words.
+pub(super) fn describe(service: &Service) -> impl std::fmt::Display + '_ {
+    &service.service_name
+}

@@ -1,0 +1,99 @@
+//! Private hosted zones: RFC 1034 4.3.2 with the wildcards of RFC 4592.
+
+use super::decision::Addresses;
+use super::{Ask, Authority, Data, Found, Part, Rcode, Reason, Reply, Trace, endpoint, rtype};
+use crate::model::{HostedZone, Mode, Node};
+use crate::naming::MAX_NAME;
+
+/// Asks the hosted zone whose apex is the last `labels` labels of the name.
+pub(super) fn find<'s, T: Trace>(ask: &Ask<'s, '_>, zone: &'s HostedZone, labels: usize, trace: &mut T) -> Found<'s> {
+    trace.step(format_args!("the hosted zone {} is the most specific one", zone.name));
+    let apex = ask.offset(labels);
+    // walk down from the apex as far as names exist (step 3): the last one is the closest encloser (RFC 4592 3.3.1)
+    let mut encloser = labels;
+    for depth in labels + 1..=ask.name.label_count() {
+        let Some(node) = zone.node(ask.name.suffix(depth)) else { break };
+        encloser = depth;
+        if let Some(cut) = node.rrset(rtype::NS) {
+            let is_cut_itself = depth == ask.name.label_count();
+            if !(is_cut_itself && ask.rtype == rtype::DS) {
+                return Found::Reply(referral(zone, cut, ask.name.suffix(depth), trace));
+            }
+        }
+    }
+    if encloser == ask.name.label_count() {
+        let node = zone.node(ask.name.wire);
+        return node
+            .map_or(Found::Nothing(None), |node| at_node(ask, zone, node, apex, Reason::HostedZone(zone), trace));
+    }
+    if let Some(node) = wildcard(zone, ask.name.suffix(encloser)) {
+        trace.step(format_args!("its wildcard below {} covers the name", super::show(ask.name.suffix(encloser))));
+        return at_node(ask, zone, node, apex, Reason::Wildcard(zone), trace);
+    }
+    if zone.mode == Mode::Overlay {
+        trace.step(format_args!("{} is not in it, and its mode is overlay: what is below it decides", ask.name));
+        return Found::Nothing(None);
+    }
+    let reason = Reason::NotInHostedZone(zone);
+    trace.step(format_args!("{reason}"));
+    Found::Reply(Reply::negative(Rcode::NxDomain, apex, reason))
+}
+
+/// `*.<encloser>`, the only wildcard that can cover a name whose closest encloser this is (RFC 4592 3.3.1).
+fn wildcard<'s>(zone: &'s HostedZone, encloser: &[u8]) -> Option<&'s Node> {
+    let mut name = [0u8; MAX_NAME];
+    let len = encloser.len() + 2;
+    name.get_mut(..2)?.copy_from_slice(b"\x01*");
+    name.get_mut(2..len)?.copy_from_slice(encloser);
+    zone.node(name.get(..len)?)
+}
+
+/// RFC 1034 4.3.2 step 3b: the name is, or is below, a cut.
+fn referral<'s, T: Trace>(zone: &'s HostedZone, cut: &'s crate::model::Rrset, wire: &[u8], trace: &mut T) -> Reply<'s> {
+    let reason = Reason::Delegated(zone);
+    trace.step(format_args!("{reason} at {}", super::show(wire)));
+    let authority = zone.name_of(wire).map_or(Authority::None, |owner| Authority::Cut(owner, cut));
+    Reply { rcode: Rcode::NoError, chain: Vec::new(), answer: None, authority, reason }
+}
+
+/// A name that exists: its records of the type, its alias, or nothing.
+fn at_node<'s, T: Trace>(
+    ask: &Ask<'s, '_>,
+    zone: &'s HostedZone,
+    node: &'s Node,
+    apex: usize,
+    reason: Reason<'s>,
+    trace: &mut T,
+) -> Found<'s> {
+    if apex == 0 && matches!(ask.rtype, rtype::SOA | rtype::NS) {
+        return Found::Reply(ask.apex_record(reason).unwrap_or_else(|| Reply::negative(Rcode::NoError, apex, reason)));
+    }
+    if let Some(id) = node.alias {
+        let target = ask.snapshot.model.endpoint(id).filter(|e| e.is_served());
+        if let Some(target) = target {
+            let reason = Reason::Alias(zone, target);
+            let of = Addresses::new(target, None, ask.rotation);
+            let has_addresses = matches!(ask.rtype, rtype::A | rtype::AAAA | rtype::ANY) && of.iter().next().is_some();
+            if has_addresses {
+                return Found::Reply(endpoint::addresses(ask, target, None, false, apex, reason, trace));
+            }
+        } else {
+            trace.step(format_args!("its alias leads to {id}, which does not serve"));
+        }
+    }
+    let rrset = if ask.rtype == rtype::ANY { node.rrsets.first() } else { node.rrset(ask.rtype) };
+    if let Some(rrset) = rrset {
+        trace.step(format_args!("{reason} has it"));
+        return Found::Reply(Reply::positive(Data::Rrset(rrset, ask.rotation), reason));
+    }
+    if let Some(cname) = node.rrset(rtype::CNAME)
+        && let Some(target) = &cname.target
+    {
+        return Found::Alias(Part { owner: None, data: Data::Rrset(cname, 0) }, target, reason);
+    }
+    if apex == 0 && ask.rtype == rtype::ANY {
+        return Found::Reply(Reply::positive(Data::Soa, reason));
+    }
+    trace.step(format_args!("{reason} has the name, but no records of that type"));
+    Found::Reply(Reply::negative(Rcode::NoError, apex, reason))
+}

@@ -1,0 +1,65 @@
+//! Private names: the service's own names, answered with an endpoint's addresses inside its VPC.
+//!
+//! "we create a hidden, AWS-managed private hosted zone for you" (PrivateLink guide, "Private DNS"): one zone at
+//! exactly each private name, or at the parent of a `*.` name.
+
+use super::{Ask, Found, Rcode, Reason, Reply, Trace, endpoint};
+use crate::model::{Endpoint, Mode};
+use crate::naming::EndpointId;
+use crate::snapshot::{Entry, PrivateZone};
+
+/// Asks the hidden zone at `entry`, whose apex is the last `labels` labels of the name.
+pub(super) fn find<'s, T: Trace>(
+    ask: &Ask<'s, '_>,
+    entry: &'s Entry,
+    zone: &'s PrivateZone,
+    labels: usize,
+    trace: &mut T,
+) -> Found<'s> {
+    let model = &ask.snapshot.model;
+    let Some(vpc) = ask.client.view.vpc.as_ref() else { return Found::Nothing(None) };
+    if !vpc.has_private_dns() {
+        let reason = Reason::AttributesOff(vpc);
+        trace.step(format_args!("{} would be private, but {reason}", entry.name));
+        return Found::Nothing(Some(reason));
+    }
+    let exact = serving(ask, &zone.exact);
+    let wildcard = serving(ask, &zone.wildcard);
+    if exact.is_none() && wildcard.is_none() {
+        let claimant = zone.exact.iter().chain(&zone.wildcard).find_map(|id| model.endpoint(*id));
+        let reason = claimant.map(|e| if e.is_served() { Reason::InboundOnly(e) } else { Reason::PrivateNotServed(e) });
+        if let Some(reason) = reason {
+            trace.step(format_args!("{} would be private, but {reason}", entry.name));
+        }
+        return Found::Nothing(reason);
+    }
+    let apex = ask.offset(labels);
+    let at_apex = apex == 0;
+    trace.step(format_args!("the private zone {} of {} is the most specific one", entry.name, vpc.vpc_id));
+    let owner = if at_apex { exact } else { wildcard };
+    if let Some(owner) = owner {
+        let reason = Reason::PrivateName(owner, &entry.name);
+        let own = at_apex.then(|| ask.apex_record(reason)).flatten().filter(|_| ask.rtype != super::rtype::ANY);
+        return Found::Reply(own.unwrap_or_else(|| endpoint::addresses(ask, owner, None, true, apex, reason, trace)));
+    }
+    if at_apex {
+        // only `*.` names are taken over, but the apex of their zone exists: it has SOA and NS
+        let reason = Reason::PrivateApex(&entry.name);
+        trace.step(format_args!("{reason}: only names below it are private"));
+        return Found::Reply(ask.apex_record(reason).unwrap_or_else(|| Reply::negative(Rcode::NoError, apex, reason)));
+    }
+    let reason = Reason::BelowPrivateName(&entry.name);
+    if zone.mode(model) == Mode::Overlay {
+        trace.step(format_args!("{} is not in it, and its mode is overlay: what is below it decides", ask.name));
+        return Found::Nothing(None);
+    }
+    // "Instead, it returns NXDOMAIN" (Route 53 guide, "Considerations when working with a private hosted zone")
+    trace.step(format_args!("{reason}"));
+    Found::Reply(Reply::negative(Rcode::NxDomain, apex, reason))
+}
+
+/// The endpoint of `claims` that answers; at most one can (the model sees to it).
+fn serving<'s>(ask: &Ask<'s, '_>, claims: &[EndpointId]) -> Option<&'s Endpoint> {
+    let model = &ask.snapshot.model;
+    claims.iter().filter_map(|id| model.endpoint(*id)).find(|e| e.is_served() && !e.inbound_resolver_only)
+}

@@ -1,0 +1,515 @@
+//! The next model out of a change: what goes, what comes, and what that means for the rest.
+//!
+//! The first load is a change to the empty model, so there is one path for both. A change costs what it touches;
+//! only a changed VPC, subnet or service looks at the endpoints that refer to it.
+
+use std::sync::Arc;
+
+use std::collections::HashSet;
+
+use super::check::Check;
+use super::endpoint::Endpoint;
+use super::input::{EndpointInput, GivenNames, Input, InterfaceInput, Object};
+use super::shards::Spread;
+use super::zone::{HostedZone, Rule, same};
+use super::{Map, Model, PrivateName};
+use crate::naming::{DnsName, EndpointId, InterfaceId, ServiceName, SubnetId, VpcId};
+use crate::problem::{At, Place, Problem};
+
+/// What an object is known by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// A VPC.
+    Vpc(VpcId),
+    /// A subnet.
+    Subnet(SubnetId),
+    /// An endpoint.
+    Endpoint(EndpointId),
+    /// A service that a source describes.
+    Service(ServiceName),
+    /// A hosted zone: its name and the VPCs that see it.
+    HostedZone(DnsName, Box<[VpcId]>),
+    /// A resolver rule: its domain and the VPCs for which it holds.
+    Rule(DnsName, Box<[VpcId]>),
+}
+
+impl Input {
+    /// What the object is known by.
+    pub fn key(&self) -> Key {
+        let sorted = |ids: &[At<VpcId>]| {
+            let mut ids: Vec<VpcId> = ids.iter().map(|id| id.value).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            ids.into_boxed_slice()
+        };
+        match &self.object {
+            Object::Vpc(vpc) => Key::Vpc(vpc.vpc_id.value),
+            Object::Subnet(subnet) => Key::Subnet(subnet.subnet_id.value),
+            Object::Endpoint(endpoint) => Key::Endpoint(endpoint.vpc_endpoint_id.value),
+            Object::Service(service) => Key::Service(service.service_name.value.clone()),
+            Object::HostedZone(zone) => Key::HostedZone(zone.name.value.clone(), sorted(&zone.vpc_ids)),
+            Object::Rule(rule) => Key::Rule(rule.domain_name.value.clone(), sorted(&rule.vpc_ids)),
+        }
+    }
+}
+
+/// What a change did, for the log and for the snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Endpoints that are new.
+    pub added: usize,
+    /// Endpoints that differ.
+    pub changed: usize,
+    /// Endpoints that are gone.
+    pub removed: usize,
+    /// Objects of other kinds that are new, differ or are gone.
+    pub others: usize,
+    /// VPCs whose private names changed.
+    pub private_names: HashSet<VpcId>,
+    /// VPCs came, went or changed: who is whose client may have changed.
+    pub vpcs: bool,
+    /// Hosted zones or rules changed.
+    pub zones_or_rules: bool,
+    /// A service came into use or went out of it, or its names changed.
+    pub services: bool,
+}
+
+impl Changes {
+    /// True when the next model says the same as the one before.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The outcome of [`Model::apply`].
+pub struct Applied {
+    /// The next model; `None` if a problem is an error, and then nothing changes (invariant I5).
+    pub model: Option<Model>,
+    /// What changed.
+    pub changes: Changes,
+    /// All problems, errors and warnings.
+    pub problems: Vec<Problem>,
+}
+
+impl Spread for (VpcId, std::net::Ipv4Addr) {
+    fn bits(&self) -> u64 {
+        self.0.low_bits().rotate_left(32) ^ u64::from(self.1.to_bits())
+    }
+}
+
+impl Spread for (VpcId, std::net::Ipv6Addr) {
+    fn bits(&self) -> u64 {
+        let bits = self.1.to_bits();
+        self.0.low_bits().rotate_left(32) ^ (bits as u64) ^ ((bits >> 64) as u64)
+    }
+}
+
+impl Spread for InterfaceId {
+    fn bits(&self) -> u64 {
+        self.low_bits()
+    }
+}
+
+impl Model {
+    /// The model after `removed` is taken out and `added` is put in.
+    ///
+    /// An object that is both removed and added has changed. `broken` are ids and names that a source declares
+    /// but that could not be read: references to them are no further problem. `place_of` tells where an object
+    /// that is not in `added` was written.
+    pub fn apply(
+        &self,
+        removed: &[Key],
+        added: &[Input],
+        broken: &HashSet<String>,
+        place_of: &dyn Fn(&Key) -> Option<Place>,
+    ) -> Applied {
+        let mut next = self.clone();
+        let mut changes = Changes::default();
+        let mut check = Check::new(broken, place_of);
+
+        next.replace_vpcs(self, removed, added, &mut changes, &mut check);
+        next.replace_subnets(self, removed, added, &mut changes, &mut check);
+        let services = next.replace_services(removed, added, &mut changes, &mut check);
+        next.replace_zones_and_rules(self, removed, added, &mut changes, &mut check);
+        next.replace_endpoints(self, removed, added, &services, &mut changes, &mut check);
+        check.zones_against_private_names(&next, &changes, added);
+
+        let mut problems = check.problems;
+        problems.sort();
+        problems.dedup();
+        let failed = problems.iter().any(Problem::is_error);
+        Applied { model: (!failed).then_some(next), changes, problems }
+    }
+
+    fn replace_vpcs(
+        &mut self,
+        old: &Model,
+        removed: &[Key],
+        added: &[Input],
+        changes: &mut Changes,
+        check: &mut Check<'_>,
+    ) {
+        let gone = removed.iter().filter_map(|key| if let Key::Vpc(id) = key { Some(*id) } else { None });
+        let new = added.iter().filter_map(|input| if let Object::Vpc(vpc) = &input.object { Some(vpc) } else { None });
+        let (gone, new): (Vec<_>, Vec<_>) = (gone.collect(), new.collect());
+        if gone.is_empty() && new.is_empty() {
+            return;
+        }
+        let map = Arc::make_mut(&mut self.vpcs);
+        for id in &gone {
+            map.remove(id);
+        }
+        for input in &new {
+            let id = input.vpc_id.value;
+            let vpc = Check::vpc(input);
+            // what did not change stays the very object it was, for whoever compares pointers
+            let vpc = old.vpcs.get(&id).filter(|was| ***was == vpc).cloned().unwrap_or_else(|| Arc::new(vpc));
+            if map.insert(id, vpc).is_some() {
+                check.twice(
+                    Some(&Key::Vpc(id)),
+                    &id.to_string(),
+                    &input.vpc_id.place,
+                    new.iter().map(|vpc| &vpc.vpc_id),
+                );
+            }
+        }
+        let touched = gone.iter().copied().chain(new.iter().map(|vpc| vpc.vpc_id.value));
+        let dirty: HashSet<VpcId> = touched.filter(|id| self.vpcs.get(id) != old.vpcs.get(id)).collect();
+        changes.others += dirty.len();
+        changes.vpcs = !dirty.is_empty();
+        if changes.vpcs {
+            check.client_addresses(self, &new);
+        }
+        check.dirty_vpcs = dirty;
+    }
+
+    fn replace_subnets(
+        &mut self,
+        old: &Model,
+        removed: &[Key],
+        added: &[Input],
+        changes: &mut Changes,
+        check: &mut Check<'_>,
+    ) {
+        let gone = removed.iter().filter_map(|key| if let Key::Subnet(id) = key { Some(*id) } else { None });
+        let new = added.iter().filter_map(|input| if let Object::Subnet(s) = &input.object { Some(s) } else { None });
+        let (gone, new): (Vec<_>, Vec<_>) = (gone.collect(), new.collect());
+        // a subnet has to be inside its VPC, so it is looked at again when the VPC changed
+        let again: Vec<SubnetId> = old
+            .subnets
+            .values()
+            .filter(|subnet| check.dirty_vpcs.contains(&subnet.vpc_id))
+            .map(|subnet| subnet.subnet_id)
+            .collect();
+        if !gone.is_empty() || !new.is_empty() {
+            let map = Arc::make_mut(&mut self.subnets);
+            for id in &gone {
+                map.remove(id);
+            }
+            for input in &new {
+                let id = input.subnet_id.value;
+                let subnet = Check::subnet(input);
+                if map.insert(id, subnet).is_some() {
+                    check.twice(
+                        Some(&Key::Subnet(id)),
+                        &id.to_string(),
+                        &input.subnet_id.place,
+                        new.iter().map(|s| &s.subnet_id),
+                    );
+                }
+            }
+        }
+        for input in &new {
+            check.subnet_in_vpc(self, input);
+        }
+        let is_new: HashSet<SubnetId> = new.iter().map(|s| s.subnet_id.value).collect();
+        for id in again.iter().filter(|id| !is_new.contains(*id)) {
+            if let Some(subnet) = self.subnets.get(id) {
+                check.kept_subnet_in_vpc(self, subnet);
+            }
+        }
+        let touched = gone.iter().chain(&is_new).copied();
+        let dirty: HashSet<SubnetId> = touched.filter(|id| self.subnets.get(id) != old.subnets.get(id)).collect();
+        changes.others += dirty.len();
+        check.dirty_subnets = dirty;
+    }
+
+    /// Returns the services whose names changed.
+    fn replace_services(
+        &mut self,
+        removed: &[Key],
+        added: &[Input],
+        changes: &mut Changes,
+        check: &mut Check<'_>,
+    ) -> HashSet<u32> {
+        let gone = removed.iter().filter_map(|key| if let Key::Service(name) = key { Some(name) } else { None });
+        let new = added.iter().filter_map(|input| if let Object::Service(s) = &input.object { Some(s) } else { None });
+        let new: Vec<_> = new.collect();
+        let mut dirty = HashSet::new();
+        let declared: HashSet<&ServiceName> = new.iter().map(|s| &s.service_name.value).collect();
+        for name in gone.filter(|name| !declared.contains(name)) {
+            let Some(index) = self.services.find(name) else { continue };
+            check.undeclared.insert(name.clone());
+            Arc::make_mut(&mut self.declared_services).remove(name);
+            if let Ok(service) = crate::naming::resolve(name) {
+                if *self.services.by_index(index) != service {
+                    self.services.replace(index, service);
+                    dirty.insert(index.0);
+                }
+            } else {
+                dirty.insert(index.0);
+            }
+        }
+        let removed: HashSet<&Key> = removed.iter().filter(|key| matches!(key, Key::Service(_))).collect();
+        let mut seen: Map<&ServiceName, &Place> = Map::default();
+        for input in &new {
+            let name = &input.service_name;
+            let elsewhere =
+                self.declared_services.contains(&name.value) && !removed.contains(&Key::Service(name.value.clone()));
+            if seen.insert(&name.value, &name.place).is_some() || elsewhere {
+                check.twice(
+                    Some(&Key::Service(name.value.clone())),
+                    name.value.as_str(),
+                    &name.place,
+                    new.iter().map(|s| &s.service_name),
+                );
+                continue;
+            }
+            let Some(service) = check.service(input) else { continue };
+            Arc::make_mut(&mut self.declared_services).insert(name.value.clone());
+            match self.services.find(&name.value) {
+                Some(index) if *self.services.by_index(index) == service => {}
+                Some(index) => {
+                    self.services.replace(index, service);
+                    dirty.insert(index.0);
+                }
+                None => {
+                    self.services.intern(service, false);
+                }
+            }
+        }
+        changes.others += dirty.len();
+        changes.services = !dirty.is_empty();
+        dirty
+    }
+
+    fn replace_zones_and_rules(
+        &mut self,
+        old: &Model,
+        removed: &[Key],
+        added: &[Input],
+        changes: &mut Changes,
+        check: &mut Check<'_>,
+    ) {
+        let gone: HashSet<&Key> =
+            removed.iter().filter(|key| matches!(key, Key::HostedZone(..) | Key::Rule(..))).collect();
+        let zones =
+            added.iter().filter_map(|input| if let Object::HostedZone(z) = &input.object { Some(z) } else { None });
+        let rules = added.iter().filter_map(|input| if let Object::Rule(r) = &input.object { Some(r) } else { None });
+        let (zones, rules): (Vec<_>, Vec<_>) = (zones.collect(), rules.collect());
+        if !gone.is_empty() || !zones.is_empty() || !rules.is_empty() {
+            let zone_key = |zone: &HostedZone| Key::HostedZone(zone.name.clone(), zone.vpc_ids.clone().into());
+            let rule_key = |rule: &Rule| Key::Rule(rule.domain_name.clone(), rule.vpc_ids.clone().into());
+            let kept = |zone: &&Arc<HostedZone>| !gone.contains(&zone_key(zone));
+            let mut next: Vec<Arc<HostedZone>> = old.hosted_zones.iter().filter(kept).cloned().collect();
+            for input in &zones {
+                let zone = HostedZone::new(input);
+                check.one_zone_per_name(&next, &zone, &zone_key, &input.name.place);
+                next.push(Arc::new(zone));
+            }
+            next.sort_by(|a, b| (&a.name, &a.vpc_ids).cmp(&(&b.name, &b.vpc_ids)));
+            let same_zones = next.len() == old.hosted_zones.len()
+                && next.iter().zip(old.hosted_zones.iter()).all(|(a, b)| same(a, b));
+            if !same_zones {
+                self.hosted_zones = Arc::new(next);
+            }
+            let kept = |rule: &&Arc<Rule>| !gone.contains(&rule_key(rule));
+            let mut next: Vec<Arc<Rule>> = old.rules.iter().filter(kept).cloned().collect();
+            for input in &rules {
+                let rule = Rule::new(input);
+                check.one_rule_per_name(&next, &rule, &rule_key, &input.domain_name.place);
+                next.push(Arc::new(rule));
+            }
+            next.sort_by(|a, b| (&a.domain_name, &a.vpc_ids).cmp(&(&b.domain_name, &b.vpc_ids)));
+            if next != *old.rules {
+                self.rules = Arc::new(next);
+            }
+            if !Arc::ptr_eq(&self.hosted_zones, &old.hosted_zones) || !Arc::ptr_eq(&self.rules, &old.rules) {
+                changes.zones_or_rules = true;
+                changes.others += gone.len().max(zones.len() + rules.len());
+            }
+        }
+        check.zone_and_rule_vpcs(self, &zones, &rules);
+    }
+
+    fn replace_endpoints(
+        &mut self,
+        old: &Model,
+        removed: &[Key],
+        added: &[Input],
+        dirty_services: &HashSet<u32>,
+        changes: &mut Changes,
+        check: &mut Check<'_>,
+    ) {
+        let gone: HashSet<EndpointId> =
+            removed.iter().filter_map(|key| if let Key::Endpoint(id) = key { Some(*id) } else { None }).collect();
+        let mut inputs: Vec<&EndpointInput> = added
+            .iter()
+            .filter_map(|input| if let Object::Endpoint(endpoint) = &input.object { Some(endpoint) } else { None })
+            .collect();
+        check.endpoints_once(old, &gone, &inputs);
+        let again = self.to_be_checked_again(old, &gone, &inputs, dirty_services, check);
+        inputs.extend(&again);
+
+        let mut new: Vec<Endpoint> = Vec::with_capacity(inputs.len());
+        for input in &inputs {
+            if let Some(endpoint) = check.endpoint(self, old, input) {
+                new.push(endpoint);
+            }
+        }
+        let coming: HashSet<EndpointId> = inputs.iter().map(|input| input.vpc_endpoint_id.value).collect();
+        let leaving: Vec<&Endpoint> =
+            gone.iter().filter(|id| !coming.contains(*id)).filter_map(|id| old.endpoint(*id)).collect();
+        let was: Vec<Option<&Endpoint>> = new.iter().map(|endpoint| old.endpoint(endpoint.id)).collect();
+        changes.removed = leaving.len();
+        changes.added = was.iter().filter(|was| was.is_none()).count();
+        // what stayed the same is neither taken out nor put in, except where its service's names changed
+        let differs = |endpoint: &Endpoint, was: Option<&Endpoint>| {
+            was != Some(endpoint) || dirty_services.contains(&endpoint.service.0)
+        };
+        changes.changed = new.iter().zip(&was).filter(|(e, was)| was.is_some() && differs(e, **was)).count();
+        let before: Vec<&Endpoint> = leaving
+            .iter()
+            .copied()
+            .chain(new.iter().zip(&was).filter(|(e, was)| differs(e, **was)).filter_map(|(_, was)| *was))
+            .collect();
+        let after: Vec<&Endpoint> = new.iter().zip(&was).filter(|(e, was)| differs(e, **was)).map(|(e, _)| e).collect();
+
+        self.replace_private_names(old, &before, &after, changes, check);
+        let ipv4 = |e: &&Endpoint| {
+            let vpc = e.vpc;
+            e.interfaces.iter().filter_map(move |i| i.ipv4().map(|a| (vpc, a))).collect::<Vec<_>>()
+        };
+        let ipv6 = |e: &&Endpoint| {
+            let vpc = e.vpc;
+            e.interfaces.iter().filter_map(move |i| i.ipv6().map(|a| (vpc, a))).collect::<Vec<_>>()
+        };
+        let ids = |e: &&Endpoint| e.interfaces.iter().map(|i| i.id).collect::<Vec<_>>();
+        for (vpc, address) in self.ipv4.apply(before.iter().flat_map(ipv4), after.iter().flat_map(ipv4)) {
+            check.address_twice(vpc, address.into(), &inputs, old);
+        }
+        for (vpc, address) in self.ipv6.apply(before.iter().flat_map(ipv6), after.iter().flat_map(ipv6)) {
+            check.address_twice(vpc, address.into(), &inputs, old);
+        }
+        for id in self.interfaces.apply(before.iter().flat_map(ids), after.iter().flat_map(ids)) {
+            check.interface_twice(id, &inputs, old);
+        }
+        let uses = before.iter().filter(|e| e.is_served()).map(|e| (e.service, false));
+        let uses = uses.chain(after.iter().filter(|e| e.is_served()).map(|e| (e.service, true)));
+        changes.services |= self.services.count(uses);
+        let gone: Vec<EndpointId> = leaving.iter().map(|e| e.id).collect();
+        let after: Vec<Endpoint> = after.into_iter().cloned().collect();
+        self.endpoints.apply(&gone, after);
+    }
+
+    /// Endpoints that nobody touched, but whose VPC, subnet or service changed, as inputs once more.
+    fn to_be_checked_again(
+        &self,
+        old: &Model,
+        gone: &HashSet<EndpointId>,
+        inputs: &[&EndpointInput],
+        dirty_services: &HashSet<u32>,
+        check: &Check<'_>,
+    ) -> Vec<EndpointInput> {
+        if check.dirty_vpcs.is_empty() && check.dirty_subnets.is_empty() && dirty_services.is_empty() {
+            return Vec::new();
+        }
+        let given: HashSet<EndpointId> = inputs.iter().map(|input| input.vpc_endpoint_id.value).collect();
+        old.endpoints()
+            .filter(|e| !gone.contains(&e.id) && !given.contains(&e.id))
+            .filter(|e| {
+                check.dirty_vpcs.contains(&e.vpc)
+                    || dirty_services.contains(&e.service.0)
+                    || e.interfaces.iter().any(|i| check.dirty_subnets.contains(&i.subnet))
+            })
+            .map(|e| {
+                let place = (check.place_of)(&Key::Endpoint(e.id)).unwrap_or_else(|| Place::whole(e.id.to_string()));
+                self.as_input(e, &place)
+            })
+            .collect()
+    }
+
+    /// An endpoint as a source would have written it.
+    fn as_input(&self, e: &Endpoint, place: &Place) -> EndpointInput {
+        let service = self.services.by_index(e.service);
+        EndpointInput {
+            vpc_endpoint_id: At::new(e.id, place.clone()),
+            vpc_id: At::new(e.vpc, place.clone()),
+            service_name: At::new(service.service_name.clone(), place.clone()),
+            private_dns_enabled: e.private_dns_given.then(|| At::new(e.private_dns_enabled, place.clone())),
+            inbound_resolver_only: e.inbound_resolver_only,
+            state: e.state,
+            dns_suffix: Some(At::new(e.suffix, place.clone())),
+            dns_record_ip_type: e.record_ip_type,
+            private_dns_mode: e.mode,
+            given_names: e.names_given.then(|| GivenNames {
+                base: Some(service.base.clone()),
+                wildcard: service.wildcard,
+                private: Some(service.private_names.clone()),
+            }),
+            network_interfaces: e
+                .interfaces
+                .iter()
+                .map(|i| InterfaceInput {
+                    network_interface_id: At::new(i.id, place.clone()),
+                    subnet_id: At::new(i.subnet, place.clone()),
+                    private_ip_address: i.ipv4().map(|a| At::new(a, place.clone())),
+                    ipv6_address: i.ipv6().map(|a| At::new(a, place.clone())),
+                })
+                .collect(),
+        }
+    }
+
+    fn replace_private_names(
+        &mut self,
+        old: &Model,
+        before: &[&Endpoint],
+        after: &[&Endpoint],
+        changes: &mut Changes,
+        check: &mut Check<'_>,
+    ) {
+        let mut coming: Map<VpcId, Vec<PrivateName>> = Map::default();
+        for endpoint in after.iter().filter(|e| e.private_dns_enabled) {
+            let names = self.services.by_index(endpoint.service).private_names.iter();
+            let claims = names.map(|name| PrivateName { name: name.clone(), endpoint: endpoint.id });
+            coming.entry(endpoint.vpc).or_default().extend(claims);
+        }
+        for endpoint in before.iter().filter(|e| e.private_dns_enabled) {
+            coming.entry(endpoint.vpc).or_default();
+        }
+        if coming.is_empty() {
+            return;
+        }
+        let leaving: HashSet<EndpointId> = before.iter().map(|e| e.id).collect();
+        let over: Map<EndpointId, bool> = after.iter().map(|e| (e.id, e.state.is_over())).collect();
+        let is_over = |id: EndpointId| {
+            over.get(&id).copied().unwrap_or_else(|| old.endpoint(id).is_none_or(|e| e.state.is_over()))
+        };
+        let map = Arc::make_mut(&mut self.private_names);
+        for (vpc, mut names) in coming {
+            let kept = old.private_names(vpc).iter().filter(|claim| !leaving.contains(&claim.endpoint));
+            names.extend(kept.cloned());
+            names.sort();
+            check.private_names_once(vpc, &names, &is_over, after);
+            if names == old.private_names(vpc) {
+                continue;
+            }
+            changes.private_names.insert(vpc);
+            if names.is_empty() {
+                map.remove(&vpc)
+            } else {
+                map.insert(vpc, names.into())
+            };
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Private hosted zones and resolver rules.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+
+use super::Mode;
+use super::input::{HostedZoneInput, RecordData, RuleAction};
+use crate::naming::{DnsName, EndpointId, VpcId};
+
+/// Records of one owner and type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rrset {
+    /// RR type.
+    pub rtype: u16,
+    /// Seconds.
+    pub ttl: u32,
+    /// Uncompressed record data, one entry a record.
+    pub rdata: Vec<Box<[u8]>>,
+    /// The name that the first record's data is or ends in, for CNAME, NS and the like; lower case.
+    pub target: Option<DnsName>,
+}
+
+/// A name of a hosted zone. An empty one is an empty non-terminal (RFC 8499).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Node {
+    /// Its record sets.
+    pub rrsets: Vec<Rrset>,
+    /// The endpoint whose addresses it has.
+    pub alias: Option<EndpointId>,
+}
+
+impl Node {
+    /// The record set of this type.
+    pub fn rrset(&self, rtype: u16) -> Option<&Rrset> {
+        self.rrsets.iter().find(|rrset| rrset.rtype == rtype)
+    }
+}
+
+/// A private hosted zone.
+#[derive(Debug)]
+pub struct HostedZone {
+    /// Its apex.
+    pub name: DnsName,
+    /// The VPCs that see it, sorted; empty: every VPC.
+    pub vpc_ids: Vec<VpcId>,
+    /// What happens to names that it does not have.
+    pub mode: Mode,
+    nodes: HashTable<(DnsName, Node)>,
+}
+
+impl PartialEq for HostedZone {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.vpc_ids, self.mode) == (&other.name, &other.vpc_ids, other.mode)
+            && self.nodes.len() == other.nodes.len()
+            && self.nodes.iter().all(|(name, node)| other.node(name.wire()) == Some(node))
+    }
+}
+
+const CNAME: u16 = 5;
+const NS: u16 = 2;
+
+impl HostedZone {
+    pub(super) fn new(input: &HostedZoneInput) -> Self {
+        let mut vpc_ids: Vec<VpcId> = input.vpc_ids.iter().map(|id| id.value).collect();
+        vpc_ids.sort_unstable();
+        vpc_ids.dedup();
+        let mut zone = Self { name: input.name.value.clone(), vpc_ids, mode: input.mode, nodes: HashTable::new() };
+        zone.node_mut(&input.name.value);
+        for record in &input.records {
+            let owner = &record.name.value;
+            // every name between an owner and the apex exists, with or without records (RFC 4592 2.2.2)
+            let mut between = owner.parent();
+            while let Some(name) = between.filter(|name| name.is_at_or_below(&zone.name)) {
+                zone.node_mut(&name);
+                between = name.parent();
+            }
+            let node = zone.node_mut(owner);
+            match &record.data {
+                RecordData::Alias(endpoint) => node.alias = Some(endpoint.value),
+                RecordData::Records { rtype, ttl, rdata } => {
+                    let rdata: Vec<Box<[u8]>> = rdata.iter().map(|data| data.value.clone()).collect();
+                    let target = match *rtype {
+                        CNAME | NS => rdata.first().and_then(|data| DnsName::from_wire(data)),
+                        _ => None,
+                    };
+                    node.rrsets.push(Rrset { rtype: *rtype, ttl: *ttl, rdata, target });
+                }
+            }
+        }
+        zone
+    }
+
+    fn node_mut(&mut self, name: &DnsName) -> &mut Node {
+        let rehash = |(name, _): &(DnsName, Node)| hash(name.wire());
+        let entry = self.nodes.entry(hash(name.wire()), |(known, _)| known == name, rehash);
+        &mut entry.or_insert_with(|| (name.clone(), Node::default())).into_mut().1
+    }
+
+    /// The node of a lower-case wire name; `None` if the zone does not have the name.
+    pub fn node(&self, wire: &[u8]) -> Option<&Node> {
+        self.nodes.find(hash(wire), |(name, _)| name.wire() == wire).map(|(_, node)| node)
+    }
+
+    /// The zone's own copy of a lower-case wire name.
+    pub fn name_of(&self, wire: &[u8]) -> Option<&DnsName> {
+        self.nodes.find(hash(wire), |(name, _)| name.wire() == wire).map(|(name, _)| name)
+    }
+
+    /// All names of the zone with what they have, sorted by name.
+    pub fn nodes(&self) -> Vec<(&DnsName, &Node)> {
+        let mut all: Vec<_> = self.nodes.iter().map(|(name, node)| (name, node)).collect();
+        all.sort_by_key(|(name, _)| *name);
+        all
+    }
+}
+
+/// What is in a table is the operator's, so nobody can choose names that collide in it: a fixed seed will do.
+pub(crate) fn hash(wire: &[u8]) -> u64 {
+    foldhash::fast::FixedState::default().hash_one(wire)
+}
+
+/// A resolver rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The name at and below which it holds.
+    pub domain_name: DnsName,
+    /// What to do there.
+    pub action: RuleAction,
+    /// The VPCs for which it holds, sorted; empty: every client.
+    pub vpc_ids: Vec<VpcId>,
+}
+
+/// Whether a list of VPCs, empty for every one, takes in this one.
+pub(crate) fn applies_to(vpc_ids: &[VpcId], vpc: Option<VpcId>) -> bool {
+    vpc_ids.is_empty() || vpc.is_some_and(|vpc| vpc_ids.contains(&vpc))
+}
+
+impl Rule {
+    pub(super) fn new(input: &super::input::RuleInput) -> Self {
+        let mut vpc_ids: Vec<VpcId> = input.vpc_ids.iter().map(|id| id.value).collect();
+        vpc_ids.sort_unstable();
+        vpc_ids.dedup();
+        Self { domain_name: input.domain_name.value.clone(), action: input.action.clone(), vpc_ids }
+    }
+}
+
+/// Shared objects are compared by what they hold.
+pub(super) fn same<T: PartialEq>(a: &Arc<T>, b: &Arc<T>) -> bool {
+    Arc::ptr_eq(a, b) || a == b
+}

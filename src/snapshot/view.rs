@@ -1,0 +1,155 @@
+//! The names that the clients of one VPC see differently from the rest of the world.
+
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+
+use crate::model::{HostedZone, Mode, Model, PrivateName, Rule, RuleAction, Vpc, applies_to, hash};
+use crate::naming::{DnsName, EndpointId};
+
+/// What decides at and below a name.
+#[derive(Clone, Debug)]
+pub enum Authority {
+    /// A FORWARD rule.
+    Forward(Arc<Rule>),
+    /// A SYSTEM rule, and what would decide without any rule.
+    System(Option<Box<Authority>>),
+    /// A private hosted zone.
+    HostedZone(Arc<HostedZone>),
+    /// The hidden zone of endpoints with private DNS.
+    Private(PrivateZone),
+    /// The instance names of the VPC's region, `ip-10-0-1-17.ec2.internal`.
+    Instances,
+}
+
+/// The hidden zone at a private name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PrivateZone {
+    /// Endpoints that claim the very name. One at a time can serve; the others are over or not begun.
+    pub exact: Vec<EndpointId>,
+    /// Endpoints that claim all names below.
+    pub wildcard: Vec<EndpointId>,
+}
+
+/// A name and what decides there.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The name.
+    pub name: DnsName,
+    /// What decides.
+    pub authority: Authority,
+}
+
+/// What the clients of a VPC, or of none, see differently.
+#[derive(Debug)]
+pub struct View {
+    /// Whose clients; `None`: those in no VPC.
+    pub vpc: Option<Arc<Vpc>>,
+    entries: HashTable<Entry>,
+    /// Bit `n` is set if a name of `n` labels is in `entries`, so that no other length is looked up.
+    depths: u128,
+}
+
+impl View {
+    pub(super) fn new(model: &Model, vpc: Option<&Arc<Vpc>>) -> Self {
+        let id = vpc.map(|vpc| vpc.vpc_id);
+        let mut view = Self { vpc: vpc.cloned(), entries: HashTable::new(), depths: 0 };
+        // what is put in later lies over what was there: AWS lets a rule win over a private zone of the same name
+        if let Some(vpc) = vpc.filter(|vpc| vpc.has_private_dns()) {
+            view.put(instance_zone(vpc.region.as_str()), |_| Authority::Instances);
+        }
+        for claim in id.map(|id| model.private_names(id)).unwrap_or_default() {
+            view.claim(claim);
+        }
+        // zones need both attributes too (Route 53 guide, "Considerations when working with a private hosted zone")
+        if vpc.is_some_and(|vpc| vpc.has_private_dns()) {
+            for zone in for_vpc(model.hosted_zones(), id, |zone| &zone.vpc_ids) {
+                view.put(zone.name.clone(), |_| Authority::HostedZone(zone.clone()));
+            }
+        }
+        for rule in for_vpc(model.rules(), id, |rule| &rule.vpc_ids) {
+            view.put(rule.domain_name.clone(), |below| match rule.action {
+                RuleAction::Forward(_) => Authority::Forward(rule.clone()),
+                RuleAction::System => Authority::System(below.map(Box::new)),
+            });
+        }
+        view
+    }
+
+    fn claim(&mut self, claim: &PrivateName) {
+        let wildcard = claim.name.is_wildcard();
+        let apex = if wildcard { claim.name.parent().unwrap_or_else(DnsName::root) } else { claim.name.clone() };
+        self.put(apex, |below| {
+            let mut zone = match below {
+                Some(Authority::Private(zone)) => zone,
+                _ => PrivateZone::default(),
+            };
+            if wildcard {
+                zone.wildcard.push(claim.endpoint)
+            } else {
+                zone.exact.push(claim.endpoint)
+            }
+            Authority::Private(zone)
+        });
+    }
+
+    fn put(&mut self, name: DnsName, make: impl FnOnce(Option<Authority>) -> Authority) {
+        self.depths |= 1 << name.label_count().min(127);
+        let rehash = |entry: &Entry| hash(entry.name.wire());
+        let slot = self.entries.entry(hash(name.wire()), |entry| entry.name == name, rehash);
+        match slot {
+            hashbrown::hash_table::Entry::Occupied(mut slot) => {
+                let entry = slot.get_mut();
+                let below = std::mem::replace(&mut entry.authority, Authority::Instances);
+                entry.authority = make(Some(below));
+            }
+            hashbrown::hash_table::Entry::Vacant(slot) => {
+                slot.insert(Entry { name, authority: make(None) });
+            }
+        }
+    }
+
+    /// Whether a name of so many labels can be in the view.
+    pub fn has_depth(&self, labels: usize) -> bool {
+        self.depths & (1 << labels.min(127)) != 0
+    }
+
+    /// What decides at exactly this lower-case wire name.
+    pub fn entry(&self, wire: &[u8]) -> Option<&Entry> {
+        self.entries.find(hash(wire), |entry| entry.name.wire() == wire)
+    }
+
+    /// All entries, sorted by name.
+    pub fn entries(&self) -> Vec<&Entry> {
+        let mut all: Vec<&Entry> = self.entries.iter().collect();
+        all.sort_by_key(|entry| &entry.name);
+        all
+    }
+}
+
+/// Objects that hold for a VPC, those for every VPC first, so that the more specific one of a name comes later.
+fn for_vpc<'m, T>(
+    all: &'m [Arc<T>],
+    vpc: Option<crate::naming::VpcId>,
+    ids: impl Fn(&T) -> &Vec<crate::naming::VpcId>,
+) -> Vec<&'m Arc<T>> {
+    let mut mine: Vec<&Arc<T>> = all.iter().filter(|one| applies_to(ids(one), vpc)).collect();
+    mine.sort_by_key(|one| !ids(one).is_empty());
+    mine
+}
+
+/// The zone of a region's instance names (Route 53 guide, "autodefined rules": `ec2.internal` in us-east-1 only).
+pub(crate) fn instance_zone(region: &str) -> DnsName {
+    let text = if region == "us-east-1" { "ec2.internal".to_owned() } else { format!("{region}.compute.internal") };
+    // a region is one label of letters, digits and hyphens, which its type holds
+    text.parse().unwrap_or_else(|_| DnsName::root())
+}
+
+impl PrivateZone {
+    /// What the zone says of unknown names: as the first endpoint that serves there wants it.
+    pub fn mode(&self, model: &Model) -> Mode {
+        let served = |id: &&EndpointId| model.endpoint(**id).is_some_and(crate::model::Endpoint::is_served);
+        let first = self.exact.iter().chain(&self.wildcard).find(served);
+        first.and_then(|id| model.endpoint(*id)).map_or(Mode::Apex, |endpoint| endpoint.mode)
+    }
+}
