@@ -13,5 +13,5 @@ pub use catalogue::{Evidence, resolve};
 pub use hostname::{HostLabel, Suffix, SuffixError, parse_label, regional, zonal};
 pub use id::{EndpointId, IdError, InterfaceId, SubnetId, VpcId};
 pub use name::{DnsName, MAX_LABEL, MAX_NAME, NameError, labels, write_wire};
-pub use partition::{Partition, partition_of};
+pub use partition::{COMMON_SERVICE_PREFIX, PARTITIONS, Partition, partition_of, public_hosted_zone_id};
 pub use service::{Region, Service, ServiceName, ServiceNameError, ZoneName};
