@@ -104,6 +104,48 @@ pub fn zonal(id: EndpointId, suffix: Suffix, zone: &ZoneName, service: &Service)
     service.base.prepend(&format!("{id}-{suffix}-{zone}")).ok()
 }
 
+/// Every name that leads to an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointNames {
+    /// The regional name: all its interfaces.
+    pub regional: DnsName,
+    /// One name for each zone, in the order in which the zones were given.
+    pub zonal: Vec<DnsName>,
+    /// `*.` before the regional and each zonal name; empty unless the service's endpoints answer below their names.
+    pub wildcard: Vec<DnsName>,
+    /// The service's private names, which hold only where private DNS is on.
+    pub private: Vec<DnsName>,
+}
+
+impl EndpointNames {
+    /// The names as `DnsEntries` of `DescribeVpcEndpoints` lists them: regional, zonal, private.
+    ///
+    /// Of an endpoint with wildcard names EC2 shows only these, with `*.` in front (AWS CLI, `create-vpc-endpoint`),
+    /// although the bare names answer as well.
+    pub fn dns_entries(&self) -> impl Iterator<Item = &DnsName> {
+        let bare = if self.wildcard.is_empty() { Some(&self.regional) } else { None };
+        let zonal = if self.wildcard.is_empty() { self.zonal.as_slice() } else { &[] };
+        bare.into_iter().chain(zonal).chain(&self.wildcard).chain(&self.private)
+    }
+}
+
+/// The names of an endpoint that has interfaces in `zones`; `None` if one would be longer than a name can be.
+pub fn endpoint_names<'a>(
+    id: EndpointId,
+    suffix: Suffix,
+    service: &Service,
+    zones: impl IntoIterator<Item = &'a ZoneName>,
+) -> Option<EndpointNames> {
+    let regional = regional(id, suffix, service)?;
+    let zonal = zones.into_iter().map(|zone| zonal(id, suffix, zone, service)).collect::<Option<Vec<_>>>()?;
+    let wildcard = if service.wildcard {
+        std::iter::once(&regional).chain(&zonal).map(|name| name.prepend("*").ok()).collect::<Option<_>>()?
+    } else {
+        Vec::new()
+    };
+    Some(EndpointNames { regional, zonal, wildcard, private: service.private_names.clone() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

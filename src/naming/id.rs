@@ -25,9 +25,11 @@ impl Digits {
             };
             value = (value << 4) | u128::from(digit);
         }
-        let [.., top, a, b, c, d, e, f, g, h] = value.to_be_bytes();
-        let top = if hex.len() == 17 { top | LONG } else { top };
-        Some(Self([top, a, b, c, d, e, f, g, h]))
+        let [_, _, _, _, _, _, _, mut digits @ ..] = value.to_be_bytes();
+        if hex.len() == 17 {
+            digits[0] |= LONG;
+        }
+        Some(Self(digits))
     }
 
     fn fmt(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,15 +3,17 @@
 //! Pure: knows no file, no clock and no model.
 
 mod catalogue;
+mod catalogue_data;
 mod hostname;
 mod id;
 mod name;
 mod partition;
 mod service;
+mod shape;
 
-pub use catalogue::{Evidence, resolve};
-pub use hostname::{HostLabel, Suffix, SuffixError, parse_label, regional, zonal};
+pub use catalogue::{Evidence, is_known, nearest_service, resolve, services};
+pub use hostname::{EndpointNames, HostLabel, Suffix, SuffixError, endpoint_names, parse_label, regional, zonal};
 pub use id::{EndpointId, IdError, InterfaceId, SubnetId, VpcId};
 pub use name::{DnsName, MAX_LABEL, MAX_NAME, NameError, labels, write_wire};
-pub use partition::{Partition, partition_of};
+pub use partition::{COMMON_SERVICE_PREFIX, PARTITIONS, Partition, partition_of, public_hosted_zone_id};
 pub use service::{Region, Service, ServiceName, ServiceNameError, ZoneName};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::catalogue::Evidence;
 use super::name::{DnsName, NameError};
+use super::shape::SHAPES;
 
 /// Why a text is no service, region or zone name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,6 +14,9 @@ pub enum ServiceNameError {
     /// The text has characters or a length that no such name has.
     #[error("'{0}' is no {1}")]
     Malformed(String, &'static str),
+    /// The text is a service name of no known shape, or a global one that the catalogue does not have.
+    #[error("'{0}' is no service name that is known: expected {SHAPES}")]
+    Shape(String),
     /// The name made from it would be no domain name.
     #[error("the names of '{0}' would not be domain names: {1}")]
     Name(String, NameError),
@@ -70,7 +74,9 @@ words! {
 pub struct Service {
     /// `com.amazonaws.us-east-1.ec2`
     pub service_name: ServiceName,
-    /// The region whose name its endpoints' names carry; `None` for a global service without a fixed region.
+    /// The region whose name its endpoints' names carry: that of the service, which for a global service is the one
+    /// that holds its endpoints (`us-east-1` for `com.amazonaws.iam`), not that of the VPCs that use it. `None` where
+    /// the names say `global` instead (`aws.api.global.codecatalyst`).
     pub region: Option<Region>,
     /// What follows an endpoint's own label: `ec2.us-east-1.vpce.amazonaws.com`.
     pub base: DnsName,
