@@ -329,7 +329,10 @@ impl<'a> Check<'a> {
         };
         self.stays_where_it_is(old, input);
         let names = model.services.by_index(service).clone();
-        let foreign = names.region.as_ref().is_some_and(|region| *region != vpc.region);
+        // a global service (com.amazonaws.iam) has a region in its hostnames, but takes endpoints from every region
+        let regional =
+            |region: &&naming::Region| names.service_name.as_str().split('.').any(|part| part == region.as_str());
+        let foreign = names.region.as_ref().filter(regional).is_some_and(|region| *region != vpc.region);
         if foreign && input.given_names.as_ref().is_none_or(|given| given.base.is_none()) {
             let place = &input.service_name.place;
             let what =

@@ -2,6 +2,9 @@
 //!
 //! Knows regions by their codes only: a new region of a known partition needs no change here.
 
+use std::sync::LazyLock;
+
+use super::name::DnsName;
 use super::service::Region;
 
 /// A set of regions with suffixes, accounts and service names of its own.
@@ -89,6 +92,15 @@ pub fn partition_of(region: &Region) -> &'static Partition {
 pub(super) fn partition_of_code(region: &str) -> &'static Partition {
     static FALLBACK: Partition = AWS;
     PARTITIONS.iter().find(|p| region.starts_with(p.region_prefix)).unwrap_or(&FALLBACK)
+}
+
+/// Whether a lower-case wire name is what follows `vpce.` in endpoint names: `amazonaws.com`, `api.aws`, `sagemaker.aws`, ...
+pub fn is_endpoint_suffix(wire: &[u8]) -> bool {
+    static SUFFIXES: LazyLock<Vec<DnsName>> = LazyLock::new(|| {
+        let of_partition = PARTITIONS.iter().flat_map(|p| [p.dns_suffix, p.dual_stack_suffix]);
+        of_partition.chain(["sagemaker.aws"]).filter_map(|suffix| suffix.parse().ok()).collect()
+    });
+    SUFFIXES.iter().any(|suffix| suffix.wire() == wire)
 }
 
 /// Whether a label of a service name is a region: `us-east-1`, `us-gov-west-1`, `eusc-de-east-1`.
@@ -180,6 +192,15 @@ mod tests {
         for other in ["ec2", "s3-global", "resource-explorer-2", "us-east", "us-east-1a", "us--1", "global", "vpce"] {
             assert!(!is_region_code(other), "{other}");
         }
+    }
+
+    #[test]
+    fn endpoint_suffixes_are_known() {
+        let is = |name: &str| is_endpoint_suffix(name.parse::<DnsName>().unwrap().wire());
+        assert!(
+            is("amazonaws.com") && is("amazonaws.com.cn") && is("sagemaker.aws") && is("api.aws") && is("amazonaws.eu")
+        );
+        assert!(!is("com") && !is("example.com") && !is("x.amazonaws.com"));
     }
 
     #[test]

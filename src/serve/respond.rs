@@ -1,6 +1,18 @@
 //! One packet to its reply, the same for every transport (invariant I4).
 
+use std::cell::Cell;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::{ArcSwap, Guard};
+
+use crate::answer::{Decision, NameBuf, NoTrace, Rcode, answer};
+use crate::config::Limits;
+use crate::forward::Forwarder;
+use crate::observe::{Counters, Tally};
+use crate::snapshot::Snapshot;
+use crate::wire::{CookieSecret, Frame, HEADER, MIN_UDP, Packet, Query, encode, encode_error, parse};
 
 /// How a packet came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,36 +48,116 @@ pub enum Outcome {
 }
 
 /// Makes replies; shared by all sockets.
-pub struct Responder {}
+pub struct Responder {
+    snapshots: Arc<ArcSwap<Snapshot>>,
+    pub(super) forwarder: Forwarder,
+    pub(super) limits: Limits,
+    pub(super) secret: CookieSecret,
+    counters: Arc<Counters>,
+}
 
-/// The state that every packet of one batch sees: one snapshot, one time.
+/// The state that every packet of one batch sees: one snapshot, one time (invariant I2).
 pub struct Batch<'r> {
     responder: &'r Responder,
+    snapshot: Guard<Arc<Snapshot>>,
+    now: u32,
+    rotation: Cell<u32>,
+    tally: Tally<'r>,
 }
 
 impl Responder {
-    /// Fixes the snapshot for packets that were received together. Do not hold it across an await.
-    pub fn batch(&self) -> Batch<'_> {
-        Batch { responder: self }
+    /// Answers from whatever `snapshots` holds at the time; counts what it does in `counters`.
+    pub fn new(snapshots: Arc<ArcSwap<Snapshot>>, limits: Limits, secret: CookieSecret, counters: Arc<Counters>) -> Self {
+        Self { snapshots, forwarder: Forwarder::new(&limits), limits, secret, counters }
     }
 
-    /// The whole answer to a packet for which [`Batch::respond`] said [`Outcome::Slow`]; `None`: no reply.
-    pub async fn resolve(&self, incoming: Incoming<'_>) -> Option<Vec<u8>> {
-        Some(incoming.packet.to_vec())
+    /// Fixes the snapshot for packets that were received together. Do not hold it across an await.
+    pub fn batch(&self) -> Batch<'_> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Batch {
+            responder: self,
+            snapshot: self.snapshots.load(),
+            now: now.as_secs() as u32,
+            // where the order of addresses begins; below a microsecond the clock is as good as chance
+            rotation: Cell::new(now.subsec_nanos()),
+            tally: self.counters.tally(),
+        }
+    }
+
+    /// The snapshot that is being served.
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshots.load_full()
+    }
+
+    /// What counts the replies that a slow answer turns into.
+    pub(super) fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// The reply to a packet that cannot be taken on because too many wait already; `None`: no reply.
     pub fn overloaded(&self, incoming: Incoming<'_>) -> Option<Vec<u8>> {
-        Some(incoming.packet.to_vec())
+        let mut name = NameBuf::default();
+        let Packet::Query(query) = parse(incoming.packet, &mut name) else { return None };
+        self.counters.tally().overloaded();
+        Some(super::slow::failure(&query, &self.limits, "too many questions wait for an upstream", 0))
     }
 }
 
 impl Batch<'_> {
     /// Answers a packet from the snapshot, into `out` (at least 65,535 octets for streams, 1,232 for datagrams).
     ///
-    /// Takes no lock, does no I/O, allocates nothing.
+    /// Takes no lock, does no I/O, allocates nothing for endpoint and private names.
     pub fn respond(&self, incoming: Incoming<'_>, out: &mut [u8]) -> Outcome {
-        let _ = (self.responder, incoming, out);
-        Outcome::Silent
+        let mut name = NameBuf::default();
+        let query = match parse(incoming.packet, &mut name) {
+            Packet::Query(query) => query,
+            Packet::Malformed(malformed) => {
+                self.tally.reply(malformed.rcode);
+                return Outcome::Reply(encode_error(&malformed, self.responder.limits.udp_payload, out));
+            }
+            Packet::Silent => {
+                self.tally.silent();
+                return Outcome::Silent;
+            }
+        };
+        let client = self.snapshot.client(incoming.local, incoming.peer.ip());
+        let rotation = self.rotation.get();
+        self.rotation.set(rotation.wrapping_add(1));
+        match answer(&self.snapshot, client, &query.question, rotation, &mut NoTrace) {
+            Decision::Reply(reply) => {
+                let frame = Frame {
+                    limit: reply_limit(&query, incoming.transport, &self.responder.limits),
+                    payload: self.responder.limits.udp_payload,
+                    aa: self.snapshot.policy.aa,
+                    // a stranger learns nothing but that he is one
+                    explain: client.access.is_served() || reply.rcode == Rcode::Refused,
+                    secret: &self.responder.secret,
+                    peer: incoming.peer.ip(),
+                    now: self.now,
+                };
+                self.tally.reply(reply.rcode);
+                Outcome::Reply(encode(&query, &reply, &frame, out))
+            }
+            Decision::Forward(_) => {
+                self.tally.forwarded();
+                Outcome::Slow
+            }
+        }
     }
+
+    /// The time of this batch, in seconds since 1970.
+    pub(super) fn now(&self) -> u32 {
+        self.now
+    }
+}
+
+/// Most octets of a reply: what the client says it takes, and never more than we send (DNS flag day 2020).
+pub(super) fn reply_limit(query: &Query<'_>, transport: Transport, limits: &Limits) -> usize {
+    match (transport, query.edns) {
+        (Transport::Tcp, _) => usize::from(u16::MAX),
+        (Transport::Udp, None) => MIN_UDP,
+        // RFC 6891 6.2.3: values below 512 are taken for 512
+        (Transport::Udp, Some(edns)) => usize::from(edns.payload.min(limits.udp_payload)).max(MIN_UDP),
+    }
+    .max(HEADER)
 }

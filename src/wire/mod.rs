@@ -1,1 +1,26 @@
-//! wire
+//! Octets to a question, in place, and a decision to octets. Allocates nothing.
+//!
+//! | RFC | what | file |
+//! |---|---|---|
+//! | 1035 4.1 | header, question, names | `parse.rs`, `encode.rs` |
+//! | 2181 9 | truncation on whole record sets | `encode.rs` |
+//! | 2308 | SOA of negative answers | `encode.rs` |
+//! | 6891 | EDNS: OPT, versions, sizes | `parse.rs`, `encode.rs` |
+//! | 7873, 9018 | cookies | `cookie.rs` |
+//! | 8482 | minimal ANY | `answer` |
+//! | 8914 | extended errors | `encode.rs` |
+
+mod cookie;
+mod encode;
+mod parse;
+mod writer;
+
+pub use cookie::{ClientCookie, CookieSecret};
+pub use encode::{Flags, Frame, encode, encode_error, records};
+pub use parse::{Edns, Malformed, Packet, Query, parse};
+pub use writer::Writer;
+
+/// Octets of a header (RFC 1035 4.1.1).
+pub const HEADER: usize = 12;
+/// What a client without EDNS takes (RFC 1035 4.2.1).
+pub const MIN_UDP: usize = 512;

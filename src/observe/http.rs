@@ -1,0 +1,143 @@
+//! HTTP for machines: health, readiness, metrics, explain.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use arc_swap::ArcSwap;
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::family::MetricConstructor;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Counters, Explanation, Status, Totals, explain};
+use crate::model::parse_rtype;
+use crate::snapshot::Snapshot;
+
+/// What HTTP shows.
+#[derive(Clone)]
+pub struct Views {
+    /// The snapshot being served.
+    pub snapshots: Arc<ArcSwap<Snapshot>>,
+    /// How loads went.
+    pub status: Arc<Status>,
+    /// What has been done.
+    pub counters: Arc<Counters>,
+}
+
+/// Answers HTTP on `listener` until `stop` ends.
+pub async fn serve(listener: tokio::net::TcpListener, views: Views, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+    let app = Router::new()
+        .route("/", get(index))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/v1/generation", get(generation))
+        .route("/v1/explain", get(explain_name))
+        .with_state(views);
+    axum::serve(listener, app).with_graceful_shutdown(stop).await
+}
+
+async fn index() -> &'static str {
+    "vpcedns\n\n/healthz\n/readyz\n/metrics\n/v1/generation\n/v1/explain?name=NAME&type=A&from=ADDRESS\n"
+}
+
+/// 200 while the last load is the one being served; else 503 and every problem, with file, line and remedy.
+async fn ready(State(views): State<Views>) -> Response {
+    if views.status.is_draining() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
+    }
+    let problems = views.status.last().map(|report| report.problems).unwrap_or_default();
+    let errors: Vec<String> = problems.iter().filter(|p| p.is_error()).map(ToString::to_string).collect();
+    if errors.is_empty() {
+        return (StatusCode::OK, "ready\n").into_response();
+    }
+    let generation = views.snapshots.load().generation;
+    let text = format!("the last load failed; generation {generation} keeps serving\n{}\n", errors.join("\n"));
+    (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+}
+
+async fn generation(State(views): State<Views>) -> Json<serde_json::Value> {
+    let snapshot = views.snapshots.load_full();
+    let (loads, failures) = views.status.loads();
+    Json(json!({
+        "generation": snapshot.generation,
+        "endpoints": snapshot.model.endpoint_count(),
+        "vpcs": snapshot.model.vpcs().len(),
+        "loads": loads,
+        "failed_loads": failures,
+    }))
+}
+
+/// `?name=&type=&from=&to=`: `type` is A and `from` is 127.0.0.1 if they are left out; `to` is the listener asked.
+#[derive(Deserialize)]
+struct ExplainQuery {
+    name: String,
+    #[serde(rename = "type")]
+    rtype: Option<String>,
+    from: Option<IpAddr>,
+    to: Option<SocketAddr>,
+}
+
+async fn explain_name(State(views): State<Views>, Query(query): Query<ExplainQuery>) -> Result<Json<Explanation>, (StatusCode, String)> {
+    let bad = |what: String| (StatusCode::BAD_REQUEST, format!("{what}\n"));
+    let name = query.name.parse().map_err(|e| bad(format!("name={}: {e}", query.name)))?;
+    let rtype = query.rtype.as_deref().unwrap_or("A");
+    let rtype = parse_rtype(rtype).ok_or_else(|| bad(format!("type={rtype}: no record type; try A, AAAA, HTTPS")))?;
+    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let from = query.from.unwrap_or(loopback);
+    let local = query.to.unwrap_or(SocketAddr::new(loopback, 0));
+    let snapshot = views.snapshots.load_full();
+    Ok(Json(explain(&snapshot, &name, rtype, from, local)))
+}
+
+/// OpenMetrics; the numbers are read when they are asked for, so that counting costs workers nothing more.
+async fn metrics(State(views): State<Views>) -> Response {
+    let mut text = String::new();
+    match encode(&mut text, &registry(&views)) {
+        Ok(()) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, kind)], text).into_response()
+        }
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+fn registry(views: &Views) -> Registry {
+    let mut registry = Registry::with_prefix("vpcedns");
+    let totals = views.counters.totals();
+    for (rcode, count) in Totals::RCODES.iter().zip(totals.replies) {
+        let labelled = registry.sub_registry_with_label(("rcode".into(), (*rcode).into()));
+        labelled.register("replies", "Replies out of our own data", ConstCounter::new(count));
+    }
+    let (loads, failures) = views.status.loads();
+    for (name, help, count) in [
+        ("silent", "Packets without a reply, on purpose", totals.silent),
+        ("forwarded", "Questions handed to upstreams", totals.forwarded),
+        ("forward_failed", "Questions that no upstream answered", totals.forward_failed),
+        ("overloaded", "Questions turned away because too many waited", totals.overloaded),
+        ("loads", "Loads of the sources", loads),
+        ("load_failures", "Loads that were not published", failures),
+    ] {
+        registry.register(name, help, ConstCounter::new(count));
+    }
+    let snapshot = views.snapshots.load_full();
+    let last = views.status.last();
+    let problems = last.as_ref().map_or(0, |report| report.problems.len());
+    let at = last.as_ref().and_then(|report| report.at.duration_since(UNIX_EPOCH).ok()).map_or(0.0, |at| at.as_secs_f64());
+    let took = last.as_ref().map_or(0.0, |report| report.took.as_secs_f64());
+    registry.register("generation", "The generation being served", ConstGauge::new(snapshot.generation as i64));
+    registry.register("endpoints", "Endpoints in the model, in whatever state", ConstGauge::new(snapshot.model.endpoint_count() as i64));
+    registry.register("load_problems", "Problems of the last load", ConstGauge::new(problems as i64));
+    registry.register("last_load_timestamp_seconds", "When the last load ended", ConstGauge::new(at));
+    registry.register("last_load_duration_seconds", "How long the last load took", ConstGauge::new(took));
+    registry
+}
