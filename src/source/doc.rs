@@ -234,7 +234,9 @@ mod tests {
 
     #[test]
     fn json_is_strict() {
-        for (text, at) in [("{\"a\": 1,}", 7), ("// x\n{}", 0), ("{} {\"a\" 1}", 8), ("{a: 1}", 1), ("['a']", 1), ("{", 0)] {
+        for (text, at) in
+            [("{\"a\": 1,}", 7), ("// x\n{}", 0), ("{} {\"a\" 1}", 8), ("{a: 1}", 1), ("['a']", 1), ("{", 0)]
+        {
             let (_, error) = parse_json(text);
             assert_eq!(error.map(|e| e.at), Some(at), "{text}");
         }

@@ -70,7 +70,11 @@ impl Scan {
 
     fn file(&mut self, path: &Path, metadata: &Metadata) {
         if !metadata.is_file() {
-            self.problems.push(Problem::error(place(path), "is no regular file", "only files and directories are read"));
+            self.problems.push(Problem::error(
+                place(path),
+                "is no regular file",
+                "only files and directories are read",
+            ));
         } else if !is_ours(path) {
             let hint = "files end in .toml, or in .json for output of the AWS CLI";
             self.problems.push(Problem::error(place(path), "is neither TOML nor JSON by its name", hint));
@@ -177,12 +181,23 @@ mod tests {
         assert_eq!(names(&[base.to_owned()], base), [""; 0]);
         fs::create_dir_all(base.join("b/.git")).unwrap();
         fs::create_dir(base.join("dir.toml")).unwrap();
-        for name in
-            ["z.toml", "a.json", "b/c.toml", ".#z.toml", "z.toml~", "z.toml.swp", "#z.toml#", "b/.git/x.toml", "README.md"]
-        {
+        for name in [
+            "z.toml",
+            "a.json",
+            "b/c.toml",
+            ".#z.toml",
+            "z.toml~",
+            "z.toml.swp",
+            "#z.toml#",
+            "b/.git/x.toml",
+            "README.md",
+        ] {
             fs::write(base.join(name), "").unwrap();
         }
-        assert_eq!(names(&[base.to_owned(), base.join("b"), base.join("z.toml")], base), ["a.json", "b/c.toml", "z.toml"]);
+        assert_eq!(
+            names(&[base.to_owned(), base.join("b"), base.join("z.toml")], base),
+            ["a.json", "b/c.toml", "z.toml"]
+        );
     }
 
     #[test]

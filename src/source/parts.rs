@@ -121,7 +121,9 @@ fn json_part(paths: &[&PathBuf], earlier: Option<&Part>, tick: &(dyn Fn() + Sync
     }
     let stamps: Vec<_> = paths.iter().map(|path| ((*path).clone(), Stamp::of(path))).collect();
     if let Some(part) = unchanged(earlier, &stamps) {
-        paths.iter().for_each(|_| tick());
+        for _ in paths {
+            tick();
+        }
         return (Some(part), 0);
     }
     let texts = in_parallel(paths, |path| {

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 
 use crate::problem::{At, Place, Problem, nearest};
 
@@ -194,16 +195,17 @@ impl<'n, 't> Fields<'n, 't> {
         None
     }
 
-    /// An integer between two bounds, both included, if it is there.
-    pub(super) fn integer(&self, reader: &mut Reader<'_>, key: &str, low: i64, high: i64) -> Option<i64> {
+    /// An integer of a range, if it is there.
+    pub(super) fn integer(&self, reader: &mut Reader<'_>, key: &str, range: RangeInclusive<u32>) -> Option<u32> {
         let node = self.node(reader, key)?;
         let Value::Integer(digits) = &node.value else {
             reader.expected(node, "an integer");
             return None;
         };
-        let value = digits.parse().ok().filter(|value| (low..=high).contains(value));
+        let value = digits.parse().ok().filter(|value| range.contains(value));
         if value.is_none() {
-            reader.error(node.at, format!("{digits} is out of range"), format!("{key} is from {low} to {high}"));
+            let hint = format!("{key} is from {} to {}", range.start(), range.end());
+            reader.error(node.at, format!("{digits} is out of range"), hint);
         }
         value
     }

@@ -61,8 +61,13 @@ pub(super) fn read(file: Arc<str>, text: &str) -> Loaded {
     let mut reader = Reader::new(&lines);
     let (root, syntax_errors) = parse_toml(text);
     let incomplete = !syntax_errors.is_empty();
+    // what follows an error on its line nearly always follows from it
+    let mut last_line = 0;
     for error in syntax_errors {
-        reader.error(error.at, error.what, error.hint);
+        let place = reader.place(error.at);
+        if std::mem::replace(&mut last_line, place.line) != place.line {
+            reader.error_at(place, error.what, error.hint);
+        }
     }
     let mut loaded = Loaded { incomplete, ..Loaded::default() };
     for entry in root.entries() {
@@ -77,6 +82,7 @@ pub(super) fn read(file: Arc<str>, text: &str) -> Loaded {
         }
     }
     loaded.problems = reader.into_problems();
+    loaded.problems.sort_by(|a, b| a.place.cmp(&b.place));
     loaded
 }
 

@@ -5,6 +5,7 @@ use ipnet::IpNet;
 use crate::model::{Object, SubnetInput, VpcInput};
 use crate::problem::At;
 
+use super::super::doc::Value;
 use super::super::reader::{Fields, Reader, distinct};
 use super::super::values::Text;
 use super::Broken;
@@ -17,32 +18,26 @@ pub(super) const SUBNET_KEYS: &[&str] = &["subnet_id", "vpc_id", "availability_z
 pub(super) fn vpc(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, Broken> {
     let vpc_id = fields.required(reader, "vpc_id");
     let region = fields.required(reader, "region");
-    let cidr_blocks = match fields.node(reader, "cidr_blocks") {
-        Some(node) => {
-            if reader.array(node).is_empty() && matches!(node.value, super::Value::Array(_)) {
-                reader.error(node.at, "a VPC has at least one CIDR block", "such as cidr_blocks = [\"10.0.0.0/16\"]");
-            }
-            reader.values(node)
-        }
-        None => {
-            fields.missing_with(reader, "cidr_blocks", "add cidr_blocks = [\"10.0.0.0/16\"]");
-            vec![]
-        }
-    };
+    let cidr_blocks = vpc_blocks(reader, fields);
     // the defaults of EC2: CreateVpc leaves host names off
     let enable_dns_support = fields.flag(reader, "enable_dns_support").is_none_or(|flag| flag.value);
     let enable_dns_hostnames = fields.flag(reader, "enable_dns_hostnames").is_some_and(|flag| flag.value);
     let listeners = fields.list(reader, "listeners");
     distinct(reader, &listeners);
     let (Some(vpc_id), Some(region)) = (vpc_id, region) else { return Err(Broken) };
-    Ok(Some(Object::Vpc(VpcInput {
-        vpc_id,
-        region,
-        cidr_blocks,
-        enable_dns_support,
-        enable_dns_hostnames,
-        listeners,
-    })))
+    Ok(Some(Object::Vpc(VpcInput { vpc_id, region, cidr_blocks, enable_dns_support, enable_dns_hostnames, listeners })))
+}
+
+fn vpc_blocks(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Vec<At<IpNet>> {
+    let Some(node) = fields.node(reader, "cidr_blocks") else {
+        fields.missing_with(reader, "cidr_blocks", "add cidr_blocks = [\"10.0.0.0/16\"]");
+        return vec![];
+    };
+    let items = reader.array(node);
+    if items.is_empty() && matches!(node.value, Value::Array(_)) {
+        reader.error(node.at, "a VPC has at least one CIDR block", "such as cidr_blocks = [\"10.0.0.0/16\"]");
+    }
+    items.iter().filter_map(|item| reader.value(item)).collect()
 }
 
 pub(super) fn subnet(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, Broken> {
@@ -63,18 +58,12 @@ pub(super) fn subnet(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result
 }
 
 /// A CIDR block of one address family.
-fn block(
-    reader: &mut Reader<'_>,
-    fields: &Fields<'_, '_>,
-    key: &str,
-    fits: fn(&IpNet) -> bool,
-) -> Option<At<IpNet>> {
+fn block(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, key: &str, fits: fn(&IpNet) -> bool) -> Option<At<IpNet>> {
     let block: At<IpNet> = fields.optional(reader, key)?;
     if fits(&block.value) {
         return Some(block);
     }
-    let (family, other) =
-        if key == "cidr_block" { ("IPv4", "ipv6_cidr_block") } else { ("IPv6", "cidr_block") };
+    let (family, other) = if key == "cidr_block" { ("IPv4", "ipv6_cidr_block") } else { ("IPv6", "cidr_block") };
     let what = format!("'{}' is no {family} block", block.value);
     reader.error_at(block.place, what, format!("{other} takes it; {key} is such as {}", example(key)));
     None

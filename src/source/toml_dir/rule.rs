@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::model::{Object, RuleAction, RuleInput};
 use crate::problem::At;
 
+use super::super::doc::Value;
 use super::super::reader::{Fields, Reader, distinct};
 use super::super::values::one_of;
 use super::Broken;
@@ -32,7 +33,7 @@ fn action(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, targets: &[At<Socket
     let given = fields.node(reader, "target_ips");
     match TYPES.iter().find(|known| known.eq_ignore_ascii_case(text)) {
         Some(&"FORWARD") => {
-            if given.is_none_or(|node| matches!(&node.value, super::Value::Array(items) if items.is_empty())) {
+            if given.is_none_or(|node| matches!(&node.value, Value::Array(items) if items.is_empty())) {
                 let at = given.map_or(fields.at, |node| node.at);
                 let hint = "add target_ips = [\"10.9.9.9:53\"], or use rule_type = \"SYSTEM\"";
                 reader.error(at, "a FORWARD rule needs 'target_ips'", hint);

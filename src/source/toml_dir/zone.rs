@@ -21,7 +21,7 @@ const RECORD_KEYS: &[&str] = &["name", "type", "ttl", "values", "alias"];
 const DEFAULT_TTL: u32 = 300;
 
 /// RFC 2181 8: a TTL is an unsigned 31-bit number.
-const MAX_TTL: i64 = 0x7fff_ffff;
+const MAX_TTL: u32 = 0x7fff_ffff;
 
 // RR types (RFC 1035 3.2.2, RFC 3596 2.1)
 const A: u16 = 1;
@@ -106,7 +106,7 @@ fn alias(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<RecordData>
 
 fn records(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<RecordData> {
     let rtype = rtype(reader, fields);
-    let ttl = fields.integer(reader, "ttl", 0, MAX_TTL).map_or(DEFAULT_TTL, |ttl| ttl as u32);
+    let ttl = fields.integer(reader, "ttl", 0..=MAX_TTL).unwrap_or(DEFAULT_TTL);
     let Some(values) = fields.node(reader, "values") else {
         let hint = "add values = [\"10.0.9.9\"], or alias = \"vpce-0123456789abcdef0\"";
         fields.missing_with(reader, "values", hint);
@@ -170,14 +170,7 @@ fn hint_for(rtype: u16) -> &'static str {
 }
 
 /// RFC 2181 5.2: the records of one type are one set; 10.1 and RFC 1034 3.6.2: beside a CNAME there is nothing.
-fn add_to_owner(
-    reader: &mut Reader<'_>,
-    at: u32,
-    name: &DnsName,
-    types: &[u16],
-    zone: &DnsName,
-    owners: &mut Owners,
-) {
+fn add_to_owner(reader: &mut Reader<'_>, at: u32, name: &DnsName, types: &[u16], zone: &DnsName, owners: &mut Owners) {
     if name == zone
         && let Some(rtype) = types.iter().find(|rtype| [CNAME, NS].contains(rtype))
     {
