@@ -1,0 +1,210 @@
+//! Items of `describe-vpc-endpoints` and `describe-vpc-endpoint-services`.
+
+use std::str::FromStr;
+
+use crate::model::{EndpointInput, GivenNames, Mode, RecordIpType, ServiceInput, State};
+use crate::naming::{DnsName, EndpointId, InterfaceId, Region, ServiceName, Suffix, parse_label};
+use crate::problem::{At, Place};
+
+use super::super::reader::{Fields, Keys, Reader};
+use super::super::values::{Text, one_of, region_within};
+
+/// A member of `VpcEndpoints`.
+pub(super) struct Endpoint {
+    pub(super) place: Place,
+    /// All but its interfaces, which are in another output.
+    pub(super) input: EndpointInput,
+    pub(super) interface_ids: Vec<At<InterfaceId>>,
+    /// The region of its service, which nearly always is its own.
+    pub(super) region: Option<Region>,
+}
+
+/// Types without DNS names; nobody misses them here.
+const NAMELESS: [&str; 3] = ["Gateway", "GatewayLoadBalancer", "Tunnel"];
+
+pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<Endpoint> {
+    if !is_interface(fields) {
+        return None;
+    }
+    let before = reader.errors();
+    let vpc_endpoint_id = fields.required(reader, "VpcEndpointId");
+    let vpc_id = fields.required(reader, "VpcId");
+    let service_name: Option<At<ServiceName>> = fields.required(reader, "ServiceName");
+    let state = state(reader, fields);
+    let (dns_record_ip_type, inbound_resolver_only) = dns_options(reader, fields);
+    let interface_ids = fields.list(reader, "NetworkInterfaceIds");
+    let flag = fields.flag(reader, "PrivateDnsEnabled");
+    let vpc_endpoint_id: At<EndpointId> = vpc_endpoint_id?;
+    let mut entries = entries(reader, fields, vpc_endpoint_id.value);
+    // where the member is missing, the names tell
+    let private_dns_enabled = flag.or_else(|| {
+        let place = reader.place(fields.at);
+        (entries.names > 0).then(|| At::new(entries.given.private.is_some(), place))
+    });
+    if private_dns_enabled.as_ref().is_some_and(|enabled| !enabled.value) {
+        entries.given.private = None;
+    }
+    let place = reader.place(fields.at);
+    (reader.errors() == before).then_some(())?;
+    let service_name = service_name?;
+    let region = region_within(service_name.value.as_str());
+    let given = entries.given;
+    let has_names = given.base.is_some() || given.wildcard || given.private.is_some();
+    let input = EndpointInput {
+        vpc_endpoint_id,
+        vpc_id: vpc_id?,
+        service_name,
+        private_dns_enabled,
+        inbound_resolver_only,
+        state: state?,
+        dns_suffix: entries.suffix,
+        dns_record_ip_type,
+        private_dns_mode: Mode::Apex,
+        given_names: has_names.then_some(given),
+        network_interfaces: vec![],
+    };
+    Some(Endpoint { place, input, interface_ids, region })
+}
+
+/// The type of an endpoint that has names, but none that are served here.
+pub(super) fn unserved_type<'n>(fields: &Fields<'n, '_>) -> Option<&'n str> {
+    fields.peek("VpcEndpointType").filter(|kind| *kind != "Interface" && !NAMELESS.contains(kind))
+}
+
+fn is_interface(fields: &Fields<'_, '_>) -> bool {
+    match fields.peek("VpcEndpointType") {
+        Some(kind) => kind == "Interface",
+        // before interface endpoints came, in 2017, there was no type, and all were gateways
+        None => fields.has("NetworkInterfaceIds") || fields.has("DnsEntries"),
+    }
+}
+
+/// A state that came after this was written is not served: nobody knows whether it should be.
+fn state(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<State> {
+    let Some(node) = fields.node(reader, "State") else {
+        fields.missing(reader, "State", "available");
+        return None;
+    };
+    let text = reader.text(node)?;
+    Some(text.parse().unwrap_or_else(|()| {
+        let what = format!("'{text}' is no endpoint state that is known: the endpoint is not served");
+        reader.warning(node.at, what, one_of(text, State::ALL));
+        State::Failed
+    }))
+}
+
+/// `DnsRecordIpType` and `PrivateDnsOnlyForInboundResolverEndpoint`.
+fn dns_options(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> (RecordIpType, bool) {
+    let options = fields.node(reader, "DnsOptions").and_then(|node| reader.table(node, "DNS options", Keys::Any));
+    // AWS PrivateLink guide, "DNS record IP type": the default is the endpoint's IP address type
+    let kind = options
+        .as_ref()
+        .and_then(|options| known(reader, options, "DnsRecordIpType", RecordIpType::ALL))
+        .or_else(|| known(reader, fields, "IpAddressType", RecordIpType::ALL))
+        .unwrap_or(RecordIpType::Ipv4);
+    let inbound = options.and_then(|options| options.flag(reader, "PrivateDnsOnlyForInboundResolverEndpoint"));
+    (kind, inbound.is_some_and(|flag| flag.value))
+}
+
+/// One of some words; a new word is a warning.
+fn known<T: FromStr>(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, key: &str, all: &[&str]) -> Option<T> {
+    let node = fields.node(reader, key)?;
+    let text = reader.text(node)?;
+    let value = text.parse().ok();
+    if value.is_none() {
+        reader.warning(node.at, format!("'{text}' is no {key} that is known: it is ignored"), one_of(text, all));
+    }
+    value
+}
+
+/// What `DnsEntries` says.
+struct Entries {
+    suffix: Option<At<Suffix>>,
+    given: GivenNames,
+    /// How many names there were.
+    names: usize,
+}
+
+/// Takes `DnsEntries` apart: names of the endpoint itself by the grammar, all others are private names.
+fn entries(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, id: EndpointId) -> Entries {
+    let given = GivenNames { base: None, wildcard: false, private: None };
+    let mut entries = Entries { suffix: None, given, names: 0 };
+    for item in fields.items(reader, "DnsEntries") {
+        let Some(item) = reader.table(item, "a DNS entry", Keys::Any) else { continue };
+        let Some(node) = item.node(reader, "DnsName") else { continue };
+        let Some(text) = reader.text(node) else { continue };
+        match DnsName::read(text) {
+            Ok(name) => entries.add(reader, node.at, &name, id),
+            // emulators print names with a port
+            Err(fault) => reader.warning(node.at, format!("{}: it is ignored", fault.what), fault.hint),
+        }
+    }
+    entries
+}
+
+impl Entries {
+    fn add(&mut self, reader: &mut Reader<'_>, at: u32, name: &DnsName, id: EndpointId) {
+        self.names += 1;
+        let wildcard = name.is_wildcard();
+        let own = if wildcard { name.parent() } else { Some(name.clone()) };
+        let host = own.as_ref().and_then(|own| Some((parse_label(own.labels().next()?)?, own.parent()?)));
+        let Some((label, base)) = host else {
+            self.given.private.get_or_insert_default().push(name.clone());
+            return;
+        };
+        if label.id != id {
+            reader.warning(at, format!("'{name}' is the name of another endpoint: it is ignored"), "");
+            return;
+        }
+        if self.suffix.is_none() {
+            self.suffix = Some(At::new(label.suffix, reader.place(at)));
+        }
+        // an emulator may print the service's name here, which AWS never does
+        if base.labels().any(|label| label == b"vpce") {
+            self.given.base.get_or_insert(base);
+            self.given.wildcard |= wildcard;
+        }
+    }
+}
+
+pub(super) fn service(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<(Place, ServiceInput)> {
+    let before = reader.errors();
+    let types = fields.items(reader, "ServiceType");
+    let is_interface = types.iter().any(|node| {
+        let kind = node.entries().iter().find(|entry| entry.key == "ServiceType");
+        kind.and_then(|entry| reader.text(&entry.node)) == Some("Interface")
+    });
+    if !types.is_empty() && !is_interface {
+        return None;
+    }
+    let service_name = fields.required(reader, "ServiceName");
+    let bases: Vec<At<DnsName>> = fields.list(reader, "BaseEndpointDnsNames");
+    let mut private_dns_names = vec![];
+    for item in fields.items(reader, "PrivateDnsNames") {
+        if let Some(item) = reader.table(item, "a private DNS name", Keys::Any) {
+            private_dns_names.extend(item.required(reader, "PrivateDnsName"));
+        }
+    }
+    // the only member for it in 2017; today it repeats the first of the list
+    if private_dns_names.is_empty() {
+        private_dns_names.extend(fields.optional(reader, "PrivateDnsName"));
+    }
+    let availability_zones = fields.list(reader, "AvailabilityZones");
+    let place = reader.place(fields.at);
+    (reader.errors() == before).then_some(())?;
+    let service = ServiceInput {
+        service_name: service_name?,
+        base_endpoint_dns_name: own_base(bases),
+        // EC2 tells every private name, so that none means that private DNS cannot be on
+        private_dns_names: Some(private_dns_names),
+        availability_zones,
+    };
+    Some((place, service))
+}
+
+/// The first base name, or the first that tells the service where one by its id stands before it.
+fn own_base(bases: Vec<At<DnsName>>) -> Option<At<DnsName>> {
+    let by_id = |base: &At<DnsName>| base.value.labels().next().is_some_and(|label| label.starts_with(b"vpce-svc-"));
+    let telling = bases.iter().position(|base| !by_id(base)).unwrap_or(0);
+    bases.into_iter().nth(telling)
+}

@@ -1,0 +1,161 @@
+//! Joins the outputs by their ids into inputs of the model, and says which output is missing.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::model::{Input, InterfaceInput, Object, SubnetInput};
+use crate::naming::InterfaceId;
+use crate::problem::{Place, Problem};
+
+use super::super::Loaded;
+use super::endpoint::Endpoint;
+use super::network::{Interface, Subnet};
+use super::outputs::{LISTS, Outputs, Page};
+use super::subnets::StandIns;
+use super::vpcs::{join_vpcs, regions};
+
+/// The inputs that `outputs` make together.
+pub(super) fn join(outputs: Outputs) -> Loaded {
+    let Outputs { vpcs, attributes, subnets, interfaces, mut endpoints, unserved, services, pages, .. } = outputs;
+    let Outputs { broken, incomplete, problems, .. } = outputs;
+    let mut joined = Loaded { inputs: vec![], broken, incomplete, problems };
+    joined.problems.extend(not_served(&unserved));
+    missing_pages(&pages, &mut joined.problems);
+    let regions = regions(&subnets, &interfaces, &endpoints);
+    join_vpcs(vpcs, &attributes, &endpoints, &regions, &mut joined);
+
+    let mut stand_ins = StandIns::new(&subnets, &joined.broken);
+    let has_interfaces = pages.iter().any(|page| page.key == "NetworkInterfaces") || !interfaces.is_empty();
+    let interfaces = by_id(interfaces, &mut joined);
+    let mut without = vec![];
+    for endpoint in &mut endpoints {
+        let missing = add_interfaces(endpoint, &interfaces, &mut stand_ins, &mut joined);
+        if !missing.is_empty() && has_interfaces {
+            joined.problems.push(missing_interfaces(endpoint, &missing));
+        } else if !missing.is_empty() {
+            without.push(endpoint.place.clone());
+        }
+    }
+    if let Some(place) = without.first() {
+        let what = format!("no describe-network-interfaces output: {} endpoints have no addresses", without.len());
+        let hint = "run `aws ec2 describe-network-interfaces` and save it beside the other files";
+        joined.problems.push(Problem::warning(place.clone(), what, hint));
+    }
+
+    for Subnet { place, id: subnet_id, vpc_id, zone, cidr_blocks, .. } in subnets {
+        let object = Object::Subnet(SubnetInput { subnet_id, vpc_id, availability_zone: zone, cidr_blocks });
+        joined.inputs.push(Input { place, object });
+    }
+    joined.inputs.extend(stand_ins.into_inputs());
+    let mut seen = HashSet::new();
+    for (place, service) in services {
+        // services without a region are in the output of every region
+        if seen.insert(service.service_name.value.clone()) {
+            joined.inputs.push(Input { place, object: Object::Service(service) });
+        }
+    }
+    let inputs = endpoints.into_iter();
+    joined.inputs.extend(inputs.map(|it| Input { place: it.place, object: Object::Endpoint(it.input) }));
+    joined.problems.sort_by(|a, b| a.place.cmp(&b.place));
+    joined
+}
+
+/// One warning for all endpoints of types that are not served.
+fn not_served(unserved: &[(Place, String)]) -> Option<Problem> {
+    let (place, _) = unserved.first()?;
+    let types: BTreeSet<&str> = unserved.iter().map(|(_, kind)| kind.as_str()).collect();
+    let types = types.into_iter().collect::<Vec<_>>().join(", ");
+    let what = format!("left out {} endpoints of types that are not served ({types})", unserved.len());
+    Some(Problem::warning(place.clone(), what, "only Interface endpoints are served"))
+}
+
+/// A list of which every page says that there is another one lacks its last page.
+fn missing_pages(pages: &[Page], problems: &mut Vec<Problem>) {
+    let mut last: Vec<(&Page, bool)> = vec![];
+    for page in pages {
+        match last.iter_mut().find(|(other, _)| other.key == page.key && other.directory == page.directory) {
+            Some((other, ended)) => {
+                *other = page;
+                *ended |= page.next.is_none();
+            }
+            None => last.push((page, page.next.is_none())),
+        }
+    }
+    for (page, _) in last.iter().filter(|(_, ended)| !ended) {
+        if let Some(place) = page.next.clone() {
+            let command = LISTS.iter().find(|(key, ..)| *key == page.key).map_or("", |(.., command)| command);
+            let what = format!("a page of {} is missing: this one has a NextToken", page.key);
+            let hint = format!("run `aws ec2 {command}` without --max-items and --no-paginate, or save every page");
+            problems.push(Problem::warning(place, what, hint));
+        }
+    }
+}
+
+/// Interfaces by their ids; two that differ are an error.
+fn by_id(interfaces: Vec<Interface>, joined: &mut Loaded) -> HashMap<InterfaceId, Interface> {
+    let mut table: HashMap<InterfaceId, Interface> = HashMap::with_capacity(interfaces.len());
+    for interface in interfaces {
+        let id = interface.id.value;
+        if let Some(other) = table.get(&id)
+            && (address(other) != address(&interface))
+        {
+            let what = format!("{id} has other addresses here than at {}", other.id.place);
+            let problem = Problem::error(interface.id.place.clone(), what, "remove the output that is out of date");
+            joined.problems.push(problem);
+        }
+        table.entry(id).or_insert(interface);
+    }
+    table
+}
+
+fn address(interface: &Interface) -> (Option<Ipv4Addr>, Option<Ipv6Addr>) {
+    (interface.ipv4.as_ref().map(|it| it.value), interface.ipv6.as_ref().map(|it| it.value))
+}
+
+/// Gives an endpoint its interfaces; returns those that are in no output.
+fn add_interfaces(
+    endpoint: &mut Endpoint,
+    interfaces: &HashMap<InterfaceId, Interface>,
+    stand_ins: &mut StandIns,
+    joined: &mut Loaded,
+) -> Vec<InterfaceId> {
+    let over = endpoint.input.state.is_over();
+    let mut missing = vec![];
+    for id in &endpoint.interface_ids {
+        match interfaces.get(&id.value) {
+            Some(interface) => {
+                let Some(subnet_id) = stand_ins.subnet_of(interface, endpoint.input.vpc_id.value, &mut joined.problems)
+                else {
+                    continue;
+                };
+                endpoint.input.network_interfaces.push(InterfaceInput {
+                    network_interface_id: id.clone(),
+                    subnet_id,
+                    private_ip_address: interface.ipv4.clone(),
+                    ipv6_address: interface.ipv6.clone(),
+                });
+            }
+            // an endpoint that is gone has lost its interfaces; a broken one has been told of
+            None if over || stand_ins.is_broken(&id.value.to_string()) => {}
+            None => missing.push(id.value),
+        }
+    }
+    missing
+}
+
+fn missing_interfaces(endpoint: &Endpoint, missing: &[InterfaceId]) -> Problem {
+    let mut list = String::new();
+    for id in missing {
+        let _ = write!(list, " {id}");
+    }
+    let what = format!(
+        "{} has interfaces that are in no describe-network-interfaces output:{list}; their addresses are left out",
+        endpoint.input.vpc_endpoint_id.value
+    );
+    let hint = format!(
+        "run `aws ec2 describe-network-interfaces --network-interface-ids{list}` and save it beside the other files"
+    );
+    let place = endpoint.interface_ids.first().map_or(&endpoint.place, |id| &id.place);
+    Problem::warning(place.clone(), what, hint)
+}

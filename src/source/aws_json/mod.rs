@@ -1,0 +1,30 @@
+//! The unmodified output of `aws ec2 describe-*`, several files and pages joined by the ids in them.
+//!
+//! ```text
+//! outputs    one file   -> what it holds, by kind
+//! network    an item    -> Vpc, Attributes, Subnet, Interface
+//! endpoint   an item    -> Endpoint, Service
+//! join       all kinds  -> inputs of the model; vpcs and subnets are its parts
+//! ```
+//!
+//! Knows botocore's member names (API version 2016-11-15), from the shapes of 2017 to those of 2026. Unknown members
+//! are ignored, since AWS adds some every month; unknown values of known members are warnings for the same reason.
+
+mod endpoint;
+mod join;
+mod network;
+mod outputs;
+mod subnets;
+mod vpcs;
+
+use super::parts::in_parallel;
+use super::{FileText, Loaded};
+
+use outputs::Outputs;
+
+/// What all of `files` hold together.
+pub(super) fn read(files: &[FileText]) -> Loaded {
+    let numbered: Vec<_> = files.iter().zip(0u32..).collect();
+    let outputs = in_parallel(&numbered, |(file, number)| outputs::read(file, *number));
+    join::join(outputs.into_iter().fold(Outputs::default(), Outputs::merge))
+}

@@ -1,0 +1,190 @@
+//! Which outputs a file holds, told by their top-level keys.
+
+use std::path::Path;
+
+use crate::model::ServiceInput;
+use crate::problem::{Place, Problem};
+
+use super::super::FileText;
+use super::super::doc::{Node, Value, parse_json};
+use super::super::lines::Lines;
+use super::super::reader::{Fields, Keys, Reader};
+use super::endpoint::{self, Endpoint};
+use super::network::{self, Attributes, Interface, Subnet, Vpc};
+
+/// What files hold, by kind, before it is joined.
+#[derive(Default)]
+pub(super) struct Outputs {
+    pub(super) vpcs: Vec<Vpc>,
+    pub(super) attributes: Vec<Attributes>,
+    pub(super) subnets: Vec<Subnet>,
+    pub(super) interfaces: Vec<Interface>,
+    pub(super) endpoints: Vec<Endpoint>,
+    /// Endpoints of types that are not served, by place and type.
+    pub(super) unserved: Vec<(Place, String)>,
+    pub(super) services: Vec<(Place, ServiceInput)>,
+    pub(super) pages: Vec<Page>,
+    pub(super) broken: Vec<String>,
+    pub(super) incomplete: bool,
+    pub(super) problems: Vec<Problem>,
+}
+
+/// One output of a paginated command.
+pub(super) struct Page {
+    /// Its list: `Vpcs`.
+    pub(super) key: &'static str,
+    /// The directory of its file: pages of one command lie together.
+    pub(super) directory: String,
+    /// Where it says that there is another page behind it.
+    pub(super) next: Option<Place>,
+}
+
+/// Lists by their key, the same with one member as `create-*` prints it, and the command that prints the list.
+pub(super) const LISTS: [(&str, &str, &str); 5] = [
+    ("Vpcs", "Vpc", "describe-vpcs"),
+    ("Subnets", "Subnet", "describe-subnets"),
+    ("NetworkInterfaces", "NetworkInterface", "describe-network-interfaces"),
+    ("VpcEndpoints", "VpcEndpoint", "describe-vpc-endpoints"),
+    ("ServiceDetails", "ServiceDetail", "describe-vpc-endpoint-services"),
+];
+
+/// Attributes of `describe-vpc-attribute`, one in each output.
+const ATTRIBUTES: [&str; 3] = ["EnableDnsSupport", "EnableDnsHostnames", "EnableNetworkAddressUsageMetrics"];
+
+const KNOWN: &str = "known outputs of `aws ec2`: describe-vpcs (Vpcs), describe-vpc-attribute (VpcId and EnableDnsSupport or \
+     EnableDnsHostnames), describe-subnets (Subnets), describe-network-interfaces (NetworkInterfaces), \
+     describe-vpc-endpoints (VpcEndpoints), describe-vpc-endpoint-services (ServiceDetails), each without --query";
+
+/// What one file holds; `number` tells it from others.
+pub(super) fn read(file: &FileText, number: u32) -> Outputs {
+    let lines = Lines::new(file.path.clone(), &file.text);
+    let mut reader = Reader::new(&lines);
+    let mut outputs = Outputs::default();
+    let (roots, error) = parse_json(&file.text);
+    if roots.is_empty() && error.is_none() {
+        let hint = "the command that wrote it may have failed: run it again, or remove the file";
+        reader.error_at(lines.whole(), "is empty", hint);
+        outputs.incomplete = true;
+    }
+    let directory = Path::new(&*file.path).parent().map(|path| path.display().to_string()).unwrap_or_default();
+    let documents = roots.iter().flat_map(|root| match &root.value {
+        Value::Array(items) => &items[..],
+        _ => std::slice::from_ref(root),
+    });
+    for (document, index) in documents.zip(0u32..) {
+        let id = OutputId { file: number, index };
+        if recognise(&mut reader, document, id, &directory, &mut outputs).is_none() {
+            outputs.incomplete = true;
+        }
+    }
+    if let Some(error) = error {
+        reader.error(error.at, error.what, error.hint);
+        outputs.incomplete = true;
+    }
+    outputs.problems = reader.into_problems();
+    outputs
+}
+
+/// Which output an object came from: one output is of one region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct OutputId {
+    file: u32,
+    index: u32,
+}
+
+/// Takes in one output; `None` when it is none that is known.
+fn recognise(
+    reader: &mut Reader<'_>,
+    document: &Node<'_>,
+    id: OutputId,
+    directory: &str,
+    outputs: &mut Outputs,
+) -> Option<()> {
+    let fields = reader.table(document, "an output", Keys::Any)?;
+    let mut known = fields.has("ServiceNames");
+    for (key, single, _) in LISTS {
+        if fields.has(key) {
+            known = true;
+            for item in fields.items(reader, key) {
+                take(reader, key, item, id, outputs);
+            }
+            let next = fields
+                .node(reader, "NextToken")
+                .filter(|node| !matches!(&node.value, Value::String(text) if text.is_empty()));
+            let next = next.map(|node| reader.place(node.at));
+            outputs.pages.push(Page { key, directory: directory.to_owned(), next });
+        } else if let Some(item) = fields.node(reader, single) {
+            known = true;
+            take(reader, key, item, id, outputs);
+        }
+    }
+    if fields.has("VpcId") && ATTRIBUTES.iter().any(|key| fields.has(key)) {
+        known = true;
+        outputs.attributes.extend(network::attributes(reader, &fields));
+    }
+    if !known {
+        reader.error(document.at, "is none of the outputs that are known", KNOWN);
+    }
+    known.then_some(())
+}
+
+/// Takes in one member of the list `key`.
+fn take(reader: &mut Reader<'_>, key: &str, item: &Node<'_>, id: OutputId, outputs: &mut Outputs) {
+    let broken = &mut outputs.broken;
+    match key {
+        "Vpcs" => object(reader, item, "a VPC", "VpcId", broken, |reader, fields| {
+            outputs.vpcs.extend(network::vpc(reader, fields, id));
+        }),
+        "Subnets" => object(reader, item, "a subnet", "SubnetId", broken, |reader, fields| {
+            outputs.subnets.extend(network::subnet(reader, fields));
+        }),
+        "NetworkInterfaces" => {
+            object(reader, item, "a network interface", "NetworkInterfaceId", broken, |reader, fields| {
+                outputs.interfaces.extend(network::interface(reader, fields));
+            });
+        }
+        "VpcEndpoints" => object(reader, item, "an endpoint", "VpcEndpointId", broken, |reader, fields| {
+            let unserved = endpoint::unserved_type(fields).map(|kind| (reader.place(fields.at), kind.to_owned()));
+            outputs.unserved.extend(unserved);
+            outputs.endpoints.extend(endpoint::endpoint(reader, fields));
+        }),
+        _ => object(reader, item, "a service", "ServiceName", broken, |reader, fields| {
+            outputs.services.extend(endpoint::service(reader, fields));
+        }),
+    }
+}
+
+/// Reads one object; when that adds errors, its id is told. Readers give nothing for an object with errors.
+fn object(
+    reader: &mut Reader<'_>,
+    item: &Node<'_>,
+    name: &'static str,
+    id: &str,
+    broken: &mut Vec<String>,
+    read: impl FnOnce(&mut Reader<'_>, &Fields<'_, '_>),
+) {
+    let before = reader.errors();
+    let Some(fields) = reader.table(item, name, Keys::Any) else { return };
+    read(reader, &fields);
+    if reader.errors() > before {
+        broken.extend(fields.peek(id).map(str::to_owned));
+    }
+}
+
+impl Outputs {
+    /// Both, `other` behind `self`.
+    pub(super) fn merge(mut self, other: Self) -> Self {
+        self.vpcs.extend(other.vpcs);
+        self.attributes.extend(other.attributes);
+        self.subnets.extend(other.subnets);
+        self.interfaces.extend(other.interfaces);
+        self.endpoints.extend(other.endpoints);
+        self.unserved.extend(other.unserved);
+        self.services.extend(other.services);
+        self.pages.extend(other.pages);
+        self.broken.extend(other.broken);
+        self.incomplete |= other.incomplete;
+        self.problems.extend(other.problems);
+        self
+    }
+}

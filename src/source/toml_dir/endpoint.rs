@@ -1,0 +1,113 @@
+//! `[[vpc_endpoint]]` and `[[vpc_endpoint_service]]`.
+
+use crate::model::{EndpointInput, InterfaceInput, Mode, Object, RecordIpType, ServiceInput, State};
+
+use super::super::doc::Node;
+use super::super::reader::{Fields, Keys, Reader};
+use super::super::values::one_of;
+use super::Broken;
+
+pub(super) const ENDPOINT_KEYS: &[&str] = &[
+    "vpc_endpoint_id",
+    "vpc_endpoint_type",
+    "vpc_id",
+    "service_name",
+    "private_dns_enabled",
+    "private_dns_only_for_inbound_resolver_endpoint",
+    "private_dns_mode",
+    "state",
+    "dns_suffix",
+    "dns_record_ip_type",
+    "network_interfaces",
+];
+
+pub(super) const SERVICE_KEYS: &[&str] =
+    &["service_name", "base_endpoint_dns_name", "private_dns_names", "availability_zones"];
+
+const INTERFACE_KEYS: &[&str] = &["network_interface_id", "subnet_id", "private_ip_address", "ipv6_address"];
+
+/// Types of endpoint that EC2 has; only the first has names that lead to network interfaces.
+const TYPES: &[&str] = &["Interface", "Gateway", "GatewayLoadBalancer"];
+
+pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, Broken> {
+    if !is_interface(reader, fields)? {
+        return Ok(None);
+    }
+    let vpc_endpoint_id = fields.required(reader, "vpc_endpoint_id");
+    let vpc_id = fields.required(reader, "vpc_id");
+    let service_name = fields.required(reader, "service_name");
+    let private_dns_enabled = fields.flag(reader, "private_dns_enabled");
+    let inbound_resolver_only = fields.flag(reader, "private_dns_only_for_inbound_resolver_endpoint");
+    let mode = fields.optional(reader, "private_dns_mode");
+    let state = fields.optional(reader, "state");
+    let dns_suffix = fields.optional(reader, "dns_suffix");
+    let dns_record_ip_type = fields.optional(reader, "dns_record_ip_type");
+    let nodes = fields.items(reader, "network_interfaces");
+    let network_interfaces = nodes.iter().filter_map(|node| interface(reader, node)).collect();
+    let (Some(vpc_endpoint_id), Some(vpc_id), Some(service_name)) = (vpc_endpoint_id, vpc_id, service_name) else {
+        return Err(Broken);
+    };
+    Ok(Some(Object::Endpoint(EndpointInput {
+        vpc_endpoint_id,
+        vpc_id,
+        service_name,
+        private_dns_enabled,
+        inbound_resolver_only: inbound_resolver_only.is_some_and(|flag| flag.value),
+        state: state.map_or(State::Available, |state| state.value),
+        dns_suffix,
+        dns_record_ip_type: dns_record_ip_type.map_or(RecordIpType::Ipv4, |kind| kind.value),
+        private_dns_mode: mode.map_or(Mode::Apex, |mode| mode.value),
+        given_names: None,
+        network_interfaces,
+    })))
+}
+
+/// Whether the endpoint is of the type that has names; another type is said to have none.
+fn is_interface(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<bool, Broken> {
+    let Some(node) = fields.node(reader, "vpc_endpoint_type") else { return Ok(true) };
+    let text = reader.text(node).ok_or(Broken)?;
+    match TYPES.iter().find(|known| known.eq_ignore_ascii_case(text)) {
+        Some(&"Interface") => Ok(true),
+        Some(kind) => {
+            let what = format!("a {kind} endpoint has no DNS names: it is left out");
+            reader.warning(node.at, what, "take it out of the file, or make it an Interface endpoint");
+            Ok(false)
+        }
+        None => {
+            reader.error(node.at, format!("'{text}' is no endpoint type"), one_of(text, TYPES));
+            Err(Broken)
+        }
+    }
+}
+
+fn interface(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<InterfaceInput> {
+    let fields = reader.table(node, "a network interface", Keys::Only(INTERFACE_KEYS))?;
+    let network_interface_id = fields.required(reader, "network_interface_id");
+    let subnet_id = fields.required(reader, "subnet_id");
+    let private_ip_address = fields.optional(reader, "private_ip_address");
+    let ipv6_address = fields.optional(reader, "ipv6_address");
+    if !fields.has("private_ip_address") && !fields.has("ipv6_address") {
+        fields.missing(reader, "private_ip_address", "10.0.1.17");
+    }
+    Some(InterfaceInput {
+        network_interface_id: network_interface_id?,
+        subnet_id: subnet_id?,
+        private_ip_address,
+        ipv6_address,
+    })
+}
+
+pub(super) fn service(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, Broken> {
+    let service_name = fields.required(reader, "service_name");
+    let base_endpoint_dns_name = fields.optional(reader, "base_endpoint_dns_name");
+    // an empty list says that there are none; no list leaves them to the catalogue
+    let private_dns_names = fields.node(reader, "private_dns_names").map(|node| reader.values(node));
+    let availability_zones = fields.list(reader, "availability_zones");
+    let Some(service_name) = service_name else { return Err(Broken) };
+    Ok(Some(Object::Service(ServiceInput {
+        service_name,
+        base_endpoint_dns_name,
+        private_dns_names,
+        availability_zones,
+    })))
+}

@@ -1,0 +1,74 @@
+//! `[[vpc]]` and `[[subnet]]`.
+
+use ipnet::IpNet;
+
+use crate::model::{Object, SubnetInput, VpcInput};
+use crate::problem::At;
+
+use super::super::doc::Value;
+use super::super::reader::{Fields, Reader, distinct};
+use super::super::values::Text;
+use super::Broken;
+
+pub(super) const VPC_KEYS: &[&str] =
+    &["vpc_id", "region", "cidr_blocks", "enable_dns_support", "enable_dns_hostnames", "listeners"];
+
+pub(super) const SUBNET_KEYS: &[&str] = &["subnet_id", "vpc_id", "availability_zone", "cidr_block", "ipv6_cidr_block"];
+
+pub(super) fn vpc(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, Broken> {
+    let vpc_id = fields.required(reader, "vpc_id");
+    let region = fields.required(reader, "region");
+    let cidr_blocks = vpc_blocks(reader, fields);
+    // the defaults of EC2: CreateVpc leaves host names off
+    let enable_dns_support = fields.flag(reader, "enable_dns_support").is_none_or(|flag| flag.value);
+    let enable_dns_hostnames = fields.flag(reader, "enable_dns_hostnames").is_some_and(|flag| flag.value);
+    let listeners = fields.list(reader, "listeners");
+    distinct(reader, &listeners);
+    let (Some(vpc_id), Some(region)) = (vpc_id, region) else { return Err(Broken) };
+    Ok(Some(Object::Vpc(VpcInput { vpc_id, region, cidr_blocks, enable_dns_support, enable_dns_hostnames, listeners })))
+}
+
+fn vpc_blocks(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Vec<At<IpNet>> {
+    let Some(node) = fields.node(reader, "cidr_blocks") else {
+        fields.missing_with(reader, "cidr_blocks", "add cidr_blocks = [\"10.0.0.0/16\"]");
+        return vec![];
+    };
+    let items = reader.array(node);
+    if items.is_empty() && matches!(node.value, Value::Array(_)) {
+        reader.error(node.at, "a VPC has at least one CIDR block", "such as cidr_blocks = [\"10.0.0.0/16\"]");
+    }
+    items.iter().filter_map(|item| reader.value(item)).collect()
+}
+
+pub(super) fn subnet(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, Broken> {
+    let subnet_id = fields.required(reader, "subnet_id");
+    let vpc_id = fields.required(reader, "vpc_id");
+    let availability_zone = fields.required(reader, "availability_zone");
+    let ipv4 = block(reader, fields, "cidr_block", |net| matches!(net, IpNet::V4(_)));
+    let ipv6 = block(reader, fields, "ipv6_cidr_block", |net| matches!(net, IpNet::V6(_)));
+    // a subnet without IPv4 is one that is IPv6 only
+    if !fields.has("cidr_block") && !fields.has("ipv6_cidr_block") {
+        fields.missing(reader, "cidr_block", "10.0.1.0/24");
+    }
+    let (Some(subnet_id), Some(vpc_id), Some(availability_zone)) = (subnet_id, vpc_id, availability_zone) else {
+        return Err(Broken);
+    };
+    let cidr_blocks = ipv4.into_iter().chain(ipv6).collect();
+    Ok(Some(Object::Subnet(SubnetInput { subnet_id, vpc_id, availability_zone, cidr_blocks })))
+}
+
+/// A CIDR block of one address family.
+fn block(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, key: &str, fits: fn(&IpNet) -> bool) -> Option<At<IpNet>> {
+    let block: At<IpNet> = fields.optional(reader, key)?;
+    if fits(&block.value) {
+        return Some(block);
+    }
+    let (family, other) = if key == "cidr_block" { ("IPv4", "ipv6_cidr_block") } else { ("IPv6", "cidr_block") };
+    let what = format!("'{}' is no {family} block", block.value);
+    reader.error_at(block.place, what, format!("{other} takes it; {key} is such as {}", example(key)));
+    None
+}
+
+fn example(key: &str) -> &'static str {
+    if key == "cidr_block" { IpNet::EXAMPLE } else { "2600:1f18::/64" }
+}

@@ -1,0 +1,197 @@
+//! `[[hosted_zone]]` and its records.
+
+use std::collections::HashMap;
+
+use crate::model::{
+    HostedZoneInput, Mode, Object, RdataError, RecordData, RecordInput, parse_rdata, parse_rtype, rtype_name,
+};
+use crate::naming::DnsName;
+use crate::problem::{At, Place};
+
+use super::super::doc::Node;
+use super::super::reader::{Fields, Keys, Reader};
+use super::super::values::{Fault, Text};
+use super::Broken;
+
+pub(super) const KEYS: &[&str] = &["name", "vpc_ids", "private_dns_mode", "records"];
+
+const RECORD_KEYS: &[&str] = &["name", "type", "ttl", "values", "alias"];
+
+/// Seconds for which a record may be kept when it does not say: Route 53's console offers the same.
+const DEFAULT_TTL: u32 = 300;
+
+/// RFC 2181 8: a TTL is an unsigned 31-bit number.
+const MAX_TTL: u32 = 0x7fff_ffff;
+
+// RR types (RFC 1035 3.2.2, RFC 3596 2.1)
+const A: u16 = 1;
+const NS: u16 = 2;
+const CNAME: u16 = 5;
+const SOA: u16 = 6;
+const AAAA: u16 = 28;
+
+/// The types at each owner so far, with the place of the record that brought them.
+type Owners = HashMap<DnsName, Vec<(u16, Place)>>;
+
+pub(super) fn hosted_zone(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, Broken> {
+    let name: Option<At<DnsName>> = fields.required(reader, "name");
+    let vpc_ids = fields.list(reader, "vpc_ids");
+    let mode = fields.optional(reader, "private_dns_mode").map_or(Mode::Apex, |mode: At<Mode>| mode.value);
+    let nodes = fields.items(reader, "records");
+    // without a name for the zone there is none for its records either
+    let Some(name) = name else { return Err(Broken) };
+    let mut owners = Owners::new();
+    let records = nodes.iter().filter_map(|node| record(reader, node, &name.value, &mut owners)).collect();
+    Ok(Some(Object::HostedZone(HostedZoneInput { name, vpc_ids, mode, records })))
+}
+
+fn record(reader: &mut Reader<'_>, node: &Node<'_>, zone: &DnsName, owners: &mut Owners) -> Option<RecordInput> {
+    let fields = reader.table(node, "a record", Keys::Only(RECORD_KEYS))?;
+    let owner = owner(reader, &fields, zone);
+    let data = if fields.has("alias") { alias(reader, &fields) } else { records(reader, &fields) };
+    let (name, data) = (owner?, data?);
+    let types = match &data {
+        RecordData::Records { rtype, .. } => &[*rtype][..],
+        // an alias is the endpoint's addresses of both families
+        RecordData::Alias(_) => &[A, AAAA][..],
+    };
+    add_to_owner(reader, fields.at, &name.value, types, zone, owners);
+    Some(RecordInput { name, data })
+}
+
+/// The absolute name of a record.
+fn owner(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, zone: &DnsName) -> Option<At<DnsName>> {
+    let Some(node) = fields.node(reader, "name") else {
+        fields.missing(reader, "name", "@");
+        return None;
+    };
+    let text = reader.text(node)?;
+    let name = match absolute(text, zone) {
+        Ok(name) => name,
+        Err(fault) => {
+            reader.error(node.at, fault.what, fault.hint);
+            return None;
+        }
+    };
+    if !name.is_at_or_below(zone) {
+        let what = format!("'{text}' is outside the zone {zone}");
+        reader.error(node.at, what, "without the final dot it is a name within the zone");
+        return None;
+    }
+    Some(At::new(name, reader.place(node.at)))
+}
+
+/// Names without a final dot are relative, unless they end in the zone's name: people write both.
+fn absolute(text: &str, zone: &DnsName) -> Result<DnsName, Fault> {
+    if text.is_empty() || text == "@" {
+        return Ok(zone.clone());
+    }
+    let name = DnsName::read(text)?;
+    if text.ends_with('.') || name.is_at_or_below(zone) {
+        return Ok(name);
+    }
+    // the root prints as a dot, which would be one too many
+    if zone.label_count() == 0 { Ok(name) } else { DnsName::read(&format!("{text}.{zone}")) }
+}
+
+fn alias(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<RecordData> {
+    for key in ["type", "ttl", "values"] {
+        if let Some(node) = fields.node(reader, key) {
+            let hint = "an alias answers with the endpoint's addresses and their TTL";
+            reader.error(node.at, format!("a record with 'alias' has no '{key}'"), hint);
+        }
+    }
+    fields.optional(reader, "alias").map(RecordData::Alias)
+}
+
+fn records(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<RecordData> {
+    let rtype = rtype(reader, fields);
+    let ttl = fields.integer(reader, "ttl", 0..=MAX_TTL).unwrap_or(DEFAULT_TTL);
+    let Some(values) = fields.node(reader, "values") else {
+        let hint = "add values = [\"10.0.9.9\"], or alias = \"vpce-0123456789abcdef0\"";
+        fields.missing_with(reader, "values", hint);
+        return None;
+    };
+    let nodes = reader.array(values);
+    let rtype = rtype?;
+    if nodes.is_empty() {
+        reader.error(values.at, "a record needs at least one value", "leave the record out, or add a value");
+    }
+    let mut rdata: Vec<At<Box<[u8]>>> = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let Some(text) = reader.text(node) else { continue };
+        match parse_rdata(rtype, text) {
+            Ok(data) => rdata.push(At::new(data, reader.place(node.at))),
+            Err(RdataError::Type(name)) => {
+                let at = fields.node(reader, "type").map_or(fields.at, |node| node.at);
+                reader.error(at, format!("records of type {name} cannot be written here"), "");
+                return None;
+            }
+            Err(error) => reader.error(node.at, error.to_string(), hint_for(rtype)),
+        }
+    }
+    if rtype == CNAME
+        && let [_, second, ..] = &rdata[..]
+    {
+        reader.error_at(second.place.clone(), "a CNAME has one value (RFC 2181 10.1)", "keep one of them");
+    }
+    Some(RecordData::Records { rtype, ttl, rdata })
+}
+
+fn rtype(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<u16> {
+    let Some(node) = fields.node(reader, "type") else {
+        fields.missing(reader, "type", "A");
+        return None;
+    };
+    let text = reader.text(node)?;
+    match parse_rtype(text) {
+        Some(SOA) => {
+            let hint = "leave it out: a zone has its SOA record of itself";
+            reader.error(node.at, "an SOA record cannot be given", hint);
+            None
+        }
+        Some(rtype) => Some(rtype),
+        None => {
+            reader.error(node.at, format!("'{text}' is no record type"), "such as A, AAAA, CNAME, TXT, SRV or MX");
+            None
+        }
+    }
+}
+
+fn hint_for(rtype: u16) -> &'static str {
+    match rtype {
+        A => "an IPv4 address, such as 10.0.9.9",
+        AAAA => "an IPv6 address, such as fd00::9",
+        CNAME | NS => "a domain name, such as db.corp.example",
+        15 => "a preference and a domain name, such as 10 mail.corp.example",
+        33 => "priority, weight, port and domain name, such as 0 0 22 host.corp.example",
+        _ => "",
+    }
+}
+
+/// RFC 2181 5.2: the records of one type are one set; 10.1 and RFC 1034 3.6.2: beside a CNAME there is nothing.
+fn add_to_owner(reader: &mut Reader<'_>, at: u32, name: &DnsName, types: &[u16], zone: &DnsName, owners: &mut Owners) {
+    if name == zone
+        && let Some(rtype) = types.iter().find(|rtype| [CNAME, NS].contains(rtype))
+    {
+        let what = format!("the apex of {zone} cannot have a {} record of its own", rtype_name(*rtype));
+        reader.error(at, what, "a zone has SOA and NS at its apex of itself; use an alias or addresses there");
+        return;
+    }
+    let there = owners.entry(name.clone()).or_default();
+    for rtype in types {
+        if let Some((_, place)) = there.iter().find(|(other, _)| other == rtype) {
+            let what = format!("{name} {} is given twice", rtype_name(*rtype));
+            reader.error(at, what, format!("the first is at {place}: put all values into one record"));
+            return;
+        }
+        let clash = there.iter().find(|(other, _)| (*other == CNAME) != (*rtype == CNAME));
+        if let Some((_, place)) = clash {
+            let hint = format!("a CNAME stands alone (RFC 1034 3.6.2); the other record is at {place}");
+            reader.error(at, format!("{name} has a CNAME and other data"), hint);
+            return;
+        }
+    }
+    let place = reader.place(at);
+    there.extend(types.iter().map(|rtype| (*rtype, place.clone())));
+}
