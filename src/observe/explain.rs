@@ -6,7 +6,7 @@ use hickory_proto::op::Message;
 use serde::Serialize;
 
 use crate::answer::{Decision, NameBuf, Question, advice, answer};
-use crate::model::{rtype_name};
+use crate::model::rtype_name;
 use crate::naming::DnsName;
 use crate::snapshot::Snapshot;
 use crate::wire::{CookieSecret, Frame, Query, encode};

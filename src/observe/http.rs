@@ -34,7 +34,11 @@ pub struct Views {
 }
 
 /// Answers HTTP on `listener` until `stop` ends.
-pub async fn serve(listener: tokio::net::TcpListener, views: Views, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+pub async fn serve(
+    listener: tokio::net::TcpListener,
+    views: Views,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
     let app = Router::new()
         .route("/", get(index))
         .route("/healthz", get(|| async { "ok\n" }))
@@ -87,7 +91,10 @@ struct ExplainQuery {
     to: Option<SocketAddr>,
 }
 
-async fn explain_name(State(views): State<Views>, Query(query): Query<ExplainQuery>) -> Result<Json<Explanation>, (StatusCode, String)> {
+async fn explain_name(
+    State(views): State<Views>,
+    Query(query): Query<ExplainQuery>,
+) -> Result<Json<Explanation>, (StatusCode, String)> {
     let bad = |what: String| (StatusCode::BAD_REQUEST, format!("{what}\n"));
     let name = query.name.parse().map_err(|e| bad(format!("name={}: {e}", query.name)))?;
     let rtype = query.rtype.as_deref().unwrap_or("A");
@@ -132,10 +139,15 @@ fn registry(views: &Views) -> Registry {
     let snapshot = views.snapshots.load_full();
     let last = views.status.last();
     let problems = last.as_ref().map_or(0, |report| report.problems.len());
-    let at = last.as_ref().and_then(|report| report.at.duration_since(UNIX_EPOCH).ok()).map_or(0.0, |at| at.as_secs_f64());
+    let at =
+        last.as_ref().and_then(|report| report.at.duration_since(UNIX_EPOCH).ok()).map_or(0.0, |at| at.as_secs_f64());
     let took = last.as_ref().map_or(0.0, |report| report.took.as_secs_f64());
     registry.register("generation", "The generation being served", ConstGauge::new(snapshot.generation as i64));
-    registry.register("endpoints", "Endpoints in the model, in whatever state", ConstGauge::new(snapshot.model.endpoint_count() as i64));
+    registry.register(
+        "endpoints",
+        "Endpoints in the model, in whatever state",
+        ConstGauge::new(snapshot.model.endpoint_count() as i64),
+    );
     registry.register("load_problems", "Problems of the last load", ConstGauge::new(problems as i64));
     registry.register("last_load_timestamp_seconds", "When the last load ended", ConstGauge::new(at));
     registry.register("last_load_duration_seconds", "How long the last load took", ConstGauge::new(took));

@@ -67,7 +67,12 @@ pub struct Batch<'r> {
 
 impl Responder {
     /// Answers from whatever `snapshots` holds at the time; counts what it does in `counters`.
-    pub fn new(snapshots: Arc<ArcSwap<Snapshot>>, limits: Limits, secret: CookieSecret, counters: Arc<Counters>) -> Self {
+    pub fn new(
+        snapshots: Arc<ArcSwap<Snapshot>>,
+        limits: Limits,
+        secret: CookieSecret,
+        counters: Arc<Counters>,
+    ) -> Self {
         Self { snapshots, forwarder: Forwarder::new(&limits), limits, secret, counters }
     }
 
