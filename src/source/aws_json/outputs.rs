@@ -75,6 +75,8 @@ pub(super) fn read(file: &FileText, number: u32) -> Outputs {
         let id = OutputId { file: number, index };
         if recognise(&mut reader, document, id, &directory, &mut outputs).is_none() {
             outputs.incomplete = true;
+            // an array of something else would say the same of each element
+            break;
         }
     }
     if let Some(error) = error {

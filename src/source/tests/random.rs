@@ -78,3 +78,16 @@ proptest! {
         load_json(&texts.each_ref().map(String::as_str));
     }
 }
+
+/// Depth is what recursion is afraid of.
+#[test]
+fn deep_nesting() {
+    for depth in [100, 500, 600, 100_000] {
+        load_json(&[&"[".repeat(depth), &format!("{}1{}", "[".repeat(depth), "]".repeat(depth))]);
+        load_json(&[&"{\"a\":".repeat(depth)]);
+        load_toml(&format!("a = {}1{}", "[".repeat(depth), "]".repeat(depth)));
+        load_toml(&format!("a = {}1{}", "{ a = ".repeat(depth), "}".repeat(depth)));
+        load_toml(&format!("{}a = 1", "a.".repeat(depth)));
+        load_toml(&format!("[{}a]\nx = 1", "a.".repeat(depth)));
+    }
+}

@@ -23,12 +23,14 @@ const DEFAULT_TTL: u32 = 300;
 /// RFC 2181 8: a TTL is an unsigned 31-bit number.
 const MAX_TTL: u32 = 0x7fff_ffff;
 
-// RR types (RFC 1035 3.2.2, RFC 3596 2.1)
+// RR types (RFC 1035 3.2.2, RFC 2782, RFC 3596 2.1)
 const A: u16 = 1;
 const NS: u16 = 2;
 const CNAME: u16 = 5;
 const SOA: u16 = 6;
+const MX: u16 = 15;
 const AAAA: u16 = 28;
+const SRV: u16 = 33;
 
 /// The types at each owner so far, with the place of the record that brought them.
 type Owners = HashMap<DnsName, Vec<(u16, Place)>>;
@@ -163,8 +165,8 @@ fn hint_for(rtype: u16) -> &'static str {
         A => "an IPv4 address, such as 10.0.9.9",
         AAAA => "an IPv6 address, such as fd00::9",
         CNAME | NS => "a domain name, such as db.corp.example",
-        15 => "a preference and a domain name, such as 10 mail.corp.example",
-        33 => "priority, weight, port and domain name, such as 0 0 22 host.corp.example",
+        MX => "a preference and a domain name, such as 10 mail.corp.example",
+        SRV => "priority, weight, port and domain name, such as 0 0 22 host.corp.example",
         _ => "",
     }
 }
