@@ -1,1 +1,247 @@
-//! reload
+//! Reads the sources, checks them, and publishes what is new: the only writer of the snapshot (invariant I2).
+//!
+//! [`Loader`] remembers which object came from which file, so that a change costs the files it touches. A load with
+//! an error publishes nothing and changes nothing here either, so that the next load starts from the last good one
+//! (invariant I5). [`watch`] says when to load.
+
+pub mod watch;
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use arc_swap::ArcSwap;
+
+use crate::model::{Applied, Broken, Changes, Input, Key, Model};
+use crate::naming::EndpointId;
+use crate::observe::{LoadReport, Status};
+use crate::problem::{Place, Problem};
+use crate::snapshot::{Policy, Snapshot};
+use crate::source::{self, Part, PartId, Stamps};
+
+/// Told, while many files are read, how many of them are done and how many there are.
+pub type Progress<'p> = &'p (dyn Fn(usize, usize) + Sync);
+
+/// What came from where, and the model of the last good load.
+pub struct Loader {
+    dirs: Vec<PathBuf>,
+    parts: BTreeMap<PartId, Held>,
+    model: Model,
+}
+
+/// What is kept of a part: which objects it has, and where. The objects themselves are in the model.
+struct Held {
+    stamps: Stamps,
+    /// Endpoints, of which there can be a million: 16 octets each.
+    endpoints: Box<[(EndpointId, u32)]>,
+    /// The file of `endpoints`; JSON files each have a list of their own.
+    file: Arc<str>,
+    others: Box<[(Key, Place)]>,
+}
+
+/// What a load came to.
+pub struct Loaded {
+    /// The new model; `None` if there are errors.
+    pub model: Option<Model>,
+    /// What is new in it.
+    pub changes: Changes,
+    /// Everything that is wrong.
+    pub problems: Vec<Problem>,
+    /// How many files were read again.
+    pub files_read: usize,
+}
+
+impl Loader {
+    /// A loader of all files below `dirs`, with nothing loaded yet.
+    pub fn new(dirs: Vec<PathBuf>) -> Self {
+        Self { dirs, parts: BTreeMap::new(), model: Model::default() }
+    }
+
+    /// The directories that are read.
+    pub fn dirs(&self) -> &[PathBuf] {
+        &self.dirs
+    }
+
+    /// Reads what has changed since the last good load, and makes the next model of it.
+    pub fn load(&mut self, progress: Progress<'_>) -> Loaded {
+        let (paths, mut problems) = source::scan(&self.dirs);
+        let total = paths.len();
+        let earlier = |id: &PartId| self.parts.get(id).map(|held| held.stamps.clone());
+        let parts = source::read_files(&paths, &earlier, &|done| progress(done, total));
+        let present: HashSet<&PartId> = parts.iter().map(|part| &part.id).collect();
+        let gone: Vec<PartId> = self.parts.keys().filter(|id| !present.contains(id)).cloned().collect();
+
+        let mut removed: Vec<Key> = Vec::new();
+        for id in &gone {
+            removed.extend(self.parts.get(id).into_iter().flat_map(Held::keys));
+        }
+        let mut broken = Broken { incomplete: !problems.is_empty(), ..Broken::default() };
+        let mut added: Vec<Input> = Vec::new();
+        let mut read: Vec<(PartId, Held)> = Vec::new();
+        for Part { id, stamps, loaded } in parts {
+            let Some(loaded) = loaded else { continue };
+            removed.extend(self.parts.get(&id).into_iter().flat_map(Held::keys));
+            read.push((id, Held::new(stamps, &loaded.inputs)));
+            broken.ids.extend(loaded.broken);
+            broken.incomplete |= loaded.incomplete;
+            problems.extend(loaded.problems);
+            added.extend(loaded.inputs);
+        }
+        let files_read = read.len();
+        let place_of = |key: &Key| {
+            let new = read.iter().find_map(|(_, held)| held.place_of(key));
+            new.or_else(|| self.parts.values().find_map(|held| held.place_of(key)))
+        };
+        let Applied { model, changes, problems: more } = self.model.apply(&removed, &added, &broken, &place_of);
+        problems.extend(more);
+        problems.sort();
+        problems.dedup();
+        let model = model.filter(|_| !problems.iter().any(Problem::is_error));
+        if let Some(model) = &model {
+            for id in gone {
+                self.parts.remove(&id);
+            }
+            self.parts.extend(read);
+            self.model = model.clone();
+        }
+        Loaded { model, changes, problems, files_read }
+    }
+}
+
+impl Held {
+    fn new(stamps: Stamps, inputs: &[Input]) -> Self {
+        let file = inputs.first().map_or_else(|| Arc::from(""), |input| input.place.file.clone());
+        let (mut endpoints, mut others) = (Vec::new(), Vec::new());
+        for input in inputs {
+            match input.key() {
+                Key::Endpoint(id) if input.place.file == file => endpoints.push((id, input.place.line)),
+                key => others.push((key, Place { column: 0, ..input.place.clone() })),
+            }
+        }
+        Self { stamps, endpoints: endpoints.into(), file, others: others.into() }
+    }
+
+    fn keys(&self) -> impl Iterator<Item = Key> {
+        let endpoints = self.endpoints.iter().map(|(id, _)| Key::Endpoint(*id));
+        endpoints.chain(self.others.iter().map(|(key, _)| key.clone()))
+    }
+
+    fn place_of(&self, key: &Key) -> Option<Place> {
+        if let Key::Endpoint(wanted) = key
+            && let Some((_, line)) = self.endpoints.iter().find(|(id, _)| id == wanted)
+        {
+            return Some(Place { file: self.file.clone(), line: *line, column: 0 });
+        }
+        self.others.iter().find(|(known, _)| known == key).map(|(_, place)| place.clone())
+    }
+}
+
+/// Publishes snapshots.
+pub struct Publisher {
+    loader: Loader,
+    snapshots: Arc<ArcSwap<Snapshot>>,
+    status: Arc<Status>,
+}
+
+/// What a load did to what is being served.
+pub struct Published {
+    /// What changed; empty if nothing did, or if nothing was published.
+    pub changes: Changes,
+    /// The generation being served.
+    pub generation: u64,
+    /// How long reading, checking and publishing took.
+    pub took: Duration,
+    /// Everything that is wrong.
+    pub problems: Vec<Problem>,
+}
+
+impl Published {
+    /// Whether the load was good.
+    pub fn is_good(&self) -> bool {
+        !self.problems.iter().any(Problem::is_error)
+    }
+}
+
+impl Publisher {
+    /// The first load. Problems alone if it has errors: a server does not start on half of what it was told.
+    pub fn start(
+        dirs: Vec<PathBuf>,
+        policy: Policy,
+        progress: Progress<'_>,
+    ) -> Result<(Self, Published), Vec<Problem>> {
+        let began = Instant::now();
+        let mut loader = Loader::new(dirs);
+        let loaded = loader.load(progress);
+        let Some(model) = loaded.model else { return Err(loaded.problems) };
+        let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model, policy, 1)));
+        let publisher = Self { loader, snapshots, status: Arc::new(Status::default()) };
+        let published = publisher.report(began, loaded.changes, loaded.problems);
+        Ok((publisher, published))
+    }
+
+    /// Reads again what has changed, and publishes it if it is good and different.
+    pub fn reload(&mut self) -> Published {
+        let began = Instant::now();
+        let loaded = self.loader.load(&|_, _| {});
+        let mut changes = Changes::default();
+        if let Some(model) = loaded.model.filter(|_| !loaded.changes.is_empty()) {
+            let next = self.snapshots.load().next(model, &loaded.changes);
+            let old = self.snapshots.swap(Arc::new(next));
+            // whoever holds the old one last frees it; that is done here and not by a worker, if it can be waited for
+            drop_when_unused(old);
+            changes = loaded.changes;
+        }
+        self.report(began, changes, loaded.problems)
+    }
+
+    /// The snapshots, for readers.
+    pub fn snapshots(&self) -> &Arc<ArcSwap<Snapshot>> {
+        &self.snapshots
+    }
+
+    /// How loads went, for readers.
+    pub fn status(&self) -> &Arc<Status> {
+        &self.status
+    }
+
+    /// The directories that are read.
+    pub fn dirs(&self) -> &[PathBuf] {
+        self.loader.dirs()
+    }
+
+    fn report(&self, began: Instant, changes: Changes, problems: Vec<Problem>) -> Published {
+        let took = began.elapsed();
+        self.status.loaded(LoadReport { at: SystemTime::now(), took, problems: problems.clone() });
+        Published { changes, generation: self.snapshots.load().generation, took, problems }
+    }
+}
+
+/// Waits a little until nobody else holds `old`, so that freeing it does not fall to a thread that answers.
+fn drop_when_unused(old: Arc<Snapshot>) {
+    for _ in 0..50 {
+        if Arc::strong_count(&old) == 1 {
+            break;
+        }
+        std::thread::sleep(Duration::from_micros(100));
+    }
+    drop(old);
+}
+
+/// `+2 endpoints, ~1, -3, 4 other objects`: what changed, for people.
+pub fn describe(changes: &Changes) -> String {
+    let mut parts = Vec::new();
+    let endpoints = [('+', changes.added), ('~', changes.changed), ('-', changes.removed)];
+    for (sign, count) in endpoints.into_iter().filter(|(_, count)| *count > 0) {
+        let noun = match (parts.is_empty(), count) {
+            (false, _) => "",
+            (true, 1) => " endpoint",
+            (true, _) => " endpoints",
+        };
+        parts.push(format!("{sign}{count}{noun}"));
+    }
+    if changes.others > 0 {
+        parts.push(format!("{} other object{}", changes.others, if changes.others == 1 { "" } else { "s" }));
+    }
+    if parts.is_empty() { "no change".to_owned() } else { parts.join(", ") }
+}

@@ -81,6 +81,15 @@ impl Changes {
     }
 }
 
+/// What a source declares but could not read: references to it are no further problem.
+#[derive(Clone, Debug, Default)]
+pub struct Broken {
+    /// Ids and names, as written.
+    pub ids: HashSet<String>,
+    /// Something could not be read at all, so that nobody knows what it declares.
+    pub incomplete: bool,
+}
+
 /// The outcome of [`Model::apply`].
 pub struct Applied {
     /// The next model; `None` if a problem is an error, and then nothing changes (invariant I5).
@@ -113,14 +122,12 @@ impl Spread for InterfaceId {
 impl Model {
     /// The model after `removed` is taken out and `added` is put in.
     ///
-    /// An object that is both removed and added has changed. `broken` are ids and names that a source declares
-    /// but that could not be read: references to them are no further problem. `place_of` tells where an object
-    /// that is not in `added` was written.
+    /// An object that is both removed and added has changed. `place_of` tells where an object was written.
     pub fn apply(
         &self,
         removed: &[Key],
         added: &[Input],
-        broken: &HashSet<String>,
+        broken: &Broken,
         place_of: &dyn Fn(&Key) -> Option<Place>,
     ) -> Applied {
         let mut next = self.clone();

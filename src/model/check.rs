@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use std::collections::HashSet;
 
-use super::apply::{Changes, Key};
+use super::apply::{Broken, Changes, Key};
 use super::endpoint::{Endpoint, Interface, ServiceIndex};
 use super::input::{
     EndpointInput, HostedZoneInput, Input, Object, RecordData, RuleInput, ServiceInput, SubnetInput, VpcInput,
@@ -25,13 +25,13 @@ pub(super) struct Check<'a> {
     pub(super) dirty_subnets: HashSet<SubnetId>,
     /// Services that a source described and describes no more.
     pub(super) undeclared: HashSet<ServiceName>,
-    broken: &'a HashSet<String>,
+    broken: &'a Broken,
     warned_services: HashSet<ServiceName>,
     warned_vpcs: HashSet<VpcId>,
 }
 
 impl<'a> Check<'a> {
-    pub(super) fn new(broken: &'a HashSet<String>, place_of: &'a dyn Fn(&Key) -> Option<Place>) -> Self {
+    pub(super) fn new(broken: &'a Broken, place_of: &'a dyn Fn(&Key) -> Option<Place>) -> Self {
         Self {
             problems: Vec::new(),
             place_of,
@@ -53,7 +53,7 @@ impl<'a> Check<'a> {
     }
 
     fn is_broken(&self, id: impl ToString) -> bool {
-        !self.broken.is_empty() && self.broken.contains(&id.to_string())
+        self.broken.incomplete || !self.broken.ids.is_empty() && self.broken.ids.contains(&id.to_string())
     }
 
     /// Unique ids: `what` was declared at `place` and somewhere else too.

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use std::collections::{HashMap, HashSet};
 
-pub use apply::{Applied, Changes, Key};
+pub use apply::{Applied, Broken, Changes, Key};
 pub(crate) use endpoint::ZoneIndex;
 pub use endpoint::{Endpoint, Interface};
 pub use input::*;

@@ -29,7 +29,7 @@ use crate::model::Input;
 use crate::problem::Problem;
 
 pub use files::{MAX_FILE_BYTES, scan};
-pub use parts::{Part, Parts, read_files};
+pub use parts::{Part, PartId, Stamps, read_files};
 
 /// A file that has been read, not yet parsed.
 #[derive(Clone, Debug)]

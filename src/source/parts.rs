@@ -2,12 +2,11 @@
 //!
 //! Knows files and threads, and nothing of what the files hold.
 
-use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -16,41 +15,37 @@ use crate::problem::Problem;
 use super::files::{is_toml, read_text};
 use super::{FileText, Loaded, read_json_set, read_toml};
 
-/// A file that changed less than this before it was read may change again without its times telling.
-const SETTLE: Duration = Duration::from_secs(2);
+/// A file that changed less than this before it was read may change again without its times telling: file systems
+/// stamp changes with a clock that moves a few milliseconds at a time.
+const SETTLE: Duration = Duration::from_millis(100);
 
-/// What was read from one TOML file, or from all JSON files together.
-#[derive(Clone, Debug)]
+/// What is read, and reread, as one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PartId {
+    /// One TOML file.
+    Toml(PathBuf),
+    /// All JSON files: ids in one refer to objects in others.
+    Json,
+}
+
+/// How the files of a part looked before they were read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamps(Vec<(PathBuf, Option<Stamp>)>);
+
+/// A part of the sources.
+#[derive(Debug)]
 pub struct Part {
-    /// What it holds; shared with earlier readings in which the files were the same.
-    pub loaded: Arc<Loaded>,
-    /// How each file looked before it was read; `None`: read it again in any case.
-    stamps: Vec<(PathBuf, Option<Stamp>)>,
-}
-
-/// All parts of one reading. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub struct Parts {
-    toml: BTreeMap<PathBuf, Part>,
-    json: Option<Part>,
-    reread: usize,
-}
-
-impl Parts {
-    /// What was read: TOML files in the order of their paths, then the JSON files as one.
-    pub fn iter(&self) -> impl Iterator<Item = &Part> {
-        self.toml.values().chain(&self.json)
-    }
-
-    /// How many files had to be read, the others being as they were.
-    pub fn files_read(&self) -> usize {
-        self.reread
-    }
+    /// Which one.
+    pub id: PartId,
+    /// How its files looked; pass it to the next reading, if this one was taken over.
+    pub stamps: Stamps,
+    /// What it holds; `None`: the same as when it was read before.
+    pub loaded: Option<Loaded>,
 }
 
 /// How a file looks from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
+pub(super) struct Stamp {
     device: u64,
     inode: u64,
     size: u64,
@@ -64,7 +59,9 @@ impl Stamp {
         let metadata = fs::metadata(path).ok()?;
         let settled = |time: SystemTime| time.elapsed().is_ok_and(|age| age > SETTLE);
         let stamp = Self::from(&metadata);
-        let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(metadata.ctime()).unwrap_or(0));
+        let since_epoch =
+            |seconds: i64, ns: i64| Some(Duration::new(u64::try_from(seconds).ok()?, u32::try_from(ns).ok()?));
+        let changed = SystemTime::UNIX_EPOCH + since_epoch(metadata.ctime(), metadata.ctime_nsec())?;
         (settled(metadata.modified().ok()?) && settled(changed)).then_some(stamp)
     }
 }
@@ -82,68 +79,68 @@ impl From<&Metadata> for Stamp {
     }
 }
 
-/// Reads files, TOML files in parallel; takes over from `earlier` what has not changed since.
+/// Reads files, TOML files in parallel, but for those that look as `earlier` says they did.
 ///
-/// `progress` is told how many files are done, from any thread.
-pub fn read_files(paths: &[PathBuf], earlier: Option<&Parts>, progress: &(dyn Fn(usize) + Sync)) -> Parts {
+/// Returns every part, in the order of their ids. `progress` is told how many files are done, from any thread.
+pub fn read_files(
+    paths: &[PathBuf],
+    earlier: &dyn Fn(&PartId) -> Option<Stamps>,
+    progress: &(dyn Fn(usize) + Sync),
+) -> Vec<Part> {
     let done = AtomicUsize::new(0);
     let tick = || progress(1 + done.fetch_add(1, Ordering::Relaxed));
     let (toml, json): (Vec<&PathBuf>, Vec<&PathBuf>) = paths.iter().partition(|path| is_toml(path));
-    let parts = in_parallel(&toml, |path| {
-        let part = toml_part(path, earlier.and_then(|parts| parts.toml.get(*path)));
-        tick();
-        part
-    });
-    let fresh = parts.iter().filter(|(_, fresh)| *fresh).count();
-    let toml = toml.into_iter().cloned().zip(parts.into_iter().map(|(part, _)| part)).collect();
-    let (json, fresh_json) = json_part(&json, earlier.and_then(|parts| parts.json.as_ref()), &tick);
-    Parts { toml, json, reread: fresh + fresh_json }
-}
-
-/// The part of a TOML file, and whether it had to be read.
-fn toml_part(path: &Path, earlier: Option<&Part>) -> (Part, bool) {
-    // the stamp is taken first: a change while the file is read makes the next look differ from it
-    let stamps = vec![(path.to_owned(), Stamp::of(path))];
-    if let Some(part) = unchanged(earlier, &stamps) {
-        return (part, false);
-    }
-    let loaded = match read_text(path) {
-        Ok(text) => read_toml(&path.display().to_string().into(), &text),
-        Err(problem) => unread(problem),
-    };
-    (Part { loaded: loaded.into(), stamps }, true)
-}
-
-/// The JSON files as one part: ids in one file refer to objects in others, so a change in one rereads all.
-fn json_part(paths: &[&PathBuf], earlier: Option<&Part>, tick: &(dyn Fn() + Sync)) -> (Option<Part>, usize) {
-    if paths.is_empty() {
-        return (None, 0);
-    }
-    let stamps: Vec<_> = paths.iter().map(|path| ((*path).clone(), Stamp::of(path))).collect();
-    if let Some(part) = unchanged(earlier, &stamps) {
-        for _ in paths {
+    let looked: Vec<(PartId, Stamps, bool)> = toml
+        .into_iter()
+        .map(|path| (PartId::Toml(path.clone()), vec![path]))
+        .chain((!json.is_empty()).then_some((PartId::Json, json)))
+        .map(|(id, paths)| {
+            // stamps are taken first: a change while a file is read makes the next look differ from them
+            let stamps = Stamps(paths.into_iter().map(|path| (path.clone(), Stamp::of(path))).collect());
+            let unchanged = stamps.are_settled() && earlier(&id).is_some_and(|earlier| earlier == stamps);
+            (id, stamps, unchanged)
+        })
+        .collect();
+    let loaded = in_parallel(&looked, |(id, stamps, unchanged)| {
+        let loaded = (!unchanged).then(|| match id {
+            PartId::Toml(path) => load_toml(path),
+            PartId::Json => load_json(&stamps.0),
+        });
+        for _ in &stamps.0 {
             tick();
         }
-        return (Some(part), 0);
-    }
-    let texts = in_parallel(paths, |path| {
-        let text = read_text(path).map(|text| FileText { path: path.display().to_string().into(), text });
-        tick();
-        text
+        loaded
     });
-    let (texts, problems): (Vec<_>, Vec<_>) = texts.into_iter().partition(Result::is_ok);
-    let texts: Vec<FileText> = texts.into_iter().flatten().collect();
-    let mut loaded = read_json_set(&texts);
-    for problem in problems.into_iter().filter_map(Result::err) {
-        loaded.incomplete = true;
-        loaded.problems.push(problem);
-    }
-    (Some(Part { loaded: loaded.into(), stamps }), paths.len())
+    looked.into_iter().zip(loaded).map(|((id, stamps, _), loaded)| Part { id, stamps, loaded }).collect()
 }
 
-fn unchanged(earlier: Option<&Part>, stamps: &[(PathBuf, Option<Stamp>)]) -> Option<Part> {
-    let known = stamps.iter().all(|(_, stamp)| stamp.is_some());
-    earlier.filter(|part| known && part.stamps == stamps).cloned()
+impl Stamps {
+    /// Whether the same stamps again would mean the same content.
+    fn are_settled(&self) -> bool {
+        self.0.iter().all(|(_, stamp)| stamp.is_some())
+    }
+}
+
+fn load_toml(path: &Path) -> Loaded {
+    match read_text(path) {
+        Ok(text) => read_toml(&path.display().to_string().into(), &text),
+        Err(problem) => unread(problem),
+    }
+}
+
+fn load_json(files: &[(PathBuf, Option<Stamp>)]) -> Loaded {
+    let mut texts = Vec::with_capacity(files.len());
+    let mut problems = Vec::new();
+    for (path, _) in files {
+        match read_text(path) {
+            Ok(text) => texts.push(FileText { path: path.display().to_string().into(), text }),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    let mut loaded = read_json_set(&texts);
+    loaded.incomplete |= !problems.is_empty();
+    loaded.problems.extend(problems);
+    loaded
 }
 
 fn unread(problem: Problem) -> Loaded {
@@ -181,51 +178,53 @@ mod tests {
 
     const VPC: &str = "[[vpc]]\nvpc_id = \"vpc-ec43eb89\"\nregion = \"us-east-1\"\ncidr_blocks = [\"10.0.0.0/16\"]\n";
 
-    /// Writes a file that looks as if it had been there for an hour.
-    fn write_settled(path: &Path, text: &str) {
-        fs::write(path, text).unwrap();
-        let file = fs::File::options().write(true).open(path).unwrap();
-        file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
-    }
-
     #[test]
     fn parts_come_in_the_order_of_paths_and_unreadable_ones_are_told() {
         let dir = tempfile::tempdir().unwrap();
         let paths: Vec<_> = (0..20).map(|i| dir.path().join(format!("{i:02}.toml"))).collect();
         for path in &paths[1..] {
-            write_settled(path, VPC);
+            fs::write(path, VPC).unwrap();
         }
         let ticks = AtomicUsize::new(0);
-        let parts = read_files(&paths, None, &|_| {
+        let parts = read_files(&paths, &|_| None, &|_| {
             ticks.fetch_add(1, Ordering::Relaxed);
         });
-        assert_eq!((ticks.into_inner(), parts.files_read(), parts.iter().count()), (20, 20, 20));
-        let first = &parts.iter().next().unwrap().loaded;
+        assert_eq!((ticks.into_inner(), parts.len()), (20, 20));
+        let first = parts[0].loaded.as_ref().unwrap();
         assert!(first.incomplete && first.problems[0].what.starts_with("cannot be read"));
-        assert!(parts.iter().skip(1).all(|part| part.loaded.inputs.len() == 1));
+        assert!(parts.iter().zip(&paths).skip(1).all(|(part, path)| {
+            part.id == PartId::Toml(path.clone()) && part.loaded.as_ref().unwrap().inputs.len() == 1
+        }));
     }
 
     #[test]
-    fn fresh_files_are_never_trusted() {
+    fn only_what_changed_is_read_again() {
         let dir = tempfile::tempdir().unwrap();
         let paths = [dir.path().join("a.toml"), dir.path().join("b.json")];
-        write_settled(&paths[0], VPC);
+        fs::write(&paths[0], VPC).unwrap();
         fs::write(&paths[1], "{\"Vpcs\": []}").unwrap();
-        let first = read_files(&paths, None, &|_| {});
-        // the change time of a file cannot be set, so both count as fresh here
-        assert_eq!(read_files(&paths, Some(&first), &|_| {}).files_read(), 2);
-        let settled = |parts: &Parts| {
-            let mut parts = parts.clone();
-            for part in parts.toml.values_mut().chain(&mut parts.json) {
-                for (path, stamp) in &mut part.stamps {
-                    *stamp = fs::metadata(path).ok().as_ref().map(Stamp::from);
-                }
-            }
-            parts
+        // as if the files had been there for an hour
+        let settled = |id: &PartId| {
+            let paths = if *id == PartId::Json { &paths[1..] } else { &paths[..1] };
+            let stamps = paths.iter().map(|path| (path.clone(), fs::metadata(path).ok().as_ref().map(Stamp::from)));
+            Some(Stamps(stamps.collect()))
         };
-        let part = settled(&first).toml.into_values().next().unwrap();
-        assert!(unchanged(Some(&part), &part.stamps).is_some());
-        write_settled(&paths[0], &format!("{VPC}\n"));
-        assert!(unchanged(Some(&part), &settled(&first).toml.into_values().next().unwrap().stamps).is_none());
+        let fresh = read_files(&paths, &|_| None, &|_| {});
+        assert!(
+            fresh.iter().all(|part| part.loaded.is_some() && !part.stamps.are_settled()),
+            "too young to be trusted"
+        );
+        std::thread::sleep(SETTLE + Duration::from_millis(20));
+        let again = read_files(&paths, &settled, &|_| {});
+        assert!(again.iter().all(|part| part.loaded.is_none() && part.stamps.are_settled()));
+        fs::write(&paths[1], "{\"Vpcs\": [] }").unwrap();
+        std::thread::sleep(SETTLE + Duration::from_millis(20));
+        let before: Vec<Part> = again;
+        let changed = read_files(
+            &paths,
+            &|id| before.iter().find(|part| part.id == *id).map(|part| part.stamps.clone()),
+            &|_| {},
+        );
+        assert_eq!(changed.iter().map(|part| part.loaded.is_some()).collect::<Vec<_>>(), [false, true]);
     }
 }
