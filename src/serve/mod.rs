@@ -1,4 +1,24 @@
 //! Sockets: receives packets, asks `respond` what to say, sends it; knows no DNS beyond framing.
+//!
+//! ```text
+//! listeners   which addresses are open, and how they open, close and drain
+//!   bind      one address to its sockets, or to a problem with a hint
+//!   udp       a thread for each socket:  receive a batch, answer it in place, send a batch
+//!     mmsg    the system calls of it; the one place with `unsafe`
+//!   tcp       accepts, caps, and gives each connection to
+//!     stream  two-octet framing, pipelining, slow readers
+//! respondent  what all of them ask: a packet in, a reply out
+//! ```
 
+mod bind;
+mod common;
+pub mod listeners;
+pub mod mmsg;
 pub mod respond;
+pub mod respondent;
 mod slow;
+mod stream;
+mod tcp;
+#[cfg(test)]
+mod testing;
+mod udp;

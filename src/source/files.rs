@@ -92,6 +92,11 @@ impl Scan {
     }
 }
 
+/// Whether a path is called like a file that is read.
+pub fn is_source(path: &Path) -> bool {
+    is_visible(path) && is_ours(path)
+}
+
 /// False for `.git`, `..data`, `.#x.toml`.
 fn is_visible(path: &Path) -> bool {
     path.file_name().is_some_and(|name| !name.as_encoded_bytes().starts_with(b"."))

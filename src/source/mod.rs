@@ -28,7 +28,7 @@ use std::sync::Arc;
 use crate::model::Input;
 use crate::problem::Problem;
 
-pub use files::{MAX_FILE_BYTES, scan};
+pub use files::{MAX_FILE_BYTES, is_source, scan};
 pub use parts::{Part, PartId, Stamps, read_files};
 
 /// A file that has been read, not yet parsed.

@@ -1,0 +1,78 @@
+//! What all sockets share: who answers, the limits, the slow lane and which addresses are our own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+use crate::config::Limits;
+
+/// Shared by every socket of the server.
+pub(super) struct Shared<R> {
+    pub(super) respondent: Arc<R>,
+    pub(super) limits: Limits,
+    /// A permit for each question that waits for an upstream, over UDP and TCP together.
+    pub(super) slow: Arc<Semaphore>,
+    /// Where questions wait for an upstream, and where TCP lives.
+    pub(super) runtime: Handle,
+    /// Our own listen addresses, of this moment.
+    pub(super) own: ArcSwap<OwnAddresses>,
+}
+
+impl<R> Shared<R> {
+    pub(super) fn new(respondent: Arc<R>, limits: Limits, runtime: Handle) -> Self {
+        let permits = limits.forward_in_flight.min(Semaphore::MAX_PERMITS);
+        let slow = Arc::new(Semaphore::new(permits));
+        Self { respondent, limits, slow, runtime, own: ArcSwap::default() }
+    }
+}
+
+/// The addresses that we listen on.
+#[derive(Default)]
+pub(super) struct OwnAddresses(Vec<SocketAddr>);
+
+impl OwnAddresses {
+    pub(super) fn new(addresses: Vec<SocketAddr>) -> Self {
+        Self(addresses)
+    }
+
+    /// True when `peer`, the sender of what came to `local`, is an address that we listen on.
+    ///
+    /// Whether an address belongs to this machine cannot be asked for each packet, so a wildcard stands for loopback
+    /// and for the address that was asked. What remains, one local address spoofed to another, cannot come from
+    /// outside: the kernel drops packets from its own addresses (RFC 1812 5.3.7).
+    pub(super) fn holds(&self, peer: SocketAddr, local: SocketAddr) -> bool {
+        self.0.iter().any(|own| {
+            own.port() == peer.port()
+                && (own.ip() == peer.ip()
+                    || own.ip().is_unspecified()
+                        && own.is_ipv4() == peer.is_ipv4()
+                        && (peer.ip().is_loopback() || peer.ip() == local.ip()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_its_own_addresses() {
+        let own = OwnAddresses::new(["10.0.0.2:53", "0.0.0.0:5300", "[::1]:53"].map(|a| a.parse().unwrap()).to_vec());
+        for (peer, local, want) in [
+            ("10.0.0.2:53", "10.0.0.2:53", true),
+            ("10.0.0.2:53", "10.9.0.2:5300", true),
+            ("10.0.0.3:53", "10.0.0.2:53", false),
+            ("10.0.0.2:54", "10.0.0.2:53", false),
+            ("127.0.0.7:5300", "10.0.0.2:5300", true),
+            ("10.9.0.2:5300", "10.9.0.2:5300", true),
+            ("10.9.0.3:5300", "10.9.0.2:5300", false),
+            ("[::1]:53", "[::1]:53", true),
+            ("[::1]:5300", "[::1]:53", false),
+        ] {
+            assert_eq!(own.holds(peer.parse().unwrap(), local.parse().unwrap()), want, "{peer} to {local}");
+        }
+    }
+}

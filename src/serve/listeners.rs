@@ -1,0 +1,276 @@
+//! Which addresses are open: opens what is new, closes what is gone, leaves the rest alone.
+//!
+//! Owns every listening socket. An address keeps its sockets and workers for as long as it is wanted, so that a
+//! reload loses no question; one that is not wanted any more answers what has come in, and then closes. Knows no DNS.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread;
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+
+use crate::config::Limits;
+use crate::problem::{At, Problem};
+use crate::serve::bind::{self, Bound, Plan};
+use crate::serve::common::{OwnAddresses, Shared};
+use crate::serve::respondent::Respondent;
+use crate::serve::tcp::{Connections, TcpFront};
+use crate::serve::udp::UdpFront;
+
+/// Every address that is listened on, UDP and TCP.
+pub struct Listeners<R> {
+    shared: Arc<Shared<R>>,
+    connections: Arc<Connections>,
+    open: Vec<Listener>,
+    draining: Vec<Draining>,
+}
+
+/// An address that is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// As it was asked for, perhaps with port 0.
+    pub wanted: SocketAddr,
+    /// As it is.
+    pub actual: SocketAddr,
+}
+
+struct Listener {
+    open: Open,
+    udp: UdpFront,
+    tcp: TcpFront,
+    done: mpsc::Receiver<()>,
+}
+
+/// An address that takes no more questions but answers some yet.
+struct Draining {
+    actual: SocketAddr,
+    /// Ends when the last worker, connection and question of the address has.
+    done: mpsc::Receiver<()>,
+}
+
+impl<R: Respondent> Listeners<R> {
+    /// No address yet. Questions for upstreams, and TCP, live in `runtime`.
+    pub fn new(respondent: Arc<R>, limits: &Limits, runtime: Handle) -> Self {
+        Self {
+            shared: Arc::new(Shared::new(respondent, limits.clone(), runtime)),
+            connections: Arc::default(),
+            open: Vec::new(),
+            draining: Vec::new(),
+        }
+    }
+
+    /// Makes `wanted` the addresses that are open. Those that are open already stay as they are.
+    ///
+    /// Whole or not at all: where an address cannot be opened, the problems say why, and nothing has changed. The
+    /// same address twice is one. Port 0 means any free one, and is found once: an address that was wanted with port
+    /// 0 before keeps its port.
+    pub fn apply(&mut self, wanted: &[At<SocketAddr>]) -> Vec<Problem> {
+        // those that have ended are told by their channel, which is closed then
+        self.draining.retain_mut(|old| old.done.try_recv() != Err(mpsc::error::TryRecvError::Disconnected));
+        let (mut new, mut problems) = self.bind_new(wanted);
+        let mut started = Vec::new();
+        if problems.is_empty() {
+            for (at, bound) in new.drain(..) {
+                match self.start(at.value, bound) {
+                    Ok(listener) => started.push(listener),
+                    Err(error) => problems.push(Problem::error(
+                        at.place.clone(),
+                        format!("cannot listen on {}: {error}", at.value),
+                        "",
+                    )),
+                }
+            }
+        }
+        if !problems.is_empty() {
+            self.draining.extend(started.into_iter().map(Listener::close));
+            return problems;
+        }
+        let (kept, gone): (Vec<_>, Vec<_>) =
+            self.open.drain(..).partition(|old| wanted.iter().any(|at| at.value == old.open.wanted));
+        self.open = kept;
+        self.open.append(&mut started);
+        let own = OwnAddresses::new(self.open.iter().map(|listener| listener.open.actual).collect());
+        self.shared.own.store(Arc::new(own));
+        self.draining.extend(gone.into_iter().map(Listener::close));
+        problems
+    }
+
+    /// The addresses that are open, in the order in which they were opened.
+    pub fn addresses(&self) -> Vec<Open> {
+        self.open.iter().map(|listener| listener.open).collect()
+    }
+
+    /// Closes everything: takes no more questions, and answers those that have come in.
+    ///
+    /// Returns when all are answered, with true, or after [`Limits::drain`], with false.
+    pub async fn stop(mut self) -> bool {
+        let deadline = Instant::now() + self.shared.limits.drain;
+        // all are closed before the first is waited for
+        self.draining.extend(self.open.drain(..).map(Listener::close));
+        for old in &mut self.draining {
+            if timeout_at(deadline, old.done.recv()).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Binds what is wanted and not open.
+    fn bind_new<'w>(&self, wanted: &'w [At<SocketAddr>]) -> (Vec<(&'w At<SocketAddr>, Bound)>, Vec<Problem>) {
+        let mut new: Vec<(&At<SocketAddr>, Bound)> = Vec::new();
+        let mut problems = Vec::new();
+        for at in wanted {
+            let address = at.value;
+            if self.open.iter().any(|old| old.open.wanted == address) || new.iter().any(|(at, _)| at.value == address) {
+                continue;
+            }
+            let ours = self.open.iter().map(|listener| listener.open.actual);
+            let ours = ours.chain(self.draining.iter().map(|old| old.actual));
+            let share = ours.chain(new.iter().map(|(_, bound)| bound.actual)).any(|own| overlap(own, address));
+            match bind::bind(address, self.plan(share)) {
+                Ok(bound) => new.push((at, bound)),
+                Err(error) => problems.push(bind::problem(at.place.clone(), address, &error)),
+            }
+        }
+        (new, problems)
+    }
+
+    fn plan(&self, share: bool) -> Plan {
+        let workers = match self.shared.limits.udp_workers {
+            0 => thread::available_parallelism().map_or(1, usize::from),
+            workers => workers,
+        };
+        Plan { workers, buffer: self.shared.limits.udp_socket_buffer, share }
+    }
+
+    /// Puts workers to the sockets.
+    fn start(&self, wanted: SocketAddr, bound: Bound) -> std::io::Result<Listener> {
+        let _inside = self.shared.runtime.enter();
+        let (alive, done) = mpsc::channel(1);
+        let udp = UdpFront::start(bound.udp, bound.actual, &self.shared, &alive)?;
+        let tcp = TcpFront::start(bound.tcp, bound.actual, &self.shared, &self.connections, &alive)?;
+        Ok(Listener { open: Open { wanted, actual: bound.actual }, udp, tcp, done })
+    }
+}
+
+impl Listener {
+    fn close(self) -> Draining {
+        self.udp.stop();
+        self.tcp.stop();
+        Draining { actual: self.open.actual, done: self.done }
+    }
+}
+
+/// True when both cannot be bound without sharing: the same port, and the same address or a wildcard.
+fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
+    a.port() == b.port()
+        && a.is_ipv4() == b.is_ipv4()
+        && (a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use super::*;
+    use crate::serve::testing::{PATIENCE, Scripted, client, limits, listen, receive, until, wanted};
+
+    fn ask_tcp(server: SocketAddr, packet: &str) -> String {
+        let mut stream = TcpStream::connect(server).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(&[&[0, packet.len() as u8], packet.as_bytes()].concat()).unwrap();
+        let mut reply = vec![0; 2 + packet.len()];
+        stream.read_exact(&mut reply).unwrap();
+        String::from_utf8(reply[2..].to_vec()).unwrap()
+    }
+
+    fn ask_udp(server: SocketAddr, packet: &str) -> String {
+        let client = client(server);
+        client.send_to(packet.as_bytes(), server).unwrap();
+        receive(&client).0
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn opens_what_is_new_and_closes_what_is_gone() {
+        let (mut listeners, first) = listen(&Scripted::new(), &limits(), &["127.0.0.1:0", "[::1]:0"]);
+        for &server in &first {
+            assert_eq!((ask_udp(server, "a"), ask_tcp(server, "b")), ("a".to_owned(), "b".to_owned()));
+        }
+        // the same port 0 is the same listener
+        assert_eq!(listeners.apply(&wanted(&["127.0.0.1:0", "127.0.0.2:0", "127.0.0.2:0"])), []);
+        let second = listeners.addresses();
+        assert_eq!(second.len(), 2);
+        assert_eq!(second[0].actual, first[0]);
+        assert_eq!(ask_udp(second[1].actual, "c"), "c");
+        until(|| TcpStream::connect(first[1]).is_err()).await;
+        let gone = client(first[1]);
+        gone.connect(first[1]).unwrap();
+        gone.send(b"x").unwrap();
+        assert!(gone.recv(&mut [0; 8]).is_err(), "the kernel says that nobody is there");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_address_can_come_back_while_it_drains() {
+        let scripted = Scripted::new();
+        let (mut listeners, addresses) = listen(&scripted, &limits(), &["127.0.0.1:0"]);
+        let server = addresses[0];
+        let slow = client(server);
+        slow.send_to(b"slow:", server).unwrap();
+        assert_eq!(ask_udp(server, "x"), "x");
+        assert_eq!(listeners.apply(&[]), []);
+        until(|| TcpStream::connect(server).is_err()).await;
+        assert_eq!(listeners.apply(&wanted(&[&server.to_string()])), []);
+        // no new question strays to the sockets that drain
+        for _ in 0..64 {
+            assert_eq!(ask_udp(server, "y"), "y");
+        }
+        assert_eq!(ask_tcp(server, "z"), "z");
+        scripted.gate.add_permits(1);
+        assert_eq!(receive(&slow), ("slow:".to_owned(), server));
+        assert!(listeners.stop().await);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_wildcard_and_a_concrete_address_share_a_port() {
+        let (mut listeners, addresses) = listen(&Scripted::new(), &limits(), &["127.0.0.1:0"]);
+        let port = addresses[0].port();
+        let wildcard = format!("0.0.0.0:{port}");
+        assert_eq!(listeners.apply(&wanted(&["127.0.0.1:0", &wildcard, &format!("127.0.0.3:{port}")])), []);
+        for ip in ["127.0.0.1", "127.0.0.2", "127.0.0.3"] {
+            let server: SocketAddr = format!("{ip}:{port}").parse().unwrap();
+            assert_eq!((ask_udp(server, "a"), ask_tcp(server, "b")), ("a".to_owned(), "b".to_owned()));
+        }
+        // from the wildcard to one address, without a moment of silence
+        assert_eq!(listeners.apply(&wanted(&["127.0.0.1:0"])), []);
+        assert_eq!(ask_udp(addresses[0], "a"), "a");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_set_that_cannot_be_opened_changes_nothing() {
+        let (mut listeners, addresses) = listen(&Scripted::new(), &limits(), &["127.0.0.1:0"]);
+        let other = listen(&Scripted::new(), &limits(), &["127.0.0.2:0"]);
+        let problems = listeners.apply(&wanted(&["127.0.0.3:0", &other.1[0].to_string(), "192.0.2.1:5300"]));
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        assert!(problems[0].what.contains("in use") && problems[1].what.contains("does not have"), "{problems:?}");
+        assert_eq!(listeners.addresses().len(), 1);
+        assert_eq!(ask_udp(addresses[0], "a"), "a");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_stop_gives_up_after_the_drain_time() {
+        let brief = Limits { drain: std::time::Duration::from_millis(1), ..limits() };
+        let (listeners, addresses) = listen(&Scripted::new(), &brief, &["127.0.0.1:0"]);
+        client(addresses[0]).send_to(b"slow:", addresses[0]).unwrap();
+        assert_eq!(ask_tcp(addresses[0], "x"), "x");
+        let scripted = Arc::clone(&listeners.shared.respondent);
+        // both workers have seen everything once each has answered
+        for _ in 0..16 {
+            assert_eq!(ask_udp(addresses[0], "y"), "y");
+        }
+        assert!(!listeners.stop().await);
+        scripted.gate.add_permits(1);
+    }
+}

@@ -1,0 +1,473 @@
+//! One connection: two-octet framing (RFC 1035 4.2.2), pipelining, and patience with limits.
+//!
+//! Questions are answered in the order in which they come, except those that wait for an upstream, whose answers
+//! follow when they are there (RFC 7766 6.2.1.1). All that one read brings is answered with one write, so that a
+//! hundred connections with full pipelines cost few system calls. A connection holds at most one message that is
+//! still coming in, the replies of one read, and [`tcp_pipeline`](Limits::tcp_pipeline) answers of upstreams.
+//!
+//! Knows no DNS, and nothing of the stream but that it can be read and written.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+
+#[cfg(doc)]
+use crate::config::Limits;
+use crate::serve::common::Shared;
+use crate::serve::respond::{Incoming, Outcome, Transport};
+use crate::serve::respondent::{RespondBatch, Respondent};
+
+/// Reads after the server was told to stop; a client that still asks then has had its chance.
+const LAST_READS: usize = 64;
+/// How long a read may take after the stop. What the client sent before is in the kernel's buffer, but the runtime
+/// may not know of it yet.
+pub(super) const LAST_WAIT: Duration = Duration::from_millis(20);
+/// Octets of the length before each message.
+const PREFIX: usize = 2;
+/// Longest message.
+const MESSAGE: usize = 65_535;
+/// Room for what comes in, as long as no message needs more: some eighty questions.
+const INPUT: usize = 4096;
+/// Room for replies before they are written: one message of any length always fits behind an emptied buffer.
+const OUTPUT: usize = 2 * (PREFIX + MESSAGE);
+
+thread_local! {
+    /// Replies on their way out. Of the thread and not of the connection, as it is used between two awaits only.
+    static REPLIES: RefCell<Vec<u8>> = RefCell::new(vec![0; OUTPUT]);
+}
+
+/// Answers what comes in on `stream` until the client leaves, falls silent, or the server stops.
+pub(super) async fn serve<R, S>(
+    stream: S,
+    peer: SocketAddr,
+    local: SocketAddr,
+    shared: Arc<Shared<R>>,
+    stopped: watch::Receiver<bool>,
+) where
+    R: Respondent,
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut connection = Connection {
+        stream,
+        peer,
+        local,
+        input: vec![0; INPUT],
+        start: 0,
+        end: 0,
+        unsent: Vec::new(),
+        slow: JoinSet::new(),
+        closing: false,
+        shared,
+    };
+    if let Err(error) = connection.run(stopped).await {
+        tracing::debug!(%peer, %error, "a connection ended");
+    }
+}
+
+struct Connection<R, S> {
+    stream: S,
+    peer: SocketAddr,
+    local: SocketAddr,
+    /// What has come in and is not answered yet is `input[start..end]`.
+    input: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Replies, with their lengths, that the client has not taken yet; while there are any, nothing is read.
+    unsent: Vec<u8>,
+    /// Questions that wait for an upstream. Dropped, and so given up, with the connection.
+    slow: JoinSet<Option<Vec<u8>>>,
+    /// Nothing more is read: the client has said all, or the server stops.
+    closing: bool,
+    shared: Arc<Shared<R>>,
+}
+
+/// Why a connection goes on.
+enum Wake {
+    Read(usize),
+    Resolved(Option<Vec<u8>>),
+    Idle,
+    Stop,
+}
+
+impl<R: Respondent, S: AsyncRead + AsyncWrite + Unpin> Connection<R, S> {
+    async fn run(&mut self, mut stopped: watch::Receiver<bool>) -> io::Result<()> {
+        let idle_after = self.shared.limits.tcp_idle;
+        let mut heard = Instant::now();
+        let mut idle = pin!(sleep_until(heard + idle_after));
+        let mut stopped = pin!(stopped.wait_for(|stopped| *stopped));
+        loop {
+            // here nothing is unsent, and what the input holds is no whole message or has to wait for the slow ones
+            let may_read = !self.closing && self.slow.len() < self.shared.limits.tcp_pipeline;
+            if self.closing && self.slow.is_empty() {
+                return self.stream.shutdown().await;
+            }
+            let room = self.input.get_mut(self.end..).unwrap_or_default();
+            let wake = tokio::select! {
+                biased;
+                Some(done) = self.slow.join_next() => Wake::Resolved(done.ok().flatten()),
+                _ = &mut stopped, if !self.closing => Wake::Stop,
+                read = self.stream.read(room), if may_read => Wake::Read(read?),
+                () = &mut idle => Wake::Idle,
+            };
+            match wake {
+                Wake::Read(0) => self.closing = true,
+                Wake::Read(count) => self.end += count,
+                Wake::Resolved(reply) => self.collect(reply),
+                Wake::Stop => {
+                    self.closing = true;
+                    self.answer_the_rest().await?;
+                }
+                Wake::Idle if heard + idle_after > Instant::now() => idle.as_mut().reset(heard + idle_after),
+                Wake::Idle if !self.slow.is_empty() => idle.as_mut().reset(Instant::now() + idle_after),
+                Wake::Idle => return self.stream.shutdown().await,
+            }
+            // only whole messages count as something said: octets that drip in must not hold a connection
+            if self.answer_all().await? {
+                heard = Instant::now();
+            }
+        }
+    }
+
+    /// Answers what had come before the stop: it is in the kernel's buffer, and counts as asked.
+    async fn answer_the_rest(&mut self) -> io::Result<()> {
+        for _ in 0..LAST_READS {
+            let room = self.input.get_mut(self.end..).unwrap_or_default();
+            match timeout(LAST_WAIT, self.stream.read(room)).await {
+                Err(_) | Ok(Ok(0)) => break,
+                Ok(count) => self.end += count?,
+            }
+            self.answer_all().await?;
+        }
+        Ok(())
+    }
+
+    /// Answers what can be answered and writes it; true if there was a whole message.
+    async fn answer_all(&mut self) -> io::Result<bool> {
+        let mut any = false;
+        loop {
+            self.flush().await?;
+            let before = self.start;
+            poll_fn(|cx| Poll::Ready(self.answer_now(cx))).await?;
+            any |= self.start != before;
+            if self.unsent.is_empty() {
+                self.make_room();
+                return Ok(any);
+            }
+        }
+    }
+
+    /// Answers whole messages of the input and writes the replies as far as the client takes them now.
+    fn answer_now(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        REPLIES.with_borrow_mut(|replies| {
+            // separate from `self`, as the batch borrows it while the rest of the connection changes
+            let shared = Arc::clone(&self.shared);
+            let mut filled = 0;
+            while self.unsent.is_empty() {
+                let whole = {
+                    let batch = shared.respondent.batch();
+                    self.answer_into(&batch, replies, &mut filled)
+                };
+                self.write_now(cx, replies.get(..filled).unwrap_or_default())?;
+                filled = 0;
+                if whole {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Answers messages while there is room for replies; true when all that can be answered has been.
+    fn answer_into(&mut self, batch: &impl RespondBatch, replies: &mut [u8], filled: &mut usize) -> bool {
+        while self.slow.len() < self.shared.limits.tcp_pipeline {
+            let Some((from, to)) = self.next_message() else { return true };
+            let Some((prefix, out)) =
+                replies.get_mut(*filled..*filled + PREFIX + MESSAGE).and_then(<[u8]>::split_first_chunk_mut::<PREFIX>)
+            else {
+                return false;
+            };
+            self.start = to;
+            let packet = self.input.get(from..to).unwrap_or_default();
+            let incoming = Incoming { packet, peer: self.peer, local: self.local, transport: Transport::Tcp };
+            let len = match batch.respond(incoming, out) {
+                Outcome::Silent => continue,
+                Outcome::Reply(len) => len,
+                Outcome::Slow => match slow(&self.shared, &mut self.slow, incoming) {
+                    Some(reply) => match out.get_mut(..reply.len()) {
+                        Some(room) => {
+                            room.copy_from_slice(&reply);
+                            reply.len()
+                        }
+                        None => continue,
+                    },
+                    None => continue,
+                },
+            };
+            let Ok(short) = u16::try_from(len) else { continue };
+            *prefix = short.to_be_bytes();
+            *filled += PREFIX + len;
+        }
+        true
+    }
+
+    /// Where the next message of the input is, if it has come in whole.
+    fn next_message(&self) -> Option<(usize, usize)> {
+        let waiting = self.input.get(self.start..self.end)?;
+        let (prefix, rest) = waiting.split_first_chunk::<PREFIX>()?;
+        let len = usize::from(u16::from_be_bytes(*prefix));
+        (len <= rest.len()).then_some((self.start + PREFIX, self.start + PREFIX + len))
+    }
+
+    /// Makes room to read into, behind what has come in of the next message.
+    fn make_room(&mut self) {
+        if self.start > 0 {
+            self.input.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.end == self.input.len() {
+            // grows with what has come, not with what the length promises
+            let most = PREFIX + MESSAGE;
+            self.input.resize((self.input.len() * 2).min(most), 0);
+        } else if self.end == 0 && self.input.len() > INPUT {
+            self.input = vec![0; INPUT];
+        }
+    }
+
+    /// Puts an upstream's answer, and others that are there already, into the way out.
+    fn collect(&mut self, first: Option<Vec<u8>>) {
+        let mut next = Some(first);
+        while let Some(reply) = next {
+            if let Some(reply) = reply
+                && let Ok(len) = u16::try_from(reply.len())
+            {
+                self.unsent.extend_from_slice(&len.to_be_bytes());
+                self.unsent.extend_from_slice(&reply);
+            }
+            next = self.slow.try_join_next().map(|done| done.ok().flatten());
+        }
+    }
+
+    /// Writes what waits to be written. A client that does not take it in time is gone.
+    async fn flush(&mut self) -> io::Result<()> {
+        if !self.unsent.is_empty() {
+            timeout(self.shared.limits.tcp_idle, self.stream.write_all(&self.unsent)).await??;
+            self.unsent = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// Writes as much as goes without waiting; the rest is kept.
+    fn write_now(&mut self, cx: &mut Context<'_>, mut replies: &[u8]) -> io::Result<()> {
+        while !replies.is_empty() {
+            match Pin::new(&mut self.stream).poll_write(cx, replies) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(count)) => replies = replies.get(count..).unwrap_or_default(),
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => {
+                    self.unsent.extend_from_slice(replies);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gives the question to a task, or returns at once the reply that says that there are too many.
+fn slow<R: Respondent>(
+    shared: &Arc<Shared<R>>,
+    tasks: &mut JoinSet<Option<Vec<u8>>>,
+    incoming: Incoming<'_>,
+) -> Option<Vec<u8>> {
+    let Ok(permit) = Arc::clone(&shared.slow).try_acquire_owned() else {
+        return shared.respondent.overloaded(incoming);
+    };
+    let Incoming { packet, peer, local, transport } = incoming;
+    let (packet, respondent) = (packet.to_vec(), Arc::clone(&shared.respondent));
+    let task = async move {
+        let reply = respondent.resolve(Incoming { packet: &packet, peer, local, transport }).await;
+        drop(permit);
+        reply
+    };
+    tasks.spawn_on(task, &shared.runtime);
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Shutdown;
+
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::config::Limits;
+    use crate::serve::listeners::Listeners;
+    use crate::serve::testing::{PATIENCE, Scripted, limits, listen};
+
+    fn frame(packet: impl AsRef<[u8]>) -> Vec<u8> {
+        let packet = packet.as_ref();
+        [&u16::try_from(packet.len()).unwrap().to_be_bytes(), packet].concat()
+    }
+
+    async fn reply(stream: &mut TcpStream) -> String {
+        let read = async {
+            let len = stream.read_u16().await.unwrap();
+            let mut reply = vec![0; len.into()];
+            stream.read_exact(&mut reply).await.unwrap();
+            String::from_utf8(reply).unwrap()
+        };
+        timeout(PATIENCE, read).await.unwrap()
+    }
+
+    /// Asserts that the server closes the connection without another word.
+    async fn closed(stream: &mut TcpStream) {
+        let mut rest = Vec::new();
+        // a reset is as good as an end
+        let _ = timeout(PATIENCE, stream.read_to_end(&mut rest)).await.unwrap();
+        assert_eq!(rest, b"");
+    }
+
+    async fn connect(scripted: &Arc<Scripted>, limits: &Limits) -> (Listeners<Scripted>, TcpStream) {
+        let (listeners, addresses) = listen(scripted, limits, &["127.0.0.1:0"]);
+        (listeners, TcpStream::connect(addresses[0]).await.unwrap())
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn segments_do_not_matter() {
+        let (_listeners, mut stream) = connect(&Scripted::new(), &limits()).await;
+        let all: Vec<u8> = (0..300).flat_map(|number| frame(format!("question {number}"))).collect();
+        stream.write_all(&all).await.unwrap();
+        for number in 0..300 {
+            assert_eq!(reply(&mut stream).await, format!("question {number}"));
+        }
+        for octet in [frame("drip"), frame(""), frame("drop")].concat() {
+            stream.write_all(&[octet]).await.unwrap();
+        }
+        for want in ["drip", "", "drop"] {
+            assert_eq!(reply(&mut stream).await, want);
+        }
+        let long = "x".repeat(MESSAGE);
+        stream.write_all(&[frame(&long), frame("silent"), frame("short")].concat()).await.unwrap();
+        assert!(reply(&mut stream).await == long);
+        assert_eq!(reply(&mut stream).await, "short");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn one_read_is_one_batch() {
+        let scripted = Scripted::new();
+        let (client, server) = tokio::io::duplex(1 << 20);
+        let shared = Arc::new(Shared::new(Arc::clone(&scripted), limits(), tokio::runtime::Handle::current()));
+        let address = "127.0.0.1:1".parse().unwrap();
+        let (_stop, stopped) = watch::channel(false);
+        let (mut read, mut write) = tokio::io::split(client);
+        write.write_all(&frame("x").repeat(100)).await.unwrap();
+        let task = tokio::spawn(serve(server, address, address, shared, stopped));
+        let mut replies = vec![0; 300];
+        read.read_exact(&mut replies).await.unwrap();
+        assert_eq!(scripted.batches.load(std::sync::atomic::Ordering::Relaxed), 1);
+        write.shutdown().await.unwrap();
+        task.await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn slow_answers_follow_out_of_order_and_are_bounded() {
+        let scripted = Scripted::new();
+        let (_listeners, mut stream) = connect(&scripted, &Limits { tcp_pipeline: 2, ..limits() }).await;
+        let all = ["slow:1", "fast", "slow:2", "slow:3", "waits"].map(frame).concat();
+        stream.write_all(&all).await.unwrap();
+        assert_eq!(reply(&mut stream).await, "fast");
+        scripted.gate.add_permits(3);
+        let mut rest = Vec::new();
+        for _ in 0..4 {
+            rest.push(reply(&mut stream).await);
+        }
+        rest.sort();
+        assert_eq!(rest, ["slow:1", "slow:2", "slow:3", "waits"]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_slow_lane_of_all_can_be_full() {
+        let scripted = Scripted::new();
+        let (_listeners, mut stream) = connect(&scripted, &Limits { forward_in_flight: 1, ..limits() }).await;
+        stream.write_all(&["slow:1", "slow:2"].map(frame).concat()).await.unwrap();
+        assert_eq!(reply(&mut stream).await, "overloaded");
+        scripted.gate.add_permits(1);
+        assert_eq!(reply(&mut stream).await, "slow:1");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_client_that_has_said_all_still_gets_its_answers() {
+        let scripted = Scripted::new();
+        let (_listeners, stream) = connect(&scripted, &limits()).await;
+        let stream = stream.into_std().unwrap();
+        io::Write::write_all(&mut &stream, &["slow:1", "fast"].map(frame).concat()).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut stream = TcpStream::from_std(stream).unwrap();
+        assert_eq!(reply(&mut stream).await, "fast");
+        scripted.gate.add_permits(1);
+        assert_eq!(reply(&mut stream).await, "slow:1");
+        closed(&mut stream).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn silence_and_dripping_end_a_connection() {
+        let brief = Limits { tcp_idle: Duration::from_millis(50), ..limits() };
+        let (_listeners, mut silent) = connect(&Scripted::new(), &brief).await;
+        closed(&mut silent).await;
+        let (_listeners, mut dripping) = connect(&Scripted::new(), &brief).await;
+        // a message that never ends
+        while dripping.write_all(&[1]).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_client_that_does_not_read_is_given_up() {
+        let brief = Limits { tcp_idle: Duration::from_millis(100), ..limits() };
+        let (listeners, mut stream) = connect(&Scripted::new(), &brief).await;
+        let ask = async { while stream.write_all(&frame("big:65000").repeat(100)).await.is_ok() {} };
+        timeout(PATIENCE, ask).await.expect("the server does not take questions for ever");
+        assert!(listeners.stop().await);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn too_many_connections_are_turned_away() {
+        let one = Limits { tcp_connections_per_client: 1, ..limits() };
+        let (_listeners, addresses) = listen(&Scripted::new(), &one, &["127.0.0.1:0"]);
+        let mut first = TcpStream::connect(addresses[0]).await.unwrap();
+        first.write_all(&frame("a")).await.unwrap();
+        assert_eq!(reply(&mut first).await, "a");
+        closed(&mut TcpStream::connect(addresses[0]).await.unwrap()).await;
+        first.write_all(&frame("b")).await.unwrap();
+        assert_eq!(reply(&mut first).await, "b");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_stop_answers_what_was_asked_and_closes() {
+        let scripted = Scripted::new();
+        let (listeners, mut stream) = connect(&scripted, &limits()).await;
+        stream.write_all(&frame("slow:1")).await.unwrap();
+        stream.write_all(&frame("fast")).await.unwrap();
+        assert_eq!(reply(&mut stream).await, "fast");
+        stream.write_all(&frame("last").repeat(2000)).await.unwrap();
+        let stopped = tokio::spawn(listeners.stop());
+        for _ in 0..2000 {
+            assert_eq!(reply(&mut stream).await, "last");
+        }
+        scripted.gate.add_permits(1);
+        assert_eq!(reply(&mut stream).await, "slow:1");
+        closed(&mut stream).await;
+        assert!(stopped.await.unwrap());
+    }
+}

@@ -1,0 +1,240 @@
+//! The TCP front: accepts connections, within the caps, and gives each to [`stream`].
+//!
+//! Nothing that `accept` can report ends the loop: a client that gave up is no reason to stop listening, and a lack
+//! of descriptors passes. Knows no DNS and no framing.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+
+use crate::config::Limits;
+use crate::serve::common::Shared;
+use crate::serve::respondent::Respondent;
+use crate::serve::stream;
+
+/// Connections that may wait to be accepted.
+pub(super) const BACKLOG: i32 = 1024;
+
+/// How long nothing is accepted after the machine ran out of something that accepting needs.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+/// The listener of one address.
+pub(super) struct TcpFront {
+    stop: watch::Sender<bool>,
+}
+
+impl TcpFront {
+    /// Accepts on `listener`, which is bound to `bound`; must be called inside the runtime.
+    ///
+    /// `alive` is held by the listener and by each of its connections.
+    pub(super) fn start<R: Respondent>(
+        listener: std::net::TcpListener,
+        bound: SocketAddr,
+        shared: &Arc<Shared<R>>,
+        connections: &Arc<Connections>,
+        alive: &mpsc::Sender<()>,
+    ) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let (stop, stopped) = watch::channel(false);
+        let acceptor = Acceptor {
+            listener: TcpListener::from_std(listener)?,
+            bound,
+            shared: Arc::clone(shared),
+            connections: Arc::clone(connections),
+            stopped,
+            alive: alive.clone(),
+        };
+        shared.runtime.spawn(acceptor.run());
+        Ok(Self { stop })
+    }
+
+    /// Accepts no more; connections answer what they have been asked, and close.
+    pub(super) fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+}
+
+impl Drop for TcpFront {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+struct Acceptor<R> {
+    listener: TcpListener,
+    bound: SocketAddr,
+    shared: Arc<Shared<R>>,
+    connections: Arc<Connections>,
+    stopped: watch::Receiver<bool>,
+    alive: mpsc::Sender<()>,
+}
+
+impl<R: Respondent> Acceptor<R> {
+    async fn run(mut self) {
+        let mut exhausted = false;
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                _ = self.stopped.wait_for(|stopped| *stopped) => break,
+                accepted = self.listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    exhausted = false;
+                    self.serve(stream, peer);
+                }
+                Err(error) => {
+                    let Some(pause) = pause_after(&error) else { continue };
+                    if !std::mem::replace(&mut exhausted, true) {
+                        tracing::warn!(listen = %self.bound, %error, "cannot accept connections for now");
+                    }
+                    tokio::time::sleep(pause).await;
+                }
+            }
+        }
+        // The kernel has shaken hands with those that wait still: they get the answers to what they have sent.
+        for _ in 0..BACKLOG {
+            let Ok(Ok((stream, peer))) = timeout(stream::LAST_WAIT, self.listener.accept()).await else { break };
+            self.serve(stream, peer);
+        }
+    }
+
+    /// Starts a task for the connection, or closes it where there are too many.
+    ///
+    /// The new one is closed, not the idlest: that one is closed by its idle timeout anyway, and a client that is
+    /// turned away knows at once and may come back, while one whose connection vanishes has to guess what was
+    /// answered (RFC 7766 6.2.3 leaves the choice to the server).
+    fn serve(&self, stream: tokio::net::TcpStream, peer: SocketAddr) {
+        let Some(ticket) = Connections::admit(&self.connections, peer.ip(), &self.shared.limits) else {
+            tracing::debug!(%peer, "too many TCP connections");
+            return;
+        };
+        // A reply is written at once and whole: there is nothing that Nagle's algorithm could wait for.
+        let _ = stream.set_nodelay(true);
+        // a wildcard listener learns here which address was asked
+        let local = stream.local_addr().unwrap_or(self.bound);
+        let (shared, stopped, alive) = (Arc::clone(&self.shared), self.stopped.clone(), self.alive.clone());
+        self.shared.runtime.spawn(async move {
+            stream::serve(stream, peer, local, shared, stopped).await;
+            drop((ticket, alive));
+        });
+    }
+}
+
+/// How long to wait after `accept` failed; `None`: go on at once.
+fn pause_after(error: &io::Error) -> Option<Duration> {
+    match error.raw_os_error() {
+        // the client's doing, or the network's: accept(2) wants these treated as "try again"
+        Some(
+            libc::ECONNABORTED
+            | libc::EINTR
+            | libc::EAGAIN
+            | libc::EPERM
+            | libc::EPROTO
+            | libc::ENOPROTOOPT
+            | libc::ENETDOWN
+            | libc::ENETUNREACH
+            | libc::EHOSTDOWN
+            | libc::EHOSTUNREACH
+            | libc::ENONET
+            | libc::EOPNOTSUPP
+            | libc::ETIMEDOUT
+            | libc::ECONNRESET,
+        ) => None,
+        // out of descriptors or memory; anything unknown must not spin either
+        _ => Some(EXHAUSTED_PAUSE),
+    }
+}
+
+/// The connections that are open, counted in all and for each client.
+#[derive(Default)]
+pub(super) struct Connections(Mutex<Counts>);
+
+#[derive(Default)]
+struct Counts {
+    total: usize,
+    per_client: HashMap<IpAddr, usize>,
+}
+
+impl Connections {
+    /// Counts a connection of `peer` until the ticket is dropped; `None` when a cap is reached.
+    fn admit(connections: &Arc<Self>, peer: IpAddr, limits: &Limits) -> Option<Ticket> {
+        let client = client_of(peer);
+        let mut counts = connections.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mine = counts.per_client.get(&client).copied().unwrap_or(0);
+        if counts.total >= limits.tcp_connections || mine >= limits.tcp_connections_per_client {
+            return None;
+        }
+        counts.total += 1;
+        *counts.per_client.entry(client).or_insert(0) += 1;
+        Some(Ticket { connections: Arc::clone(connections), client })
+    }
+}
+
+/// The right to one connection.
+struct Ticket {
+    connections: Arc<Connections>,
+    client: IpAddr,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let mut counts = self.connections.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.total = counts.total.saturating_sub(1);
+        if let Entry::Occupied(mut entry) = counts.per_client.entry(self.client) {
+            match entry.get().checked_sub(1) {
+                None | Some(0) => drop(entry.remove()),
+                Some(rest) => *entry.get_mut() = rest,
+            }
+        }
+    }
+}
+
+/// Whom a connection counts for: the address, or for IPv6 its /64, within which one host has addresses at will.
+fn client_of(peer: IpAddr) -> IpAddr {
+    match peer {
+        IpAddr::V4(_) => peer,
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caps_in_all_and_for_each_client() {
+        let limits = Limits { tcp_connections: 3, tcp_connections_per_client: 2, ..Limits::default() };
+        let connections = Arc::new(Connections::default());
+        let admit = |ip: &str| Connections::admit(&connections, ip.parse().unwrap(), &limits);
+        let first = admit("2001:db8::1");
+        let second = admit("2001:db8::2");
+        assert!(first.is_some() && second.is_some());
+        assert!(admit("2001:db8::3").is_none(), "one /64 is one client");
+        let third = admit("192.0.2.1");
+        assert!(third.is_some());
+        assert!(admit("192.0.2.2").is_none(), "the cap over all");
+        drop((first, second));
+        assert!(admit("192.0.2.1").is_some());
+        drop(third);
+        let counts = connections.0.lock().unwrap();
+        assert_eq!((counts.total, counts.per_client.len()), (0, 0), "nothing is kept of those that left");
+    }
+
+    #[test]
+    fn no_error_ends_the_loop_and_none_makes_it_spin() {
+        for code in [libc::ECONNABORTED, libc::EINTR, libc::EPROTO] {
+            assert_eq!(pause_after(&io::Error::from_raw_os_error(code)), None);
+        }
+        for code in [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM, libc::EBADF] {
+            assert!(pause_after(&io::Error::from_raw_os_error(code)).is_some());
+        }
+    }
+}

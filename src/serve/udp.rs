@@ -1,0 +1,332 @@
+//! The UDP front: for each worker one thread, one socket, one batch at a time.
+//!
+//! A worker receives what has come, answers it where it lies and sends the replies, without an allocation, a lock or
+//! a shared cache line that is written. Only questions for an upstream leave it, as tasks of the slow lane. Knows no
+//! DNS: [`Respondent`] says what to answer.
+//!
+//! Stopping loses nothing: the sockets are cut off from new datagrams, and the workers, woken once, answer what
+//! their sockets already hold. A worker without questions costs nothing, as it waits in the kernel.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use socket2::{SockAddr, Socket};
+use tokio::sync::mpsc;
+
+use crate::serve::common::Shared;
+use crate::serve::mmsg::{self, Datagrams, Destination};
+use crate::serve::respond::{Incoming, Outcome, Transport};
+use crate::serve::respondent::{RespondBatch, Respondent};
+
+/// A worker that could not receive waits this long before it tries again.
+const RECEIVE_PAUSE: Duration = Duration::from_millis(100);
+
+/// The workers of one address.
+pub(super) struct UdpFront {
+    bound: SocketAddr,
+    stopping: Arc<AtomicBool>,
+    sockets: Vec<Arc<Socket>>,
+}
+
+impl UdpFront {
+    /// Starts a worker for each of the sockets, all bound to `bound`.
+    ///
+    /// `alive` is held by every worker, and by every question of theirs that waits for an upstream.
+    pub(super) fn start<R: Respondent>(
+        sockets: Vec<Socket>,
+        bound: SocketAddr,
+        shared: &Arc<Shared<R>>,
+        alive: &mpsc::Sender<()>,
+    ) -> io::Result<Self> {
+        let mut front = Self { bound, stopping: Arc::new(AtomicBool::new(false)), sockets: Vec::new() };
+        for socket in sockets {
+            let socket = Arc::new(socket);
+            let worker = Worker {
+                socket: Arc::clone(&socket),
+                bound,
+                stopping: Arc::clone(&front.stopping),
+                shared: Arc::clone(shared),
+                alive: alive.clone(),
+            };
+            front.sockets.push(socket);
+            let name = format!("udp-{}", front.sockets.len());
+            if let Err(error) = thread::Builder::new().name(name).spawn(move || worker.run()) {
+                front.stop();
+                return Err(error);
+            }
+        }
+        Ok(front)
+    }
+
+    /// Lets no new datagram in; the workers answer those that the sockets hold, and end.
+    pub(super) fn stop(&self) {
+        if self.stopping.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        for socket in &self.sockets {
+            // A socket that is connected gets datagrams from its peer only, is passed over among those that share its
+            // port, and still sends to anybody. Its own address is the one peer from which nothing is ever answered.
+            let peer = SocketAddr::new(reachable(self.bound.ip()), self.bound.port());
+            if let Err(error) = socket.connect(&SockAddr::from(peer)) {
+                tracing::debug!(%peer, %error, "a closing socket stays open to new datagrams while it drains");
+            }
+            // Wakes the worker. ENOTCONN says that there is no peer to tell, not that the worker still sleeps.
+            let _ = socket.shutdown(std::net::Shutdown::Read);
+        }
+    }
+}
+
+impl Drop for UdpFront {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// An address at which this machine reaches a socket that is bound to `ip`.
+fn reachable(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(v4) if v4.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(v6) if v6.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        _ => ip,
+    }
+}
+
+/// One thread with its socket.
+struct Worker<R> {
+    socket: Arc<Socket>,
+    bound: SocketAddr,
+    stopping: Arc<AtomicBool>,
+    shared: Arc<Shared<R>>,
+    alive: mpsc::Sender<()>,
+}
+
+impl<R: Respondent> Worker<R> {
+    /// Answers until it is stopped. A panic costs the batch that caused it, not the address.
+    fn run(self) {
+        while catch_unwind(AssertUnwindSafe(|| self.work())).is_err() {
+            tracing::error!(listen = %self.bound, "an answer panicked; its batch of questions is lost");
+        }
+    }
+
+    fn work(&self) {
+        let reply_len = self.shared.limits.udp_payload.max(1232);
+        let mut datagrams = Datagrams::new(reply_len, self.bound.ip().is_unspecified());
+        let mut stop_at = None;
+        loop {
+            let stopping = self.stopping.load(Ordering::Acquire);
+            if stopping {
+                // only where the socket could not be cut off is this more than the socket's buffer
+                let now = Instant::now();
+                if now >= *stop_at.get_or_insert(now + self.shared.limits.drain) {
+                    return;
+                }
+            }
+            match datagrams.receive(&*self.socket, !stopping) {
+                Ok(_) => self.answer(&mut datagrams),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) if stopping => return,
+                Err(error) => {
+                    tracing::warn!(listen = %self.bound, %error, "cannot receive datagrams");
+                    thread::sleep(RECEIVE_PAUSE);
+                }
+            }
+        }
+    }
+
+    fn answer(&self, datagrams: &mut Datagrams) {
+        let batch = self.shared.respondent.batch();
+        let own = self.shared.own.load();
+        datagrams.answer_each(|datagram, out| {
+            let ip = datagram.destination.map_or(self.bound.ip(), |destination| destination.address);
+            let local = SocketAddr::new(ip, self.bound.port());
+            let peer = datagram.peer;
+            // Port 0 cannot be answered. What claims to come from ourselves would be answered to ourselves, and if
+            // the other side answered that, round and round.
+            if peer.port() == 0 || own.holds(peer, local) {
+                return None;
+            }
+            let incoming = Incoming { packet: datagram.packet, peer, local, transport: Transport::Udp };
+            match batch.respond(incoming, out) {
+                Outcome::Silent => None,
+                Outcome::Reply(len) => Some(len),
+                Outcome::Slow => self.slow(incoming, datagram.destination, out),
+            }
+        });
+        let lost = datagrams.send(&*self.socket);
+        if lost > 0 {
+            tracing::debug!(listen = %self.bound, lost, "replies could not be sent");
+        }
+    }
+
+    /// Gives the question to a task, or says at once that there are too many.
+    fn slow(&self, incoming: Incoming<'_>, destination: Option<Destination>, out: &mut [u8]) -> Option<usize> {
+        let Ok(permit) = Arc::clone(&self.shared.slow).try_acquire_owned() else {
+            let reply = self.shared.respondent.overloaded(incoming)?;
+            out.get_mut(..reply.len())?.copy_from_slice(&reply);
+            return Some(reply.len());
+        };
+        let Incoming { packet, peer, local, transport } = incoming;
+        let packet = packet.to_vec();
+        let (shared, socket, alive) = (Arc::clone(&self.shared), Arc::clone(&self.socket), self.alive.clone());
+        self.shared.runtime.spawn(async move {
+            let incoming = Incoming { packet: &packet, peer, local, transport };
+            if let Some(reply) = shared.respondent.resolve(incoming).await
+                && let Err(error) = mmsg::send_one(&*socket, &reply, peer, destination)
+            {
+                tracing::debug!(%peer, %error, "a reply could not be sent");
+            }
+            drop((permit, alive));
+        });
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+    use crate::config::Limits;
+    use crate::serve::testing::{Scripted, client, limits, listen, receive, until};
+
+    const ALL: [&str; 4] = ["127.0.0.1:0", "[::1]:0", "0.0.0.0:0", "[::]:0"];
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn answers_in_place_and_keeps_silent() {
+        let (_listeners, addresses) = listen(&Scripted::new(), &limits(), &ALL);
+        for bound in addresses {
+            let server = SocketAddr::new(reachable(bound.ip()), bound.port());
+            let client = client(server);
+            for packet in ["silent", "", "first", "silent", "second"] {
+                client.send_to(packet.as_bytes(), server).unwrap();
+            }
+            // an empty datagram is a datagram, and not the end of anything
+            for want in ["", "first", "second"] {
+                assert_eq!(receive(&client), (want.to_owned(), server));
+            }
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn many_clients_at_once_get_their_own_replies() {
+        let (_listeners, addresses) = listen(&Scripted::new(), &limits(), &["127.0.0.1:0"]);
+        let clients: Vec<UdpSocket> = (0..20).map(|_| client(addresses[0])).collect();
+        for round in 0..20 {
+            for (number, client) in clients.iter().enumerate() {
+                client.send_to(format!("{number} {round}").as_bytes(), addresses[0]).unwrap();
+            }
+        }
+        for (number, client) in clients.iter().enumerate() {
+            for round in 0..20 {
+                assert_eq!(receive(client).0, format!("{number} {round}"));
+            }
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_wildcard_answers_from_the_address_that_was_asked() {
+        let scripted = Scripted::new();
+        scripted.gate.add_permits(10);
+        let (_listeners, addresses) = listen(&scripted, &limits(), &["0.0.0.0:0"]);
+        let client = UdpSocket::bind("0.0.0.0:0").unwrap();
+        client.set_read_timeout(Some(crate::serve::testing::PATIENCE)).unwrap();
+        for ip in ["127.0.0.1", "127.0.0.2", "127.9.9.9"] {
+            let server = SocketAddr::new(ip.parse().unwrap(), addresses[0].port());
+            client.send_to(b"local:", server).unwrap();
+            assert_eq!(receive(&client), (server.to_string(), server));
+            client.send_to(b"slow:", server).unwrap();
+            assert_eq!(receive(&client), ("slow:".to_owned(), server));
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_too_long_or_comes_from_ourselves_is_dropped() {
+        let (_listeners, addresses) = listen(&Scripted::new(), &limits(), &["127.0.0.1:0", "127.0.0.2:0"]);
+        let server = addresses[0];
+        // shares the address with the second listener, as a spoofed packet would
+        let ourselves = Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
+        ourselves.set_reuse_port(true).unwrap();
+        ourselves.bind(&addresses[1].into()).unwrap();
+        ourselves.send_to(b"hold:from ourselves", &server.into()).unwrap();
+        let client = client(server);
+        client.send_to(&[b'x'; 3000], server).unwrap();
+        client.send_to(b"after", server).unwrap();
+        assert_eq!(receive(&client).0, "after");
+        // had the first been answered, its worker would be held, and with it half of these
+        let more: Vec<UdpSocket> = (0..32).map(|_| crate::serve::testing::client(server)).collect();
+        for client in &more {
+            client.send_to(b"more", server).unwrap();
+            assert_eq!(receive(client).0, "more");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_slow_lane_is_bounded_and_does_not_hold_up_others() {
+        let scripted = Scripted::new();
+        let (_listeners, addresses) = listen(&scripted, &Limits { forward_in_flight: 2, ..limits() }, &["127.0.0.1:0"]);
+        let client = client(addresses[0]);
+        for packet in ["slow:1", "slow:2", "slow:3", "fast"] {
+            client.send_to(packet.as_bytes(), addresses[0]).unwrap();
+        }
+        assert_eq!(receive(&client).0, "overloaded");
+        assert_eq!(receive(&client).0, "fast");
+        scripted.gate.add_permits(2);
+        let mut slow = [receive(&client).0, receive(&client).0];
+        slow.sort();
+        assert_eq!(slow, ["slow:1", "slow:2"]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_stop_answers_all_that_has_come_in() {
+        for address in ALL {
+            let scripted = Scripted::new();
+            let one = Limits { udp_workers: 1, ..limits() };
+            let (listeners, addresses) = listen(&scripted, &one, &[address]);
+            let server = SocketAddr::new(reachable(addresses[0].ip()), addresses[0].port());
+            let client = client(server);
+            client.send_to(b"hold:", server).unwrap();
+            until(|| scripted.held.load(Ordering::Acquire) == 1).await;
+            // these wait in the socket, more than one batch of them
+            for number in 0..150 {
+                client.send_to(format!("{number}").as_bytes(), server).unwrap();
+            }
+            client.send_to(b"slow:", server).unwrap();
+            let stopped = tokio::spawn(listeners.stop());
+            scripted.hold.add_permits(1);
+            assert_eq!(receive(&client).0, "hold:");
+            for number in 0..150 {
+                assert_eq!(receive(&client).0, format!("{number}"));
+            }
+            assert!(!stopped.is_finished(), "a question waits for its upstream");
+            scripted.gate.add_permits(1);
+            assert_eq!(receive(&client), ("slow:".to_owned(), server));
+            assert!(stopped.await.unwrap());
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn idle_workers_wake_for_a_stop() {
+        let (listeners, _) = listen(&Scripted::new(), &limits(), &ALL);
+        assert!(listeners.stop().await);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_panic_costs_a_batch_and_no_worker() {
+        let one = Limits { udp_workers: 1, ..limits() };
+        let (_listeners, addresses) = listen(&Scripted::new(), &one, &["127.0.0.1:0"]);
+        let client = client(addresses[0]);
+        client.send_to(b"panic", addresses[0]).unwrap();
+        client.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        // the question may be lost with the batch, so it is asked until it is answered
+        let answered = (0..400).any(|_| {
+            client.send_to(b"again", addresses[0]).unwrap();
+            client.recv(&mut [0; 16]).is_ok()
+        });
+        assert!(answered);
+    }
+}
