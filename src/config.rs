@@ -1,6 +1,121 @@
-//! Settings: what `vpcedns.toml`, flags and environment variables come to, and every bound in one place.
+//! Settings: what `vpcedns.toml`, flags and environment variables say, and every bound in one place.
 
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
+
+use ipnet::IpNet;
+
+/// Where the files are, unless someone says otherwise.
+pub const DEFAULT_ZONES: &str = "./zones";
+/// Where questions are taken, unless someone says otherwise: this machine only, and no port that needs a privilege.
+pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 5300);
+/// What is logged, unless someone says otherwise.
+pub const DEFAULT_LOG: &str = "info";
+/// The settings file that is read if it is there.
+pub const DEFAULT_FILE: &str = "./vpcedns.toml";
+
+/// What one place said: the file, or flags and environment together. `None` where it said nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Directories and files with the zones.
+    pub zones: Option<Vec<PathBuf>>,
+    /// Addresses for questions, UDP and TCP.
+    pub listen: Option<Vec<SocketAddr>>,
+    /// Whom to ask for what is not ours.
+    pub forward: Option<Upstreams>,
+    /// Networks served although they are in no VPC.
+    pub allow: Option<Vec<IpNet>>,
+    /// Address for health, metrics and explain.
+    pub http: Option<SocketAddr>,
+    /// AA in answers out of our own data.
+    pub aa: Option<bool>,
+    /// What to log.
+    pub log: Option<String>,
+    /// Bounds that differ from their defaults.
+    pub limits: Vec<(String, u64)>,
+}
+
+impl Settings {
+    /// What `self` says, and what `other` says where `self` says nothing.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        // all fields by name: one that is forgotten here does not compile
+        let Self { zones, listen, forward, allow, http, aa, log, limits } = other;
+        Self {
+            zones: self.zones.or(zones),
+            listen: self.listen.or(listen),
+            forward: self.forward.or(forward),
+            allow: self.allow.or(allow),
+            http: self.http.or(http),
+            aa: self.aa.or(aa),
+            log: self.log.or(log),
+            // later ones win when they are set one after the other
+            limits: limits.into_iter().chain(self.limits).collect(),
+        }
+    }
+}
+
+/// Whom to ask for what is not ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Upstreams {
+    /// The resolvers of this machine, less ourselves.
+    System,
+    /// Nobody.
+    None,
+    /// These, in order.
+    These(Vec<SocketAddr>),
+}
+
+impl Upstreams {
+    /// Several words to one choice: `system` and `none` stand alone.
+    pub fn from_words(words: &[UpstreamWord]) -> Result<Self, String> {
+        match words {
+            [UpstreamWord::System] => Ok(Self::System),
+            [UpstreamWord::None] => Ok(Self::None),
+            _ => words
+                .iter()
+                .map(|word| match word {
+                    UpstreamWord::Address(address) => Ok(*address),
+                    _ => Err("'system' and 'none' stand alone: give one of them, or addresses".to_owned()),
+                })
+                .collect::<Result<_, _>>()
+                .map(Self::These),
+        }
+    }
+}
+
+/// One word about upstreams: an address, `system` or `none`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpstreamWord {
+    /// The resolvers of this machine.
+    System,
+    /// Nobody.
+    None,
+    /// This one.
+    Address(SocketAddr),
+}
+
+impl FromStr for UpstreamWord {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "system" => Ok(Self::System),
+            "none" => Ok(Self::None),
+            _ => parse_address(text)
+                .map(Self::Address)
+                .ok_or_else(|| format!("'{text}' is no upstream: give an address such as 10.0.0.2 or 10.0.0.2:53, 'system' or 'none'")),
+        }
+    }
+}
+
+/// An address with a port, or one alone with port 53 (RFC 1035 4.2).
+pub fn parse_address(text: &str) -> Option<SocketAddr> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    text.parse().ok().or_else(|| bare.parse().ok().map(|ip| SocketAddr::new(ip, 53)))
+}
 
 /// Every bound of the server, so that nothing a client does can grow without one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +142,8 @@ pub struct Limits {
     pub tcp_idle: Duration,
     /// Time for what is under way when the server is told to stop.
     pub drain: Duration,
+    /// HTTP requests that are being answered at one time.
+    pub http_connections: usize,
 }
 
 impl Default for Limits {
@@ -43,6 +160,95 @@ impl Default for Limits {
             tcp_pipeline: 64,
             tcp_idle: Duration::from_secs(10),
             drain: Duration::from_secs(5),
+            http_connections: 64,
         }
+    }
+}
+
+impl Limits {
+    /// Every bound that can be set: its key, with the unit last, the least and the most.
+    pub const KEYS: [(&'static str, u64, u64); 12] = [
+        ("udp_payload", 512, 4096),
+        ("udp_workers", 0, 1024),
+        ("udp_socket_buffer", 4096, 1 << 30),
+        ("forward_in_flight", 1, 1 << 20),
+        ("forward_timeout_ms", 10, 60_000),
+        ("forward_deadline_ms", 10, 60_000),
+        ("tcp_connections", 1, 1 << 20),
+        ("tcp_connections_per_client", 1, 1 << 20),
+        ("tcp_pipeline", 1, 1 << 16),
+        ("tcp_idle_ms", 100, 3_600_000),
+        ("drain_ms", 0, 600_000),
+        ("http_connections", 1, 1 << 16),
+    ];
+
+    /// Sets one bound by its key; the text says what would be right.
+    pub fn set(&mut self, key: &str, value: u64) -> Result<(), String> {
+        let Some((_, least, most)) = Self::KEYS.iter().find(|(known, ..)| *known == key) else {
+            let keys: Vec<&str> = Self::KEYS.iter().map(|(key, ..)| *key).collect();
+            let near = crate::problem::nearest(key, keys.iter().copied());
+            let hint = near.map_or_else(|| format!("limits are {}", keys.join(", ")), |near| format!("did you mean '{near}'?"));
+            return Err(format!("unknown limit '{key}': {hint}"));
+        };
+        if !(*least..=*most).contains(&value) {
+            return Err(format!("limit {key} = {value} is out of range: {least} to {most}"));
+        }
+        let size = usize::try_from(value).unwrap_or(usize::MAX);
+        let ms = Duration::from_millis(value);
+        match key {
+            "udp_payload" => self.udp_payload = u16::try_from(value).unwrap_or(u16::MAX),
+            "udp_workers" => self.udp_workers = size,
+            "udp_socket_buffer" => self.udp_socket_buffer = size,
+            "forward_in_flight" => self.forward_in_flight = size,
+            "forward_timeout_ms" => self.forward_timeout = ms,
+            "forward_deadline_ms" => self.forward_deadline = ms,
+            "tcp_connections" => self.tcp_connections = size,
+            "tcp_connections_per_client" => self.tcp_connections_per_client = size,
+            "tcp_pipeline" => self.tcp_pipeline = size,
+            "tcp_idle_ms" => self.tcp_idle = ms,
+            "drain_ms" => self.drain = ms,
+            _ => self.http_connections = size,
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_can_be_set_and_is_bounded() {
+        for (key, least, most) in Limits::KEYS {
+            let mut limits = Limits::default();
+            let other = if limits.clone().set(key, least).is_ok() && key == "udp_workers" { 1 } else { least };
+            limits.set(key, other).unwrap();
+            assert_ne!(limits, Limits::default(), "{key} sets nothing");
+            assert!(limits.set(key, most + 1).is_err());
+        }
+        let error = Limits::default().set("tcp_idle", 3).unwrap_err();
+        assert_eq!(error, "unknown limit 'tcp_idle': did you mean 'tcp_idle_ms'?");
+    }
+
+    #[test]
+    fn upstreams_are_read() {
+        let words = |texts: &[&str]| {
+            let words: Result<Vec<UpstreamWord>, String> = texts.iter().map(|text| text.parse()).collect();
+            words.and_then(|words| Upstreams::from_words(&words))
+        };
+        assert_eq!(words(&["system"]), Ok(Upstreams::System));
+        let two = vec!["10.0.0.2:53".parse().unwrap(), "[fd00::2]:5353".parse().unwrap()];
+        assert_eq!(words(&["10.0.0.2", "[fd00::2]:5353"]), Ok(Upstreams::These(two)));
+        assert!(words(&["system", "10.0.0.2"]).is_err());
+        assert!(words(&["dns.example"]).unwrap_err().contains("is no upstream"));
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let flags = Settings { aa: Some(true), limits: vec![("drain_ms".into(), 1)], ..Settings::default() };
+        let file = Settings { aa: Some(false), log: Some("warn".into()), limits: vec![("drain_ms".into(), 2)], ..Settings::default() };
+        let both = flags.or(file);
+        assert_eq!((both.aa, both.log.as_deref()), (Some(true), Some("warn")));
+        assert_eq!(both.limits.last(), Some(&("drain_ms".to_owned(), 1)));
     }
 }

@@ -1,3 +1,7 @@
 //! argv to exit code, nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vpcedns::cli::run()
+}

@@ -1,1 +1,73 @@
-//! cli
+//! Commands: one file each. The only place that prints for people.
+
+mod args;
+mod check;
+mod explain;
+mod names;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::model::Model;
+use crate::problem::Problem;
+use crate::reload::Loader;
+use args::{Cli, Command, ZonesArgs};
+
+/// Reads the command line and does what it says. Exit codes: 0 done, 1 a problem that was printed, 2 wrong usage.
+pub fn run() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve(args) => serve::run(args),
+        Command::Check(args) => check::run(&args),
+        Command::Names(args) => names::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "vpcedns", &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+/// Problems that are printed one by one; the rest are counted.
+const PRINTED: usize = 50;
+
+/// Prints problems on stderr, errors before warnings.
+fn print_problems(problems: &[Problem]) {
+    let (errors, warnings): (Vec<&Problem>, Vec<&Problem>) = problems.iter().partition(|problem| problem.is_error());
+    for problem in errors.iter().chain(&warnings).take(PRINTED) {
+        eprintln!("{problem}");
+    }
+    if problems.len() > PRINTED {
+        eprintln!("... and {} more", problems.len() - PRINTED);
+    }
+}
+
+/// The model of the given files; `None` if it does not load, which has been printed.
+fn load(args: &ZonesArgs) -> Option<(Model, Vec<Problem>)> {
+    let loaded = Loader::new(zones(args.zones.clone())).load(&|_, _| {});
+    match loaded.model {
+        Some(model) => Some((model, loaded.problems)),
+        None => {
+            print_problems(&loaded.problems);
+            None
+        }
+    }
+}
+
+fn zones(given: Vec<PathBuf>) -> Vec<PathBuf> {
+    if given.is_empty() { vec![crate::config::DEFAULT_ZONES.into()] } else { given }
+}
+
+/// Prints to stdout; a reader that has gone (`| head`) is no error.
+fn print(text: &str) -> ExitCode {
+    use std::io::Write;
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            eprintln!("error: cannot write to stdout: {error}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}

@@ -17,6 +17,7 @@ mod files;
 mod lines;
 mod parts;
 mod reader;
+mod settings;
 mod toml_dir;
 mod values;
 
@@ -29,6 +30,7 @@ use crate::model::Input;
 use crate::problem::Problem;
 
 pub use files::{MAX_FILE_BYTES, is_source, scan};
+pub use settings::read_settings;
 pub use parts::{Part, PartId, Stamps, read_files};
 
 /// A file that has been read, not yet parsed.

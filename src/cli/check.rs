@@ -1,0 +1,54 @@
+//! `vpcedns check`
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::args::CheckArgs;
+use crate::problem::Problem;
+use crate::reload::Loader;
+
+pub(super) fn run(args: &CheckArgs) -> ExitCode {
+    let dirs = super::zones(args.zones.zones.clone());
+    let loaded = Loader::new(dirs.clone()).load(&|_, _| {});
+    let problems = &loaded.problems;
+    let errors = problems.iter().filter(|problem| problem.is_error()).count();
+    let exit = if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if args.json {
+        let list: Vec<_> = problems.iter().map(to_json).collect();
+        super::print(&format!("{:#}\n", json!(list)));
+        return exit;
+    }
+    super::print_problems(problems);
+    let warnings = problems.len() - errors;
+    match &loaded.model {
+        Some(model) => {
+            let files = loaded.files_read;
+            println!(
+                "good: {} in {} from {} ({})",
+                count(model.endpoint_count(), "endpoint"),
+                count(model.vpcs().len(), "VPC"),
+                count(files, "file"),
+                count(warnings, "warning")
+            );
+        }
+        None => println!("would not load: {}, {}", count(errors, "error"), count(warnings, "warning")),
+    }
+    exit
+}
+
+/// `1 endpoint`, `2 endpoints`.
+pub(super) fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+fn to_json(problem: &Problem) -> serde_json::Value {
+    json!({
+        "file": &*problem.place.file,
+        "line": problem.place.line,
+        "column": problem.place.column,
+        "severity": if problem.is_error() { "error" } else { "warning" },
+        "what": problem.what,
+        "hint": problem.hint,
+    })
+}

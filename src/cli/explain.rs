@@ -1,0 +1,64 @@
+//! `vpcedns explain`
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::args::ExplainArgs;
+use crate::config::Upstreams;
+use crate::observe::{Explanation, RecordText, explain};
+use crate::snapshot::{Policy, Snapshot};
+
+pub(super) fn run(args: &ExplainArgs) -> ExitCode {
+    let upstreams = if args.forward.is_empty() { Ok(Upstreams::System) } else { Upstreams::from_words(&args.forward) };
+    let upstreams: Arc<[SocketAddr]> = match upstreams {
+        Ok(Upstreams::These(addresses)) => addresses.into(),
+        Ok(Upstreams::None) => Arc::from([]),
+        Ok(Upstreams::System) => crate::forward::system::system_resolvers(&[]).0.into(),
+        Err(what) => {
+            eprintln!("error: --forward: {what}");
+            return ExitCode::from(2);
+        }
+    };
+    let Some((model, _)) = super::load(&args.zones) else { return ExitCode::FAILURE };
+    let policy = Policy { allow: args.allow.clone(), upstreams, aa: false };
+    let snapshot = Snapshot::compile(model, policy, 1);
+    let local = args.to.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0));
+    let explanation = explain(&snapshot, &args.name, args.rtype, args.from, local);
+    if args.json {
+        let json = serde_json::to_string_pretty(&explanation).unwrap_or_default();
+        return super::print(&format!("{json}\n"));
+    }
+    super::print(&for_people(&explanation))
+}
+
+fn for_people(explanation: &Explanation) -> String {
+    let mut text = format!("{} {} from {}\n", explanation.name, explanation.rtype, explanation.from);
+    for (number, step) in explanation.steps.iter().enumerate() {
+        text += &format!("  {}. {step}\n", number + 1);
+    }
+    match &explanation.rcode {
+        Some(rcode) => text += &format!("{rcode}: {}\n", explanation.reason),
+        None => {
+            let to: Vec<String> = explanation.forwarded_to.iter().map(ToString::to_string).collect();
+            text += &format!("forwarded to {}: {}\n", to.join(", "), explanation.reason);
+        }
+    }
+    for record in explanation.answer.iter() {
+        text += &line(record, "");
+    }
+    for record in explanation.authority.iter() {
+        text += &line(record, "authority: ");
+    }
+    if !explanation.advice.is_empty() {
+        text += "to make it private:\n";
+        for advice in &explanation.advice {
+            text += &format!("  - {advice}\n");
+        }
+    }
+    text
+}
+
+fn line(record: &RecordText, section: &str) -> String {
+    format!("  {section}{} {} {} {}\n", record.name, record.ttl, record.rtype, record.data)
+}
