@@ -104,9 +104,9 @@ impl FromStr for UpstreamWord {
         match text {
             "system" => Ok(Self::System),
             "none" => Ok(Self::None),
-            _ => parse_address(text)
-                .map(Self::Address)
-                .ok_or_else(|| format!("'{text}' is no upstream: give an address such as 10.0.0.2 or 10.0.0.2:53, 'system' or 'none'")),
+            _ => parse_address(text).map(Self::Address).ok_or_else(|| {
+                format!("'{text}' is no upstream: give an address such as 10.0.0.2 or 10.0.0.2:53, 'system' or 'none'")
+            }),
         }
     }
 }
@@ -187,7 +187,8 @@ impl Limits {
         let Some((_, least, most)) = Self::KEYS.iter().find(|(known, ..)| *known == key) else {
             let keys: Vec<&str> = Self::KEYS.iter().map(|(key, ..)| *key).collect();
             let near = crate::problem::nearest(key, keys.iter().copied());
-            let hint = near.map_or_else(|| format!("limits are {}", keys.join(", ")), |near| format!("did you mean '{near}'?"));
+            let hint = near
+                .map_or_else(|| format!("limits are {}", keys.join(", ")), |near| format!("did you mean '{near}'?"));
             return Err(format!("unknown limit '{key}': {hint}"));
         };
         if !(*least..=*most).contains(&value) {
@@ -246,7 +247,12 @@ mod tests {
     #[test]
     fn flags_win_over_the_file() {
         let flags = Settings { aa: Some(true), limits: vec![("drain_ms".into(), 1)], ..Settings::default() };
-        let file = Settings { aa: Some(false), log: Some("warn".into()), limits: vec![("drain_ms".into(), 2)], ..Settings::default() };
+        let file = Settings {
+            aa: Some(false),
+            log: Some("warn".into()),
+            limits: vec![("drain_ms".into(), 2)],
+            ..Settings::default()
+        };
         let both = flags.or(file);
         assert_eq!((both.aa, both.log.as_deref()), (Some(true), Some("warn")));
         assert_eq!(both.limits.last(), Some(&("drain_ms".to_owned(), 1)));

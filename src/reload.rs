@@ -7,16 +7,18 @@
 pub mod watch;
 
 use std::collections::{BTreeMap, HashSet};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 
-use crate::model::{Applied, Broken, Changes, Input, Key, Model};
+use crate::forward::system::refuse_own;
+use crate::model::{Applied, Broken, Changes, Input, Key, Model, Object, RuleAction, RuleInput};
 use crate::naming::EndpointId;
 use crate::observe::{LoadReport, Status};
-use crate::problem::{Place, Problem};
+use crate::problem::{At, Place, Problem};
 use crate::snapshot::{Policy, Snapshot};
 use crate::source::{self, Part, PartId, Stamps};
 
@@ -26,6 +28,8 @@ pub type Progress<'p> = &'p (dyn Fn(usize, usize) + Sync);
 /// What came from where, and the model of the last good load.
 pub struct Loader {
     dirs: Vec<PathBuf>,
+    /// Where we listen ourselves: no rule may forward there.
+    own: Vec<SocketAddr>,
     parts: BTreeMap<PartId, Held>,
     model: Model,
 }
@@ -55,7 +59,12 @@ pub struct Loaded {
 impl Loader {
     /// A loader of all files below `dirs`, with nothing loaded yet.
     pub fn new(dirs: Vec<PathBuf>) -> Self {
-        Self { dirs, parts: BTreeMap::new(), model: Model::default() }
+        Self::serving_on(dirs, Vec::new())
+    }
+
+    /// The same for a server that listens on `own`: rules that forward there are refused.
+    pub fn serving_on(dirs: Vec<PathBuf>, own: Vec<SocketAddr>) -> Self {
+        Self { dirs, own, parts: BTreeMap::new(), model: Model::default() }
     }
 
     /// The directories that are read.
@@ -95,6 +104,7 @@ impl Loader {
         };
         let Applied { model, changes, problems: more } = self.model.apply(&removed, &added, &broken, &place_of);
         problems.extend(more);
+        problems.extend(self.forwarding_to_ourselves(&added));
         problems.sort();
         problems.dedup();
         let model = model.filter(|_| !problems.iter().any(Problem::is_error));
@@ -106,6 +116,21 @@ impl Loader {
             self.model = model.clone();
         }
         Loaded { model, changes, problems, files_read }
+    }
+}
+
+impl Loader {
+    /// Rules whose upstream is this server: a question would go round until it times out.
+    fn forwarding_to_ourselves(&self, added: &[Input]) -> Vec<Problem> {
+        let targets = added.iter().filter_map(|input| match &input.object {
+            Object::Rule(RuleInput { domain_name, action: RuleAction::Forward(targets), .. }) => {
+                Some((domain_name, targets))
+            }
+            _ => None,
+        });
+        let targets: Vec<At<SocketAddr>> =
+            targets.flat_map(|(name, targets)| targets.iter().map(|to| At::new(*to, name.place.clone()))).collect();
+        refuse_own(&targets, &self.own)
     }
 }
 
@@ -164,14 +189,15 @@ impl Published {
 }
 
 impl Publisher {
-    /// The first load. Problems alone if it has errors: a server does not start on half of what it was told.
+    /// The first load, of a server that listens on `own`. Problems alone if it has errors: a server does not start on half of what it was told.
     pub fn start(
         dirs: Vec<PathBuf>,
         policy: Policy,
+        own: Vec<SocketAddr>,
         progress: Progress<'_>,
     ) -> Result<(Self, Published), Vec<Problem>> {
         let began = Instant::now();
-        let mut loader = Loader::new(dirs);
+        let mut loader = Loader::serving_on(dirs, own);
         let loaded = loader.load(progress);
         let Some(model) = loaded.model else { return Err(loaded.problems) };
         let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model, policy, 1)));

@@ -207,9 +207,13 @@ mod tests {
     #[test]
     fn every_flag_has_an_environment_variable() {
         for command in Cli::command().get_subcommands() {
-            for arg in command.get_arguments().filter(|arg| arg.get_long().is_some_and(|long| long != "json" && long != "help")) {
+            for arg in command
+                .get_arguments()
+                .filter(|arg| arg.get_long().is_some_and(|long| long != "json" && long != "help"))
+            {
                 let variable = arg.get_env().map(|name| name.to_string_lossy().into_owned());
-                let expected = format!("VPCEDNS_{}", arg.get_long().unwrap_or_default().to_uppercase().replace('-', "_"));
+                let expected =
+                    format!("VPCEDNS_{}", arg.get_long().unwrap_or_default().to_uppercase().replace('-', "_"));
                 assert_eq!(variable, Some(expected), "{}", command.get_name());
             }
         }

@@ -69,7 +69,8 @@ impl Row {
     fn new(model: &Model, endpoint: &Endpoint) -> Option<Self> {
         let service = model.service(endpoint);
         let zones = endpoint.interfaces.iter().map(|interface| model.zone(interface));
-        let EndpointNames { regional, zonal, wildcard, private } = endpoint_names(endpoint.id, endpoint.suffix, service, zones)?;
+        let EndpointNames { regional, zonal, wildcard, private } =
+            endpoint_names(endpoint.id, endpoint.suffix, service, zones)?;
         let text = |names: Vec<DnsName>| names.iter().map(ToString::to_string).collect();
         let shown = |address: &IpAddr, private| match address {
             IpAddr::V4(_) => endpoint.has_a(),
@@ -121,8 +122,11 @@ fn table(rows: &[Row]) -> String {
     for row in rows {
         let _ = writeln!(text, "{}  {}  {}  {}", row.vpc_endpoint_id, row.vpc_id, row.service_name, row.state);
         let none = if row.served { "" } else { "not served" };
-        let mut lines: Vec<(String, String, String)> =
-            vec![("regional".into(), row.regional.clone(), if row.served { join(&row.addresses) } else { none.into() })];
+        let mut lines: Vec<(String, String, String)> = vec![(
+            "regional".into(),
+            row.regional.clone(),
+            if row.served { join(&row.addresses) } else { none.into() },
+        )];
         for zonal in &row.zonal {
             let addresses = if row.served { join(&zonal.addresses) } else { none.into() };
             lines.push(("zonal".into(), zonal.name.clone(), addresses));
@@ -161,7 +165,8 @@ fn zones(model: &Model, rows: &[Row], only: Option<&DnsName>) -> String {
             text,
             "{zone}. {TTL} IN SOA ns-1536.awsdns-00.co.uk. awsdns-hostmaster.amazon.com. 1 7200 900 1209600 86400"
         );
-        for server in ["ns-1536.awsdns-00.co.uk", "ns-0.awsdns-00.com", "ns-1024.awsdns-00.org", "ns-512.awsdns-00.net"] {
+        for server in ["ns-1536.awsdns-00.co.uk", "ns-0.awsdns-00.com", "ns-1024.awsdns-00.org", "ns-512.awsdns-00.net"]
+        {
             let _ = writeln!(text, "{zone}. {NS_TTL} IN NS {server}.");
         }
         for row in rows {
@@ -169,7 +174,9 @@ fn zones(model: &Model, rows: &[Row], only: Option<&DnsName>) -> String {
             for zonal in &row.zonal {
                 records(&mut text, &zonal.name, &zonal.addresses);
             }
-            for (name, addresses) in row.wildcard.iter().zip(std::iter::once(&row.addresses).chain(row.zonal.iter().map(|z| &z.addresses))) {
+            for (name, addresses) in
+                row.wildcard.iter().zip(std::iter::once(&row.addresses).chain(row.zonal.iter().map(|z| &z.addresses)))
+            {
                 records(&mut text, name, addresses);
             }
         }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use arc_swap::ArcSwap;
-use axum::extract::{Query, State};
+use axum::extract::{Query, Request, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -16,6 +17,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use super::{Counters, Explanation, Status, Totals, explain};
 use crate::model::parse_rtype;
@@ -32,12 +34,14 @@ pub struct Views {
     pub counters: Arc<Counters>,
 }
 
-/// Answers HTTP on `listener` until `stop` ends.
+/// Answers HTTP on `listener`, at most `at_once` requests at a time, until `stop` ends.
 pub async fn serve(
     listener: tokio::net::TcpListener,
     views: Views,
+    at_once: usize,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
+    let permits = Arc::new(Semaphore::new(at_once));
     let app = Router::new()
         .route("/", get(index))
         .route("/healthz", get(|| async { "ok\n" }))
@@ -45,8 +49,17 @@ pub async fn serve(
         .route("/metrics", get(metrics))
         .route("/v1/generation", get(generation))
         .route("/v1/explain", get(explain_name))
+        .layer(middleware::from_fn_with_state(permits, bounded))
         .with_state(views);
     axum::serve(listener, app).with_graceful_shutdown(stop).await
+}
+
+/// Turns requests away that are too many: this port watches the server, and must not weigh on it.
+async fn bounded(State(permits): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    match permits.try_acquire() {
+        Ok(_permit) => next.run(request).await,
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "too many requests at one time\n").into_response(),
+    }
 }
 
 async fn index() -> &'static str {

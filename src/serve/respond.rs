@@ -104,7 +104,13 @@ impl Responder {
         let mut name = NameBuf::default();
         let Packet::Query(query) = parse(incoming.packet, &mut name) else { return None };
         self.counters.tally().overloaded();
-        Some(super::slow::failure(&query, &self.limits, "too many questions wait for an upstream", 0))
+        Some(super::slow::failure(
+            &query,
+            &self.limits,
+            incoming.transport,
+            0,
+            "too many questions wait for an upstream",
+        ))
     }
 }
 
@@ -150,10 +156,6 @@ impl Batch<'_> {
         }
     }
 
-    /// The time of this batch, in seconds since 1970.
-    pub(super) fn now(&self) -> u32 {
-        self.now
-    }
 }
 
 /// Most octets of a reply: what the client says it takes, and never more than we send (DNS flag day 2020).

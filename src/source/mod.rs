@@ -30,8 +30,8 @@ use crate::model::Input;
 use crate::problem::Problem;
 
 pub use files::{MAX_FILE_BYTES, is_source, scan};
-pub use settings::read_settings;
 pub use parts::{Part, PartId, Stamps, read_files};
+pub use settings::read_settings;
 
 /// A file that has been read, not yet parsed.
 #[derive(Clone, Debug)]

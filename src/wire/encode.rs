@@ -13,6 +13,10 @@ use crate::answer::{Authority, Data, NS_TTL, Name, Part, Rcode, Reason, Reply, S
 use crate::naming::DnsName;
 
 const CLASS_IN: u16 = 1;
+/// Where the counts stand in the header (RFC 1035 4.1.1).
+const ANCOUNT: usize = 6;
+const NSCOUNT: usize = 8;
+const ARCOUNT: usize = 10;
 const COOKIE: u16 = 10;
 const EDE: u16 = 15;
 const QR: u16 = 0x8000;
@@ -95,8 +99,8 @@ pub fn encode(query: &Query<'_>, reply: &Reply<'_>, frame: &Frame<'_>, out: &mut
         }
     }
     let [answers, authorities] = counts;
-    writer.patch_u16(6, answers);
-    writer.patch_u16(8, authorities);
+    writer.patch_u16(ANCOUNT, answers);
+    writer.patch_u16(NSCOUNT, authorities);
     if !whole {
         let flags = writer.written().get(2..4).map_or(0, |f| f.iter().fold(0u16, |acc, b| acc << 8 | u16::from(*b)));
         writer.patch_u16(2, flags | TC);
@@ -295,6 +299,7 @@ impl Opt {
         }
         let length = (writer.len() - options) as u16;
         writer.patch_u16(start + 9, length);
+        writer.patch_u16(ARCOUNT, 1);
     }
 }
 

@@ -1,0 +1,287 @@
+//! `vpcedns serve`
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Handle};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch as flag;
+use tracing::{error, info, warn};
+use tracing_subscriber::EnvFilter;
+
+use super::args::ServeArgs;
+use super::check::count;
+use super::print_problems;
+use crate::config::{DEFAULT_FILE, DEFAULT_LISTEN, DEFAULT_LOG, Limits, Settings, Upstreams};
+use crate::forward::system::{refuse_own, system_resolvers};
+use crate::observe::{self, Counters, Status, Views};
+use crate::problem::{At, Place, Problem};
+use crate::reload::watch::{Wake, Watch};
+use crate::reload::{Published, Publisher, describe};
+use crate::serve::listeners::Listeners;
+use crate::serve::respond::Responder;
+use crate::snapshot::{Policy, Snapshot};
+use crate::wire::CookieSecret;
+
+pub(super) fn run(args: ServeArgs) -> ExitCode {
+    let flags = match args.settings() {
+        Ok(flags) => flags,
+        Err(what) => {
+            eprintln!("error: --forward: {what}");
+            return ExitCode::from(2);
+        }
+    };
+    match start(flags, args.config.as_deref()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problems) => {
+            print_problems(&problems);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(flags: Settings, file: Option<&Path>) -> Result<(), Vec<Problem>> {
+    let settings = flags.or(read_file(file)?);
+    let mut limits = Limits::default();
+    for (key, value) in &settings.limits {
+        limits.set(key, *value).map_err(|what| vec![Problem::error(Place::whole("--limit"), what, "")])?;
+    }
+    start_log(settings.log.as_deref().unwrap_or(DEFAULT_LOG))?;
+    let runtime = Builder::new_multi_thread().enable_all().thread_name("vpcedns-io").build();
+    let runtime =
+        runtime.map_err(|e| vec![Problem::error(Place::whole("vpcedns"), format!("cannot start threads: {e}"), "")])?;
+    let served = runtime.block_on(serve(settings, limits));
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    served
+}
+
+/// The settings file: the one that was named, or the usual one if it is there.
+fn read_file(named: Option<&Path>) -> Result<Settings, Vec<Problem>> {
+    let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+    if named.is_none() && !path.exists() {
+        return Ok(Settings::default());
+    }
+    let label: Arc<str> = path.display().to_string().into();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| vec![Problem::error(Place::whole(label.clone()), format!("cannot be read: {error}"), "")])?;
+    let (settings, problems) = crate::source::read_settings(&label, &text);
+    if problems.iter().any(Problem::is_error) { Err(problems) } else { Ok(settings) }
+}
+
+fn start_log(filter: &str) -> Result<(), Vec<Problem>> {
+    use std::io::IsTerminal;
+    let parsed = EnvFilter::try_new(filter).map_err(|error| {
+        let hint = "use error, warn, info, debug or trace, or a filter such as vpcedns::reload=debug";
+        vec![Problem::error(Place::whole("--log"), format!("'{filter}' is no log level: {error}"), hint)]
+    })?;
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr).with_ansi(colours).init();
+    Ok(())
+}
+
+async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
+    let listen = settings.listen.unwrap_or_else(|| vec![DEFAULT_LISTEN]);
+    let upstreams = upstreams(settings.forward.unwrap_or(Upstreams::System), &listen)?;
+    let policy = Policy {
+        allow: settings.allow.unwrap_or_default(),
+        upstreams: upstreams.into(),
+        aa: settings.aa.unwrap_or(false),
+    };
+    let zones = super::zones(settings.zones.unwrap_or_default());
+    let began = Instant::now();
+    let (mut publisher, first) =
+        tokio::task::block_in_place(|| Publisher::start(zones, policy, listen.clone(), &progress()))?;
+    warn_of(&first.problems);
+
+    let counters = Arc::new(Counters::default());
+    let secret = CookieSecret::new(rand::random());
+    let responder = Responder::new(publisher.snapshots().clone(), limits.clone(), secret, counters.clone());
+    let mut listeners = Listeners::new(Arc::new(responder), &limits, Handle::current());
+    let problems = listeners.apply(&wanted(&listen, &publisher.snapshots().load()));
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let views = Views { snapshots: publisher.snapshots().clone(), status: publisher.status().clone(), counters };
+    let (stop_http, http_stopped) = flag::channel(false);
+    let http = match settings.http {
+        Some(address) => Some(start_http(address, views, &limits, http_stopped).await?),
+        None => None,
+    };
+
+    let (watch, complaint) = Watch::new(publisher.dirs());
+    if let Some(complaint) = complaint {
+        warn!("changes of files are not seen ({complaint}); SIGHUP loads them");
+    }
+    let waker = watch.waker();
+    signals(&waker, publisher.status())?;
+    print_ready(&publisher.snapshots().load(), &listeners, http, began.elapsed());
+
+    let follow = tokio::task::spawn_blocking(move || {
+        follow(watch, &mut publisher, &mut listeners, &listen);
+        listeners
+    });
+    let listeners = follow
+        .await
+        .map_err(|error| vec![Problem::error(Place::whole("vpcedns"), format!("internal error: {error}"), "")])?;
+    info!("stopping: what has come in is answered first");
+    if !listeners.stop().await {
+        warn!("stopped with questions unanswered after {} ms", limits.drain.as_millis());
+    }
+    let _ = stop_http.send(true);
+    Ok(())
+}
+
+/// Loads whenever there is a reason to, until told to stop.
+fn follow(mut watch: Watch, publisher: &mut Publisher, listeners: &mut Listeners<Responder>, listen: &[SocketAddr]) {
+    loop {
+        let asked = match watch.next() {
+            Wake::Stop => return,
+            Wake::Asked => true,
+            Wake::Changed => false,
+        };
+        let published = publisher.reload();
+        log(&published, asked);
+        if published.changes.vpcs {
+            for problem in listeners.apply(&wanted(listen, &publisher.snapshots().load())) {
+                error!("{problem}");
+            }
+        }
+    }
+}
+
+fn log(published: &Published, asked: bool) {
+    let Published { changes, generation, took, problems } = published;
+    let ms = took.as_secs_f64() * 1000.0;
+    if !published.is_good() {
+        let errors = problems.iter().filter(|problem| problem.is_error());
+        for problem in errors.clone().take(super::PRINTED) {
+            error!("{problem}");
+        }
+        error!("not loaded: {}; generation {generation} keeps serving", count(errors.count(), "error"));
+        return;
+    }
+    warn_of(problems);
+    if asked || !changes.is_empty() {
+        info!("{}, generation {generation}, {ms:.1} ms", describe(changes));
+    }
+}
+
+fn warn_of(problems: &[Problem]) {
+    for problem in problems.iter().filter(|problem| !problem.is_error()).take(super::PRINTED) {
+        warn!("{problem}");
+    }
+}
+
+/// The addresses to listen on: those of the settings, and those of VPCs.
+fn wanted(listen: &[SocketAddr], snapshot: &Snapshot) -> Vec<At<SocketAddr>> {
+    let own = listen.iter().map(|address| At::new(*address, Place::whole("--listen")));
+    let of_vpc = |vpc: &crate::model::Vpc| {
+        let place = Place::whole(format!("listeners of {}", vpc.vpc_id));
+        vpc.listeners.iter().map(move |address| At::new(*address, place.clone())).collect::<Vec<_>>()
+    };
+    own.chain(snapshot.model.vpcs().into_iter().flat_map(|vpc| of_vpc(vpc))).collect()
+}
+
+/// Whom to ask for what is not ours. Ourselves are left out of the system's resolvers, and refused if named.
+fn upstreams(forward: Upstreams, listen: &[SocketAddr]) -> Result<Vec<SocketAddr>, Vec<Problem>> {
+    match forward {
+        Upstreams::None => Ok(Vec::new()),
+        Upstreams::System => {
+            let (resolvers, problems) = system_resolvers(listen);
+            warn_of(&problems);
+            Ok(resolvers)
+        }
+        Upstreams::These(addresses) => {
+            let at: Vec<At<SocketAddr>> = addresses.iter().map(|a| At::new(*a, Place::whole("--forward"))).collect();
+            let problems = refuse_own(&at, listen);
+            if problems.is_empty() { Ok(addresses) } else { Err(problems) }
+        }
+    }
+}
+
+/// Says how far a long load has come, from its second second on.
+fn progress() -> impl Fn(usize, usize) + Sync {
+    let began = Instant::now();
+    let said = std::sync::atomic::AtomicU64::new(0);
+    move |done, total| {
+        let second = began.elapsed().as_secs();
+        if second > said.fetch_max(second, std::sync::atomic::Ordering::Relaxed) {
+            eprintln!("reading: {done} of {total} files");
+        }
+    }
+}
+
+async fn start_http(
+    address: SocketAddr,
+    views: Views,
+    limits: &Limits,
+    mut stop: flag::Receiver<bool>,
+) -> Result<SocketAddr, Vec<Problem>> {
+    let place = || Place::whole("--http");
+    let failed = |error: std::io::Error| {
+        let hint = "see who has it with `ss -ltnp`, or choose another with --http";
+        vec![Problem::error(place(), format!("cannot listen on {address}: {error}"), hint)]
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let actual = listener.local_addr().map_err(failed)?;
+    let connections = limits.http_connections;
+    tokio::spawn(async move {
+        let stopped = async move {
+            // ends when the flag is set, or when whoever would set it is gone
+            let _ = stop.wait_for(|stop| *stop).await;
+        };
+        if let Err(error) = observe::serve(listener, views, connections, stopped).await {
+            error!("HTTP stopped: {error}");
+        }
+    });
+    Ok(actual)
+}
+
+/// SIGHUP loads; SIGTERM and SIGINT stop.
+fn signals(waker: &crate::reload::watch::Waker, status: &Arc<Status>) -> Result<(), Vec<Problem>> {
+    let failed = |error: std::io::Error| {
+        vec![Problem::error(Place::whole("vpcedns"), format!("cannot take signals: {error}"), "")]
+    };
+    let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let (waker, status) = (waker.clone(), status.clone());
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => waker.ask(),
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+            }
+        }
+        status.drain();
+        waker.stop();
+    });
+    Ok(())
+}
+
+/// One line when all is up: what is served, where, and whom others' names are asked of.
+fn print_ready(snapshot: &Snapshot, listeners: &Listeners<Responder>, http: Option<SocketAddr>, took: Duration) {
+    let join = |addresses: &mut dyn Iterator<Item = SocketAddr>| {
+        addresses.map(|a| a.to_string()).collect::<Vec<_>>().join(", ")
+    };
+    let on = join(&mut listeners.addresses().iter().map(|open| open.actual));
+    let upstreams = join(&mut snapshot.policy.upstreams.iter().copied());
+    let forward =
+        if upstreams.is_empty() { "forwarding to nobody".to_owned() } else { format!("forwarding to {upstreams}") };
+    let http = http.map_or_else(String::new, |address| format!(", http://{address}"));
+    let endpoints = match snapshot.model.endpoint_count() {
+        0 => "no endpoints yet".to_owned(),
+        number => count(number, "endpoint"),
+    };
+    println!(
+        "ready: generation {}, {endpoints} in {}, on {on} (udp, tcp){http}, {forward}, {:.0} ms",
+        snapshot.generation,
+        count(snapshot.model.vpcs().len(), "VPC"),
+        took.as_secs_f64() * 1000.0
+    );
+}
