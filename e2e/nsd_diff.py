@@ -54,6 +54,7 @@ def start_nsd(case, origins):
   zonelistfile: "{case.dir}/nsd/zone.list"
   database: ""
   minimal-responses: yes
+  rrl-ratelimit: 0
   verbosity: 1
 remote-control:
   control-enable: no

@@ -30,11 +30,11 @@ def main():
     address, port = args.server.rsplit(":", 1)
     names = [(dns.name_to_wire(name), set(map(socket.inet_aton, addresses)))
              for name, addresses in json.loads(Path(args.names).read_text())]
-    running = True
+    running, quiet_since = True, 0.0
 
     def end(*_):
-        nonlocal running
-        running = False
+        nonlocal running, quiet_since
+        running, quiet_since = False, time.monotonic()
 
     signal.signal(signal.SIGTERM, end)
     counts = {"sent": 0, "lost": 0, "wrong": 0, "examples": []}
@@ -42,7 +42,7 @@ def main():
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
         sock.setblocking(False)
         Path(args.report).touch()
-        waiting, begin, quiet_since = {}, time.monotonic(), None
+        waiting, begin = {}, time.monotonic()
         while running or (waiting and time.monotonic() - quiet_since < PATIENCE_SECONDS):
             now = time.monotonic()
             if running:
@@ -55,8 +55,6 @@ def main():
                     waiting[qid] = wanted
                     sock.send(dns.question(qid, name, "A"))
                     counts["sent"] += 1
-            elif quiet_since is None:
-                quiet_since = now
             select.select([sock], [], [], 0.0005)
             take(sock, waiting, counts)
     counts["lost"] += len(waiting)
