@@ -145,7 +145,7 @@ BROKEN = [
     ("text where a boolean belongs", "= true", '= "yes"', {6}),
     ("an unknown state", '"available"', '"avaliable"', {7}),
     ("a key said twice", 'state = "available"', 'dns_suffix = "00005000"', {5, 7}),
-    ("an array without its end", "},\n]\n", "},\n", {8, 11, 12, 13}),
+    ("an array without its end", "},\n]\n", "},\n", {8, 10, 11, 12, 13}),
     ("an unknown subnet", "subnet-000000a0", "subnet-000000af", {9}),
     ("an address outside its subnet", '"FIRST"', '"127.16.99.1"', {9}),
     ("a malformed address", '"SECOND"', '"127.16.64.256"', {10}),
