@@ -18,7 +18,8 @@ RUN set -e; \
 
 FROM scratch
 COPY --from=build /vpcedns /vpcedns
-# an empty or missing ./zones is served too; mount yours over it
+# ./zones is there and empty, which is served too; mount yours over it
+WORKDIR /etc/vpcedns/zones
 WORKDIR /etc/vpcedns
 ENV VPCEDNS_LISTEN=0.0.0.0:53 \
     VPCEDNS_HTTP=127.0.0.1:8053
