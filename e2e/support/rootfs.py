@@ -101,7 +101,7 @@ def builder(case, name):
     for directory in ("bin", "lib", "sbin", "lib64"):
         root.link(f"/{directory}", f"usr/{directory}")
     root.link("/usr/bin/cc", "gcc")
-    root.text("/tmp/.here", "")
+    root.text("/tmp/.here", "")  # a linker wants the directory, and only files can be added
     root.packages(BUILD_PACKAGES)
     for program in ("cargo", "rustc"):
         root.add(sysroot / "bin" / program, f"/usr/local/rust/bin/{program}")
