@@ -1,0 +1,33 @@
+# vpcedns in an image of its own: one static binary, no shell, not root.
+#
+#   docker build -t vpcedns .
+#   docker run --rm -p 5300:53/udp -p 5300:53/tcp -v ./zones:/etc/vpcedns/zones:ro vpcedns
+
+# cargo, rustc and a C linker; another image with the same can be named with --build-arg BUILDER=...
+ARG BUILDER=rust:1-slim-bookworm
+
+FROM ${BUILDER} AS build
+WORKDIR /src
+COPY . .
+# Static, so that the final image needs no libc. The explicit --target keeps the flag from build scripts and
+# macros, which cannot be built with it.
+RUN set -e; \
+    triple=$(rustc -vV | sed -n 's/^host: //p'); \
+    RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --bin vpcedns --target "$triple"; \
+    cp "target/$triple/release/vpcedns" /vpcedns
+
+FROM scratch
+COPY --from=build /vpcedns /vpcedns
+# ./zones is there and empty, which is served too; mount yours over it
+WORKDIR /etc/vpcedns/zones
+WORKDIR /etc/vpcedns
+ENV VPCEDNS_LISTEN=0.0.0.0:53 \
+    VPCEDNS_HTTP=127.0.0.1:8053
+EXPOSE 53/udp 53/tcp
+# "nobody" by number: there is no /etc/passwd here. Port 53 is open to it, as Docker lets every user of a container
+# bind low ports (net.ipv4.ip_unprivileged_port_start=0).
+USER 65534:65534
+HEALTHCHECK --interval=5s --timeout=2s --start-period=5s --retries=3 CMD ["/vpcedns", "health"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/vpcedns"]
+CMD ["serve"]

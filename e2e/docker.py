@@ -1,0 +1,101 @@
+"""The image of the Dockerfile and the two networks of compose.yaml: each client resolves its own private answer.
+
+No image is pulled: the build image, a busybox client and a glibc client are made out of what is installed here.
+"""
+
+import json
+import os
+import re
+import subprocess
+
+from support import rootfs
+from support.case import ROOT, Skip, clean_env, find_tool, wait_for
+
+EC2 = "ec2.us-east-1.amazonaws.com"
+WANTED = {"a": ["172.30.1.138", "172.30.1.202"], "b": ["172.30.2.138"]}
+RESOLVERS = {"a": "172.30.1.2", "b": "172.30.2.2"}
+# a full release build inside a container, on two slow cores
+BUILD_SECONDS = 900
+
+
+def run(case):
+    case.need("docker", "busybox", "getent")
+    if case.run("docker", "info", check=False).returncode:
+        raise Skip("no Docker engine answers")
+    compose = compose_command(case)
+    tag = f"vpcedns-e2e-{os.getpid()}"
+    rootfs.busybox_client(case, f"{tag}-busybox")
+    rootfs.glibc_client(case, f"{tag}-glibc")
+    rootfs.builder(case, f"{tag}-builder")
+    remove_what_the_build_leaves(case)
+    case.finally_do(lambda: rootfs.remove_image(tag))
+    case.run("docker", "build", "--rm", "--force-rm", "--build-arg", f"BUILDER={tag}-builder", "-t", tag, ROOT,
+             timeout=BUILD_SECONDS)
+    image(case, tag)
+    two_networks(case, compose, tag)
+
+
+def remove_what_the_build_leaves(case):
+    """The stage that compiles stays behind as an image without a name: a gigabyte that nobody would miss."""
+    def nameless():
+        return set(case.run("docker", "images", "--quiet", "--filter", "dangling=true").split())
+
+    before = nameless()
+    case.finally_do(lambda: [rootfs.remove_image(image) for image in nameless() - before])
+
+
+def compose_command(case):
+    """Compose is a plug-in of docker in its second version and a program in its first."""
+    if not case.run("docker", "compose", "version", check=False).returncode:
+        return ["docker", "compose"]
+    if find_tool("docker-compose"):
+        return ["docker-compose"]
+    raise Skip("neither `docker compose` nor docker-compose is installed")
+
+
+def image(case, tag):
+    described = json.loads(case.run("docker", "image", "inspect", tag))[0]
+    config = described["Config"]
+    case.check(config.get("User", "").split(":")[0] not in ("", "0", "root"), "the image runs as root", config)
+    case.check((config.get("Healthcheck") or {}).get("Test"), "the image has no health check", config)
+    case.note(f"the image is {described['Size'] / 1e6:.1f} MB")
+    said = case.run("docker", "run", "--rm", "--read-only", "--cap-drop", "ALL", "--network", "none", tag, "--version")
+    case.check(said.startswith("vpcedns "), "--version in the image", said)
+    # nothing mounted: an empty set is served
+    name = f"{tag}-empty"
+    case.run("docker", "run", "--detach", "--name", name, "--read-only", "--cap-drop", "ALL", tag)
+    case.finally_do(lambda: subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False))
+    wait_for("the empty server to be healthy", lambda: health(case, name) == "healthy", 30)
+    case.run("docker", "stop", "--time", "10", name)
+    exit_code = case.run("docker", "inspect", "--format", "{{.State.ExitCode}}", name).strip()
+    case.equal("exit code after `docker stop`", exit_code, "0")
+
+
+def health(case, container):
+    return case.run("docker", "inspect", "--format", "{{.State.Health.Status}}", container).strip()
+
+
+def two_networks(case, compose, tag):
+    env = {**clean_env(), "VPCEDNS_IMAGE": tag, "CLIENT_IMAGE": f"{tag}-busybox"}
+    project = [*compose, "--project-name", tag, "--file", str(ROOT / "compose.yaml")]
+
+    def call(*words, timeout=120):
+        done = subprocess.run([*project, *words], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=timeout, check=False)
+        return done.returncode, done.stdout
+
+    case.finally_do(lambda: call("down", "--volumes", "--timeout", "5"))
+    code, said = call("up", "--detach", "--no-build")
+    if not case.equal("exit code of compose up", code, 0, said + call("logs", "--no-color")[1]):
+        return
+    for client, wanted in WANTED.items():
+        container = case.run("docker", "ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={tag}",
+                             "--filter", f"label=com.docker.compose.service=client-{client}").strip()
+        code = case.run("docker", "wait", container).strip()
+        logs = case.run("docker", "logs", container)
+        found = sorted(set(re.findall(r"Address(?: \d+)?: (172\.30\.[0-9.]+)$", logs, re.M)))
+        case.equal(f"busybox nslookup of {EC2} in client-{client}", (code, found), ("0", wanted), logs)
+        done = case.run("docker", "run", "--rm", "--network", f"{tag}_vpc-{client}", "--dns", RESOLVERS[client],
+                        f"{tag}-glibc", "getent", "ahosts", EC2, check=False)
+        found = sorted({line.split()[0] for line in done.stdout.splitlines()})
+        case.equal(f"getent of {EC2} in vpc-{client}", found, wanted, done.stdout + done.stderr)

@@ -1,0 +1,173 @@
+"""64,000 random questions to the server and to NSD on the exported zones: no difference."""
+
+import random
+import socket
+import time
+
+from support import dns, zonefile
+from support.case import ROOT, Failure, indent, stop, wait_for
+from support.server import Server, free_port
+
+QUESTIONS = 64_000
+SEED = 20170905
+# ANY is left out: RFC 8482 lets each server choose its own minimal answer
+KINDS = ["A", "A", "A", "AAAA", "AAAA", "TXT", "MX", "HTTPS", "SOA", "NS"]
+# by design: NSD is authoritative and answers AA; the server says what a VPC resolver says (qr rd ra)
+ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789-"
+IN_FLIGHT = 64
+
+
+def run(case):
+    case.need("nsd", "nsd-checkzone")
+    text = case.run(case.binary, "names", "--format", "zone", "--zones", ROOT / "zones")
+    origins = [origin for origin in zonefile.zones(text) if ".vpce." in f".{origin}"]
+    if not origins:
+        raise Failure(f"`names --format zone` prints no endpoint zone\n{indent(text[:500])}")
+    owners = {}
+    for origin in origins:
+        zone = case.run(case.binary, "names", "--format", "zone", "--zone", origin, "--zones", ROOT / "zones")
+        path = case.write(f"nsd/{origin}zone", zone)
+        case.run("nsd-checkzone", origin, path)
+        owners[origin] = sorted({owner for owner, *_ in zonefile.records(zone, origin)})
+    nsd = start_nsd(case, origins)
+    server = Server(case, zones=ROOT / "zones", forward="none")
+    questions = make_questions(owners, random.Random(SEED))
+    begin = time.monotonic()
+    theirs = ask_all(nsd, questions)
+    ours = ask_all(server.address, questions)
+    compare(case, questions, ours, theirs)
+    case.note(f"{len(questions)} questions over {len(origins)} zones to each server, seed {SEED}, "
+              f"{time.monotonic() - begin:.1f} s; by design: AA is NSD's alone, RA ours, ANY is not asked")
+
+
+def start_nsd(case, origins):
+    """NSD on a loopback port with these zones; returns its address."""
+    port = free_port()
+    config = [f"""server:
+  ip-address: 127.0.0.1@{port}
+  server-count: 1
+  username: ""
+  chroot: ""
+  zonesdir: "{case.dir}/nsd"
+  pidfile: "{case.dir}/nsd/nsd.pid"
+  xfrdfile: "{case.dir}/nsd/xfrd.state"
+  xfrdir: "{case.dir}/nsd"
+  zonelistfile: "{case.dir}/nsd/zone.list"
+  database: ""
+  minimal-responses: yes
+  rrl-ratelimit: 0
+  verbosity: 1
+remote-control:
+  control-enable: no
+"""]
+    config += [f'zone:\n  name: "{origin}"\n  zonefile: "{origin}zone"\n' for origin in origins]
+    process = case.start("nsd", "-d", "-c", case.write("nsd/nsd.conf", "".join(config)), log="nsd.log")
+    address = ("127.0.0.1", port)
+
+    def answers():
+        if process.poll() is not None:
+            raise Failure(f"NSD ended with exit code {stop(process)}")
+        try:
+            return dns.ask(address, origins[0], "SOA", timeout=0.2).rcode == "NOERROR"
+        except TimeoutError:
+            return False
+
+    wait_for("NSD to answer", answers)
+    return address
+
+
+def make_questions(owners, rng):
+    """Random (name in wire form, type number): owners, their parents, children, and near misses, all in a zone."""
+    questions = []
+    while len(questions) < QUESTIONS:
+        origin = rng.choice(list(owners))
+        name = mutate(rng.choice(owners[origin]), origin, rng)
+        try:
+            wire = dns.name_to_wire(name)
+        except ValueError:
+            continue
+        if len(wire) <= 255:
+            questions.append((wire, dns.TYPES[rng.choice(KINDS)]))
+    return questions
+
+
+def mutate(owner, origin, rng):
+    labels = owner.removesuffix(origin).rstrip(".").split(".") if owner != origin else []
+    labels = [random_label(rng) if label == "*" else label for label in labels]
+    dice = rng.random()
+    if dice < 0.40:
+        pass
+    elif dice < 0.55:
+        labels = labels[rng.randint(0, len(labels)):]
+    elif dice < 0.70:
+        labels = [random_label(rng) for _ in range(rng.randint(1, 3))] + labels
+    elif labels:
+        at = rng.randrange(len(labels))
+        labels[at] = near_miss(labels[at], rng)
+    name = ".".join(labels + [origin]) if labels else origin
+    return name.upper() if rng.random() < 0.1 else name
+
+
+def near_miss(label, rng):
+    """The label with one character changed, lost, doubled or put in, or its hyphenated parts shuffled."""
+    at, char = rng.randrange(len(label)), rng.choice(ALPHABET)
+    return rng.choice([
+        label[:at] + char + label[at + 1:],
+        label[:at] + label[at + 1:] or char,
+        label[:at] + label[at] + label[at:],
+        label[:at] + char + label[at:],
+        "-".join(rng.sample(label.split("-"), len(label.split("-")))),
+    ])[:63].strip(".") or char
+
+
+def random_label(rng):
+    return "".join(rng.choice(ALPHABET) for _ in range(rng.randint(1, 12)))
+
+
+def ask_all(address, questions):
+    """The replies in the order of the questions, asked with a bounded number in flight over one socket."""
+    replies = [None] * len(questions)
+    with dns.udp_socket(address) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        for _ in range(3):  # what a busy machine lost is asked again
+            left = [n for n, reply in enumerate(replies) if reply is None]
+            for start in range(0, len(left), IN_FLIGHT):
+                batch = left[start:start + IN_FLIGHT]
+                for n in batch:
+                    sock.send(dns.question(n & 0xFFFF, *questions[n], edns=1232))
+                _collect(sock, replies, {n & 0xFFFF: n for n in batch})
+    return replies
+
+
+def _collect(sock, replies, waiting):
+    sock.settimeout(1.0)
+    while waiting:
+        try:
+            packet = sock.recv(65535)
+        except TimeoutError:
+            return
+        n = waiting.pop(int.from_bytes(packet[:2], "big"), None)
+        if n is not None:
+            replies[n] = packet
+
+
+def compare(case, questions, ours, theirs):
+    for (name, kind), one, other in zip(questions, ours, theirs):
+        what = f"{dns.show_name(name)} {dns.TYPE_NAMES[kind]}"
+        if one is None or other is None:
+            case.check(False, f"{what}: no reply from {'the server' if one is None else 'NSD'}")
+            continue
+        try:
+            mine = dns.decode(one)
+        except dns.Malformed as fault:
+            case.check(False, f"{what}: malformed reply: {fault}", one.hex())
+            continue
+        reference = dns.decode(other)
+        same = essence(mine) == essence(reference)
+        case.check(same, what, "" if same else f"the server: {mine}\nNSD:        {reference}")
+
+
+def essence(message):
+    """What has to be the same: rcode, truncation, the set of the answer and of the authority section."""
+    return (message.rcode, bool(message.flags & 0x200), frozenset(message.answer), len(message.answer),
+            frozenset(message.authority))

@@ -1,0 +1,103 @@
+"""The server under test, started on a free loopback port, and the scripted upstream it forwards to."""
+
+import json
+import socket
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from . import dns
+from .case import Failure, indent, stop, wait_for
+
+
+def free_port(address="127.0.0.1"):
+    """A port that is free for UDP and TCP at this moment."""
+    for _ in range(50):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp:
+            tcp.bind((address, 0))
+            port = tcp.getsockname()[1]
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+                try:
+                    udp.bind((address, port))
+                except OSError:
+                    continue
+                return port
+    raise Failure("no port is free for both UDP and TCP")
+
+
+class Server:
+    """`vpcedns serve` on one loopback port. `flags` follow the zones and the listen address."""
+
+    def __init__(self, case, *flags, zones, forward="none", http=False):
+        self.case, self.port = case, free_port()
+        self.address = ("127.0.0.1", self.port)
+        self.log = case.dir / f"serve-{self.port}.log"
+        command = [case.binary, "serve", "--listen", f"127.0.0.1:{self.port}", "--forward", forward, *flags]
+        for directory in zones if isinstance(zones, list) else [zones]:
+            command += ["--zones", directory]
+        if http:
+            self.http = f"http://127.0.0.1:{free_port()}"
+            command += ["--http", self.http.removeprefix("http://")]
+        self.process = case.start(*command, log=self.log.name)
+        wait_for("the server to answer", self._answers)
+
+    def _answers(self):
+        if self.process.poll() is not None:
+            raise Failure(f"the server ended with exit code {self.process.returncode}\n{indent(self.log_text())}")
+        try:
+            dns.exchange_udp(self.address, dns.question(1, "ready.invalid", "A"), timeout=0.2, tries=1)
+            return True
+        except TimeoutError:
+            return False
+
+    def log_text(self):
+        """What it has said so far."""
+        return self.log.read_text(errors="replace")
+
+    def alive(self):
+        """Whether it still runs."""
+        return self.process.poll() is None
+
+    def stop(self):
+        """Ends it and returns its exit code."""
+        return stop(self.process)
+
+    def ask(self, name, qtype="A", **options):
+        """One question, its reply decoded."""
+        return dns.ask(self.address, name, qtype, **options)
+
+    def get(self, path):
+        """(status, body) of a page of its HTTP listener."""
+        try:
+            with urllib.request.urlopen(self.http + path, timeout=5) as reply:
+                return reply.status, reply.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def generation(self):
+        """The number of the snapshot that it serves, from `/v1/generation`."""
+        body = self.get("/v1/generation")[1].strip()
+        value = json.loads(body)
+        return value["generation"] if isinstance(value, dict) else int(value)
+
+
+class Upstream:
+    """The scripted upstream as a process of its own; `prefix` puts it elsewhere, e.g. into a network namespace."""
+
+    def __init__(self, case, address="127.0.0.1", port=None, prefix=(), flags=()):
+        self.port = port or free_port(address)
+        self.target = f"{address}:{self.port}"
+        self.seen_file = case.dir / f"upstream-{self.port}.seen"
+        script = Path(__file__).with_name("upstream.py")
+        case.start(*prefix, sys.executable, script, "--listen", self.target, "--seen", self.seen_file, *flags,
+                   log=f"upstream-{self.port}.log")
+        wait_for("the scripted upstream", self.seen_file.exists)
+
+    def seen(self):
+        """The questions that reached it so far, as (name, type number as text)."""
+        return [tuple(line.split()) for line in self.seen_file.read_text().splitlines()]
+
+    def saw(self, name):
+        """Whether any question for this name reached it."""
+        return any(asked == name.rstrip(".").lower() + "." for asked, _ in self.seen())
