@@ -1,7 +1,7 @@
 //! Endpoint hostnames and the public zones they are in.
 
 use super::decision::Addresses;
-use super::{Ask, Data, Rcode, Reason, Reply, Trace, rtype, show};
+use super::{Ask, Data, Rcode, Reason, Reply, TTL, Trace, rtype, show};
 use crate::model::{Endpoint, ZoneIndex};
 use crate::naming::{self, DnsName, Service};
 
@@ -85,7 +85,7 @@ pub(super) fn public_zone<'s, T: Trace>(ask: &Ask<'s, '_>, zone: usize, trace: &
     if !exists {
         return Reply::negative(Rcode::NxDomain, zone, reason);
     }
-    let apex = if zone == 0 { ask.apex_record(reason) } else { None };
+    let apex = if zone == 0 { ask.apex_record_for(TTL, reason) } else { None };
     apex.unwrap_or_else(|| Reply::negative(Rcode::NoError, zone, reason))
 }
 

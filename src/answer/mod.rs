@@ -278,13 +278,18 @@ impl Ask<'_, '_> {
         self.name.wire.len() - self.name.suffix(labels).len()
     }
 
-    /// What an apex always has: SOA and NS; `None` for other types.
+    /// What the apex of a private zone always has: SOA and NS; `None` for other types.
     fn apex_record<'s>(&self, reason: Reason<'s>) -> Option<Reply<'s>> {
+        self.apex_record_for(SOA_TTL, reason)
+    }
+
+    /// The same with a TTL of the SOA's own.
+    fn apex_record_for<'s>(&self, ttl: u32, reason: Reason<'s>) -> Option<Reply<'s>> {
         match self.rtype {
-            rtype::SOA => Some(Reply::positive(Data::Soa, reason)),
+            rtype::SOA => Some(Reply::positive(Data::Soa(ttl), reason)),
             rtype::NS => Some(Reply::positive(Data::Ns, reason)),
             // one record set is enough (RFC 8482 4.1)
-            rtype::ANY => Some(Reply::positive(Data::Soa, reason)),
+            rtype::ANY => Some(Reply::positive(Data::Soa(ttl), reason)),
             _ => None,
         }
     }

@@ -155,7 +155,6 @@ impl Batch<'_> {
             }
         }
     }
-
 }
 
 /// Most octets of a reply: what the client says it takes, and never more than we send (DNS flag day 2020).
