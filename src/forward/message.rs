@@ -1,0 +1,268 @@
+//! A bounded walk over a DNS message (RFC 1035 4.1).
+//!
+//! Knows records and nothing of what they mean; names are read in [`name`](super::name). A message is checked from end to end once, when it is
+//! parsed; whatever octets come in, nothing panics, and no loop is longer than the message: pointers of names lead
+//! strictly backwards, and a name has at most 255 octets.
+
+use std::ops::Range;
+
+use crate::forward::name::{WireName, read_name};
+
+/// Octets of a header (RFC 1035 4.1.1).
+pub const HEADER: usize = 12;
+/// Header flags, as bits of the third and fourth octet together.
+pub mod flag {
+    /// This is a reply (RFC 1035 4.1.1).
+    pub const QR: u16 = 0x8000;
+    /// The four bits of the kind of query (RFC 1035 4.1.1).
+    pub const OPCODE: u16 = 0x7800;
+    /// Authoritative answer (RFC 1035 4.1.1).
+    pub const AA: u16 = 0x0400;
+    /// Truncated (RFC 1035 4.1.1).
+    pub const TC: u16 = 0x0200;
+    /// Recursion desired (RFC 1035 4.1.1).
+    pub const RD: u16 = 0x0100;
+    /// Recursion available (RFC 1035 4.1.1).
+    pub const RA: u16 = 0x0080;
+    /// Authentic data (RFC 4035 3.2.3).
+    pub const AD: u16 = 0x0020;
+    /// Checking disabled (RFC 4035 3.2.2).
+    pub const CD: u16 = 0x0010;
+    /// The lower four bits of the response code (RFC 1035 4.1.1).
+    pub const RCODE: u16 = 0x000f;
+}
+/// Record types that have a meaning here.
+pub mod rtype {
+    /// An alias (RFC 1035 3.3.1).
+    pub const CNAME: u16 = 5;
+    /// An alias of all that is below a name (RFC 6672).
+    pub const DNAME: u16 = 39;
+    /// EDNS (RFC 6891).
+    pub const OPT: u16 = 41;
+    /// A signature (RFC 4034 3).
+    pub const RRSIG: u16 = 46;
+    /// A signature of a message, between two neighbours (RFC 8945).
+    pub const TSIG: u16 = 250;
+}
+
+/// No DNS message: it breaks off, a name loops, or it has more than one question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("malformed message")]
+pub struct Malformed;
+
+/// The three sections after the question (RFC 1035 4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Section {
+    /// What was asked for.
+    Answer,
+    /// Who says so, or why there is nothing.
+    Authority,
+    /// What may help.
+    Additional,
+}
+
+/// One record.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Where it stands.
+    pub section: Section,
+    /// Whose it is.
+    pub owner: WireName,
+    /// Its type.
+    pub rtype: u16,
+    /// Its class; of OPT the payload size.
+    pub class: u16,
+    /// Its time to live in seconds; of OPT flags and more.
+    pub ttl: u32,
+    /// Its data, as octets of the message.
+    pub rdata: Range<usize>,
+    /// All of it, as octets of the message.
+    pub range: Range<usize>,
+}
+
+/// A message that has been walked through once and is sound.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    octets: &'a [u8],
+    /// Name, type and class of the question; of no octets where there is none.
+    question_end: usize,
+    /// Records in each section, as the header says and as there are.
+    counts: [u16; 3],
+}
+
+impl<'a> Message<'a> {
+    /// Walks through `octets`. Octets after the last record are tolerated; two questions are not (RFC 9619).
+    pub fn parse(octets: &'a [u8]) -> Result<Self, Malformed> {
+        let count = |at| u16_at(octets, at).ok_or(Malformed);
+        let questions = count(4)?;
+        let counts = [count(6)?, count(8)?, count(10)?];
+        let question_end = match questions {
+            0 => HEADER,
+            1 => skip_question(octets).ok_or(Malformed)?,
+            _ => return Err(Malformed),
+        };
+        let message = Self { octets, question_end, counts };
+        let promised: usize = counts.iter().map(|&count| usize::from(count)).sum();
+        if message.records().count() == promised { Ok(message) } else { Err(Malformed) }
+    }
+
+    /// The message as it came.
+    pub fn octets(&self) -> &'a [u8] {
+        self.octets
+    }
+
+    /// Its id.
+    pub fn id(&self) -> u16 {
+        u16_at(self.octets, 0).unwrap_or_default()
+    }
+
+    /// Its [`flag`]s.
+    pub fn flags(&self) -> u16 {
+        u16_at(self.octets, 2).unwrap_or_default()
+    }
+
+    /// The octets of the question: name, type and class; none where the message has no question.
+    pub fn question(&self) -> &'a [u8] {
+        self.octets.get(HEADER..self.question_end).unwrap_or_default()
+    }
+
+    /// Where the records begin.
+    pub fn records_start(&self) -> usize {
+        self.question_end
+    }
+
+    /// How many records a section has.
+    pub fn count(&self, section: Section) -> u16 {
+        let [answer, authority, additional] = self.counts;
+        match section {
+            Section::Answer => answer,
+            Section::Authority => authority,
+            Section::Additional => additional,
+        }
+    }
+
+    /// The records, in their order.
+    pub fn records(&self) -> Records<'a> {
+        Records { octets: self.octets, at: self.question_end, left: self.counts }
+    }
+
+    /// The EDNS record, if there is one (RFC 6891 6.1.1).
+    pub fn opt(&self) -> Option<Record> {
+        self.records().find(|record| record.section == Section::Additional && record.rtype == rtype::OPT)
+    }
+
+    /// The response code with the upper bits that EDNS has (RFC 6891 6.1.3).
+    pub fn rcode(&self) -> u16 {
+        let upper = self.opt().map_or(0, |opt| (opt.ttl >> 24) as u16);
+        upper << 4 | self.flags() & flag::RCODE
+    }
+}
+
+/// See [`Message::records`].
+#[derive(Clone, Debug)]
+pub struct Records<'a> {
+    octets: &'a [u8],
+    at: usize,
+    left: [u16; 3],
+}
+
+impl Iterator for Records<'_> {
+    type Item = Record;
+
+    fn next(&mut self) -> Option<Record> {
+        let [answer, authority, additional] = &mut self.left;
+        let (left, section) = match (*answer, *authority) {
+            (1.., _) => (answer, Section::Answer),
+            (0, 1..) => (authority, Section::Authority),
+            (0, 0) => (additional, Section::Additional),
+        };
+        *left = left.checked_sub(1)?;
+        let (owner, end) = read_name(self.octets, self.at)?;
+        let (rtype, class) = (u16_at(self.octets, end)?, u16_at(self.octets, end + 2)?);
+        let ttl = u32::from(u16_at(self.octets, end + 4)?) << 16 | u32::from(u16_at(self.octets, end + 6)?);
+        let len = usize::from(u16_at(self.octets, end + 8)?);
+        let rdata = end + 10..end + 10 + len;
+        self.octets.get(rdata.clone())?;
+        let range = self.at..rdata.end;
+        self.at = rdata.end;
+        Some(Record { section, owner, rtype, class, ttl, rdata, range })
+    }
+}
+
+/// True when both are the same question: the same name, in whatever case (RFC 4343), the same type and class.
+pub fn same_question(a: &[u8], b: &[u8]) -> bool {
+    match (a.split_last_chunk::<4>(), b.split_last_chunk::<4>()) {
+        // no length octet is a letter, so that names compare as a whole
+        (Some((a_name, a_rest)), Some((b_name, b_rest))) => a_rest == b_rest && a_name.eq_ignore_ascii_case(b_name),
+        _ => false,
+    }
+}
+
+/// Two octets of a message.
+pub(super) fn u16_at(octets: &[u8], at: usize) -> Option<u16> {
+    octets.get(at..)?.first_chunk().map(|pair| u16::from_be_bytes(*pair))
+}
+
+/// The end of the question. A name in it cannot be compressed: nothing but the header precedes it.
+fn skip_question(octets: &[u8]) -> Option<usize> {
+    let (_, end) = read_name(octets, HEADER)?;
+    (octets.len() >= end + 4).then_some(end + 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forward::name::expand;
+
+    /// A reply to `a.example`, without records.
+    const HEAD: &[u8] = b"\0\x01\x81\x80\0\x01\0\x01\0\0\0\0\x01A\x07eXample\0\0\x01\0\x01";
+
+    fn message(record: &[u8]) -> Vec<u8> {
+        [HEAD, record].concat()
+    }
+
+    #[test]
+    fn walks_records_and_lowers_names() {
+        let octets = message(b"\x01B\xc0\x0e\0\x02\0\x01\0\0\x0e\x10\0\x04\x01C\xc0\x1b trailing");
+        let message = Message::parse(&octets).unwrap();
+        let record = message.records().next().unwrap();
+        assert_eq!(record.owner.wire(), b"\x01b\x07example\0");
+        assert_eq!((record.rtype, record.class, record.ttl), (2, 1, 3600));
+        let mut out = Vec::new();
+        expand(&octets, &record, &mut out).unwrap();
+        // the case stays, and the pointer in the data, which leads to the owner, is followed
+        assert_eq!(out, b"\x01B\x07eXample\0\0\x02\0\x01\0\0\x0e\x10\0\x0d\x01C\x01B\x07eXample\0");
+    }
+
+    #[test]
+    fn what_is_not_sound_is_refused() {
+        for (record, what) in [
+            (&b""[..], "a record is missing"),
+            (b"\xc0\x1b\0\x01\0\x01\0\0\0\0\0\0", "a pointer to itself"),
+            (b"\xc0\x1d\0\x01\0\x01\0\0\0\0\0\0", "a pointer forwards"),
+            (b"\xc0\x04\0\x01\0\x01\0\0\0\0\0\0", "a pointer into the header"),
+            (b"\x41\0\0\x01\0\x01\0\0\0\0\0\0", "an extended label"),
+            (b"\xc0\x0c\0\x01\0\x01\0\0\0\0\0\x04\x01\x02\x03", "data that breaks off"),
+            (b"\x01b\xc0\x1b\0\x01\0\x01\0\0\0\0\0\0", "a circle"),
+        ] {
+            assert!(Message::parse(&message(record)).is_err(), "{what}");
+        }
+        let long = [&[63; 64].repeat(4)[..], &b"\0\0\x01\0\x01\0\0\0\0\0\0"[..]].concat();
+        assert!(Message::parse(&message(&long)).is_err(), "a name of 257 octets");
+        for end in 0..HEAD.len() {
+            assert!(Message::parse(&HEAD[..end]).is_err());
+        }
+    }
+
+    #[test]
+    fn data_that_is_not_what_it_should_be_stays_as_it_is() {
+        // an MX without a name, and a CNAME whose name ends in the next record
+        for record in [&b"\xc0\x0c\0\x0f\0\x01\0\0\0\0\0\x02\0\x0a"[..], b"\xc0\x0c\0\x05\0\x01\0\0\0\0\0\x02\x05a"] {
+            let octets = message(record);
+            let parsed = Message::parse(&octets).unwrap();
+            let mut out = Vec::new();
+            expand(&octets, &parsed.records().next().unwrap(), &mut out).unwrap();
+            assert_eq!(out, [b"\x01A\x07eXample\0", &record[2..]].concat());
+        }
+    }
+}
