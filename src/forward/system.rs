@@ -1,0 +1,164 @@
+//! The system's own resolvers, and the guard against asking ourselves.
+//!
+//! A server that is its own upstream answers each question with the same question, until its limits end it. So an
+//! upstream that is one of our listeners is left out, or refused where somebody wrote it. Knows no DNS.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+
+use crate::problem::{At, Place, Problem};
+
+/// Where the system's resolvers are written (resolv.conf(5)).
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+/// Nameservers that the C library takes of it (MAXNS).
+const MAX_NAMESERVERS: usize = 3;
+/// The port of DNS (RFC 1035 4.2).
+const PORT: u16 = 53;
+
+/// The nameservers of /etc/resolv.conf, at most three, less those that are `own`: the addresses that we listen on.
+pub fn system_resolvers(own: &[SocketAddr]) -> (Vec<SocketAddr>, Vec<Problem>) {
+    match std::fs::read_to_string(RESOLV_CONF) {
+        Ok(text) => resolvers_of(&text, own),
+        Err(error) => {
+            let what = format!("cannot read the system's resolvers: {error}");
+            (Vec::new(), vec![Problem::warning(Place::whole(RESOLV_CONF), what, HINT)])
+        }
+    }
+}
+
+const HINT: &str = "give upstreams with --forward ADDRESS, or --forward none";
+
+fn resolvers_of(text: &str, own: &[SocketAddr]) -> (Vec<SocketAddr>, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let mut resolvers = Vec::new();
+    let file: Arc<str> = RESOLV_CONF.into();
+    let nameservers = text.lines().zip(1..).filter_map(|(line, number)| Some((nameserver(line)?, number)));
+    for (address, line) in nameservers.take(MAX_NAMESERVERS) {
+        let place = Place { file: Arc::clone(&file), line, column: 0 };
+        // a scope names an interface of this machine, which matters to link-local addresses only
+        let (bare, scope) = address.split_once('%').map_or((address, None), |(bare, scope)| (bare, Some(scope)));
+        let Ok(ip) = bare.parse::<IpAddr>() else {
+            let what = format!("nameserver '{address}' is no address");
+            problems.push(Problem::warning(place, what, "it is left out"));
+            continue;
+        };
+        let link_local = matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local());
+        if link_local && scope.is_some() {
+            let what = format!("nameserver {address} is link-local");
+            problems.push(Problem::warning(place, what, format!("it is left out; {HINT}")));
+            continue;
+        }
+        // resolv.conf(5): 0.0.0.0 is this machine
+        let resolver = SocketAddr::new(routable(ip), PORT);
+        if is_own(resolver, own) {
+            let what = format!("nameserver {address} is this server");
+            problems.push(Problem::warning(place, what, format!("it is left out; {HINT}")));
+        } else if !resolvers.contains(&resolver) {
+            resolvers.push(resolver);
+        }
+    }
+    if resolvers.is_empty() && problems.is_empty() {
+        problems.push(Problem::warning(Place::whole(file), "no nameserver is named", HINT));
+    }
+    (resolvers, problems)
+}
+
+/// The address of a `nameserver` line. Comments begin with `#` or `;` (resolv.conf(5)).
+fn nameserver(line: &str) -> Option<&str> {
+    let mut words = line.split(['#', ';']).next()?.split_whitespace();
+    if words.next()? == "nameserver" { words.next() } else { None }
+}
+
+/// A problem for each upstream that is one of our own addresses.
+pub fn refuse_own(upstreams: &[At<SocketAddr>], own: &[SocketAddr]) -> Vec<Problem> {
+    let ours = upstreams.iter().filter(|upstream| is_own(upstream.value, own));
+    ours.map(|At { value, place }| {
+        Problem::error(
+            place.clone(),
+            format!("upstream {value} is this server"),
+            "every question would come back; name another upstream, or listen elsewhere",
+        )
+    })
+    .collect()
+}
+
+/// True when what is sent to `upstream` arrives at one of the `own` addresses.
+fn is_own(upstream: SocketAddr, own: &[SocketAddr]) -> bool {
+    let ip = routable(upstream.ip());
+    own.iter().any(|own| {
+        let listens_everywhere = own.ip().is_unspecified() && own.is_ipv4() == ip.is_ipv4();
+        own.port() == upstream.port() && (own.ip() == ip || listens_everywhere && is_local(ip))
+    })
+}
+
+/// True when an interface of this machine has the address: to no other can a socket be bound.
+fn is_local(ip: IpAddr) -> bool {
+    UdpSocket::bind((ip, 0)).is_ok()
+}
+
+/// The address where something sent to `ip` arrives.
+fn routable(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) if v4.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(v6) if v6.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn reads_what_the_c_library_reads() {
+        let text = "# nameserver 192.0.2.9\n; nameserver 192.0.2.8\nsearch example\noptions ndots:5\n\
+                    nameserver 192.0.2.1 # the first\n  nameserver\t2001:db8::1%eth0\nnameserver\nnameservers 192.0.2.7\n\
+                    nameserver 192.0.2.2\nnameserver 192.0.2.3\n";
+        let (resolvers, problems) = resolvers_of(text, &[]);
+        assert_eq!(resolvers, addresses(&["192.0.2.1:53", "[2001:db8::1]:53", "192.0.2.2:53"]));
+        assert_eq!(problems, []);
+    }
+
+    #[test]
+    fn leaves_out_what_cannot_be_asked_and_says_so() {
+        let text = "nameserver fe80::1%eth0\nnameserver dns.example\nnameserver 127.0.0.1\n";
+        let (resolvers, problems) = resolvers_of(text, &addresses(&["127.0.0.1:53"]));
+        assert_eq!(resolvers, []);
+        let texts: Vec<_> = problems.iter().map(|problem| format!("{}: {}", problem.place, problem.what)).collect();
+        assert_eq!(
+            texts,
+            [
+                "/etc/resolv.conf:1: nameserver fe80::1%eth0 is link-local",
+                "/etc/resolv.conf:2: nameserver 'dns.example' is no address",
+                "/etc/resolv.conf:3: nameserver 127.0.0.1 is this server",
+            ]
+        );
+        assert_eq!(resolvers_of("search example\n", &[]).1.len(), 1);
+    }
+
+    #[test]
+    fn knows_itself() {
+        for (upstream, own, want) in [
+            ("127.0.0.1:53", "127.0.0.1:53", true),
+            // Docker's resolver is not localhost, however alike they look
+            ("127.0.0.11:53", "127.0.0.1:53", false),
+            ("127.0.0.1:53", "127.0.0.1:5300", false),
+            ("127.0.0.11:53", "0.0.0.0:53", true),
+            ("0.0.0.0:53", "127.0.0.1:53", true),
+            ("[::ffff:127.0.0.1]:53", "127.0.0.1:53", true),
+            ("192.0.2.1:53", "0.0.0.0:53", false),
+            ("[::1]:53", "[::]:53", true),
+            ("[::1]:53", "0.0.0.0:53", false),
+            ("[2001:db8::1]:53", "[::]:53", false),
+        ] {
+            assert_eq!(is_own(upstream.parse().unwrap(), &addresses(&[own])), want, "{upstream} by {own}");
+        }
+        let upstream = At::new("127.0.0.1:5300".parse().unwrap(), Place::whole("--forward"));
+        let problems = refuse_own(&[upstream], &addresses(&["0.0.0.0:5300"]));
+        assert!(problems[0].is_error() && problems[0].what == "upstream 127.0.0.1:5300 is this server");
+    }
+}

@@ -1,0 +1,119 @@
+//! An upstream that does as it is told, on loopback, UDP and TCP on one port.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use hickory_proto::op::{Message, MessageType, ResponseCode};
+use hickory_proto::rr::rdata::A;
+use hickory_proto::rr::{Name, RData, Record};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, UdpSocket};
+
+/// What comes back for a query: datagrams, or messages on the connection.
+type Script = dyn Fn(&Message, Over) -> Vec<Say> + Send + Sync;
+
+/// How the query came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Over {
+    Udp,
+    Tcp,
+}
+
+/// One thing that the upstream says.
+pub(super) enum Say {
+    /// These octets.
+    Octets(Vec<u8>),
+    /// These octets, from a socket that nobody asked.
+    FromElsewhere(Vec<u8>),
+}
+
+/// See the module.
+pub(super) struct Upstream {
+    pub(super) address: SocketAddr,
+    /// Queries by UDP and by TCP.
+    pub(super) asked: Arc<[AtomicUsize; 2]>,
+    /// The ids of all queries.
+    pub(super) ids: Arc<Mutex<Vec<u16>>>,
+}
+
+impl Upstream {
+    pub(super) async fn start(script: impl Fn(&Message, Over) -> Vec<Say> + Send + Sync + 'static) -> Self {
+        let script: Arc<Script> = Arc::new(script);
+        let (udp, tcp) = loop {
+            let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            if let Ok(tcp) = TcpListener::bind(udp.local_addr().unwrap()).await {
+                break (udp, tcp);
+            }
+        };
+        let upstream = Self { address: udp.local_addr().unwrap(), asked: Arc::default(), ids: Arc::default() };
+        let see = {
+            let (asked, ids) = (Arc::clone(&upstream.asked), Arc::clone(&upstream.ids));
+            move |packet: &[u8], over: Over| {
+                let query = Message::from_vec(packet).unwrap();
+                asked[over as usize].fetch_add(1, Ordering::SeqCst);
+                ids.lock().unwrap().push(query.metadata.id);
+                query
+            }
+        };
+        let (udp_see, udp_script) = (see.clone(), Arc::clone(&script));
+        tokio::spawn(async move {
+            let mut packet = [0; 4096];
+            while let Ok((len, from)) = udp.recv_from(&mut packet).await {
+                for say in udp_script(&udp_see(&packet[..len], Over::Udp), Over::Udp) {
+                    match say {
+                        Say::Octets(reply) => udp.send_to(&reply, from).await.unwrap(),
+                        Say::FromElsewhere(reply) => {
+                            let elsewhere = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+                            elsewhere.send_to(&reply, from).await.unwrap()
+                        }
+                    };
+                }
+            }
+        });
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = tcp.accept().await {
+                let Ok(len) = stream.read_u16().await else { continue };
+                let mut packet = vec![0; len.into()];
+                stream.read_exact(&mut packet).await.unwrap();
+                for say in script(&see(&packet, Over::Tcp), Over::Tcp) {
+                    let (Say::Octets(reply) | Say::FromElsewhere(reply)) = say;
+                    let len = u16::try_from(reply.len()).unwrap();
+                    // segments of one octet each, for the first few
+                    stream.set_nodelay(true).unwrap();
+                    for octet in len.to_be_bytes() {
+                        stream.write_all(&[octet]).await.unwrap();
+                    }
+                    stream.write_all(&reply).await.unwrap();
+                }
+            }
+        });
+        upstream
+    }
+
+    pub(super) fn asked(&self, over: Over) -> usize {
+        self.asked[over as usize].load(Ordering::SeqCst)
+    }
+}
+
+/// The reply to `query` with an address, made by another implementation.
+pub(super) fn reply(query: &Message, address: [u8; 4]) -> Message {
+    let mut reply = error(query, ResponseCode::NoError);
+    let owner: Name = query.queries[0].name().clone();
+    reply.answers.push(Record::from_rdata(owner, 60, RData::A(A(address.into()))));
+    reply
+}
+
+/// The reply to `query` without any record.
+pub(super) fn error(query: &Message, code: ResponseCode) -> Message {
+    let mut reply = query.clone();
+    reply.edns = None;
+    reply.metadata.message_type = MessageType::Response;
+    reply.metadata.response_code = code;
+    reply
+}
+
+/// Says the message.
+pub(super) fn say(message: &Message) -> Vec<Say> {
+    vec![Say::Octets(message.to_vec().unwrap())]
+}
