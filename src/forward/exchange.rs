@@ -1,6 +1,6 @@
 //! A question to the first good reply of several upstreams, in time.
 //!
-//! Knows the order and the patience; [`attempt`](super::attempt) knows how one upstream is asked.
+//! Knows the order and the patience; `attempt` knows how one upstream is asked.
 
 use std::fmt;
 use std::io;
