@@ -2,7 +2,7 @@
 //!
 //! What the upstream said stays as it said it, octet for octet: records of unknown types, signatures, order, case and
 //! compression. That works because header and question are as long as before, so that every pointer still leads
-//! where it led. EDNS alone is made anew, as it is between two neighbours (RFC 6891 6.2.5): the upstream's OPT goes, and
+//! where it led. EDNS alone is made anew, as it is between two neighbours (RFC 6891 6.1.1): the upstream's OPT goes, and
 //! ours comes last. What stood behind the upstream's OPT moves, and is written without compression.
 //!
 //! Knows no sockets, and decides nothing: what a client gets is in [`Client`].
