@@ -3,6 +3,7 @@
 import random
 import socket
 import time
+from dataclasses import replace
 
 from support import dns, zonefile
 from support.case import ROOT, Failure, indent, stop, wait_for
@@ -12,7 +13,8 @@ QUESTIONS = 64_000
 SEED = 20170905
 # ANY is left out: RFC 8482 lets each server choose its own minimal answer
 KINDS = ["A", "A", "A", "AAAA", "AAAA", "TXT", "MX", "HTTPS", "SOA", "NS"]
-# by design: NSD is authoritative and answers AA; the server says what a VPC resolver says (qr rd ra)
+BY_DESIGN = ("AA is NSD's alone and RA the server's, as a VPC resolver has them; ANY is not asked (RFC 8482); the TTL "
+             "of the apex's SOA as an answer is Route 53's 900, though negative answers carry it with 60")
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789-"
 IN_FLIGHT = 64
 
@@ -37,7 +39,7 @@ def run(case):
     ours = ask_all(server.address, questions)
     compare(case, questions, ours, theirs)
     case.note(f"{len(questions)} questions over {len(origins)} zones to each server, seed {SEED}, "
-              f"{time.monotonic() - begin:.1f} s; by design: AA is NSD's alone, RA ours, ANY is not asked")
+              f"{time.monotonic() - begin:.1f} s; by design: {BY_DESIGN}")
 
 
 def start_nsd(case, origins):
@@ -152,7 +154,11 @@ def _collect(sock, replies, waiting):
 
 
 def compare(case, questions, ours, theirs):
+    told = set()
     for (name, kind), one, other in zip(questions, ours, theirs):
+        # the same difference twice says nothing new
+        if (name.lower(), kind) in told:
+            continue
         what = f"{dns.show_name(name)} {dns.TYPE_NAMES[kind]}"
         if one is None or other is None:
             case.check(False, f"{what}: no reply from {'the server' if one is None else 'NSD'}")
@@ -164,10 +170,12 @@ def compare(case, questions, ours, theirs):
             continue
         reference = dns.decode(other)
         same = essence(mine) == essence(reference)
+        if not same:
+            told.add((name.lower(), kind))
         case.check(same, what, "" if same else f"the server: {mine}\nNSD:        {reference}")
 
 
 def essence(message):
     """What has to be the same: rcode, truncation, the set of the answer and of the authority section."""
-    return (message.rcode, bool(message.flags & 0x200), frozenset(message.answer), len(message.answer),
-            frozenset(message.authority))
+    answer = [replace(record, ttl=0) if record.type == dns.TYPES["SOA"] else record for record in message.answer]
+    return (message.rcode, bool(message.flags & 0x200), frozenset(answer), len(answer), frozenset(message.authority))
