@@ -142,7 +142,8 @@ def private_names(case, server, upstream):
     for kind in ("AAAA", "HTTPS", "TXT"):
         empty_with_soa(case, f"{EC2} {kind} from A", dig(case, server, EC2, kind, source=IN_A), "NOERROR")
     empty_with_soa(case, "below the private name", dig(case, server, f"below.{EC2}", source=IN_A), "NXDOMAIN")
-    case.check(not upstream.seen(), "questions inside a private zone went upstream", upstream.seen())
+    leaked = [name for name, _ in upstream.seen() if name.endswith(f"{EC2}.")]
+    case.check(not leaked, "questions inside a private zone went upstream", leaked)
     seen = dig(case, server, EC2, source=OUTSIDE)
     case.equal(f"{EC2} from outside", seen.addresses(), [public_address(EC2)], seen.text)
     case.check(upstream.saw(EC2), "the private name from outside did not reach the upstream")

@@ -35,9 +35,11 @@ def subnet(subnet_id, vpc_id, zone, cidr_block):
 
 
 def endpoint(endpoint_id, vpc_id, service, suffix, interfaces, **keys):
-    """An endpoint; `interfaces` is a list of (subnet id, address), `service` what follows `com.amazonaws.REGION.`."""
+    """An endpoint; `interfaces` is a list of (subnet id, address) or (subnet id, address, IPv6 address), `service`
+    what follows `com.amazonaws.REGION.` or a whole name."""
     name = service if service.startswith("com.") else f"com.amazonaws.{REGION}.{service}"
-    cards = [{"network_interface_id": f"eni-{endpoint_id[-12:]}{n:05x}", "subnet_id": subnet_id,
-              "private_ip_address": address} for n, (subnet_id, address) in enumerate(interfaces)]
+    keys_of_card = ("subnet_id", "private_ip_address", "ipv6_address")
+    cards = [{"network_interface_id": f"eni-{endpoint_id[-12:]}{n:05x}", **dict(zip(keys_of_card, card))}
+             for n, card in enumerate(interfaces)]
     return table("vpc_endpoint", vpc_endpoint_id=endpoint_id, vpc_id=vpc_id, service_name=name, dns_suffix=suffix,
                  **keys, network_interfaces=cards)
