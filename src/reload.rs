@@ -198,12 +198,12 @@ impl Publisher {
     ) -> Result<(Self, Published), Vec<Problem>> {
         let began = Instant::now();
         let mut loader = Loader::serving_on(dirs, own);
-        let loaded = loader.load(progress);
-        let Some(model) = loaded.model else { return Err(loaded.problems) };
+        let read = loader.load(progress);
+        let Some(model) = read.model else { return Err(read.problems) };
         let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model, policy, 1)));
         let publisher = Self { loader, snapshots, status: Arc::new(Status::default()) };
-        let published = publisher.report(began, loaded.changes, loaded.problems);
-        Ok((publisher, published))
+        let first = publisher.report(began, read.changes, read.problems);
+        Ok((publisher, first))
     }
 
     /// Reads again what has changed, and publishes it if it is good and different.

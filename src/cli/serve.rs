@@ -27,7 +27,7 @@ use crate::serve::respond::Responder;
 use crate::snapshot::{Policy, Snapshot};
 use crate::wire::CookieSecret;
 
-pub(super) fn run(args: ServeArgs) -> ExitCode {
+pub(super) fn run(args: &ServeArgs) -> ExitCode {
     let flags = match args.settings() {
         Ok(flags) => flags,
         Err(what) => {
@@ -138,14 +138,14 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
 /// Loads whenever there is a reason to, until told to stop.
 fn follow(mut watch: Watch, publisher: &mut Publisher, listeners: &mut Listeners<Responder>, listen: &[SocketAddr]) {
     loop {
-        let asked = match watch.next() {
+        let asked = match watch.wait() {
             Wake::Stop => return,
             Wake::Asked => true,
             Wake::Changed => false,
         };
-        let published = publisher.reload();
-        log(&published, asked);
-        if published.changes.vpcs {
+        let load = publisher.reload();
+        log(&load, asked);
+        if load.changes.vpcs {
             for problem in listeners.apply(&wanted(listen, &publisher.snapshots().load())) {
                 error!("{problem}");
             }

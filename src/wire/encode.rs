@@ -83,12 +83,11 @@ pub fn encode(query: &Query<'_>, reply: &Reply<'_>, frame: &Frame<'_>, out: &mut
     let mut counts = [0u16; 2];
     let mut whole = true;
     for part in reply.chain.iter().chain(&reply.answer) {
-        match put_part(&mut writer, limit, part) {
-            Some(count) => counts[0] += count,
-            None => {
-                whole = false;
-                break;
-            }
+        if let Some(count) = put_part(&mut writer, limit, part) {
+            counts[0] += count;
+        } else {
+            whole = false;
+            break;
         }
     }
     if whole {
