@@ -29,10 +29,10 @@ pub mod source;
 
 pub mod forward;
 
+pub mod observe;
+
 pub mod reload;
 
 pub mod serve;
-
-pub mod observe;
 
 pub mod cli;
