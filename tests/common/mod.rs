@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub)] // each test crate uses its own part of this, and none is a library
 
 pub mod entry;
+pub mod random;
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
