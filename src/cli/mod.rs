@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod explain;
+mod health;
 mod names;
 mod serve;
 
@@ -23,6 +24,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Names(args) => names::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Health(args) => health::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "vpcedns", &mut std::io::stdout());
             ExitCode::SUCCESS
