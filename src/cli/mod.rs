@@ -48,7 +48,7 @@ fn print_problems(problems: &[Problem]) {
 
 /// The model of the given files; `None` if it does not load, which has been printed.
 fn load(args: &ZonesArgs) -> Option<(Model, Vec<Problem>)> {
-    let loaded = Loader::new(zones(args.zones.clone())).load(&|_, _| {});
+    let loaded = Loader::new(zones(args.zones.clone())).load(&|_, _| {}, &mut |_, _| Vec::new());
     if let Some(model) = loaded.model {
         Some((model, loaded.problems))
     } else {
