@@ -160,7 +160,7 @@ class Echo(Server):
     binary = Path("udp_echo")
 
     def command(self):
-        return [self.binary, "--listen", f"127.0.0.1:{self.port}", "--workers", "1"]
+        return [self.binary, f"127.0.0.1:{self.port}", "1"]
 
 
 class Knot(Server):

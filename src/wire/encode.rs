@@ -294,7 +294,7 @@ impl Opt {
             }
         }
         if let Some(reason) = reason {
-            put_extended_error(writer, reason);
+            put_extended_error(writer, rcode, reason);
         }
         let length = (writer.len() - options) as u16;
         writer.patch_u16(start + 9, length);
@@ -302,11 +302,14 @@ impl Opt {
     }
 }
 
-fn put_extended_error(writer: &mut Writer<'_>, reason: Reason<'_>) {
+fn put_extended_error(writer: &mut Writer<'_>, rcode: Rcode, reason: Reason<'_>) {
     let before = writer.len();
     let mut text = Text { octets: [0; MAX_TEXT], len: 0 };
     // a text that is too long is cut, which is no error
-    let _ = write!(text, "{reason}");
+    let _ = match rcode {
+        Rcode::NoError => write!(text, "{reason}: no records of this type"),
+        _ => write!(text, "{reason}"),
+    };
     let text = text.octets.get(..text.len).unwrap_or_default();
     let length = text.len() as u16 + 2;
     if !(writer.put_u16(EDE) && writer.put_u16(length) && writer.put_u16(reason.info_code()) && writer.put(text)) {
