@@ -25,6 +25,9 @@ use crate::source::{self, Part, PartId, Stamps};
 /// Told, while many files are read, how many of them are done and how many there are.
 pub type Progress<'p> = &'p (dyn Fn(usize, usize) + Sync);
 
+/// Asked before a good model is taken over; an error among the problems refuses it.
+pub type Prepare<'p> = &'p mut dyn FnMut(&Model, &Changes) -> Vec<Problem>;
+
 /// What came from where, and the model of the last good load.
 pub struct Loader {
     dirs: Vec<PathBuf>,
@@ -73,7 +76,9 @@ impl Loader {
     }
 
     /// Reads what has changed since the last good load, and makes the next model of it.
-    pub fn load(&mut self, progress: Progress<'_>) -> Loaded {
+    ///
+    /// `prepare` may do what has to be done before the model is served, and refuse it.
+    pub fn load(&mut self, progress: Progress<'_>, prepare: Prepare<'_>) -> Loaded {
         let (paths, mut problems) = source::scan(&self.dirs);
         let total = paths.len();
         let earlier = |id: &PartId| self.parts.get(id).map(|held| held.stamps.clone());
@@ -105,6 +110,9 @@ impl Loader {
         let Applied { model, changes, problems: more } = self.model.apply(&removed, &added, &broken, &place_of);
         problems.extend(more);
         problems.extend(self.forwarding_to_ourselves(&added));
+        if let Some(model) = model.as_ref().filter(|_| !problems.iter().any(Problem::is_error)) {
+            problems.extend(prepare(model, &changes));
+        }
         problems.sort();
         problems.dedup();
         let model = model.filter(|_| !problems.iter().any(Problem::is_error));
@@ -198,18 +206,18 @@ impl Publisher {
     ) -> Result<(Self, Published), Vec<Problem>> {
         let began = Instant::now();
         let mut loader = Loader::serving_on(dirs, own);
-        let loaded = loader.load(progress);
-        let Some(model) = loaded.model else { return Err(loaded.problems) };
+        let read = loader.load(progress, &mut |_, _| Vec::new());
+        let Some(model) = read.model else { return Err(read.problems) };
         let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model, policy, 1)));
         let publisher = Self { loader, snapshots, status: Arc::new(Status::default()) };
-        let published = publisher.report(began, loaded.changes, loaded.problems);
-        Ok((publisher, published))
+        let first = publisher.report(began, read.changes, read.problems);
+        Ok((publisher, first))
     }
 
-    /// Reads again what has changed, and publishes it if it is good and different.
-    pub fn reload(&mut self) -> Published {
+    /// Reads again what has changed, and publishes it if it is good and different, and `prepare` has no error to tell.
+    pub fn reload(&mut self, prepare: Prepare<'_>) -> Published {
         let began = Instant::now();
-        let loaded = self.loader.load(&|_, _| {});
+        let loaded = self.loader.load(&|_, _| {}, prepare);
         let mut changes = Changes::default();
         if let Some(model) = loaded.model.filter(|_| !loaded.changes.is_empty()) {
             let next = self.snapshots.load().next(model, &loaded.changes);

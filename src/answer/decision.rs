@@ -96,8 +96,8 @@ pub enum Data<'s> {
     Aaaa(Addresses<'s>),
     /// Records of a hosted zone, beginning with number `rotation`.
     Rrset(&'s Rrset, u32),
-    /// The SOA of a zone, asked for.
-    Soa,
+    /// The SOA of a zone, asked for, with its TTL.
+    Soa(u32),
     /// The NS of a zone, asked for.
     Ns,
     /// The address that an instance name says.

@@ -1,8 +1,8 @@
 //! Endpoint hostnames and the public zones they are in.
 
 use super::decision::Addresses;
-use super::{Ask, Data, Rcode, Reason, Reply, Trace, rtype, show};
-use crate::model::{Endpoint, ZoneIndex};
+use super::{Ask, Data, Rcode, Reason, Reply, TTL, Trace, rtype, show};
+use crate::model::{Endpoint, Interface, ZoneIndex};
 use crate::naming::{self, DnsName, Service};
 
 /// The answer to a regional, zonal or `*.` name of an endpoint that is known here; `None` for all other names.
@@ -32,16 +32,12 @@ pub(super) fn find<'s, T: Trace>(ask: &Ask<'s, '_>, trace: &mut T) -> Option<Rep
         trace.step(format_args!("names below it exist for S3 only"));
         return Some(no_such_name);
     }
-    let interface = match label.zone {
-        None => None,
-        Some(name) => match endpoint.interfaces.iter().find(|i| model.zone(i).as_str().as_bytes() == name) {
-            Some(interface) => Some(interface.zone),
-            None => {
-                trace.step(format_args!("it has no interface in that zone"));
-                return Some(no_such_name);
-            }
-        },
+    let in_zone = |i: &&Interface| label.zone.is_none_or(|zone| model.zone(i).as_str().as_bytes() == zone);
+    let Some(interface) = endpoint.interfaces.iter().find(in_zone) else {
+        trace.step(format_args!("it has no interface in that zone"));
+        return Some(no_such_name);
     };
+    let interface = label.zone.map(|_| interface.zone);
     Some(addresses(ask, endpoint, interface, false, zone, Reason::EndpointName(endpoint), trace))
 }
 
@@ -59,11 +55,9 @@ pub(super) fn addresses<'s, T: Trace>(
     let has_a = endpoint.has_a() && of.iter().any(|i| i.ipv4().is_some());
     let has_aaaa = endpoint.has_aaaa(private) && of.iter().any(|i| i.ipv6().is_some());
     let data = match ask.rtype {
-        rtype::A if has_a => Data::A(of),
-        rtype::AAAA if has_aaaa => Data::Aaaa(of),
-        // one record set is enough (RFC 8482 4.1)
-        rtype::ANY if has_a => Data::A(of),
-        rtype::ANY if has_aaaa => Data::Aaaa(of),
+        // for ANY one record set is enough (RFC 8482 4.1)
+        rtype::A | rtype::ANY if has_a => Data::A(of),
+        rtype::AAAA | rtype::ANY if has_aaaa => Data::Aaaa(of),
         _ => {
             // never NXDOMAIN: musl takes it for the whole name; never forwarded: it would leak the public address
             trace.step(format_args!(
@@ -85,7 +79,7 @@ pub(super) fn public_zone<'s, T: Trace>(ask: &Ask<'s, '_>, zone: usize, trace: &
     if !exists {
         return Reply::negative(Rcode::NxDomain, zone, reason);
     }
-    let apex = if zone == 0 { ask.apex_record(reason) } else { None };
+    let apex = if zone == 0 { ask.apex_record_for(TTL, reason) } else { None };
     apex.unwrap_or_else(|| Reply::negative(Rcode::NoError, zone, reason))
 }
 

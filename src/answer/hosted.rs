@@ -92,7 +92,7 @@ fn at_node<'s, T: Trace>(
         return Found::Alias(Part { owner: None, data: Data::Rrset(cname, 0) }, target, reason);
     }
     if apex == 0 && ask.rtype == rtype::ANY {
-        return Found::Reply(Reply::positive(Data::Soa, reason));
+        return Found::Reply(Reply::positive(Data::Soa(super::SOA_TTL), reason));
     }
     trace.step(format_args!("{reason} has the name, but no records of that type"));
     Found::Reply(Reply::negative(Rcode::NoError, apex, reason))

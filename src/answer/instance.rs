@@ -31,16 +31,12 @@ pub(super) fn reverse_zone<'s>(ask: &Ask<'s, '_>) -> Option<ReverseZone<'s>> {
     let mut len = 0;
     let mut well_formed = ask.name.label_count() <= 6;
     for at in (0..ask.name.label_count() - 2).rev().take(4) {
-        match ask.name.label(at).and_then(octet) {
-            Some(octet) => {
-                *octets.get_mut(len)? = octet;
-                len += 1;
-            }
-            None => {
-                well_formed = false;
-                break;
-            }
-        }
+        let Some(octet) = ask.name.label(at).and_then(octet) else {
+            well_formed = false;
+            break;
+        };
+        *octets.get_mut(len)? = octet;
+        len += 1;
     }
     let labels = 2 + zone_octets(vpc, octets, len)?;
     Some(ReverseZone { labels, vpc, octets, len, well_formed })

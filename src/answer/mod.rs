@@ -141,15 +141,15 @@ fn refuse_client<'s, T: Trace>(client: Client<'s>, trace: &mut T) -> Option<Deci
     if T::ON {
         match (client.access, &client.view.vpc) {
             (Access::Listener, Some(vpc)) => {
-                trace.step(format_args!("client of {}: it asked one of its listeners", vpc.vpc_id))
+                trace.step(format_args!("client of {}: it asked one of its listeners", vpc.vpc_id));
             }
             (Access::Cidr(cidr), Some(vpc)) => {
-                trace.step(format_args!("client of {}: its address is in {cidr}", vpc.vpc_id))
+                trace.step(format_args!("client of {}: its address is in {cidr}", vpc.vpc_id));
             }
             (Access::Loopback, _) => trace.step(format_args!("client of no VPC, on this machine")),
             (Access::Allowed(net), _) => trace.step(format_args!("client of no VPC, allowed by {net}")),
             (Access::DnsSupportOff, Some(vpc)) => {
-                trace.step(format_args!("client of {}: enable_dns_support is false", vpc.vpc_id))
+                trace.step(format_args!("client of {}: enable_dns_support is false", vpc.vpc_id));
             }
             _ => trace.step(format_args!("client of no VPC, not in the allow list")),
         }
@@ -246,12 +246,11 @@ fn nobodys<'s, T: Trace>(
             reason: why_not.unwrap_or(Reason::Upstream),
         });
     }
-    match snapshot::public_zone(ask.name.wire, ask.name.starts) {
-        Some(zone) => Decision::Reply(endpoint::public_zone(ask, zone, trace)),
-        None => {
-            trace.step(format_args!("no zone or rule of ours covers {}, and there is no upstream", ask.name));
-            Decision::Reply(Reply::refused(why_not.unwrap_or(Reason::NoUpstream)))
-        }
+    if let Some(zone) = snapshot::public_zone(ask.name.wire, ask.name.starts) {
+        Decision::Reply(endpoint::public_zone(ask, zone, trace))
+    } else {
+        trace.step(format_args!("no zone or rule of ours covers {}, and there is no upstream", ask.name));
+        Decision::Reply(Reply::refused(why_not.unwrap_or(Reason::NoUpstream)))
     }
 }
 
@@ -278,13 +277,17 @@ impl Ask<'_, '_> {
         self.name.wire.len() - self.name.suffix(labels).len()
     }
 
-    /// What an apex always has: SOA and NS; `None` for other types.
+    /// What the apex of a private zone always has: SOA and NS; `None` for other types.
     fn apex_record<'s>(&self, reason: Reason<'s>) -> Option<Reply<'s>> {
+        self.apex_record_for(SOA_TTL, reason)
+    }
+
+    /// The same with a TTL of the SOA's own.
+    fn apex_record_for<'s>(&self, ttl: u32, reason: Reason<'s>) -> Option<Reply<'s>> {
         match self.rtype {
-            rtype::SOA => Some(Reply::positive(Data::Soa, reason)),
+            // for ANY one record set is enough (RFC 8482 4.1)
+            rtype::SOA | rtype::ANY => Some(Reply::positive(Data::Soa(ttl), reason)),
             rtype::NS => Some(Reply::positive(Data::Ns, reason)),
-            // one record set is enough (RFC 8482 4.1)
-            rtype::ANY => Some(Reply::positive(Data::Soa, reason)),
             _ => None,
         }
     }

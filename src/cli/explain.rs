@@ -33,32 +33,21 @@ pub(super) fn run(args: &ExplainArgs) -> ExitCode {
 }
 
 fn for_people(explanation: &Explanation) -> String {
-    let mut text = format!("{} {} from {}\n", explanation.name, explanation.rtype, explanation.from);
-    for (number, step) in explanation.steps.iter().enumerate() {
-        text += &format!("  {}. {step}\n", number + 1);
-    }
-    match &explanation.rcode {
-        Some(rcode) => text += &format!("{rcode}: {}\n", explanation.reason),
-        None => {
-            let to: Vec<String> = explanation.forwarded_to.iter().map(ToString::to_string).collect();
-            text += &format!("forwarded to {}: {}\n", to.join(", "), explanation.reason);
-        }
-    }
-    for record in explanation.answer.iter() {
-        text += &line(record, "");
-    }
-    for record in explanation.authority.iter() {
-        text += &line(record, "authority: ");
-    }
+    let mut lines = vec![format!("{} {} from {}", explanation.name, explanation.rtype, explanation.from)];
+    let steps = explanation.steps.iter().enumerate();
+    lines.extend(steps.map(|(number, step)| format!("  {}. {step}", number + 1)));
+    let to: Vec<String> = explanation.forwarded_to.iter().map(ToString::to_string).collect();
+    let outcome = explanation.rcode.clone().unwrap_or_else(|| format!("forwarded to {}", to.join(", ")));
+    lines.push(format!("{outcome}: {}", explanation.reason));
+    lines.extend(explanation.answer.iter().map(|record| format!("  {}", line(record))));
+    lines.extend(explanation.authority.iter().map(|record| format!("  authority: {}", line(record))));
     if !explanation.advice.is_empty() {
-        text += "to make it private:\n";
-        for advice in &explanation.advice {
-            text += &format!("  - {advice}\n");
-        }
+        lines.push("to make it private:".to_owned());
+        lines.extend(explanation.advice.iter().map(|advice| format!("  - {advice}")));
     }
-    text
+    lines.join("\n") + "\n"
 }
 
-fn line(record: &RecordText, section: &str) -> String {
-    format!("  {section}{} {} {} {}\n", record.name, record.ttl, record.rtype, record.data)
+fn line(record: &RecordText) -> String {
+    format!("{} {} {} {}", record.name, record.ttl, record.rtype, record.data)
 }

@@ -20,7 +20,7 @@ use args::{Cli, Command, ZonesArgs};
 /// Reads the command line and does what it says. Exit codes: 0 done, 1 a problem that was printed, 2 wrong usage.
 pub fn run() -> ExitCode {
     match Cli::parse().command {
-        Command::Serve(args) => serve::run(args),
+        Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Names(args) => names::run(&args),
         Command::Explain(args) => explain::run(&args),
@@ -48,13 +48,12 @@ fn print_problems(problems: &[Problem]) {
 
 /// The model of the given files; `None` if it does not load, which has been printed.
 fn load(args: &ZonesArgs) -> Option<(Model, Vec<Problem>)> {
-    let loaded = Loader::new(zones(args.zones.clone())).load(&|_, _| {});
-    match loaded.model {
-        Some(model) => Some((model, loaded.problems)),
-        None => {
-            print_problems(&loaded.problems);
-            None
-        }
+    let loaded = Loader::new(zones(args.zones.clone())).load(&|_, _| {}, &mut |_, _| Vec::new());
+    if let Some(model) = loaded.model {
+        Some((model, loaded.problems))
+    } else {
+        print_problems(&loaded.problems);
+        None
     }
 }
 

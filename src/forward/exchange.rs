@@ -1,6 +1,6 @@
 //! A question to the first good reply of several upstreams, in time.
 //!
-//! Knows the order and the patience; [`attempt`](super::attempt) knows how one upstream is asked.
+//! Knows the order and the patience; `attempt` knows how one upstream is asked.
 
 use std::fmt;
 use std::io;
@@ -44,7 +44,7 @@ pub struct Tried {
 }
 
 /// What keeps an upstream from answering.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// Nothing came in time.
     #[error("timed out")]
@@ -66,7 +66,7 @@ pub enum Failure {
     Mismatched,
     /// It is on our side: no descriptor, port or memory is left.
     #[error("could not be asked: {0}")]
-    Local(io::ErrorKind),
+    Local(String),
 }
 
 impl From<io::Error> for Failure {
@@ -82,7 +82,7 @@ impl From<io::Error> for Failure {
             | io::ErrorKind::BrokenPipe
             | io::ErrorKind::UnexpectedEof => Self::Closed,
             io::ErrorKind::InvalidData => Self::Mismatched,
-            kind => Self::Local(kind),
+            _ => Self::Local(error.to_string()),
         }
     }
 }

@@ -126,11 +126,6 @@ impl<'a> Message<'a> {
         self.octets.get(HEADER..self.question_end).unwrap_or_default()
     }
 
-    /// Where the records begin.
-    pub fn records_start(&self) -> usize {
-        self.question_end
-    }
-
     /// How many records a section has.
     pub fn count(&self, section: Section) -> u16 {
         let [answer, authority, additional] = self.counts;

@@ -24,7 +24,7 @@ pub struct Outbound<'a> {
     /// The client's DO: whether it wants signatures (RFC 3225 3).
     pub dnssec_ok: bool,
     /// Whether the question has EDNS: as the client's had. None of its options pass: EDNS is between two neighbours
-    /// (RFC 6891 6.2.5, 7).
+    /// (RFC 6891 6.1.1).
     pub edns: bool,
 }
 

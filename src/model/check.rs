@@ -52,20 +52,18 @@ impl<'a> Check<'a> {
         self.problems.push(Problem::warning(place.clone(), what, hint));
     }
 
-    fn is_broken(&self, id: impl ToString) -> bool {
+    fn is_broken(&self, id: &dyn ToString) -> bool {
         self.broken.incomplete || !self.broken.ids.is_empty() && self.broken.ids.contains(&id.to_string())
     }
 
     /// Unique ids: `what` was declared at `place` and somewhere else too.
-    pub(super) fn twice<'i, T: PartialEq + 'i>(
+    pub(super) fn twice<'i, T: PartialEq + ToString + 'i>(
         &mut self,
         key: Option<&Key>,
         what: &str,
         place: &Place,
         all: impl Iterator<Item = &'i At<T>>,
-    ) where
-        T: ToString,
-    {
+    ) {
         let other =
             all.filter(|at| at.value.to_string() == what).map(|at| at.place.clone()).find(|other| other != place);
         let other = other.or_else(|| key.and_then(self.place_of));
@@ -154,7 +152,7 @@ impl<'a> Check<'a> {
     pub(super) fn subnet_in_vpc(&mut self, model: &Model, input: &SubnetInput) {
         let id = input.subnet_id.value;
         let Some(vpc) = model.vpc(input.vpc_id.value) else {
-            if !self.is_broken(input.vpc_id.value) {
+            if !self.is_broken(&input.vpc_id.value) {
                 let vpc = input.vpc_id.value;
                 self.error(
                     &input.vpc_id.place,
@@ -268,7 +266,7 @@ impl<'a> Check<'a> {
     pub(super) fn zone_and_rule_vpcs(&mut self, model: &Model, zones: &[&HostedZoneInput], rules: &[&RuleInput]) {
         let new = zones.iter().flat_map(|zone| &zone.vpc_ids).chain(rules.iter().flat_map(|rule| &rule.vpc_ids));
         for vpc in new {
-            if model.vpc(vpc.value).is_none() && !self.is_broken(vpc.value) {
+            if model.vpc(vpc.value).is_none() && !self.is_broken(&vpc.value) {
                 self.error(
                     &vpc.place,
                     format!("the vpc ID '{}' does not exist", vpc.value),
@@ -317,7 +315,7 @@ impl<'a> Check<'a> {
         let id = input.vpc_endpoint_id.value;
         let service = self.endpoint_service(model, input)?;
         let Some(vpc) = model.vpc(input.vpc_id.value).cloned() else {
-            if !self.is_broken(input.vpc_id.value) {
+            if !self.is_broken(&input.vpc_id.value) {
                 let vpc = input.vpc_id.value;
                 self.error(
                     &input.vpc_id.place,
@@ -424,7 +422,7 @@ impl<'a> Check<'a> {
                 evidence: Evidence::Given,
             },
             Err(error) => {
-                if !self.is_broken(name.value.as_str()) {
+                if !self.is_broken(&name.value.as_str()) {
                     let hint = naming::nearest_service(&name.value).map_or_else(
                         || "describe it in a [[vpc_endpoint_service]]".to_owned(),
                         |near| format!("did you mean {near}? If not, describe it in a [[vpc_endpoint_service]]"),
@@ -480,7 +478,7 @@ impl<'a> Check<'a> {
         for interface in &input.network_interfaces {
             let subnet_id = &interface.subnet_id;
             let Some(subnet) = model.subnets.get(&subnet_id.value) else {
-                if !self.is_broken(subnet_id.value) {
+                if !self.is_broken(&subnet_id.value) {
                     let what = format!("The subnet ID '{}' does not exist", subnet_id.value);
                     self.error(&subnet_id.place, what, no_such("subnet", "describe-subnets"));
                 }
@@ -641,7 +639,7 @@ impl<'a> Check<'a> {
             .filter_map(|input| if let Object::HostedZone(zone) = &input.object { Some(zone) } else { None });
         for record in zones.flat_map(|zone| &zone.records) {
             let RecordData::Alias(target) = &record.data else { continue };
-            if model.endpoint(target.value).is_none() && !self.is_broken(target.value) {
+            if model.endpoint(target.value).is_none() && !self.is_broken(&target.value) {
                 let what = format!("The Vpc Endpoint Id '{}' does not exist", target.value);
                 self.error(&target.place, what, no_such("vpc_endpoint", "describe-vpc-endpoints"));
             }

@@ -75,7 +75,7 @@ impl Endpoints {
             return;
         }
         // a removal sorts before an addition of the same id, and the addition wins
-        changes.sort_by(|a, b| (a.0, a.1, a.2.is_some()).cmp(&(b.0, b.1, b.2.is_some())));
+        changes.sort_by_key(|(shard, id, endpoint)| (*shard, *id, endpoint.is_some()));
         let mut shards: Vec<Arc<Shard>> = self.shards.to_vec();
         let mut changes = changes.into_iter().peekable();
         while let Some(&(number, ..)) = changes.peek() {

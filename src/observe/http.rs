@@ -154,13 +154,13 @@ fn registry(views: &Views) -> Registry {
     let at =
         last.as_ref().and_then(|report| report.at.duration_since(UNIX_EPOCH).ok()).map_or(0.0, |at| at.as_secs_f64());
     let took = last.as_ref().map_or(0.0, |report| report.took.as_secs_f64());
-    registry.register("generation", "The generation being served", ConstGauge::new(snapshot.generation as i64));
+    registry.register("generation", "The generation being served", ConstGauge::new(snapshot.generation));
     registry.register(
         "endpoints",
         "Endpoints in the model, in whatever state",
-        ConstGauge::new(snapshot.model.endpoint_count() as i64),
+        ConstGauge::new(snapshot.model.endpoint_count() as u64),
     );
-    registry.register("load_problems", "Problems of the last load", ConstGauge::new(problems as i64));
+    registry.register("load_problems", "Problems of the last load", ConstGauge::new(problems as u64));
     registry.register("last_load_timestamp_seconds", "When the last load ended", ConstGauge::new(at));
     registry.register("last_load_duration_seconds", "How long the last load took", ConstGauge::new(took));
     registry

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use crate::source;
@@ -89,18 +89,15 @@ impl Watch {
     }
 
     /// Waits for the next reason to load.
-    pub fn next(&mut self) -> Wake {
+    pub fn wait(&mut self) -> Wake {
         loop {
             let timeout = if self.watched.len() < self.dirs.len() { LOOK_AGAIN } else { Duration::MAX };
-            let event = match recv(&self.events, timeout) {
-                Some(event) => event,
-                None => {
-                    self.rewatch();
-                    if self.watched.len() == self.dirs.len() {
-                        return Wake::Changed;
-                    }
-                    continue;
+            let Some(event) = recv(&self.events, timeout) else {
+                self.rewatch();
+                if self.watched.len() == self.dirs.len() {
+                    return Wake::Changed;
                 }
+                continue;
             };
             if let Some(wake) = self.settle(event) {
                 return wake;
@@ -162,10 +159,7 @@ fn recv(events: &Receiver<Event>, timeout: Duration) -> Option<Event> {
         // the watch holds a sender itself, so the channel cannot end
         return events.recv().ok();
     }
-    match events.recv_timeout(timeout) {
-        Ok(event) => Some(event),
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-    }
+    events.recv_timeout(timeout).ok()
 }
 
 /// What an event means; `None` for one that changes nothing, such as our own reading.
@@ -178,8 +172,9 @@ fn classify(event: notify::Result<notify::Event>, roots: &[PathBuf]) -> Option<E
     let is_source = || event.paths.iter().any(|path| source::is_source(path));
     match event.kind {
         EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) if at_root => Some(Event::Rewatch),
-        EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) => Some(Event::Complete),
-        EventKind::Create(CreateKind::Folder) => Some(Event::Complete),
+        EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) | EventKind::Create(CreateKind::Folder) => {
+            Some(Event::Complete)
+        }
         EventKind::Access(AccessKind::Close(AccessMode::Write)) if is_source() => Some(Event::Complete),
         EventKind::Create(_) | EventKind::Modify(_) if is_source() => Some(Event::Started),
         _ => None,

@@ -3,10 +3,12 @@
 //! The only module with `unsafe`: no maintained crate offers these calls without an allocation for each of them, and
 //! a system call costs more than an answer, so one call has to carry many datagrams. Knows no DNS.
 //!
-//! Everything that the kernel reads or writes lives in one [`Arena`] behind a raw pointer. The message headers in it
+//! Everything that the kernel reads or writes lives in one `Arena` behind a raw pointer. The message headers in it
 //! point to its other fields and to the buffers, are written once, and never move; of each header only what the
 //! kernel changes is put back.
 #![allow(unsafe_code)]
+// slots are below BATCH; if one ever were not, an end is better than a write beyond the arena
+#![allow(clippy::indexing_slicing)]
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -174,8 +176,8 @@ impl Datagrams {
     /// Shows each received datagram to `answer`, which writes a reply into the octets that it is given and returns
     /// how many they are; `None`: no reply. [`Datagrams::send`] sends them.
     ///
-    /// Left out: datagrams longer than the room for them, whose end is lost, and broadcasts, to which nobody may
-    /// answer for all (RFC 1123 6.1.2 knows no broadcast questions).
+    /// Left out: datagrams longer than the room for them, whose end is lost, and broadcasts, which would make every
+    /// server of a network answer one spoofed client.
     pub fn answer_each(&mut self, mut answer: impl FnMut(Datagram<'_>, &mut [u8]) -> Option<usize>) {
         self.queued = 0;
         for slot in 0..self.received {

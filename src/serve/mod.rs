@@ -9,6 +9,11 @@
 //!     stream  two-octet framing, pipelining, slow readers
 //! respondent  what all of them ask: a packet in, a reply out
 //! ```
+// no packet can panic (invariant I6)
+#![cfg_attr(
+    not(test),
+    warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice, clippy::unwrap_used)
+)]
 
 mod bind;
 mod common;

@@ -110,7 +110,7 @@ impl<R: Respondent> Acceptor<R> {
     ///
     /// The new one is closed, not the idlest: that one is closed by its idle timeout anyway, and a client that is
     /// turned away knows at once and may come back, while one whose connection vanishes has to guess what was
-    /// answered (RFC 7766 6.2.3 leaves the choice to the server).
+    /// answered (RFC 7766 10 asks for limits, and leaves them to the server).
     fn serve(&self, stream: tokio::net::TcpStream, peer: SocketAddr) {
         let Some(ticket) = Connections::admit(&self.connections, peer.ip(), &self.shared.limits) else {
             tracing::debug!(%peer, "too many TCP connections");

@@ -83,10 +83,10 @@ impl Clients {
 
     /// How a client is known, and the number of its view.
     pub(super) fn find(&self, local: SocketAddr, peer: IpAddr) -> (Access, usize) {
-        if !self.listeners.is_empty() {
-            if let Some(view) = self.listeners.get(&local) {
-                return (Access::Listener, *view);
-            }
+        if !self.listeners.is_empty()
+            && let Some(view) = self.listeners.get(&local)
+        {
+            return (Access::Listener, *view);
         }
         let peer = peer.to_canonical();
         let owner = match peer {
@@ -110,12 +110,11 @@ impl Clients {
     }
 }
 
+/// First and last address, and whose they are.
+type Block = (u128, u128, (IpNet, usize));
+
 /// Turns blocks, of which later ones lie over earlier ones, into disjoint ranges that cover everything.
-fn flatten<A>(
-    blocks: impl Iterator<Item = (u128, u128, (IpNet, usize))>,
-    max: u128,
-    address: impl Fn(u128) -> A,
-) -> Vec<Range<A>> {
+fn flatten<A>(blocks: impl Iterator<Item = Block>, max: u128, address: impl Fn(u128) -> A) -> Vec<Range<A>> {
     let blocks: Vec<_> = blocks.collect();
     let mut starts: Vec<u128> =
         blocks.iter().flat_map(|(first, last, _)| [Some(*first), last.checked_add(1)]).flatten().collect();
@@ -124,10 +123,10 @@ fn flatten<A>(
     starts.dedup();
     starts.retain(|start| *start <= max);
     // blocks nest or are apart, so those open at an address are a stack: sorted by start, then the longest first
-    let mut sorted: Vec<(usize, &(u128, u128, (IpNet, usize)))> = blocks.iter().enumerate().collect();
+    let mut sorted: Vec<(usize, &Block)> = blocks.iter().enumerate().collect();
     sorted.sort_by_key(|(order, (first, last, _))| (*first, std::cmp::Reverse(*last), *order));
     let mut sorted = sorted.into_iter().peekable();
-    let mut open: Vec<&(u128, u128, (IpNet, usize))> = Vec::new();
+    let mut open: Vec<&Block> = Vec::new();
     let mut ranges: Vec<Range<A>> = Vec::with_capacity(starts.len());
     for (at, start) in starts.iter().enumerate() {
         open.retain(|(_, last, _)| last >= start);

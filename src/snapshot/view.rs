@@ -85,9 +85,9 @@ impl View {
                 _ => PrivateZone::default(),
             };
             if wildcard {
-                zone.wildcard.push(claim.endpoint)
+                zone.wildcard.push(claim.endpoint);
             } else {
-                zone.exact.push(claim.endpoint)
+                zone.exact.push(claim.endpoint);
             }
             Authority::Private(zone)
         });
@@ -128,11 +128,11 @@ impl View {
 }
 
 /// Objects that hold for a VPC, those for every VPC first, so that the more specific one of a name comes later.
-fn for_vpc<'m, T>(
-    all: &'m [Arc<T>],
+fn for_vpc<T>(
+    all: &[Arc<T>],
     vpc: Option<crate::naming::VpcId>,
     ids: impl Fn(&T) -> &Vec<crate::naming::VpcId>,
-) -> Vec<&'m Arc<T>> {
+) -> Vec<&Arc<T>> {
     let mut mine: Vec<&Arc<T>> = all.iter().filter(|one| applies_to(ids(one), vpc)).collect();
     mine.sort_by_key(|one| !ids(one).is_empty());
     mine

@@ -214,11 +214,11 @@ mod tests {
             fresh.iter().all(|part| part.loaded.is_some() && !part.stamps.are_settled()),
             "too young to be trusted"
         );
-        std::thread::sleep(SETTLE + Duration::from_millis(20));
+        thread::sleep(SETTLE + Duration::from_millis(20));
         let again = read_files(&paths, &settled, &|_| {});
         assert!(again.iter().all(|part| part.loaded.is_none() && part.stamps.are_settled()));
         fs::write(&paths[1], "{\"Vpcs\": [] }").unwrap();
-        std::thread::sleep(SETTLE + Duration::from_millis(20));
+        thread::sleep(SETTLE + Duration::from_millis(20));
         let before: Vec<Part> = again;
         let changed = read_files(
             &paths,

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use super::parse::{Malformed, Query};
 use super::writer::Writer;
 use super::{CookieSecret, HEADER, MIN_UDP};
-use crate::answer::{Authority, Data, NS_TTL, Name, Part, Rcode, Reason, Reply, SOA_TTL, TTL, instance_name, rtype};
+use crate::answer::{Authority, Data, NS_TTL, Name, Part, Rcode, Reason, Reply, TTL, instance_name, rtype};
 use crate::naming::DnsName;
 
 const CLASS_IN: u16 = 1;
@@ -83,12 +83,11 @@ pub fn encode(query: &Query<'_>, reply: &Reply<'_>, frame: &Frame<'_>, out: &mut
     let mut counts = [0u16; 2];
     let mut whole = true;
     for part in reply.chain.iter().chain(&reply.answer) {
-        match put_part(&mut writer, limit, part) {
-            Some(count) => counts[0] += count,
-            None => {
-                whole = false;
-                break;
-            }
+        if let Some(count) = put_part(&mut writer, limit, part) {
+            counts[0] += count;
+        } else {
+            whole = false;
+            break;
         }
     }
     if whole {
@@ -185,7 +184,7 @@ fn put_part(writer: &mut Writer<'_>, limit: usize, part: &Part<'_>) -> Option<u1
             let (before, after) = rrset.rdata.split_at(first);
             after.iter().chain(before).all(|data| put(rrset.rtype, rrset.ttl, data))
         }
-        Data::Soa => put(rtype::SOA, SOA_TTL, SOA_DATA),
+        Data::Soa(ttl) => put(rtype::SOA, ttl, SOA_DATA),
         Data::Ns => NS_DATA.iter().all(|data| put(rtype::NS, NS_TTL, data)),
         Data::Instance(address) => put(rtype::A, TTL, &address.octets()),
         Data::Ptr(address, vpc) => instance_name(address, vpc).is_some_and(|name| put(rtype::PTR, TTL, name.wire())),

@@ -183,6 +183,12 @@ async fn who_answers_nothing_is_named() {
     assert!(ForwardError { tried: tried.collect() }.to_string().ends_with("127.0.0.1:4 timed out, and 2 more"));
 }
 
+#[test]
+fn a_lack_of_ours_is_not_blamed_on_the_upstream() {
+    let failure = Failure::from(io::Error::from_raw_os_error(libc::EMFILE));
+    assert!(failure.to_string().starts_with("could not be asked: Too many open files"), "{failure}");
+}
+
 #[tokio::test]
 async fn the_deadline_ends_it_all() {
     let upstreams = [silent().await.address, silent().await.address, silent().await.address];

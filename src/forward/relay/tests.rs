@@ -20,6 +20,7 @@ fn client() -> Client<'static> {
         checking_disabled: false,
         keep_authoritative: false,
         edns: Some(true),
+        cookie: None,
         limit: 65_535,
         ede: None,
     }
