@@ -29,6 +29,8 @@ pub mod source;
 
 pub mod forward;
 
+mod memory;
+
 pub mod reload;
 
 pub mod serve;

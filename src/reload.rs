@@ -25,6 +25,9 @@ use crate::source::{self, Part, PartId, Stamps};
 /// Told, while many files are read, how many of them are done and how many there are.
 pub type Progress<'p> = &'p (dyn Fn(usize, usize) + Sync);
 
+/// A load of more objects than this leaves memory behind that is worth giving back.
+const LARGE: usize = 10_000;
+
 /// Asked before a good model is taken over; an error among the problems refuses it.
 pub type Prepare<'p> = &'p mut dyn FnMut(&Model, &Changes) -> Vec<Problem>;
 
@@ -40,8 +43,8 @@ pub struct Loader {
 /// What is kept of a part: which objects it has, and where. The objects themselves are in the model.
 struct Held {
     stamps: Stamps,
-    /// Endpoints, of which there can be a million: 16 octets each.
-    endpoints: Box<[(EndpointId, u32)]>,
+    /// Endpoints, of which there can be a million: 13 octets each, the last four of them the line.
+    endpoints: Box<[(EndpointId, [u8; 4])]>,
     /// The file of `endpoints`; JSON files each have a list of their own.
     file: Arc<str>,
     others: Box<[(Key, Place)]>,
@@ -123,6 +126,10 @@ impl Loader {
             self.parts.extend(read);
             self.model = model.clone();
         }
+        if added.len() > LARGE {
+            drop(added);
+            crate::memory::give_back();
+        }
         Loaded { model, changes, problems, files_read }
     }
 }
@@ -148,7 +155,7 @@ impl Held {
         let (mut endpoints, mut others) = (Vec::new(), Vec::new());
         for input in inputs {
             match input.key() {
-                Key::Endpoint(id) if input.place.file == file => endpoints.push((id, input.place.line)),
+                Key::Endpoint(id) if input.place.file == file => endpoints.push((id, input.place.line.to_be_bytes())),
                 key => others.push((key, Place { column: 0, ..input.place.clone() })),
             }
         }
@@ -164,7 +171,7 @@ impl Held {
         if let Key::Endpoint(wanted) = key
             && let Some((_, line)) = self.endpoints.iter().find(|(id, _)| id == wanted)
         {
-            return Some(Place { file: self.file.clone(), line: *line, column: 0 });
+            return Some(Place { file: self.file.clone(), line: u32::from_be_bytes(*line), column: 0 });
         }
         self.others.iter().find(|(known, _)| known == key).map(|(_, place)| place.clone())
     }

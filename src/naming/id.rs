@@ -35,8 +35,9 @@ impl Digits {
             let digit = HEX[usize::from(octet)];
             (low << 4 | u64::from(digit & 0x0f), wrong | digit)
         });
-        let [a, b, c, d, e, f, g, h] = low.to_be_bytes();
-        (wrong & NO_DIGIT == 0).then_some(Self([top, a, b, c, d, e, f, g, h]))
+        let mut digits = [top; 9];
+        digits[1..].copy_from_slice(&low.to_be_bytes());
+        (wrong & NO_DIGIT == 0).then_some(Self(digits))
     }
 
     fn fmt(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

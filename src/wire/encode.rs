@@ -154,11 +154,11 @@ fn put_record(writer: &mut Writer<'_>, owner: Option<&DnsName>, rtype: u16, ttl:
     let [c0, c1] = CLASS_IN.to_be_bytes();
     let [s0, s1, s2, s3] = ttl.to_be_bytes();
     let [l0, l1] = length.to_be_bytes();
-    let owned = match owner {
+    let head = match owner {
         None => writer.put(&[0xc0, HEADER as u8, t0, t1, c0, c1, s0, s1, s2, s3, l0, l1]),
         Some(name) => writer.put(name.wire()) && writer.put(&[t0, t1, c0, c1, s0, s1, s2, s3, l0, l1]),
     };
-    owned && writer.put(data)
+    head && writer.put(data)
 }
 
 /// A record set; all of it or, with nothing written, `None` (RFC 2181 9).
