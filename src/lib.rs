@@ -29,12 +29,12 @@ pub mod source;
 
 pub mod forward;
 
-mod memory;
+pub mod observe;
+
+pub mod memory;
 
 pub mod reload;
 
 pub mod serve;
-
-pub mod observe;
 
 pub mod cli;

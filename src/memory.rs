@@ -8,7 +8,7 @@
 /// Gives back the pages that nothing is on any more. Takes milliseconds for each gigabyte.
 ///
 /// Does nothing where the C library is not glibc.
-pub(crate) fn give_back() {
+pub fn give_back() {
     #[cfg(target_env = "gnu")]
     // SAFETY: malloc_trim(3) takes any padding, is thread-safe, and touches free memory only. No safe crate covers it.
     unsafe {

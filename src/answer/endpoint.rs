@@ -75,7 +75,9 @@ pub(super) fn addresses<'s, T: Trace>(
 pub(super) fn public_zone<'s, T: Trace>(ask: &Ask<'s, '_>, zone: usize, trace: &mut T) -> Reply<'s> {
     let reason = Reason::PublicZone;
     trace.step(format_args!("{reason}: the zone is {}", show(ask.name.wire.get(zone..).unwrap_or(&[0]))));
-    let exists = DnsName::from_wire(ask.name.wire).is_some_and(|name| ask.snapshot.is_public_name(&name));
+    // `vpce.<suffix>` itself: to deny it would deny everything below it (RFC 8020 2)
+    let above = ask.name.label(0) == Some(b"vpce") && zone == 0;
+    let exists = above || DnsName::from_wire(ask.name.wire).is_some_and(|name| ask.snapshot.is_public_name(&name));
     if !exists {
         return Reply::negative(Rcode::NxDomain, zone, reason);
     }

@@ -58,6 +58,8 @@ struct Ask<'s, 'q> {
 
 /// What a rule finds.
 enum Found<'s> {
+    /// This is the decision: others are asked, or the client does not want that.
+    Decision(Decision<'s>),
     /// This is the answer.
     Reply(Reply<'s>),
     /// An alias of the zone leads to another name.
@@ -186,38 +188,51 @@ fn one_name<'s, T: Trace>(ask: &Ask<'s, '_>, recursion_desired: bool, trace: &mu
     let mut only_zones = false;
     let instance = instance::reverse_zone(ask);
     for labels in (0..=ask.name.label_count()).rev() {
+        let entry =
+            if ask.client.view.has_depth(labels) { ask.client.view.entry(ask.name.suffix(labels)) } else { None };
+        if let Some(entry) = entry {
+            match at_entry(ask, entry, labels, recursion_desired, &mut only_zones, trace) {
+                Found::Decision(decision) => return Step::Done(decision),
+                Found::Reply(reply) => return Step::Done(Decision::Reply(reply)),
+                Found::Alias(part, target, reason) => return Step::Alias(part, target, reason),
+                Found::Nothing(reason) => why_not = why_not.or(reason),
+            }
+        }
+        // a rule or zone of the operator's at the same name lies over an autodefined zone, as it does for instance names
         if let Some(zone) = instance.as_ref().filter(|zone| zone.labels == labels) {
             return Step::Done(Decision::Reply(instance::reverse(ask, zone, trace)));
         }
-        if !ask.client.view.has_depth(labels) {
-            continue;
-        }
-        let Some(entry) = ask.client.view.entry(ask.name.suffix(labels)) else { continue };
-        let mut authority = &entry.authority;
-        if let snapshot::Authority::System(below) = authority {
-            trace.step(format_args!("SYSTEM rule for {}: no rule for a shorter name holds", entry.name));
-            only_zones = true;
-            let Some(below) = below else { continue };
-            authority = below;
-        }
-        let found = match authority {
-            snapshot::Authority::Forward(_) if only_zones => continue,
-            snapshot::Authority::Forward(rule) => {
-                trace.step(format_args!("FORWARD rule for {}", entry.name));
-                return Step::Done(forward_to(ask, rule, recursion_desired));
-            }
-            snapshot::Authority::Private(zone) => private::find(ask, entry, zone, labels, trace),
-            snapshot::Authority::HostedZone(zone) => hosted::find(ask, zone, labels, trace),
-            snapshot::Authority::Instances => Found::Reply(instance::forward(ask, labels, trace)),
-            snapshot::Authority::System(_) => continue,
-        };
-        match found {
-            Found::Reply(reply) => return Step::Done(Decision::Reply(reply)),
-            Found::Alias(part, target, reason) => return Step::Alias(part, target, reason),
-            Found::Nothing(reason) => why_not = why_not.or(reason),
-        }
     }
     Step::Done(nobodys(ask, recursion_desired, why_not, trace))
+}
+
+/// What decides at one name: a rule, or else a zone. A SYSTEM rule keeps rules for shorter names from holding.
+fn at_entry<'s, T: Trace>(
+    ask: &Ask<'s, '_>,
+    entry: &'s snapshot::Entry,
+    labels: usize,
+    recursion_desired: bool,
+    only_zones: &mut bool,
+    trace: &mut T,
+) -> Found<'s> {
+    let mut authority = &entry.authority;
+    if let snapshot::Authority::System(below) = authority {
+        trace.step(format_args!("SYSTEM rule for {}: no rule for a shorter name holds", entry.name));
+        *only_zones = true;
+        let Some(below) = below else { return Found::Nothing(None) };
+        authority = below;
+    }
+    match authority {
+        snapshot::Authority::Forward(_) if *only_zones => Found::Nothing(None),
+        snapshot::Authority::Forward(rule) => {
+            trace.step(format_args!("FORWARD rule for {}", entry.name));
+            Found::Decision(forward_to(ask, rule, recursion_desired))
+        }
+        snapshot::Authority::Private(zone) => private::find(ask, entry, zone, labels, trace),
+        snapshot::Authority::HostedZone(zone) => hosted::find(ask, zone, labels, trace),
+        snapshot::Authority::Instances => Found::Reply(instance::forward(ask, labels, trace)),
+        snapshot::Authority::System(_) => Found::Nothing(None),
+    }
 }
 
 /// A rule beats a private zone at the same name and any zone or rule above.

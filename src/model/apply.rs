@@ -139,7 +139,8 @@ impl Model {
         let services = next.replace_services(removed, added, &mut changes, &mut check);
         next.replace_zones_and_rules(self, removed, added, &mut changes, &mut check);
         next.replace_endpoints(self, removed, added, &services, &mut changes, &mut check);
-        check.zones_against_private_names(&next, &changes, added);
+        check.zones_against_private_names(&next, &changes);
+        check.aliases(&next, &changes, added);
 
         let mut problems = check.problems;
         problems.sort();
@@ -487,6 +488,7 @@ impl Model {
         if coming.is_empty() {
             return;
         }
+        check.touched_claims.extend(coming.keys());
         let leaving: HashSet<EndpointId> = before.iter().map(|e| e.id).collect();
         let over: Map<EndpointId, bool> = after.iter().map(|e| (e.id, e.state.is_over())).collect();
         let is_over = |id: EndpointId| {

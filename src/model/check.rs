@@ -2,17 +2,16 @@
 //!
 //! Where EC2 has a text for a broken rule, its words are used, so that a search finds what AWS users wrote.
 
+mod zones;
+
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use std::collections::HashSet;
 
-use super::apply::{Broken, Changes, Key};
+use super::apply::{Broken, Key};
 use super::endpoint::{Choices, Endpoint, Interface, ServiceIndex};
-use super::input::{
-    EndpointInput, HostedZoneInput, Input, Object, RecordData, RuleInput, ServiceInput, SubnetInput, VpcInput,
-};
-use super::zone::{HostedZone, Rule};
+use super::input::{EndpointInput, ServiceInput, SubnetInput, VpcInput};
 use super::{Map, Mode, Model, PrivateName, Subnet, Vpc};
 use crate::naming::{self, DnsName, EndpointId, Evidence, InterfaceId, Service, ServiceName, SubnetId, Suffix, VpcId};
 use crate::problem::{At, Place, Problem};
@@ -23,6 +22,8 @@ pub(super) struct Check<'a> {
     pub(super) place_of: &'a dyn Fn(&Key) -> Option<Place>,
     pub(super) dirty_vpcs: HashSet<VpcId>,
     pub(super) dirty_subnets: HashSet<SubnetId>,
+    /// VPCs in which endpoints with private names came, went or changed.
+    pub(super) touched_claims: HashSet<VpcId>,
     /// Services that a source described and describes no more.
     pub(super) undeclared: HashSet<ServiceName>,
     broken: &'a Broken,
@@ -37,6 +38,7 @@ impl<'a> Check<'a> {
             place_of,
             dirty_vpcs: HashSet::new(),
             dirty_subnets: HashSet::new(),
+            touched_claims: HashSet::new(),
             undeclared: HashSet::new(),
             broken,
             warned_services: HashSet::new(),
@@ -229,65 +231,6 @@ impl<'a> Check<'a> {
             availability_zones: input.availability_zones.iter().map(|zone| zone.value.clone()).collect(),
             evidence: Evidence::Given,
         })
-    }
-
-    /// One hosted zone for a name and VPC, as in Route 53 (`ConflictingDomainExists`).
-    pub(super) fn one_zone_per_name(
-        &mut self,
-        others: &[std::sync::Arc<HostedZone>],
-        zone: &HostedZone,
-        key: &dyn Fn(&HostedZone) -> Key,
-        place: &Place,
-    ) {
-        let other = others.iter().find(|other| other.name == zone.name && overlap(&other.vpc_ids, &zone.vpc_ids));
-        if let Some(other) = other {
-            let hint = (self.place_of)(&key(other)).map_or_else(String::new, |at| format!("the other is at {at}"));
-            self.error(place, format!("two hosted zones named {} for the same VPC", zone.name), hint);
-        }
-    }
-
-    /// One rule for a domain and VPC.
-    pub(super) fn one_rule_per_name(
-        &mut self,
-        others: &[std::sync::Arc<Rule>],
-        rule: &Rule,
-        key: &dyn Fn(&Rule) -> Key,
-        place: &Place,
-    ) {
-        let other =
-            others.iter().find(|other| other.domain_name == rule.domain_name && overlap(&other.vpc_ids, &rule.vpc_ids));
-        if let Some(other) = other {
-            let hint = (self.place_of)(&key(other)).map_or_else(String::new, |at| format!("the other is at {at}"));
-            self.error(place, format!("two rules for {} and the same VPC", rule.domain_name), hint);
-        }
-    }
-
-    /// Hosted zones and rules name VPCs that exist.
-    pub(super) fn zone_and_rule_vpcs(&mut self, model: &Model, zones: &[&HostedZoneInput], rules: &[&RuleInput]) {
-        let new = zones.iter().flat_map(|zone| &zone.vpc_ids).chain(rules.iter().flat_map(|rule| &rule.vpc_ids));
-        for vpc in new {
-            if model.vpc(vpc.value).is_none() && !self.is_broken(&vpc.value) {
-                self.error(
-                    &vpc.place,
-                    format!("the vpc ID '{}' does not exist", vpc.value),
-                    no_such("vpc", "describe-vpcs"),
-                );
-            }
-        }
-        if self.dirty_vpcs.is_empty() {
-            return;
-        }
-        let gone: Vec<VpcId> = self.dirty_vpcs.iter().copied().filter(|id| model.vpc(*id).is_none()).collect();
-        for id in gone {
-            let zone = model.hosted_zones().iter().find(|zone| zone.vpc_ids.contains(&id));
-            let rule = model.rules().iter().find(|rule| rule.vpc_ids.contains(&id));
-            let key = zone
-                .map(|zone| Key::HostedZone(zone.name.clone(), zone.vpc_ids.clone().into()))
-                .or_else(|| rule.map(|rule| Key::Rule(rule.domain_name.clone(), rule.vpc_ids.clone().into())));
-            if let Some(place) = key.and_then(|key| (self.place_of)(&key)) {
-                self.error(&place, format!("the vpc ID '{id}' does not exist"), no_such("vpc", "describe-vpcs"));
-            }
-        }
     }
 
     /// Endpoint ids are unique, here and in what stays.
@@ -626,48 +569,6 @@ impl<'a> Check<'a> {
             self.error(&at, what, hint);
         }
     }
-
-    /// A hosted zone and an endpoint's hidden zone cannot have the same name in a VPC (`ConflictingDomainExists`).
-    pub(super) fn zones_against_private_names(&mut self, model: &Model, changes: &Changes, added: &[Input]) {
-        let vpcs: Vec<VpcId> = if changes.zones_or_rules {
-            model.private_names.keys().copied().collect()
-        } else {
-            changes.private_names.iter().copied().collect()
-        };
-        for zone in model.hosted_zones() {
-            for vpc in vpcs.iter().filter(|vpc| super::zone::applies_to(&zone.vpc_ids, Some(**vpc))) {
-                let apex = |claim: &&PrivateName| {
-                    let name = if claim.name.is_wildcard() { claim.name.parent() } else { Some(claim.name.clone()) };
-                    name.as_ref() == Some(&zone.name)
-                };
-                let Some(claim) = model.private_names(*vpc).iter().find(apex) else { continue };
-                let key = Key::HostedZone(zone.name.clone(), zone.vpc_ids.clone().into());
-                let place = (self.place_of)(&key).unwrap_or_else(|| Place::whole(zone.name.to_string()));
-                let what = format!(
-                    "{vpc} has a hosted zone named {} and a private DNS name of {} there",
-                    zone.name, claim.endpoint
-                );
-                self.error(&place, what, "set private_dns_enabled = false on the endpoint, or remove the hosted zone");
-            }
-        }
-        let zones = added
-            .iter()
-            .filter_map(|input| if let Object::HostedZone(zone) = &input.object { Some(zone) } else { None });
-        for record in zones.flat_map(|zone| &zone.records) {
-            let RecordData::Alias(target) = &record.data else { continue };
-            if model.endpoint(target.value).is_none() && !self.is_broken(&target.value) {
-                let what = format!("The Vpc Endpoint Id '{}' does not exist", target.value);
-                self.error(&target.place, what, no_such("vpc_endpoint", "describe-vpc-endpoints"));
-            }
-        }
-    }
-}
-
-/// Whether two lists of VPCs of things with one name leave it open which of them holds.
-///
-/// One for every VPC and one for some do not: the more specific one holds for those.
-fn overlap(a: &[VpcId], b: &[VpcId]) -> bool {
-    (a.is_empty() && b.is_empty()) || a.iter().any(|id| b.contains(id))
 }
 
 fn no_such(table: &str, command: &str) -> String {

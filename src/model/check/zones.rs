@@ -1,0 +1,151 @@
+//! The rules of hosted zones and resolver rules: which VPCs they name, what else has their name, where aliases lead.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::super::apply::{Changes, Key};
+use super::super::input::{HostedZoneInput, Input, Object, RecordData, RuleInput};
+use super::super::zone::{HostedZone, Rule, applies_to};
+use super::super::{Model, PrivateName};
+use super::{Check, no_such};
+use crate::naming::{EndpointId, VpcId};
+use crate::problem::Place;
+
+impl Check<'_> {
+    /// One hosted zone for a name and VPC, as in Route 53 (`ConflictingDomainExists`).
+    pub(in crate::model) fn one_zone_per_name(
+        &mut self,
+        others: &[Arc<HostedZone>],
+        zone: &HostedZone,
+        key: &dyn Fn(&HostedZone) -> Key,
+        place: &Place,
+    ) {
+        let other = others.iter().find(|other| other.name == zone.name && overlap(&other.vpc_ids, &zone.vpc_ids));
+        if let Some(other) = other {
+            let hint = (self.place_of)(&key(other)).map_or_else(String::new, |at| format!("the other is at {at}"));
+            self.error(place, format!("two hosted zones named {} for the same VPC", zone.name), hint);
+        }
+    }
+
+    /// One rule for a domain and VPC.
+    pub(in crate::model) fn one_rule_per_name(
+        &mut self,
+        others: &[Arc<Rule>],
+        rule: &Rule,
+        key: &dyn Fn(&Rule) -> Key,
+        place: &Place,
+    ) {
+        let other =
+            others.iter().find(|other| other.domain_name == rule.domain_name && overlap(&other.vpc_ids, &rule.vpc_ids));
+        if let Some(other) = other {
+            let hint = (self.place_of)(&key(other)).map_or_else(String::new, |at| format!("the other is at {at}"));
+            self.error(place, format!("two rules for {} and the same VPC", rule.domain_name), hint);
+        }
+    }
+
+    /// Hosted zones and rules name VPCs that exist.
+    pub(in crate::model) fn zone_and_rule_vpcs(
+        &mut self,
+        model: &Model,
+        zones: &[&HostedZoneInput],
+        rules: &[&RuleInput],
+    ) {
+        let new = zones.iter().flat_map(|zone| &zone.vpc_ids).chain(rules.iter().flat_map(|rule| &rule.vpc_ids));
+        for vpc in new {
+            if model.vpc(vpc.value).is_none() && !self.is_broken(&vpc.value) {
+                self.error(
+                    &vpc.place,
+                    format!("the vpc ID '{}' does not exist", vpc.value),
+                    no_such("vpc", "describe-vpcs"),
+                );
+            }
+        }
+        if self.dirty_vpcs.is_empty() {
+            return;
+        }
+        let gone: Vec<VpcId> = self.dirty_vpcs.iter().copied().filter(|id| model.vpc(*id).is_none()).collect();
+        for id in gone {
+            let zone = model.hosted_zones().iter().find(|zone| zone.vpc_ids.contains(&id));
+            let rule = model.rules().iter().find(|rule| rule.vpc_ids.contains(&id));
+            let key = zone
+                .map(|zone| Key::HostedZone(zone.name.clone(), zone.vpc_ids.clone().into()))
+                .or_else(|| rule.map(|rule| Key::Rule(rule.domain_name.clone(), rule.vpc_ids.clone().into())));
+            if let Some(place) = key.and_then(|key| (self.place_of)(&key)) {
+                self.error(&place, format!("the vpc ID '{id}' does not exist"), no_such("vpc", "describe-vpcs"));
+            }
+        }
+    }
+
+    /// A hosted zone and an endpoint's hidden zone cannot have the same name in a VPC (`ConflictingDomainExists`).
+    pub(in crate::model) fn zones_against_private_names(&mut self, model: &Model, changes: &Changes) {
+        let vpcs: Vec<VpcId> = if changes.zones_or_rules {
+            model.private_names.keys().copied().collect()
+        } else {
+            self.touched_claims.iter().copied().collect()
+        };
+        for zone in model.hosted_zones() {
+            for vpc in vpcs.iter().filter(|vpc| applies_to(&zone.vpc_ids, Some(**vpc))) {
+                let apex = |claim: &&PrivateName| {
+                    let name = if claim.name.is_wildcard() { claim.name.parent() } else { Some(claim.name.clone()) };
+                    name.as_ref() == Some(&zone.name)
+                };
+                // as with other endpoints, one that is over has left its name to whoever comes
+                let live = |claim: &&PrivateName| model.endpoint(claim.endpoint).is_some_and(|e| !e.state.is_over());
+                let Some(claim) = model.private_names(*vpc).iter().filter(live).find(apex) else { continue };
+                let what = format!(
+                    "{vpc} has a hosted zone named {} and a private DNS name of {} there",
+                    zone.name, claim.endpoint
+                );
+                let place = self.place_of_zone(zone);
+                self.error(&place, what, "set private_dns_enabled = false on the endpoint, or remove the hosted zone");
+            }
+        }
+    }
+
+    /// Aliases lead to endpoints that there are: those of new zones, and where an endpoint is gone, of all.
+    pub(in crate::model) fn aliases(&mut self, model: &Model, changes: &Changes, added: &[Input]) {
+        let mut seen: HashSet<Key> = HashSet::new();
+        for input in added {
+            let Object::HostedZone(zone) = &input.object else { continue };
+            seen.insert(input.key());
+            for record in &zone.records {
+                let RecordData::Alias(target) = &record.data else { continue };
+                if model.endpoint(target.value).is_none() {
+                    self.no_such_endpoint(target.value, &target.place);
+                }
+            }
+        }
+        if changes.removed == 0 {
+            return;
+        }
+        for zone in model.hosted_zones().iter().filter(|zone| !seen.contains(&zone_key(zone))) {
+            let targets = zone.nodes().into_iter().filter_map(|(_, node)| node.alias);
+            for id in targets.filter(|id| model.endpoint(*id).is_none()) {
+                let place = self.place_of_zone(zone);
+                self.no_such_endpoint(id, &place);
+            }
+        }
+    }
+
+    fn no_such_endpoint(&mut self, id: EndpointId, place: &Place) {
+        if !self.is_broken(&id) {
+            let what = format!("The Vpc Endpoint Id '{id}' does not exist");
+            self.error(place, what, no_such("vpc_endpoint", "describe-vpc-endpoints"));
+        }
+    }
+
+    fn place_of_zone(&self, zone: &HostedZone) -> Place {
+        (self.place_of)(&zone_key(zone)).unwrap_or_else(|| Place::whole(zone.name.to_string()))
+    }
+}
+
+/// Whether two lists of VPCs of things with one name leave it open which of them holds.
+///
+/// One for every VPC and one for some do not: the more specific one holds for those.
+fn overlap(a: &[VpcId], b: &[VpcId]) -> bool {
+    (a.is_empty() && b.is_empty()) || a.iter().any(|id| b.contains(id))
+}
+
+fn zone_key(zone: &HostedZone) -> Key {
+    Key::HostedZone(zone.name.clone(), zone.vpc_ids.clone().into())
+}
