@@ -13,7 +13,7 @@ COPY . .
 # macros, which cannot be built with it.
 RUN set -e; \
     triple=$(rustc -vV | sed -n 's/^host: //p'); \
-    RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --bin vpcedns --target "$triple"; \
+    RUSTFLAGS="-C target-feature=+crt-static -C strip=debuginfo" cargo build --release --locked --bin vpcedns --target "$triple"; \
     cp "target/$triple/release/vpcedns" /vpcedns
 
 FROM scratch

@@ -31,6 +31,8 @@ pub mod forward;
 
 pub mod observe;
 
+pub mod memory;
+
 pub mod reload;
 
 pub mod serve;

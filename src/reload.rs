@@ -26,6 +26,12 @@ use crate::source::{self, Part, PartId, Stamps};
 /// Told, while many files are read, how many of them are done and how many there are.
 pub type Progress<'p> = &'p (dyn Fn(usize, usize) + Sync);
 
+/// A load of more objects than this leaves memory behind that is worth giving back.
+const LARGE: usize = 10_000;
+
+/// Asked before a good model is taken over; an error among the problems refuses it.
+pub type Prepare<'p> = &'p mut dyn FnMut(&Model, &Changes) -> Vec<Problem>;
+
 /// What came from where, and the model of the last good load.
 pub struct Loader {
     dirs: Vec<PathBuf>,
@@ -38,8 +44,8 @@ pub struct Loader {
 /// What is kept of a part: which objects it has, and where. The objects themselves are in the model.
 struct Held {
     stamps: Stamps,
-    /// Endpoints, of which there can be a million: 16 octets each.
-    endpoints: Box<[(EndpointId, u32)]>,
+    /// Endpoints, of which there can be a million: 13 octets each, the last four of them the line.
+    endpoints: Box<[(EndpointId, [u8; 4])]>,
     /// The file of `endpoints`; JSON files each have a list of their own.
     file: Arc<str>,
     others: Box<[(Key, Place)]>,
@@ -74,7 +80,9 @@ impl Loader {
     }
 
     /// Reads what has changed since the last good load, and makes the next model of it.
-    pub fn load(&mut self, progress: Progress<'_>) -> Loaded {
+    ///
+    /// `prepare` may do what has to be done before the model is served, and refuse it.
+    pub fn load(&mut self, progress: Progress<'_>, prepare: Prepare<'_>) -> Loaded {
         let (paths, mut problems) = source::scan(&self.dirs);
         let total = paths.len();
         let earlier = |id: &PartId| self.parts.get(id).map(|held| held.stamps.clone());
@@ -116,6 +124,9 @@ impl Loader {
         let Applied { model, changes, problems: more } = self.model.apply(&removed, &added, &broken, &place_of);
         problems.extend(more);
         problems.extend(self.forwarding_to_ourselves(&added));
+        if let Some(model) = model.as_ref().filter(|_| !problems.iter().any(Problem::is_error)) {
+            problems.extend(prepare(model, &changes));
+        }
         problems.sort();
         problems.dedup();
         let model = model.filter(|_| !problems.iter().any(Problem::is_error));
@@ -125,6 +136,10 @@ impl Loader {
             }
             self.parts.extend(read);
             self.model = model.clone();
+        }
+        if added.len() > LARGE {
+            drop(added);
+            crate::memory::give_back();
         }
         Loaded { model, changes, problems, files_read }
     }
@@ -151,7 +166,7 @@ impl Held {
         let (mut endpoints, mut others) = (Vec::new(), Vec::new());
         for input in inputs {
             match input.key() {
-                Key::Endpoint(id) if input.place.file == file => endpoints.push((id, input.place.line)),
+                Key::Endpoint(id) if input.place.file == file => endpoints.push((id, input.place.line.to_be_bytes())),
                 key => others.push((key, Place { column: 0, ..input.place.clone() })),
             }
         }
@@ -177,7 +192,7 @@ fn endpoint_places<'h>(parts: &[&'h Held]) -> HashMap<EndpointId, (&'h Arc<str>,
             Key::Endpoint(id) => Some((*id, (&place.file, place.line))),
             _ => None,
         });
-        let endpoints = held.endpoints.iter().map(|(id, line)| (*id, (&held.file, *line)));
+        let endpoints = held.endpoints.iter().map(|(id, line)| (*id, (&held.file, u32::from_be_bytes(*line))));
         for (id, place) in endpoints.chain(others) {
             places.entry(id).or_insert(place);
         }
@@ -221,7 +236,7 @@ impl Publisher {
     ) -> Result<(Self, Published), Vec<Problem>> {
         let began = Instant::now();
         let mut loader = Loader::serving_on(dirs, own);
-        let read = loader.load(progress);
+        let read = loader.load(progress, &mut |_, _| Vec::new());
         let Some(model) = read.model else { return Err(read.problems) };
         let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model, policy, 1)));
         let publisher = Self { loader, snapshots, status: Arc::new(Status::default()) };
@@ -229,10 +244,10 @@ impl Publisher {
         Ok((publisher, first))
     }
 
-    /// Reads again what has changed, and publishes it if it is good and different.
-    pub fn reload(&mut self) -> Published {
+    /// Reads again what has changed, and publishes it if it is good and different, and `prepare` has no error to tell.
+    pub fn reload(&mut self, prepare: Prepare<'_>) -> Published {
         let began = Instant::now();
-        let loaded = self.loader.load(&|_, _| {});
+        let loaded = self.loader.load(&|_, _| {}, prepare);
         let mut changes = Changes::default();
         if let Some(model) = loaded.model.filter(|_| !loaded.changes.is_empty()) {
             let next = self.snapshots.load().next(model, &loaded.changes);

@@ -154,12 +154,13 @@ fn the_core_knows_no_runtime_no_files_and_no_formats() {
 }
 
 #[test]
-fn unsafe_code_is_in_one_file() {
+fn unsafe_code_is_in_two_files() {
     let is_unsafe = |text: &str| {
         code(text).any(|(_, line)| line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "unsafe"))
     };
     let with: Vec<String> = files().into_iter().filter(|(_, text)| is_unsafe(text)).map(|(name, _)| name).collect();
-    assert_eq!(with, ["serve/mmsg.rs"]);
+    // system calls of the UDP front, and the one call that gives memory back after a large load
+    assert_eq!(with, ["memory.rs", "serve/mmsg.rs"]);
 }
 
 #[test]

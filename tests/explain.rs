@@ -106,11 +106,11 @@ proptest! {
                 let overlay = match &entry.authority {
                     Authority::Private(zone) => {
                         let live = zone.exact.iter().chain(&zone.wildcard).filter_map(|id| snapshot.model.endpoint(*id));
-                        let serving: Vec<_> = live.filter(|e| e.is_served() && !e.inbound_resolver_only).collect();
+                        let serving: Vec<_> = live.filter(|e| e.is_served() && !e.inbound_resolver_only()).collect();
                         if serving.is_empty() {
                             continue;
                         }
-                        serving.iter().any(|e| e.mode == Mode::Overlay)
+                        serving.iter().any(|e| e.mode() == Mode::Overlay)
                     }
                     Authority::HostedZone(zone) => zone.mode == Mode::Overlay,
                     _ => continue,

@@ -16,6 +16,8 @@ use vpcedns::snapshot::Snapshot;
 use vpcedns::wire::{ClientCookie, CookieSecret, Frame, Packet, encode, encode_error, parse};
 
 /// Names that the zone has, and some that it does not.
+const TXT: u16 = 16;
+
 const NAMES: [&str; 36] = [
     ".",
     "com",
@@ -188,8 +190,12 @@ fn flat(record: &Record) -> Flat {
 /// What a part of a decision has to become.
 fn wanted(part: &Part<'_>) -> Vec<Flat> {
     match part.data {
-        Data::A(of) => of.iter().filter_map(|i| i.ipv4()).map(|a| (1, 60, a.octets().to_vec())).collect(),
-        Data::Aaaa(of) => of.iter().filter_map(|i| i.ipv6()).map(|a| (28, 60, a.octets().to_vec())).collect(),
+        Data::A(of) => {
+            of.iter().filter_map(vpcedns::model::Interface::ipv4).map(|a| (1, 60, a.octets().to_vec())).collect()
+        }
+        Data::Aaaa(of) => {
+            of.iter().filter_map(vpcedns::model::Interface::ipv6).map(|a| (28, 60, a.octets().to_vec())).collect()
+        }
         Data::Rrset(rrset, rotation) => {
             let mut all: Vec<Flat> = rrset.rdata.iter().map(|d| (rrset.rtype, rrset.ttl, d.to_vec())).collect();
             let by = rotation as usize % all.len();
@@ -358,7 +364,9 @@ proptest! {
         } else if let Some(error) = extended_error {
             prop_assert_eq!(u16::from_be_bytes([error[0], error[1]]), reply.reason.info_code());
             let text = std::str::from_utf8(&error[2..]).unwrap();
-            prop_assert!(reply.reason.to_string().starts_with(text) && !text.is_empty());
+            let type_missing = if reply.rcode == Rcode::NoError { ": no records of this type" } else { "" };
+            let whole = format!("{}{type_missing}", reply.reason);
+            prop_assert!(whole.starts_with(text) && !text.is_empty(), "{} is no part of {}", text, whole);
         } else {
             prop_assert!(len + 6 + 120 > asked.limit(), "there was room to say why");
         }
@@ -413,7 +421,7 @@ fn hex(text: &str) -> Vec<u8> {
         match word.strip_prefix('#') {
             Some(name) => packet.extend(wire_name(name)),
             None => {
-                packet.extend((0..word.len()).step_by(2).map(|at| u8::from_str_radix(&word[at..at + 2], 16).unwrap()))
+                packet.extend((0..word.len()).step_by(2).map(|at| u8::from_str_radix(&word[at..at + 2], 16).unwrap()));
             }
         }
     }
@@ -622,7 +630,6 @@ fn what_does_not_fit_is_left_out_as_whole_sets() {
         let message = Message::from_vec(&out[..len]).unwrap();
         (message.metadata.truncation, message.answers.len(), message.edns.is_some())
     };
-    const TXT: u16 = 16;
     // six strings of 100 octets: too much for 512, and little enough for 1232
     assert_eq!(reply("some.corp.example", TXT, None, false), (true, 0, false));
     assert_eq!(reply("some.corp.example", TXT, Some(0), false), (true, 0, true));

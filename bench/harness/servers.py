@@ -136,22 +136,20 @@ class Vpcedns(Server):
     binary = Path("vpcedns")
 
     def command(self):
-        zones = self.dir / "zones"
-        zones.mkdir()
-        if self.data:
-            # links to the large files, and beside them the small one that changes
-            for file in self.data.toml().iterdir():
-                os.link(file, zones / file.name)
-        return [self.binary, "serve", "--zones", zones, "--listen", f"127.0.0.1:{self.port}", "--forward", "none"]
+        # what changes is in a directory of its own, beside the data that all runs share
+        self.changing = self.dir / "changing"
+        self.changing.mkdir()
+        zones = ["--zones", self.changing] + (["--zones", self.data.toml()] if self.data else [])
+        return [self.binary, "serve", *zones, "--listen", f"127.0.0.1:{self.port}", "--forward", "none"]
 
     def change(self, records, file="changing.toml", number=None):
         """Renames a file of one endpoint into place, whose regional name has these addresses."""
         layout = self.data.layout
         number = layout.shape.endpoints if number is None else number
         cards = [(subnet, address) for (subnet, _), (_, address) in zip(layout.interfaces(number), records)]
-        half = self.dir / "zones" / f".{file}.new"
+        half = self.changing / f".{file}.new"
         half.write_text(data.endpoint_toml(layout, number, cards))
-        half.rename(self.dir / "zones" / file)
+        half.rename(self.changing / file)
 
 
 class Echo(Server):
@@ -160,7 +158,7 @@ class Echo(Server):
     binary = Path("udp_echo")
 
     def command(self):
-        return [self.binary, "--listen", f"127.0.0.1:{self.port}", "--workers", "1"]
+        return [self.binary, f"127.0.0.1:{self.port}", "1"]
 
 
 class Knot(Server):

@@ -39,8 +39,10 @@ def machine():
     return f"{model}, {os.cpu_count()} cores, {memory:.0f} GB, Linux {platform.release()}"
 
 
-def heading(command, root):
+def heading(command, root, busy):
+    """What was run, when, on what; `busy` is the load average before it."""
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=root, capture_output=True, text=True,
                             check=False).stdout.strip()
     return (f"command: {command}\ndate:    {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC\n"
-            f"commit:  {commit}\nmachine: {machine()}\n")
+            f"commit:  {commit}\nmachine: {machine()}\n"
+            f"load:    {busy:.2f} before the run{'; NOT QUIET, the figures are not to be trusted' if busy > 0.5 else ''}\n")

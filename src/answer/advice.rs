@@ -14,7 +14,7 @@ pub fn advice(model: &Model, client: &Client<'_>, name: &Name<'_>) -> Vec<String
     };
     let Some(vpc) = &client.view.vpc else {
         let owner =
-            model.endpoints().find(|e| e.private_dns_enabled && model.service(e).private_names.iter().any(covers));
+            model.endpoints().find(|e| e.private_dns_enabled() && model.service(e).private_names.iter().any(covers));
         return owner
             .map(|e| format!("clients of {} get the addresses of {} for it; this client is in no VPC", e.vpc, e.id))
             .into_iter()
@@ -30,7 +30,7 @@ pub fn advice(model: &Model, client: &Client<'_>, name: &Name<'_>) -> Vec<String
             ));
             continue;
         }
-        if !e.private_dns_enabled {
+        if !e.private_dns_enabled() {
             said.push(format!("set private_dns_enabled = true on {} ({service})", e.id));
         }
         if !e.state.is_served() {
@@ -38,7 +38,7 @@ pub fn advice(model: &Model, client: &Client<'_>, name: &Name<'_>) -> Vec<String
         } else if !e.is_served() {
             said.push(format!("{} ({service}) has no network interface with an address", e.id));
         }
-        if e.inbound_resolver_only {
+        if e.inbound_resolver_only() {
             said.push(format!("set private_dns_only_for_inbound_resolver_endpoint = false on {}", e.id));
         }
         for (attribute, on) in

@@ -11,6 +11,12 @@
 //! | instance names and addresses | `instance.rs` |
 //! | what is nobody's: forwarded, refused, or NXDOMAIN | here |
 
+// no packet can panic (invariant I6)
+#![cfg_attr(
+    not(test),
+    warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice, clippy::unwrap_used)
+)]
+
 mod advice;
 mod decision;
 mod endpoint;

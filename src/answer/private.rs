@@ -61,5 +61,5 @@ pub(super) fn find<'s, T: Trace>(
 /// The endpoint of `claims` that answers; at most one can (the model sees to it).
 fn serving<'s>(ask: &Ask<'s, '_>, claims: &[EndpointId]) -> Option<&'s Endpoint> {
     let model = &ask.snapshot.model;
-    claims.iter().filter_map(|id| model.endpoint(*id)).find(|e| e.is_served() && !e.inbound_resolver_only)
+    claims.iter().filter_map(|id| model.endpoint(*id)).find(|e| e.is_served() && !e.inbound_resolver_only())
 }

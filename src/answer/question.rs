@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::naming::{DnsName, MAX_NAME, write_wire};
+use crate::naming::{DnsName, MAX_LABEL, MAX_NAME, write_wire};
 
 /// RR types that the rules know by name (IANA "Resource Record (RR) TYPEs").
 pub mod rtype {
@@ -58,25 +58,27 @@ impl NameBuf {
         let mut labels = 0usize;
         loop {
             let len = usize::from(*octets.get(at)?);
-            if len > 63 {
-                return None;
-            }
-            let end = at + 1 + len;
-            if end > MAX_NAME {
-                return None;
-            }
-            let (from, to) = (octets.get(at..end)?, self.wire.get_mut(at..end)?);
-            to.copy_from_slice(from);
-            to.make_ascii_lowercase();
             if len == 0 {
-                self.len = end as u8;
-                self.labels = labels as u8;
-                return Some(end);
+                break;
+            }
+            if len > MAX_LABEL {
+                return None;
             }
             *self.starts.get_mut(labels)? = at as u8;
             labels += 1;
-            at = end;
+            at += 1 + len;
+            if at >= MAX_NAME {
+                return None;
+            }
         }
+        let end = at + 1;
+        let name = self.wire.get_mut(..end)?;
+        name.copy_from_slice(octets.get(..end)?);
+        // lengths are at most 63, which is below the letters: all octets can be lowered at once
+        name.make_ascii_lowercase();
+        self.len = end as u8;
+        self.labels = labels as u8;
+        Some(end)
     }
 
     /// The name that was read last.

@@ -41,6 +41,8 @@ pub(super) enum Command {
     Names(NamesArgs),
     /// Say what a client would be answered, and why
     Explain(ExplainArgs),
+    /// Ask a running server whether it is alive; exit 1 if not
+    Health(HealthArgs),
     /// Print shell completions
     #[command(after_help = "Example:\n  vpcedns completions bash > /etc/bash_completion.d/vpcedns")]
     Completions {
@@ -176,6 +178,14 @@ pub(super) struct ExplainArgs {
     /// Print as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:\n  vpcedns health --http 127.0.0.1:8053")]
+pub(super) struct HealthArgs {
+    /// The HTTP address of the server
+    #[arg(long, value_name = "ADDR", env = "VPCEDNS_HTTP")]
+    pub(super) http: SocketAddr,
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

@@ -10,7 +10,7 @@ use crate::reload::Loader;
 
 pub(super) fn run(args: &CheckArgs) -> ExitCode {
     let dirs = super::zones(args.zones.zones.clone());
-    let loaded = Loader::new(dirs.clone()).load(&|_, _| {});
+    let loaded = Loader::new(dirs.clone()).load(&|_, _| {}, &mut |_, _| Vec::new());
     let problems = &loaded.problems;
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
     let exit = if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };

@@ -36,13 +36,9 @@ fn for_people(explanation: &Explanation) -> String {
     let mut lines = vec![format!("{} {} from {}", explanation.name, explanation.rtype, explanation.from)];
     let steps = explanation.steps.iter().enumerate();
     lines.extend(steps.map(|(number, step)| format!("  {}. {step}", number + 1)));
-    lines.push(match &explanation.rcode {
-        Some(rcode) => format!("{rcode}: {}", explanation.reason),
-        None => {
-            let to: Vec<String> = explanation.forwarded_to.iter().map(ToString::to_string).collect();
-            format!("forwarded to {}: {}", to.join(", "), explanation.reason)
-        }
-    });
+    let to: Vec<String> = explanation.forwarded_to.iter().map(ToString::to_string).collect();
+    let outcome = explanation.rcode.clone().unwrap_or_else(|| format!("forwarded to {}", to.join(", ")));
+    lines.push(format!("{outcome}: {}", explanation.reason));
     lines.extend(explanation.answer.iter().map(|record| format!("  {}", line(record))));
     lines.extend(explanation.authority.iter().map(|record| format!("  authority: {}", line(record))));
     if !explanation.advice.is_empty() {

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod explain;
+mod health;
 mod names;
 mod serve;
 
@@ -23,6 +24,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Names(args) => names::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Health(args) => health::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "vpcedns", &mut std::io::stdout());
             ExitCode::SUCCESS
@@ -46,7 +48,7 @@ fn print_problems(problems: &[Problem]) {
 
 /// The model of the given files; `None` if it does not load, which has been printed.
 fn load(args: &ZonesArgs) -> Option<(Model, Vec<Problem>)> {
-    let loaded = Loader::new(zones(args.zones.clone())).load(&|_, _| {});
+    let loaded = Loader::new(zones(args.zones.clone())).load(&|_, _| {}, &mut |_, _| Vec::new());
     if let Some(model) = loaded.model {
         Some((model, loaded.problems))
     } else {

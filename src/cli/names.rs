@@ -100,9 +100,9 @@ impl Row {
                 })
                 .collect(),
             wildcard: text(wildcard),
-            private_dns: endpoint.private_dns_enabled
+            private_dns: endpoint.private_dns_enabled()
                 && endpoint.is_served()
-                && !endpoint.inbound_resolver_only
+                && !endpoint.inbound_resolver_only()
                 && vpc.has_private_dns(),
             private: text(private),
             addresses: all(false),

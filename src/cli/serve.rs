@@ -18,6 +18,7 @@ use super::check::count;
 use super::print_problems;
 use crate::config::{DEFAULT_FILE, DEFAULT_LISTEN, DEFAULT_LOG, Limits, Settings, Upstreams};
 use crate::forward::system::{refuse_own, system_resolvers};
+use crate::model::{Changes, Model};
 use crate::observe::{self, Counters, Status, Views};
 use crate::problem::{At, Place, Problem};
 use crate::reload::watch::{Wake, Watch};
@@ -51,6 +52,10 @@ fn start(flags: Settings, file: Option<&Path>) -> Result<(), Vec<Problem>> {
         limits.set(key, *value).map_err(|what| vec![Problem::error(Place::whole("--limit"), what, "")])?;
     }
     start_log(settings.log.as_deref().unwrap_or(DEFAULT_LOG))?;
+    // each question that waits for an upstream holds a socket
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        warn!("cannot raise the limit of open files: {error}");
+    }
     let runtime = Builder::new_multi_thread().enable_all().thread_name("vpcedns-io").build();
     let runtime =
         runtime.map_err(|e| vec![Problem::error(Place::whole("vpcedns"), format!("cannot start threads: {e}"), "")])?;
@@ -101,7 +106,7 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
     let secret = CookieSecret::new(rand::random());
     let responder = Responder::new(publisher.snapshots().clone(), limits.clone(), secret, counters.clone());
     let mut listeners = Listeners::new(Arc::new(responder), &limits, Handle::current());
-    let problems = listeners.apply(&wanted(&listen, &publisher.snapshots().load()));
+    let problems = listeners.apply(&wanted(&listen, &publisher.snapshots().load().model));
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -143,13 +148,11 @@ fn follow(mut watch: Watch, publisher: &mut Publisher, listeners: &mut Listeners
             Wake::Asked => true,
             Wake::Changed => false,
         };
-        let load = publisher.reload();
-        log(&load, asked);
-        if load.changes.vpcs {
-            for problem in listeners.apply(&wanted(listen, &publisher.snapshots().load())) {
-                error!("{problem}");
-            }
-        }
+        // sockets come first: a model whose listeners cannot be opened is not served
+        let mut open = |model: &Model, changes: &Changes| {
+            if changes.vpcs { listeners.apply(&wanted(listen, model)) } else { Vec::new() }
+        };
+        log(&publisher.reload(&mut open), asked);
     }
 }
 
@@ -177,13 +180,13 @@ fn warn_of(problems: &[Problem]) {
 }
 
 /// The addresses to listen on: those of the settings, and those of VPCs.
-fn wanted(listen: &[SocketAddr], snapshot: &Snapshot) -> Vec<At<SocketAddr>> {
+fn wanted(listen: &[SocketAddr], model: &Model) -> Vec<At<SocketAddr>> {
     let own = listen.iter().map(|address| At::new(*address, Place::whole("--listen")));
     let of_vpc = |vpc: &crate::model::Vpc| {
         let place = Place::whole(format!("listeners of {}", vpc.vpc_id));
         vpc.listeners.iter().map(move |address| At::new(*address, place.clone())).collect::<Vec<_>>()
     };
-    own.chain(snapshot.model.vpcs().into_iter().flat_map(|vpc| of_vpc(vpc))).collect()
+    own.chain(model.vpcs().into_iter().flat_map(|vpc| of_vpc(vpc))).collect()
 }
 
 /// Whom to ask for what is not ours. Ourselves are left out of the system's resolvers, and refused if named.

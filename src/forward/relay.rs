@@ -17,6 +17,8 @@ use crate::forward::query::rcode;
 pub const EDNS_PAYLOAD: u16 = 1232;
 /// Octets of an OPT without options (RFC 6891 6.1.2).
 pub(super) const OPT_LEN: usize = 11;
+/// The option of cookies (RFC 7873 4).
+const COOKIE: u16 = 10;
 /// The option of extended errors (RFC 8914 2).
 const EDE: u16 = 15;
 /// What every client takes (RFC 1035 2.3.4): header, question and OPT must fit into it with all extended errors.
@@ -39,6 +41,8 @@ pub struct Client<'a> {
     pub edns: Option<bool>,
     /// Longest reply in octets.
     pub limit: usize,
+    /// The client's cookie and ours (RFC 7873 5.2.3), for clients that sent one.
+    pub cookie: Option<[u8; 24]>,
     /// An extended error of our own, for clients with EDNS.
     pub ede: Option<Ede<'a>>,
 }
@@ -153,29 +157,32 @@ fn fitting(ends: &[(Record, usize)], room: usize) -> usize {
 fn own_opt(client: &Client<'_>, dnssec_ok: bool, rcode: u16, upstream: Option<&Record>, reply: &[u8]) -> Vec<u8> {
     let mut room = client.limit.min(SMALLEST_LIMIT).saturating_sub(HEADER + client.question.len() + OPT_LEN);
     let mut options = Vec::new();
-    let mut add = |data: &[u8]| {
+    let mut add = |code: u16, data: &[u8]| {
         if data.len() + 4 <= room {
             room -= data.len() + 4;
-            for word in [EDE, data.len() as u16] {
+            for word in [code, data.len() as u16] {
                 options.extend_from_slice(&word.to_be_bytes());
             }
             options.extend_from_slice(data);
         }
     };
+    if let Some(cookie) = client.cookie {
+        add(COOKIE, &cookie);
+    }
     // ours first: it says what the client cannot learn from anybody else
     if let Some(ede) = client.ede {
         let text = (0..=EDE_TEXT).rev().find_map(|len| ede.text.get(..len.min(ede.text.len()))).unwrap_or_default();
-        add(&[&ede.code.to_be_bytes(), text.as_bytes()].concat());
+        add(EDE, &[&ede.code.to_be_bytes(), text.as_bytes()].concat());
     }
     let rdata = upstream.and_then(|opt| reply.get(opt.rdata.clone())).unwrap_or_default();
-    extended_errors(rdata).for_each(&mut add);
+    extended_errors(rdata).for_each(|data| add(EDE, data));
     let mut opt = opt_header(EDNS_PAYLOAD, rcode >> 4, dnssec_ok, options.len() as u16).to_vec();
     opt.append(&mut options);
     opt
 }
 
-/// Longest EXTRA-TEXT of our own: with the longest name, header, question and OPT, it makes 489 octets of 512.
-const EDE_TEXT: usize = 200;
+/// Longest EXTRA-TEXT of our own: with the longest name, header, question, OPT and cookie, it makes 507 octets of 512.
+const EDE_TEXT: usize = 190;
 
 /// The data of the extended errors among EDNS options (RFC 6891 6.1.2); ends at the first that is malformed.
 fn extended_errors(mut options: &[u8]) -> impl Iterator<Item = &[u8]> {

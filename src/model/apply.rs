@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::collections::HashSet;
 
 use super::check::Check;
-use super::endpoint::Endpoint;
+use super::endpoint::{Choices, Endpoint, ServiceIndex};
 use super::input::{EndpointInput, GivenNames, Input, InterfaceInput, Object};
 use super::shards::Spread;
 use super::zone::{HostedZone, Rule, same};
@@ -249,7 +249,7 @@ impl Model {
         added: &[Input],
         changes: &mut Changes,
         check: &mut Check<'_>,
-    ) -> HashSet<u32> {
+    ) -> HashSet<ServiceIndex> {
         let gone = removed.iter().filter_map(|key| if let Key::Service(name) = key { Some(name) } else { None });
         let new = added.iter().filter_map(|input| if let Object::Service(s) = &input.object { Some(s) } else { None });
         let new: Vec<_> = new.collect();
@@ -262,12 +262,12 @@ impl Model {
             if let Ok(service) = crate::naming::resolve(name) {
                 if *self.services.by_index(index) != service {
                     self.services.replace(index, service);
-                    dirty.insert(index.0);
+                    dirty.insert(index);
                 }
             } else {
                 // nothing else says what its names are: no endpoint may come to use it
                 self.services.forget(name);
-                dirty.insert(index.0);
+                dirty.insert(index);
             }
         }
         let removed: HashSet<&Key> = removed.iter().filter(|key| matches!(key, Key::Service(_))).collect();
@@ -291,7 +291,7 @@ impl Model {
                 Some(index) if *self.services.by_index(index) == service => {}
                 Some(index) => {
                     self.services.replace(index, service);
-                    dirty.insert(index.0);
+                    dirty.insert(index);
                 }
                 None => {
                     self.services.intern(service, false);
@@ -357,7 +357,7 @@ impl Model {
         old: &Model,
         removed: &[Key],
         added: &[Input],
-        dirty_services: &HashSet<u32>,
+        dirty_services: &HashSet<ServiceIndex>,
         changes: &mut Changes,
         check: &mut Check<'_>,
     ) {
@@ -371,55 +371,43 @@ impl Model {
         let again = self.to_be_checked_again(old, &gone, &inputs, dirty_services, check);
         inputs.extend(&again);
 
-        let mut new: Vec<Endpoint> = Vec::with_capacity(inputs.len());
-        for input in &inputs {
-            if let Some(endpoint) = check.endpoint(self, old, input) {
-                new.push(endpoint);
-            }
-        }
         let coming: HashSet<EndpointId> = inputs.iter().map(|input| input.vpc_endpoint_id.value).collect();
-        let leaving: Vec<&Endpoint> =
-            gone.iter().filter(|id| !coming.contains(*id)).filter_map(|id| old.endpoint(*id)).collect();
-        let was: Vec<Option<&Endpoint>> = new.iter().map(|endpoint| old.endpoint(endpoint.id)).collect();
-        changes.removed = leaving.len();
-        changes.added = was.iter().filter(|was| was.is_none()).count();
-        // what stayed the same is neither taken out nor put in, except where its service's names changed
-        let differs = |endpoint: &Endpoint, was: Option<&Endpoint>| {
-            was != Some(endpoint) || dirty_services.contains(&endpoint.service.0)
-        };
-        changes.changed = new.iter().zip(&was).filter(|(e, was)| was.is_some() && differs(e, **was)).count();
-        let before: Vec<&Endpoint> = leaving
-            .iter()
-            .copied()
-            .chain(new.iter().zip(&was).filter(|(e, was)| differs(e, **was)).filter_map(|(_, was)| *was))
-            .collect();
-        let after: Vec<&Endpoint> = new.iter().zip(&was).filter(|(e, was)| differs(e, **was)).map(|(e, _)| e).collect();
+        let leaving: Vec<EndpointId> = gone.into_iter().filter(|id| !coming.contains(id)).collect();
+        let mut before: Vec<&Endpoint> = leaving.iter().filter_map(|id| old.endpoint(*id)).collect();
+        let mut after: Vec<Endpoint> = Vec::with_capacity(inputs.len());
+        changes.removed = before.len();
+        for input in &inputs {
+            let Some(endpoint) = check.endpoint(self, old, input) else { continue };
+            match old.endpoint(endpoint.id) {
+                // what stayed the same is neither taken out nor put in, except where its service's names changed
+                Some(was) if *was == endpoint && !dirty_services.contains(&endpoint.service) => continue,
+                Some(was) => {
+                    changes.changed += 1;
+                    before.push(was);
+                }
+                None => changes.added += 1,
+            }
+            after.push(endpoint);
+        }
 
         self.replace_private_names(old, &before, &after, changes, check);
-        let ipv4 = |e: &&Endpoint| {
-            let vpc = e.vpc;
-            e.interfaces.iter().filter_map(move |i| i.ipv4().map(|a| (vpc, a))).collect::<Vec<_>>()
-        };
-        let ipv6 = |e: &&Endpoint| {
-            let vpc = e.vpc;
-            e.interfaces.iter().filter_map(move |i| i.ipv6().map(|a| (vpc, a))).collect::<Vec<_>>()
-        };
-        let ids = |e: &&Endpoint| e.interfaces.iter().map(|i| i.id).collect::<Vec<_>>();
-        for (vpc, address) in self.ipv4.apply(before.iter().flat_map(ipv4), after.iter().flat_map(ipv4)) {
+        let both = || (before.iter().copied(), after.iter());
+        let (out, put) = both();
+        for (vpc, address) in self.ipv4.apply(out.flat_map(Endpoint::ipv4_uses), put.flat_map(Endpoint::ipv4_uses)) {
             check.address_twice(vpc, address.into(), &inputs, old);
         }
-        for (vpc, address) in self.ipv6.apply(before.iter().flat_map(ipv6), after.iter().flat_map(ipv6)) {
+        let (out, put) = both();
+        for (vpc, address) in self.ipv6.apply(out.flat_map(Endpoint::ipv6_uses), put.flat_map(Endpoint::ipv6_uses)) {
             check.address_twice(vpc, address.into(), &inputs, old);
         }
-        for id in self.interfaces.apply(before.iter().flat_map(ids), after.iter().flat_map(ids)) {
+        let (out, put) = both();
+        for id in self.interfaces.apply(out.flat_map(Endpoint::interface_ids), put.flat_map(Endpoint::interface_ids)) {
             check.interface_twice(id, &inputs, old);
         }
         let uses = before.iter().filter(|e| e.is_served()).map(|e| (e.service, false));
         let uses = uses.chain(after.iter().filter(|e| e.is_served()).map(|e| (e.service, true)));
         changes.services |= self.services.count(uses);
-        let gone: Vec<EndpointId> = leaving.iter().map(|e| e.id).collect();
-        let after: Vec<Endpoint> = after.into_iter().cloned().collect();
-        self.endpoints.apply(&gone, after);
+        self.endpoints.apply(&leaving, after);
     }
 
     /// Endpoints that nobody touched, but whose VPC, subnet or service changed, as inputs once more.
@@ -428,7 +416,7 @@ impl Model {
         old: &Model,
         gone: &HashSet<EndpointId>,
         inputs: &[&EndpointInput],
-        dirty_services: &HashSet<u32>,
+        dirty_services: &HashSet<ServiceIndex>,
         check: &Check<'_>,
     ) -> Vec<EndpointInput> {
         if check.dirty_vpcs.is_empty() && check.dirty_subnets.is_empty() && dirty_services.is_empty() {
@@ -439,7 +427,7 @@ impl Model {
             .filter(|e| !gone.contains(&e.id) && !given.contains(&e.id))
             .filter(|e| {
                 check.dirty_vpcs.contains(&e.vpc)
-                    || dirty_services.contains(&e.service.0)
+                    || dirty_services.contains(&e.service)
                     || e.interfaces.iter().any(|i| check.dirty_subnets.contains(&i.subnet))
             })
             .map(|e| {
@@ -452,17 +440,19 @@ impl Model {
     /// An endpoint as a source would have written it.
     fn as_input(&self, e: &Endpoint, place: &Place) -> EndpointInput {
         let service = self.services.by_index(e.service);
+        let given = |choice| e.choices.has(choice);
         EndpointInput {
             vpc_endpoint_id: At::new(e.id, place.clone()),
             vpc_id: At::new(e.vpc, place.clone()),
             service_name: At::new(service.service_name.clone(), place.clone()),
-            private_dns_enabled: e.private_dns_given.then(|| At::new(e.private_dns_enabled, place.clone())),
-            inbound_resolver_only: e.inbound_resolver_only,
+            private_dns_enabled: given(Choices::PRIVATE_DNS_GIVEN)
+                .then(|| At::new(e.private_dns_enabled(), place.clone())),
+            inbound_resolver_only: e.inbound_resolver_only(),
             state: e.state,
             dns_suffix: Some(At::new(e.suffix, place.clone())),
             dns_record_ip_type: e.record_ip_type,
-            private_dns_mode: e.mode,
-            given_names: e.names_given.then(|| GivenNames {
+            private_dns_mode: e.mode(),
+            given_names: given(Choices::NAMES_GIVEN).then(|| GivenNames {
                 base: Some(service.base.clone()),
                 wildcard: service.wildcard,
                 private: Some(service.private_names.clone()),
@@ -484,17 +474,17 @@ impl Model {
         &mut self,
         old: &Model,
         before: &[&Endpoint],
-        after: &[&Endpoint],
+        after: &[Endpoint],
         changes: &mut Changes,
         check: &mut Check<'_>,
     ) {
         let mut coming: Map<VpcId, Vec<PrivateName>> = Map::default();
-        for endpoint in after.iter().filter(|e| e.private_dns_enabled) {
+        for endpoint in after.iter().filter(|e| e.private_dns_enabled()) {
             let names = self.services.by_index(endpoint.service).private_names.iter();
             let claims = names.map(|name| PrivateName { name: name.clone(), endpoint: endpoint.id });
             coming.entry(endpoint.vpc).or_default().extend(claims);
         }
-        for endpoint in before.iter().filter(|e| e.private_dns_enabled) {
+        for endpoint in before.iter().filter(|e| e.private_dns_enabled()) {
             coming.entry(endpoint.vpc).or_default();
         }
         if coming.is_empty() {

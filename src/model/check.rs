@@ -10,9 +10,9 @@ use ipnet::IpNet;
 use std::collections::HashSet;
 
 use super::apply::{Broken, Key};
-use super::endpoint::{Endpoint, Interface, ServiceIndex};
+use super::endpoint::{Choices, Endpoint, Interface, ServiceIndex};
 use super::input::{EndpointInput, ServiceInput, SubnetInput, VpcInput};
-use super::{Map, Model, PrivateName, Subnet, Vpc};
+use super::{Map, Mode, Model, PrivateName, Subnet, Vpc};
 use crate::naming::{self, DnsName, EndpointId, Evidence, InterfaceId, Service, ServiceName, SubnetId, Suffix, VpcId};
 use crate::problem::{At, Place, Problem};
 
@@ -314,11 +314,13 @@ impl<'a> Check<'a> {
             suffix: input.dns_suffix.as_ref().map_or_else(|| Suffix::derive(id), |suffix| suffix.value),
             state: input.state,
             record_ip_type: input.dns_record_ip_type,
-            mode: input.private_dns_mode,
-            private_dns_enabled: wants_private && has_name,
-            private_dns_given: input.private_dns_enabled.is_some(),
-            names_given: input.given_names.is_some(),
-            inbound_resolver_only: input.inbound_resolver_only,
+            choices: Choices::new(&[
+                (Choices::PRIVATE_DNS, wants_private && has_name),
+                (Choices::PRIVATE_DNS_GIVEN, input.private_dns_enabled.is_some()),
+                (Choices::INBOUND_ONLY, input.inbound_resolver_only),
+                (Choices::OVERLAY, input.private_dns_mode == Mode::Overlay),
+                (Choices::NAMES_GIVEN, input.given_names.is_some()),
+            ]),
             service,
             interfaces,
         })
@@ -388,10 +390,24 @@ impl<'a> Check<'a> {
             if let Some(private) = &names.private {
                 service.private_names.clone_from(private);
             }
-            return Some(model.services.intern(service, true));
+            return self.intern(model, input, service, true);
         }
         self.warn_of_unknown_service(input, &service);
-        Some(model.services.intern(service, false))
+        self.intern(model, input, service, false)
+    }
+
+    fn intern(
+        &mut self,
+        model: &mut Model,
+        input: &EndpointInput,
+        service: Service,
+        given: bool,
+    ) -> Option<ServiceIndex> {
+        let index = model.services.intern(service, given);
+        if index.is_none() {
+            self.error(&input.service_name.place, "there are more than 16,777,216 different services", "");
+        }
+        index
     }
 
     fn warn_of_unknown_service(&mut self, input: &EndpointInput, service: &Service) {
@@ -530,7 +546,7 @@ impl<'a> Check<'a> {
         vpc: VpcId,
         names: &[PrivateName],
         is_over: &dyn Fn(EndpointId) -> bool,
-        after: &[&Endpoint],
+        after: &[Endpoint],
     ) {
         let live: Vec<&PrivateName> = names.iter().filter(|claim| !is_over(claim.endpoint)).collect();
         for pair in live.windows(2) {

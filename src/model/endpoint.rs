@@ -1,13 +1,27 @@
-//! Endpoints as the model keeps them: 56 octets, and 32 for each interface.
+//! Endpoints as the model keeps them: 48 octets, and 32 for each interface.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Mode, RecordIpType, State};
 use crate::naming::{EndpointId, InterfaceId, SubnetId, Suffix, VpcId};
 
-/// Which service of the model an endpoint leads to: a place in `Model`'s table of services.
+/// Which service of the model an endpoint leads to: a place in `Model`'s table of services. Three octets, as there are
+/// far fewer services than 16 million, and an endpoint has three to spare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct ServiceIndex(pub(super) u32);
+pub(crate) struct ServiceIndex([u8; 3]);
+
+impl ServiceIndex {
+    /// `None` past the last number.
+    pub(super) fn new(number: usize) -> Option<Self> {
+        let [high, a, b, c] = u32::try_from(number).ok()?.to_be_bytes();
+        (high == 0).then_some(Self([a, b, c]))
+    }
+
+    pub(super) fn number(self) -> usize {
+        let [a, b, c] = self.0;
+        u32::from_be_bytes([0, a, b, c]) as usize
+    }
+}
 
 /// Which availability zone: a place in `Model`'s table of zone names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,19 +40,33 @@ pub struct Endpoint {
     pub state: State,
     /// Which address records its names have.
     pub record_ip_type: RecordIpType,
-    /// What happens to unknown names below its private names.
-    pub mode: Mode,
-    /// Whether private DNS is on.
-    pub private_dns_enabled: bool,
-    /// Whether the source says so, or EC2's default does: on where the service has a private name.
-    pub(super) private_dns_given: bool,
-    /// Whether the source gave its names, or the catalogue did.
-    pub(super) names_given: bool,
-    /// Whether its private names are only for queries that enter by an inbound resolver endpoint.
-    pub inbound_resolver_only: bool,
+    pub(super) choices: Choices,
     pub(crate) service: ServiceIndex,
     /// Its network interfaces, in the order of the source.
     pub interfaces: Box<[Interface]>,
+}
+
+/// What an endpoint's source chose, an octet in all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Choices(u8);
+
+impl Choices {
+    pub(super) const PRIVATE_DNS: u8 = 1;
+    /// The source says whether private DNS is on; else EC2's default holds: on where the service has a private name.
+    pub(super) const PRIVATE_DNS_GIVEN: u8 = 2;
+    pub(super) const INBOUND_ONLY: u8 = 4;
+    /// Unknown names below its private names fall through ([`Mode::Overlay`]).
+    pub(super) const OVERLAY: u8 = 8;
+    /// Its names came with the endpoint, and not by its service's name.
+    pub(super) const NAMES_GIVEN: u8 = 16;
+
+    pub(super) fn new(made: &[(u8, bool)]) -> Self {
+        Self(made.iter().filter(|(_, made)| *made).fold(0, |bits, (bit, _)| bits | bit))
+    }
+
+    pub(super) fn has(self, bit: u8) -> bool {
+        self.0 & bit != 0
+    }
 }
 
 /// A network interface of an endpoint.
@@ -82,9 +110,39 @@ impl Interface {
 }
 
 impl Endpoint {
+    /// Whether private DNS is on.
+    pub fn private_dns_enabled(&self) -> bool {
+        self.choices.has(Choices::PRIVATE_DNS)
+    }
+
+    /// Whether its private names are only for queries that enter by an inbound resolver endpoint.
+    pub fn inbound_resolver_only(&self) -> bool {
+        self.choices.has(Choices::INBOUND_ONLY)
+    }
+
+    /// What happens to unknown names below its private names.
+    pub fn mode(&self) -> Mode {
+        if self.choices.has(Choices::OVERLAY) { Mode::Overlay } else { Mode::Apex }
+    }
+
     /// Whether it answers: its state is a serving one and it has an address.
     pub fn is_served(&self) -> bool {
         self.state.is_served() && self.interfaces.iter().any(|i| i.addresses().next().is_some())
+    }
+
+    /// Its IPv4 addresses, with the VPC in which each can be used once.
+    pub(super) fn ipv4_uses(&self) -> impl Iterator<Item = (VpcId, Ipv4Addr)> {
+        self.interfaces.iter().filter_map(|i| i.ipv4().map(|address| (self.vpc, address)))
+    }
+
+    /// Its IPv6 addresses, with the VPC in which each can be used once.
+    pub(super) fn ipv6_uses(&self) -> impl Iterator<Item = (VpcId, Ipv6Addr)> {
+        self.interfaces.iter().filter_map(|i| i.ipv6().map(|address| (self.vpc, address)))
+    }
+
+    /// The ids of its interfaces.
+    pub(super) fn interface_ids(&self) -> impl Iterator<Item = InterfaceId> {
+        self.interfaces.iter().map(|i| i.id)
     }
 
     /// Whether its names have A records.
@@ -109,7 +167,7 @@ mod tests {
     /// The arithmetic of ARCHITECTURE.md "Bytes per endpoint".
     #[test]
     fn sizes_are_as_designed() {
-        assert_eq!(size_of::<Endpoint>(), 56);
+        assert_eq!(size_of::<Endpoint>(), 48);
         assert_eq!(size_of::<Interface>(), 32);
     }
 }

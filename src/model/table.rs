@@ -16,7 +16,7 @@ pub(super) struct Services(Arc<ServiceTable>);
 #[derive(Clone, Default)]
 struct ServiceTable {
     by_number: Vec<(Arc<Service>, u32)>,
-    by_key: Map<ServiceKey, u32>,
+    by_key: Map<ServiceKey, ServiceIndex>,
 }
 
 impl Services {
@@ -24,27 +24,29 @@ impl Services {
         // an index is only made by `intern` of this table or of an ancestor, and tables only grow
         self.0
             .by_number
-            .get(index.0 as usize)
+            .get(index.number())
             .map_or_else(|| unreachable!("a service index of another table"), |(s, _)| s)
     }
 
     /// The number of a service as its name alone says it, if an endpoint or a source has used it.
     pub(super) fn find(&self, name: &ServiceName) -> Option<ServiceIndex> {
-        self.0.by_key.get(&(name.clone(), None)).copied().map(ServiceIndex)
+        self.0.by_key.get(&(name.clone(), None)).copied()
     }
 
     /// The number of `service`; `given` says that its names came with an endpoint and not by its name.
-    pub(super) fn intern(&mut self, service: Service, given: bool) -> ServiceIndex {
+    ///
+    /// `None` if there are too many.
+    pub(super) fn intern(&mut self, service: Service, given: bool) -> Option<ServiceIndex> {
         let names = given.then(|| (service.base.clone(), service.wildcard, service.private_names.clone()));
         let key = (service.service_name.clone(), names);
-        if let Some(&number) = self.0.by_key.get(&key) {
-            return ServiceIndex(number);
+        if let Some(&index) = self.0.by_key.get(&key) {
+            return Some(index);
         }
+        let index = ServiceIndex::new(self.0.by_number.len())?;
         let table = Arc::make_mut(&mut self.0);
-        let number = table.by_number.len() as u32;
         table.by_number.push((Arc::new(service), 0));
-        table.by_key.insert(key, number);
-        ServiceIndex(number)
+        table.by_key.insert(key, index);
+        Some(index)
     }
 
     /// Lets go of what a source said of a service: the number stays, but no name leads to it.
@@ -54,7 +56,7 @@ impl Services {
 
     /// Gives a number other names.
     pub(super) fn replace(&mut self, index: ServiceIndex, service: Service) {
-        if let Some(entry) = Arc::make_mut(&mut self.0).by_number.get_mut(index.0 as usize) {
+        if let Some(entry) = Arc::make_mut(&mut self.0).by_number.get_mut(index.number()) {
             entry.0 = Arc::new(service);
         }
     }
@@ -68,7 +70,7 @@ impl Services {
         let table = Arc::make_mut(&mut self.0);
         let before: Vec<bool> = table.by_number.iter().map(|(_, uses)| *uses > 0).collect();
         for (index, up) in changes {
-            if let Some((_, uses)) = table.by_number.get_mut(index.0 as usize) {
+            if let Some((_, uses)) = table.by_number.get_mut(index.number()) {
                 *uses = if up { *uses + 1 } else { uses.saturating_sub(1) };
             }
         }

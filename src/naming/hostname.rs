@@ -45,7 +45,7 @@ impl Suffix {
 
     fn parse(bytes: &[u8]) -> Option<Self> {
         let suffix: [u8; 8] = bytes.try_into().ok()?;
-        suffix.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()).then_some(Self(suffix))
+        suffix.iter().fold(true, |good, b| good & (b.is_ascii_lowercase() | b.is_ascii_digit())).then_some(Self(suffix))
     }
 }
 

@@ -11,25 +11,33 @@ struct Digits([u8; 9]);
 
 const LONG: u8 = 0x10;
 
+/// The value of each octet as a lower-case hex digit; `NO_DIGIT` for those that are none.
+const HEX: [u8; 256] = {
+    let mut table = [NO_DIGIT; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        table[b"0123456789abcdef"[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    table
+};
+const NO_DIGIT: u8 = 0x80;
+
 impl Digits {
+    /// This is on the path of every question for an endpoint's name: one table look-up a digit, one test in all.
     fn parse(hex: &[u8]) -> Option<Self> {
-        if hex.len() != 8 && hex.len() != 17 {
-            return None;
-        }
-        let mut value: u128 = 0;
-        for &digit in hex {
-            let digit = match digit {
-                b'0'..=b'9' => digit - b'0',
-                b'a'..=b'f' => digit - b'a' + 10,
-                _ => return None,
-            };
-            value = (value << 4) | u128::from(digit);
-        }
-        let [_, _, _, _, _, _, _, mut digits @ ..] = value.to_be_bytes();
-        if hex.len() == 17 {
-            digits[0] |= LONG;
-        }
-        Some(Self(digits))
+        let (top, rest) = match hex {
+            [top, rest @ ..] if rest.len() == 16 => (HEX[usize::from(*top)] | LONG, rest),
+            rest if rest.len() == 8 => (0, rest),
+            _ => return None,
+        };
+        let (low, wrong) = rest.iter().fold((0u64, top & NO_DIGIT), |(low, wrong), &octet| {
+            let digit = HEX[usize::from(octet)];
+            (low << 4 | u64::from(digit & 0x0f), wrong | digit)
+        });
+        let mut digits = [top; 9];
+        digits[1..].copy_from_slice(&low.to_be_bytes());
+        (wrong & NO_DIGIT == 0).then_some(Self(digits))
     }
 
     fn fmt(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

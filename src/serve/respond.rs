@@ -1,7 +1,7 @@
 //! One packet to its reply, the same for every transport (invariant I4).
 
 use std::cell::Cell;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ use crate::config::Limits;
 use crate::forward::Forwarder;
 use crate::observe::{Counters, Tally};
 use crate::snapshot::Snapshot;
-use crate::wire::{CookieSecret, Frame, HEADER, MIN_UDP, Packet, Query, encode, encode_error, parse};
+use crate::wire::{ClientCookie, CookieSecret, Frame, HEADER, MIN_UDP, Packet, Query, encode, encode_error, parse};
 
 /// How a packet came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +89,16 @@ impl Responder {
         }
     }
 
+    /// The client's cookie and a fresh one of ours, as they go into a reply (RFC 7873 5.2.3).
+    pub(super) fn cookie(&self, client: ClientCookie, peer: IpAddr) -> [u8; 24] {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as u32;
+        let mut cookie = [0; 24];
+        let (front, back) = cookie.split_at_mut(client.0.len());
+        front.copy_from_slice(&client.0);
+        back.copy_from_slice(&self.secret.server_cookie(client, peer, now));
+        cookie
+    }
+
     /// The snapshot that is being served.
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshots.load_full()
@@ -104,13 +114,7 @@ impl Responder {
         let mut name = NameBuf::default();
         let Packet::Query(query) = parse(incoming.packet, &mut name) else { return None };
         self.counters.tally().overloaded();
-        Some(super::slow::failure(
-            &query,
-            &self.limits,
-            incoming.transport,
-            0,
-            "too many questions wait for an upstream",
-        ))
+        Some(super::slow::failure(&query, self, incoming, 0, "too many questions wait for an upstream"))
     }
 }
 

@@ -7,9 +7,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::respond::{Incoming, Responder, Transport, reply_limit};
+use super::respond::{Incoming, Responder, reply_limit};
 use crate::answer::{Decision, Forward, NameBuf, NoTrace, Part, Question, Rcode, Reason, Reply, answer};
-use crate::config::Limits;
 use crate::forward::chain::{Prefix, cname_targets, cut_after};
 use crate::forward::compose::compose;
 use crate::forward::message::{Message, flag};
@@ -94,7 +93,7 @@ impl Asked<'_> {
             negative.then_some(forward.reason).filter(|reason| !matches!(reason, Reason::Upstream | Reason::Rule(_)));
         let why = why.map(|reason| reason.to_string());
         let ede = why.as_deref().map(|text| Ede { code: OTHER, text });
-        relay(&composed, &relay_client(self.query, &self.responder.limits, self.incoming.transport, ede)).ok()
+        relay(&composed, &relay_client(self.query, self.responder, self.incoming, ede)).ok()
     }
 
     /// Where an upstream's aliases lead to a private name of this client: the records up to there, and our answer.
@@ -123,7 +122,7 @@ impl Asked<'_> {
         let bare = self.bare(question, octets, reply);
         let why = reply.reason.to_string();
         let ede = reply.answer.is_none().then_some(Ede { code: reply.reason.info_code(), text: &why });
-        let client = relay_client(self.query, &self.responder.limits, self.incoming.transport, ede);
+        let client = relay_client(self.query, self.responder, self.incoming, ede);
         relay(&bare, &client).unwrap_or_else(|_| self.fail(OTHER, "internal error"))
     }
 
@@ -146,7 +145,7 @@ impl Asked<'_> {
     }
 
     fn fail(&self, code: u16, text: &str) -> Vec<u8> {
-        failure(self.query, &self.responder.limits, self.incoming.transport, code, text)
+        failure(self.query, self.responder, self.incoming, code, text)
     }
 }
 
@@ -160,7 +159,8 @@ fn encode_chain(parts: &[Part<'_>]) -> Prefix {
     Prefix { records: out, count }
 }
 
-fn relay_client<'a>(query: &Query<'a>, limits: &Limits, transport: Transport, ede: Option<Ede<'a>>) -> Client<'a> {
+fn relay_client<'a>(query: &Query<'a>, server: &Responder, incoming: Incoming<'_>, ede: Option<Ede<'a>>) -> Client<'a> {
+    let limits = &server.limits;
     Client {
         id: query.id,
         question: query.question_octets,
@@ -168,20 +168,21 @@ fn relay_client<'a>(query: &Query<'a>, limits: &Limits, transport: Transport, ed
         checking_disabled: query.checking_disabled,
         keep_authoritative: false,
         edns: query.edns.map(|edns| edns.dnssec_ok),
-        limit: reply_limit(query, transport, limits),
+        limit: reply_limit(query, incoming.transport, limits),
+        cookie: query.edns.and_then(|edns| edns.cookie).map(|cookie| server.cookie(cookie, incoming.peer.ip())),
         ede,
     }
 }
 
 /// SERVFAIL with the reason (RFC 8914).
-pub(super) fn failure(query: &Query<'_>, limits: &Limits, transport: Transport, code: u16, text: &str) -> Vec<u8> {
+pub(super) fn failure(query: &Query<'_>, server: &Responder, incoming: Incoming<'_>, code: u16, text: &str) -> Vec<u8> {
     let mut bare = vec![0; HEADER];
     bare.extend_from_slice(query.question_octets);
     let flags = flag::QR | flag::RA | Rcode::ServFail as u16;
     for (to, field) in bare.chunks_exact_mut(2).zip([0, flags, 1, 0, 0, 0]) {
         to.copy_from_slice(&field.to_be_bytes());
     }
-    let client = relay_client(query, limits, transport, Some(Ede { code, text }));
+    let client = relay_client(query, server, incoming, Some(Ede { code, text }));
     // a header and the client's own question are always well formed, and always fit
     relay(&bare, &client).unwrap_or(bare)
 }

@@ -150,6 +150,6 @@ impl PrivateZone {
     pub fn mode(&self, model: &Model) -> Mode {
         let served = |id: &&EndpointId| model.endpoint(**id).is_some_and(crate::model::Endpoint::is_served);
         let first = self.exact.iter().chain(&self.wildcard).find(served);
-        first.and_then(|id| model.endpoint(*id)).map_or(Mode::Apex, |endpoint| endpoint.mode)
+        first.and_then(|id| model.endpoint(*id)).map_or(Mode::Apex, crate::model::Endpoint::mode)
     }
 }

@@ -147,22 +147,18 @@ fn begin(writer: &mut Writer<'_>, query: &Query<'_>, rcode: Rcode, aa: bool) -> 
     writer.put(&header) && writer.put(query.question_octets)
 }
 
-/// The owner of a part: a pointer to the question, or the name in full.
-fn put_owner(writer: &mut Writer<'_>, owner: Option<&DnsName>) -> bool {
-    match owner {
-        None => writer.put_u16(0xc000 | HEADER as u16),
-        Some(name) => writer.put(name.wire()),
-    }
-}
-
-/// One record; all of it or nothing.
+/// One record, its owner a pointer to the question or a name in full; all of it or nothing.
 fn put_record(writer: &mut Writer<'_>, owner: Option<&DnsName>, rtype: u16, ttl: u32, data: &[u8]) -> bool {
     let Ok(length) = u16::try_from(data.len()) else { return false };
     let [t0, t1] = rtype.to_be_bytes();
     let [c0, c1] = CLASS_IN.to_be_bytes();
     let [s0, s1, s2, s3] = ttl.to_be_bytes();
     let [l0, l1] = length.to_be_bytes();
-    put_owner(writer, owner) && writer.put(&[t0, t1, c0, c1, s0, s1, s2, s3, l0, l1]) && writer.put(data)
+    let head = match owner {
+        None => writer.put(&[0xc0, HEADER as u8, t0, t1, c0, c1, s0, s1, s2, s3, l0, l1]),
+        Some(name) => writer.put(name.wire()) && writer.put(&[t0, t1, c0, c1, s0, s1, s2, s3, l0, l1]),
+    };
+    head && writer.put(data)
 }
 
 /// A record set; all of it or, with nothing written, `None` (RFC 2181 9).
@@ -294,7 +290,7 @@ impl Opt {
             }
         }
         if let Some(reason) = reason {
-            put_extended_error(writer, reason);
+            put_extended_error(writer, rcode, reason);
         }
         let length = (writer.len() - options) as u16;
         writer.patch_u16(start + 9, length);
@@ -302,11 +298,14 @@ impl Opt {
     }
 }
 
-fn put_extended_error(writer: &mut Writer<'_>, reason: Reason<'_>) {
+fn put_extended_error(writer: &mut Writer<'_>, rcode: Rcode, reason: Reason<'_>) {
     let before = writer.len();
     let mut text = Text { octets: [0; MAX_TEXT], len: 0 };
     // a text that is too long is cut, which is no error
-    let _ = write!(text, "{reason}");
+    let _ = match rcode {
+        Rcode::NoError => write!(text, "{reason}: no records of this type"),
+        _ => write!(text, "{reason}"),
+    };
     let text = text.octets.get(..text.len).unwrap_or_default();
     let length = text.len() as u16 + 2;
     if !(writer.put_u16(EDE) && writer.put_u16(length) && writer.put_u16(reason.info_code()) && writer.put(text)) {

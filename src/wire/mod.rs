@@ -10,6 +10,12 @@
 //! | 8482 | minimal ANY | `answer` |
 //! | 8914 | extended errors | `encode.rs` |
 
+// no packet can panic (invariant I6)
+#![cfg_attr(
+    not(test),
+    warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice, clippy::unwrap_used)
+)]
+
 mod cookie;
 mod encode;
 mod parse;

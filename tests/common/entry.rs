@@ -112,6 +112,7 @@ pub fn relay(reply: &[u8]) {
             checking_disabled: false,
             keep_authoritative: false,
             edns,
+            cookie: edns.map(|_| [9; 24]),
             limit,
             ede,
         };

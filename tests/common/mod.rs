@@ -3,6 +3,7 @@
 //! Answers are read off the wire by hickory-proto, so that each of them is a test of the encoder too.
 #![allow(dead_code, unreachable_pub)] // each test crate uses its own part of this, and none is a library
 
+pub mod dir;
 pub mod entry;
 pub mod random;
 
@@ -47,7 +48,7 @@ pub fn model(toml: &str) -> Model {
 
 /// Problems as people see them.
 pub fn lines(problems: &[Problem]) -> String {
-    problems.iter().map(|problem| format!("{problem}\n")).collect()
+    problems.iter().map(|problem| format!("{problem}\n")).collect::<Vec<_>>().concat()
 }
 
 /// A policy with an upstream.

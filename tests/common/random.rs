@@ -226,7 +226,8 @@ impl AnyWorld {
                 .filter(|bit| zone.records >> bit & 1 == 1)
                 .filter_map(|bit| record(bit, domain, &there))
                 .map(|record| format!("  {record},\n"))
-                .collect();
+                .collect::<Vec<_>>()
+                .concat();
             out.push(format!(
                 "[[hosted_zone]]\nname = \"{domain}\"\n{ids}\nprivate_dns_mode = \"{mode}\"\nrecords = [\n{records}]\n"
             ));

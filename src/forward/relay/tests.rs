@@ -20,6 +20,7 @@ fn client() -> Client<'static> {
         checking_disabled: false,
         keep_authoritative: false,
         edns: Some(true),
+        cookie: None,
         limit: 65_535,
         ede: None,
     }
@@ -136,20 +137,24 @@ fn edns_is_ours_wherever_the_upstream_had_it() {
 }
 
 #[test]
-fn our_extended_error_comes_first_and_always_fits() {
+fn our_cookie_and_extended_error_come_first_and_always_fit() {
     let longest =
         [&[&[63][..], &[b'a'; 63]].concat().repeat(3)[..], &[61], &[b'a'; 61], b"\x00\x00\x01\x00\x01"].concat();
     assert_eq!(longest.len(), 255 + 4);
     let text = "ü".repeat(300);
-    let client = Client { question: &longest, limit: 512, ede: Some(Ede { code: 23, text: &text }), ..client() };
+    let ede = Some(Ede { code: 23, text: &text });
+    let client = Client { question: &longest, limit: 512, cookie: Some([7; 24]), ede, ..client() };
     let bare_error = b"\0\x01\x80\x02\0\0\0\0\0\0\0\0";
     let got = relayed(bare_error, &client);
     assert_eq!(got.metadata.response_code, ResponseCode::ServFail);
     assert_eq!(got.queries.len(), 1, "the question is there even if the upstream left it out");
     let edns = got.edns.unwrap();
-    let Some((_, EdnsOption::Unknown(15, data))) = edns.options().as_ref().first() else { panic!("{edns:?}") };
+    let [(_, EdnsOption::Unknown(10, cookie)), (_, EdnsOption::Unknown(15, data))] = edns.options().as_ref() else {
+        panic!("{edns:?}")
+    };
+    assert_eq!(cookie, &[7; 24]);
     assert_eq!(data[..2], [0, 23]);
-    assert_eq!(std::str::from_utf8(&data[2..]).unwrap(), "ü".repeat(100));
+    assert_eq!(std::str::from_utf8(&data[2..]).unwrap(), "ü".repeat(95));
 }
 
 #[test]
