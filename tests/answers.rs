@@ -95,6 +95,8 @@ from 10.1.0.5 foo.ec2.us-east-1.amazonaws.com A
   NXDOMAIN | authority ec2.us-east-1.amazonaws.com 60 SOA | below the private name ec2.us-east-1.amazonaws.com: not forwarded
 from 10.1.0.5 foo.bar.ec2.us-east-1.amazonaws.com AAAA
   NXDOMAIN | authority ec2.us-east-1.amazonaws.com 60 SOA | below the private name ec2.us-east-1.amazonaws.com: not forwarded
+from 10.1.0.5 a.b.c.d.e.f.g.h.ec2.us-east-1.amazonaws.com A
+  NXDOMAIN | authority ec2.us-east-1.amazonaws.com 60 SOA | below the private name ec2.us-east-1.amazonaws.com: not forwarded
 from 10.1.0.5 *.ec2.us-east-1.amazonaws.com A
   NXDOMAIN | authority ec2.us-east-1.amazonaws.com 60 SOA | below the private name ec2.us-east-1.amazonaws.com: not forwarded
 from 10.1.0.5 foo.EC2.us-east-1.amazonaws.com SOA

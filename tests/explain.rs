@@ -115,7 +115,8 @@ proptest! {
                     Authority::HostedZone(zone) => zone.mode == Mode::Overlay,
                     _ => continue,
                 };
-                for name in [entry.name.to_string(), format!("{label}.{}", entry.name)] {
+                let deep = format!("{label}.a.b.c.d.{}", entry.name);
+                for name in [entry.name.to_string(), format!("{label}.{}", entry.name), deep] {
                     let name: DnsName = name.parse().unwrap();
                     let deeper = |other: &DnsName| name.is_at_or_below(other) && other.label_count() > entry.name.label_count();
                     let at_apex = name == entry.name;

@@ -593,7 +593,7 @@ fn server_cookies_are_those_of_rfc_9018() {
 /// The reply over UDP without EDNS, with EDNS of a size, and over TCP: sizes, TC and what is left.
 #[test]
 fn what_does_not_fit_is_left_out_as_whole_sets() {
-    let reply = |name: &str, rtype: u16, edns: Option<u16>, stream: bool| {
+    let reply_with = |name: &str, rtype: u16, edns: Option<u16>, cookie: Option<Vec<u8>>, stream: bool| {
         let asked = Asked {
             id: 1,
             name: wire_name(name),
@@ -601,7 +601,7 @@ fn what_does_not_fit_is_left_out_as_whole_sets() {
             rd: true,
             cd: false,
             ad: false,
-            edns: edns.map(|payload| AskedEdns { payload, dnssec_ok: false, cookie: None, other: None }),
+            edns: edns.map(|payload| AskedEdns { payload, dnssec_ok: false, cookie: cookie.clone(), other: None }),
             peer: "10.1.0.5".parse().unwrap(),
             stream,
             aa: false,
@@ -630,6 +630,7 @@ fn what_does_not_fit_is_left_out_as_whole_sets() {
         let message = Message::from_vec(&out[..len]).unwrap();
         (message.metadata.truncation, message.answers.len(), message.edns.is_some())
     };
+    let reply = |name: &str, rtype: u16, edns, stream: bool| reply_with(name, rtype, edns, None, stream);
     // six strings of 100 octets: too much for 512, and little enough for 1232
     assert_eq!(reply("some.corp.example", TXT, None, false), (true, 0, false));
     assert_eq!(reply("some.corp.example", TXT, Some(0), false), (true, 0, true));
@@ -641,4 +642,15 @@ fn what_does_not_fit_is_left_out_as_whole_sets() {
     // the alias fits, its target does not
     assert_eq!(reply("huge.corp.example", TXT, Some(1232), false), (true, 1, true));
     assert_eq!(reply("huge.corp.example", TXT, Some(1232), true), (false, 13, true));
+    // octet by octet around the size of the answer: the OPT is never what has to go (RFC 6891 7)
+    let mut whole = 0;
+    for payload in 600..900 {
+        for cookie in [None, Some(vec![7; 8])] {
+            let (truncated, answers, opt) = reply_with("some.corp.example", TXT, Some(payload), cookie, false);
+            assert!(opt, "no OPT at {payload}");
+            assert_eq!(answers, if truncated { 0 } else { 6 }, "{payload}");
+            whole += u16::from(!truncated);
+        }
+    }
+    assert!((100..500).contains(&whole), "the sizes go from too small to large enough: {whole}");
 }
