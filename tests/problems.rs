@@ -619,6 +619,48 @@ z.toml:1: error: the vpc ID 'vpc-00000002' does not exist
     );
 }
 
+/// The same for an endpoint out of the AWS CLI's output, whose names came with it and are not those of its service.
+#[test]
+fn changes_of_a_service_are_checked_against_endpoints_with_names_of_their_own() {
+    let json = r#"[{"Vpcs": [{"VpcId": "vpc-00000001", "CidrBlock": "10.1.0.0/16"}]},
+{"VpcId": "vpc-00000001", "EnableDnsHostnames": {"Value": true}},
+{"VpcId": "vpc-00000001", "EnableDnsSupport": {"Value": true}},
+{"Subnets": [{"SubnetId": "subnet-0000010a", "VpcId": "vpc-00000001", "AvailabilityZone": "us-east-1a", "CidrBlock": "10.1.1.0/24"}]},
+{"NetworkInterfaces": [{"NetworkInterfaceId": "eni-00000001", "SubnetId": "subnet-0000010a", "PrivateIpAddress": "10.1.1.17"}]},
+{"VpcEndpoints": [{"VpcEndpointId": "vpce-0000000a", "VpcEndpointType": "Interface", "VpcId": "vpc-00000001", "State": "available",
+ "ServiceName": "com.amazonaws.us-east-1.ec2", "NetworkInterfaceIds": ["eni-00000001"], "PrivateDnsEnabled": true, "DnsEntries": [
+  {"DnsName": "vpce-0000000a-aaaaaaaa.ec2.us-east-1.vpce.amazonaws.com"}, {"DnsName": "ec2.us-east-1.amazonaws.com"}]}]}]"#;
+    let service = |zone: &str| {
+        format!(
+            "[[vpc_endpoint_service]]\nservice_name = \"com.amazonaws.us-east-1.ec2\"\navailability_zones = [\"{zone}\"]\n"
+        )
+    };
+    let (good, bad) = (service("us-east-1a"), service("us-east-1b"));
+    refused(
+        &[("e.json", json), ("s.toml", &bad)],
+        "
+e.json:5:75: error: The VPC endpoint service com.amazonaws.us-east-1.ec2 does not support the availability zone of the subnet: subnet-0000010a.
+  hint: it is in us-east-1a; the service is offered in us-east-1b
+",
+    );
+    refused_later(
+        &[("e.json", json), ("s.toml", &good)],
+        &[("e.json", json), ("s.toml", &bad)],
+        "
+e.json:6: error: The VPC endpoint service com.amazonaws.us-east-1.ec2 does not support the availability zone of the subnet: subnet-0000010a.
+  hint: it is in us-east-1a; the service is offered in us-east-1b
+",
+    );
+    refused_later(
+        &[("e.json", json)],
+        &[("e.json", json), ("s.toml", &bad)],
+        "
+e.json:6: error: The VPC endpoint service com.amazonaws.us-east-1.ec2 does not support the availability zone of the subnet: subnet-0000010a.
+  hint: it is in us-east-1a; the service is offered in us-east-1b
+",
+    );
+}
+
 #[test]
 fn an_endpoint_never_moves() {
     let network = network();

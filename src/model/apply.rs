@@ -294,10 +294,12 @@ impl Model {
                     dirty.insert(index);
                 }
                 None => {
+                    check.changed_services.insert(name.value.clone());
                     self.services.intern(service, false);
                 }
             }
         }
+        check.changed_services.extend(dirty.iter().map(|index| self.services.by_index(*index).service_name.clone()));
         changes.others += dirty.len();
         changes.services = !dirty.is_empty();
         dirty
@@ -368,7 +370,7 @@ impl Model {
             .filter_map(|input| if let Object::Endpoint(endpoint) = &input.object { Some(endpoint) } else { None })
             .collect();
         check.endpoints_once(old, &gone, &inputs);
-        let again = self.to_be_checked_again(old, &gone, &inputs, dirty_services, check);
+        let again = self.to_be_checked_again(old, &gone, &inputs, check);
         inputs.extend(&again);
 
         let coming: HashSet<EndpointId> = inputs.iter().map(|input| input.vpc_endpoint_id.value).collect();
@@ -416,10 +418,9 @@ impl Model {
         old: &Model,
         gone: &HashSet<EndpointId>,
         inputs: &[&EndpointInput],
-        dirty_services: &HashSet<ServiceIndex>,
         check: &Check<'_>,
     ) -> Vec<EndpointInput> {
-        if check.dirty_vpcs.is_empty() && check.dirty_subnets.is_empty() && dirty_services.is_empty() {
+        if check.dirty_vpcs.is_empty() && check.dirty_subnets.is_empty() && check.changed_services.is_empty() {
             return Vec::new();
         }
         let given: HashSet<EndpointId> = inputs.iter().map(|input| input.vpc_endpoint_id.value).collect();
@@ -427,7 +428,9 @@ impl Model {
             .filter(|e| !gone.contains(&e.id) && !given.contains(&e.id))
             .filter(|e| {
                 check.dirty_vpcs.contains(&e.vpc)
-                    || dirty_services.contains(&e.service)
+                    // by name: an endpoint that came with names of its own has an entry of its own in the table
+                    || (!check.changed_services.is_empty()
+                        && check.changed_services.contains(&old.service(e).service_name))
                     || e.interfaces.iter().any(|i| check.dirty_subnets.contains(&i.subnet))
             })
             .map(|e| {

@@ -24,6 +24,8 @@ pub(super) struct Check<'a> {
     pub(super) dirty_subnets: HashSet<SubnetId>,
     /// VPCs in which endpoints with private names came, went or changed.
     pub(super) touched_claims: HashSet<VpcId>,
+    /// Services that are described for the first time, otherwise, or no more.
+    pub(super) changed_services: HashSet<ServiceName>,
     /// Services that a source described and describes no more.
     pub(super) undeclared: HashSet<ServiceName>,
     broken: &'a Broken,
@@ -39,6 +41,7 @@ impl<'a> Check<'a> {
             dirty_vpcs: HashSet::new(),
             dirty_subnets: HashSet::new(),
             touched_claims: HashSet::new(),
+            changed_services: HashSet::new(),
             undeclared: HashSet::new(),
             broken,
             warned_services: HashSet::new(),

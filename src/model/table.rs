@@ -40,6 +40,10 @@ impl Services {
         let names = given.then(|| (service.base.clone(), service.wildcard, service.private_names.clone()));
         let key = (service.service_name.clone(), names);
         if let Some(&index) = self.0.by_key.get(&key) {
+            // the names are the same; where it is offered may not be
+            if *self.by_index(index) != service {
+                self.replace(index, service);
+            }
             return Some(index);
         }
         let index = ServiceIndex::new(self.0.by_number.len())?;
