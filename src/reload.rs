@@ -6,7 +6,8 @@
 
 pub mod watch;
 
-use std::collections::{BTreeMap, HashSet};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -106,9 +107,19 @@ impl Loader {
             added.extend(loaded.inputs);
         }
         let files_read = read.len();
-        let place_of = |key: &Key| {
-            let new = read.iter().find_map(|(_, held)| held.place_of(key));
-            new.or_else(|| self.parts.values().find_map(|held| held.place_of(key)))
+        // what was not read again comes first: of an object that is declared twice, that is the other place
+        let reread: HashSet<&PartId> = read.iter().map(|(id, _)| id).chain(&gone).collect();
+        let kept = self.parts.iter().filter(|(id, _)| !reread.contains(id)).map(|(_, held)| held);
+        let all: Vec<&Held> = kept.chain(read.iter().map(|(_, held)| held)).collect();
+        // made when it is first asked for: a VPC that changed asks for the place of each of its endpoints
+        let endpoints = OnceCell::new();
+        let place_of = |key: &Key| match key {
+            Key::Endpoint(id) => endpoints.get_or_init(|| endpoint_places(&all)).get(id).map(|(file, line)| Place {
+                file: Arc::clone(file),
+                line: *line,
+                column: 0,
+            }),
+            other => all.iter().find_map(|held| held.place_of(other)),
         };
         let Applied { model, changes, problems: more } = self.model.apply(&removed, &added, &broken, &place_of);
         problems.extend(more);
@@ -167,14 +178,26 @@ impl Held {
         endpoints.chain(self.others.iter().map(|(key, _)| key.clone()))
     }
 
+    /// Where something is that is no endpoint.
     fn place_of(&self, key: &Key) -> Option<Place> {
-        if let Key::Endpoint(wanted) = key
-            && let Some((_, line)) = self.endpoints.iter().find(|(id, _)| id == wanted)
-        {
-            return Some(Place { file: self.file.clone(), line: u32::from_be_bytes(*line), column: 0 });
-        }
         self.others.iter().find(|(known, _)| known == key).map(|(_, place)| place.clone())
     }
+}
+
+/// Where each endpoint was first written, in the order of the parts.
+fn endpoint_places<'h>(parts: &[&'h Held]) -> HashMap<EndpointId, (&'h Arc<str>, u32)> {
+    let mut places = HashMap::new();
+    for held in parts {
+        let others = held.others.iter().filter_map(|(key, place)| match key {
+            Key::Endpoint(id) => Some((*id, (&place.file, place.line))),
+            _ => None,
+        });
+        let endpoints = held.endpoints.iter().map(|(id, line)| (*id, (&held.file, u32::from_be_bytes(*line))));
+        for (id, place) in endpoints.chain(others) {
+            places.entry(id).or_insert(place);
+        }
+    }
+    places
 }
 
 /// Publishes snapshots.

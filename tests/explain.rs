@@ -47,7 +47,7 @@ fn lines(records: &[RecordText], asked: &str) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+    #![proptest_config(common::cases(100))]
 
     #[test]
     fn explain_says_what_the_wire_says(

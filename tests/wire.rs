@@ -233,7 +233,7 @@ fn owner(record: &Record) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(common::cases(4000))]
 
     /// Our reading of a query is hickory's.
     #[test]

@@ -265,6 +265,8 @@ impl Model {
                     dirty.insert(index);
                 }
             } else {
+                // nothing else says what its names are: no endpoint may come to use it
+                self.services.forget(name);
                 dirty.insert(index);
             }
         }

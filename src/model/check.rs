@@ -551,7 +551,8 @@ impl<'a> Check<'a> {
         let live: Vec<&PrivateName> = names.iter().filter(|claim| !is_over(claim.endpoint)).collect();
         for pair in live.windows(2) {
             let [a, b] = pair else { continue };
-            if a.name != b.name {
+            // one endpoint that is declared twice has been told as that
+            if a.name != b.name || a.endpoint == b.endpoint {
                 continue;
             }
             let (new, other) = if after.iter().any(|e| e.id == b.endpoint) { (b, a) } else { (a, b) };

@@ -49,6 +49,11 @@ impl Services {
         Some(index)
     }
 
+    /// Lets go of what a source said of a service: the number stays, but no name leads to it.
+    pub(super) fn forget(&mut self, name: &ServiceName) {
+        Arc::make_mut(&mut self.0).by_key.remove(&(name.clone(), None));
+    }
+
     /// Gives a number other names.
     pub(super) fn replace(&mut self, index: ServiceIndex, service: Service) {
         if let Some(entry) = Arc::make_mut(&mut self.0).by_number.get_mut(index.number()) {

@@ -19,6 +19,11 @@ use vpcedns::snapshot::{Policy, Snapshot};
 use vpcedns::source::read_toml;
 use vpcedns::wire::{CookieSecret, Edns, Frame, Query, Writer, encode, records};
 
+/// So many cases; a failure is shrunk for a while and told, and leaves no file behind.
+pub fn cases(cases: u32) -> proptest::test_runner::Config {
+    proptest::test_runner::Config { cases, failure_persistence: None, max_shrink_iters: 300, ..Default::default() }
+}
+
 /// The upstream of every world that has one.
 pub const UPSTREAM: &str = "192.0.2.53:53";
 

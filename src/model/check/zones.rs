@@ -8,8 +8,8 @@ use super::super::input::{HostedZoneInput, Input, Object, RecordData, RuleInput}
 use super::super::zone::{HostedZone, Rule, applies_to};
 use super::super::{Model, PrivateName};
 use super::{Check, no_such};
-use crate::naming::{EndpointId, VpcId};
-use crate::problem::Place;
+use crate::naming::{DnsName, EndpointId, VpcId};
+use crate::problem::{At, Place};
 
 impl Check<'_> {
     /// One hosted zone for a name and VPC, as in Route 53 (`ConflictingDomainExists`).
@@ -63,14 +63,18 @@ impl Check<'_> {
         if self.dirty_vpcs.is_empty() {
             return;
         }
-        let gone: Vec<VpcId> = self.dirty_vpcs.iter().copied().filter(|id| model.vpc(*id).is_none()).collect();
-        for id in gone {
-            let zone = model.hosted_zones().iter().find(|zone| zone.vpc_ids.contains(&id));
-            let rule = model.rules().iter().find(|rule| rule.vpc_ids.contains(&id));
-            let key = zone
-                .map(|zone| Key::HostedZone(zone.name.clone(), zone.vpc_ids.clone().into()))
-                .or_else(|| rule.map(|rule| Key::Rule(rule.domain_name.clone(), rule.vpc_ids.clone().into())));
-            if let Some(place) = key.and_then(|key| (self.place_of)(&key)) {
+        // what nobody touched and names a VPC that is gone; what is new has been told above, with the very place
+        let gone: HashSet<VpcId> = self.dirty_vpcs.iter().copied().filter(|id| model.vpc(*id).is_none()).collect();
+        let new: HashSet<Key> = zones
+            .iter()
+            .map(|zone| key_of(Key::HostedZone, &zone.name.value, &zone.vpc_ids))
+            .chain(rules.iter().map(|rule| key_of(Key::Rule, &rule.domain_name.value, &rule.vpc_ids)))
+            .collect();
+        let zones = model.hosted_zones().iter().map(|zone| (zone_key(zone), &zone.vpc_ids));
+        let rules = model.rules().iter().map(|rule| (rule_key(rule), &rule.vpc_ids));
+        for (key, ids) in zones.chain(rules).filter(|(key, _)| !new.contains(key)) {
+            for id in ids.iter().filter(|id| gone.contains(*id)) {
+                let place = (self.place_of)(&key).unwrap_or_else(|| Place::whole(id.to_string()));
                 self.error(&place, format!("the vpc ID '{id}' does not exist"), no_such("vpc", "describe-vpcs"));
             }
         }
@@ -144,6 +148,18 @@ impl Check<'_> {
 /// One for every VPC and one for some do not: the more specific one holds for those.
 fn overlap(a: &[VpcId], b: &[VpcId]) -> bool {
     (a.is_empty() && b.is_empty()) || a.iter().any(|id| b.contains(id))
+}
+
+fn rule_key(rule: &Rule) -> Key {
+    Key::Rule(rule.domain_name.clone(), rule.vpc_ids.clone().into())
+}
+
+/// The key of something that is still as it was written.
+fn key_of(kind: impl Fn(DnsName, Box<[VpcId]>) -> Key, name: &DnsName, vpc_ids: &[At<VpcId>]) -> Key {
+    let mut ids: Vec<VpcId> = vpc_ids.iter().map(|id| id.value).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    kind(name.clone(), ids.into())
 }
 
 fn zone_key(zone: &HostedZone) -> Key {
