@@ -3,6 +3,7 @@
 //! Answers are read off the wire by hickory-proto, so that each of them is a test of the encoder too.
 #![allow(dead_code, unreachable_pub)] // each test crate uses its own part of this, and none is a library
 
+pub mod dir;
 pub mod entry;
 pub mod random;
 
