@@ -18,10 +18,16 @@ pub mod rtype {
     pub const PTR: u16 = 12;
     /// IPv6 address.
     pub const AAAA: u16 = 28;
-    /// EDNS.
+    /// An alias of all that is below a name (RFC 6672).
+    pub const DNAME: u16 = 39;
+    /// EDNS (RFC 6891).
     pub const OPT: u16 = 41;
     /// Delegation signer: the one type that the parent side of a cut answers (RFC 4035 3.1.4.1).
     pub const DS: u16 = 43;
+    /// A signature (RFC 4034 3).
+    pub const RRSIG: u16 = 46;
+    /// A signature of a message, between two neighbours (RFC 8945).
+    pub const TSIG: u16 = 250;
     /// Incremental transfer.
     pub const IXFR: u16 = 251;
     /// Whole transfer.

@@ -31,19 +31,7 @@ pub mod flag {
     /// The lower four bits of the response code (RFC 1035 4.1.1).
     pub const RCODE: u16 = 0x000f;
 }
-/// Record types that have a meaning here.
-pub mod rtype {
-    /// An alias (RFC 1035 3.3.1).
-    pub const CNAME: u16 = 5;
-    /// An alias of all that is below a name (RFC 6672).
-    pub const DNAME: u16 = 39;
-    /// EDNS (RFC 6891).
-    pub const OPT: u16 = 41;
-    /// A signature (RFC 4034 3).
-    pub const RRSIG: u16 = 46;
-    /// A signature of a message, between two neighbours (RFC 8945).
-    pub const TSIG: u16 = 250;
-}
+pub use crate::answer::rtype;
 
 /// No DNS message: it breaks off, a name loops, or it has more than one question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

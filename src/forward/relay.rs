@@ -66,6 +66,10 @@ pub fn relay(reply: &[u8], client: &Client<'_>) -> Result<Vec<u8>, Malformed> {
     if has_question && !same_question(message.question(), client.question) {
         return Err(Malformed);
     }
+    // a bare error may leave the question out; what would records without a question be the answer to?
+    if !has_question && message.records().any(|record| record.rtype != rtype::OPT) {
+        return Err(Malformed);
+    }
     let upstream_opt = message.opt();
     let rcode = match message.rcode() {
         // the upper bits of the response code have no place without EDNS (RFC 6891 6.1.3)

@@ -311,7 +311,9 @@ proptest! {
             octets[at] = octet;
         }
         let client = Client { edns, ..client() };
-        if let (Ok(relayed), Ok(before)) = (relay(&octets, &client), Other::from_vec(&octets)) {
+        // a pointer into the header reads differently under another id, and is none (RFC 1035 4.1.4)
+        let sane = !octets.windows(2).any(|pair| pair[0] == 0xc0 && usize::from(pair[1]) < HEADER);
+        if let (Ok(relayed), Ok(before), true) = (relay(&octets, &client), Other::from_vec(&octets), sane) {
             let after = Other::from_vec(&relayed).unwrap();
             assert_eq!(after.answers.len(), before.answers.len());
         }
