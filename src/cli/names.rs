@@ -24,7 +24,7 @@ pub(super) fn run(args: &NamesArgs) -> ExitCode {
     super::print(&match args.format {
         Format::Table => table(&rows),
         Format::Json => format!("{}\n", serde_json::to_string_pretty(&rows).unwrap_or_default()),
-        Format::Zone => zones(&model, &rows, args.zone.as_ref()),
+        Format::Zone => zones(&rows, args.zone.as_ref()),
         Format::Hosts => hosts(&rows),
     })
 }
@@ -152,12 +152,11 @@ fn table(rows: &[Row]) -> String {
 }
 
 /// The public zones, each as a master file of its own; `only` one of them if it is given.
-fn zones(model: &Model, rows: &[Row], only: Option<&DnsName>) -> String {
+fn zones(rows: &[Row], only: Option<&DnsName>) -> String {
     let mut zones: BTreeMap<&DnsName, Vec<&Row>> = BTreeMap::new();
     for row in rows.iter().filter(|row| row.served && only.is_none_or(|zone| *zone == row.zone)) {
         zones.entry(&row.zone).or_default().push(row);
     }
-    let _ = model;
     let mut text = String::new();
     for (zone, rows) in zones {
         let _ = writeln!(text, "$ORIGIN {zone}.\n$TTL {TTL}");

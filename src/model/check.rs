@@ -60,6 +60,14 @@ impl<'a> Check<'a> {
         self.broken.incomplete || !self.broken.ids.is_empty() && self.broken.ids.contains(&id.to_string())
     }
 
+    /// A VPC that `owner` is said to be in is not there.
+    fn unknown_vpc(&mut self, vpc: &At<VpcId>, owner: &dyn std::fmt::Display) {
+        if !self.is_broken(&vpc.value) {
+            let what = format!("the vpc ID '{}' of {owner} does not exist", vpc.value);
+            self.error(&vpc.place, what, no_such("vpc", "describe-vpcs"));
+        }
+    }
+
     /// Unique ids: `what` was declared at `place` and somewhere else too.
     pub(super) fn twice<'i, T: PartialEq + ToString + 'i>(
         &mut self,

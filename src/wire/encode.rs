@@ -61,15 +61,6 @@ pub struct Frame<'a> {
     pub now: u32,
 }
 
-/// Flags of a reply that depend on where it comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flags {
-    /// Authoritative answer.
-    pub aa: bool,
-    /// Authentic data.
-    pub ad: bool,
-}
-
 /// Writes the reply to `query` into `out`; returns its length.
 pub fn encode(query: &Query<'_>, reply: &Reply<'_>, frame: &Frame<'_>, out: &mut [u8]) -> usize {
     let opt = Opt::for_query(query, frame);

@@ -22,7 +22,7 @@ mod parse;
 mod writer;
 
 pub use cookie::{ClientCookie, CookieSecret};
-pub use encode::{Flags, Frame, encode, encode_error, records};
+pub use encode::{Frame, encode, encode_error, records};
 pub use parse::{Edns, Malformed, Packet, Query, parse};
 pub use writer::Writer;
 

@@ -20,14 +20,7 @@ impl Check<'_> {
         let id = input.vpc_endpoint_id.value;
         let service = self.endpoint_service(model, input)?;
         let Some(vpc) = model.vpc(input.vpc_id.value).cloned() else {
-            if !self.is_broken(&input.vpc_id.value) {
-                let vpc = input.vpc_id.value;
-                self.error(
-                    &input.vpc_id.place,
-                    format!("the vpc ID '{vpc}' of {id} does not exist"),
-                    no_such("vpc", "describe-vpcs"),
-                );
-            }
+            self.unknown_vpc(&input.vpc_id, &id);
             return None;
         };
         self.stays_where_it_is(old, input);

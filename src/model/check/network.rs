@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::super::apply::Key;
 use super::super::input::{SubnetInput, VpcInput};
 use super::super::{Map, Model, Subnet, Vpc};
-use super::{Check, list, no_such};
+use super::{Check, list};
 use crate::naming::VpcId;
 use crate::problem::{At, Place, Problem};
 
@@ -72,14 +72,7 @@ impl Check<'_> {
     pub(in crate::model) fn subnet_in_vpc(&mut self, model: &Model, input: &SubnetInput) {
         let id = input.subnet_id.value;
         let Some(vpc) = model.vpc(input.vpc_id.value) else {
-            if !self.is_broken(&input.vpc_id.value) {
-                let vpc = input.vpc_id.value;
-                self.error(
-                    &input.vpc_id.place,
-                    format!("the vpc ID '{vpc}' of {id} does not exist"),
-                    no_such("vpc", "describe-vpcs"),
-                );
-            }
+            self.unknown_vpc(&input.vpc_id, &id);
             return;
         };
         for block in &input.cidr_blocks {
