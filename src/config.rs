@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::model::{Upstream, UpstreamError};
+
 /// Where the files are, unless someone says otherwise.
 pub const DEFAULT_ZONES: &str = "./zones";
 /// Where questions are taken, unless someone says otherwise: this machine only, and no port that needs a privilege.
@@ -65,7 +67,7 @@ pub enum Upstreams {
     /// Nobody.
     None,
     /// These, in order.
-    These(Vec<SocketAddr>),
+    These(Vec<Upstream>),
 }
 
 impl Upstreams {
@@ -77,7 +79,7 @@ impl Upstreams {
             _ => words
                 .iter()
                 .map(|word| match word {
-                    UpstreamWord::Address(address) => Ok(*address),
+                    UpstreamWord::Upstream(upstream) => Ok(upstream.clone()),
                     _ => Err("'system' and 'none' stand alone: give one of them, or addresses".to_owned()),
                 })
                 .collect::<Result<_, _>>()
@@ -86,15 +88,15 @@ impl Upstreams {
     }
 }
 
-/// One word about upstreams: an address, `system` or `none`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One word about upstreams: one of them, `system` or `none`.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UpstreamWord {
     /// The resolvers of this machine.
     System,
     /// Nobody.
     None,
     /// This one.
-    Address(SocketAddr),
+    Upstream(Upstream),
 }
 
 impl FromStr for UpstreamWord {
@@ -104,9 +106,9 @@ impl FromStr for UpstreamWord {
         match text {
             "system" => Ok(Self::System),
             "none" => Ok(Self::None),
-            _ => parse_address(text).map(Self::Address).ok_or_else(|| {
-                format!("'{text}' is no upstream: give an address such as 10.0.0.2 or 10.0.0.2:53, 'system' or 'none'")
-            }),
+            _ => {
+                text.parse().map(Self::Upstream).map_err(|error: UpstreamError| format!("{error}, 'system' or 'none'"))
+            }
         }
     }
 }
@@ -241,7 +243,7 @@ mod tests {
         let two = vec!["10.0.0.2:53".parse().unwrap(), "[fd00::2]:5353".parse().unwrap()];
         assert_eq!(words(&["10.0.0.2", "[fd00::2]:5353"]), Ok(Upstreams::These(two)));
         assert!(words(&["system", "10.0.0.2"]).is_err());
-        assert!(words(&["dns.example"]).unwrap_err().contains("is no upstream"));
+        assert!(words(&["dns.example"]).unwrap_err().contains("is no IP address"));
     }
 
     #[test]

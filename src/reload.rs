@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 
 use crate::forward::system::refuse_own;
-use crate::model::{Applied, Broken, Changes, Input, Key, Model, Object, RuleAction, RuleInput};
+use crate::model::{Applied, Broken, Changes, Input, Key, Model, Object, RuleAction, RuleInput, Upstream};
 use crate::naming::EndpointId;
 use crate::observe::{LoadReport, Status};
 use crate::problem::{At, Place, Problem};
@@ -154,8 +154,9 @@ impl Loader {
             }
             _ => None,
         });
-        let targets: Vec<At<SocketAddr>> =
-            targets.flat_map(|(name, targets)| targets.iter().map(|to| At::new(*to, name.place.clone()))).collect();
+        let targets: Vec<At<Upstream>> = targets
+            .flat_map(|(name, targets)| targets.iter().map(|to| At::new(to.clone(), name.place.clone())))
+            .collect();
         refuse_own(&targets, &self.own)
     }
 }

@@ -49,7 +49,7 @@ fn upstream(times: usize, records: Vec<Record>, rcode: ResponseCode) -> (SocketA
 
 /// Asks as `from`, first on the fast path, and then, as that has to say, on the slow one.
 fn ask(zones: &str, upstream: SocketAddr, from: &str, asked: &str) -> Message {
-    let policy = Policy { upstreams: Arc::from([upstream]), ..Policy::default() };
+    let policy = Policy { upstreams: Arc::from([upstream.into()]), ..Policy::default() };
     let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model(zones), policy, 1)));
     let responder = Responder::new(snapshots, Limits::default(), secret(), Arc::new(Counters::default()));
     let mut query = Message::new(7, MessageType::Query, OpCode::Query);

@@ -1,10 +1,10 @@
 //! What an answer is made of: parts that borrow from the snapshot, and the reason for it.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use crate::model::{Endpoint, HostedZone, Interface, Rrset, Rule, Vpc, ZoneIndex};
+use crate::model::{Endpoint, HostedZone, Interface, Rrset, Rule, Upstream, Vpc, ZoneIndex};
 use crate::naming::{DnsName, write_wire};
 
 /// Response codes (RFC 1035 4.1.1, RFC 6891 9).
@@ -73,7 +73,7 @@ pub struct Forward<'s> {
     /// The name to ask for, where it is not the question's own.
     pub name: Option<&'s DnsName>,
     /// Whom to ask.
-    pub upstreams: &'s Arc<[SocketAddr]>,
+    pub upstreams: &'s Arc<[Upstream]>,
     /// Why.
     pub reason: Reason<'s>,
 }

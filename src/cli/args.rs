@@ -72,7 +72,7 @@ pub(super) struct ServeArgs {
     /// Address for questions, UDP and TCP; repeatable [default: 127.0.0.1:5300]
     #[arg(long, value_name = "ADDR", env = "VPCEDNS_LISTEN", value_delimiter = ',', value_parser = address)]
     listen: Vec<SocketAddr>,
-    /// Resolver for what is not ours: an address, `system` (those of /etc/resolv.conf) or `none`; repeatable [default: system]
+    /// Resolver for what is not ours: an address, tls://ADDR#NAME, https://NAME/PATH#ADDR, quic://ADDR#NAME, `system` (those of /etc/resolv.conf) or `none`; repeatable [default: system]
     #[arg(long, value_name = "ADDR|system|none", env = "VPCEDNS_FORWARD", value_delimiter = ',')]
     forward: Vec<UpstreamWord>,
     /// Network served although it is in no VPC; repeatable [default: this machine only]

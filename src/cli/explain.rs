@@ -6,15 +6,18 @@ use std::sync::Arc;
 
 use super::args::ExplainArgs;
 use crate::config::Upstreams;
+use crate::model::Upstream;
 use crate::observe::{Explanation, RecordText, explain};
 use crate::snapshot::{Policy, Snapshot};
 
 pub(super) fn run(args: &ExplainArgs) -> ExitCode {
     let upstreams = if args.forward.is_empty() { Ok(Upstreams::System) } else { Upstreams::from_words(&args.forward) };
-    let upstreams: Arc<[SocketAddr]> = match upstreams {
+    let upstreams: Arc<[Upstream]> = match upstreams {
         Ok(Upstreams::These(addresses)) => addresses.into(),
         Ok(Upstreams::None) => Arc::from([]),
-        Ok(Upstreams::System) => crate::forward::system::system_resolvers(&[]).0.into(),
+        Ok(Upstreams::System) => {
+            crate::forward::system::system_resolvers(&[]).0.into_iter().map(Upstream::plain).collect()
+        }
         Err(what) => {
             eprintln!("error: --forward: {what}");
             return ExitCode::from(2);
@@ -36,8 +39,8 @@ fn for_people(explanation: &Explanation) -> String {
     let mut lines = vec![format!("{} {} from {}", explanation.name, explanation.rtype, explanation.from)];
     let steps = explanation.steps.iter().enumerate();
     lines.extend(steps.map(|(number, step)| format!("  {}. {step}", number + 1)));
-    let to: Vec<String> = explanation.forwarded_to.iter().map(ToString::to_string).collect();
-    let outcome = explanation.rcode.clone().unwrap_or_else(|| format!("forwarded to {}", to.join(", ")));
+    let outcome =
+        explanation.rcode.clone().unwrap_or_else(|| format!("forwarded to {}", explanation.forwarded_to.join(", ")));
     lines.push(format!("{outcome}: {}", explanation.reason));
     lines.extend(explanation.answer.iter().map(|record| format!("  {}", line(record))));
     lines.extend(explanation.authority.iter().map(|record| format!("  authority: {}", line(record))));

@@ -1,5 +1,6 @@
 //! `vpcedns serve`
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,7 +19,7 @@ use super::check::count;
 use super::print_problems;
 use crate::config::{DEFAULT_FILE, DEFAULT_LISTEN, DEFAULT_LOG, Limits, Settings, Upstreams};
 use crate::forward::system::{refuse_own, system_resolvers};
-use crate::model::{Changes, Model};
+use crate::model::{Changes, Model, Upstream};
 use crate::observe::{self, Counters, Status, Views};
 use crate::problem::{At, Place, Problem};
 use crate::reload::watch::{Wake, Watch};
@@ -190,18 +191,18 @@ fn wanted(listen: &[SocketAddr], model: &Model) -> Vec<At<SocketAddr>> {
 }
 
 /// Whom to ask for what is not ours. Ourselves are left out of the system's resolvers, and refused if named.
-fn upstreams(forward: Upstreams, listen: &[SocketAddr]) -> Result<Vec<SocketAddr>, Vec<Problem>> {
+fn upstreams(forward: Upstreams, listen: &[SocketAddr]) -> Result<Vec<Upstream>, Vec<Problem>> {
     match forward {
         Upstreams::None => Ok(Vec::new()),
         Upstreams::System => {
             let (resolvers, problems) = system_resolvers(listen);
             warn_of(&problems);
-            Ok(resolvers)
+            Ok(resolvers.into_iter().map(Upstream::plain).collect())
         }
-        Upstreams::These(addresses) => {
-            let at: Vec<At<SocketAddr>> = addresses.iter().map(|a| At::new(*a, Place::whole("--forward"))).collect();
+        Upstreams::These(upstreams) => {
+            let at: Vec<_> = upstreams.iter().map(|u| At::new(u.clone(), Place::whole("--forward"))).collect();
             let problems = refuse_own(&at, listen);
-            if problems.is_empty() { Ok(addresses) } else { Err(problems) }
+            if problems.is_empty() { Ok(upstreams) } else { Err(problems) }
         }
     }
 }
@@ -269,11 +270,11 @@ fn signals(waker: &crate::reload::watch::Waker, status: &Arc<Status>) -> Result<
 
 /// One line when all is up: what is served, where, and whom others' names are asked of.
 fn print_ready(snapshot: &Snapshot, listeners: &Listeners<Responder>, http: Option<SocketAddr>, took: Duration) {
-    let join = |addresses: &mut dyn Iterator<Item = SocketAddr>| {
+    let join = |addresses: &mut dyn Iterator<Item = &dyn Display>| {
         addresses.map(|a| a.to_string()).collect::<Vec<_>>().join(", ")
     };
-    let on = join(&mut listeners.addresses().iter().map(|open| open.actual));
-    let upstreams = join(&mut snapshot.policy.upstreams.iter().copied());
+    let on = join(&mut listeners.addresses().iter().map(|open| &open.actual as &dyn Display));
+    let upstreams = join(&mut snapshot.policy.upstreams.iter().map(|upstream| upstream as &dyn Display));
     let forward =
         if upstreams.is_empty() { "forwarding to nobody".to_owned() } else { format!("forwarding to {upstreams}") };
     let http = http.map_or_else(String::new, |address| format!(", http://{address}"));

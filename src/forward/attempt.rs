@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::forward::exchange::Failure;
 use crate::forward::message::Message;
 use crate::forward::query::{Outbound, Query, is_truncated, rcode, rcode_of};
+use crate::model::Upstream;
 
 /// Room for a datagram; more than the 1,232 octets that were asked for, as some upstreams know no bounds.
 const DATAGRAM: usize = 4096;
@@ -45,7 +46,12 @@ pub(super) struct NoReply {
 /// The upstream's reply, sound but perhaps an error; truncated only if it could not be had whole by TCP.
 ///
 /// An upstream that does not like EDNS is asked again without (RFC 6891 7).
-pub(super) async fn ask(upstream: SocketAddr, outbound: &Outbound<'_>, times: Times) -> Result<Vec<u8>, NoReply> {
+pub(super) async fn ask(upstream: &Upstream, outbound: &Outbound<'_>, times: Times) -> Result<Vec<u8>, NoReply> {
+    if upstream.is_encrypted() {
+        let failure = Failure::Local("this protocol is not there yet".to_owned());
+        return Err(NoReply { failure, over_tcp: false });
+    }
+    let upstream = upstream.address;
     let reply = ask_once(upstream, outbound, true, times).await?;
     if outbound.edns && matches!(rcode_of(&reply), rcode::FORMERR | rcode::NOTIMP) {
         return Ok(ask_once(upstream, outbound, false, times).await.unwrap_or(reply));

@@ -4,7 +4,6 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -12,6 +11,7 @@ use tokio::time::Instant;
 use crate::config::Limits;
 use crate::forward::attempt::{self, NoReply, Times};
 use crate::forward::query::{Outbound, is_truncated, rcode, rcode_of};
+use crate::model::Upstream;
 
 /// How often every upstream is asked: a lost datagram is not the end.
 const ROUNDS: usize = 2;
@@ -36,7 +36,7 @@ pub struct ForwardError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tried {
     /// Which.
-    pub upstream: SocketAddr,
+    pub upstream: Upstream,
     /// Why not.
     pub failure: Failure,
     /// Whether it had been asked by TCP, as its reply by UDP was truncated.
@@ -116,7 +116,7 @@ impl Forwarder {
     /// NXDOMAIN and "no such record" are good replies. An error of an upstream may be its own, so the next one is
     /// asked; where none knows better, the first such reply is returned as it is. Always a whole message, with
     /// the question that was asked or, in an error, with none.
-    pub async fn exchange(&self, question: &Outbound<'_>, upstreams: &[SocketAddr]) -> Result<Vec<u8>, ForwardError> {
+    pub async fn exchange(&self, question: &Outbound<'_>, upstreams: &[Upstream]) -> Result<Vec<u8>, ForwardError> {
         let times = Times { attempt: self.timeout, deadline: Instant::now() + self.deadline };
         let mut second_best = None;
         let mut tried: Vec<Tried> = Vec::new();
@@ -127,11 +127,11 @@ impl Forwarder {
                 if Instant::now() >= times.deadline {
                     break;
                 }
-                match attempt::ask(upstream, question, times).await {
+                match attempt::ask(&upstream, question, times).await {
                     Ok(reply) if is_good(&reply) => return Ok(reply),
                     Ok(reply) => drop(second_best.get_or_insert(reply)),
                     Err(NoReply { failure, over_tcp }) => {
-                        left.push(upstream);
+                        left.push(upstream.clone());
                         tried.retain(|earlier| earlier.upstream != upstream);
                         tried.push(Tried { upstream, failure, over_tcp });
                     }

@@ -6,6 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
+use crate::model::Upstream;
 use crate::problem::{At, Place, Problem};
 
 /// Where the system's resolvers are written (resolv.conf(5)).
@@ -70,8 +71,8 @@ fn nameserver(line: &str) -> Option<&str> {
 }
 
 /// A problem for each upstream that is one of our own addresses.
-pub fn refuse_own(upstreams: &[At<SocketAddr>], own: &[SocketAddr]) -> Vec<Problem> {
-    let ours = upstreams.iter().filter(|upstream| is_own(upstream.value, own));
+pub fn refuse_own(upstreams: &[At<Upstream>], own: &[SocketAddr]) -> Vec<Problem> {
+    let ours = upstreams.iter().filter(|upstream| is_own(upstream.value.address, own));
     ours.map(|At { value, place }| {
         Problem::error(
             place.clone(),

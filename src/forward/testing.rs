@@ -1,6 +1,5 @@
 //! An upstream that does as it is told, on loopback, UDP and TCP on one port.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -29,15 +28,15 @@ pub(super) enum Say {
 }
 
 /// See the module.
-pub(super) struct Upstream {
-    pub(super) address: SocketAddr,
+pub(super) struct Server {
+    pub(super) address: crate::model::Upstream,
     /// Queries by UDP and by TCP.
     pub(super) asked: Arc<[AtomicUsize; 2]>,
     /// The ids of all queries.
     pub(super) ids: Arc<Mutex<Vec<u16>>>,
 }
 
-impl Upstream {
+impl Server {
     pub(super) async fn start(script: impl Fn(&Message, Over) -> Vec<Say> + Send + Sync + 'static) -> Self {
         let script: Arc<Script> = Arc::new(script);
         let (udp, tcp) = loop {
@@ -46,7 +45,7 @@ impl Upstream {
                 break (udp, tcp);
             }
         };
-        let upstream = Self { address: udp.local_addr().unwrap(), asked: Arc::default(), ids: Arc::default() };
+        let upstream = Self { address: udp.local_addr().unwrap().into(), asked: Arc::default(), ids: Arc::default() };
         let see = {
             let (asked, ids) = (Arc::clone(&upstream.asked), Arc::clone(&upstream.ids));
             move |packet: &[u8], over: Over| {

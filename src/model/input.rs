@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::{Mode, RecordIpType, State};
+use super::{Mode, RecordIpType, State, Upstream};
 use crate::naming::{DnsName, EndpointId, InterfaceId, Region, ServiceName, SubnetId, Suffix, VpcId, ZoneName};
 use crate::problem::{At, Place};
 
@@ -184,7 +184,7 @@ pub struct RuleInput {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RuleAction {
     /// `FORWARD`: asks these resolvers, in order.
-    Forward(Arc<[SocketAddr]>),
+    Forward(Arc<[Upstream]>),
     /// `SYSTEM`: carves a name out of a wider FORWARD rule; resolved as if no rule were there.
     System,
 }

@@ -12,6 +12,7 @@ mod rdata;
 mod shards;
 mod state;
 mod table;
+mod upstream;
 mod zone;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,6 +27,7 @@ pub use endpoint::{Endpoint, Interface};
 pub use input::*;
 pub use rdata::{RdataError, parse_rdata, parse_rtype, rtype_name};
 pub use state::{Mode, RecordIpType, State};
+pub use upstream::{Protocol, Upstream, UpstreamError};
 pub use zone::{HostedZone, Node, Rrset, Rule};
 pub(crate) use zone::{applies_to, hash};
 

@@ -34,7 +34,7 @@ pub struct Explanation {
     /// The authority section.
     pub authority: Vec<RecordText>,
     /// The resolvers that are asked, in order; empty if nobody is.
-    pub forwarded_to: Vec<SocketAddr>,
+    pub forwarded_to: Vec<String>,
     /// The reason in one line, as in the extended error of a reply.
     pub reason: String,
     /// What would make the name private.
@@ -113,7 +113,7 @@ pub fn explain(snapshot: &Snapshot, name: &DnsName, rtype: u16, from: IpAddr, lo
         }
         Decision::Forward(forward) => {
             explanation.reason = forward.reason.to_string();
-            explanation.forwarded_to = forward.upstreams.to_vec();
+            explanation.forwarded_to = forward.upstreams.iter().map(ToString::to_string).collect();
             explanation.advice = advice(&snapshot.model, &client, &question.name);
         }
     }

@@ -4,7 +4,6 @@
 //! a private zone) is put into one message with the client's question, and `relay` makes the reply of it, as it does
 //! of any other.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::respond::{Incoming, Responder, reply_limit};
@@ -14,6 +13,7 @@ use crate::forward::compose::compose;
 use crate::forward::message::{Message, flag};
 use crate::forward::relay::{Client, Ede, relay};
 use crate::forward::{ForwardError, Outbound};
+use crate::model::Upstream;
 use crate::snapshot::{self, Snapshot};
 use crate::wire::{Frame, HEADER, Packet, Query, Writer, encode, parse, records};
 
@@ -73,7 +73,7 @@ impl Asked<'_> {
         }
     }
 
-    async fn ask(&self, outbound: &Outbound<'_>, upstreams: &Arc<[SocketAddr]>) -> Result<Vec<u8>, ForwardError> {
+    async fn ask(&self, outbound: &Outbound<'_>, upstreams: &Arc<[Upstream]>) -> Result<Vec<u8>, ForwardError> {
         self.responder.forwarder.exchange(outbound, upstreams).await
     }
 

@@ -17,7 +17,7 @@ pub use clients::Access;
 pub(crate) use view::instance_zone;
 pub use view::{Authority, Entry, PrivateZone, View};
 
-use crate::model::{Changes, Model};
+use crate::model::{Changes, Model, Upstream};
 use crate::naming::{self, DnsName};
 use clients::Clients;
 
@@ -27,7 +27,7 @@ pub struct Policy {
     /// Networks whose clients are served although they are in no VPC; loopback is always among them.
     pub allow: Vec<IpNet>,
     /// The resolvers for everything that is not ours; empty: nothing is forwarded.
-    pub upstreams: Arc<[SocketAddr]>,
+    pub upstreams: Arc<[Upstream]>,
     /// Set AA in answers out of our own data. The VPC resolver does not.
     pub aa: bool,
 }

@@ -4,7 +4,8 @@
 //! has already said why.
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
+use std::fmt::Display;
+use std::hash::Hash;
 use std::ops::RangeInclusive;
 
 use crate::problem::{At, Place, Problem, nearest};
@@ -236,9 +237,9 @@ impl<'n, 't> Fields<'n, 't> {
 }
 
 /// Says which addresses are listed a second time.
-pub(super) fn distinct(reader: &mut Reader<'_>, addresses: &[At<SocketAddr>]) {
+pub(super) fn distinct<T: Display + Eq + Hash>(reader: &mut Reader<'_>, addresses: &[At<T>]) {
     let mut seen = HashSet::new();
-    for address in addresses.iter().filter(|address| !seen.insert(address.value)) {
+    for address in addresses.iter().filter(|address| !seen.insert(&address.value)) {
         reader.error_at(address.place.clone(), format!("{} is listed twice", address.value), "keep one of the two");
     }
 }

@@ -43,7 +43,7 @@ pub fn read_settings(path: &Arc<str>, text: &str) -> (Settings, Vec<Problem>) {
 fn read(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Settings {
     let words: Vec<At<UpstreamWord>> = fields.list(reader, "forward");
     let forward = fields.node(reader, "forward").and_then(|node| {
-        let words: Vec<UpstreamWord> = words.iter().map(|at| at.value).collect();
+        let words: Vec<UpstreamWord> = words.iter().map(|at| at.value.clone()).collect();
         Upstreams::from_words(&words).map_err(|what| reader.error(node.at, what, "")).ok()
     });
     let zones: Vec<At<Zones>> = fields.list(reader, "zones");

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 
-use crate::model::{Mode, RecordIpType, State};
+use crate::model::{Mode, RecordIpType, State, Upstream, UpstreamError};
 use crate::naming::{DnsName, EndpointId, InterfaceId, Region, ServiceName, SubnetId, Suffix, VpcId, ZoneName};
 use crate::problem::nearest;
 
@@ -154,6 +154,14 @@ impl Text for SocketAddr {
                 Err(Fault::new(what, "such as 10.0.0.2:53 or [fd00::2]:53"))
             }
         }
+    }
+}
+
+impl Text for Upstream {
+    const EXAMPLE: &'static str = "10.0.0.2:53";
+
+    fn read(text: &str) -> Result<Self, Fault> {
+        text.parse().map_err(|error: UpstreamError| Fault::new(error.what, error.hint))
     }
 }
 

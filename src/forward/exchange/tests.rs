@@ -5,7 +5,7 @@ use std::time::Duration;
 use hickory_proto::op::{Message, ResponseCode};
 
 use super::*;
-use crate::forward::testing::{Over, Say, Upstream, error, reply, say};
+use crate::forward::testing::{Over, Say, Server, error, reply, say};
 
 /// Patience enough for loopback, and short enough to wait for.
 fn forwarder() -> Forwarder {
@@ -25,7 +25,7 @@ fn question() -> Outbound<'static> {
     }
 }
 
-async fn ask(upstreams: &[SocketAddr]) -> Result<Message, ForwardError> {
+async fn ask(upstreams: &[Upstream]) -> Result<Message, ForwardError> {
     let reply = forwarder().exchange(&question(), upstreams).await?;
     Ok(Message::from_vec(&reply).unwrap())
 }
@@ -35,27 +35,27 @@ fn address(reply: &Message) -> String {
 }
 
 /// An address at which nobody listens.
-fn nobody() -> SocketAddr {
-    std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+fn nobody() -> Upstream {
+    std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().into()
 }
 
 /// An upstream that always says the same.
-async fn always(code: ResponseCode) -> Upstream {
-    Upstream::start(move |query, _| say(&error(query, code))).await
+async fn always(code: ResponseCode) -> Server {
+    Server::start(move |query, _| say(&error(query, code))).await
 }
 
-async fn silent() -> Upstream {
-    Upstream::start(|_, _| Vec::new()).await
+async fn silent() -> Server {
+    Server::start(|_, _| Vec::new()).await
 }
 
-async fn good() -> Upstream {
-    Upstream::start(|query, _| say(&reply(query, [192, 0, 2, 1]))).await
+async fn good() -> Server {
+    Server::start(|query, _| say(&reply(query, [192, 0, 2, 1]))).await
 }
 
 #[tokio::test]
 async fn the_first_upstream_is_enough() {
     let (first, second) = (good().await, good().await);
-    let reply = ask(&[first.address, second.address]).await.unwrap();
+    let reply = ask(&[first.address.clone(), second.address.clone()]).await.unwrap();
     assert_eq!(address(&reply), "192.0.2.1");
     assert_eq!(reply.queries[0].name().to_string(), "Www.example.");
     assert_eq!((first.asked(Over::Udp), second.asked(Over::Udp), first.asked(Over::Tcp)), (1, 0, 0));
@@ -63,7 +63,7 @@ async fn the_first_upstream_is_enough() {
 
 #[tokio::test]
 async fn what_does_not_belong_is_ignored() {
-    let upstream = Upstream::start(|query, _| {
+    let upstream = Server::start(|query, _| {
         let good = reply(query, [192, 0, 2, 1]).to_vec().unwrap();
         let bad = |change: fn(&mut Vec<u8>)| {
             let mut bad = reply(query, [203, 0, 113, 66]).to_vec().unwrap();
@@ -82,13 +82,13 @@ async fn what_does_not_belong_is_ignored() {
         ]
     })
     .await;
-    assert_eq!(address(&ask(&[upstream.address]).await.unwrap()), "192.0.2.1");
+    assert_eq!(address(&ask(&[upstream.address.clone()]).await.unwrap()), "192.0.2.1");
     assert_eq!(upstream.asked(Over::Udp), 1, "it waited on");
 }
 
 #[tokio::test]
 async fn guessing_is_shut_out_by_tcp() {
-    let upstream = Upstream::start(|query, over| {
+    let upstream = Server::start(|query, over| {
         let mut bad = reply(query, [203, 0, 113, 66]);
         bad.metadata.id = !bad.metadata.id;
         match over {
@@ -97,12 +97,12 @@ async fn guessing_is_shut_out_by_tcp() {
         }
     })
     .await;
-    assert_eq!(address(&ask(&[upstream.address]).await.unwrap()), "192.0.2.1");
+    assert_eq!(address(&ask(&[upstream.address.clone()]).await.unwrap()), "192.0.2.1");
 }
 
 #[tokio::test]
 async fn truncation_leads_to_tcp() {
-    let upstream = Upstream::start(|query, over| match over {
+    let upstream = Server::start(|query, over| match over {
         Over::Udp => {
             let mut cut = error(query, ResponseCode::NoError);
             cut.metadata.truncation = true;
@@ -114,14 +114,14 @@ async fn truncation_leads_to_tcp() {
         Over::Tcp => say(&reply(query, [192, 0, 2, 1])),
     })
     .await;
-    assert_eq!(address(&ask(&[upstream.address]).await.unwrap()), "192.0.2.1");
+    assert_eq!(address(&ask(&[upstream.address.clone()]).await.unwrap()), "192.0.2.1");
     let ids = upstream.ids.lock().unwrap().clone();
     assert_eq!(ids.len(), 2);
 }
 
 #[tokio::test]
 async fn a_truncated_reply_is_better_than_none() {
-    let upstream = Upstream::start(|query, over| match over {
+    let upstream = Server::start(|query, over| match over {
         Over::Udp => {
             let mut cut = reply(query, [192, 0, 2, 1]);
             cut.metadata.truncation = true;
@@ -130,16 +130,16 @@ async fn a_truncated_reply_is_better_than_none() {
         Over::Tcp => Vec::new(),
     })
     .await;
-    let reply = ask(&[upstream.address]).await.unwrap();
+    let reply = ask(&[upstream.address.clone()]).await.unwrap();
     assert!(reply.metadata.truncation && address(&reply) == "192.0.2.1");
     let second = good().await;
-    let reply = ask(&[upstream.address, second.address]).await.unwrap();
+    let reply = ask(&[upstream.address.clone(), second.address.clone()]).await.unwrap();
     assert!(!reply.metadata.truncation, "but a whole one is better");
 }
 
 #[tokio::test]
 async fn another_answer_by_tcp_is_none() {
-    let upstream = Upstream::start(|query, over| {
+    let upstream = Server::start(|query, over| {
         let mut message = reply(query, [192, 0, 2, 1]);
         message.metadata.truncation = over == Over::Udp;
         message.metadata.id ^= u16::from(over == Over::Tcp);
@@ -150,14 +150,14 @@ async fn another_answer_by_tcp_is_none() {
         vec![Say::Octets(octets)]
     })
     .await;
-    let error = ask(&[upstream.address]).await.unwrap_err();
-    assert_eq!(error.to_string(), format!("{} answered another question over TCP", upstream.address));
+    let error = ask(&[upstream.address.clone()]).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("{} answered another question over TCP", upstream.address.clone()));
 }
 
 #[tokio::test]
 async fn the_late_and_the_dead_are_passed_over() {
     let (late, dead, second) = (silent().await, nobody(), good().await);
-    assert_eq!(address(&ask(&[late.address, dead, second.address]).await.unwrap()), "192.0.2.1");
+    assert_eq!(address(&ask(&[late.address.clone(), dead, second.address.clone()]).await.unwrap()), "192.0.2.1");
     assert_eq!((late.asked(Over::Udp), second.asked(Over::Udp)), (1, 1));
 }
 
@@ -165,20 +165,20 @@ async fn the_late_and_the_dead_are_passed_over() {
 async fn a_lost_datagram_is_asked_again() {
     let count = AtomicOnce::default();
     let upstream =
-        Upstream::start(move |query, _| if count.first() { Vec::new() } else { say(&reply(query, [192, 0, 2, 1])) })
+        Server::start(move |query, _| if count.first() { Vec::new() } else { say(&reply(query, [192, 0, 2, 1])) })
             .await;
-    assert_eq!(address(&ask(&[upstream.address]).await.unwrap()), "192.0.2.1");
+    assert_eq!(address(&ask(&[upstream.address.clone()]).await.unwrap()), "192.0.2.1");
     assert_eq!(upstream.asked(Over::Udp), 2);
 }
 
 #[tokio::test]
 async fn who_answers_nothing_is_named() {
     let (late, dead) = (silent().await, nobody());
-    let error = ask(&[late.address, dead]).await.unwrap_err();
-    assert_eq!(error.to_string(), format!("{} timed out, {dead} refused the connection", late.address));
+    let error = ask(&[late.address.clone(), dead.clone()]).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("{} timed out, {dead} refused the connection", late.address.clone()));
     assert_eq!(late.asked(Over::Udp), 2);
     assert_eq!(ask(&[]).await.unwrap_err().to_string(), "no upstream to ask");
-    let many: Vec<_> = (1..=6).map(|port| SocketAddr::from(([127, 0, 0, 1], port))).collect();
+    let many: Vec<_> = (1..=6).map(|port| Upstream::plain(([127, 0, 0, 1], port).into())).collect();
     let tried = many.into_iter().map(|upstream| Tried { upstream, failure: Failure::TimedOut, over_tcp: false });
     assert!(ForwardError { tried: tried.collect() }.to_string().ends_with("127.0.0.1:4 timed out, and 2 more"));
 }
@@ -191,7 +191,7 @@ fn a_lack_of_ours_is_not_blamed_on_the_upstream() {
 
 #[tokio::test]
 async fn the_deadline_ends_it_all() {
-    let upstreams = [silent().await.address, silent().await.address, silent().await.address];
+    let upstreams = [silent().await.address.clone(), silent().await.address.clone(), silent().await.address.clone()];
     let brief = Forwarder { timeout: Duration::from_millis(50), deadline: Duration::from_millis(60) };
     let error = brief.exchange(&question(), &upstreams).await.unwrap_err();
     assert!((1..=2).contains(&error.tried.len()), "{error}");
@@ -199,22 +199,22 @@ async fn the_deadline_ends_it_all() {
 
 #[tokio::test]
 async fn a_malformed_reply_is_no_reply() {
-    let upstream = Upstream::start(|query, _| {
+    let upstream = Server::start(|query, _| {
         let mut octets = reply(query, [192, 0, 2, 1]).to_vec().unwrap();
         octets.truncate(octets.len() - 3);
         vec![Say::Octets(octets)]
     })
     .await;
     let second = good().await;
-    assert_eq!(address(&ask(&[upstream.address, second.address]).await.unwrap()), "192.0.2.1");
-    let error = ask(&[upstream.address]).await.unwrap_err();
-    assert_eq!(error.to_string(), format!("{} sent a malformed reply", upstream.address));
+    assert_eq!(address(&ask(&[upstream.address.clone(), second.address.clone()]).await.unwrap()), "192.0.2.1");
+    let error = ask(&[upstream.address.clone()]).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("{} sent a malformed reply", upstream.address.clone()));
 }
 
 #[tokio::test]
 async fn an_upstream_without_edns_is_asked_without() {
     for bare in [false, true] {
-        let upstream = Upstream::start(move |query, _| match &query.edns {
+        let upstream = Server::start(move |query, _| match &query.edns {
             Some(edns) => {
                 assert!(edns.flags().dnssec_ok && edns.max_payload() == 1232);
                 let octets = error(query, ResponseCode::FormErr).to_vec().unwrap();
@@ -226,7 +226,7 @@ async fn an_upstream_without_edns_is_asked_without() {
             None => say(&reply(query, [192, 0, 2, 1])),
         })
         .await;
-        assert_eq!(address(&ask(&[upstream.address]).await.unwrap()), "192.0.2.1");
+        assert_eq!(address(&ask(&[upstream.address.clone()]).await.unwrap()), "192.0.2.1");
         let ids = upstream.ids.lock().unwrap().clone();
         assert_eq!(ids.len(), 2);
     }
@@ -236,10 +236,10 @@ async fn an_upstream_without_edns_is_asked_without() {
 async fn an_error_of_one_is_not_the_last_word() {
     for code in [ResponseCode::ServFail, ResponseCode::Refused, ResponseCode::NotImp] {
         let (first, second) = (always(code).await, good().await);
-        assert_eq!(address(&ask(&[first.address, second.address]).await.unwrap()), "192.0.2.1");
+        assert_eq!(address(&ask(&[first.address.clone(), second.address.clone()]).await.unwrap()), "192.0.2.1");
     }
     let (first, second) = (always(ResponseCode::Refused).await, always(ResponseCode::ServFail).await);
-    let reply = ask(&[first.address, second.address]).await.unwrap();
+    let reply = ask(&[first.address.clone(), second.address.clone()]).await.unwrap();
     assert_eq!(reply.metadata.response_code, ResponseCode::Refused, "the first of them, as it is");
     assert_eq!((first.asked(Over::Udp), second.asked(Over::Udp)), (1, 1), "each says its error once");
 }
@@ -247,7 +247,7 @@ async fn an_error_of_one_is_not_the_last_word() {
 #[tokio::test]
 async fn a_denial_is_an_answer() {
     let (first, second) = (always(ResponseCode::NXDomain).await, good().await);
-    let reply = ask(&[first.address, second.address]).await.unwrap();
+    let reply = ask(&[first.address.clone(), second.address.clone()]).await.unwrap();
     assert_eq!(reply.metadata.response_code, ResponseCode::NXDomain);
     assert_eq!(second.asked(Over::Udp), 0);
 }
@@ -256,7 +256,7 @@ async fn a_denial_is_an_answer() {
 async fn ids_and_ports_cannot_be_guessed() {
     let upstream = good().await;
     for _ in 0..20 {
-        ask(&[upstream.address]).await.unwrap();
+        ask(&[upstream.address.clone()]).await.unwrap();
     }
     let mut ids = upstream.ids.lock().unwrap().clone();
     ids.sort_unstable();

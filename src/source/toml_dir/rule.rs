@@ -1,8 +1,6 @@
 //! `[[resolver_rule]]`.
 
-use std::net::SocketAddr;
-
-use crate::model::{Object, RuleAction, RuleInput};
+use crate::model::{Object, RuleAction, RuleInput, Upstream};
 use crate::problem::At;
 
 use super::super::doc::Value;
@@ -17,14 +15,14 @@ const TYPES: &[&str] = &["FORWARD", "SYSTEM"];
 pub(super) fn rule(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, Broken> {
     let domain_name = fields.required(reader, "domain_name");
     let vpc_ids = fields.list(reader, "vpc_ids");
-    let targets: Vec<At<SocketAddr>> = fields.list(reader, "target_ips");
+    let targets: Vec<At<Upstream>> = fields.list(reader, "target_ips");
     distinct(reader, &targets);
     let action = action(reader, fields, &targets);
     let (Some(domain_name), Some(action)) = (domain_name, action) else { return Err(Broken) };
     Ok(Some(Object::Rule(RuleInput { domain_name, action, vpc_ids })))
 }
 
-fn action(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, targets: &[At<SocketAddr>]) -> Option<RuleAction> {
+fn action(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, targets: &[At<Upstream>]) -> Option<RuleAction> {
     let Some(node) = fields.node(reader, "rule_type") else {
         fields.missing(reader, "rule_type", "FORWARD");
         return None;
@@ -38,7 +36,7 @@ fn action(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, targets: &[At<Socket
                 let hint = "add target_ips = [\"10.9.9.9:53\"], or use rule_type = \"SYSTEM\"";
                 reader.error(at, "a FORWARD rule needs 'target_ips'", hint);
             }
-            Some(RuleAction::Forward(targets.iter().map(|target| target.value).collect()))
+            Some(RuleAction::Forward(targets.iter().map(|target| target.value.clone()).collect()))
         }
         Some(_) => {
             if let Some(given) = given {
