@@ -27,6 +27,10 @@ pub struct Settings {
     pub listen: Option<Vec<SocketAddr>>,
     /// Whom to ask for what is not ours.
     pub forward: Option<Upstreams>,
+    /// Authorities that encrypted upstreams may have their certificates from, besides the system's.
+    pub forward_ca: Option<PathBuf>,
+    /// Letters of questions to upstreams in random case.
+    pub forward_0x20: Option<bool>,
     /// Networks served although they are in no VPC.
     pub allow: Option<Vec<IpNet>>,
     /// Address for health, metrics and explain.
@@ -44,11 +48,13 @@ impl Settings {
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         // all fields by name: one that is forgotten here does not compile
-        let Self { zones, listen, forward, allow, http, aa, log, limits } = other;
+        let Self { zones, listen, forward, forward_ca, forward_0x20, allow, http, aa, log, limits } = other;
         Self {
             zones: self.zones.or(zones),
             listen: self.listen.or(listen),
             forward: self.forward.or(forward),
+            forward_ca: self.forward_ca.or(forward_ca),
+            forward_0x20: self.forward_0x20.or(forward_0x20),
             allow: self.allow.or(allow),
             http: self.http.or(http),
             aa: self.aa.or(aa),
@@ -130,7 +136,11 @@ pub struct Limits {
     pub udp_socket_buffer: usize,
     /// Questions that wait for an upstream at one time, all clients together.
     pub forward_in_flight: usize,
-    /// Time for one attempt at one upstream.
+    /// Questions that wait for one upstream at one time.
+    pub forward_in_flight_per_upstream: usize,
+    /// UDP sockets to one upstream that take questions; as many again may wait for their last replies.
+    pub forward_sockets: usize,
+    /// The longest that one attempt at one upstream may take before the next is made beside it.
     pub forward_timeout: Duration,
     /// Time for a question in all, over every upstream and attempt.
     pub forward_deadline: Duration,
@@ -155,6 +165,8 @@ impl Default for Limits {
             udp_workers: 0,
             udp_socket_buffer: 4 << 20,
             forward_in_flight: 4096,
+            forward_in_flight_per_upstream: 2048,
+            forward_sockets: 16,
             forward_timeout: Duration::from_millis(1500),
             forward_deadline: Duration::from_secs(5),
             tcp_connections: 1024,
@@ -169,11 +181,13 @@ impl Default for Limits {
 
 impl Limits {
     /// Every bound that can be set: its key, with the unit last, the least and the most.
-    pub const KEYS: [(&'static str, u64, u64); 12] = [
+    pub const KEYS: [(&'static str, u64, u64); 14] = [
         ("udp_payload", 512, 4096),
         ("udp_workers", 0, 1024),
         ("udp_socket_buffer", 4096, 1 << 30),
         ("forward_in_flight", 1, 1 << 20),
+        ("forward_in_flight_per_upstream", 1, 1 << 20),
+        ("forward_sockets", 1, 1024),
         ("forward_timeout_ms", 10, 60_000),
         ("forward_deadline_ms", 10, 60_000),
         ("tcp_connections", 1, 1 << 20),
@@ -203,6 +217,8 @@ impl Limits {
             "udp_workers" => self.udp_workers = size,
             "udp_socket_buffer" => self.udp_socket_buffer = size,
             "forward_in_flight" => self.forward_in_flight = size,
+            "forward_in_flight_per_upstream" => self.forward_in_flight_per_upstream = size,
+            "forward_sockets" => self.forward_sockets = size,
             "forward_timeout_ms" => self.forward_timeout = ms,
             "forward_deadline_ms" => self.forward_deadline = ms,
             "tcp_connections" => self.tcp_connections = size,

@@ -75,6 +75,12 @@ pub(super) struct ServeArgs {
     /// Resolver for what is not ours: an address, tls://ADDR#NAME, https://NAME/PATH#ADDR, quic://ADDR#NAME, `system` (those of /etc/resolv.conf) or `none`; repeatable [default: system]
     #[arg(long, value_name = "ADDR|system|none", env = "VPCEDNS_FORWARD", value_delimiter = ',')]
     forward: Vec<UpstreamWord>,
+    /// Certificate authorities (PEM) that encrypted resolvers may have their certificates from, besides the system's
+    #[arg(long, value_name = "FILE", env = "VPCEDNS_FORWARD_CA")]
+    forward_ca: Option<PathBuf>,
+    /// Ask resolvers in letters of random case, which is harder to forge; off by itself for those that change the case
+    #[arg(long = "forward-0x20", env = "VPCEDNS_FORWARD_0X20", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    forward_0x20: Option<bool>,
     /// Network served although it is in no VPC; repeatable [default: this machine only]
     #[arg(long, value_name = "CIDR", env = "VPCEDNS_ALLOW", value_delimiter = ',')]
     allow: Vec<IpNet>,
@@ -100,6 +106,8 @@ impl ServeArgs {
             zones: given(!self.zones.zones.is_empty()).map(|()| self.zones.zones.clone()),
             listen: given(!self.listen.is_empty()).map(|()| self.listen.clone()),
             forward: given(!self.forward.is_empty()).map(|()| Upstreams::from_words(&self.forward)).transpose()?,
+            forward_ca: self.forward_ca.clone(),
+            forward_0x20: self.forward_0x20,
             allow: given(!self.allow.is_empty()).map(|()| self.allow.clone()),
             http: self.http,
             aa: self.aa,

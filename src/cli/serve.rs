@@ -19,7 +19,8 @@ use super::check::count;
 use super::print_problems;
 use crate::config::{DEFAULT_FILE, DEFAULT_LISTEN, DEFAULT_LOG, Limits, Settings, Upstreams};
 use crate::forward::system::{refuse_own, system_resolvers};
-use crate::model::{Changes, Model, Upstream};
+use crate::forward::{Forwarder, Options, Trust};
+use crate::model::{Changes, Model, RuleAction, Upstream};
 use crate::observe::{self, Counters, Status, Views};
 use crate::problem::{At, Place, Problem};
 use crate::reload::watch::{Wake, Watch};
@@ -97,6 +98,7 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
         upstreams: upstreams.into(),
         aa: settings.aa.unwrap_or(false),
     };
+    let forwarder = forwarder(settings.forward_ca.as_deref(), settings.forward_0x20.unwrap_or(false), &limits)?;
     let zones = super::zones(settings.zones.unwrap_or_default());
     let began = Instant::now();
     let (mut publisher, first) =
@@ -105,13 +107,15 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
 
     let counters = Arc::new(Counters::default());
     let secret = CookieSecret::new(rand::random());
-    let responder = Responder::new(publisher.snapshots().clone(), limits.clone(), secret, counters.clone());
+    let responder = Responder::new(publisher.snapshots().clone(), limits.clone(), secret, counters.clone())
+        .with_forwarder(forwarder.clone());
     let mut listeners = Listeners::new(Arc::new(responder), &limits, Handle::current());
     let problems = listeners.apply(&wanted(&listen, &publisher.snapshots().load().model));
     if !problems.is_empty() {
         return Err(problems);
     }
-    let views = Views { snapshots: publisher.snapshots().clone(), status: publisher.status().clone(), counters };
+    let (snapshots, status) = (publisher.snapshots().clone(), publisher.status().clone());
+    let views = Views { snapshots, status, counters, forwarder: forwarder.clone() };
     let (stop_http, http_stopped) = flag::channel(false);
     let http = match settings.http {
         Some(address) => Some(start_http(address, views, &limits, http_stopped).await?),
@@ -126,8 +130,10 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
     signals(&waker, publisher.status())?;
     print_ready(&publisher.snapshots().load(), &listeners, http, began.elapsed());
 
+    // only now, as those that lead back to us are seen by what comes in
+    forwarder.upstreams_are(all_upstreams(&publisher.snapshots().load()));
     let follow = tokio::task::spawn_blocking(move || {
-        follow(watch, &mut publisher, &mut listeners, &listen);
+        follow(watch, &mut publisher, &mut listeners, &listen, &forwarder);
         listeners
     });
     let listeners = follow
@@ -142,7 +148,13 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
 }
 
 /// Loads whenever there is a reason to, until told to stop.
-fn follow(mut watch: Watch, publisher: &mut Publisher, listeners: &mut Listeners<Responder>, listen: &[SocketAddr]) {
+fn follow(
+    mut watch: Watch,
+    publisher: &mut Publisher,
+    listeners: &mut Listeners<Responder>,
+    listen: &[SocketAddr],
+    forwarder: &Forwarder,
+) {
     loop {
         let asked = match watch.wait() {
             Wake::Stop => return,
@@ -153,7 +165,11 @@ fn follow(mut watch: Watch, publisher: &mut Publisher, listeners: &mut Listeners
         let mut open = |model: &Model, changes: &Changes| {
             if changes.vpcs { listeners.apply(&wanted(listen, model)) } else { Vec::new() }
         };
-        log(&publisher.reload(&mut open), asked);
+        let published = publisher.reload(&mut open);
+        log(&published, asked);
+        if published.changes.others > 0 {
+            forwarder.upstreams_are(all_upstreams(&publisher.snapshots().load()));
+        }
     }
 }
 
@@ -205,6 +221,28 @@ fn upstreams(forward: Upstreams, listen: &[SocketAddr]) -> Result<Vec<Upstream>,
             if problems.is_empty() { Ok(upstreams) } else { Err(problems) }
         }
     }
+}
+
+/// Asks upstreams, and trusts those whose certificates come from the system's authorities or from those of a file.
+fn forwarder(ca: Option<&Path>, mix_case: bool, limits: &Limits) -> Result<Forwarder, Vec<Problem>> {
+    let trust = ca.map_or_else(
+        || Ok(Trust::default()),
+        |file| {
+            let hint = "name a PEM file with the certificates of the authorities";
+            let problem = |what| vec![Problem::error(Place::whole(file.display().to_string()), what, hint)];
+            Trust::with_file(file).map_err(problem)
+        },
+    )?;
+    Ok(Forwarder::with(limits, Options { trust, mix_case }))
+}
+
+/// The upstreams of the settings, and those of rules.
+fn all_upstreams(snapshot: &Snapshot) -> impl Iterator<Item = &Upstream> {
+    let of_rules = snapshot.model.rules().iter().filter_map(|rule| match &rule.action {
+        RuleAction::Forward(targets) => Some(targets.iter()),
+        RuleAction::System => None,
+    });
+    snapshot.policy.upstreams.iter().chain(of_rules.flatten())
 }
 
 /// Says how far a long load has come, from its second second on.

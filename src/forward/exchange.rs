@@ -1,145 +1,147 @@
 //! A question to the first good reply of several upstreams, in time.
 //!
-//! Knows the order and the patience; `attempt` knows how one upstream is asked.
+//! Knows the order and the patience; `peer` knows how one upstream is asked.
 
-use std::fmt;
-use std::io;
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
-use tokio::time::Instant;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::sleep_until;
 
-use crate::config::Limits;
-use crate::forward::attempt::{self, NoReply, Times};
+use crate::forward::choose::choose;
+use crate::forward::engine::Forwarder;
+use crate::forward::failure::{Failure, ForwardError, Tried};
+use crate::forward::health::State;
+use crate::forward::peer::{Peer, SoFar, Try};
 use crate::forward::query::{Outbound, is_truncated, rcode, rcode_of};
 use crate::model::Upstream;
 
 /// How often every upstream is asked: a lost datagram is not the end.
 const ROUNDS: usize = 2;
-/// Upstreams that an error names, so that it fits into an extended error (RFC 8914 2).
-const NAMED: usize = 4;
-
-/// Asks upstreams.
-#[derive(Clone, Debug)]
-pub struct Forwarder {
-    timeout: Duration,
-    deadline: Duration,
-}
-
-/// No upstream gave a reply, and why.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct ForwardError {
-    /// Those that were asked, and what came of it the last time. None: there was nobody to ask.
-    pub tried: Vec<Tried>,
-}
-
-/// An upstream that gave no reply.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tried {
-    /// Which.
-    pub upstream: Upstream,
-    /// Why not.
-    pub failure: Failure,
-    /// Whether it had been asked by TCP, as its reply by UDP was truncated.
-    pub over_tcp: bool,
-}
-
-/// What keeps an upstream from answering.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// Nothing came in time.
-    #[error("timed out")]
-    TimedOut,
-    /// The machine is there, and nobody listens on the port.
-    #[error("refused the connection")]
-    Refused,
-    /// There is no way there.
-    #[error("cannot be reached")]
-    Unreachable,
-    /// The connection ended before the reply did.
-    #[error("closed the connection")]
-    Closed,
-    /// The reply is no DNS message.
-    #[error("sent a malformed reply")]
-    Malformed,
-    /// The reply on a connection is to another question.
-    #[error("answered another question")]
-    Mismatched,
-    /// It is on our side: no descriptor, port or memory is left.
-    #[error("could not be asked: {0}")]
-    Local(String),
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::TimedOut => Self::TimedOut,
-            io::ErrorKind::ConnectionRefused => Self::Refused,
-            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown => {
-                Self::Unreachable
-            }
-            io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::UnexpectedEof => Self::Closed,
-            io::ErrorKind::InvalidData => Self::Mismatched,
-            _ => Self::Local(error.to_string()),
-        }
-    }
-}
-
-/// `10.9.9.9:53 timed out, 10.9.9.10:53 refused the connection`.
-impl fmt::Display for ForwardError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.tried.is_empty() {
-            return f.write_str("no upstream to ask");
-        }
-        for (at, Tried { upstream, failure, over_tcp }) in self.tried.iter().take(NAMED).enumerate() {
-            let comma = if at == 0 { "" } else { ", " };
-            let over_tcp = if *over_tcp { " over TCP" } else { "" };
-            write!(f, "{comma}{upstream} {failure}{over_tcp}")?;
-        }
-        match self.tried.len().saturating_sub(NAMED) {
-            0 => Ok(()),
-            more => write!(f, ", and {more} more"),
-        }
-    }
-}
 
 impl Forwarder {
-    /// With the times of `limits`.
-    pub fn new(limits: &Limits) -> Self {
-        Self { timeout: limits.forward_timeout, deadline: limits.forward_deadline }
-    }
-
-    /// Asks `upstreams` in their order, those that gave no reply twice, until there is a good reply.
+    /// Asks `upstreams`, the best first, those that gave no reply twice, until there is a good reply.
     ///
-    /// NXDOMAIN and "no such record" are good replies. An error of an upstream may be its own, so the next one is
-    /// asked; where none knows better, the first such reply is returned as it is. Always a whole message, with
+    /// One that does not answer in its time is not given up: the next is asked beside it, and who is first to answer
+    /// is heard. NXDOMAIN and "no such record" are good replies. An error of an upstream may be its own, so the next
+    /// one is asked; where none knows better, the first such reply is returned as it is. Always a whole message, with
     /// the question that was asked or, in an error, with none.
     pub async fn exchange(&self, question: &Outbound<'_>, upstreams: &[Upstream]) -> Result<Vec<u8>, ForwardError> {
-        let times = Times { attempt: self.timeout, deadline: Instant::now() + self.deadline };
+        let began = Instant::now();
+        let peers = self.peers(upstreams);
+        peers.iter().for_each(|peer| self.look_if_due(peer, began));
+        let choice = choose(peers.iter().map(|peer| peer.standing.health()), began);
+        if let Some(peer) = choice.probe.and_then(|at| peers.get(at)) {
+            self.measure(peer, question);
+        }
+        let order: Vec<&Arc<Peer>> = choice.order.iter().filter_map(|at| peers.get(*at)).collect();
+        if order.is_empty() {
+            return Err(nobody(&peers));
+        }
+        self.ask_in_turn(question, &order, began).await
+    }
+
+    async fn ask_in_turn(
+        &self,
+        question: &Outbound<'_>,
+        order: &[&Arc<Peer>],
+        began: Instant,
+    ) -> Result<Vec<u8>, ForwardError> {
+        let (most, deadline) = (self.limits().forward_timeout, began + self.limits().forward_deadline);
+        let mut plan: VecDeque<(usize, usize)> =
+            (0..ROUNDS).flat_map(|round| (0..order.len()).map(move |at| (round, at))).collect();
+        let so_far: Vec<SoFar> = plan.iter().map(|_| SoFar::default()).collect();
+        let mut unused = so_far.iter();
+        let mut outcomes: Vec<Option<(Failure, bool)>> = vec![None; order.len()];
         let mut second_best = None;
-        let mut tried: Vec<Tried> = Vec::new();
-        // those that have said something would say it again
-        let mut left = upstreams.to_vec();
-        for _ in 0..ROUNDS {
-            for upstream in std::mem::take(&mut left) {
-                if Instant::now() >= times.deadline {
-                    break;
+        let mut running = FuturesUnordered::new();
+        let mut newest: Option<(usize, Instant)> = None;
+        let mut patience = pin!(sleep_until(deadline.into()));
+        let mut next = true;
+        loop {
+            if next
+                && let Some(((round, at), over_tcp)) = plan.pop_front().zip(flags.next())
+                && let Some(peer) = order.get(at)
+            {
+                let sent = Instant::now();
+                let last = plan.is_empty();
+                let wait = if last { most } else { peer.standing.health().patience(most) * (1 << round) }.min(most);
+                patience.as_mut().reset((sent + wait).min(deadline).into());
+                newest = Some((at, sent));
+                if let Some(outcome) = outcomes.get_mut(at) {
+                    *outcome = None;
                 }
-                match attempt::ask(&upstream, question, times).await {
-                    Ok(reply) if is_good(&reply) => return Ok(reply),
-                    Ok(reply) => drop(second_best.get_or_insert(reply)),
-                    Err(NoReply { failure, over_tcp }) => {
-                        left.push(upstream.clone());
-                        tried.retain(|earlier| earlier.upstream != upstream);
-                        tried.push(Tried { upstream, failure, over_tcp });
+                running.push(async move {
+                    let this = Try { earlier: round, so_far };
+                    (at, sent, so_far, peer.ask(question, &this).await)
+                });
+            }
+            next = false;
+            tokio::select! {
+                biased;
+                Some((at, sent, so_far, reply)) = running.next() => {
+                    let Some(peer) = order.get(at) else { continue };
+                    next = true;
+                    match reply {
+                        Ok(reply) => {
+                            let good = is_good(&reply);
+                            peer.standing.health().brought(good);
+                            if good {
+                                return Ok(reply);
+                            }
+                            second_best.get_or_insert(reply);
+                            // one that has said something would say it again
+                            plan.retain(|(_, planned)| *planned != at);
+                        }
+                        Err(failure) => {
+                            peer.standing.failed(&failure, sent);
+                            if let Some(outcome) = outcomes.get_mut(at) {
+                                *outcome = Some((failure, so_far.over_tcp.load(Ordering::Relaxed)));
+                            }
+                        }
                     }
+                    if plan.is_empty() && running.is_empty() {
+                        break;
+                    }
+                }
+                () = &mut patience => {
+                    if let Some((at, sent)) = newest.take() && let Some(peer) = order.get(at) {
+                        peer.standing.failed(&Failure::TimedOut, sent);
+                    }
+                    if plan.is_empty() || Instant::now() >= deadline {
+                        break;
+                    }
+                    next = true;
                 }
             }
         }
-        second_best.ok_or(ForwardError { tried })
+        drop(running);
+        let asked = so_far.len() - plan.len();
+        let over_tcp: Vec<bool> = so_far.iter().map(|so_far| so_far.over_tcp.load(Ordering::Relaxed)).collect();
+        let truncated = so_far.into_iter().find_map(|so_far| so_far.truncated.into_inner());
+        truncated.or(second_best).ok_or_else(|| {
+            // those without an outcome are still silent; those that are beyond the deadline were not asked
+            let tried = order.iter().zip(outcomes).zip(over_tcp).take(asked).map(|((peer, outcome), over_tcp)| {
+                let (failure, over_tcp) = outcome.unwrap_or((Failure::TimedOut, over_tcp));
+                Tried { upstream: peer.standing.upstream.clone(), failure, over_tcp }
+            });
+            ForwardError { tried: tried.collect() }
+        })
     }
+}
+
+/// Why nobody can be asked at this moment.
+fn nobody(peers: &[Arc<Peer>]) -> ForwardError {
+    let tried = peers.iter().map(|peer| {
+        let report = peer.standing.report();
+        let failure = if report.state == State::Loops { Failure::Loops } else { Failure::Down };
+        Tried { upstream: report.upstream, failure, over_tcp: false }
+    });
+    ForwardError { tried: tried.collect() }
 }
 
 /// True when no other upstream could know better.

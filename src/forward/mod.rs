@@ -1,35 +1,54 @@
 //! Asks upstreams and hands on what they say, as they said it.
 //!
 //! ```text
-//! exchange   a question to the first good reply of several upstreams, in time
-//!   attempt  one question to one upstream: UDP, then TCP where the reply was truncated
-//!     query  the octets that are sent, and whether a reply belongs to them
-//! message    a bounded walk over a DNS message; nothing is believed, nothing panics
-//!   name     compressed names, and records written without compression
-//!   relay    an upstream's reply becomes the reply to a client: sections kept, EDNS made anew
-//!   chain    the CNAMEs that a reply follows, and the part of it up to one of them
-//! system     the upstreams of /etc/resolv.conf, less ourselves
+//! engine        the upstreams that there are
+//!   exchange    a question to the first good reply of several upstreams, in time
+//!     choose    whom to ask first
+//!   loops       whether an upstream leads back to us
+//!   peer        one question to one upstream: UDP, then TCP where the reply was truncated; or encrypted
+//!     udp       sockets that many questions share
+//!     connection  TCP, TLS, HTTPS or QUIC, many questions on each
+//!     query     the octets that are sent, and whether a reply belongs to them
+//!     standing  what is known about it: health (round trips, down or not), manners (EDNS, cookies, case)
+//! message       a bounded walk over a DNS message; nothing is believed, nothing panics
+//!   name        compressed names, and records written without compression
+//!   relay       an upstream's reply becomes the reply to a client: sections kept, EDNS made anew
+//!   chain       the CNAMEs that a reply follows, and the part of it up to one of them
+//! system        the upstreams of /etc/resolv.conf, less ourselves
 //! ```
 //!
-//! Knows nothing of zones, VPCs or clients' sockets. No cache and no pool stands in here: a caller sees a question
-//! and a reply, so that both can be put between without it.
+//! Knows nothing of zones, VPCs or clients' sockets. No cache stands in here: a caller sees a question and a reply, so
+//! that one can be put between without it.
 // no packet can panic (invariant I6)
 #![cfg_attr(
     not(test),
     warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice, clippy::unwrap_used)
 )]
 
-mod attempt;
 pub mod chain;
+mod choose;
 pub mod compose;
-pub mod exchange;
+mod connection;
+mod engine;
+mod exchange;
+mod failure;
+mod health;
+mod loops;
+mod manners;
 pub mod message;
 pub mod name;
+mod peer;
 mod query;
 pub mod relay;
+mod standing;
 pub mod system;
 #[cfg(test)]
 mod testing;
+mod udp;
 
-pub use exchange::{Failure, ForwardError, Forwarder};
+pub use connection::Trust;
+pub use engine::{Forwarder, Options};
+pub use failure::{Failure, ForwardError, Tried};
+pub use health::State;
 pub use query::Outbound;
+pub use standing::Report;

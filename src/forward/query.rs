@@ -3,8 +3,9 @@
 //! Knows octets only. A reply is believed when everything that an attacker off the path would have to guess is
 //! right (RFC 5452 9.1): here id and question, and by the socket the port and the upstream's address.
 
-use crate::forward::message::{HEADER, flag, same_question, u16_at};
-use crate::forward::relay::{EDNS_PAYLOAD, OPT_LEN, opt_header};
+use crate::forward::manners::Dress;
+use crate::forward::message::{HEADER, Message, flag, same_question, u16_at};
+use crate::forward::relay::{COOKIE, EDNS_PAYLOAD, OPT_LEN, each_option, opt_header};
 
 /// A question for an upstream.
 #[derive(Clone, Copy, Debug)]
@@ -29,33 +30,64 @@ pub struct Outbound<'a> {
 }
 
 /// The octets that are sent, and what a reply to them must have.
+#[derive(Clone, Debug)]
 pub(super) struct Query {
     octets: Vec<u8>,
     question_end: usize,
+    /// Our cookie, which a reply must not have another one for (RFC 7873 5.3).
+    cookie: Option<[u8; 8]>,
 }
 
+/// The option that makes a message longer (RFC 7830 3).
+const PADDING: u16 = 12;
+/// What the length of a padded question is a multiple of (RFC 8467 4.1).
+const BLOCK: usize = 128;
+/// Octets of an option before its data (RFC 6891 6.1.2).
+const OPTION_HEAD: usize = 4;
+
 impl Query {
-    /// The question under `id`, with EDNS where it is wanted and `edns` does not forbid it.
-    pub(super) fn new(outbound: &Outbound<'_>, id: u16, edns: bool) -> Self {
-        let edns = edns && outbound.edns;
+    /// The question under id 0, with EDNS where the client wants it, dressed for its upstream.
+    pub(super) fn new(outbound: &Outbound<'_>, dress: &Dress) -> Self {
+        let edns = dress.edns && outbound.edns;
         let flags = [
             (outbound.recursion_desired, flag::RD),
             (outbound.checking_disabled, flag::CD),
             (outbound.authentic_data, flag::AD),
         ];
         let flags = flags.iter().filter(|(set, _)| *set).fold(0, |all, (_, bit)| all | bit);
-        let mut octets = Vec::with_capacity(HEADER + outbound.name.len() + 4 + OPT_LEN);
-        for word in [id, flags, 1, 0, 0, u16::from(edns)] {
+        let mut octets = Vec::with_capacity(BLOCK);
+        for word in [0, flags, 1, 0, 0, u16::from(edns)] {
             octets.extend_from_slice(&word.to_be_bytes());
         }
         octets.extend_from_slice(outbound.name);
+        if dress.mix_case {
+            mix_case(octets.get_mut(HEADER..).unwrap_or_default());
+        }
         octets.extend_from_slice(&outbound.rtype.to_be_bytes());
         octets.extend_from_slice(&outbound.class.to_be_bytes());
         let question_end = octets.len();
+        let mut cookie = None;
         if edns {
-            octets.extend_from_slice(&opt_header(EDNS_PAYLOAD, 0, outbound.dnssec_ok, 0));
+            let sent = dress.cookie.as_deref();
+            cookie = sent.and_then(|cookie| cookie.first_chunk().copied());
+            let mut options = Vec::new();
+            sent.into_iter().for_each(|cookie| add_option(&mut options, COOKIE, cookie));
+            if dress.pad {
+                let len = question_end + OPT_LEN + options.len() + OPTION_HEAD;
+                let padding = [0; BLOCK];
+                add_option(&mut options, PADDING, padding.get(..len.next_multiple_of(BLOCK) - len).unwrap_or_default());
+            }
+            octets.extend_from_slice(&opt_header(EDNS_PAYLOAD, 0, outbound.dnssec_ok, options.len() as u16));
+            octets.extend_from_slice(&options);
         }
-        Self { octets, question_end }
+        Self { octets, question_end, cookie }
+    }
+
+    /// Gives it an id: at random where somebody could guess, and 0 where nobody can (RFC 8484 4.1, RFC 9250 4.2.1).
+    pub(super) fn set_id(&mut self, id: u16) {
+        if let Some(field) = self.octets.first_chunk_mut() {
+            *field = id.to_be_bytes();
+        }
     }
 
     /// What is sent.
@@ -63,7 +95,8 @@ impl Query {
         &self.octets
     }
 
-    /// True when `reply` belongs to this query: its id, a reply, a standard query's, and its question.
+    /// True when `reply` belongs to this query: its id, a reply, a standard query's, its question, and no cookie that
+    /// is not ours.
     ///
     /// An error without a question is taken too: servers that do not understand a query (and those that do not know
     /// EDNS) say so with a bare header.
@@ -74,15 +107,66 @@ impl Query {
         if Some(id) != u16_at(&self.octets, 0) || flags & (flag::QR | flag::OPCODE) != flag::QR {
             return false;
         }
-        match questions {
+        let is_ours = match questions {
             0 => reply.len() >= HEADER && !matches!(flags & flag::RCODE, rcode::NOERROR | rcode::NXDOMAIN),
             1 => match (self.octets.get(HEADER..self.question_end), reply.get(HEADER..self.question_end)) {
                 (Some(asked), Some(answered)) => same_question(asked, answered),
                 _ => false,
             },
             _ => false,
+        };
+        is_ours && self.cookie.is_none_or(|ours| cookie_of(reply).is_none_or(|cookie| cookie.starts_with(&ours)))
+    }
+
+    /// True when `reply`, which belongs to this query, has the letters of its name as they were sent.
+    pub(super) fn keeps_case(&self, reply: &[u8]) -> bool {
+        let has_question = u16_at(reply, 4) == Some(1);
+        !has_question || self.octets.get(HEADER..self.question_end) == reply.get(HEADER..self.question_end)
+    }
+}
+
+impl Outbound<'_> {
+    /// The same question for another name.
+    pub(super) fn with_name<'n>(&self, name: &'n [u8]) -> Outbound<'n> {
+        let Self { name: _, rtype, class, recursion_desired, checking_disabled, authentic_data, dnssec_ok, edns } =
+            *self;
+        Outbound { name, rtype, class, recursion_desired, checking_disabled, authentic_data, dnssec_ok, edns }
+    }
+
+    /// Gives the question of `reply` the letters of the client, whatever was sent in its place.
+    pub(super) fn restore_case(&self, reply: &mut [u8]) {
+        let has_question = u16_at(reply, 4) == Some(1);
+        if let Some(name) = reply.get_mut(HEADER..HEADER + self.name.len()).filter(|_| has_question) {
+            name.copy_from_slice(self.name);
         }
     }
+}
+
+fn add_option(options: &mut Vec<u8>, code: u16, data: &[u8]) {
+    options.extend_from_slice(&code.to_be_bytes());
+    options.extend_from_slice(&(data.len() as u16).to_be_bytes());
+    options.extend_from_slice(data);
+}
+
+/// Each letter in a case at random. No length octet is a letter: labels have at most 63 octets.
+fn mix_case(name: &mut [u8]) {
+    for letters in name.chunks_mut(32) {
+        let coins: u32 = rand::random();
+        for (at, letter) in letters.iter_mut().enumerate().filter(|(_, letter)| letter.is_ascii_alphabetic()) {
+            *letter ^= if coins >> at & 1 == 1 { 0x20 } else { 0 };
+        }
+    }
+}
+
+/// The cookies of a reply, ours and the upstream's behind it (RFC 7873 4.2).
+pub(super) fn cookie_of(reply: &[u8]) -> Option<&[u8]> {
+    let opt = Message::parse(reply).ok()?.opt()?;
+    cookie_in(reply.get(opt.rdata)?)
+}
+
+/// The same, out of the data of its OPT.
+pub(super) fn cookie_in(options: &[u8]) -> Option<&[u8]> {
+    each_option(options).find(|(code, _)| *code == COOKIE).map(|(_, data)| data)
 }
 
 /// Response codes that decide what happens next (RFC 1035 4.1.1).
@@ -93,6 +177,8 @@ pub(super) mod rcode {
     pub(in crate::forward) const NXDOMAIN: u16 = 3;
     pub(in crate::forward) const NOTIMP: u16 = 4;
     pub(in crate::forward) const REFUSED: u16 = 5;
+    /// The server cookie is missing or old; only with EDNS (RFC 7873 8).
+    pub(in crate::forward) const BADCOOKIE: u16 = 23;
 }
 
 /// The response code of a reply, as far as the header has it.
@@ -109,7 +195,11 @@ pub(super) fn is_truncated(reply: &[u8]) -> bool {
 mod tests {
     use hickory_proto::op::{Message, MessageType};
 
-    use super::*;
+    use super::{Dress, Outbound, Query, cookie_of};
+
+    fn with_edns() -> Dress {
+        Dress { edns: true, ..Dress::default() }
+    }
 
     fn outbound() -> Outbound<'static> {
         Outbound {
@@ -126,7 +216,9 @@ mod tests {
 
     #[test]
     fn another_implementation_reads_what_is_sent() {
-        let message = Message::from_vec(Query::new(&outbound(), 0xabcd, true).octets()).unwrap();
+        let mut query = Query::new(&outbound(), &with_edns());
+        query.set_id(0xabcd);
+        let message = Message::from_vec(query.octets()).unwrap();
         assert_eq!((message.metadata.id, message.metadata.message_type), (0xabcd, MessageType::Query));
         assert!(message.metadata.recursion_desired && message.metadata.checking_disabled);
         assert!(!message.metadata.authentic_data);
@@ -134,15 +226,17 @@ mod tests {
         let edns = message.edns.unwrap();
         assert_eq!((edns.max_payload(), edns.version(), edns.flags().dnssec_ok), (1232, 0, true));
         assert!(edns.options().as_ref().is_empty());
-        for without in [Query::new(&outbound(), 1, false), Query::new(&Outbound { edns: false, ..outbound() }, 1, true)]
-        {
+        let client_without = Outbound { edns: false, ..outbound() };
+        let all = Dress { cookie: Some(b"01234567".to_vec()), pad: true, ..with_edns() };
+        for without in [Query::new(&outbound(), &Dress::default()), Query::new(&client_without, &all)] {
             assert!(Message::from_vec(without.octets()).unwrap().edns.is_none());
         }
     }
 
     #[test]
     fn only_its_own_reply_belongs_to_a_query() {
-        let query = Query::new(&outbound(), 0x1234, true);
+        let mut query = Query::new(&outbound(), &with_edns());
+        query.set_id(0x1234);
         let mut good = query.octets().to_vec();
         good[2] |= 0x80;
         let change = |at: usize, to: u8| {
@@ -165,12 +259,60 @@ mod tests {
             assert!(!change(at, to), "{what}");
         }
         // 'A' is type 65 and 'a' type 97: types have no case
-        let query = Query::new(&Outbound { rtype: 65, ..outbound() }, 0x1234, true);
-        let mut reply = query.octets().to_vec();
+        let mut typed = Query::new(&Outbound { rtype: 65, ..outbound() }, &with_edns());
+        typed.set_id(0x1234);
+        let mut reply = typed.octets().to_vec();
         reply[2] |= 0x80;
         reply[26] = 97;
-        assert!(!query.is_answered_by(&reply));
+        assert!(!typed.is_answered_by(&reply));
         assert!((0..good.len()).all(|end| !query.is_answered_by(&good[..end]) || end >= query.question_end));
         assert!(query.is_answered_by(b"\x12\x34\x80\x01\0\0\0\0\0\0\0\0"), "a bare FORMERR");
+    }
+
+    /// The reply that has the question's own octets, cookie and all.
+    fn echo(query: &Query) -> Vec<u8> {
+        let mut reply = query.octets().to_vec();
+        reply[2] |= 0x80;
+        reply
+    }
+
+    #[test]
+    fn another_cookie_than_ours_is_no_reply() {
+        let cookie = |cookie: &[u8]| Dress { cookie: Some(cookie.to_vec()), ..with_edns() };
+        let query = Query::new(&outbound(), &cookie(b"client-8server-8"));
+        let mut reply = echo(&query);
+        assert_eq!(cookie_of(&reply).unwrap(), b"client-8server-8");
+        assert!(query.is_answered_by(&reply), "ours");
+        assert!(query.is_answered_by(&echo(&Query::new(&outbound(), &with_edns()))), "none");
+        let at = reply.len() - 16;
+        reply[at] ^= 1;
+        assert!(!query.is_answered_by(&reply), "another");
+        assert!(Query::new(&outbound(), &with_edns()).is_answered_by(&reply), "none was asked for");
+    }
+
+    #[test]
+    fn padded_questions_are_of_few_lengths() {
+        for labels in 1..=60 {
+            let name = [&b"\x03abc".repeat(labels)[..], b"\0"].concat();
+            let query = Query::new(&Outbound { name: &name, ..outbound() }, &Dress { pad: true, ..with_edns() });
+            assert_eq!(query.octets().len() % 128, 0, "{labels}");
+            assert!(Message::from_vec(query.octets()).is_ok());
+        }
+    }
+
+    #[test]
+    fn mixed_letters_are_put_right_again() {
+        let name = [&b"\x3fAbCdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz0123456789-"[..], b"\0"].concat();
+        let client = Outbound { name: &name, ..outbound() };
+        let query = Query::new(&client, &Dress { mix_case: true, ..with_edns() });
+        let mut reply = echo(&query);
+        assert!(reply[12..77].eq_ignore_ascii_case(&name) && reply[12..77] != name, "50 coins never fall alike");
+        assert!(query.keeps_case(&reply));
+        client.restore_case(&mut reply);
+        assert_eq!(reply[12..77], name);
+        assert!(query.is_answered_by(&reply) && !query.keeps_case(&reply));
+        let mut bare = b"\0\0\x80\x01\0\0\0\0\0\0\0\0".to_vec();
+        client.restore_case(&mut bare);
+        assert!(query.keeps_case(&bare) && bare.len() == 12);
     }
 }

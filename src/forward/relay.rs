@@ -18,7 +18,7 @@ pub const EDNS_PAYLOAD: u16 = 1232;
 /// Octets of an OPT without options (RFC 6891 6.1.2).
 pub(super) const OPT_LEN: usize = 11;
 /// The option of cookies (RFC 7873 4).
-const COOKIE: u16 = 10;
+pub(super) const COOKIE: u16 = 10;
 /// The option of extended errors (RFC 8914 2).
 const EDE: u16 = 15;
 /// What every client takes (RFC 1035 2.3.4): header, question and OPT must fit into it with all extended errors.
@@ -179,7 +179,7 @@ fn own_opt(client: &Client<'_>, dnssec_ok: bool, rcode: u16, upstream: Option<&R
         add(EDE, &[&ede.code.to_be_bytes(), text.as_bytes()].concat());
     }
     let rdata = upstream.and_then(|opt| reply.get(opt.rdata.clone())).unwrap_or_default();
-    extended_errors(rdata).for_each(|data| add(EDE, data));
+    each_option(rdata).filter(|(code, data)| *code == EDE && data.len() >= 2).for_each(|(code, data)| add(code, data));
     let mut opt = opt_header(EDNS_PAYLOAD, rcode >> 4, dnssec_ok, options.len() as u16).to_vec();
     opt.append(&mut options);
     opt
@@ -188,16 +188,14 @@ fn own_opt(client: &Client<'_>, dnssec_ok: bool, rcode: u16, upstream: Option<&R
 /// Longest EXTRA-TEXT of our own: with the longest name, header, question, OPT and cookie, it makes 507 octets of 512.
 const EDE_TEXT: usize = 190;
 
-/// The data of the extended errors among EDNS options (RFC 6891 6.1.2); ends at the first that is malformed.
-fn extended_errors(mut options: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// EDNS options, each with its code and its data (RFC 6891 6.1.2); ends at the first that is malformed.
+pub(super) fn each_option(mut octets: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
-        let (code, len) = (u16_at(options, 0)?, usize::from(u16_at(options, 2)?));
-        let data = options.get(4..4 + len)?;
-        options = options.get(4 + len..)?;
+        let (code, len) = (u16_at(octets, 0)?, usize::from(u16_at(octets, 2)?));
+        let data = octets.get(4..4 + len)?;
+        octets = octets.get(4 + len..).unwrap_or_default();
         Some((code, data))
     })
-    .filter(|(code, data)| *code == EDE && data.len() >= 2)
-    .map(|(_, data)| data)
 }
 
 /// An OPT up to its options, version 0 (RFC 6891 6.1.2, 6.1.3).

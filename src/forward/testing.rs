@@ -25,6 +25,8 @@ pub(super) enum Say {
     Octets(Vec<u8>),
     /// These octets, from a socket that nobody asked.
     FromElsewhere(Vec<u8>),
+    /// The end of the connection.
+    End,
 }
 
 /// See the module.
@@ -66,25 +68,30 @@ impl Server {
                             let elsewhere = UdpSocket::bind("127.0.0.1:0").await.unwrap();
                             elsewhere.send_to(&reply, from).await.unwrap()
                         }
+                        Say::End => 0,
                     };
                 }
             }
         });
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = tcp.accept().await {
-                let Ok(len) = stream.read_u16().await else { continue };
-                let mut packet = vec![0; len.into()];
-                stream.read_exact(&mut packet).await.unwrap();
-                for say in script(&see(&packet, Over::Tcp), Over::Tcp) {
-                    let (Say::Octets(reply) | Say::FromElsewhere(reply)) = say;
-                    let len = u16::try_from(reply.len()).unwrap();
+                let (see, script) = (see.clone(), Arc::clone(&script));
+                tokio::spawn(async move {
                     // segments of one octet each, for the first few
                     stream.set_nodelay(true).unwrap();
-                    for octet in len.to_be_bytes() {
-                        stream.write_all(&[octet]).await.unwrap();
+                    while let Ok(len) = stream.read_u16().await {
+                        let mut packet = vec![0; len.into()];
+                        stream.read_exact(&mut packet).await.unwrap();
+                        for say in script(&see(&packet, Over::Tcp), Over::Tcp) {
+                            let (Say::Octets(reply) | Say::FromElsewhere(reply)) = say else { return };
+                            let len = u16::try_from(reply.len()).unwrap();
+                            for octet in len.to_be_bytes() {
+                                stream.write_all(&[octet]).await.unwrap();
+                            }
+                            stream.write_all(&reply).await.unwrap();
+                        }
                     }
-                    stream.write_all(&reply).await.unwrap();
-                }
+                });
             }
         });
         upstream

@@ -20,6 +20,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::{Counters, Explanation, Status, Totals, explain};
+use crate::forward::{Forwarder, State as Health};
 use crate::model::parse_rtype;
 use crate::snapshot::Snapshot;
 
@@ -32,6 +33,8 @@ pub struct Views {
     pub status: Arc<Status>,
     /// What has been done.
     pub counters: Arc<Counters>,
+    /// What is known about upstreams.
+    pub forwarder: Forwarder,
 }
 
 /// Answers HTTP on `listener`, at most `at_once` requests at a time, until `stop` ends.
@@ -148,6 +151,7 @@ fn registry(views: &Views) -> Registry {
     ] {
         registry.register(name, help, ConstCounter::new(count));
     }
+    register_upstreams(&mut registry, &views.forwarder);
     let snapshot = views.snapshots.load_full();
     let last = views.status.last();
     let problems = last.as_ref().map_or(0, |report| report.problems.len());
@@ -164,4 +168,29 @@ fn registry(views: &Views) -> Registry {
     registry.register("last_load_timestamp_seconds", "When the last load ended", ConstGauge::new(at));
     registry.register("last_load_duration_seconds", "How long the last load took", ConstGauge::new(took));
     registry
+}
+
+/// One line of each metric for each upstream.
+fn register_upstreams(registry: &mut Registry, forwarder: &Forwarder) {
+    for report in forwarder.report() {
+        let upstream = ("upstream".into(), report.upstream.to_string().into());
+        let registry = registry.sub_registry_with_label(upstream);
+        registry.register(
+            "upstream_questions",
+            "Questions sent, repeated ones included",
+            ConstCounter::new(report.questions),
+        );
+        registry.register("upstream_failures", "Questions without a reply in time", ConstCounter::new(report.failures));
+        if let Some(rtt) = report.rtt {
+            registry.register("upstream_rtt_seconds", "Smoothed round trip", ConstGauge::new(rtt.as_secs_f64()));
+        }
+        for state in [Health::Up, Health::Down, Health::Loops] {
+            let registry = registry.sub_registry_with_label(("state".into(), state.to_string().into()));
+            registry.register(
+                "upstream_state",
+                "1 for the state that it is in",
+                ConstGauge::new(u64::from(report.state == state)),
+            );
+        }
+    }
 }

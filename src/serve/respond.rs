@@ -76,6 +76,12 @@ impl Responder {
         Self { snapshots, forwarder: Forwarder::new(&limits), limits, secret, counters }
     }
 
+    /// With another way to ask upstreams than the usual.
+    #[must_use]
+    pub fn with_forwarder(self, forwarder: Forwarder) -> Self {
+        Self { forwarder, ..self }
+    }
+
     /// Fixes the snapshot for packets that were received together. Do not hold it across an await.
     pub fn batch(&self) -> Batch<'_> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -62,6 +62,9 @@ impl Asked<'_> {
             dnssec_ok: self.query.edns.is_some_and(|edns| edns.dnssec_ok),
             edns: self.query.edns.is_some(),
         };
+        if self.responder.forwarder.is_own_probe(outbound.name) {
+            return self.fail(OTHER, "an upstream has sent this server its own question");
+        }
         match self.ask(&outbound, forward.upstreams).await {
             Ok(reply) => {
                 self.finish(forward, &reply).unwrap_or_else(|| self.fail(OTHER, "the upstream's reply is malformed"))

@@ -13,7 +13,8 @@ use super::lines::Lines;
 use super::reader::{Fields, Keys, Reader};
 use super::values::{Fault, Text};
 
-const KEYS: &[&str] = &["zones", "listen", "forward", "allow", "http", "aa", "log", "limits"];
+const KEYS: &[&str] =
+    &["zones", "listen", "forward", "forward_ca", "forward_0x20", "allow", "http", "aa", "log", "limits"];
 
 impl Text for UpstreamWord {
     const EXAMPLE: &'static str = "10.0.0.2:53";
@@ -54,6 +55,8 @@ fn read(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Settings {
         zones: said("zones").then(|| zones.into_iter().map(|at| at.value.0).collect()),
         listen: said("listen").then(|| listen.iter().map(|at| at.value).collect()),
         forward,
+        forward_ca: fields.node(reader, "forward_ca").and_then(|node| reader.text(node)).map(PathBuf::from),
+        forward_0x20: fields.flag(reader, "forward_0x20").map(|at| at.value),
         allow: said("allow").then(|| allow.iter().map(|at| at.value).collect()),
         http: fields.optional(reader, "http").map(|at| at.value),
         aa: fields.flag(reader, "aa").map(|at| at.value),
@@ -103,11 +106,12 @@ mod tests {
     #[test]
     fn settings_are_read_with_their_places() {
         let text = "zones = [\"a\", \"b.toml\"]\nlisten = [\"127.0.0.1:5300\", \"::1\"]\nforward = [\"none\"]\n\
-                    allow = [\"192.0.2.0/24\"]\nhttp = \"127.0.0.1:9153\"\naa = true\nlog = \"debug\"\n\
+                    forward_ca = \"ca.pem\"\nforward_0x20 = true\nallow = [\"192.0.2.0/24\"]\nhttp = \"127.0.0.1:9153\"\naa = true\nlog = \"debug\"\n\
                     [limits]\ntcp_idle_ms = 500\n";
         let (settings, problems) = read_settings(&"vpcedns.toml".into(), text);
         assert_eq!(problems, []);
         assert_eq!(settings.listen.unwrap().len(), 2);
+        assert_eq!((settings.forward_ca, settings.forward_0x20), (Some("ca.pem".into()), Some(true)));
         assert_eq!((settings.forward, settings.limits), (Some(Upstreams::None), vec![("tcp_idle_ms".to_owned(), 500)]));
 
         let text = "lisen = [\"127.0.0.1:5300\"]\nforward = [\"system\", \"10.0.0.2\"]\n[limits]\ntcp_idle = 1\ndrain_ms = 9999999\n";

@@ -1,0 +1,113 @@
+//! Whom to ask first, and whom after that.
+//!
+//! Pure. The one that costs least is asked first (see `health`); of equals the one that the operator named first. What
+//! is down or leads back to us is not asked, but that something is down is looked at now and then with a real
+//! question: beside the others, or, where all are down, alone.
+
+use std::ops::DerefMut;
+use std::time::{Duration, Instant};
+
+use crate::forward::health::{Health, State};
+
+/// Below this, a difference between two upstreams is chance.
+const GRAIN: Duration = Duration::from_millis(1);
+
+/// What to do with a question.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Choice {
+    /// Who is asked, first to last, by place in the list.
+    pub(super) order: Vec<usize>,
+    /// Who is asked the same beside them, for the measure of it.
+    pub(super) probe: Option<usize>,
+}
+
+/// Chooses among the upstreams of a set; where all are down and none is due, nobody.
+pub(super) fn choose<H: DerefMut<Target = Health>>(candidates: impl Iterator<Item = H>, now: Instant) -> Choice {
+    let mut up: Vec<(u128, usize)> = Vec::new();
+    let mut due = Vec::new();
+    for (at, mut health) in candidates.enumerate() {
+        let asked = health.state() == State::Up;
+        if asked {
+            up.push((health.cost().as_micros() / GRAIN.as_micros(), at));
+        }
+        // one at a time, so that a question is never multiplied
+        if due.is_empty() || !asked {
+            due.extend(health.claim(now).then_some(at));
+        }
+    }
+    if up.is_empty() {
+        return Choice { order: due, probe: None };
+    }
+    up.sort_unstable();
+    let order: Vec<usize> = up.into_iter().map(|(_, at)| at).collect();
+    let probe = due.first().copied().filter(|at| order.first() != Some(at));
+    Choice { order, probe }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn replied(now: Instant, rtt: u32) -> Health {
+        let mut health = Health::new(now);
+        health.replied(rtt * MS, now);
+        health
+    }
+
+    fn down(now: Instant) -> Health {
+        let mut health = Health::new(now);
+        for _ in 0..4 {
+            health.failed(now - Duration::from_secs(2), now);
+        }
+        assert_eq!(health.state(), State::Down);
+        health
+    }
+
+    #[test]
+    fn the_fastest_is_first_and_equals_stay_in_order() {
+        let now = Instant::now();
+        let mut all = [Health::new(now), replied(now, 30), replied(now, 5), replied(now, 5), Health::new(now)];
+        assert_eq!(choose(all.iter_mut(), now), Choice { order: vec![2, 3, 1, 0, 4], probe: None });
+        assert_eq!(choose(std::iter::empty::<&mut Health>(), now), Choice::default());
+    }
+
+    #[test]
+    fn what_is_down_is_asked_beside_the_others() {
+        let now = Instant::now();
+        let mut all = [down(now), replied(now, 30)];
+        assert_eq!(choose(all.iter_mut(), now), Choice { order: vec![1], probe: None });
+        let later = now + 100 * MS;
+        assert_eq!(choose(all.iter_mut(), later), Choice { order: vec![1], probe: Some(0) });
+        assert_eq!(choose(all.iter_mut(), later), Choice { order: vec![1], probe: None });
+    }
+
+    #[test]
+    fn where_all_are_down_those_are_asked_that_are_due() {
+        let now = Instant::now();
+        let mut all = [down(now), down(now)];
+        assert_eq!(choose(all.iter_mut(), now), Choice::default());
+        assert_eq!(choose(all.iter_mut(), now + 100 * MS), Choice { order: vec![0, 1], probe: None });
+    }
+
+    #[test]
+    fn the_slower_is_measured_now_and_then() {
+        let now = Instant::now();
+        let mut all = [replied(now, 5), replied(now, 30)];
+        let later = now + Duration::from_secs(10);
+        all[0].replied(5 * MS, later);
+        assert_eq!(choose(all.iter_mut(), later).probe, Some(1));
+        // the first is asked in any case
+        let mut all = [replied(now, 5), replied(later, 30)];
+        assert_eq!(choose(all.iter_mut(), later).probe, None);
+    }
+
+    #[test]
+    fn a_loop_is_not_asked() {
+        let now = Instant::now();
+        let mut all = [replied(now, 5), replied(now, 30)];
+        all[0].came_back(now);
+        assert_eq!(choose(all.iter_mut(), now).order, [1]);
+    }
+}

@@ -1,0 +1,101 @@
+//! A connection to an upstream on which many questions are under way: TCP, TLS, HTTPS or QUIC.
+//!
+//! Made when there is a question, kept while there are more. Nothing here falls back to anything that is less secret.
+
+mod https;
+mod quic;
+mod slot;
+mod stream;
+mod trust;
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::forward::failure::Failure;
+use crate::forward::query::Query;
+use crate::model::{Protocol, Upstream};
+use slot::Slot;
+pub use trust::Trust;
+
+/// The place of the one connection to an upstream.
+pub(super) struct Connections {
+    upstream: Upstream,
+    trust: Trust,
+    patience: Duration,
+    slot: Slot<Connection>,
+}
+
+#[derive(Clone)]
+enum Connection {
+    Stream(stream::Connection),
+    Https(https::Connection),
+    Quic(quic::Connection),
+}
+
+impl Connections {
+    /// None yet; each is to be made within `patience`.
+    pub(super) fn new(upstream: Upstream, trust: Trust, patience: Duration) -> Self {
+        Self { upstream, trust, patience, slot: Slot::new() }
+    }
+
+    /// The reply to the query; the upstream's own, as nobody else can speak on the connection.
+    ///
+    /// A connection that was there before may have been closed when the question came: then it is asked once more on
+    /// a new one (RFC 7766 6.2.4).
+    pub(super) async fn ask(&self, query: &Query) -> Result<Vec<u8>, Failure> {
+        loop {
+            let connect = || open(self.upstream.clone(), self.trust.clone(), self.patience);
+            let (connection, reused) = self.slot.get(Connection::is_open, connect).await?;
+            match connection.ask(query).await {
+                Err(Failure::Closed) if reused => {}
+                reply => return reply,
+            }
+        }
+    }
+}
+
+impl Connection {
+    fn is_open(&self) -> bool {
+        match self {
+            Self::Stream(connection) => connection.is_open(),
+            Self::Https(connection) => connection.is_open(),
+            Self::Quic(connection) => connection.is_open(),
+        }
+    }
+
+    async fn ask(&self, query: &Query) -> Result<Vec<u8>, Failure> {
+        let reply = match self {
+            // checked by the connection, which needs the id for it
+            Self::Stream(connection) => return connection.ask(query.clone()).await,
+            Self::Https(connection) => connection.ask(query).await?,
+            Self::Quic(connection) => connection.ask(query).await?,
+        };
+        if query.is_answered_by(&reply) { Ok(reply) } else { Err(Failure::Mismatched) }
+    }
+}
+
+async fn open(upstream: Upstream, trust: Trust, patience: Duration) -> Result<Connection, Failure> {
+    let opening = async {
+        Ok(match upstream.protocol {
+            Protocol::Plain => Connection::Stream(stream::Connection::over(stream::connect(upstream.address).await?)),
+            // RFC 7858 9 has no name for it; servers that look for one look for this (IANA)
+            Protocol::Tls => Connection::Stream(stream::Connection::over(secure(&upstream, &trust, b"dot").await?)),
+            Protocol::Https => {
+                let stream = secure(&upstream, &trust, b"h2").await?;
+                Connection::Https(https::Connection::over(stream, &upstream).await?)
+            }
+            Protocol::Quic => Connection::Quic(quic::Connection::open(&upstream, &trust).await?),
+        })
+    };
+    timeout(patience, opening).await.unwrap_or(Err(Failure::TimedOut))
+}
+
+/// TLS with whoever the upstream has to be (RFC 8310 8.1).
+async fn secure(upstream: &Upstream, trust: &Trust, alpn: &[u8]) -> Result<TlsStream<tokio::net::TcpStream>, Failure> {
+    let connector = TlsConnector::from(std::sync::Arc::new(trust.client(alpn)?));
+    let name = trust::server_name(upstream)?;
+    Ok(connector.connect(name, stream::connect(upstream.address).await?).await?)
+}

@@ -1,0 +1,178 @@
+//! One upstream and one question: how it is dressed, which way it goes, and what is done about a poor reply.
+//!
+//! Knows nothing of other upstreams, and of time only what its rules need: who waits decides how long.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use crate::config::Limits;
+use crate::forward::connection::{Connections, Trust};
+use crate::forward::failure::Failure;
+use crate::forward::manners::Dress;
+use crate::forward::message::Message;
+use crate::forward::query::{Outbound, Query, cookie_in, cookie_of, is_truncated, rcode, rcode_of};
+use crate::forward::standing::Standing;
+use crate::forward::udp::{Heard, Pool};
+use crate::model::Upstream;
+
+/// An upstream and the ways to it.
+pub(super) struct Peer {
+    pub(super) standing: Arc<Standing>,
+    datagrams: Pool,
+    connections: Connections,
+    most: usize,
+    mix_case: bool,
+}
+
+/// One try of several at one question.
+pub(super) struct Try<'a> {
+    /// How often this upstream was asked the same before.
+    pub(super) earlier: usize,
+    /// What is known before the try is over, or when it never is.
+    pub(super) so_far: &'a SoFar,
+}
+
+/// See [`Try`].
+#[derive(Default)]
+pub(super) struct SoFar {
+    /// The question goes over TCP, as its reply by UDP was truncated or cannot be believed.
+    pub(super) over_tcp: AtomicBool,
+    /// The truncated reply. Some of the answer is better than none: there are clients that make do with it, and the
+    /// others will come over TCP themselves and be told.
+    pub(super) truncated: OnceLock<Vec<u8>>,
+}
+
+impl Peer {
+    pub(super) fn new(upstream: Upstream, limits: &Limits, trust: &Trust, mix_case: bool) -> Self {
+        let standing = Arc::new(Standing::new(upstream.clone()));
+        Self {
+            datagrams: Pool::new(upstream.address, limits.forward_sockets, Arc::clone(&standing)),
+            connections: Connections::new(upstream, trust.clone(), limits.forward_timeout),
+            standing,
+            most: limits.forward_in_flight_per_upstream,
+            mix_case,
+        }
+    }
+
+    /// The upstream's reply, sound and whole, but perhaps an error.
+    pub(super) async fn ask(&self, outbound: &Outbound<'_>, this: &Try<'_>) -> Result<Vec<u8>, Failure> {
+        let _under_way = self.standing.begin(self.most)?;
+        let dress = self.dress(this.earlier);
+        let reply = self.ask_dressed(outbound, &dress, this).await?;
+        if !(dress.edns && outbound.edns) {
+            if outbound.edns && this.earlier > 0 {
+                self.standing.manners().answered_without_edns(Instant::now());
+            }
+            return Ok(reply);
+        }
+        match rcode_of(&reply) {
+            // RFC 6891 7: it does not know EDNS, or something else is wrong with the question
+            rcode::FORMERR | rcode::NOTIMP => {
+                let bare = Dress { edns: false, ..dress };
+                match self.ask_dressed(outbound, &bare, this).await {
+                    Ok(better) if !matches!(rcode_of(&better), rcode::FORMERR | rcode::NOTIMP) => {
+                        self.standing.manners().refused_edns(Instant::now());
+                        Ok(better)
+                    }
+                    _ => Ok(reply),
+                }
+            }
+            // the lower bits of BADCOOKIE: worth a closer look
+            code if code == rcode::BADCOOKIE & 0xf && full_rcode(&reply) == rcode::BADCOOKIE => {
+                // RFC 7873 5.3: once more with the cookie that came along, and then by TCP
+                let again = self.ask_dressed(outbound, &self.dress(this.earlier), this).await?;
+                if full_rcode(&again) == rcode::BADCOOKIE && !self.standing.upstream.is_encrypted() {
+                    return self.over_connection(outbound, &Dress { cookie: None, ..dress }, this).await;
+                }
+                Ok(again)
+            }
+            _ => Ok(reply),
+        }
+    }
+
+    fn dress(&self, earlier: usize) -> Dress {
+        let (manners, now) = (self.standing.manners(), Instant::now());
+        if self.standing.upstream.is_encrypted() {
+            manners.encrypted(now)
+        } else {
+            manners.in_the_open(earlier, self.mix_case, now)
+        }
+    }
+
+    async fn ask_dressed(&self, outbound: &Outbound<'_>, dress: &Dress, this: &Try<'_>) -> Result<Vec<u8>, Failure> {
+        if self.standing.upstream.is_encrypted() {
+            return self.over_connection(outbound, dress, this).await;
+        }
+        let query = Query::new(outbound, dress);
+        match self.datagrams.ask(query).await? {
+            Heard::Reply(mut reply) => {
+                let (is_sound, believed) = self.learn(&reply, dress);
+                outbound.restore_case(&mut reply);
+                match (is_truncated(&reply), is_sound && believed) {
+                    (false, true) => return Ok(reply),
+                    (false, false) if !is_sound => return Err(Failure::Malformed),
+                    (true, _) if is_sound => drop(this.so_far.truncated.set(reply)),
+                    _ => {}
+                }
+            }
+            Heard::OtherCase => {
+                if self.standing.manners().kept_case(false, Instant::now()) {
+                    let upstream = &self.standing.upstream;
+                    tracing::info!(%upstream, "the upstream changes the case of letters: it is sent them as they are");
+                }
+            }
+            Heard::UseTcp => {}
+        }
+        self.over_connection(outbound, &Dress { mix_case: false, ..dress.clone() }, this).await
+    }
+
+    async fn over_connection(
+        &self,
+        outbound: &Outbound<'_>,
+        dress: &Dress,
+        this: &Try<'_>,
+    ) -> Result<Vec<u8>, Failure> {
+        this.so_far.over_tcp.store(!self.standing.upstream.is_encrypted(), Ordering::Relaxed);
+        let asked = Instant::now();
+        let reply = self.connections.ask(&Query::new(outbound, dress)).await?;
+        let now = Instant::now();
+        // of a plain upstream UDP is the measure
+        if self.standing.upstream.is_encrypted() {
+            self.standing.replied(now - asked, now);
+        }
+        if dress.cookie.is_some() && cookie_of(&reply).is_none() {
+            self.standing.manners().gives_no_cookie();
+        }
+        if Message::parse(&reply).is_ok() { Ok(reply) } else { Err(Failure::Malformed) }
+    }
+
+    /// Learns from a datagram what the upstream can: whether it is a whole message, and whether it is believed. It is
+    /// not when it lacks the cookie that all others have had, as it may be somebody else's (RFC 7873 5.3).
+    fn learn(&self, reply: &[u8], dress: &Dress) -> (bool, bool) {
+        let Ok(message) = Message::parse(reply) else { return (false, false) };
+        let mut manners = self.standing.manners();
+        if dress.mix_case {
+            manners.kept_case(true, Instant::now());
+        }
+        if !dress.edns {
+            return (true, true);
+        }
+        let opt = message.opt();
+        if opt.is_some() {
+            manners.answered_edns();
+        }
+        let cookie = opt.and_then(|opt| cookie_in(reply.get(opt.rdata)?));
+        match cookie.and_then(|cookie| cookie.split_first_chunk::<8>()) {
+            Some((_, server)) => {
+                manners.gave_cookie(server);
+                (true, true)
+            }
+            None => (true, !manners.gives_cookies()),
+        }
+    }
+}
+
+fn full_rcode(reply: &[u8]) -> u16 {
+    Message::parse(reply).map_or(0, |message| message.rcode())
+}

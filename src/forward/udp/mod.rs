@@ -1,0 +1,194 @@
+//! Sockets to one upstream: a few at a time, each for a while, many questions on each.
+//!
+//! The kernel draws each port at random from those that the operator leaves free (`ip_local_port_range`,
+//! `ip_local_reserved_ports`); which socket takes a question, and its id, are drawn here (RFC 5452 9.2). A socket is
+//! replaced after so many questions or so much time, so that nobody finds out its port by trying. One task reads each
+//! socket: a question costs no socket and no task.
+
+mod table;
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+use tokio::time::sleep;
+
+use crate::forward::failure::Failure;
+use crate::forward::query::Query;
+use crate::forward::standing::Standing;
+pub(super) use table::Heard;
+use table::Table;
+
+/// Room for a datagram; more than the 1,232 octets that were asked for, as some upstreams know no bounds.
+const DATAGRAM: usize = 4096;
+/// Questions that one socket takes.
+const USES: u32 = 512;
+/// How long one socket takes questions.
+const LIFE: Duration = Duration::from_secs(10);
+/// How often a socket that takes no more is looked at, whether its last questions are done.
+const DRAIN: Duration = Duration::from_secs(1);
+/// Datagrams that are read before other tasks have their turn.
+const TURN: usize = 64;
+/// Sockets that are tried when one closes in the same moment.
+const TRIES: usize = 3;
+
+/// See the module.
+pub(super) struct Pool(Arc<Inner>);
+
+struct Inner {
+    upstream: SocketAddr,
+    /// Sockets that take questions; as many again may wait for their last replies.
+    most: usize,
+    standing: Arc<Standing>,
+    sockets: Mutex<Vec<Arc<Socket>>>,
+    open: AtomicUsize,
+}
+
+struct Socket {
+    io: UdpSocket,
+    upstream: SocketAddr,
+    table: Mutex<Table>,
+    born: Instant,
+    uses: AtomicU32,
+}
+
+impl Pool {
+    /// Of at most `most` sockets; replies are told to `standing`.
+    pub(super) fn new(upstream: SocketAddr, most: usize, standing: Arc<Standing>) -> Self {
+        let (sockets, open) = (Mutex::default(), AtomicUsize::new(0));
+        Self(Arc::new(Inner { upstream, most: most.max(1), standing, sockets, open }))
+    }
+
+    /// Sends the query and waits for what comes, as long as the caller does.
+    pub(super) async fn ask(&self, mut query: Query) -> Result<Heard, Failure> {
+        for _ in 0..TRIES {
+            let socket = self.socket().await?;
+            let Some(heard) = lock(&socket.table).add(&mut query, Instant::now()) else { continue };
+            socket.uses.fetch_add(1, Ordering::Relaxed);
+            // An error may be that of a datagram before: the upstream was away. What is sent now may arrive.
+            if socket.io.send(query.octets()).await.is_err() {
+                socket.io.send(query.octets()).await?;
+            }
+            // the table is never dropped with a question in it, but for the end of the runtime
+            return heard.await.unwrap_or(Err(Failure::Closed));
+        }
+        Err(Failure::Busy)
+    }
+
+    /// One of the sockets at random, a new one while there are few, or in place of one that is worn.
+    async fn socket(&self) -> Result<Arc<Socket>, Failure> {
+        {
+            let sockets = lock(&self.0.sockets);
+            if sockets.len() >= self.0.most {
+                let at = rand::random::<u32>() as usize % sockets.len();
+                if let Some(socket) = sockets.get(at) {
+                    // one that is worn is used on where too many wait for their last replies
+                    if !socket.is_worn(Instant::now()) || self.0.open.load(Ordering::Relaxed) >= 2 * self.0.most {
+                        return Ok(Arc::clone(socket));
+                    }
+                }
+            }
+        }
+        let socket = Arc::new(Socket::open(self.0.upstream).await?);
+        self.0.open.fetch_add(1, Ordering::Relaxed);
+        let now = Instant::now();
+        let mut sockets = lock(&self.0.sockets);
+        match sockets.iter().position(|socket| socket.is_worn(now)) {
+            Some(worn) => drop(sockets.get_mut(worn).map(|place| std::mem::replace(place, Arc::clone(&socket)))),
+            None if sockets.len() < self.0.most => sockets.push(Arc::clone(&socket)),
+            // others were faster; this one serves one question
+            None => {}
+        }
+        drop(sockets);
+        tokio::spawn(read(Arc::clone(&socket), Arc::downgrade(&self.0), Arc::clone(&self.0.standing)));
+        Ok(socket)
+    }
+}
+
+impl Socket {
+    async fn open(upstream: SocketAddr) -> Result<Self, Failure> {
+        let any: SocketAddr = match upstream {
+            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        };
+        let io = UdpSocket::bind(any).await?;
+        // a connected socket takes from this peer only, and learns when nobody listens there
+        io.connect(upstream).await?;
+        Ok(Self { io, upstream, table: Mutex::default(), born: Instant::now(), uses: AtomicU32::new(0) })
+    }
+
+    fn is_worn(&self, now: Instant) -> bool {
+        self.uses.load(Ordering::Relaxed) >= USES
+            || now.saturating_duration_since(self.born) >= LIFE
+            || lock(&self.table).is_under_attack()
+    }
+}
+
+/// Reads a socket until it is worn and nobody waits for it.
+async fn read(socket: Arc<Socket>, pool: Weak<Inner>, standing: Arc<Standing>) {
+    let mut buffer = vec![0; DATAGRAM];
+    let mut look = pin!(sleep(LIFE));
+    loop {
+        tokio::select! {
+            ready = socket.io.ready(Interest::READABLE | Interest::ERROR) => match ready {
+                // "nobody listens there" is no datagram, and does not make the socket readable
+                Ok(ready) if ready.is_error() => {
+                    let error = socket.io.try_io(Interest::ERROR, || {
+                        socket.io.take_error()?.map_or_else(|| Err(std::io::ErrorKind::WouldBlock.into()), Ok)
+                    });
+                    if let Ok(error) = error {
+                        lock(&socket.table).fail(&error.into());
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "a socket for questions cannot be waited for");
+                    lock(&socket.table).fail(&error.into());
+                    break;
+                }
+            },
+            () = &mut look => {
+                if lock(&socket.table).close_if_idle() {
+                    break;
+                }
+                look.set(sleep(DRAIN));
+            }
+        }
+        drain(&socket, &mut buffer, &standing);
+    }
+    if let Some(pool) = pool.upgrade() {
+        lock(&pool.sockets).retain(|other| !Arc::ptr_eq(other, &socket));
+        pool.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Gives what has come to those who wait for it.
+fn drain(socket: &Socket, buffer: &mut [u8], standing: &Standing) {
+    for _ in 0..TURN {
+        let (len, from) = match socket.io.try_recv_from(buffer) {
+            Ok(received) => received,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
+            Err(error) => return lock(&socket.table).fail(&error.into()),
+        };
+        // what came in between `bind` and `connect` may be from anybody
+        if from.port() != socket.upstream.port() || from.ip() != socket.upstream.ip() {
+            continue;
+        }
+        let datagram = buffer.get(..len).unwrap_or_default();
+        let now = Instant::now();
+        // a reply that fills the buffer may have been longer
+        let taken = lock(&socket.table).take(datagram, len < DATAGRAM, now);
+        match taken {
+            Some(rtt) => standing.replied(rtt, now),
+            None => tracing::debug!(upstream = %socket.upstream, "a datagram that is no reply to what was asked"),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,222 @@
+//! The questions that wait on one socket, and which of them a datagram answers.
+//!
+//! Pure but for the channel on which a waiter is told. Who gave up stays in the table, so that a late reply is known
+//! as what it is, and is no wrong one.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use crate::forward::failure::Failure;
+use crate::forward::message::u16_at;
+use crate::forward::query::Query;
+
+/// Datagrams that are no replies and are overlooked. Whoever sends more is guessing, and is shut out by TCP (RFC 5452
+/// 9.3).
+const WRONG: u32 = 32;
+/// Replies that may come a second time without being taken for a guess.
+const RECENT: usize = 64;
+/// From so many entries on, those who gave up are thrown out.
+const MANY: usize = 1024;
+
+/// What a waiter is told.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::forward) enum Heard {
+    /// The reply.
+    Reply(Vec<u8>),
+    /// The reply cannot be had, or cannot be believed, by UDP.
+    UseTcp,
+    /// The reply came with other letters: the upstream's doing, or a guess. To be asked by TCP.
+    OtherCase,
+}
+
+type Waiter = oneshot::Sender<Result<Heard, Failure>>;
+
+struct Waiting {
+    query: Query,
+    sent: Instant,
+    waiter: Waiter,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Table {
+    waiting: HashMap<u16, Waiting, foldhash::fast::RandomState>,
+    /// Ids that have been answered, the next to be forgotten at `oldest`.
+    recent: Vec<u16>,
+    oldest: usize,
+    wrong: u32,
+    closed: bool,
+}
+
+impl Table {
+    /// Takes a question on under an id that nobody can guess, which it gives to the query. `None`: this socket takes
+    /// no more.
+    pub(super) fn add(&mut self, query: &mut Query, now: Instant) -> Option<oneshot::Receiver<Result<Heard, Failure>>> {
+        if self.waiting.len() >= MANY {
+            self.waiting.retain(|_, waiting| !waiting.waiter.is_closed());
+        }
+        if self.closed || self.waiting.len() > usize::from(u16::MAX) / 2 {
+            return None;
+        }
+        // at least every other id is free
+        let id = std::iter::repeat_with(rand::random).find(|id| !self.waiting.contains_key(id))?;
+        query.set_id(id);
+        let (waiter, receiver) = oneshot::channel();
+        self.waiting.insert(id, Waiting { query: query.clone(), sent: now, waiter });
+        Some(receiver)
+    }
+
+    /// Gives a datagram to whoever waits for it. The time since the question, if it is a reply, in time or late.
+    ///
+    /// `whole` is false for a datagram that may have been longer than the buffer.
+    pub(super) fn take(&mut self, datagram: &[u8], whole: bool, now: Instant) -> Option<Duration> {
+        let id = u16_at(datagram, 0).unwrap_or_default();
+        let found = self.waiting.get(&id).is_some_and(|waiting| waiting.query.is_answered_by(datagram));
+        let Some(Waiting { query, sent, waiter }) = found.then(|| self.waiting.remove(&id)).flatten() else {
+            self.wrong += u32::from(!self.recent.contains(&id));
+            if self.wrong >= WRONG {
+                self.tell_all(|| Ok(Heard::UseTcp));
+            }
+            return None;
+        };
+        match self.recent.get_mut(self.oldest) {
+            Some(oldest) => *oldest = id,
+            None => self.recent.push(id),
+        }
+        self.oldest = (self.oldest + 1) % RECENT;
+        let heard = match (whole, query.keeps_case(datagram)) {
+            (true, true) => Heard::Reply(datagram.to_vec()),
+            (false, true) => Heard::UseTcp,
+            (_, false) => Heard::OtherCase,
+        };
+        // nobody is told who gave up
+        let _ = waiter.send(Ok(heard));
+        Some(now.saturating_duration_since(sent))
+    }
+
+    /// Tells all who wait that nothing will come.
+    pub(super) fn fail(&mut self, failure: &Failure) {
+        self.tell_all(|| Err(failure.clone()));
+    }
+
+    fn tell_all(&mut self, heard: impl Fn() -> Result<Heard, Failure>) {
+        for (_, waiting) in self.waiting.drain() {
+            let _ = waiting.waiter.send(heard());
+        }
+    }
+
+    /// True when wrong datagrams have come, as many as are overlooked: another socket should be used.
+    pub(super) fn is_under_attack(&self) -> bool {
+        self.wrong >= WRONG
+    }
+
+    /// Closes the table if nobody waits; false if somebody does.
+    pub(super) fn close_if_idle(&mut self) -> bool {
+        self.closed = self.closed || self.waiting.values().all(|waiting| waiting.waiter.is_closed());
+        self.closed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forward::manners::Dress;
+    use crate::forward::query::Outbound;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn query() -> Query {
+        let outbound = Outbound {
+            name: b"\x07example\0",
+            rtype: 1,
+            class: 1,
+            recursion_desired: true,
+            checking_disabled: false,
+            authentic_data: false,
+            dnssec_ok: false,
+            edns: false,
+        };
+        Query::new(&outbound, &Dress::default())
+    }
+
+    fn reply(query: &Query) -> Vec<u8> {
+        let mut reply = query.octets().to_vec();
+        reply[2] |= 0x80;
+        reply
+    }
+
+    #[tokio::test]
+    async fn replies_find_their_questions_in_any_order() {
+        let (mut table, now) = (Table::default(), Instant::now());
+        let mut all = Vec::new();
+        for _ in 0..2000 {
+            let mut query = query();
+            let receiver = table.add(&mut query, now).unwrap();
+            all.push((query, receiver));
+        }
+        for (query, _) in all.iter().rev() {
+            assert_eq!(table.take(&reply(query), true, now + 5 * MS), Some(5 * MS));
+        }
+        for (query, receiver) in all {
+            assert_eq!(receiver.await.unwrap(), Ok(Heard::Reply(reply(&query))));
+        }
+        assert!(table.close_if_idle());
+        assert!(table.add(&mut query(), now).is_none(), "closed is closed");
+    }
+
+    #[tokio::test]
+    async fn late_and_repeated_replies_are_no_guesses() {
+        let (mut table, now) = (Table::default(), Instant::now());
+        for _ in 0..100 {
+            let mut query = query();
+            drop(table.add(&mut query, now).unwrap());
+            assert_eq!(table.take(&reply(&query), true, now + 90 * MS), Some(90 * MS), "late, but a measure");
+            assert_eq!(table.take(&reply(&query), true, now + 91 * MS), None, "twice");
+        }
+        assert!(!table.is_under_attack());
+    }
+
+    #[tokio::test]
+    async fn guessing_is_noticed() {
+        let (mut table, now) = (Table::default(), Instant::now());
+        let mut query = query();
+        let receiver = table.add(&mut query, now).unwrap();
+        let mut wrong = reply(&query);
+        wrong[0] ^= 1;
+        for _ in 0..WRONG {
+            assert!(!table.is_under_attack());
+            assert_eq!(table.take(&wrong, true, now), None);
+        }
+        assert!(table.is_under_attack());
+        assert_eq!(receiver.await.unwrap(), Ok(Heard::UseTcp));
+    }
+
+    #[tokio::test]
+    async fn what_may_have_been_longer_and_other_letters_need_tcp() {
+        let (mut table, now) = (Table::default(), Instant::now());
+        let (mut long, mut letters) = (query(), query());
+        let (of_long, of_letters) = (table.add(&mut long, now).unwrap(), table.add(&mut letters, now).unwrap());
+        table.take(&reply(&long), false, now);
+        let mut other = reply(&letters);
+        other[13] ^= 0x20;
+        table.take(&other, true, now);
+        assert_eq!(of_long.await.unwrap(), Ok(Heard::UseTcp));
+        assert_eq!(of_letters.await.unwrap(), Ok(Heard::OtherCase));
+    }
+
+    #[tokio::test]
+    async fn who_gave_up_makes_room() {
+        let (mut table, now) = (Table::default(), Instant::now());
+        let kept = table.add(&mut query(), now).unwrap();
+        for _ in 0..100_000 {
+            assert!(table.add(&mut query(), now).is_some());
+        }
+        assert!(table.waiting.len() <= MANY + 1);
+        assert!(!table.close_if_idle());
+        table.fail(&Failure::Refused);
+        assert_eq!(kept.await.unwrap(), Err(Failure::Refused));
+        assert!(table.close_if_idle());
+    }
+}
