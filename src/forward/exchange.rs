@@ -64,7 +64,7 @@ impl Forwarder {
         let mut next = true;
         loop {
             if next
-                && let Some(((round, at), over_tcp)) = plan.pop_front().zip(flags.next())
+                && let Some(((round, at), so_far)) = plan.pop_front().zip(unused.next())
                 && let Some(peer) = order.get(at)
             {
                 let sent = Instant::now();

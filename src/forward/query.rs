@@ -36,6 +36,8 @@ pub(super) struct Query {
     question_end: usize,
     /// Our cookie, which a reply must not have another one for (RFC 7873 5.3).
     cookie: Option<[u8; 8]>,
+    /// The letters of its name are in random case.
+    mixed: bool,
 }
 
 /// The option that makes a message longer (RFC 7830 3).
@@ -80,7 +82,7 @@ impl Query {
             octets.extend_from_slice(&opt_header(EDNS_PAYLOAD, 0, outbound.dnssec_ok, options.len() as u16));
             octets.extend_from_slice(&options);
         }
-        Self { octets, question_end, cookie }
+        Self { octets, question_end, cookie, mixed: dress.mix_case }
     }
 
     /// Gives it an id: at random where somebody could guess, and 0 where nobody can (RFC 8484 4.1, RFC 9250 4.2.1).
@@ -118,10 +120,11 @@ impl Query {
         is_ours && self.cookie.is_none_or(|ours| cookie_of(reply).is_none_or(|cookie| cookie.starts_with(&ours)))
     }
 
-    /// True when `reply`, which belongs to this query, has the letters of its name as they were sent.
+    /// True when `reply`, which belongs to this query, has the letters of its name as they were sent, if that matters.
     pub(super) fn keeps_case(&self, reply: &[u8]) -> bool {
         let has_question = u16_at(reply, 4) == Some(1);
-        !has_question || self.octets.get(HEADER..self.question_end) == reply.get(HEADER..self.question_end)
+        !(self.mixed && has_question)
+            || self.octets.get(HEADER..self.question_end) == reply.get(HEADER..self.question_end)
     }
 }
 
@@ -314,5 +317,6 @@ mod tests {
         let mut bare = b"\0\0\x80\x01\0\0\0\0\0\0\0\0".to_vec();
         client.restore_case(&mut bare);
         assert!(query.keeps_case(&bare) && bare.len() == 12);
+        assert!(Query::new(&client, &with_edns()).keeps_case(&reply.to_ascii_lowercase()), "it was not mixed");
     }
 }

@@ -1,5 +1,7 @@
 //! An upstream that does as it is told, on loopback, UDP and TCP on one port.
 
+use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -36,6 +38,9 @@ pub(super) struct Server {
     pub(super) asked: Arc<[AtomicUsize; 2]>,
     /// The ids of all queries.
     pub(super) ids: Arc<Mutex<Vec<u16>>>,
+    /// From where they came by UDP, and how many connections there were.
+    pub(super) ports: Arc<Mutex<HashSet<SocketAddr>>>,
+    pub(super) connections: Arc<AtomicUsize>,
 }
 
 impl Server {
@@ -47,7 +52,13 @@ impl Server {
                 break (udp, tcp);
             }
         };
-        let upstream = Self { address: udp.local_addr().unwrap().into(), asked: Arc::default(), ids: Arc::default() };
+        let upstream = Self {
+            address: udp.local_addr().unwrap().into(),
+            asked: Arc::default(),
+            ids: Arc::default(),
+            ports: Arc::default(),
+            connections: Arc::default(),
+        };
         let see = {
             let (asked, ids) = (Arc::clone(&upstream.asked), Arc::clone(&upstream.ids));
             move |packet: &[u8], over: Over| {
@@ -58,9 +69,11 @@ impl Server {
             }
         };
         let (udp_see, udp_script) = (see.clone(), Arc::clone(&script));
+        let ports = Arc::clone(&upstream.ports);
         tokio::spawn(async move {
             let mut packet = [0; 4096];
             while let Ok((len, from)) = udp.recv_from(&mut packet).await {
+                ports.lock().unwrap().insert(from);
                 for say in udp_script(&udp_see(&packet[..len], Over::Udp), Over::Udp) {
                     match say {
                         Say::Octets(reply) => udp.send_to(&reply, from).await.unwrap(),
@@ -73,8 +86,10 @@ impl Server {
                 }
             }
         });
+        let connections = Arc::clone(&upstream.connections);
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = tcp.accept().await {
+                connections.fetch_add(1, Ordering::SeqCst);
                 let (see, script) = (see.clone(), Arc::clone(&script));
                 tokio::spawn(async move {
                     // segments of one octet each, for the first few

@@ -99,3 +99,6 @@ async fn secure(upstream: &Upstream, trust: &Trust, alpn: &[u8]) -> Result<TlsSt
     let name = trust::server_name(upstream)?;
     Ok(connector.connect(name, stream::connect(upstream.address).await?).await?)
 }
+
+#[cfg(test)]
+mod tests;

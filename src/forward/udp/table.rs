@@ -138,7 +138,7 @@ mod tests {
             dnssec_ok: false,
             edns: false,
         };
-        Query::new(&outbound, &Dress::default())
+        Query::new(&outbound, &Dress { mix_case: true, ..Dress::default() })
     }
 
     fn reply(query: &Query) -> Vec<u8> {
