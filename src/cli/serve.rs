@@ -95,6 +95,10 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
         allow: settings.allow.unwrap_or_default(),
         upstreams: upstreams.into(),
         aa: settings.aa.unwrap_or(false),
+        forward_special: settings.forward_special.into_iter().flatten().collect(),
+        private_only: settings.private_only.into_iter().flatten().collect(),
+        rebind_protection: settings.rebind_protection.unwrap_or(false),
+        rebind_allow: settings.rebind_allow.into_iter().flatten().collect(),
     };
     let zones = super::zones(settings.zones.unwrap_or_default());
     let began = Instant::now();

@@ -8,10 +8,11 @@
 //!   name     compressed names, and records written without compression
 //!   relay    an upstream's reply becomes the reply to a client: sections kept, EDNS made anew
 //!   chain    the CNAMEs that a reply follows, and the part of it up to one of them
+//! rebinding  replies that give public names private addresses
 //! system     the upstreams of /etc/resolv.conf, less ourselves
 //! ```
 //!
-//! Knows nothing of zones, VPCs or clients' sockets. No cache and no pool stands in here: a caller sees a question
+//! Knows nothing of clients' sockets, and of zones and VPCs only what a decision says. No cache and no pool stands in here: a caller sees a question
 //! and a reply, so that both can be put between without it.
 // no packet can panic (invariant I6)
 #![cfg_attr(
@@ -26,6 +27,7 @@ pub mod exchange;
 pub mod message;
 pub mod name;
 mod query;
+pub mod rebinding;
 pub mod relay;
 pub mod system;
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::answer::{Decision, Forward, NameBuf, NoTrace, Part, Question, Rcode, 
 use crate::forward::chain::{Prefix, cname_targets, cut_after};
 use crate::forward::compose::compose;
 use crate::forward::message::{Message, flag};
+use crate::forward::rebinding::rebinding;
 use crate::forward::relay::{Client, Ede, relay};
 use crate::forward::{ForwardError, Outbound};
 use crate::snapshot::{self, Snapshot};
@@ -21,6 +22,8 @@ use crate::wire::{Frame, HEADER, Packet, Query, Writer, encode, parse, records};
 const NETWORK_ERROR: u16 = 23;
 /// INFO-CODE "Other Error" (RFC 8914 4.1).
 const OTHER: u16 = 0;
+/// INFO-CODE "Blocked" (RFC 8914 4.16): "due to an internal security policy imposed by the operator of the server".
+const BLOCKED: u16 = 15;
 
 impl Responder {
     /// The whole answer to a packet for which [`super::respond::Batch::respond`] said that an upstream has to be
@@ -58,7 +61,8 @@ impl Asked<'_> {
             class: 1,
             recursion_desired: true,
             checking_disabled: self.query.checking_disabled,
-            authentic_data: self.query.authentic_data,
+            // whoever wants it gets it, and the others do not see it (RFC 6840 5.7, 5.8)
+            authentic_data: true,
             dnssec_ok: self.query.edns.is_some_and(|edns| edns.dnssec_ok),
             edns: self.query.edns.is_some(),
         };
@@ -81,7 +85,21 @@ impl Asked<'_> {
     fn finish(&self, forward: &Forward<'_>, reply: &[u8]) -> Option<Vec<u8>> {
         let message = Message::parse(reply).ok()?;
         let ours = encode_chain(&forward.chain);
-        let private = self.private_tail(&message);
+        let private = match self.private_tail(&message) {
+            Some(Tail::Private(prefix, tail)) => Some((prefix, tail)),
+            Some(Tail::Blocked(why)) => return Some(self.fail(BLOCKED, &why)),
+            None => None,
+        };
+        if private.is_none()
+            && let Some(address) = rebinding(&self.snapshot.policy, &self.query.question.name, forward, &message)
+        {
+            let name = self.query.question.name;
+            tracing::debug!("possible DNS rebinding: an upstream gives {name} the address {address}");
+            let why = format!("rebind_protection: an upstream gives this public name the address {address}");
+            // no SERVFAIL: the client would ask its next resolver for it
+            let ede = Ede { code: BLOCKED, text: &why };
+            return Some(without_records(self.query, self.responder, self.incoming, Rcode::NoError, ede));
+        }
         let composed = match (&private, ours.count) {
             (Some((prefix, tail)), _) => compose(self.query.question_octets, &[&ours, prefix], tail)?,
             (None, 1..) => compose(self.query.question_octets, &[&ours], reply)?,
@@ -99,7 +117,7 @@ impl Asked<'_> {
     /// Where an upstream's aliases lead to a private name of this client: the records up to there, and our answer.
     ///
     /// Without this, an alias would show the client the public address of a name that is private to it.
-    fn private_tail(&self, message: &Message<'_>) -> Option<(Prefix, Vec<u8>)> {
+    fn private_tail(&self, message: &Message<'_>) -> Option<Tail> {
         for target in cname_targets(message) {
             let mut buf = NameBuf::default();
             buf.read(target.wire())?;
@@ -110,7 +128,10 @@ impl Asked<'_> {
             if matches!(reply.rcode, Rcode::NoError | Rcode::NxDomain) {
                 let [t0, t1] = question.rtype.to_be_bytes();
                 let octets: Vec<u8> = target.wire().iter().copied().chain([t0, t1, 0, 1]).collect();
-                return Some((cut_after(message, &target)?, self.bare(&question, &octets, &reply)));
+                return Some(Tail::Private(cut_after(message, &target)?, self.bare(&question, &octets, &reply)));
+            }
+            if let Reason::PrivateOnly(..) = reply.reason {
+                return Some(Tail::Blocked(format!("CNAME to {target:?}: {}", reply.reason)));
             }
         }
         None
@@ -149,6 +170,14 @@ impl Asked<'_> {
     }
 }
 
+/// What an alias of an upstream's leads to.
+enum Tail {
+    /// A name that is answered here: the records up to it, and the answer as a message.
+    Private(Prefix, Vec<u8>),
+    /// A name that would have to be private, and is not; why.
+    Blocked(String),
+}
+
 /// Our own aliases as records; the first belongs to the question, to which it points.
 fn encode_chain(parts: &[Part<'_>]) -> Prefix {
     let mut out = vec![0; usize::from(u16::MAX)];
@@ -166,6 +195,7 @@ fn relay_client<'a>(query: &Query<'a>, server: &Responder, incoming: Incoming<'_
         question: query.question_octets,
         recursion_desired: query.recursion_desired,
         checking_disabled: query.checking_disabled,
+        wants_authentic_data: query.authentic_data || query.edns.is_some_and(|edns| edns.dnssec_ok),
         keep_authoritative: false,
         edns: query.edns.map(|edns| edns.dnssec_ok),
         limit: reply_limit(query, incoming.transport, limits),
@@ -176,13 +206,24 @@ fn relay_client<'a>(query: &Query<'a>, server: &Responder, incoming: Incoming<'_
 
 /// SERVFAIL with the reason (RFC 8914).
 pub(super) fn failure(query: &Query<'_>, server: &Responder, incoming: Incoming<'_>, code: u16, text: &str) -> Vec<u8> {
+    without_records(query, server, incoming, Rcode::ServFail, Ede { code, text })
+}
+
+/// A reply without records, and the reason for it.
+fn without_records(
+    query: &Query<'_>,
+    server: &Responder,
+    incoming: Incoming<'_>,
+    rcode: Rcode,
+    ede: Ede<'_>,
+) -> Vec<u8> {
     let mut bare = vec![0; HEADER];
     bare.extend_from_slice(query.question_octets);
-    let flags = flag::QR | flag::RA | Rcode::ServFail as u16;
+    let flags = flag::QR | flag::RA | rcode as u16;
     for (to, field) in bare.chunks_exact_mut(2).zip([0, flags, 1, 0, 0, 0]) {
         to.copy_from_slice(&field.to_be_bytes());
     }
-    let client = relay_client(query, server, incoming, Some(Ede { code, text }));
+    let client = relay_client(query, server, incoming, Some(ede));
     // a header and the client's own question are always well formed, and always fit
     relay(&bare, &client).unwrap_or(bare)
 }
