@@ -2,8 +2,11 @@
 
 mod common;
 
-use common::{BOTH, check, endpoint, model, policy, vpc, world, world_alone};
-use vpcedns::naming::NameSet;
+use common::random::{CLIENTS, any_world, names as random_names};
+use common::{Asked, BOTH, check, endpoint, model, policy, vpc, world, world_alone};
+use proptest::prelude::*;
+use vpcedns::answer::{Decision, NameBuf, NoTrace, Question, Reason, answer};
+use vpcedns::naming::{DnsName, NameSet, special_of};
 use vpcedns::snapshot::{Policy, Snapshot};
 
 const EC2: &str = "com.amazonaws.us-east-1.ec2";
@@ -290,4 +293,44 @@ from 198.51.100.7 www.corp.example A
     check(&with(policy()), &table.replace("FORWARD |", "FORWARD 192.0.2.53:53 |"));
     let alone = table.replace("FORWARD | not ours: forwarded", "REFUSED | not ours, and no upstream to ask");
     check(&with(Policy::default()), &alone);
+}
+
+proptest! {
+    #![proptest_config(common::cases(60))]
+
+    /// In any world, with any names that are private or nothing: only a rule at or below such a name sends it anywhere,
+    /// and special names go nowhere but by a rule of their own.
+    #[test]
+    fn nobody_is_asked_for_what_is_private_or_special(
+        world in any_world(), only in prop::collection::vec(prop::sample::select(random_names()), 1..6),
+    ) {
+        let only: Vec<DnsName> = only.iter().map(|name| name.parse().unwrap()).collect();
+        let set: NameSet = only.iter().cloned().collect();
+        let snapshot = compile(&world.text(), Policy { private_only: set, ..policy() });
+        for name in random_names() {
+            for from in CLIENTS {
+                let asked = Asked::new(from, &name, "A");
+                let mut buf = NameBuf::default();
+                buf.read(&asked.name).unwrap();
+                let question = Question { name: buf.name(), rtype: asked.rtype, recursion_desired: true };
+                let client = snapshot.client(asked.to, asked.from);
+                let Decision::Forward(forward) = answer(&snapshot, client, &question, 0, &mut NoTrace) else { continue };
+                let gone: DnsName = forward.name.cloned().unwrap_or_else(|| name.parse().unwrap());
+                let rule = match forward.reason {
+                    Reason::Rule(rule) => Some(&rule.domain_name),
+                    _ => None,
+                };
+                // a name of the list that is longer than the rule's, or where there is no rule any
+                let lies_over = |listed: &DnsName| rule.is_none_or(|rule| listed.label_count() > rule.label_count());
+                let covers = |listed: &DnsName| match listed.parent().filter(|_| listed.is_wildcard()) {
+                    Some(parent) => gone != parent && gone.is_at_or_below(&parent) && lies_over(&parent),
+                    None => gone.is_at_or_below(listed) && lies_over(listed),
+                };
+                prop_assert!(!only.iter().any(covers), "{gone} from {from} by {:?} in {}", rule, world.text());
+                if let Some(special) = special_of(gone.wire()) {
+                    prop_assert!(rule.is_some_and(|rule| rule.label_count() >= special.labels), "{gone} from {from}");
+                }
+            }
+        }
+    }
 }
