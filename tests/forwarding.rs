@@ -50,7 +50,7 @@ fn upstream(times: usize, records: Vec<Record>, rcode: ResponseCode) -> (SocketA
 
 /// Asks as `from`, first on the fast path, and then, as that has to say, on the slow one.
 fn ask(zones: &str, upstream: SocketAddr, from: &str, asked: &str) -> Message {
-    ask_with(zones, upstream, Policy::default(), from, plain(asked))
+    ask_with(zones, upstream, Policy::default(), from, &plain(asked))
 }
 
 /// A question as a stub resolver sends it.
@@ -70,7 +70,7 @@ fn with_edns(asked: &str, dnssec_ok: bool) -> Message {
     query
 }
 
-fn ask_with(zones: &str, upstream: SocketAddr, policy: Policy, from: &str, query: Message) -> Message {
+fn ask_with(zones: &str, upstream: SocketAddr, policy: Policy, from: &str, query: &Message) -> Message {
     let policy = Policy { upstreams: Arc::from([upstream]), ..policy };
     let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model(zones), policy, 1)));
     let responder = Responder::new(snapshots, Limits::default(), secret(), Arc::new(Counters::default()));
@@ -118,7 +118,7 @@ fn an_alias_into_a_private_name_is_answered_from_the_private_zone() {
     assert!(!inside.metadata.authentic_data, "what was put together here is not signed");
     let mut query = plain("www.example.");
     query.metadata.authentic_data = true;
-    let outside = ask_with(&zones, address, Policy::default(), "10.2.0.5", query);
+    let outside = ask_with(&zones, address, Policy::default(), "10.2.0.5", &query);
     assert_eq!(texts(&outside), [&aliases[..], &["ec2.us-east-1.amazonaws.com. A 203.0.113.7"]].concat());
     assert!(outside.metadata.authentic_data, "what the upstream vouches for passes unharmed");
     assert_eq!(names(&answers.join().unwrap()), ["www.example.", "www.example."]);
@@ -157,9 +157,9 @@ fn an_alias_into_a_name_that_is_private_or_nothing_fails() {
         Record::from_rdata(name(PRIVATE), 5, RData::A(A::new(203, 0, 113, 7))),
     ];
     let (address, answers) = upstream(2, public, ResponseCode::NoError);
-    let inside = ask_with(&zones, address, policy(), "10.1.0.5", with_edns("www.example.", false));
+    let inside = ask_with(&zones, address, policy(), "10.1.0.5", &with_edns("www.example.", false));
     assert_eq!(texts(&inside)[1], "ec2.us-east-1.amazonaws.com. A 10.1.1.17");
-    let outside = ask_with(&zones, address, policy(), "10.2.0.5", with_edns("www.example.", false));
+    let outside = ask_with(&zones, address, policy(), "10.2.0.5", &with_edns("www.example.", false));
     assert_eq!((outside.metadata.response_code, texts(&outside)), (ResponseCode::ServFail, Vec::new()));
     let why = "CNAME to ec2.us-east-1.amazonaws.com: private_only covers amazonaws.com, and there is no private answer";
     assert_eq!(extended_error(&outside), Some((15, why.to_owned())));
@@ -171,7 +171,7 @@ fn an_alias_into_a_name_that_is_private_or_nothing_fails() {
         Record::from_rdata(name("mid.example."), 300, RData::CNAME(CNAME(name(PRIVATE)))),
     ];
     let (address, answers) = upstream(1, public, ResponseCode::NoError);
-    let inside = ask_with(&zones, address, policy(), "10.1.0.5", plain("www.example."));
+    let inside = ask_with(&zones, address, policy(), "10.1.0.5", &plain("www.example."));
     assert_eq!((inside.metadata.response_code, texts(&inside)), (ResponseCode::ServFail, Vec::new()));
     answers.join().unwrap();
 }
@@ -188,13 +188,13 @@ fn private_addresses_of_public_names_are_kept_back() {
         Record::from_rdata(name("www.example."), 0, RData::A(A::new(192, 168, 0, 1))),
     ];
     let (address, answers) = upstream(3, evil.clone(), ResponseCode::NoError);
-    let reply = ask_with(&zones, address, policy(true), "10.1.0.5", with_edns("www.example.", false));
+    let reply = ask_with(&zones, address, policy(true), "10.1.0.5", &with_edns("www.example.", false));
     assert_eq!((reply.metadata.response_code, texts(&reply)), (ResponseCode::NoError, Vec::new()));
     let why = "rebind_protection: an upstream gives this public name the address 192.168.0.1";
     assert_eq!(extended_error(&reply), Some((15, why.to_owned())));
-    let reply = ask_with(&zones, address, policy(false), "10.1.0.5", plain("www.example."));
+    let reply = ask_with(&zones, address, policy(false), "10.1.0.5", &plain("www.example."));
     assert_eq!(texts(&reply).len(), 2, "off by default");
-    let reply = ask_with(&zones, address, policy(true), "10.1.0.5", plain("out.corp.example."));
+    let reply = ask_with(&zones, address, policy(true), "10.1.0.5", &plain("out.corp.example."));
     assert_eq!(texts(&reply).len(), 3, "a name of a hosted zone is a private one");
     answers.join().unwrap();
 
@@ -203,7 +203,7 @@ fn private_addresses_of_public_names_are_kept_back() {
     let rule = format!(
         "[[resolver_rule]]\ndomain_name = \"example\"\nrule_type = \"FORWARD\"\ntarget_ips = [\"{address}\"]\n"
     );
-    let reply = ask_with(&[vpc(1, BOTH), rule].concat(), address, policy(true), "10.1.0.5", plain("www.example."));
+    let reply = ask_with(&[vpc(1, BOTH), rule].concat(), address, policy(true), "10.1.0.5", &plain("www.example."));
     assert_eq!(texts(&reply).len(), 2);
     answers.join().unwrap();
     let alias = vec![
@@ -211,7 +211,7 @@ fn private_addresses_of_public_names_are_kept_back() {
         Record::from_rdata(name(PRIVATE), 5, RData::A(A::new(10, 9, 9, 9))),
     ];
     let (address, answers) = upstream(1, alias, ResponseCode::NoError);
-    let reply = ask_with(&zones, address, policy(true), "10.1.0.5", plain("www.example."));
+    let reply = ask_with(&zones, address, policy(true), "10.1.0.5", &plain("www.example."));
     assert_eq!(texts(&reply)[1], "ec2.us-east-1.amazonaws.com. A 10.1.1.17");
     answers.join().unwrap();
 }
@@ -237,7 +237,7 @@ fn dnssec_passes_unharmed() {
             let mut query = dnssec_ok.map_or_else(|| plain("www.example."), |on| with_edns("www.example.", on));
             query.metadata.authentic_data = ad;
             query.metadata.checking_disabled = cd;
-            let reply = ask_with(&zones, address, Policy::default(), "10.1.0.5", query);
+            let reply = ask_with(&zones, address, Policy::default(), "10.1.0.5", &query);
             assert_eq!(
                 (reply.metadata.authentic_data, reply.metadata.checking_disabled),
                 (told, cd),
@@ -253,4 +253,57 @@ fn dnssec_passes_unharmed() {
             assert_eq!(asked.edns.map(|edns| edns.flags().dnssec_ok), dnssec_ok);
         }
     }
+}
+
+/// An alias of an upstream's into the domain of a rule is asked for where the rule says, and one into a hosted zone
+/// whose alias leads away is followed from there: what the first upstream says of such names is left out.
+#[test]
+fn an_alias_into_a_domain_of_a_rule_is_asked_for_there() {
+    let inside = vec![Record::from_rdata(name("db.onprem.example."), 60, RData::A(A::new(10, 9, 9, 9)))];
+    let (onprem, asked_onprem) = upstream(2, inside, ResponseCode::NoError);
+    let zones = [
+        vpc(1, BOTH),
+        vpc(2, BOTH),
+        format!(
+            "[[resolver_rule]]\ndomain_name = \"onprem.example\"\nrule_type = \"FORWARD\"\n\
+             target_ips = [\"{onprem}\"]\nvpc_ids = [\"vpc-00000001\"]\n\
+             [[hosted_zone]]\nname = \"corp.example\"\nvpc_ids = [\"vpc-00000001\"]\n\
+             records = [{{ name = \"db\", type = \"CNAME\", values = [\"db.onprem.example\"] }}]\n"
+        ),
+    ]
+    .concat();
+    let public = |target: &str| {
+        vec![
+            Record::from_rdata(name("www.example."), 300, RData::CNAME(CNAME(name(target)))),
+            Record::from_rdata(name(target), 5, RData::A(A::new(203, 0, 113, 7))),
+        ]
+    };
+    for (target, way) in [
+        ("db.onprem.example.", vec!["www.example. CNAME db.onprem.example."]),
+        ("db.corp.example.", vec!["www.example. CNAME db.corp.example.", "db.corp.example. CNAME db.onprem.example."]),
+    ] {
+        let (address, answers) = upstream(2, public(target), ResponseCode::NoError);
+        let reply = ask(&zones, address, "10.1.0.5", "www.example.");
+        assert_eq!(texts(&reply), [&way[..], &["db.onprem.example. A 10.9.9.9"]].concat());
+        let other = ask(&zones, address, "10.2.0.5", "www.example.");
+        assert_eq!(texts(&other)[1], format!("{target} A 203.0.113.7"), "the rule is the other VPC's");
+        assert_eq!(names(&answers.join().unwrap()), ["www.example.", "www.example."]);
+    }
+    assert_eq!(names(&asked_onprem.join().unwrap()), ["db.onprem.example.", "db.onprem.example."]);
+}
+
+/// Two resolvers whose aliases lead to each other end in an error, not in a circle.
+#[test]
+fn aliases_between_resolvers_end() {
+    let back = vec![Record::from_rdata(name("a.onprem.example."), 60, RData::CNAME(CNAME(name("b.other.example."))))];
+    let (onprem, asked_onprem) = upstream(4, back, ResponseCode::NoError);
+    let forth = vec![Record::from_rdata(name("b.other.example."), 60, RData::CNAME(CNAME(name("a.onprem.example."))))];
+    let (other, asked_other) = upstream(4, forth, ResponseCode::NoError);
+    let rule = |domain: &str, to: SocketAddr| {
+        format!("[[resolver_rule]]\ndomain_name = \"{domain}\"\nrule_type = \"FORWARD\"\ntarget_ips = [\"{to}\"]\n")
+    };
+    let zones = [vpc(1, BOTH), rule("onprem.example", onprem), rule("other.example", other)].concat();
+    let reply = ask(&zones, other, "10.1.0.5", "a.onprem.example.");
+    assert_eq!((reply.metadata.response_code, texts(&reply)), (ResponseCode::ServFail, Vec::new()));
+    assert_eq!((asked_onprem.join().unwrap().len(), asked_other.join().unwrap().len()), (4, 4));
 }

@@ -127,7 +127,10 @@ fn rules_and_zones_lie_over_special_names() {
         rule("deep.lab.test", "SYSTEM"),
         rule("invalid", "SYSTEM"),
         rule(".", "192.0.2.4"),
-        "[[hosted_zone]]\nname = \"office.home.arpa\"\nvpc_ids = [\"vpc-00000001\"]\n\
+        "[[hosted_zone]]\nname = \"z.example\"\nvpc_ids = [\"vpc-00000001\"]\n\
+         records = [{ name = \"lo\", type = \"CNAME\", ttl = 7, values = [\"b.a.localhost\"] },\n\
+         { name = \"no\", type = \"CNAME\", ttl = 7, values = [\"b.a.home.arpa\"] }]\n\
+         [[hosted_zone]]\nname = \"office.home.arpa\"\nvpc_ids = [\"vpc-00000001\"]\n\
          records = [{ name = \"nas\", type = \"A\", ttl = 7, values = [\"10.1.0.9\"] }]\n\
          [[hosted_zone]]\nname = \"localhost\"\nvpc_ids = [\"vpc-00000001\"]\nprivate_dns_mode = \"overlay\"\n\
          records = [{ name = \"x\", type = \"A\", ttl = 7, values = [\"10.1.0.8\"] }]\n"
@@ -162,6 +165,10 @@ from 10.2.0.5 nas.office.home.arpa A
   NXDOMAIN | authority home.arpa 60 SOA | special name, answered here (RFC 8375)
 from 10.1.0.5 x.localhost A
   NOERROR | 7 A 10.1.0.8 | hosted zone localhost
+from 10.1.0.5 lo.z.example A
+  NOERROR | 7 CNAME b.a.localhost, b.a.localhost 60 A 127.0.0.1 | special name, answered here (RFC 6761)
+from 10.1.0.5 no.z.example A
+  NXDOMAIN | 7 CNAME b.a.home.arpa | authority home.arpa 60 SOA | special name, answered here (RFC 8375)
 from 10.1.0.5 y.localhost A
   NOERROR | 60 A 127.0.0.1 | special name, answered here (RFC 6761)
 ",

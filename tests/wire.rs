@@ -18,7 +18,7 @@ use vpcedns::wire::{ClientCookie, CookieSecret, Frame, Packet, encode, encode_er
 /// Names that the zone has, and some that it does not.
 const TXT: u16 = 16;
 
-const NAMES: [&str; 36] = [
+const NAMES: [&str; 39] = [
     ".",
     "com",
     "example.net",
@@ -39,6 +39,9 @@ const NAMES: [&str; 36] = [
     "ip-10-1-1-17.ec2.internal",
     "17.1.1.10.in-addr.arpa",
     "1.1.10.in-addr.arpa",
+    "LocalHost",
+    "1.0.0.127.in-addr.arpa",
+    "x.home.arpa",
     "corp.example",
     "db.corp.example",
     "x.apps.corp.example",

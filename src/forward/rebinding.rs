@@ -1,9 +1,9 @@
 //! Replies of upstreams that would lead a browser into the client's own network (DNS rebinding).
 //!
 //! A page from `evil.example` may talk to `evil.example`: let that name have a private address, and the page talks to
-//! a machine behind the firewall. So no public name gets a private address from an upstream. Which names are not
-//! public is known here: those of a hosted zone, those that a FORWARD rule sends to servers of the operator's, those
-//! of endpoints (`vpce.<suffix>`: AWS publishes their private addresses to all the world), and `rebind_allow`.
+//! a machine behind the firewall. So no public name gets a private address from an upstream. Two kinds of names are
+//! known here not to be public: those of endpoints (`vpce.<suffix>`: AWS publishes their private addresses to all the
+//! world), and `rebind_allow`. The caller knows the others: those of hosted zones, and those of FORWARD rules.
 //!
 //! The name that counts is the client's question: it is the origin that a page has, wherever aliases lead.
 
@@ -11,20 +11,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::message::{Message, Record, rtype, u16_at};
 use super::name::read_name;
-use crate::answer::{Forward, Name, Reason};
+use crate::answer::Name;
 use crate::snapshot::{Policy, public_zone};
 
 /// The private address that keeps a reply from the client who asked for `name`; `None`: it may pass.
 ///
-/// To be asked before a reply is kept for others: what it says depends on policy, question and decision only.
-pub fn rebinding(policy: &Policy, name: &Name<'_>, forward: &Forward<'_>, reply: &Message<'_>) -> Option<IpAddr> {
-    // an alias of ours leads there, so the name asked for is in a hosted zone
-    let of_zone = forward.name.is_some();
-    let by_rule = matches!(forward.reason, Reason::Rule(_));
-    if !policy.rebind_protection || of_zone || by_rule {
-        return None;
-    }
-    if public_zone(name.wire, name.starts).is_some() || policy.rebind_allow.covering(name.wire).is_some() {
+/// To be asked before a reply is kept for others: what it says depends on policy, question and reply only.
+pub fn rebinding(policy: &Policy, name: &Name<'_>, reply: &Message<'_>) -> Option<IpAddr> {
+    let allowed = || public_zone(name.wire, name.starts).is_some() || policy.rebind_allow.covering(name.wire).is_some();
+    if !policy.rebind_protection || allowed() {
         return None;
     }
     reply.records().flat_map(|record| addresses(reply.octets(), &record)).find(|address| is_private(*address))

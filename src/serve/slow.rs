@@ -6,6 +6,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::respond::{Incoming, Responder, reply_limit};
 use crate::answer::{Decision, Forward, NameBuf, NoTrace, Part, Question, Rcode, Reason, Reply, answer};
@@ -15,6 +16,7 @@ use crate::forward::message::{Message, flag};
 use crate::forward::rebinding::rebinding;
 use crate::forward::relay::{Client, Ede, relay};
 use crate::forward::{ForwardError, Outbound};
+use crate::naming::DnsName;
 use crate::snapshot::{self, Snapshot};
 use crate::wire::{Frame, HEADER, Packet, Query, Writer, encode, parse, records};
 
@@ -43,6 +45,10 @@ impl Responder {
     }
 }
 
+/// Resolvers that are asked for one question, as aliases lead from the names of one to those of another.
+const MAX_STEPS: usize = 8;
+const MALFORMED: &str = "the upstream's reply is malformed, or its aliases lead too far";
+
 /// A question on its way.
 struct Asked<'a> {
     responder: &'a Responder,
@@ -52,86 +58,125 @@ struct Asked<'a> {
     incoming: Incoming<'a>,
 }
 
-impl Asked<'_> {
-    async fn forward(&self, forward: &Forward<'_>) -> Vec<u8> {
+impl<'a> Asked<'a> {
+    async fn forward(&self, forward: &Forward<'a>) -> Vec<u8> {
         let (own_name, _) = self.query.question_octets.split_at(self.query.question_octets.len().saturating_sub(4));
-        let outbound = Outbound {
-            name: forward.name.map_or(own_name, |name| name.wire()),
-            rtype: self.query.question.rtype,
-            class: 1,
-            recursion_desired: true,
-            checking_disabled: self.query.checking_disabled,
-            // whoever wants it gets it, and the others do not see it (RFC 6840 5.7, 5.8)
-            authentic_data: true,
-            dnssec_ok: self.query.edns.is_some_and(|edns| edns.dnssec_ok),
-            edns: self.query.edns.is_some(),
-        };
-        match self.ask(&outbound, forward.upstreams).await {
-            Ok(reply) => {
-                self.finish(forward, &reply).unwrap_or_else(|| self.fail(OTHER, "the upstream's reply is malformed"))
+        let mut name = forward.name.map_or(own_name, |name| name.wire()).to_vec();
+        let (mut upstreams, mut reason) = (forward.upstreams, forward.reason);
+        let mut before = vec![encode_chain(&forward.chain)];
+        let began = Instant::now();
+        for step in 0..MAX_STEPS {
+            // the first one has a deadline of its own, and no other is begun after it
+            if step > 0 && began.elapsed() >= self.responder.limits.forward_deadline {
+                break;
             }
-            Err(error) => {
-                self.responder.counters().forward_failed();
-                self.fail(NETWORK_ERROR, &error.to_string())
-            }
+            let outbound = Outbound {
+                name: &name,
+                rtype: self.query.question.rtype,
+                class: 1,
+                recursion_desired: true,
+                checking_disabled: self.query.checking_disabled,
+                // whoever wants it gets it, and the others do not see it (RFC 6840 5.7, 5.8)
+                authentic_data: true,
+                dnssec_ok: self.query.edns.is_some_and(|edns| edns.dnssec_ok),
+                edns: self.query.edns.is_some(),
+            };
+            let reply = match self.ask(&outbound, upstreams).await {
+                Ok(reply) => reply,
+                Err(error) => {
+                    self.responder.counters().forward_failed();
+                    return self.fail(NETWORK_ERROR, &error.to_string());
+                }
+            };
+            let Ok(message) = Message::parse(&reply) else { break };
+            let done = match self.tail(&message, upstreams) {
+                Some(Tail::Onward(way, next, to)) => {
+                    before.extend(way);
+                    (name, upstreams, reason) = (next, to.upstreams, to.reason);
+                    continue;
+                }
+                Some(Tail::Private(way, tail)) => {
+                    before.push(way);
+                    self.finish(&before, reason, &tail)
+                }
+                Some(Tail::Blocked(why)) => return self.fail(BLOCKED, &why),
+                None => match self.rebinds(forward, reason, &message) {
+                    Some(reply) => return reply,
+                    None => self.finish(&before, reason, &reply),
+                },
+            };
+            return done.unwrap_or_else(|| self.fail(OTHER, MALFORMED));
         }
+        self.fail(OTHER, MALFORMED)
     }
 
     async fn ask(&self, outbound: &Outbound<'_>, upstreams: &Arc<[SocketAddr]>) -> Result<Vec<u8>, ForwardError> {
         self.responder.forwarder.exchange(outbound, upstreams).await
     }
 
-    /// The reply to the client out of the upstream's; `None` if that is malformed.
-    fn finish(&self, forward: &Forward<'_>, reply: &[u8]) -> Option<Vec<u8>> {
-        let message = Message::parse(reply).ok()?;
-        let ours = encode_chain(&forward.chain);
-        let private = match self.private_tail(&message) {
-            Some(Tail::Private(prefix, tail)) => Some((prefix, tail)),
-            Some(Tail::Blocked(why)) => return Some(self.fail(BLOCKED, &why)),
-            None => None,
-        };
-        if private.is_none()
-            && let Some(address) = rebinding(&self.snapshot.policy, &self.query.question.name, forward, &message)
-        {
-            let name = self.query.question.name;
-            tracing::debug!("possible DNS rebinding: an upstream gives {name} the address {address}");
-            let why = format!("rebind_protection: an upstream gives this public name the address {address}");
-            // no SERVFAIL: the client would ask its next resolver for it
-            let ede = Ede { code: BLOCKED, text: &why };
-            return Some(without_records(self.query, self.responder, self.incoming, Rcode::NoError, ede));
-        }
-        let composed = match (&private, ours.count) {
-            (Some((prefix, tail)), _) => compose(self.query.question_octets, &[&ours, prefix], tail)?,
-            (None, 1..) => compose(self.query.question_octets, &[&ours], reply)?,
-            (None, 0) => reply.to_vec(),
+    /// The reply to the client out of a message and the records in front of it; `None` if that is malformed.
+    fn finish(&self, before: &[Prefix], reason: Reason<'_>, message: &[u8]) -> Option<Vec<u8>> {
+        let before: Vec<&Prefix> = before.iter().filter(|prefix| prefix.count > 0).collect();
+        let composed = match before[..] {
+            [] => message.to_vec(),
+            _ => compose(self.query.question_octets, &before, message)?,
         };
         let negative = Message::parse(&composed).ok()?.records().next().is_none_or(|r| r.section as usize != 0);
         // a public "no" for a name that could be private is explained
-        let why =
-            negative.then_some(forward.reason).filter(|reason| !matches!(reason, Reason::Upstream | Reason::Rule(_)));
+        let why = negative.then_some(reason).filter(|reason| !matches!(reason, Reason::Upstream | Reason::Rule(_)));
         let why = why.map(|reason| reason.to_string());
         let ede = why.as_deref().map(|text| Ede { code: OTHER, text });
         relay(&composed, &relay_client(self.query, self.responder, self.incoming, ede)).ok()
     }
 
-    /// Where an upstream's aliases lead to a private name of this client: the records up to there, and our answer.
+    /// The reply without records where an upstream's would be one of rebinding.
+    fn rebinds(&self, forward: &Forward<'_>, reason: Reason<'_>, message: &Message<'_>) -> Option<Vec<u8>> {
+        // an alias of a hosted zone, or a rule of the operator's, leads there: the name is none of the public ones
+        if forward.name.is_some() || matches!(reason, Reason::Rule(_)) {
+            return None;
+        }
+        let name = self.query.question.name;
+        let address = rebinding(&self.snapshot.policy, &name, message)?;
+        tracing::debug!("possible DNS rebinding: an upstream gives {name} the address {address}");
+        let why = format!("rebind_protection: an upstream gives this public name the address {address}");
+        // no SERVFAIL: the client would ask its next resolver for it
+        let ede = Ede { code: BLOCKED, text: &why };
+        Some(without_records(self.query, self.responder, self.incoming, Rcode::NoError, ede))
+    }
+
+    /// Where the aliases in the reply of `upstreams` lead to a name that is not theirs, as this client sees it.
     ///
     /// Without this, an alias would show the client the public address of a name that is private to it.
-    fn private_tail(&self, message: &Message<'_>) -> Option<Tail> {
+    fn tail(&self, message: &Message<'_>, upstreams: &Arc<[SocketAddr]>) -> Option<Tail<'a>> {
         for target in cname_targets(message) {
             let mut buf = NameBuf::default();
             buf.read(target.wire())?;
-            let question = Question { name: buf.name(), ..self.query.question };
-            let Decision::Reply(reply) = answer(self.snapshot, self.client, &question, 0, &mut NoTrace) else {
-                continue;
-            };
-            if matches!(reply.rcode, Rcode::NoError | Rcode::NxDomain) {
-                let [t0, t1] = question.rtype.to_be_bytes();
-                let octets: Vec<u8> = target.wire().iter().copied().chain([t0, t1, 0, 1]).collect();
-                return Some(Tail::Private(cut_after(message, &target)?, self.bare(&question, &octets, &reply)));
-            }
-            if let Reason::PrivateOnly(..) = reply.reason {
-                return Some(Tail::Blocked(format!("CNAME to {target:?}: {}", reply.reason)));
+            let question = Question { name: buf.name(), recursion_desired: true, ..self.query.question };
+            match answer(self.snapshot, self.client, &question, 0, &mut NoTrace) {
+                Decision::Reply(reply) if matches!(reply.rcode, Rcode::NoError | Rcode::NxDomain) => {
+                    let [t0, t1] = question.rtype.to_be_bytes();
+                    let octets: Vec<u8> = target.wire().iter().copied().chain([t0, t1, 0, 1]).collect();
+                    return Some(Tail::Private(cut_after(message, &target)?, self.bare(&question, &octets, &reply)));
+                }
+                Decision::Reply(reply) => {
+                    if let Reason::PrivateOnly(..) = reply.reason {
+                        return Some(Tail::Blocked(format!("CNAME to {target:?}: {}", reply.reason)));
+                    }
+                }
+                Decision::Forward(to) => {
+                    let by_rule = matches!(to.reason, Reason::Rule(_)) && to.upstreams != upstreams;
+                    if !by_rule && to.name.is_none() {
+                        continue;
+                    }
+                    let owner = DnsName::from_wire(target.wire())?;
+                    let mut chain = to.chain.clone();
+                    for first in chain.iter_mut().filter(|part| part.owner.is_none()) {
+                        first.owner = Some(&owner);
+                    }
+                    let way = [cut_after(message, &target)?, encode_chain(&chain)];
+                    let next = to.name.unwrap_or(&owner).wire().to_vec();
+                    return Some(Tail::Onward(way, next, to));
+                }
             }
         }
         None
@@ -171,9 +216,11 @@ impl Asked<'_> {
 }
 
 /// What an alias of an upstream's leads to.
-enum Tail {
+enum Tail<'a> {
     /// A name that is answered here: the records up to it, and the answer as a message.
     Private(Prefix, Vec<u8>),
+    /// A name that others have to be asked for: the records up to it and aliases of ours, the name, and whom to ask.
+    Onward([Prefix; 2], Vec<u8>, Forward<'a>),
     /// A name that would have to be private, and is not; why.
     Blocked(String),
 }
