@@ -292,6 +292,24 @@ fn an_alias_into_a_domain_of_a_rule_is_asked_for_there() {
     assert_eq!(names(&asked_onprem.join().unwrap()), ["db.onprem.example.", "db.onprem.example."]);
 }
 
+/// Who asks for an alias gets it, wherever it leads.
+#[test]
+fn a_question_for_an_alias_is_not_followed() {
+    let zones = [vpc(1, BOTH), endpoint('a', 1, EC2, &["1.17"], "")].concat();
+    for (target, from) in [(PRIVATE, "10.1.0.5"), ("www.corp.example.", "127.0.0.1")] {
+        let alias = vec![Record::from_rdata(name("www.example."), 300, RData::CNAME(CNAME(name(target))))];
+        let (address, answers) = upstream(1, alias, ResponseCode::NoError);
+        let mut query = plain("www.example.");
+        query.queries[0].set_query_type(RecordType::CNAME);
+        let only = ["corp.example".parse().unwrap()].into_iter().collect();
+        let reply = ask_with(&zones, address, Policy { private_only: only, ..Policy::default() }, from, &query);
+        assert_eq!(reply.metadata.response_code, ResponseCode::NoError);
+        assert_eq!(texts(&reply), [format!("www.example. CNAME {target}")]);
+        assert!(reply.authorities.is_empty());
+        answers.join().unwrap();
+    }
+}
+
 /// Two resolvers whose aliases lead to each other end in an error, not in a circle.
 #[test]
 fn aliases_between_resolvers_end() {

@@ -12,7 +12,7 @@
 //! system     the upstreams of /etc/resolv.conf, less ourselves
 //! ```
 //!
-//! Knows nothing of clients' sockets, and of zones and VPCs only what a decision says. No cache and no pool stands in here: a caller sees a question
+//! Knows nothing of zones, VPCs or clients' sockets, and of the operator's policy what `rebinding` has to. No cache and no pool stands in here: a caller sees a question
 //! and a reply, so that both can be put between without it.
 // no packet can panic (invariant I6)
 #![cfg_attr(

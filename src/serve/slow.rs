@@ -12,7 +12,7 @@ use super::respond::{Incoming, Responder, reply_limit};
 use crate::answer::{Decision, Forward, NameBuf, NoTrace, Part, Question, Rcode, Reason, Reply, answer};
 use crate::forward::chain::{Prefix, cname_targets, cut_after};
 use crate::forward::compose::compose;
-use crate::forward::message::{Message, flag};
+use crate::forward::message::{Message, flag, rtype};
 use crate::forward::rebinding::rebinding;
 use crate::forward::relay::{Client, Ede, relay};
 use crate::forward::{ForwardError, Outbound};
@@ -148,7 +148,9 @@ impl<'a> Asked<'a> {
     ///
     /// Without this, an alias would show the client the public address of a name that is private to it.
     fn tail(&self, message: &Message<'_>, upstreams: &Arc<[SocketAddr]>) -> Option<Tail<'a>> {
-        for target in cname_targets(message) {
+        // who asks for an alias wants the alias, not where it leads (RFC 1034 3.6.2)
+        let targets = if self.query.question.rtype == rtype::CNAME { Vec::new() } else { cname_targets(message) };
+        for target in targets {
             let mut buf = NameBuf::default();
             buf.read(target.wire())?;
             let question = Question { name: buf.name(), recursion_desired: true, ..self.query.question };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use crate::model::{HostedZone, Mode, Model, PrivateName, Rule, RuleAction, Vpc, applies_to, hash};
-use crate::naming::{DnsName, EndpointId, special_of};
+use crate::naming::{DnsName, EndpointId, is_near_special, special_of};
 
 /// What decides at and below a name.
 #[derive(Clone, Debug)]
@@ -76,7 +76,8 @@ impl View {
                 RuleAction::System => Authority::System(below.map(Box::new)),
             });
         }
-        view.above = view.entries.iter().flat_map(|entry| special_parents(&entry.name)).collect();
+        let near = view.entries.iter().filter(|entry| is_near_special(entry.name.wire()));
+        view.above = near.flat_map(|entry| special_parents(&entry.name)).collect();
         view
     }
 
