@@ -14,14 +14,14 @@ use super::name::read_name;
 use crate::answer::Name;
 use crate::snapshot::{Policy, public_zone};
 
-/// The private address that keeps a reply from the client who asked for `name`; `None`: it may pass.
-///
-/// To be asked before a reply is kept for others: what it says depends on policy, question and reply only.
-pub fn rebinding(policy: &Policy, name: &Name<'_>, reply: &Message<'_>) -> Option<IpAddr> {
+/// Whether no reply to a question for `name` may hold a [`private_address`].
+pub fn is_guarded(policy: &Policy, name: &Name<'_>) -> bool {
     let allowed = || public_zone(name.wire, name.starts).is_some() || policy.rebind_allow.covering(name.wire).is_some();
-    if !policy.rebind_protection || allowed() {
-        return None;
-    }
+    policy.rebind_protection && !allowed()
+}
+
+/// The first private address in a reply, in whatever section.
+pub fn private_address(reply: &Message<'_>) -> Option<IpAddr> {
     reply.records().flat_map(|record| addresses(reply.octets(), &record)).find(|address| is_private(*address))
 }
 

@@ -13,7 +13,7 @@ use crate::answer::{Decision, Forward, NameBuf, NoTrace, Part, Question, Rcode, 
 use crate::forward::chain::{Prefix, cname_targets, cut_after};
 use crate::forward::compose::compose;
 use crate::forward::message::{Message, flag, rtype};
-use crate::forward::rebinding::rebinding;
+use crate::forward::rebinding::{is_guarded, private_address};
 use crate::forward::relay::{Client, Ede, relay};
 use crate::forward::{ForwardError, Outbound};
 use crate::naming::DnsName;
@@ -136,7 +136,7 @@ impl<'a> Asked<'a> {
             return None;
         }
         let name = self.query.question.name;
-        let address = rebinding(&self.snapshot.policy, &name, message)?;
+        let address = is_guarded(&self.snapshot.policy, &name).then(|| private_address(message)).flatten()?;
         tracing::debug!("possible DNS rebinding: an upstream gives {name} the address {address}");
         let why = format!("rebind_protection: an upstream gives this public name the address {address}");
         // no SERVFAIL: the client would ask its next resolver for it
@@ -154,22 +154,15 @@ impl<'a> Asked<'a> {
             let mut buf = NameBuf::default();
             buf.read(target.wire())?;
             let question = Question { name: buf.name(), recursion_desired: true, ..self.query.question };
-            match answer(self.snapshot, self.client, &question, 0, &mut NoTrace) {
-                Decision::Reply(reply) if matches!(reply.rcode, Rcode::NoError | Rcode::NxDomain) => {
+            match self.turn(&question, upstreams) {
+                Turn::None => {}
+                Turn::Ours(reply) => {
                     let [t0, t1] = question.rtype.to_be_bytes();
                     let octets: Vec<u8> = target.wire().iter().copied().chain([t0, t1, 0, 1]).collect();
                     return Some(Tail::Private(cut_after(message, &target)?, self.bare(&question, &octets, &reply)));
                 }
-                Decision::Reply(reply) => {
-                    if let Reason::PrivateOnly(..) = reply.reason {
-                        return Some(Tail::Blocked(format!("CNAME to {target:?}: {}", reply.reason)));
-                    }
-                }
-                Decision::Forward(to) => {
-                    let by_rule = matches!(to.reason, Reason::Rule(_)) && to.upstreams != upstreams;
-                    if !by_rule && to.name.is_none() {
-                        continue;
-                    }
+                Turn::Blocked(reason) => return Some(Tail::Blocked(format!("CNAME to {target:?}: {reason}"))),
+                Turn::Onward(to) => {
                     let owner = DnsName::from_wire(target.wire())?;
                     let mut chain = to.chain.clone();
                     for first in chain.iter_mut().filter(|part| part.owner.is_none()) {
@@ -182,6 +175,21 @@ impl<'a> Asked<'a> {
             }
         }
         None
+    }
+
+    /// What an alias of an upstream's to the name of `question` turns into for this client; no part of the reply is
+    /// looked at, so that a reply that is kept can be asked about too.
+    fn turn(&self, question: &Question<'_>, upstreams: &Arc<[SocketAddr]>) -> Turn<'a> {
+        match answer(self.snapshot, self.client, question, 0, &mut NoTrace) {
+            Decision::Reply(reply) if matches!(reply.rcode, Rcode::NoError | Rcode::NxDomain) => Turn::Ours(reply),
+            Decision::Reply(Reply { reason: reason @ Reason::PrivateOnly(..), .. }) => Turn::Blocked(reason),
+            // a hosted zone has the name, and an alias there leads away
+            Decision::Forward(to) if to.name.is_some() => Turn::Onward(to),
+            Decision::Forward(to) if matches!(to.reason, Reason::Rule(_)) && to.upstreams != upstreams => {
+                Turn::Onward(to)
+            }
+            _ => Turn::None,
+        }
     }
 
     /// An answer out of the snapshot, as it goes to the client.
@@ -217,7 +225,19 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// What an alias of an upstream's leads to.
+/// What the target of an alias is to a client.
+enum Turn<'a> {
+    /// A name like any other: the upstream's word is good.
+    None,
+    /// A name that is answered here.
+    Ours(Reply<'a>),
+    /// A name that others have to be asked for.
+    Onward(Forward<'a>),
+    /// A name that would have to be private, and is not.
+    Blocked(Reason<'a>),
+}
+
+/// How an upstream's reply goes on after an alias.
 enum Tail<'a> {
     /// A name that is answered here: the records up to it, and the answer as a message.
     Private(Prefix, Vec<u8>),
@@ -244,7 +264,7 @@ fn relay_client<'a>(query: &Query<'a>, server: &Responder, incoming: Incoming<'_
         question: query.question_octets,
         recursion_desired: query.recursion_desired,
         checking_disabled: query.checking_disabled,
-        wants_authentic_data: query.authentic_data || query.edns.is_some_and(|edns| edns.dnssec_ok),
+        authentic_data: query.authentic_data || query.edns.is_some_and(|edns| edns.dnssec_ok),
         keep_authoritative: false,
         edns: query.edns.map(|edns| edns.dnssec_ok),
         limit: reply_limit(query, incoming.transport, limits),

@@ -29,7 +29,7 @@ fn kept(policy: &Policy, name: &str, octets: &[u8]) -> Option<IpAddr> {
     let name: DnsName = name.parse().unwrap();
     let buf = NameBuf::from(&name);
     let message = Message::parse(octets).unwrap();
-    rebinding(policy, &buf.name(), &message)
+    is_guarded(policy, &buf.name()).then(|| private_address(&message)).flatten()
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn client() -> Client<'static> {
         question: QUESTION,
         recursion_desired: true,
         checking_disabled: false,
-        wants_authentic_data: true,
+        authentic_data: true,
         keep_authoritative: false,
         edns: Some(true),
         cookie: None,
@@ -117,7 +117,7 @@ fn everything_is_kept() {
     let got = relayed(&octets, &flags).metadata;
     assert!(!got.recursion_desired && got.checking_disabled && got.authoritative);
     // RFC 6840 5.8: AD is for clients who set AD or DO
-    let plain = Client { wants_authentic_data: false, ..client() };
+    let plain = Client { authentic_data: false, ..client() };
     assert!(!relayed(&octets, &plain).metadata.authentic_data);
 }
 
