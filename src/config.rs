@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::model::{Upstream, UpstreamError};
+use crate::naming::{DnsName, is_near_special};
 
 /// Where the files are, unless someone says otherwise.
 pub const DEFAULT_ZONES: &str = "./zones";
@@ -37,6 +38,14 @@ pub struct Settings {
     pub http: Option<SocketAddr>,
     /// AA in answers out of our own data.
     pub aa: Option<bool>,
+    /// Special names that are asked upstream after all.
+    pub forward_special: Option<Vec<DnsName>>,
+    /// Names for which nobody is asked where no private answer stands.
+    pub private_only: Option<Vec<DnsName>>,
+    /// Whether replies to public names may not hold private addresses.
+    pub rebind_protection: Option<bool>,
+    /// Public names that may have private addresses nevertheless.
+    pub rebind_allow: Option<Vec<DnsName>>,
     /// What to log.
     pub log: Option<String>,
     /// Bounds that differ from their defaults.
@@ -48,7 +57,22 @@ impl Settings {
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         // all fields by name: one that is forgotten here does not compile
-        let Self { zones, listen, forward, forward_ca, forward_0x20, allow, http, aa, log, limits } = other;
+        let Self {
+            zones,
+            listen,
+            forward,
+            forward_ca,
+            forward_0x20,
+            allow,
+            http,
+            aa,
+            log,
+            limits,
+            forward_special,
+            private_only,
+            rebind_protection,
+            rebind_allow,
+        } = other;
         Self {
             zones: self.zones.or(zones),
             listen: self.listen.or(listen),
@@ -58,6 +82,10 @@ impl Settings {
             allow: self.allow.or(allow),
             http: self.http.or(http),
             aa: self.aa.or(aa),
+            forward_special: self.forward_special.or(forward_special),
+            private_only: self.private_only.or(private_only),
+            rebind_protection: self.rebind_protection.or(rebind_protection),
+            rebind_allow: self.rebind_allow.or(rebind_allow),
             log: self.log.or(log),
             // later ones win when they are set one after the other
             limits: limits.into_iter().chain(self.limits).collect(),
@@ -116,6 +144,24 @@ impl FromStr for UpstreamWord {
                 text.parse().map(Self::Upstream).map_err(|error: UpstreamError| format!("{error}, 'system' or 'none'"))
             }
         }
+    }
+}
+
+/// A name at or below which special names are asked upstream after all; it has to be near one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpecialName(pub DnsName);
+
+impl FromStr for SpecialName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let name: DnsName = text.parse().map_err(|error| format!("'{text}' is no domain name: {error}"))?;
+        if is_near_special(name.wire()) {
+            return Ok(Self(name));
+        }
+        Err(format!(
+            "'{text}' is no special name: such are localhost, test, home.arpa, 10.in-addr.arpa, or '.' for all"
+        ))
     }
 }
 

@@ -164,7 +164,7 @@ from 10.1.0.5 vpce-0000000a-aaaaaaaa.ec2.us-east-1.vpce.amazonaws.com A
 from 10.1.0.5 ip-10-1-1-17.ec2.internal A
   FORWARD 192.0.2.53:53 | not ours: forwarded
 from 10.1.0.5 17.1.1.10.in-addr.arpa PTR
-  FORWARD 192.0.2.53:53 | not ours: forwarded
+  NXDOMAIN | authority 10.in-addr.arpa 60 SOA | special name, answered here (RFC 6303)
 from 10.1.0.5 www.onprem.example A
   FORWARD 192.0.2.9:53 | FORWARD rule for onprem.example
 from 127.0.0.1 vpce-0000000a-aaaaaaaa.ec2.us-east-1.vpce.amazonaws.com A
@@ -854,7 +854,7 @@ from 10.2.0.5 17.1.1.10.in-addr.arpa PTR
 from 10.2.0.5 ip-10-1-1-17.ec2.internal A
   FORWARD 192.0.2.53:53 | not ours: forwarded
 from 127.0.0.1 17.1.1.10.in-addr.arpa PTR
-  FORWARD 192.0.2.53:53 | not ours: forwarded
+  NXDOMAIN | authority 10.in-addr.arpa 60 SOA | special name, answered here (RFC 6303)
 ",
     );
 }

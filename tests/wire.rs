@@ -18,7 +18,7 @@ use vpcedns::wire::{ClientCookie, CookieSecret, Frame, Packet, encode, encode_er
 /// Names that the zone has, and some that it does not.
 const TXT: u16 = 16;
 
-const NAMES: [&str; 36] = [
+const NAMES: [&str; 39] = [
     ".",
     "com",
     "example.net",
@@ -39,6 +39,9 @@ const NAMES: [&str; 36] = [
     "ip-10-1-1-17.ec2.internal",
     "17.1.1.10.in-addr.arpa",
     "1.1.10.in-addr.arpa",
+    "LocalHost",
+    "1.0.0.127.in-addr.arpa",
+    "x.home.arpa",
     "corp.example",
     "db.corp.example",
     "x.apps.corp.example",
@@ -202,6 +205,7 @@ fn wanted(part: &Part<'_>) -> Vec<Flat> {
             all.rotate_left(by);
             all
         }
+        Data::Fixed(rtype, data) => vec![(rtype, 60, data.to_vec())],
         Data::Instance(address) => vec![(1, 60, address.octets().to_vec())],
         Data::Ptr(address, _) => {
             let name = format!("ip-{}.ec2.internal", address.to_string().replace('.', "-"));
@@ -326,7 +330,7 @@ proptest! {
         let authorities = message.authorities.len();
         let want_authorities = match reply.authority {
             Authority::None => 0,
-            Authority::Soa(_) => 1,
+            Authority::Soa(_) | Authority::SpecialSoa(_) => 1,
             Authority::Cut(_, ns) => ns.rdata.len(),
         };
         prop_assert!(authorities == want_authorities || authorities == 0);

@@ -1,7 +1,8 @@
 """A scripted upstream resolver: answers with public-looking data and writes down what it was asked.
 
 Everything has an A record in 203.0.113.0/24 and an AAAA in 2001:db8::/32 (the documentation ranges), HTTPS and the
-rest are empty, names below `nx.invalid` do not exist, and `--cname FROM=TO` adds an alias. Runs on UDP and TCP.
+rest are empty, names below `nx.invalid` do not exist, `--cname FROM=TO` adds an alias, `--address NAME=IPV4` gives a
+name that one, and AD is said to whoever asks for it. Runs on UDP and TCP.
 """
 
 import argparse
@@ -26,7 +27,7 @@ def public_address(name):
     return f"203.0.113.{zlib.crc32(name.rstrip('.').lower().encode()) % 254 + 1}"
 
 
-def reply(packet, aliases, note):
+def reply(packet, aliases, addresses, note):
     """The reply to a packet, or None for what is not a query."""
     try:
         query = dns.decode(packet)
@@ -44,14 +45,15 @@ def reply(packet, aliases, note):
     if text.endswith("nx.invalid."):
         rcode, authority = 3, [(dns.name_to_wire("invalid"), 6, SOA)]
     elif qtype == 1:
-        answer.append((name, 1, socket.inet_aton(public_address(text))))
+        answer.append((name, 1, socket.inet_aton(addresses.get(text) or public_address(text))))
     elif qtype == 28:
         answer.append((name, 28, ipaddress.ip_address("2001:db8::1").packed))
     elif not answer:
         authority = [(name, 6, SOA)]
     edns = b"" if query.opt is None else b"\0" + struct.pack("!2HIH", 41, 1232, query.opt.ttl & 0x8000, 0)
     end = 12 + dns.name_end(packet[12:], 0) + 4
-    head = struct.pack("!6H", query.id, 0x8080 | query.flags & 0x100 | rcode, 1, len(answer), len(authority),
+    # RD and CD are the query's; AD is said to who set it (RFC 6840 5.7, 5.8)
+    head = struct.pack("!6H", query.id, 0x8080 | query.flags & 0x130 | rcode, 1, len(answer), len(authority),
                        1 if edns else 0)
     records = b"".join(owner + struct.pack("!2HIH", rtype, 1, 60, len(data)) + data
                        for owner, rtype, data in answer + authority)
@@ -63,21 +65,23 @@ def main():
     parser.add_argument("--listen", required=True)
     parser.add_argument("--seen", required=True, help="file that gets a line for each question")
     parser.add_argument("--cname", action="append", default=[])
+    parser.add_argument("--address", action="append", default=[])
     args = parser.parse_args()
     aliases = {a.rstrip(".") + ".": b.rstrip(".") + "." for a, b in (pair.split("=") for pair in args.cname)}
+    addresses = {name.rstrip(".") + ".": value for name, value in (pair.split("=") for pair in args.address)}
     address, port = args.listen.rsplit(":", 1)
     lock = threading.Lock()
 
     class Udp(socketserver.BaseRequestHandler):
         def handle(self):
             packet, sock = self.request
-            if answer := reply(packet, aliases, note):
+            if answer := reply(packet, aliases, addresses, note):
                 sock.sendto(answer, self.client_address)
 
     class Tcp(socketserver.StreamRequestHandler):
         def handle(self):
             while len(head := self.rfile.read(2)) == 2:
-                answer = reply(self.rfile.read(struct.unpack("!H", head)[0]), aliases, note)
+                answer = reply(self.rfile.read(struct.unpack("!H", head)[0]), aliases, addresses, note)
                 if answer is None:
                     return
                 self.wfile.write(struct.pack("!H", len(answer)) + answer)

@@ -102,6 +102,8 @@ pub enum Data<'s> {
     Ns,
     /// The address that an instance name says.
     Instance(Ipv4Addr),
+    /// One record that is always the same: its type and data.
+    Fixed(u16, &'static [u8]),
     /// The instance name of an address, in the zone of the VPC's region.
     Ptr(Ipv4Addr, &'s Vpc),
 }
@@ -135,6 +137,8 @@ pub enum Authority<'s> {
     None,
     /// The SOA of the zone that is so many octets into the wire form of the name that the reason is about.
     Soa(usize),
+    /// The same of a special zone, whose SOA is another one.
+    SpecialSoa(usize),
     /// The name servers of a zone cut (RFC 1034 4.3.2 3b), and the cut.
     Cut(&'s DnsName, &'s Rrset),
 }
@@ -176,12 +180,12 @@ pub enum Reason<'s> {
     Rule(&'s Rule),
     /// Nothing of ours: the configured resolvers.
     Upstream,
-    /// Private DNS would answer, but the VPC's attributes are not both on.
-    AttributesOff(&'s Vpc),
-    /// Private DNS would answer, but its endpoint does not serve.
-    PrivateNotServed(&'s Endpoint),
-    /// Private DNS would answer, but only queries that enter by an inbound resolver endpoint.
-    InboundOnly(&'s Endpoint),
+    /// Nothing of ours, though the name could be private.
+    NotPrivate(NotPrivate<'s>),
+    /// No private answer stands, and the operator wants no other for the names at and below this one.
+    PrivateOnly(&'s DnsName, Option<NotPrivate<'s>>),
+    /// A special name, by the RFC of this number.
+    Special(u16),
     /// Nothing of ours, and no one to ask.
     NoUpstream,
     /// The client does not want others to be asked.
@@ -192,10 +196,23 @@ pub enum Reason<'s> {
     UnknownClient,
 }
 
+/// Why a name that could be private is not.
+#[derive(Clone, Copy, Debug)]
+pub enum NotPrivate<'s> {
+    /// The VPC's attributes are not both on.
+    AttributesOff(&'s Vpc),
+    /// Its endpoint does not serve.
+    NotServed(&'s Endpoint),
+    /// Only queries that enter by an inbound resolver endpoint are answered.
+    InboundOnly(&'s Endpoint),
+}
+
 impl Reason<'_> {
     /// The RFC 8914 info-code that fits.
     pub fn info_code(&self) -> u16 {
         match self {
+            // Blocked: "due to an internal security policy imposed by the operator of the server" (RFC 8914 4.16)
+            Self::PrivateOnly(..) => 15,
             Self::DnsSupportOff(_) | Self::UnknownClient => 18,
             Self::NoUpstream | Self::NoRecursion => 20,
             _ => 0,
@@ -224,6 +241,21 @@ impl fmt::Display for Reason<'_> {
             Self::NoSuchInstance(vpc) => write!(f, "no interface of {} has it", vpc.vpc_id),
             Self::Rule(rule) => write!(f, "FORWARD rule for {}", rule.domain_name),
             Self::Upstream => f.write_str("not ours: forwarded"),
+            Self::NotPrivate(why) => write!(f, "{why}"),
+            Self::PrivateOnly(name, None) => write!(f, "private_only covers {name}, and there is no private answer"),
+            Self::PrivateOnly(name, Some(why)) => write!(f, "private_only covers {name}, and {why}"),
+            Self::Special(rfc) => write!(f, "special name, answered here (RFC {rfc})"),
+            Self::NoUpstream => f.write_str("not ours, and no upstream to ask"),
+            Self::NoRecursion => f.write_str("not ours, and RD is clear"),
+            Self::DnsSupportOff(vpc) => write!(f, "enable_dns_support=false on {}", vpc.vpc_id),
+            Self::UnknownClient => f.write_str("your address is in no VPC and not in the allow list"),
+        }
+    }
+}
+
+impl fmt::Display for NotPrivate<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::AttributesOff(vpc) => {
                 f.write_str("private DNS is off:")?;
                 if !vpc.enable_dns_support {
@@ -234,17 +266,9 @@ impl fmt::Display for Reason<'_> {
                 }
                 write!(f, " on {}", vpc.vpc_id)
             }
-            Self::PrivateNotServed(e) if e.state.is_served() => {
-                write!(f, "private DNS is off: {} has no address yet", e.id)
-            }
-            Self::PrivateNotServed(e) => write!(f, "private DNS is off: {} is {}", e.id, e.state),
-            Self::InboundOnly(e) => {
-                write!(f, "private DNS of {} is for inbound resolver endpoints only", e.id)
-            }
-            Self::NoUpstream => f.write_str("not ours, and no upstream to ask"),
-            Self::NoRecursion => f.write_str("not ours, and RD is clear"),
-            Self::DnsSupportOff(vpc) => write!(f, "enable_dns_support=false on {}", vpc.vpc_id),
-            Self::UnknownClient => f.write_str("your address is in no VPC and not in the allow list"),
+            Self::NotServed(e) if e.state.is_served() => write!(f, "private DNS is off: {} has no address yet", e.id),
+            Self::NotServed(e) => write!(f, "private DNS is off: {} is {}", e.id, e.state),
+            Self::InboundOnly(e) => write!(f, "private DNS of {} is for inbound resolver endpoints only", e.id),
         }
     }
 }

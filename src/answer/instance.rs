@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::{Ask, Data, Rcode, Reason, Reply, Trace, rtype};
 use crate::model::Vpc;
+use crate::naming::reverse_octet;
 
 /// An autodefined reverse zone that covers the name asked for.
 pub(super) struct ReverseZone<'s> {
@@ -31,7 +32,7 @@ pub(super) fn reverse_zone<'s>(ask: &Ask<'s, '_>) -> Option<ReverseZone<'s>> {
     let mut len = 0;
     let mut well_formed = ask.name.label_count() <= 6;
     for at in (0..ask.name.label_count() - 2).rev().take(4) {
-        let Some(octet) = ask.name.label(at).and_then(octet) else {
+        let Some(octet) = ask.name.label(at).and_then(reverse_octet) else {
             well_formed = false;
             break;
         };
@@ -61,13 +62,6 @@ fn zone_octets(vpc: &Vpc, octets: [u8; 4], len: usize) -> Option<usize> {
         [172, 16..=31, ..] | [192, 168, ..] if len >= 2 && address.is_private() => Some(2),
         _ => None,
     }
-}
-
-/// A decimal octet as reverse names write it: no sign, no leading zero.
-fn octet(label: &[u8]) -> Option<u8> {
-    let text = std::str::from_utf8(label).ok()?;
-    let canonical = text == "0" || !text.starts_with(['0', '+']);
-    text.parse().ok().filter(|_| canonical)
 }
 
 /// The name of an address.
@@ -122,7 +116,7 @@ pub(super) fn forward<'s, T: Trace>(ask: &Ask<'s, '_>, labels: usize, trace: &mu
 
 /// The address in `ip-10-0-1-17`.
 fn instance_address(label: &[u8]) -> Option<Ipv4Addr> {
-    let mut octets = label.strip_prefix(b"ip-")?.split(|b| *b == b'-').map(octet);
+    let mut octets = label.strip_prefix(b"ip-")?.split(|b| *b == b'-').map(reverse_octet);
     let address = [octets.next()??, octets.next()??, octets.next()??, octets.next()??];
     octets.next().is_none().then(|| Ipv4Addr::from(address))
 }

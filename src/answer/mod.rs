@@ -9,6 +9,8 @@
 //! | private names of endpoints | `private.rs` |
 //! | hosted zones (RFC 1034, RFC 4592) | `hosted.rs` |
 //! | instance names and addresses | `instance.rs` |
+//! | special names, such as `localhost` | `special.rs` |
+//! | names that are private or nothing (`private_only`) | here |
 //! | what is nobody's: forwarded, refused, or NXDOMAIN | here |
 
 // no packet can panic (invariant I6)
@@ -24,12 +26,14 @@ mod hosted;
 mod instance;
 mod private;
 mod question;
+mod special;
 mod trace;
 
 pub use advice::advice;
 pub(crate) use decision::instance_name;
-pub use decision::{Addresses, Authority, Data, Decision, Forward, Part, Rcode, Reason, Reply};
+pub use decision::{Addresses, Authority, Data, Decision, Forward, NotPrivate, Part, Rcode, Reason, Reply};
 pub use question::{Name, NameBuf, Question, rtype};
+pub use special::SOA_DATA as SPECIAL_SOA_DATA;
 pub use trace::{NoTrace, Trace};
 
 use crate::model::RuleAction;
@@ -64,8 +68,8 @@ enum Found<'s> {
     Reply(Reply<'s>),
     /// An alias of the zone leads to another name.
     Alias(Part<'s>, &'s DnsName, Reason<'s>),
-    /// The rule has nothing to say; a reason if it might have had.
-    Nothing(Option<Reason<'s>>),
+    /// The rule has nothing to say; why, if it might have had.
+    Nothing(Option<NotPrivate<'s>>),
 }
 
 /// Decides what to say to `question`. `rotation` moves on the order of addresses; `trace` is told each step.
@@ -115,7 +119,8 @@ fn follow<'s, T: Trace>(
                 if let Some(part) = &mut reply.answer {
                     part.owner = Some(target);
                 }
-                reply.chain = chain;
+                // nothing leads to what may not be told
+                reply.chain = if matches!(reply.rcode, Rcode::ServFail) { Vec::new() } else { chain };
                 return Decision::Reply(reply);
             }
             Step::Done(Decision::Forward(mut forward)) => {
@@ -129,13 +134,7 @@ fn follow<'s, T: Trace>(
         Reason::HostedZone(zone) | Reason::Wildcard(zone) => Reason::AliasLoop(zone),
         other => other,
     };
-    Decision::Reply(Reply {
-        rcode: Rcode::ServFail,
-        chain: Vec::new(),
-        answer: None,
-        authority: Authority::None,
-        reason,
-    })
+    Decision::Reply(Reply::failed(reason))
 }
 
 /// The outcome for one name of a chain.
@@ -187,6 +186,8 @@ fn one_name<'s, T: Trace>(ask: &Ask<'s, '_>, recursion_desired: bool, trace: &mu
     let mut why_not = None;
     let mut only_zones = false;
     let instance = instance::reverse_zone(ask);
+    let special = special::zone(ask);
+    let private_only = ask.snapshot.policy.private_only.covering(ask.name.wire);
     for labels in (0..=ask.name.label_count()).rev() {
         let entry =
             if ask.client.view.has_depth(labels) { ask.client.view.entry(ask.name.suffix(labels)) } else { None };
@@ -195,12 +196,20 @@ fn one_name<'s, T: Trace>(ask: &Ask<'s, '_>, recursion_desired: bool, trace: &mu
                 Found::Decision(decision) => return Step::Done(decision),
                 Found::Reply(reply) => return Step::Done(Decision::Reply(reply)),
                 Found::Alias(part, target, reason) => return Step::Alias(part, target, reason),
-                Found::Nothing(reason) => why_not = why_not.or(reason),
+                Found::Nothing(why) => why_not = why_not.or(why),
             }
         }
         // a rule or zone of the operator's at the same name lies over an autodefined zone, as it does for instance names
         if let Some(zone) = instance.as_ref().filter(|zone| zone.labels == labels) {
             return Step::Done(Decision::Reply(instance::reverse(ask, zone, trace)));
+        }
+        if let Some(zone) = special.filter(|zone| zone.labels == labels) {
+            return Step::Done(Decision::Reply(special::find(ask, zone, trace)));
+        }
+        if let Some(name) = private_only.filter(|name| name.label_count() == labels) {
+            let reason = Reason::PrivateOnly(name, why_not);
+            trace.step(format_args!("{reason}: nobody is asked"));
+            return Step::Done(Decision::Reply(Reply::failed(reason)));
         }
     }
     Step::Done(nobodys(ask, recursion_desired, why_not, trace))
@@ -251,9 +260,10 @@ fn forward_to<'s>(ask: &Ask<'s, '_>, rule: &'s crate::model::Rule, recursion_des
 fn nobodys<'s, T: Trace>(
     ask: &Ask<'s, '_>,
     recursion_desired: bool,
-    why_not: Option<Reason<'s>>,
+    why_not: Option<NotPrivate<'s>>,
     trace: &mut T,
 ) -> Decision<'s> {
+    let why_not = why_not.map(Reason::NotPrivate);
     let upstreams = &ask.snapshot.policy.upstreams;
     if !upstreams.is_empty() {
         if !recursion_desired {
@@ -278,6 +288,10 @@ fn nobodys<'s, T: Trace>(
 impl<'s> Reply<'s> {
     fn refused(reason: Reason<'s>) -> Self {
         Self { rcode: Rcode::Refused, chain: Vec::new(), answer: None, authority: Authority::None, reason }
+    }
+
+    fn failed(reason: Reason<'s>) -> Self {
+        Self { rcode: Rcode::ServFail, ..Self::refused(reason) }
     }
 
     fn positive(data: Data<'s>, reason: Reason<'s>) -> Self {

@@ -3,7 +3,7 @@
 //! "we create a hidden, AWS-managed private hosted zone for you" (PrivateLink guide, "Private DNS"): one zone at
 //! exactly each private name, or at the parent of a `*.` name.
 
-use super::{Ask, Found, Rcode, Reason, Reply, Trace, endpoint};
+use super::{Ask, Found, NotPrivate, Rcode, Reason, Reply, Trace, endpoint};
 use crate::model::{Endpoint, Mode};
 use crate::naming::EndpointId;
 use crate::snapshot::{Entry, PrivateZone};
@@ -19,19 +19,19 @@ pub(super) fn find<'s, T: Trace>(
     let model = &ask.snapshot.model;
     let Some(vpc) = ask.client.view.vpc.as_ref() else { return Found::Nothing(None) };
     if !vpc.has_private_dns() {
-        let reason = Reason::AttributesOff(vpc);
-        trace.step(format_args!("{} would be private, but {reason}", entry.name));
-        return Found::Nothing(Some(reason));
+        let why = NotPrivate::AttributesOff(vpc);
+        trace.step(format_args!("{} would be private, but {why}", entry.name));
+        return Found::Nothing(Some(why));
     }
     let exact = serving(ask, &zone.exact);
     let wildcard = serving(ask, &zone.wildcard);
     if exact.is_none() && wildcard.is_none() {
         let claimant = zone.exact.iter().chain(&zone.wildcard).find_map(|id| model.endpoint(*id));
-        let reason = claimant.map(|e| if e.is_served() { Reason::InboundOnly(e) } else { Reason::PrivateNotServed(e) });
-        if let Some(reason) = reason {
-            trace.step(format_args!("{} would be private, but {reason}", entry.name));
+        let why = claimant.map(|e| if e.is_served() { NotPrivate::InboundOnly(e) } else { NotPrivate::NotServed(e) });
+        if let Some(why) = why {
+            trace.step(format_args!("{} would be private, but {why}", entry.name));
         }
-        return Found::Nothing(reason);
+        return Found::Nothing(why);
     }
     let apex = ask.offset(labels);
     let at_apex = apex == 0;

@@ -26,6 +26,10 @@ pub mod rtype {
     pub const DS: u16 = 43;
     /// A signature (RFC 4034 3).
     pub const RRSIG: u16 = 46;
+    /// What a service offers, and where (RFC 9460).
+    pub const SVCB: u16 = 64;
+    /// The same of a web site (RFC 9460 9).
+    pub const HTTPS: u16 = 65;
     /// A signature of a message, between two neighbours (RFC 8945).
     pub const TSIG: u16 = 250;
     /// Incremental transfer.

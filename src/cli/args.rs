@@ -7,7 +7,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
-use crate::config::{Settings, UpstreamWord, Upstreams, parse_address};
+use crate::config::{Settings, SpecialName, UpstreamWord, Upstreams, parse_address};
 use crate::naming::{DnsName, VpcId};
 
 const STYLES: Styles = Styles::styled()
@@ -58,6 +58,24 @@ pub(super) struct ZonesArgs {
     pub(super) zones: Vec<PathBuf>,
 }
 
+/// Names that are answered in a way of their own.
+#[derive(Args)]
+pub(super) struct NamesOfPolicy {
+    /// Special name (localhost, test, 10.in-addr.arpa, or `.` for all) that is asked upstream after all, with what is
+    /// below it; repeatable
+    #[arg(long, value_name = "NAME", env = "VPCEDNS_FORWARD_SPECIAL", value_delimiter = ',')]
+    forward_special: Vec<SpecialName>,
+    /// Name at and below which SERVFAIL is answered where there is no private answer (`*.NAME`: only below); repeatable
+    #[arg(long, value_name = "NAME", env = "VPCEDNS_PRIVATE_ONLY", value_delimiter = ',')]
+    pub(super) private_only: Vec<DnsName>,
+}
+
+impl NamesOfPolicy {
+    pub(super) fn forward_special(&self) -> Vec<DnsName> {
+        self.forward_special.iter().map(|name| name.0.clone()).collect()
+    }
+}
+
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     vpcedns serve --zones my-zones --listen 127.0.0.1:53\n  \
@@ -90,6 +108,15 @@ pub(super) struct ServeArgs {
     /// Set the AA flag in answers out of our own data, which the VPC resolver does not
     #[arg(long, env = "VPCEDNS_AA", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     aa: Option<bool>,
+    #[command(flatten)]
+    names: NamesOfPolicy,
+    /// Answer without the records where an upstream gives a public name a private address, as dnsmasq's
+    /// --stop-dns-rebind does
+    #[arg(long, env = "VPCEDNS_REBIND_PROTECTION", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    rebind_protection: Option<bool>,
+    /// Public name at and below which private addresses are allowed nevertheless; repeatable
+    #[arg(long, value_name = "NAME", env = "VPCEDNS_REBIND_ALLOW", value_delimiter = ',')]
+    rebind_allow: Vec<DnsName>,
     /// What to log: error, warn, info, debug, or a filter such as `vpcedns::reload=debug` [default: info]
     #[arg(long, value_name = "LEVEL", env = "VPCEDNS_LOG")]
     log: Option<String>,
@@ -111,6 +138,10 @@ impl ServeArgs {
             allow: given(!self.allow.is_empty()).map(|()| self.allow.clone()),
             http: self.http,
             aa: self.aa,
+            forward_special: given(!self.names.forward_special.is_empty()).map(|()| self.names.forward_special()),
+            private_only: given(!self.names.private_only.is_empty()).map(|()| self.names.private_only.clone()),
+            rebind_protection: self.rebind_protection,
+            rebind_allow: given(!self.rebind_allow.is_empty()).map(|()| self.rebind_allow.clone()),
             log: self.log.clone(),
             limits: self.limit.clone(),
         })
@@ -183,6 +214,8 @@ pub(super) struct ExplainArgs {
     /// Resolver for what is not ours, `system` or `none`; nobody is asked
     #[arg(long, value_name = "ADDR|system|none", env = "VPCEDNS_FORWARD", value_delimiter = ',')]
     pub(super) forward: Vec<UpstreamWord>,
+    #[command(flatten)]
+    pub(super) names: NamesOfPolicy,
     /// Print as JSON
     #[arg(long)]
     pub(super) json: bool,

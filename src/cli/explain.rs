@@ -24,7 +24,13 @@ pub(super) fn run(args: &ExplainArgs) -> ExitCode {
         }
     };
     let Some((model, _)) = super::load(&args.zones) else { return ExitCode::FAILURE };
-    let policy = Policy { allow: args.allow.clone(), upstreams, aa: false };
+    let policy = Policy {
+        allow: args.allow.clone(),
+        upstreams,
+        forward_special: args.names.forward_special().into_iter().collect(),
+        private_only: args.names.private_only.iter().cloned().collect(),
+        ..Policy::default()
+    };
     let snapshot = Snapshot::compile(model, policy, 1);
     let local = args.to.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0));
     let explanation = explain(&snapshot, &args.name, args.rtype, args.from, local);

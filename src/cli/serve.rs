@@ -97,6 +97,10 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
         allow: settings.allow.unwrap_or_default(),
         upstreams: upstreams.into(),
         aa: settings.aa.unwrap_or(false),
+        forward_special: settings.forward_special.into_iter().flatten().collect(),
+        private_only: settings.private_only.into_iter().flatten().collect(),
+        rebind_protection: settings.rebind_protection.unwrap_or(false),
+        rebind_allow: settings.rebind_allow.into_iter().flatten().collect(),
     };
     let forwarder = forwarder(settings.forward_ca.as_deref(), settings.forward_0x20.unwrap_or(false), &limits)?;
     let zones = super::zones(settings.zones.unwrap_or_default());

@@ -14,6 +14,7 @@
 //!   name        compressed names, and records written without compression
 //!   relay       an upstream's reply becomes the reply to a client: sections kept, EDNS made anew
 //!   chain       the CNAMEs that a reply follows, and the part of it up to one of them
+//! rebinding     replies that give public names private addresses
 //! system        the upstreams of /etc/resolv.conf, less ourselves
 //! ```
 //!
@@ -39,6 +40,7 @@ pub mod message;
 pub mod name;
 mod peer;
 mod query;
+pub mod rebinding;
 pub mod relay;
 mod standing;
 pub mod system;

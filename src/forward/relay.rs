@@ -35,6 +35,8 @@ pub struct Client<'a> {
     pub recursion_desired: bool,
     /// The client's CD.
     pub checking_disabled: bool,
+    /// Whether the client understands AD: it set AD or DO; others do not get it (RFC 6840 5.8).
+    pub authentic_data: bool,
     /// Whether the upstream's AA is kept; else it is cleared.
     pub keep_authoritative: bool,
     /// The client's DO, where it sent EDNS.
@@ -58,7 +60,7 @@ pub struct Ede<'a> {
 
 /// Turns an upstream's reply into the reply to `client`.
 ///
-/// Kept: response code, AD, TC and the records of all three sections. Where that is longer than the client takes, it
+/// Kept: response code, TC, for who wants it AD, and the records of all three sections. Where that is longer than the client takes, it
 /// ends after a whole RRset (RFC 2181 9), with TC unless nothing but additional records is missing.
 pub fn relay(reply: &[u8], client: &Client<'_>) -> Result<Vec<u8>, Malformed> {
     let message = Message::parse(reply)?;
@@ -108,9 +110,14 @@ pub fn relay(reply: &[u8], client: &Client<'_>) -> Result<Vec<u8>, Malformed> {
 /// The flags of the reply: the client's of the query, the upstream's of the answer.
 fn reply_flags(message: &Message<'_>, client: &Client<'_>, rcode: u16, cut: bool) -> u16 {
     let upstream = message.flags();
-    let kept = if client.keep_authoritative { flag::AA | flag::AD | flag::TC } else { flag::AD | flag::TC };
-    let mut flags = flag::QR | flag::RA | upstream & kept | rcode & flag::RCODE;
-    for (set, bit) in [(client.recursion_desired, flag::RD), (client.checking_disabled, flag::CD), (cut, flag::TC)] {
+    let mut flags = flag::QR | flag::RA | upstream & flag::TC | rcode & flag::RCODE;
+    for (set, bit) in [
+        (client.recursion_desired, flag::RD),
+        (client.checking_disabled, flag::CD),
+        (client.authentic_data, upstream & flag::AD),
+        (client.keep_authoritative, upstream & flag::AA),
+        (cut, flag::TC),
+    ] {
         if set {
             flags |= bit;
         }

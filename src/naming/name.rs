@@ -1,5 +1,6 @@
 //! Domain names as the wire has them: lower case, labels with their lengths, the root at the end.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -14,6 +15,13 @@ pub const MAX_LABEL: usize = 63;
 /// Names compare without regard to case (RFC 4343), so they are lowered once, when they are made.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DnsName(Arc<[u8]>);
+
+/// A table of names can be asked with wire octets in lower case: they hash and compare as the name does.
+impl Borrow<[u8]> for DnsName {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 /// Why a text is no domain name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

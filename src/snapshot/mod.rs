@@ -18,7 +18,7 @@ pub(crate) use view::instance_zone;
 pub use view::{Authority, Entry, PrivateZone, View};
 
 use crate::model::{Changes, Model, Upstream};
-use crate::naming::{self, DnsName};
+use crate::naming::{self, DnsName, NameSet};
 use clients::Clients;
 
 /// What the operator decides about answering, apart from the model.
@@ -30,11 +30,27 @@ pub struct Policy {
     pub upstreams: Arc<[Upstream]>,
     /// Set AA in answers out of our own data. The VPC resolver does not.
     pub aa: bool,
+    /// Special names that are asked upstream after all.
+    pub forward_special: NameSet,
+    /// Names for which nobody is asked where no private answer stands.
+    pub private_only: NameSet,
+    /// Whether replies of upstreams to public names may not hold private addresses.
+    pub rebind_protection: bool,
+    /// Public names that may have private addresses nevertheless.
+    pub rebind_allow: NameSet,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { allow: Vec::new(), upstreams: Arc::from([]), aa: false }
+        Self {
+            allow: Vec::new(),
+            upstreams: Arc::from([]),
+            aa: false,
+            forward_special: NameSet::default(),
+            private_only: NameSet::default(),
+            rebind_protection: false,
+            rebind_allow: NameSet::default(),
+        }
     }
 }
 

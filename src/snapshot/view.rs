@@ -1,11 +1,12 @@
 //! The names that the clients of one VPC see differently from the rest of the world.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
 
 use crate::model::{HostedZone, Mode, Model, PrivateName, Rule, RuleAction, Vpc, applies_to, hash};
-use crate::naming::{DnsName, EndpointId};
+use crate::naming::{DnsName, EndpointId, is_near_special, special_of};
 
 /// What decides at and below a name.
 #[derive(Clone, Debug)]
@@ -48,12 +49,14 @@ pub struct View {
     entries: HashTable<Entry>,
     /// Bit `n` is set if a name of `n` labels is in `entries`, so that no other length is looked up.
     depths: u128,
+    /// Special names that have an entry below them.
+    above: HashSet<DnsName>,
 }
 
 impl View {
     pub(super) fn new(model: &Model, vpc: Option<&Arc<Vpc>>) -> Self {
         let id = vpc.map(|vpc| vpc.vpc_id);
-        let mut view = Self { vpc: vpc.cloned(), entries: HashTable::new(), depths: 0 };
+        let mut view = Self { vpc: vpc.cloned(), entries: HashTable::new(), depths: 0, above: HashSet::new() };
         // what is put in later lies over what was there: AWS lets a rule win over a private zone of the same name
         if let Some(vpc) = vpc.filter(|vpc| vpc.has_private_dns()) {
             view.put(instance_zone(vpc.region.as_str()), |_| Authority::Instances);
@@ -73,6 +76,8 @@ impl View {
                 RuleAction::System => Authority::System(below.map(Box::new)),
             });
         }
+        let near = view.entries.iter().filter(|entry| is_near_special(entry.name.wire()));
+        view.above = near.flat_map(|entry| special_parents(&entry.name)).collect();
         view
     }
 
@@ -119,12 +124,22 @@ impl View {
         self.entries.find(hash(wire), |entry| entry.name.wire() == wire)
     }
 
+    /// Whether a special name, as lower-case wire octets, has an entry below it.
+    pub fn is_above_entry(&self, wire: &[u8]) -> bool {
+        self.above.contains(wire)
+    }
+
     /// All entries, sorted by name.
     pub fn entries(&self) -> Vec<&Entry> {
         let mut all: Vec<&Entry> = self.entries.iter().collect();
         all.sort_by_key(|entry| &entry.name);
         all
     }
+}
+
+/// The special names above a name.
+fn special_parents(name: &DnsName) -> impl Iterator<Item = DnsName> {
+    std::iter::successors(name.parent(), DnsName::parent).take_while(|parent| special_of(parent.wire()).is_some())
 }
 
 /// Objects that hold for a VPC, those for every VPC first, so that the more specific one of a name comes later.

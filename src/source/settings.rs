@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::config::{Limits, Settings, UpstreamWord, Upstreams};
+use crate::config::{Limits, Settings, SpecialName, UpstreamWord, Upstreams};
+use crate::naming::DnsName;
 use crate::problem::{At, Problem};
 
 use super::doc::{Value, parse_toml};
@@ -13,11 +14,32 @@ use super::lines::Lines;
 use super::reader::{Fields, Keys, Reader};
 use super::values::{Fault, Text};
 
-const KEYS: &[&str] =
-    &["zones", "listen", "forward", "forward_ca", "forward_0x20", "allow", "http", "aa", "log", "limits"];
+const KEYS: &[&str] = &[
+    "zones",
+    "listen",
+    "forward",
+    "forward_ca",
+    "forward_0x20",
+    "allow",
+    "http",
+    "aa",
+    "log",
+    "limits",
+    "forward_special",
+    "private_only",
+    "rebind_protection",
+    "rebind_allow",
+];
 
 impl Text for UpstreamWord {
     const EXAMPLE: &'static str = "10.0.0.2:53";
+    fn read(text: &str) -> Result<Self, Fault> {
+        text.parse().map_err(|what: String| Fault::new(what, ""))
+    }
+}
+
+impl Text for SpecialName {
+    const EXAMPLE: &'static str = "10.in-addr.arpa";
     fn read(text: &str) -> Result<Self, Fault> {
         text.parse().map_err(|what: String| Fault::new(what, ""))
     }
@@ -50,6 +72,9 @@ fn read(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Settings {
     let zones: Vec<At<Zones>> = fields.list(reader, "zones");
     let listen: Vec<At<std::net::SocketAddr>> = fields.list(reader, "listen");
     let allow: Vec<At<IpNet>> = fields.list(reader, "allow");
+    let forward_special: Vec<At<SpecialName>> = fields.list(reader, "forward_special");
+    let private_only: Vec<At<DnsName>> = fields.list(reader, "private_only");
+    let rebind_allow: Vec<At<DnsName>> = fields.list(reader, "rebind_allow");
     let said = |key: &str| fields.has(key);
     Settings {
         zones: said("zones").then(|| zones.into_iter().map(|at| at.value.0).collect()),
@@ -60,6 +85,10 @@ fn read(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Settings {
         allow: said("allow").then(|| allow.iter().map(|at| at.value).collect()),
         http: fields.optional(reader, "http").map(|at| at.value),
         aa: fields.flag(reader, "aa").map(|at| at.value),
+        forward_special: said("forward_special").then(|| forward_special.into_iter().map(|at| at.value.0).collect()),
+        private_only: said("private_only").then(|| private_only.into_iter().map(|at| at.value).collect()),
+        rebind_protection: fields.flag(reader, "rebind_protection").map(|at| at.value),
+        rebind_allow: said("rebind_allow").then(|| rebind_allow.into_iter().map(|at| at.value).collect()),
         log: fields.node(reader, "log").and_then(|node| reader.text(node)).map(str::to_owned),
         limits: limits(reader, fields),
     }
@@ -107,23 +136,31 @@ mod tests {
     fn settings_are_read_with_their_places() {
         let text = "zones = [\"a\", \"b.toml\"]\nlisten = [\"127.0.0.1:5300\", \"::1\"]\nforward = [\"none\"]\n\
                     forward_ca = \"ca.pem\"\nforward_0x20 = true\nallow = [\"192.0.2.0/24\"]\nhttp = \"127.0.0.1:9153\"\naa = true\nlog = \"debug\"\n\
+                    forward_special = [\"10.in-addr.arpa\"]\nprivate_only = [\"*.corp.example\"]\n\
+                    rebind_protection = true\nrebind_allow = [\"lan.example\"]\n\
                     [limits]\ntcp_idle_ms = 500\n";
         let (settings, problems) = read_settings(&"vpcedns.toml".into(), text);
         assert_eq!(problems, []);
         assert_eq!(settings.listen.unwrap().len(), 2);
         assert_eq!((settings.forward_ca, settings.forward_0x20), (Some("ca.pem".into()), Some(true)));
+        let names = |names: &[&str]| Some(names.iter().map(|name| name.parse().unwrap()).collect::<Vec<DnsName>>());
+        assert_eq!(settings.forward_special, names(&["10.in-addr.arpa"]));
+        assert_eq!(settings.private_only, names(&["*.corp.example"]));
+        assert_eq!((settings.rebind_protection, settings.rebind_allow), (Some(true), names(&["lan.example"])));
         assert_eq!((settings.forward, settings.limits), (Some(Upstreams::None), vec![("tcp_idle_ms".to_owned(), 500)]));
 
-        let text = "lisen = [\"127.0.0.1:5300\"]\nforward = [\"system\", \"10.0.0.2\"]\n[limits]\ntcp_idle = 1\ndrain_ms = 9999999\n";
+        let text = "forward_special = [\"corp.example\"]\nlisen = [\"127.0.0.1:5300\"]\nforward = [\"system\", \"10.0.0.2\"]\n[limits]\ntcp_idle = 1\ndrain_ms = 9999999\n";
         let (_, problems) = read_settings(&"vpcedns.toml".into(), text);
         let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
         assert_eq!(
             told,
             [
-                "vpcedns.toml:1:1: error: unknown key 'lisen'\n  hint: did you mean 'listen'?",
-                "vpcedns.toml:2:11: error: 'system' and 'none' stand alone: give one of them, or addresses",
-                "vpcedns.toml:4:1: error: unknown limit 'tcp_idle': did you mean 'tcp_idle_ms'?",
-                "vpcedns.toml:5:1: error: limit drain_ms = 9999999 is out of range: 0 to 600000",
+                "vpcedns.toml:2:1: error: unknown key 'lisen'\n  hint: did you mean 'listen'?",
+                "vpcedns.toml:3:11: error: 'system' and 'none' stand alone: give one of them, or addresses",
+                "vpcedns.toml:1:20: error: 'corp.example' is no special name: such are localhost, test, home.arpa, \
+                 10.in-addr.arpa, or '.' for all",
+                "vpcedns.toml:5:1: error: unknown limit 'tcp_idle': did you mean 'tcp_idle_ms'?",
+                "vpcedns.toml:6:1: error: limit drain_ms = 9999999 is out of range: 0 to 600000",
             ]
         );
     }

@@ -9,7 +9,9 @@ use std::net::IpAddr;
 use super::parse::{Malformed, Query};
 use super::writer::Writer;
 use super::{CookieSecret, HEADER, MIN_UDP};
-use crate::answer::{Authority, Data, NS_TTL, Name, Part, Rcode, Reason, Reply, TTL, instance_name, rtype};
+use crate::answer::{
+    Authority, Data, NS_TTL, Name, Part, Rcode, Reason, Reply, SPECIAL_SOA_DATA, TTL, instance_name, rtype,
+};
 use crate::naming::DnsName;
 
 const CLASS_IN: u16 = 1;
@@ -173,6 +175,7 @@ fn put_part(writer: &mut Writer<'_>, limit: usize, part: &Part<'_>) -> Option<u1
         }
         Data::Soa(ttl) => put(rtype::SOA, ttl, SOA_DATA),
         Data::Ns => NS_DATA.iter().all(|data| put(rtype::NS, NS_TTL, data)),
+        Data::Fixed(rtype, data) => put(rtype, TTL, data),
         Data::Instance(address) => put(rtype::A, TTL, &address.octets()),
         Data::Ptr(address, vpc) => instance_name(address, vpc).is_some_and(|name| put(rtype::PTR, TTL, name.wire())),
     };
@@ -187,7 +190,8 @@ fn put_authority(writer: &mut Writer<'_>, limit: usize, reply: &Reply<'_>, quest
     let start = writer.len();
     let done = match reply.authority {
         Authority::None => Some(0),
-        Authority::Soa(zone) => put_soa(writer, reply, zone, question).then_some(1),
+        Authority::Soa(zone) => put_soa(writer, reply, zone, SOA_DATA, question).then_some(1),
+        Authority::SpecialSoa(zone) => put_soa(writer, reply, zone, SPECIAL_SOA_DATA, question).then_some(1),
         Authority::Cut(cut, ns) => {
             let all = ns.rdata.iter().all(|data| put_record(writer, Some(cut), ns.rtype, ns.ttl, data));
             all.then_some(ns.rdata.len() as u16)
@@ -203,22 +207,20 @@ fn put_authority(writer: &mut Writer<'_>, limit: usize, reply: &Reply<'_>, quest
 }
 
 /// The SOA of a negative answer, with its TTL cut down to the time to remember it (RFC 2308 3, 5).
-fn put_soa(writer: &mut Writer<'_>, reply: &Reply<'_>, zone: usize, question: Name<'_>) -> bool {
+fn put_soa(writer: &mut Writer<'_>, reply: &Reply<'_>, zone: usize, data: &[u8], question: Name<'_>) -> bool {
     // the zone is an end of the name that was looked up: of the question, or of the last alias
     match reply.chain.last().and_then(Part::target) {
         Some(target) => DnsName::from_wire(target.wire().get(zone..).unwrap_or(&[0]))
-            .is_some_and(|zone| put_record(writer, Some(&zone), rtype::SOA, TTL, SOA_DATA)),
-        None if zone + 1 >= question.wire.len() => {
-            put_record(writer, Some(&DnsName::root()), rtype::SOA, TTL, SOA_DATA)
-        }
+            .is_some_and(|zone| put_record(writer, Some(&zone), rtype::SOA, TTL, data)),
+        None if zone + 1 >= question.wire.len() => put_record(writer, Some(&DnsName::root()), rtype::SOA, TTL, data),
         None => {
             let pointer = 0xc000 | (HEADER + zone) as u16;
-            let [l0, l1] = (SOA_DATA.len() as u16).to_be_bytes();
+            let [l0, l1] = (data.len() as u16).to_be_bytes();
             writer.put_u16(pointer)
                 && writer.put(&[0, rtype::SOA as u8, 0, CLASS_IN as u8])
                 && writer.put_u32(TTL)
                 && writer.put(&[l0, l1])
-                && writer.put(SOA_DATA)
+                && writer.put(data)
         }
     }
 }

@@ -326,6 +326,9 @@ pub fn names() -> Vec<String> {
         "27.1.2.10.in-addr.arpa",
         "1.2.10.in-addr.arpa",
         "9.9.168.192.in-addr.arpa",
+        "localhost",
+        "x.home.arpa",
+        "1.127.in-addr.arpa",
     ]
     .map(str::to_owned)
     .to_vec();

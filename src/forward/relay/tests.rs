@@ -18,6 +18,7 @@ fn client() -> Client<'static> {
         question: QUESTION,
         recursion_desired: true,
         checking_disabled: false,
+        authentic_data: true,
         keep_authoritative: false,
         edns: Some(true),
         cookie: None,
@@ -115,6 +116,9 @@ fn everything_is_kept() {
     let flags = Client { recursion_desired: false, checking_disabled: true, keep_authoritative: true, ..client() };
     let got = relayed(&octets, &flags).metadata;
     assert!(!got.recursion_desired && got.checking_disabled && got.authoritative);
+    // RFC 6840 5.8: AD is for clients who set AD or DO
+    let plain = Client { authentic_data: false, ..client() };
+    assert!(!relayed(&octets, &plain).metadata.authentic_data);
 }
 
 #[test]
