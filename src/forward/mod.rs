@@ -1,6 +1,8 @@
 //! Asks upstreams and hands on what they say, as they said it.
 //!
 //! ```text
+//! lookup     a question to the cached reply, or to that of an upstream, once for all who wait
+//!   cache    replies that are kept: what they answer, for whom, and for how long
 //! exchange   a question to the first good reply of several upstreams, in time
 //!   attempt  one question to one upstream: UDP, then TCP where the reply was truncated
 //!     query  the octets that are sent, and whether a reply belongs to them
@@ -11,8 +13,7 @@
 //! system     the upstreams of /etc/resolv.conf, less ourselves
 //! ```
 //!
-//! Knows nothing of zones, VPCs or clients' sockets. No cache and no pool stands in here: a caller sees a question
-//! and a reply, so that both can be put between without it.
+//! Knows nothing of zones, VPCs or clients' sockets.
 // no packet can panic (invariant I6)
 #![cfg_attr(
     not(test),
@@ -20,9 +21,11 @@
 )]
 
 mod attempt;
+pub mod cache;
 pub mod chain;
 pub mod compose;
 pub mod exchange;
+pub mod lookup;
 pub mod message;
 pub mod name;
 mod query;

@@ -1,6 +1,6 @@
 //! One packet to its reply, the same for every transport (invariant I4).
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,7 +10,10 @@ use arc_swap::{ArcSwap, Guard};
 use crate::answer::{Decision, NameBuf, NoTrace, Rcode, answer};
 use crate::config::Limits;
 use crate::forward::Forwarder;
+use crate::forward::cache::{Cache, Upstream, UpstreamSet};
+use crate::forward::lookup::Lookup;
 use crate::observe::{Counters, Tally};
+use crate::serve::slow::Asked;
 use crate::snapshot::Snapshot;
 use crate::wire::{ClientCookie, CookieSecret, Frame, HEADER, MIN_UDP, Packet, Query, encode, encode_error, parse};
 
@@ -50,7 +53,7 @@ pub enum Outcome {
 /// Makes replies; shared by all sockets.
 pub struct Responder {
     snapshots: Arc<ArcSwap<Snapshot>>,
-    pub(super) forwarder: Forwarder,
+    lookup: Arc<Lookup>,
     pub(super) limits: Limits,
     pub(super) secret: CookieSecret,
     counters: Arc<Counters>,
@@ -63,6 +66,10 @@ pub struct Batch<'r> {
     now: u32,
     rotation: Cell<u32>,
     tally: Tally<'r>,
+    /// The cache's time.
+    cache_now: u64,
+    /// The upstreams that were asked for last, by where the snapshot has them, which stay there as long as this does.
+    upstreams: RefCell<Option<(*const Upstream, Arc<UpstreamSet>)>>,
 }
 
 impl Responder {
@@ -73,7 +80,8 @@ impl Responder {
         secret: CookieSecret,
         counters: Arc<Counters>,
     ) -> Self {
-        Self { snapshots, forwarder: Forwarder::new(&limits), limits, secret, counters }
+        let lookup = Lookup::new(Forwarder::new(&limits), Arc::new(Cache::new(&limits)), &limits);
+        Self { snapshots, lookup: Arc::new(lookup), limits, secret, counters }
     }
 
     /// Fixes the snapshot for packets that were received together. Do not hold it across an await.
@@ -86,7 +94,14 @@ impl Responder {
             // where the order of addresses begins; below a microsecond the clock is as good as chance
             rotation: Cell::new(now.subsec_nanos()),
             tally: self.counters.tally(),
+            cache_now: self.lookup.now(),
+            upstreams: RefCell::default(),
         }
+    }
+
+    /// Where answers of others come from: upstreams and the cache.
+    pub fn lookup(&self) -> &Arc<Lookup> {
+        &self.lookup
     }
 
     /// The client's cookie and a fresh one of ours, as they go into a reply (RFC 7873 5.2.3).
@@ -121,7 +136,8 @@ impl Responder {
 impl Batch<'_> {
     /// Answers a packet from the snapshot, into `out` (at least 65,535 octets for streams, 1,232 for datagrams).
     ///
-    /// Takes no lock, does no I/O, allocates nothing for endpoint and private names.
+    /// Does no I/O, takes no lock for names of ours and only that of a reader for cached ones, and allocates nothing
+    /// for endpoint names, private names and cached replies as they came.
     pub fn respond(&self, incoming: Incoming<'_>, out: &mut [u8]) -> Outcome {
         let mut name = NameBuf::default();
         let query = match parse(incoming.packet, &mut name) {
@@ -153,9 +169,28 @@ impl Batch<'_> {
                 self.tally.reply(reply.rcode);
                 Outcome::Reply(encode(&query, &reply, &frame, out))
             }
-            Decision::Forward(_) => {
-                self.tally.forwarded();
-                Outcome::Slow
+            Decision::Forward(forward) => {
+                let set = self.upstreams(forward.upstreams);
+                let asked = Asked { responder: self.responder, snapshot: &self.snapshot, client, query: &query, incoming };
+                let Some(found) = self.responder.lookup.find(&asked.wanted(&forward, &set), self.cache_now) else {
+                    self.tally.forwarded();
+                    return Outcome::Slow;
+                };
+                self.tally.cached(&found);
+                Outcome::Reply(asked.reply(&forward, &found, out))
+            }
+        }
+    }
+
+    /// The set of these upstreams of the snapshot.
+    fn upstreams(&self, upstreams: &Arc<[Upstream]>) -> Arc<UpstreamSet> {
+        let mut last = self.upstreams.borrow_mut();
+        match &*last {
+            Some((at, set)) if std::ptr::eq(*at, upstreams.as_ptr()) => Arc::clone(set),
+            _ => {
+                let set = self.responder.lookup.cache().upstreams(upstreams);
+                *last = Some((upstreams.as_ptr(), Arc::clone(&set)));
+                set
             }
         }
     }

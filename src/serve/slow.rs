@@ -4,21 +4,19 @@
 //! a private zone) is put into one message with the client's question, and `relay` makes the reply of it, as it does
 //! of any other.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::respond::{Incoming, Responder, reply_limit};
 use crate::answer::{Decision, Forward, NameBuf, NoTrace, Part, Question, Rcode, Reason, Reply, answer};
+use crate::forward::cache::{Age, Entry, Found, Kind, UpstreamSet};
 use crate::forward::chain::{Prefix, cname_targets, cut_after};
 use crate::forward::compose::compose;
+use crate::forward::lookup::Wanted;
 use crate::forward::message::{Message, flag};
 use crate::forward::relay::{Client, Ede, relay};
-use crate::forward::{ForwardError, Outbound};
 use crate::snapshot::{self, Snapshot};
 use crate::wire::{Frame, HEADER, Packet, Query, Writer, encode, parse, records};
 
-/// INFO-CODE "Network Error" (RFC 8914 4.24).
-const NETWORK_ERROR: u16 = 23;
 /// INFO-CODE "Other Error" (RFC 8914 4.1).
 const OTHER: u16 = 0;
 
@@ -40,60 +38,97 @@ impl Responder {
     }
 }
 
-/// A question on its way.
-struct Asked<'a> {
-    responder: &'a Responder,
-    snapshot: &'a Snapshot,
-    client: snapshot::Client<'a>,
-    query: &'a Query<'a>,
-    incoming: Incoming<'a>,
+/// A question for others, and whose it is.
+pub(super) struct Asked<'a> {
+    pub(super) responder: &'a Responder,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) client: snapshot::Client<'a>,
+    pub(super) query: &'a Query<'a>,
+    pub(super) incoming: Incoming<'a>,
 }
 
 impl Asked<'_> {
-    async fn forward(&self, forward: &Forward<'_>) -> Vec<u8> {
+    /// What is asked for, of the cache and of upstreams.
+    pub(super) fn wanted<'w>(&'w self, forward: &Forward<'w>, upstreams: &'w Arc<UpstreamSet>) -> Wanted<'w> {
         let (own_name, _) = self.query.question_octets.split_at(self.query.question_octets.len().saturating_sub(4));
-        let outbound = Outbound {
-            name: forward.name.map_or(own_name, |name| name.wire()),
-            rtype: self.query.question.rtype,
-            class: 1,
-            recursion_desired: true,
-            checking_disabled: self.query.checking_disabled,
-            authentic_data: self.query.authentic_data,
-            dnssec_ok: self.query.edns.is_some_and(|edns| edns.dnssec_ok),
-            edns: self.query.edns.is_some(),
+        let (spelled, name) = match forward.name {
+            Some(name) => (name.wire(), name.wire()),
+            None => (own_name, self.query.question.name.wire),
         };
-        match self.ask(&outbound, forward.upstreams).await {
-            Ok(reply) => {
-                self.finish(forward, &reply).unwrap_or_else(|| self.fail(OTHER, "the upstream's reply is malformed"))
-            }
-            Err(error) => {
-                self.responder.counters().forward_failed();
-                self.fail(NETWORK_ERROR, &error.to_string())
-            }
+        Wanted {
+            spelled,
+            name,
+            rtype: self.query.question.rtype,
+            dnssec_ok: self.query.edns.is_some_and(|edns| edns.dnssec_ok),
+            checking_disabled: self.query.checking_disabled,
+            upstreams,
         }
     }
 
-    async fn ask(&self, outbound: &Outbound<'_>, upstreams: &Arc<[SocketAddr]>) -> Result<Vec<u8>, ForwardError> {
-        self.responder.forwarder.exchange(outbound, upstreams).await
+    async fn forward(&self, forward: &Forward<'_>) -> Vec<u8> {
+        let upstreams = self.responder.lookup().cache().upstreams(forward.upstreams);
+        let found = self.responder.lookup().resolve(&self.wanted(forward, &upstreams)).await;
+        let counters = self.responder.counters();
+        if found.entry.is_unanswered() {
+            counters.forward_failed();
+        }
+        if matches!(found.age, Age::Stale(_)) {
+            counters.tally().cached(&found);
+        }
+        let mut out = vec![0; usize::from(u16::MAX)];
+        let len = self.reply(forward, &found, &mut out);
+        out.truncate(len);
+        out
     }
 
-    /// The reply to the client out of the upstream's; `None` if that is malformed.
-    fn finish(&self, forward: &Forward<'_>, reply: &[u8]) -> Option<Vec<u8>> {
+    /// Writes the reply to the client out of what was said to [`wanted`](Self::wanted); returns its length.
+    ///
+    /// Most replies are copied as they came. They are taken apart and put together anew where our own records go in
+    /// front, where an alias leads to a name of ours, and where they are too long.
+    pub(super) fn reply(&self, forward: &Forward<'_>, found: &Found, out: &mut [u8]) -> usize {
+        let Found { entry, age, .. } = found;
+        let why = why_not_private(forward, entry);
+        let ede = match age {
+            Age::Stale(_) => Some(Ede { code: stale_code(entry.kind()), text: "" }),
+            Age::Fresh(_) => why.as_deref().map(|text| Ede { code: OTHER, text }),
+        };
+        let client = relay_client(self.query, self.responder, self.incoming, ede);
+        if forward.chain.is_empty()
+            && !self.leads_to_ours(entry)
+            && let Some(len) = entry.write(&client, *age, out)
+        {
+            return len;
+        }
+        let composed = self.compose(forward, &entry.message(*age)).and_then(|octets| relay(&octets, &client).ok());
+        let reply = composed.unwrap_or_else(|| self.fail(OTHER, "the upstream's reply is malformed"));
+        match out.get_mut(..reply.len()) {
+            Some(room) => room.copy_from_slice(&reply),
+            // no reply is longer than the client takes, and no client takes more than there is room for
+            None => return 0,
+        }
+        reply.len()
+    }
+
+    /// The message to the client's question out of the upstream's; `None` if that is malformed.
+    fn compose(&self, forward: &Forward<'_>, reply: &[u8]) -> Option<Vec<u8>> {
         let message = Message::parse(reply).ok()?;
         let ours = encode_chain(&forward.chain);
-        let private = self.private_tail(&message);
-        let composed = match (&private, ours.count) {
-            (Some((prefix, tail)), _) => compose(self.query.question_octets, &[&ours, prefix], tail)?,
-            (None, 1..) => compose(self.query.question_octets, &[&ours], reply)?,
-            (None, 0) => reply.to_vec(),
-        };
-        let negative = Message::parse(&composed).ok()?.records().next().is_none_or(|r| r.section as usize != 0);
-        // a public "no" for a name that could be private is explained
-        let why =
-            negative.then_some(forward.reason).filter(|reason| !matches!(reason, Reason::Upstream | Reason::Rule(_)));
-        let why = why.map(|reason| reason.to_string());
-        let ede = why.as_deref().map(|text| Ede { code: OTHER, text });
-        relay(&composed, &relay_client(self.query, self.responder, self.incoming, ede)).ok()
+        match (self.private_tail(&message), ours.count) {
+            (Some((prefix, tail)), _) => compose(self.query.question_octets, &[&ours, &prefix], &tail),
+            (None, 1..) => compose(self.query.question_octets, &[&ours], reply),
+            (None, 0) => Some(reply.to_vec()),
+        }
+    }
+
+    /// Whether an alias of the reply leads to a name that this client has an answer of ours for.
+    fn leads_to_ours(&self, entry: &Entry) -> bool {
+        let mut buf = NameBuf::default();
+        entry.targets().any(|target| {
+            buf.read(target).is_none_or(|_| {
+                let question = Question { name: buf.name(), ..self.query.question };
+                self.our_answer(&question).is_some()
+            })
+        })
     }
 
     /// Where an upstream's aliases lead to a private name of this client: the records up to there, and our answer.
@@ -104,16 +139,20 @@ impl Asked<'_> {
             let mut buf = NameBuf::default();
             buf.read(target.wire())?;
             let question = Question { name: buf.name(), ..self.query.question };
-            let Decision::Reply(reply) = answer(self.snapshot, self.client, &question, 0, &mut NoTrace) else {
-                continue;
-            };
-            if matches!(reply.rcode, Rcode::NoError | Rcode::NxDomain) {
-                let [t0, t1] = question.rtype.to_be_bytes();
-                let octets: Vec<u8> = target.wire().iter().copied().chain([t0, t1, 0, 1]).collect();
-                return Some((cut_after(message, &target)?, self.bare(&question, &octets, &reply)));
-            }
+            let Some(reply) = self.our_answer(&question) else { continue };
+            let [t0, t1] = question.rtype.to_be_bytes();
+            let octets: Vec<u8> = target.wire().iter().copied().chain([t0, t1, 0, 1]).collect();
+            return Some((cut_after(message, &target)?, self.bare(&question, &octets, &reply)));
         }
         None
+    }
+
+    /// Our answer to a name that an upstream's alias leads to.
+    fn our_answer(&self, question: &Question<'_>) -> Option<Reply<'_>> {
+        match answer(self.snapshot, self.client, question, 0, &mut NoTrace) {
+            Decision::Reply(reply) if matches!(reply.rcode, Rcode::NoError | Rcode::NxDomain) => Some(reply),
+            _ => None,
+        }
     }
 
     /// An answer out of the snapshot, as it goes to the client.
@@ -149,6 +188,18 @@ impl Asked<'_> {
     }
 }
 
+/// A public "no" for a name that could be private is explained.
+fn why_not_private(forward: &Forward<'_>, entry: &Entry) -> Option<String> {
+    let negative = entry.has_no_answer() && forward.chain.is_empty();
+    let explains = negative && !matches!(forward.reason, Reason::Upstream | Reason::Rule(_));
+    explains.then(|| forward.reason.to_string())
+}
+
+/// INFO-CODEs "Stale Answer" and "Stale NXDOMAIN Answer" (RFC 8914 4.4, 4.20).
+fn stale_code(kind: Kind) -> u16 {
+    if kind == Kind::NoName { 19 } else { 3 }
+}
+
 /// Our own aliases as records; the first belongs to the question, to which it points.
 fn encode_chain(parts: &[Part<'_>]) -> Prefix {
     let mut out = vec![0; usize::from(u16::MAX)];
@@ -166,6 +217,7 @@ fn relay_client<'a>(query: &Query<'a>, server: &Responder, incoming: Incoming<'_
         question: query.question_octets,
         recursion_desired: query.recursion_desired,
         checking_disabled: query.checking_disabled,
+        authentic_data: query.authentic_data || query.edns.is_some_and(|edns| edns.dnssec_ok),
         keep_authoritative: false,
         edns: query.edns.map(|edns| edns.dnssec_ok),
         limit: reply_limit(query, incoming.transport, limits),

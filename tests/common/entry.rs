@@ -110,6 +110,7 @@ pub fn relay(reply: &[u8]) {
             question: &question,
             recursion_desired: true,
             checking_disabled: false,
+            authentic_data: true,
             keep_authoritative: false,
             edns,
             cookie: edns.map(|_| [9; 24]),

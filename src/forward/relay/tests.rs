@@ -18,6 +18,7 @@ fn client() -> Client<'static> {
         question: QUESTION,
         recursion_desired: true,
         checking_disabled: false,
+        authentic_data: true,
         keep_authoritative: false,
         edns: Some(true),
         cookie: None,
