@@ -21,7 +21,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 
 use crate::config::Limits;
-use crate::forward::cache::{Age, Cache, Entry, Found, Key, Kind, OwnedKey, Upstream, UpstreamSet};
+use crate::forward::cache::{Age, Cache, Entry, Found, Key, Kind, Known, OwnedKey, Upstream, UpstreamSet};
 use crate::forward::query::Outbound;
 use crate::forward::{ForwardError, Forwarder};
 
@@ -165,7 +165,7 @@ impl<E: Exchange> Lookup<E> {
 
     /// The answer, once there is one. A failure is an answer, too: SERVFAIL with the reason.
     pub async fn resolve(self: &Arc<Self>, wanted: &Wanted<'_>) -> Found {
-        let mut waited = false;
+        let mut counted = false;
         loop {
             match self.look(wanted, self.now()) {
                 Look::Now(found) => return found,
@@ -174,12 +174,12 @@ impl<E: Exchange> Lookup<E> {
             }
             let mut flight = match self.board(wanted) {
                 Boarding::First(takeoff) => {
-                    self.misses.fetch_add(u64::from(!waited), Ordering::Relaxed);
+                    self.misses.fetch_add(u64::from(!counted), Ordering::Relaxed);
                     return fresh(takeoff.fly(wanted).await);
                 }
                 Boarding::Joined(flight) => flight,
             };
-            if !std::mem::replace(&mut waited, true) {
+            if !std::mem::replace(&mut counted, true) {
                 self.misses.fetch_add(1, Ordering::Relaxed);
                 self.shared.fetch_add(1, Ordering::Relaxed);
             }
@@ -242,14 +242,15 @@ impl<E: Exchange> Lookup<E> {
 
     /// Joins those who have the same question, or becomes the first of them.
     fn board(self: &Arc<Self>, wanted: &Wanted<'_>) -> Boarding<E> {
-        let key = (wanted.key().keep(), self.cache.changed());
+        let known = self.cache.known(wanted.upstreams);
+        let key = (wanted.key().keep(), known.change);
         let mut flights = self.flights();
         if let Some(flight) = flights.get(&key) {
             return Boarding::Joined(flight.clone());
         }
         let (landing, flight) = watch::channel(None);
         flights.insert(key.clone(), flight);
-        Boarding::First(Takeoff { lookup: Arc::clone(self), key, landing })
+        Boarding::First(Takeoff { lookup: Arc::clone(self), key, known, landing })
     }
 
     fn flights(&self) -> MutexGuard<'_, HashMap<FlightKey, Flight>> {
@@ -282,6 +283,7 @@ enum Boarding<E: Exchange> {
 struct Takeoff<E: Exchange> {
     lookup: Arc<Lookup<E>>,
     key: FlightKey,
+    known: Known,
     landing: watch::Sender<Option<Arc<Entry>>>,
 }
 
@@ -298,8 +300,7 @@ impl<E: Exchange> Takeoff<E> {
                 .unwrap_or_else(|_| Entry::unanswered(&question, OTHER, "the upstream's reply is malformed", now)),
             Err(error) => Entry::unanswered(&question, NETWORK_ERROR, &error.to_string(), now),
         };
-        let (_, asked) = self.key;
-        let entry = cache.store(&wanted.key(), entry, asked, now);
+        let entry = cache.store(&wanted.key(), entry, self.known, now);
         self.landing.send_replace(Some(Arc::clone(&entry)));
         entry
     }

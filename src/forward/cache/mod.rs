@@ -108,6 +108,15 @@ pub struct Found {
     pub refresh: bool,
 }
 
+/// What was known when a question was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Known {
+    /// The last change of who owns a name.
+    pub(in crate::forward) change: u64,
+    /// The outages of its upstreams that were over.
+    recoveries: u32,
+}
+
 /// See the module.
 pub struct Cache {
     /// `None`: nothing is kept.
@@ -157,10 +166,9 @@ impl Cache {
         self.sets.of(upstreams)
     }
 
-    /// The number of the last change of who owns a name: to be taken before a question is asked, and given to
-    /// [`store`](Self::store).
-    pub fn changed(&self) -> u64 {
-        self.changes.now()
+    /// What is known now: to be taken before the upstreams are asked, and given to [`store`](Self::store).
+    pub fn known(&self, upstreams: &UpstreamSet) -> Known {
+        Known { change: self.changes.now(), recoveries: upstreams.recoveries() }
     }
 
     /// The entry that answers the question at this time.
@@ -175,7 +183,7 @@ impl Cache {
         let age = now.saturating_sub(entry.stored);
         let fresh = Age::Fresh(u32::try_from(age / 1000).unwrap_or(u32::MAX));
         if entry.kind() == Kind::Failure {
-            let holds = age < entry.lifetime && !self.is_over(key, &entry);
+            let holds = age < entry.lifetime && !is_over(key, &entry);
             return holds.then_some(Found { entry, age: fresh, refresh: false });
         }
         if age < entry.lifetime {
@@ -190,27 +198,27 @@ impl Cache {
         None
     }
 
-    /// Keeps what came of the question, which was asked after change number `asked`; returns what those get that wait.
+    /// Keeps what came of the question, which was asked when so much was known; returns what those get that wait.
     ///
     /// A failure does not take the place of an answer that can still be given; it keeps others from asking for a
     /// while.
-    pub fn store(&self, key: &Key<'_>, mut entry: Entry, asked: u64, now: u64) -> Arc<Entry> {
+    pub fn store(&self, key: &Key<'_>, mut entry: Entry, asked: Known, now: u64) -> Arc<Entry> {
         let failed = entry.kind() == Kind::Failure;
         key.upstreams.heard(!failed);
-        entry.seen = AtomicU64::new(asked);
+        entry.seen = asked.change.into();
         let Some(entries) = &self.entries else { return Arc::new(entry) };
         let old = entries.peek(key).filter(|old| self.changes.holds(key.name, &old.seen));
         if failed {
             if let Some(old) = old.as_ref().filter(|old| self.can_answer(old, now)) {
-                old.put_off(now.saturating_add(self.times.stale_retry), key.upstreams.recoveries());
+                old.put_off(now.saturating_add(self.times.stale_retry), asked.recoveries);
                 return Arc::new(entry);
             }
             // in a row are those that follow one another before the longest time for a failure is over
             let last = old.filter(|old| now.saturating_sub(old.stored) < old.lifetime + self.times.failure_most);
-            entry.failures = last.filter(|old| !self.is_over(key, old)).map_or(0, |old| old.failures) + 1;
+            entry.failures = last.filter(|old| !is_over(key, old)).map_or(0, |old| old.failures) + 1;
             let doubled = self.times.failure.saturating_mul(1 << (entry.failures - 1).min(20));
             entry.lifetime = doubled.min(self.times.failure_most);
-            entry.recoveries = key.upstreams.recoveries().into();
+            entry.recoveries = asked.recoveries.into();
         }
         let entry = Arc::new(entry);
         if entry.lifetime == 0 {
@@ -262,17 +270,17 @@ impl Cache {
         entry.kind() != Kind::Failure && now.saturating_sub(entry.stored) < entry.lifetime + self.times.stale
     }
 
-    /// Whether the outage in which this failed is over.
-    fn is_over(&self, key: &Key<'_>, entry: &Entry) -> bool {
-        entry.recoveries.load(Ordering::Relaxed) != key.upstreams.recoveries()
-    }
-
     /// Removes the entry, if no other has taken its place.
     fn remove(&self, key: &Key<'_>, entry: &Arc<Entry>) {
         if let Some(entries) = &self.entries {
             entries.remove_if(key, |held| Arc::ptr_eq(held, entry));
         }
     }
+}
+
+/// Whether the outage in which this failed is over.
+fn is_over(key: &Key<'_>, entry: &Entry) -> bool {
+    entry.recoveries.load(Ordering::Relaxed) != key.upstreams.recoveries()
 }
 
 /// Weighs entries by the memory they take.
