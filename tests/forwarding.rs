@@ -54,6 +54,7 @@ fn ask(zones: &str, upstream: SocketAddr, from: &str, asked: &str) -> Message {
     let responder = Responder::new(snapshots, Limits::default(), secret(), Arc::new(Counters::default()));
     let mut query = Message::new(7, MessageType::Query, OpCode::Query);
     query.metadata.recursion_desired = true;
+    query.metadata.authentic_data = true;
     query.queries.push(Query::query(name(asked), RecordType::A));
     let packet = query.to_vec().unwrap();
     let peer = SocketAddr::new(from.parse().unwrap(), 5353);

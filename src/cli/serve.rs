@@ -112,7 +112,8 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
     if !problems.is_empty() {
         return Err(problems);
     }
-    let views = Views { snapshots: publisher.snapshots().clone(), status: publisher.status().clone(), counters, lookup };
+    let views =
+        Views { snapshots: publisher.snapshots().clone(), status: publisher.status().clone(), counters, lookup };
     let (stop_http, http_stopped) = flag::channel(false);
     let http = match settings.http {
         Some(address) => Some(start_http(address, views, &limits, http_stopped).await?),

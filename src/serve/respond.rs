@@ -171,7 +171,8 @@ impl Batch<'_> {
             }
             Decision::Forward(forward) => {
                 let set = self.upstreams(forward.upstreams);
-                let asked = Asked { responder: self.responder, snapshot: &self.snapshot, client, query: &query, incoming };
+                let asked =
+                    Asked { responder: self.responder, snapshot: &self.snapshot, client, query: &query, incoming };
                 let Some(found) = self.responder.lookup.find(&asked.wanted(&forward, &set), self.cache_now) else {
                     self.tally.forwarded();
                     return Outcome::Slow;

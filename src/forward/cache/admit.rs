@@ -146,7 +146,8 @@ fn ttl_of(message: &Message<'_>, record: &Record, kind: Kind, times: &Times) -> 
     }
     // RFC 2308 5: the time is the lesser of the SOA's MINIMUM, its last field, and its TTL
     if of(rtype::SOA) {
-        let minimum = octets.get(record.rdata.clone()).and_then(<[u8]>::last_chunk).map(|last| u32::from_be_bytes(*last));
+        let minimum =
+            octets.get(record.rdata.clone()).and_then(<[u8]>::last_chunk).map(|last| u32::from_be_bytes(*last));
         return ttl.min(minimum.unwrap_or_default().max(times.min_ttl)).min(times.negative_ttl);
     }
     ttl

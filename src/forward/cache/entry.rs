@@ -7,7 +7,9 @@ use super::admit::{Admitted, Kind, admit};
 use crate::answer::rtype;
 use crate::forward::message::{HEADER, Malformed, Message, flag, same_question, u16_at};
 use crate::forward::query::rcode;
-use crate::forward::relay::{Client, EDE, EDNS_PAYLOAD, OPT_LEN, SMALLEST_LIMIT, cut_text, opt_header, own_opt, reply_flags};
+use crate::forward::relay::{
+    Client, EDE, EDNS_PAYLOAD, OPT_LEN, SMALLEST_LIMIT, cut_text, opt_header, own_opt, reply_flags,
+};
 
 /// A reply as it is kept: what the upstream said, less what is between us and it.
 #[derive(Debug)]

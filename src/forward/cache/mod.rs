@@ -45,8 +45,8 @@ use upstreams::Sets;
 pub use admit::Kind;
 pub use entry::{Age, Entry};
 pub use flush::Flush;
-pub(in crate::forward) use key::OwnedKey;
 pub use key::Key;
+pub(in crate::forward) use key::OwnedKey;
 pub use upstreams::{Upstream, UpstreamSet};
 
 /// Octets that an entry takes beside its own: the key, the slot of the table, the allocator's heads.

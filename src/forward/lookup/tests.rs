@@ -25,7 +25,10 @@ impl Exchange for Scripted {
     async fn exchange(&self, question: &Outbound<'_>, _: &Arc<[Upstream]>) -> Result<Vec<u8>, ForwardError> {
         let number = {
             let mut asked = self.asked.lock().unwrap();
-            asked.push((DnsName::from_wire(question.name).unwrap().to_string(), question.edns && question.authentic_data));
+            asked.push((
+                DnsName::from_wire(question.name).unwrap().to_string(),
+                question.edns && question.authentic_data,
+            ));
             asked.len()
         };
         let (after, said) = self.script.lock().unwrap()(number);
@@ -34,7 +37,8 @@ impl Exchange for Scripted {
         let question = [question.name, &[0, 1, 0, 1]].concat();
         match said {
             Ok(ttl) => {
-                let record = [&[0xc0, 12, 0, 1, 0, 1], &ttl.to_be_bytes()[..], &[0, 4, 192, 0, 2, number as u8]].concat();
+                let record =
+                    [&[0xc0, 12, 0, 1, 0, 1], &ttl.to_be_bytes()[..], &[0, 4, 192, 0, 2, number as u8]].concat();
                 Ok([&head(0x80, 1)[..], &question, &record].concat())
             }
             Err(255) => {

@@ -169,7 +169,8 @@ fn a_chain_in_any_order_and_of_any_length_belongs() {
         code: RecordType::from(rtype::DNAME),
         rdata: hickory_proto::rr::rdata::NULL::with(b"\x03net\0".to_vec()),
     };
-    reply.answers = vec![record("example.", 300, dname), alias("www.example.", 300, "www.net."), address("www.net.", 60)];
+    reply.answers =
+        vec![record("example.", 300, dname), alias("www.example.", 300, "www.net."), address("www.net.", 60)];
     assert_eq!(owners(&Other::from_vec(&entry(&reply).message(Age::Fresh(0))).unwrap().answers).len(), 3);
 }
 
@@ -238,7 +239,9 @@ fn failures_are_what_the_upstream_said_or_why_nobody_did() {
     let opt = Message::parse(&octets).unwrap().opt().unwrap();
     let text = &octets[opt.rdata.start + 28 + 6..opt.rdata.end];
     assert_eq!(std::str::from_utf8(text).unwrap(), "é".repeat(95));
-    assert!(Other::from_vec(&written(&nobody, &Client { edns: None, ..client() }, Age::Fresh(0))).unwrap().edns.is_none());
+    assert!(
+        Other::from_vec(&written(&nobody, &Client { edns: None, ..client() }, Age::Fresh(0))).unwrap().edns.is_none()
+    );
 }
 
 #[test]
