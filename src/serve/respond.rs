@@ -46,7 +46,7 @@ pub enum Outcome {
     Silent,
     /// The reply is the first so many octets of the buffer.
     Reply(usize),
-    /// An upstream has to be asked: give the packet to [`Responder::resolve`].
+    /// An upstream has to be asked, or the reply put together: give the packet to [`Responder::resolve`].
     Slow,
 }
 
@@ -178,7 +178,8 @@ impl Batch<'_> {
                     return Outcome::Slow;
                 };
                 self.tally.cached(&found);
-                Outcome::Reply(asked.reply(&forward, &found, out))
+                // what is put together out of several sources needs no upstream, but time and memory
+                asked.copy(&forward, &found, out).map_or(Outcome::Slow, Outcome::Reply)
             }
         }
     }

@@ -19,6 +19,10 @@ use crate::wire::{Frame, HEADER, Packet, Query, Writer, encode, parse, records};
 
 /// INFO-CODE "Other Error" (RFC 8914 4.1).
 const OTHER: u16 = 0;
+/// INFO-CODE "Stale Answer" (RFC 8914 4.4).
+const STALE: u16 = 3;
+/// INFO-CODE "Stale NXDOMAIN Answer" (RFC 8914 4.20).
+const STALE_NO_NAME: u16 = 19;
 
 impl Responder {
     /// The whole answer to a packet for which [`super::respond::Batch::respond`] said that an upstream has to be
@@ -75,60 +79,51 @@ impl Asked<'_> {
         if matches!(found.age, Age::Stale(_)) {
             counters.tally().cached(&found);
         }
-        let mut out = vec![0; usize::from(u16::MAX)];
-        let len = self.reply(forward, &found, &mut out);
-        out.truncate(len);
-        out
+        let mut out = vec![0; found.entry.most_octets()];
+        if let Some(len) = self.copy(forward, &found, &mut out) {
+            out.truncate(len);
+            return out;
+        }
+        self.finish(forward, &found).unwrap_or_else(|| self.fail(OTHER, "the upstream's reply is malformed"))
     }
 
-    /// Writes the reply to the client out of what was said to [`wanted`](Self::wanted); returns its length.
+    /// Writes the reply to the client where it is what was said, no more and no less; returns its length.
     ///
-    /// Most replies are copied as they came. They are taken apart and put together anew where our own records go in
-    /// front, where an alias leads to a name of ours, and where they are too long.
-    pub(super) fn reply(&self, forward: &Forward<'_>, found: &Found, out: &mut [u8]) -> usize {
+    /// `None` where something has to be put together: our own aliases go in front, or one of the upstream's leads to a
+    /// name of ours. This is asked for every hit anew, as clients differ, and names change hands.
+    pub(super) fn copy(&self, forward: &Forward<'_>, found: &Found, out: &mut [u8]) -> Option<usize> {
         let Found { entry, age, .. } = found;
+        if !forward.chain.is_empty() || entry.targets().any(|target| self.is_ours(target)) {
+            return None;
+        }
         let why = why_not_private(forward, entry);
-        let ede = match age {
-            Age::Stale(_) => Some(Ede { code: stale_code(entry.kind()), text: "" }),
-            Age::Fresh(_) => why.as_deref().map(|text| Ede { code: OTHER, text }),
-        };
-        let client = relay_client(self.query, self.responder, self.incoming, ede);
-        if forward.chain.is_empty()
-            && !self.leads_to_ours(entry)
-            && let Some(len) = entry.write(&client, *age, out)
-        {
-            return len;
-        }
-        let composed = self.compose(forward, &entry.message(*age)).and_then(|octets| relay(&octets, &client).ok());
-        let reply = composed.unwrap_or_else(|| self.fail(OTHER, "the upstream's reply is malformed"));
-        match out.get_mut(..reply.len()) {
-            Some(room) => room.copy_from_slice(&reply),
-            // no reply is longer than the client takes, and no client takes more than there is room for
-            None => return 0,
-        }
-        reply.len()
-    }
-
-    /// The message to the client's question out of the upstream's; `None` if that is malformed.
-    fn compose(&self, forward: &Forward<'_>, reply: &[u8]) -> Option<Vec<u8>> {
-        let message = Message::parse(reply).ok()?;
-        let ours = encode_chain(&forward.chain);
-        match (self.private_tail(&message), ours.count) {
-            (Some((prefix, tail)), _) => compose(self.query.question_octets, &[&ours, &prefix], &tail),
-            (None, 1..) => compose(self.query.question_octets, &[&ours], reply),
-            (None, 0) => Some(reply.to_vec()),
-        }
-    }
-
-    /// Whether an alias of the reply leads to a name that this client has an answer of ours for.
-    fn leads_to_ours(&self, entry: &Entry) -> bool {
-        let mut buf = NameBuf::default();
-        entry.targets().any(|target| {
-            buf.read(target).is_none_or(|_| {
-                let question = Question { name: buf.name(), ..self.query.question };
-                self.our_answer(&question).is_some()
-            })
+        let client = relay_client(self.query, self.responder, self.incoming, extended_error(found, why.as_deref()));
+        entry.write(&client, *age, out).or_else(|| {
+            let cut = relay(&entry.message(*age), &client).ok()?;
+            out.get_mut(..cut.len())?.copy_from_slice(&cut);
+            Some(cut.len())
         })
+    }
+
+    /// The reply to the client, put together; `None` if what was said is malformed.
+    fn finish(&self, forward: &Forward<'_>, found: &Found) -> Option<Vec<u8>> {
+        let reply = found.entry.message(found.age);
+        let message = Message::parse(&reply).ok()?;
+        let ours = encode_chain(&forward.chain);
+        let private = self.private_tail(&message);
+        let composed = match (&private, ours.count) {
+            (Some((prefix, tail)), _) => compose(self.query.question_octets, &[&ours, prefix], tail)?,
+            (None, _) => compose(self.query.question_octets, &[&ours], &reply)?,
+        };
+        let client = relay_client(self.query, self.responder, self.incoming, extended_error(found, None));
+        relay(&composed, &client).ok()
+    }
+
+    /// Whether this client has an answer of ours for a lower-case name.
+    fn is_ours(&self, name: &[u8]) -> bool {
+        let mut buf = NameBuf::default();
+        // what cannot be read is left to `finish`
+        buf.read(name).is_none() || self.our_answer(&Question { name: buf.name(), ..self.query.question }).is_some()
     }
 
     /// Where an upstream's aliases lead to a private name of this client: the records up to there, and our answer.
@@ -190,14 +185,17 @@ impl Asked<'_> {
 
 /// A public "no" for a name that could be private is explained.
 fn why_not_private(forward: &Forward<'_>, entry: &Entry) -> Option<String> {
-    let negative = entry.has_no_answer() && forward.chain.is_empty();
-    let explains = negative && !matches!(forward.reason, Reason::Upstream | Reason::Rule(_));
+    let explains = entry.has_no_answer() && !matches!(forward.reason, Reason::Upstream | Reason::Rule(_));
     explains.then(|| forward.reason.to_string())
 }
 
-/// INFO-CODEs "Stale Answer" and "Stale NXDOMAIN Answer" (RFC 8914 4.4, 4.20).
-fn stale_code(kind: Kind) -> u16 {
-    if kind == Kind::NoName { 19 } else { 3 }
+/// That an answer is stale, or else why it is none.
+fn extended_error<'a>(found: &Found, why: Option<&'a str>) -> Option<Ede<'a>> {
+    match found.age {
+        Age::Stale(_) if found.entry.kind() == Kind::NoName => Some(Ede { code: STALE_NO_NAME, text: "" }),
+        Age::Stale(_) => Some(Ede { code: STALE, text: "" }),
+        Age::Fresh(_) => why.map(|text| Ede { code: OTHER, text }),
+    }
 }
 
 /// Our own aliases as records; the first belongs to the question, to which it points.

@@ -156,6 +156,11 @@ impl Entry {
         })
     }
 
+    /// Octets that a reply out of it can have.
+    pub fn most_octets(&self) -> usize {
+        self.octets.len() + SMALLEST_LIMIT
+    }
+
     /// Octets that it takes in memory, without its name.
     pub(super) fn size(&self) -> usize {
         size_of::<Self>() + self.octets.len() + 2 * self.ttls.len() + self.targets.len()

@@ -137,7 +137,9 @@ fn the_end_of_an_outage_ends_its_failures() {
     let names: Vec<Vec<u8>> = (b'a'..b'h').map(|letter| vec![1, letter, 0]).collect();
     bench.store(WWW, Ok(1), 0);
     bench.store(WWW, Err(2), 10_000);
-    names.iter().for_each(|name| bench.store(name, Err(2), 10_000));
+    for name in &names {
+        bench.store(name, Err(2), 10_000);
+    }
     assert_eq!(bench.find(&names[0], 10_001), FRESH);
     assert_eq!(bench.find(WWW, 10_001), Some((Age::Stale(30), false)));
     bench.store(b"\x04good\0", Ok(60), 10_002);
@@ -148,7 +150,9 @@ fn the_end_of_an_outage_ends_its_failures() {
     assert_eq!(bench.find(&names[0], 15_004), None, "a failure after the outage is a first one");
 
     // what was asked during an outage and fails after it says nothing about now
-    names.iter().for_each(|name| bench.store(name, Err(2), 20_000));
+    for name in &names {
+        bench.store(name, Err(2), 20_000);
+    }
     let asked = bench.cache.known(&bench.set);
     bench.store(b"\x04good\0", Ok(60), 20_001);
     for name in [WWW, &names[1]] {

@@ -292,7 +292,7 @@ fn a_reply_of_any_length_is_kept() {
         octets[6..8].copy_from_slice(&answers.to_be_bytes());
     }
     let entry = Entry::new(&octets, question, &times(), 0).unwrap();
-    assert_eq!(entry.write(&client, Age::Fresh(0), &mut [0; 65_535]), None);
+    assert_eq!(entry.write(&client, Age::Fresh(0), &mut vec![0; 65_535]), None);
     let plain = Client { edns: None, ..client };
     assert_eq!(written(&entry, &plain, Age::Fresh(0)), relay(&octets, &plain).unwrap());
     assert!(relay(&entry.message(Age::Fresh(0)), &client).unwrap().len() <= 65_535);
