@@ -9,6 +9,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use divan::{Bencher, black_box};
 use vpcedns::answer::{Decision, NameBuf, NoTrace, answer};
+use vpcedns::config::Limits;
+use vpcedns::forward::cache::{Cache, Entry, Key};
+use vpcedns::forward::relay::Client;
 use vpcedns::model::{Broken, Model};
 use vpcedns::snapshot::{Policy, Snapshot};
 use vpcedns::source::read_toml;
@@ -84,6 +87,43 @@ fn decision_to_octets(bencher: Bencher<'_, '_>) {
     let mut out = vec![0; 1232];
     let mut at = decided.iter().cycle();
     bencher.bench_local(|| at.next().map(|(query, reply)| encode(query, black_box(reply), &frame(&secret), &mut out)));
+}
+
+/// A question for others to the cached reply, among so many.
+#[divan::bench(args = [9_000, 500_000])]
+fn question_to_cached_reply(bencher: Bencher<'_, '_>, names: u32) {
+    let cache = Cache::new(&Limits { cache_size: 1 << 30, ..Limits::default() });
+    let upstreams = cache.upstreams(&[SocketAddr::new(PEER, 53)].into());
+    let name = |number: u32| [&[9], format!("n{number:08}").as_bytes(), b"\x07example\0"].concat();
+    let key = |name| Key { name, rtype: 1, dnssec_ok: false, checking_disabled: false, upstreams: &upstreams };
+    let questions: Vec<Vec<u8>> = (0..names).map(|number| [&name(number)[..], &[0, 1, 0, 1]].concat()).collect();
+    for question in &questions {
+        let head = [0, 0, 0x81, 0x80, 0, 1, 0, 2, 0, 0, 0, 0];
+        let record = [0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 192, 0, 2, 1];
+        let reply = [&head[..], question, &record, &record].concat();
+        let entry = Entry::new(&reply, question, cache.times(), 0).expect("a reply to the question");
+        cache.store(&key(&question[..question.len() - 4]), entry, cache.known(&upstreams), 0);
+    }
+    let mut out = [0; 1232];
+    // not one after the other, as the machine would guess that
+    let mut at = (0..questions.len()).cycle().step_by(4_999);
+    bencher.bench_local(|| {
+        let question = at.next().and_then(|at| questions.get(at))?;
+        let found = cache.find(&key(&question[..question.len() - 4]), 1000)?;
+        let client = Client {
+            id: 7,
+            question,
+            recursion_desired: true,
+            checking_disabled: false,
+            authentic_data: true,
+            keep_authoritative: false,
+            edns: Some(false),
+            limit: 1232,
+            cookie: None,
+            ede: None,
+        };
+        found.entry.write(black_box(&client), found.age, &mut out)
+    });
 }
 
 /// One changed endpoint: the next model and the next snapshot.

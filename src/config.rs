@@ -190,6 +190,28 @@ pub struct Limits {
     pub forward_timeout: Duration,
     /// Time for a question in all, over every upstream and attempt.
     pub forward_deadline: Duration,
+    /// Octets that cached replies may take; 0: no cache.
+    pub cache_size: u64,
+    /// What a shorter TTL is raised to in the cache, in whole seconds.
+    pub cache_min_ttl: Duration,
+    /// What a longer TTL is cut down to in the cache, in whole seconds.
+    pub cache_max_ttl: Duration,
+    /// The same for what does not exist (RFC 2308 5).
+    pub cache_negative_ttl: Duration,
+    /// How long the first failure of a question is remembered; each one that follows doubles it (RFC 9520 3.2).
+    pub cache_failure: Duration,
+    /// Longest time for which a failure is remembered.
+    pub cache_failure_most: Duration,
+    /// How long after its time a cached reply may answer while no upstream does (RFC 8767); 0: not at all.
+    pub stale: Duration,
+    /// The TTL of such an answer, in whole seconds.
+    pub stale_ttl: Duration,
+    /// How long a client waits for an upstream before it gets such an answer.
+    pub stale_wait: Duration,
+    /// How long after a failed refresh the next one is tried.
+    pub stale_retry: Duration,
+    /// A hit in the last so many hundredths of a reply's time has it fetched anew; 0: not before its time is over.
+    pub prefetch_percent: u64,
     /// TCP connections at one time.
     pub tcp_connections: usize,
     /// TCP connections at one time from one client: an IPv4 address or an IPv6 /64.
@@ -215,6 +237,17 @@ impl Default for Limits {
             forward_sockets: 16,
             forward_timeout: Duration::from_millis(1500),
             forward_deadline: Duration::from_secs(5),
+            cache_size: 64 << 20,
+            cache_min_ttl: Duration::ZERO,
+            cache_max_ttl: Duration::from_secs(86_400),
+            cache_negative_ttl: Duration::from_secs(3600),
+            cache_failure: Duration::from_secs(5),
+            cache_failure_most: Duration::from_secs(60),
+            stale: Duration::from_secs(86_400),
+            stale_ttl: Duration::from_secs(30),
+            stale_wait: Duration::from_millis(1800),
+            stale_retry: Duration::from_secs(30),
+            prefetch_percent: 10,
             tcp_connections: 1024,
             tcp_connections_per_client: 128,
             tcp_pipeline: 64,
@@ -227,7 +260,7 @@ impl Default for Limits {
 
 impl Limits {
     /// Every bound that can be set: its key, with the unit last, the least and the most.
-    pub const KEYS: [(&'static str, u64, u64); 14] = [
+    pub const KEYS: [(&'static str, u64, u64); 25] = [
         ("udp_payload", 512, 4096),
         ("udp_workers", 0, 1024),
         ("udp_socket_buffer", 4096, 1 << 30),
@@ -236,6 +269,18 @@ impl Limits {
         ("forward_sockets", 1, 1024),
         ("forward_timeout_ms", 10, 60_000),
         ("forward_deadline_ms", 10, 60_000),
+        ("cache_size", 0, 1 << 40),
+        ("cache_min_ttl_s", 0, 86_400),
+        ("cache_max_ttl_s", 1, 604_800),
+        ("cache_negative_ttl_s", 0, 86_400),
+        // RFC 9520 3.2: at least a second, at most five minutes
+        ("cache_failure_s", 1, 300),
+        ("cache_failure_most_s", 1, 300),
+        ("stale_s", 0, 604_800),
+        ("stale_ttl_s", 1, 3600),
+        ("stale_wait_ms", 0, 60_000),
+        ("stale_retry_s", 1, 3600),
+        ("prefetch_percent", 0, 90),
         ("tcp_connections", 1, 1 << 20),
         ("tcp_connections_per_client", 1, 1 << 20),
         ("tcp_pipeline", 1, 1 << 16),
@@ -258,6 +303,7 @@ impl Limits {
         }
         let size = usize::try_from(value).unwrap_or(usize::MAX);
         let ms = Duration::from_millis(value);
+        let seconds = Duration::from_secs(value);
         match key {
             "udp_payload" => self.udp_payload = u16::try_from(value).unwrap_or(u16::MAX),
             "udp_workers" => self.udp_workers = size,
@@ -267,6 +313,17 @@ impl Limits {
             "forward_sockets" => self.forward_sockets = size,
             "forward_timeout_ms" => self.forward_timeout = ms,
             "forward_deadline_ms" => self.forward_deadline = ms,
+            "cache_size" => self.cache_size = value,
+            "cache_min_ttl_s" => self.cache_min_ttl = seconds,
+            "cache_max_ttl_s" => self.cache_max_ttl = seconds,
+            "cache_negative_ttl_s" => self.cache_negative_ttl = seconds,
+            "cache_failure_s" => self.cache_failure = seconds,
+            "cache_failure_most_s" => self.cache_failure_most = seconds,
+            "stale_s" => self.stale = seconds,
+            "stale_ttl_s" => self.stale_ttl = seconds,
+            "stale_wait_ms" => self.stale_wait = ms,
+            "stale_retry_s" => self.stale_retry = seconds,
+            "prefetch_percent" => self.prefetch_percent = value,
             "tcp_connections" => self.tcp_connections = size,
             "tcp_connections_per_client" => self.tcp_connections_per_client = size,
             "tcp_pipeline" => self.tcp_pipeline = size,
@@ -286,8 +343,10 @@ mod tests {
     fn every_limit_can_be_set_and_is_bounded() {
         for (key, least, most) in Limits::KEYS {
             let mut limits = Limits::default();
-            let other = if limits.clone().set(key, least).is_ok() && key == "udp_workers" { 1 } else { least };
-            limits.set(key, other).unwrap();
+            limits.set(key, least).unwrap();
+            if limits == Limits::default() {
+                limits.set(key, least + 1).unwrap();
+            }
             assert_ne!(limits, Limits::default(), "{key} sets nothing");
             assert!(limits.set(key, most + 1).is_err());
         }

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 
+use crate::forward::cache::Cache;
 use crate::forward::system::refuse_own;
 use crate::model::{Applied, Broken, Changes, Input, Key, Model, Object, RuleAction, RuleInput, Upstream};
 use crate::naming::EndpointId;
@@ -206,6 +207,8 @@ pub struct Publisher {
     loader: Loader,
     snapshots: Arc<ArcSwap<Snapshot>>,
     status: Arc<Status>,
+    /// What others said about names that a snapshot may take or give back.
+    cache: Option<Arc<Cache>>,
 }
 
 /// What a load did to what is being served.
@@ -240,7 +243,7 @@ impl Publisher {
         let read = loader.load(progress, &mut |_, _| Vec::new());
         let Some(model) = read.model else { return Err(read.problems) };
         let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model, policy, 1)));
-        let publisher = Self { loader, snapshots, status: Arc::new(Status::default()) };
+        let publisher = Self { loader, snapshots, status: Arc::new(Status::default()), cache: None };
         let first = publisher.report(began, read.changes, read.problems);
         Ok((publisher, first))
     }
@@ -251,13 +254,24 @@ impl Publisher {
         let loaded = self.loader.load(&|_, _| {}, prepare);
         let mut changes = Changes::default();
         if let Some(model) = loaded.model.filter(|_| !loaded.changes.is_empty()) {
-            let next = self.snapshots.load().next(model, &loaded.changes);
+            let current = self.snapshots.load_full();
+            let next = current.next(model, &loaded.changes);
+            if let Some(cache) = &self.cache {
+                // before the snapshot is there: whoever sees it sees nothing from before
+                cache.forget_below(&current.changed_hands(&next, &loaded.changes));
+            }
+            drop(current);
             let old = self.snapshots.swap(Arc::new(next));
             // whoever holds the old one last frees it; that is done here and not by a worker, if it can be waited for
             drop_when_unused(old);
             changes = loaded.changes;
         }
         self.report(began, changes, loaded.problems)
+    }
+
+    /// Has `cache` forget what others said about names that change hands, from now on.
+    pub fn invalidates(&mut self, cache: Arc<Cache>) {
+        self.cache = Some(cache);
     }
 
     /// The snapshots, for readers.

@@ -57,6 +57,7 @@ fn ask(zones: &str, upstream: SocketAddr, from: &str, asked: &str) -> Message {
 fn plain(asked: &str) -> Message {
     let mut query = Message::new(7, MessageType::Query, OpCode::Query);
     query.metadata.recursion_desired = true;
+    query.metadata.authentic_data = true;
     query.queries.push(Query::query(name(asked), RecordType::A));
     query
 }

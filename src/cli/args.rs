@@ -43,6 +43,8 @@ pub(super) enum Command {
     Explain(ExplainArgs),
     /// Ask a running server whether it is alive; exit 1 if not
     Health(HealthArgs),
+    /// Have a running server ask its upstreams again for what it has cached
+    Flush(FlushArgs),
     /// Print shell completions
     #[command(after_help = "Example:\n  vpcedns completions bash > /etc/bash_completion.d/vpcedns")]
     Completions {
@@ -102,7 +104,7 @@ pub(super) struct ServeArgs {
     /// Network served although it is in no VPC; repeatable [default: this machine only]
     #[arg(long, value_name = "CIDR", env = "VPCEDNS_ALLOW", value_delimiter = ',')]
     allow: Vec<IpNet>,
-    /// Address for /healthz, /readyz, /metrics and /v1/explain [default: off]
+    /// Address for /healthz, /readyz, /metrics, /v1/explain and /v1/flush [default: off]
     #[arg(long, value_name = "ADDR", env = "VPCEDNS_HTTP")]
     http: Option<SocketAddr>,
     /// Set the AA flag in answers out of our own data, which the VPC resolver does not
@@ -224,6 +226,28 @@ pub(super) struct ExplainArgs {
 #[derive(Args)]
 #[command(after_help = "Example:\n  vpcedns health --http 127.0.0.1:8053")]
 pub(super) struct HealthArgs {
+    /// The HTTP address of the server
+    #[arg(long, value_name = "ADDR", env = "VPCEDNS_HTTP")]
+    pub(super) http: SocketAddr,
+}
+
+#[derive(Args)]
+#[command(
+    group(clap::ArgGroup::new("what").required(true).args(["name", "zone", "all"])),
+    after_help = "Examples:\n  \
+        vpcedns flush www.example.com --http 127.0.0.1:8053\n  \
+        vpcedns flush --zone example.com --http 127.0.0.1:8053\n  \
+        vpcedns flush --all --http 127.0.0.1:8053"
+)]
+pub(super) struct FlushArgs {
+    /// A name: its replies go, and those whose aliases lead to it
+    pub(super) name: Option<DnsName>,
+    /// A name and all below it
+    #[arg(long, value_name = "NAME", env = "VPCEDNS_ZONE")]
+    pub(super) zone: Option<DnsName>,
+    /// Everything
+    #[arg(long, env = "VPCEDNS_ALL")]
+    pub(super) all: bool,
     /// The HTTP address of the server
     #[arg(long, value_name = "ADDR", env = "VPCEDNS_HTTP")]
     pub(super) http: SocketAddr,

@@ -3,7 +3,9 @@
 mod args;
 mod check;
 mod explain;
+mod flush;
 mod health;
+mod http;
 mod names;
 mod serve;
 
@@ -25,6 +27,7 @@ pub fn run() -> ExitCode {
         Command::Names(args) => names::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Health(args) => health::run(&args),
+        Command::Flush(args) => flush::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "vpcedns", &mut std::io::stdout());
             ExitCode::SUCCESS

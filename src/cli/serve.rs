@@ -111,15 +111,17 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
 
     let counters = Arc::new(Counters::default());
     let secret = CookieSecret::new(rand::random());
-    let responder = Responder::new(publisher.snapshots().clone(), limits.clone(), secret, counters.clone())
-        .with_forwarder(forwarder.clone());
+    let snapshots = publisher.snapshots().clone();
+    let responder = Responder::with_forwarder(snapshots, limits.clone(), secret, counters.clone(), forwarder.clone());
+    let lookup = responder.lookup().clone();
+    publisher.invalidates(lookup.cache().clone());
     let mut listeners = Listeners::new(Arc::new(responder), &limits, Handle::current());
     let problems = listeners.apply(&wanted(&listen, &publisher.snapshots().load().model));
     if !problems.is_empty() {
         return Err(problems);
     }
     let (snapshots, status) = (publisher.snapshots().clone(), publisher.status().clone());
-    let views = Views { snapshots, status, counters, forwarder: forwarder.clone() };
+    let views = Views { snapshots, status, counters, lookup };
     let (stop_http, http_stopped) = flag::channel(false);
     let http = match settings.http {
         Some(address) => Some(start_http(address, views, &limits, http_stopped).await?),

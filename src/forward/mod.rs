@@ -1,6 +1,8 @@
 //! Asks upstreams and hands on what they say, as they said it.
 //!
 //! ```text
+//! lookup        a question to the cached reply, or to that of an upstream, once for all who wait
+//!   cache       replies that are kept: what they answer, for whom, and for how long
 //! engine        the upstreams that there are
 //!   exchange    a question to the first good reply of several upstreams, in time
 //!     choose    whom to ask first
@@ -18,14 +20,14 @@
 //! system        the upstreams of /etc/resolv.conf, less ourselves
 //! ```
 //!
-//! Knows nothing of zones, VPCs or clients' sockets. No cache stands in here: a caller sees a question and a reply, so
-//! that one can be put between without it.
+//! Knows nothing of zones, VPCs or clients' sockets, and of the operator's policy what `rebinding` has to.
 // no packet can panic (invariant I6)
 #![cfg_attr(
     not(test),
     warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice, clippy::unwrap_used)
 )]
 
+pub mod cache;
 pub mod chain;
 mod choose;
 pub mod compose;
@@ -34,6 +36,7 @@ mod engine;
 mod exchange;
 mod failure;
 mod health;
+pub mod lookup;
 mod loops;
 mod manners;
 pub mod message;

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use crate::forward::message::{HEADER, Malformed, Message, Record, Section, flag, rtype, same_question, u16_at};
 use crate::forward::name::expand;
 use crate::forward::query::rcode;
+use crate::wire::Writer;
 
 /// Octets that we take in a datagram, and say so (DNS flag day 2020).
 pub const EDNS_PAYLOAD: u16 = 1232;
@@ -20,9 +21,9 @@ pub(super) const OPT_LEN: usize = 11;
 /// The option of cookies (RFC 7873 4).
 pub(super) const COOKIE: u16 = 10;
 /// The option of extended errors (RFC 8914 2).
-const EDE: u16 = 15;
+pub(super) const EDE: u16 = 15;
 /// What every client takes (RFC 1035 2.3.4): header, question and OPT must fit into it with all extended errors.
-const SMALLEST_LIMIT: usize = 512;
+pub(super) const SMALLEST_LIMIT: usize = 512;
 
 /// What of a client's query shapes its reply.
 #[derive(Clone, Copy, Debug)]
@@ -78,8 +79,9 @@ pub fn relay(reply: &[u8], client: &Client<'_>) -> Result<Vec<u8>, Malformed> {
         16.. if client.edns.is_none() => rcode::SERVFAIL,
         code => code,
     };
-    let opt = client.edns.map(|dnssec_ok| own_opt(client, dnssec_ok, rcode, upstream_opt.as_ref(), reply));
-    let opt = opt.unwrap_or_default();
+    let upstream_options = upstream_opt.and_then(|opt| reply.get(opt.rdata)).unwrap_or_default();
+    let mut opt = [0; SMALLEST_LIMIT];
+    let opt = own_opt(client, rcode, upstream_options, &mut opt);
 
     let mut out = Vec::with_capacity(reply.len() + OPT_LEN);
     out.extend_from_slice(&[0; HEADER]);
@@ -90,7 +92,7 @@ pub fn relay(reply: &[u8], client: &Client<'_>) -> Result<Vec<u8>, Malformed> {
     let lost = ends.get(kept..).unwrap_or_default().iter().any(|(record, _)| record.section != Section::Additional);
     let end = kept.checked_sub(1).and_then(|last| ends.get(last)).map(|(_, end)| *end);
     out.truncate(end.unwrap_or(HEADER + client.question.len()));
-    out.extend_from_slice(&opt);
+    out.extend_from_slice(opt);
 
     let mut counts = [0_u16; 3];
     for (record, _) in ends.iter().take(kept) {
@@ -100,7 +102,7 @@ pub fn relay(reply: &[u8], client: &Client<'_>) -> Result<Vec<u8>, Malformed> {
     }
     let [answers, authorities, additional] = counts;
     let additional = additional.saturating_add(u16::from(!opt.is_empty()));
-    let flags = reply_flags(&message, client, rcode, lost);
+    let flags = reply_flags(message.flags(), client, rcode, lost);
     for (at, word) in [client.id, flags, 1, answers, authorities, additional].into_iter().enumerate() {
         out.get_mut(2 * at..2 * at + 2).ok_or(Malformed)?.copy_from_slice(&word.to_be_bytes());
     }
@@ -108,8 +110,7 @@ pub fn relay(reply: &[u8], client: &Client<'_>) -> Result<Vec<u8>, Malformed> {
 }
 
 /// The flags of the reply: the client's of the query, the upstream's of the answer.
-fn reply_flags(message: &Message<'_>, client: &Client<'_>, rcode: u16, cut: bool) -> u16 {
-    let upstream = message.flags();
+pub(super) fn reply_flags(upstream: u16, client: &Client<'_>, rcode: u16, cut: bool) -> u16 {
     let mut flags = flag::QR | flag::RA | upstream & flag::TC | rcode & flag::RCODE;
     for (set, bit) in [
         (client.recursion_desired, flag::RD),
@@ -164,45 +165,63 @@ fn fitting(ends: &[(Record, usize)], room: usize) -> usize {
     whole
 }
 
-/// Our OPT: our payload size, the client's DO, the extended errors of the upstream and our own.
-fn own_opt(client: &Client<'_>, dnssec_ok: bool, rcode: u16, upstream: Option<&Record>, reply: &[u8]) -> Vec<u8> {
-    let mut room = client.limit.min(SMALLEST_LIMIT).saturating_sub(HEADER + client.question.len() + OPT_LEN);
-    let mut options = Vec::new();
-    let mut add = |code: u16, data: &[u8]| {
-        if data.len() + 4 <= room {
-            room -= data.len() + 4;
-            for word in [code, data.len() as u16] {
-                options.extend_from_slice(&word.to_be_bytes());
-            }
-            options.extend_from_slice(data);
-        }
-    };
+/// Our OPT, of no octets for a client without EDNS: our payload size, the client's DO, the extended errors of our own
+/// and of the upstream, whose options are given. What has no room is left out.
+pub(super) fn own_opt<'b>(
+    client: &Client<'_>,
+    rcode: u16,
+    upstream_options: &[u8],
+    buffer: &'b mut [u8; SMALLEST_LIMIT],
+) -> &'b [u8] {
+    let Some(dnssec_ok) = client.edns else { return &[] };
+    let room = client.limit.min(SMALLEST_LIMIT).saturating_sub(HEADER + client.question.len());
+    let mut writer = Writer::new(buffer, room);
+    if !writer.put(&opt_header(EDNS_PAYLOAD, rcode >> 4, dnssec_ok, 0)) {
+        return &[];
+    }
     if let Some(cookie) = client.cookie {
-        add(COOKIE, &cookie);
+        put_option(&mut writer, COOKIE, [&cookie, &[]]);
     }
     // ours first: it says what the client cannot learn from anybody else
     if let Some(ede) = client.ede {
-        let text = (0..=EDE_TEXT).rev().find_map(|len| ede.text.get(..len.min(ede.text.len()))).unwrap_or_default();
-        add(EDE, &[&ede.code.to_be_bytes(), text.as_bytes()].concat());
+        put_option(&mut writer, EDE, [&ede.code.to_be_bytes(), cut_text(ede.text).as_bytes()]);
     }
-    let rdata = upstream.and_then(|opt| reply.get(opt.rdata.clone())).unwrap_or_default();
-    each_option(rdata).filter(|(code, data)| *code == EDE && data.len() >= 2).for_each(|(code, data)| add(code, data));
-    let mut opt = opt_header(EDNS_PAYLOAD, rcode >> 4, dnssec_ok, options.len() as u16).to_vec();
-    opt.append(&mut options);
-    opt
+    extended_errors(upstream_options).for_each(|data| put_option(&mut writer, EDE, [data, &[]]));
+    let len = writer.len();
+    writer.patch_u16(OPT_LEN - 2, (len - OPT_LEN) as u16);
+    buffer.get(..len).unwrap_or_default()
+}
+
+/// Writes an option whose data is in two pieces; nothing of it where it does not fit.
+fn put_option(writer: &mut Writer<'_>, code: u16, [front, back]: [&[u8]; 2]) {
+    let before = writer.len();
+    let len = (front.len() + back.len()) as u16;
+    if !(writer.put_u16(code) && writer.put_u16(len) && writer.put(front) && writer.put(back)) {
+        writer.truncate(before);
+    }
+}
+
+/// The beginning of a text that fits into an extended error of ours, cut between characters (RFC 8914 2).
+pub(super) fn cut_text(text: &str) -> &str {
+    (0..=EDE_TEXT).rev().find_map(|len| text.get(..len.min(text.len()))).unwrap_or_default()
 }
 
 /// Longest EXTRA-TEXT of our own: with the longest name, header, question, OPT and cookie, it makes 507 octets of 512.
 const EDE_TEXT: usize = 190;
 
 /// EDNS options, each with its code and its data (RFC 6891 6.1.2); ends at the first that is malformed.
-pub(super) fn each_option(mut octets: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(super) fn each_option(mut options: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
-        let (code, len) = (u16_at(octets, 0)?, usize::from(u16_at(octets, 2)?));
-        let data = octets.get(4..4 + len)?;
-        octets = octets.get(4 + len..).unwrap_or_default();
+        let (code, len) = (u16_at(options, 0)?, usize::from(u16_at(options, 2)?));
+        let data = options.get(4..4 + len)?;
+        options = options.get(4 + len..)?;
         Some((code, data))
     })
+}
+
+/// The data of the extended errors among EDNS options.
+pub(super) fn extended_errors(options: &[u8]) -> impl Iterator<Item = &[u8]> {
+    each_option(options).filter(|(code, data)| *code == EDE && data.len() >= 2).map(|(_, data)| data)
 }
 
 /// An OPT up to its options, version 0 (RFC 6891 6.1.2, 6.1.3).

@@ -72,6 +72,9 @@ pub struct Changes {
     pub zones_or_rules: bool,
     /// A service came into use or went out of it, or its names changed.
     pub services: bool,
+    /// The names that endpoints which came, went or changed may answer, or may leave to others now: their private
+    /// names, and the ends of their hostnames.
+    pub endpoint_names: HashSet<DnsName>,
 }
 
 impl Changes {
@@ -392,6 +395,7 @@ impl Model {
             after.push(endpoint);
         }
 
+        changes.endpoint_names = names_of(old, before.iter().copied()).chain(names_of(self, &after)).collect();
         self.replace_private_names(old, &before, &after, changes, check);
         let both = || (before.iter().copied(), after.iter());
         let (out, put) = both();
@@ -516,4 +520,19 @@ impl Model {
             };
         }
     }
+}
+
+/// The names of the services of these endpoints of `model`, each service once.
+fn names_of<'m>(model: &'m Model, endpoints: impl IntoIterator<Item = &'m Endpoint>) -> impl Iterator<Item = DnsName> {
+    let services: HashSet<ServiceIndex, foldhash::fast::RandomState> =
+        endpoints.into_iter().map(|endpoint| endpoint.service).collect();
+    services.into_iter().flat_map(|service| {
+        let service = model.services.by_index(service);
+        // a wildcard stands for what is below its parent
+        let private = service.private_names.iter().map(|name| match name.parent() {
+            Some(parent) if name.is_wildcard() => parent,
+            _ => name.clone(),
+        });
+        private.chain([service.base.clone()])
+    })
 }

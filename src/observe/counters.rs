@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::answer::Rcode;
+use crate::forward::cache::{Age, Found};
 
 /// Threads beyond this many share a shard, which costs time but no counts.
 const SHARDS: usize = 16;
@@ -25,6 +26,8 @@ struct Shard {
     forwarded: AtomicU64,
     forward_failed: AtomicU64,
     overloaded: AtomicU64,
+    cache_hits: AtomicU64,
+    cache_stale: AtomicU64,
 }
 
 /// The counts of one batch; they are added to the thread's shard when it is dropped.
@@ -34,6 +37,8 @@ pub struct Tally<'c> {
     silent: Cell<u32>,
     forwarded: Cell<u32>,
     overloaded: Cell<u32>,
+    cache_hits: Cell<u32>,
+    cache_stale: Cell<u32>,
 }
 
 /// The sums over all threads.
@@ -49,6 +54,10 @@ pub struct Totals {
     pub forward_failed: u64,
     /// Questions turned away because too many waited.
     pub overloaded: u64,
+    /// Questions answered with a cached reply whose time was not over.
+    pub cache_hits: u64,
+    /// Questions answered with a cached reply whose time was over.
+    pub cache_stale: u64,
 }
 
 impl Totals {
@@ -78,6 +87,8 @@ impl Counters {
             silent: Cell::default(),
             forwarded: Cell::default(),
             overloaded: Cell::default(),
+            cache_hits: Cell::default(),
+            cache_stale: Cell::default(),
         }
     }
 
@@ -97,6 +108,8 @@ impl Counters {
             totals.forwarded += shard.forwarded.load(Ordering::Relaxed);
             totals.forward_failed += shard.forward_failed.load(Ordering::Relaxed);
             totals.overloaded += shard.overloaded.load(Ordering::Relaxed);
+            totals.cache_hits += shard.cache_hits.load(Ordering::Relaxed);
+            totals.cache_stale += shard.cache_stale.load(Ordering::Relaxed);
         }
         totals
     }
@@ -125,6 +138,14 @@ impl Tally<'_> {
         up(&self.forwarded);
     }
 
+    /// A question answered from the cache.
+    pub fn cached(&self, found: &Found) {
+        up(match found.age {
+            Age::Fresh(_) => &self.cache_hits,
+            Age::Stale(_) => &self.cache_stale,
+        });
+    }
+
     /// A question turned away.
     pub fn overloaded(&self) {
         up(&self.overloaded);
@@ -144,6 +165,8 @@ impl Drop for Tally<'_> {
         add(&self.shard.silent, &self.silent);
         add(&self.shard.forwarded, &self.forwarded);
         add(&self.shard.overloaded, &self.overloaded);
+        add(&self.shard.cache_hits, &self.cache_hits);
+        add(&self.shard.cache_stale, &self.cache_stale);
     }
 }
 

@@ -1,4 +1,4 @@
-//! HTTP for machines: health, readiness, metrics, explain.
+//! HTTP for machines: health, readiness, metrics, explain, flush.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -6,10 +6,10 @@ use std::time::UNIX_EPOCH;
 
 use arc_swap::ArcSwap;
 use axum::extract::{Query, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::ConstCounter;
@@ -20,8 +20,11 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::{Counters, Explanation, Status, Totals, explain};
-use crate::forward::{Forwarder, State as Health};
+use crate::forward::State as Health;
+use crate::forward::cache::Flush;
+use crate::forward::lookup::Lookup;
 use crate::model::parse_rtype;
+use crate::naming::DnsName;
 use crate::snapshot::Snapshot;
 
 /// What HTTP shows.
@@ -33,8 +36,8 @@ pub struct Views {
     pub status: Arc<Status>,
     /// What has been done.
     pub counters: Arc<Counters>,
-    /// What is known about upstreams.
-    pub forwarder: Forwarder,
+    /// What is known of others.
+    pub lookup: Arc<Lookup>,
 }
 
 /// Answers HTTP on `listener`, at most `at_once` requests at a time, until `stop` ends.
@@ -52,6 +55,7 @@ pub async fn serve(
         .route("/metrics", get(metrics))
         .route("/v1/generation", get(generation))
         .route("/v1/explain", get(explain_name))
+        .route("/v1/flush", post(flush))
         .layer(middleware::from_fn_with_state(permits, bounded))
         .with_state(views);
     axum::serve(listener, app).with_graceful_shutdown(stop).await
@@ -66,7 +70,7 @@ async fn bounded(State(permits): State<Arc<Semaphore>>, request: Request, next: 
 }
 
 async fn index() -> &'static str {
-    "vpcedns\n\n/healthz\n/readyz\n/metrics\n/v1/generation\n/v1/explain?name=NAME&type=A&from=ADDRESS\n"
+    "vpcedns\n\n/healthz\n/readyz\n/metrics\n/v1/generation\n/v1/explain?name=NAME&type=A&from=ADDRESS\nPOST /v1/flush?name=NAME, ?zone=NAME or ?all\n"
 }
 
 /// 200 while the last load is the one being served; else 503 and every problem, with file, line and remedy.
@@ -121,6 +125,48 @@ async fn explain_name(
     Ok(Json(explain(&snapshot, &name, rtype, from, local)))
 }
 
+/// `?name=`, `?zone=` or `?all`: exactly one.
+#[derive(Deserialize)]
+struct FlushQuery {
+    name: Option<String>,
+    zone: Option<String>,
+    all: Option<String>,
+}
+
+/// Drops cached replies, and says how many.
+async fn flush(
+    State(views): State<Views>,
+    headers: HeaderMap,
+    Query(query): Query<FlushQuery>,
+) -> Result<Json<serde_json::Value>, (StatusCode, String)> {
+    if is_from_a_page(&headers) {
+        let what = "not for web pages: ask without an Origin header, at an IP address or localhost\n";
+        return Err((StatusCode::FORBIDDEN, what.to_owned()));
+    }
+    let bad = |what: String| (StatusCode::BAD_REQUEST, format!("{what}\n"));
+    let name = |key: &str, text: &str| text.parse::<DnsName>().map_err(|e| bad(format!("{key}={text}: {e}")));
+    let flush = match (&query.name, &query.zone, &query.all) {
+        (Some(text), None, None) => Flush::Name(name("name", text)?),
+        (None, Some(text), None) => Flush::Zone(name("zone", text)?),
+        (None, None, Some(_)) => Flush::All,
+        _ => return Err(bad("say one of ?name=NAME, ?zone=NAME and ?all".to_owned())),
+    };
+    Ok(Json(json!({ "flushed": views.lookup.cache().flush(&flush) })))
+}
+
+/// Whether a browser sent this for a web page, which may have made a name of its own point here (DNS rebinding).
+///
+/// Browsers say where a POST comes from (Fetch 3.1, `Origin`), and pages cannot choose the `Host`.
+fn is_from_a_page(headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let is_ours = |host: &str| host.parse::<IpAddr>().is_ok() || host.eq_ignore_ascii_case("localhost");
+    let name = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next(),
+        None => host.split(':').next(),
+    };
+    headers.contains_key(header::ORIGIN) || !name.is_some_and(is_ours)
+}
+
 /// OpenMetrics; the numbers are read when they are asked for, so that counting costs workers nothing more.
 async fn metrics(State(views): State<Views>) -> Response {
     let mut text = String::new();
@@ -141,17 +187,24 @@ fn registry(views: &Views) -> Registry {
         labelled.register("replies", "Replies out of our own data", ConstCounter::new(count));
     }
     let (loads, failures) = views.status.loads();
+    let (done, held) = (views.lookup.done(), views.lookup.cache().held());
     for (name, help, count) in [
         ("silent", "Packets without a reply, on purpose", totals.silent),
         ("forwarded", "Questions handed to upstreams", totals.forwarded),
         ("forward_failed", "Questions that no upstream answered", totals.forward_failed),
         ("overloaded", "Questions turned away because too many waited", totals.overloaded),
+        ("cache_hits", "Questions answered with a cached reply", totals.cache_hits),
+        ("cache_stale", "Questions answered with a cached reply whose time was over", totals.cache_stale),
+        ("cache_misses", "Questions for which nothing was cached", done.misses),
+        ("cache_shared", "Misses that waited for the reply to another", done.shared),
+        ("cache_prefetches", "Cached replies fetched anew before their time was over", done.prefetches),
+        ("cache_evictions", "Cached replies that went for want of room", held.evictions),
         ("loads", "Loads of the sources", loads),
         ("load_failures", "Loads that were not published", failures),
     ] {
         registry.register(name, help, ConstCounter::new(count));
     }
-    register_upstreams(&mut registry, &views.forwarder);
+    register_upstreams(&mut registry, views.lookup.upstream());
     let snapshot = views.snapshots.load_full();
     let last = views.status.last();
     let problems = last.as_ref().map_or(0, |report| report.problems.len());
@@ -164,6 +217,8 @@ fn registry(views: &Views) -> Registry {
         "Endpoints in the model, in whatever state",
         ConstGauge::new(snapshot.model.endpoint_count() as u64),
     );
+    registry.register("cache_entries", "Cached replies", ConstGauge::new(held.entries));
+    registry.register("cache_octets", "Octets that cached replies take", ConstGauge::new(held.octets));
     registry.register("load_problems", "Problems of the last load", ConstGauge::new(problems as u64));
     registry.register("last_load_timestamp_seconds", "When the last load ended", ConstGauge::new(at));
     registry.register("last_load_duration_seconds", "How long the last load took", ConstGauge::new(took));
@@ -171,7 +226,7 @@ fn registry(views: &Views) -> Registry {
 }
 
 /// One line of each metric for each upstream.
-fn register_upstreams(registry: &mut Registry, forwarder: &Forwarder) {
+fn register_upstreams(registry: &mut Registry, forwarder: &crate::forward::Forwarder) {
     for report in forwarder.report() {
         let upstream = ("upstream".into(), report.upstream.to_string().into());
         let registry = registry.sub_registry_with_label(upstream);

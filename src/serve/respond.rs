@@ -1,6 +1,6 @@
 //! One packet to its reply, the same for every transport (invariant I4).
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,7 +10,11 @@ use arc_swap::{ArcSwap, Guard};
 use crate::answer::{Decision, NameBuf, NoTrace, Rcode, answer};
 use crate::config::Limits;
 use crate::forward::Forwarder;
+use crate::forward::cache::{Cache, UpstreamSet};
+use crate::forward::lookup::Lookup;
+use crate::model::Upstream;
 use crate::observe::{Counters, Tally};
+use crate::serve::slow::Asked;
 use crate::snapshot::Snapshot;
 use crate::wire::{ClientCookie, CookieSecret, Frame, HEADER, MIN_UDP, Packet, Query, encode, encode_error, parse};
 
@@ -43,14 +47,14 @@ pub enum Outcome {
     Silent,
     /// The reply is the first so many octets of the buffer.
     Reply(usize),
-    /// An upstream has to be asked: give the packet to [`Responder::resolve`].
+    /// An upstream has to be asked, or the reply put together: give the packet to [`Responder::resolve`].
     Slow,
 }
 
 /// Makes replies; shared by all sockets.
 pub struct Responder {
     snapshots: Arc<ArcSwap<Snapshot>>,
-    pub(super) forwarder: Forwarder,
+    lookup: Arc<Lookup>,
     pub(super) limits: Limits,
     pub(super) secret: CookieSecret,
     counters: Arc<Counters>,
@@ -63,6 +67,10 @@ pub struct Batch<'r> {
     now: u32,
     rotation: Cell<u32>,
     tally: Tally<'r>,
+    /// The cache's time.
+    cache_now: u64,
+    /// The upstreams that were asked for last, by where the snapshot has them, which stay there as long as this does.
+    upstreams: RefCell<Option<(*const Upstream, Arc<UpstreamSet>)>>,
 }
 
 impl Responder {
@@ -73,13 +81,20 @@ impl Responder {
         secret: CookieSecret,
         counters: Arc<Counters>,
     ) -> Self {
-        Self { snapshots, forwarder: Forwarder::new(&limits), limits, secret, counters }
+        let forwarder = Forwarder::new(&limits);
+        Self::with_forwarder(snapshots, limits, secret, counters, forwarder)
     }
 
-    /// With another way to ask upstreams than the usual.
-    #[must_use]
-    pub fn with_forwarder(self, forwarder: Forwarder) -> Self {
-        Self { forwarder, ..self }
+    /// The same, asking upstreams through `forwarder`.
+    pub fn with_forwarder(
+        snapshots: Arc<ArcSwap<Snapshot>>,
+        limits: Limits,
+        secret: CookieSecret,
+        counters: Arc<Counters>,
+        forwarder: Forwarder,
+    ) -> Self {
+        let lookup = Lookup::new(forwarder, Arc::new(Cache::new(&limits)), &limits);
+        Self { snapshots, lookup: Arc::new(lookup), limits, secret, counters }
     }
 
     /// Fixes the snapshot for packets that were received together. Do not hold it across an await.
@@ -92,7 +107,14 @@ impl Responder {
             // where the order of addresses begins; below a microsecond the clock is as good as chance
             rotation: Cell::new(now.subsec_nanos()),
             tally: self.counters.tally(),
+            cache_now: self.lookup.now(),
+            upstreams: RefCell::default(),
         }
+    }
+
+    /// Where answers of others come from: upstreams and the cache.
+    pub fn lookup(&self) -> &Arc<Lookup> {
+        &self.lookup
     }
 
     /// The client's cookie and a fresh one of ours, as they go into a reply (RFC 7873 5.2.3).
@@ -127,7 +149,8 @@ impl Responder {
 impl Batch<'_> {
     /// Answers a packet from the snapshot, into `out` (at least 65,535 octets for streams, 1,232 for datagrams).
     ///
-    /// Takes no lock, does no I/O, allocates nothing for endpoint and private names.
+    /// Does no I/O, takes no lock for names of ours and only that of a reader for cached ones, and allocates nothing
+    /// for endpoint names, private names and cached replies as they came.
     pub fn respond(&self, incoming: Incoming<'_>, out: &mut [u8]) -> Outcome {
         let mut name = NameBuf::default();
         let query = match parse(incoming.packet, &mut name) {
@@ -159,9 +182,30 @@ impl Batch<'_> {
                 self.tally.reply(reply.rcode);
                 Outcome::Reply(encode(&query, &reply, &frame, out))
             }
-            Decision::Forward(_) => {
-                self.tally.forwarded();
-                Outcome::Slow
+            Decision::Forward(forward) => {
+                let set = self.upstreams(forward.upstreams);
+                let asked =
+                    Asked { responder: self.responder, snapshot: &self.snapshot, client, query: &query, incoming };
+                let Some(found) = self.responder.lookup.find(&asked.wanted(&forward, &set), self.cache_now) else {
+                    self.tally.forwarded();
+                    return Outcome::Slow;
+                };
+                self.tally.cached(&found);
+                // what is put together out of several sources needs no upstream, but time and memory
+                asked.copy(&forward, &found, out).map_or(Outcome::Slow, Outcome::Reply)
+            }
+        }
+    }
+
+    /// The set of these upstreams of the snapshot.
+    fn upstreams(&self, upstreams: &Arc<[Upstream]>) -> Arc<UpstreamSet> {
+        let mut last = self.upstreams.borrow_mut();
+        match &*last {
+            Some((at, set)) if std::ptr::eq(*at, upstreams.as_ptr()) => Arc::clone(set),
+            _ => {
+                let set = self.responder.lookup.cache().upstreams(upstreams);
+                *last = Some((upstreams.as_ptr(), Arc::clone(&set)));
+                set
             }
         }
     }

@@ -9,23 +9,29 @@ use std::time::Instant;
 
 use super::respond::{Incoming, Responder, reply_limit};
 use crate::answer::{Decision, Forward, NameBuf, NoTrace, Part, Question, Rcode, Reason, Reply, answer};
+use crate::forward::cache::{Age, Found, Kind, UpstreamSet};
 use crate::forward::chain::{Prefix, cname_targets, cut_after};
 use crate::forward::compose::compose;
+use crate::forward::lookup::Wanted;
 use crate::forward::message::{Message, flag, rtype};
 use crate::forward::rebinding::{is_guarded, private_address};
 use crate::forward::relay::{Client, Ede, relay};
-use crate::forward::{ForwardError, Outbound};
 use crate::model::Upstream;
 use crate::naming::DnsName;
 use crate::snapshot::{self, Snapshot};
 use crate::wire::{Frame, HEADER, Packet, Query, Writer, encode, parse, records};
 
-/// INFO-CODE "Network Error" (RFC 8914 4.24).
-const NETWORK_ERROR: u16 = 23;
 /// INFO-CODE "Other Error" (RFC 8914 4.1).
 const OTHER: u16 = 0;
+/// INFO-CODE "Stale Answer" (RFC 8914 4.4).
+const STALE: u16 = 3;
+/// INFO-CODE "Stale NXDOMAIN Answer" (RFC 8914 4.20).
+const STALE_NO_NAME: u16 = 19;
 /// INFO-CODE "Blocked" (RFC 8914 4.16): "due to an internal security policy imposed by the operator of the server".
 const BLOCKED: u16 = 15;
+/// Resolvers that are asked for one question, as aliases lead from the names of one to those of another.
+const MAX_STEPS: usize = 8;
+const MALFORMED: &str = "the upstream's reply is malformed, or its aliases lead too far";
 
 impl Responder {
     /// The whole answer to a packet for which [`super::respond::Batch::respond`] said that an upstream has to be
@@ -45,67 +51,110 @@ impl Responder {
     }
 }
 
-/// Resolvers that are asked for one question, as aliases lead from the names of one to those of another.
-const MAX_STEPS: usize = 8;
-const MALFORMED: &str = "the upstream's reply is malformed, or its aliases lead too far";
-
-/// A question on its way.
-struct Asked<'a> {
-    responder: &'a Responder,
-    snapshot: &'a Snapshot,
-    client: snapshot::Client<'a>,
-    query: &'a Query<'a>,
-    incoming: Incoming<'a>,
+/// A question for others, and whose it is.
+pub(super) struct Asked<'a> {
+    pub(super) responder: &'a Responder,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) client: snapshot::Client<'a>,
+    pub(super) query: &'a Query<'a>,
+    pub(super) incoming: Incoming<'a>,
 }
 
 impl<'a> Asked<'a> {
-    async fn forward(&self, forward: &Forward<'a>) -> Vec<u8> {
+    /// What is asked for, of the cache and of upstreams.
+    pub(super) fn wanted<'w>(&'w self, forward: &Forward<'w>, upstreams: &'w Arc<UpstreamSet>) -> Wanted<'w> {
         let (own_name, _) = self.query.question_octets.split_at(self.query.question_octets.len().saturating_sub(4));
-        let mut name = forward.name.map_or(own_name, |name| name.wire()).to_vec();
-        let (mut upstreams, mut reason) = (forward.upstreams, forward.reason);
+        let (spelled, name) = match forward.name {
+            Some(name) => (name.wire(), name.wire()),
+            None => (own_name, self.query.question.name.wire),
+        };
+        Wanted {
+            spelled,
+            name,
+            rtype: self.query.question.rtype,
+            dnssec_ok: self.query.edns.is_some_and(|edns| edns.dnssec_ok),
+            checking_disabled: self.query.checking_disabled,
+            upstreams,
+        }
+    }
+
+    async fn forward(&self, forward: &Forward<'a>) -> Vec<u8> {
+        if self.responder.lookup().is_own_probe(self.query.question.name.wire) {
+            return self.fail(OTHER, "an upstream has sent this server its own question");
+        }
+        let upstreams = self.responder.lookup().cache().upstreams(forward.upstreams);
+        let found = self.look_up(&self.wanted(forward, &upstreams)).await;
+        let mut out = vec![0; found.entry.most_octets()];
+        if let Some(len) = self.copy(forward, &found, &mut out) {
+            out.truncate(len);
+            return out;
+        }
+        self.put_together(forward, found).await
+    }
+
+    async fn look_up(&self, wanted: &Wanted<'_>) -> Found {
+        let found = self.responder.lookup().resolve(wanted).await;
+        let counters = self.responder.counters();
+        if found.entry.is_unanswered() {
+            counters.forward_failed();
+        }
+        if matches!(found.age, Age::Stale(_)) {
+            counters.tally().cached(&found);
+        }
+        found
+    }
+
+    /// Writes the reply to the client where it is what was said, no more and no less; returns its length.
+    ///
+    /// `None` where something has to be put together: our own aliases go in front, one of the upstream's leads to a
+    /// name that is not its to answer, or its addresses may not be handed on. This is asked for every hit anew, as
+    /// clients differ, and names change hands.
+    pub(super) fn copy(&self, forward: &Forward<'_>, found: &Found, out: &mut [u8]) -> Option<usize> {
+        let Found { entry, age, .. } = found;
+        let whole = forward.chain.is_empty()
+            && !(entry.has_private_address() && self.is_guarded(forward, forward.reason))
+            && !(self.follows() && entry.targets().any(|target| self.turns(target, forward.upstreams)));
+        if !whole {
+            return None;
+        }
+        let why = entry.has_no_answer().then(|| why_not_private(forward.reason)).flatten();
+        let client = relay_client(self.query, self.responder, self.incoming, extended_error(found, why.as_deref()));
+        entry.write(&client, *age, out).or_else(|| {
+            let cut = relay(&entry.message(*age), &client).ok()?;
+            out.get_mut(..cut.len())?.copy_from_slice(&cut);
+            Some(cut.len())
+        })
+    }
+
+    /// The reply where it is more, or less, than what one upstream said: `found` is that.
+    async fn put_together(&self, forward: &Forward<'a>, mut found: Found) -> Vec<u8> {
         let mut before = vec![encode_chain(&forward.chain)];
+        let (mut upstreams, mut reason) = (forward.upstreams, forward.reason);
         let began = Instant::now();
-        for step in 0..MAX_STEPS {
-            // the first one has a deadline of its own, and no other is begun after it
-            if step > 0 && began.elapsed() >= self.responder.limits.forward_deadline {
-                break;
-            }
-            let outbound = Outbound {
-                name: &name,
-                rtype: self.query.question.rtype,
-                class: 1,
-                recursion_desired: true,
-                checking_disabled: self.query.checking_disabled,
-                // whoever wants it gets it, and the others do not see it (RFC 6840 5.7, 5.8)
-                authentic_data: true,
-                dnssec_ok: self.query.edns.is_some_and(|edns| edns.dnssec_ok),
-                edns: self.query.edns.is_some(),
-            };
-            if self.responder.forwarder.is_own_probe(outbound.name) {
-                return self.fail(OTHER, "an upstream has sent this server its own question");
-            }
-            let reply = match self.ask(&outbound, upstreams).await {
-                Ok(reply) => reply,
-                Err(error) => {
-                    self.responder.counters().forward_failed();
-                    return self.fail(NETWORK_ERROR, &error.to_string());
-                }
-            };
+        for _ in 0..MAX_STEPS {
+            let reply = found.entry.message(found.age);
             let Ok(message) = Message::parse(&reply) else { break };
             let done = match self.tail(&message, upstreams) {
-                Some(Tail::Onward(way, next, to)) => {
+                Some(Tail::Onward(way, name, to)) => {
                     before.extend(way);
-                    (name, upstreams, reason) = (next, to.upstreams, to.reason);
+                    (upstreams, reason) = (to.upstreams, to.reason);
+                    // the first one had a deadline of its own, and no other is begun after it
+                    if began.elapsed() >= self.responder.limits.forward_deadline {
+                        break;
+                    }
+                    let set = self.responder.lookup().cache().upstreams(upstreams);
+                    let wanted = Wanted { spelled: name.wire(), name: name.wire(), ..self.wanted(forward, &set) };
+                    found = self.look_up(&wanted).await;
                     continue;
                 }
                 Some(Tail::Private(way, tail)) => {
                     before.push(way);
-                    self.finish(&before, reason, &tail)
+                    self.finish(&before, reason, &tail, &found)
                 }
                 Some(Tail::Blocked(why)) => return self.fail(BLOCKED, &why),
                 None => match self.rebinds(forward, reason, &message) {
                     Some(reply) => return reply,
-                    None => self.finish(&before, reason, &reply),
+                    None => self.finish(&before, reason, &reply, &found),
                 },
             };
             return done.unwrap_or_else(|| self.fail(OTHER, MALFORMED));
@@ -113,33 +162,31 @@ impl<'a> Asked<'a> {
         self.fail(OTHER, MALFORMED)
     }
 
-    async fn ask(&self, outbound: &Outbound<'_>, upstreams: &Arc<[Upstream]>) -> Result<Vec<u8>, ForwardError> {
-        self.responder.forwarder.exchange(outbound, upstreams).await
-    }
-
     /// The reply to the client out of a message and the records in front of it; `None` if that is malformed.
-    fn finish(&self, before: &[Prefix], reason: Reason<'_>, message: &[u8]) -> Option<Vec<u8>> {
+    fn finish(&self, before: &[Prefix], reason: Reason<'_>, message: &[u8], found: &Found) -> Option<Vec<u8>> {
         let before: Vec<&Prefix> = before.iter().filter(|prefix| prefix.count > 0).collect();
         let composed = match before[..] {
             [] => message.to_vec(),
             _ => compose(self.query.question_octets, &before, message)?,
         };
         let negative = Message::parse(&composed).ok()?.records().next().is_none_or(|r| r.section as usize != 0);
-        // a public "no" for a name that could be private is explained
-        let why = negative.then_some(reason).filter(|reason| !matches!(reason, Reason::Upstream | Reason::Rule(_)));
-        let why = why.map(|reason| reason.to_string());
-        let ede = why.as_deref().map(|text| Ede { code: OTHER, text });
+        let why = negative.then(|| why_not_private(reason)).flatten();
+        let ede = extended_error(found, why.as_deref());
         relay(&composed, &relay_client(self.query, self.responder, self.incoming, ede)).ok()
+    }
+
+    /// Whether addresses that belong to no public name are taken out of a reply to this question.
+    fn is_guarded(&self, forward: &Forward<'_>, reason: Reason<'_>) -> bool {
+        // an alias of a hosted zone, or a rule of the operator's, leads there: the name is none of the public ones
+        forward.name.is_none()
+            && !matches!(reason, Reason::Rule(_))
+            && is_guarded(&self.snapshot.policy, &self.query.question.name)
     }
 
     /// The reply without records where an upstream's would be one of rebinding.
     fn rebinds(&self, forward: &Forward<'_>, reason: Reason<'_>, message: &Message<'_>) -> Option<Vec<u8>> {
-        // an alias of a hosted zone, or a rule of the operator's, leads there: the name is none of the public ones
-        if forward.name.is_some() || matches!(reason, Reason::Rule(_)) {
-            return None;
-        }
+        let address = self.is_guarded(forward, reason).then(|| private_address(message)).flatten()?;
         let name = self.query.question.name;
-        let address = is_guarded(&self.snapshot.policy, &name).then(|| private_address(message)).flatten()?;
         tracing::debug!("possible DNS rebinding: an upstream gives {name} the address {address}");
         let why = format!("rebind_protection: an upstream gives this public name the address {address}");
         // no SERVFAIL: the client would ask its next resolver for it
@@ -147,13 +194,28 @@ impl<'a> Asked<'a> {
         Some(without_records(self.query, self.responder, self.incoming, Rcode::NoError, ede))
     }
 
+    /// Whether aliases are followed: who asks for an alias wants the alias, not where it leads (RFC 1034 3.6.2).
+    fn follows(&self) -> bool {
+        self.query.question.rtype != rtype::CNAME
+    }
+
+    /// Whether a lower-case name that an alias of `upstreams` leads to is not theirs, as this client sees it.
+    fn turns(&self, name: &[u8], upstreams: &Arc<[Upstream]>) -> bool {
+        let mut buf = NameBuf::default();
+        // what cannot be read is left to `put_together`
+        buf.read(name).is_none() || !matches!(self.turn(&self.ask_for(&buf), upstreams), Turn::None)
+    }
+
+    /// The client's question, for another name.
+    fn ask_for<'n>(&self, name: &'n NameBuf) -> Question<'n> {
+        Question { name: name.name(), rtype: self.query.question.rtype, recursion_desired: true }
+    }
+
     /// Where the aliases in the reply of `upstreams` lead to a name that is not theirs, as this client sees it.
     ///
     /// Without this, an alias would show the client the public address of a name that is private to it.
     fn tail(&self, message: &Message<'_>, upstreams: &Arc<[Upstream]>) -> Option<Tail<'a>> {
-        // who asks for an alias wants the alias, not where it leads (RFC 1034 3.6.2)
-        let targets = if self.query.question.rtype == rtype::CNAME { Vec::new() } else { cname_targets(message) };
-        for target in targets {
+        for target in if self.follows() { cname_targets(message) } else { Vec::new() } {
             let mut buf = NameBuf::default();
             buf.read(target.wire())?;
             let question = Question { name: buf.name(), recursion_desired: true, ..self.query.question };
@@ -172,7 +234,7 @@ impl<'a> Asked<'a> {
                         first.owner = Some(&owner);
                     }
                     let way = [cut_after(message, &target)?, encode_chain(&chain)];
-                    let next = to.name.unwrap_or(&owner).wire().to_vec();
+                    let next = to.name.unwrap_or(&owner).clone();
                     return Some(Tail::Onward(way, next, to));
                 }
             }
@@ -245,9 +307,23 @@ enum Tail<'a> {
     /// A name that is answered here: the records up to it, and the answer as a message.
     Private(Prefix, Vec<u8>),
     /// A name that others have to be asked for: the records up to it and aliases of ours, the name, and whom to ask.
-    Onward([Prefix; 2], Vec<u8>, Forward<'a>),
+    Onward([Prefix; 2], DnsName, Forward<'a>),
     /// A name that would have to be private, and is not; why.
     Blocked(String),
+}
+
+/// A public "no" for a name that could be private is explained.
+fn why_not_private(reason: Reason<'_>) -> Option<String> {
+    (!matches!(reason, Reason::Upstream | Reason::Rule(_))).then(|| reason.to_string())
+}
+
+/// That an answer is stale, or else why it is none.
+fn extended_error<'a>(found: &Found, why: Option<&'a str>) -> Option<Ede<'a>> {
+    match found.age {
+        Age::Stale(_) if found.entry.kind() == Kind::NoName => Some(Ede { code: STALE_NO_NAME, text: "" }),
+        Age::Stale(_) => Some(Ede { code: STALE, text: "" }),
+        Age::Fresh(_) => why.map(|text| Ede { code: OTHER, text }),
+    }
 }
 
 /// Our own aliases as records; the first belongs to the question, to which it points.

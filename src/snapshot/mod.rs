@@ -2,9 +2,11 @@
 //!
 //! Endpoint hostnames need no table: `answer` takes them apart and looks the endpoint up in the model. What is
 //! laid out here is who is whose client (`clients.rs`) and, for each VPC, which names it sees differently from
-//! the rest of the world (`view.rs`). The next snapshot shares everything that a change did not touch.
+//! the rest of the world (`view.rs`). The next snapshot shares everything that a change did not touch, and says
+//! which names may have another owner now (`hands.rs`).
 
 mod clients;
+mod hands;
 mod view;
 
 use std::collections::HashSet;

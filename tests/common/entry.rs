@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwap;
 use hickory_proto::op::Message;
 use vpcedns::config::Limits;
+use vpcedns::forward::cache::{Age, Entry, Times};
 use vpcedns::forward::message;
 use vpcedns::forward::relay::{Client, Ede, relay as relay_reply};
 use vpcedns::model::{Broken, Model};
@@ -93,6 +94,21 @@ fn serve(loaded: Loaded) {
     }
 }
 
+/// What the cache makes of the same octets is a whole message too, whatever its age, or nothing.
+fn cached(reply: &[u8], client: &Client<'_>) {
+    let Ok(entry) = Entry::new(reply, client.question, &Times::new(&Limits::default()), 0) else { return };
+    for age in [Age::Fresh(7), Age::Stale(30)] {
+        let mut out = vec![0; client.limit];
+        if let Some(len) = entry.write(client, age, &mut out) {
+            let message = message::Message::parse(&out[..len]).expect("a cached reply is a message");
+            assert_eq!((message.id(), message.question()), (client.id, client.question));
+            assert_eq!(message.opt().is_some(), client.edns.is_some());
+        }
+        let whole = relay_reply(&entry.message(age), client).expect("an entry can be relayed");
+        assert!(whole.len() <= client.limit, "{} octets of {}", whole.len(), client.limit);
+    }
+}
+
 /// Any octets in the place of an upstream's reply become a whole message that is not too long, or an error.
 pub fn relay(reply: &[u8]) {
     // the question that a relay goes with is the reply's own, where there is one to be read
@@ -117,6 +133,7 @@ pub fn relay(reply: &[u8]) {
             limit,
             ede,
         };
+        cached(reply, &client);
         let Ok(out) = relay_reply(reply, &client) else { continue };
         assert!(out.len() <= limit, "{} octets of {limit}", out.len());
         let message = message::Message::parse(&out).expect("a relayed reply is a message");

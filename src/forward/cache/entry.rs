@@ -1,0 +1,237 @@
+//! One stored reply, and how it becomes the reply to a client: octets are copied, and a few of them replaced.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use super::Times;
+use super::admit::{Admitted, Kind, admit};
+use crate::answer::rtype;
+use crate::forward::message::{HEADER, Malformed, Message, flag, same_question, u16_at};
+use crate::forward::query::rcode;
+use crate::forward::rebinding::private_address;
+use crate::forward::relay::{
+    Client, EDE, EDNS_PAYLOAD, OPT_LEN, SMALLEST_LIMIT, cut_text, opt_header, own_opt, reply_flags,
+};
+
+/// A reply as it is kept: what the upstream said, less what is between us and it.
+#[derive(Debug)]
+pub struct Entry {
+    octets: Box<[u8]>,
+    ttls: Box<[u16]>,
+    targets: Box<[u8]>,
+    opt: usize,
+    rcode: u16,
+    kind: Kind,
+    no_answer: bool,
+    /// It has an address that no public name should have.
+    private_address: bool,
+    /// Nobody said this: no upstream gave a reply.
+    unanswered: bool,
+    /// Milliseconds on the cache's clock.
+    pub(super) stored: u64,
+    /// Milliseconds; 0: not stored.
+    pub(super) lifetime: u64,
+    /// Failures one after the other, of which this is the last.
+    pub(super) failures: u32,
+    /// The change after which the question was asked.
+    pub(super) seen: AtomicU64,
+    /// Somebody is asking again.
+    pub(super) refreshing: AtomicBool,
+    /// Not to be asked again before this time, as the last try failed.
+    pub(super) retry_at: AtomicU64,
+    /// How many outages were over at the time of the failure.
+    pub(super) recoveries: AtomicU32,
+}
+
+/// How old an entry is, as far as a reply shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Age {
+    /// Seconds since it was stored; no TTL in it has run out.
+    Fresh(u32),
+    /// Its time is over, and each record gets this TTL in seconds (RFC 8767 4).
+    Stale(u32),
+}
+
+impl Age {
+    fn apply(self, ttl: u32) -> u32 {
+        match self {
+            Self::Fresh(seconds) => ttl.saturating_sub(seconds),
+            Self::Stale(stale_ttl) => stale_ttl,
+        }
+    }
+}
+
+impl Entry {
+    /// Out of an upstream's reply to `question`: its name as it was asked, its type and its class. `now` in
+    /// milliseconds.
+    ///
+    /// Refused is what [`relay`](crate::forward::relay::relay) refuses: another question, or records without one.
+    pub fn new(reply: &[u8], question: &[u8], times: &Times, now: u64) -> Result<Self, Malformed> {
+        let message = Message::parse(reply)?;
+        let has_question = !message.question().is_empty();
+        if has_question && !same_question(message.question(), question) {
+            return Err(Malformed);
+        }
+        if !has_question && message.records().any(|record| record.rtype != rtype::OPT) {
+            return Err(Malformed);
+        }
+        let admitted = admit(&message, question, times).ok_or(Malformed)?;
+        Ok(Self { private_address: private_address(&message).is_some(), ..Self::from_admitted(admitted, now) })
+    }
+
+    /// SERVFAIL for want of a reply, with an extended error that says why (RFC 8914).
+    pub fn unanswered(question: &[u8], code: u16, text: &str, now: u64) -> Self {
+        let text = cut_text(text).as_bytes();
+        let len = text.len() as u16;
+        let mut octets = Vec::with_capacity(HEADER + question.len() + OPT_LEN + 6 + text.len());
+        for word in [0, flag::QR | flag::RA | rcode::SERVFAIL, 1, 0, 0, 1] {
+            octets.extend_from_slice(&word.to_be_bytes());
+        }
+        octets.extend_from_slice(question);
+        let opt = octets.len();
+        octets.extend_from_slice(&opt_header(EDNS_PAYLOAD, 0, false, len + 6));
+        for word in [EDE, len + 2, code] {
+            octets.extend_from_slice(&word.to_be_bytes());
+        }
+        octets.extend_from_slice(text);
+        let admitted = Admitted {
+            octets,
+            ttls: Vec::new(),
+            opt,
+            rcode: rcode::SERVFAIL,
+            kind: Kind::Failure,
+            lifetime: 0,
+            targets: Vec::new(),
+            no_answer: true,
+        };
+        Self { unanswered: true, ..Self::from_admitted(admitted, now) }
+    }
+
+    fn from_admitted(admitted: Admitted, now: u64) -> Self {
+        let Admitted { octets, ttls, opt, rcode, kind, lifetime, targets, no_answer } = admitted;
+        Self {
+            octets: octets.into(),
+            ttls: ttls.into(),
+            targets: targets.into(),
+            opt,
+            rcode,
+            kind,
+            no_answer,
+            private_address: false,
+            unanswered: false,
+            stored: now,
+            lifetime: u64::from(lifetime) * 1000,
+            failures: 0,
+            seen: AtomicU64::new(0),
+            refreshing: AtomicBool::new(false),
+            retry_at: AtomicU64::new(0),
+            recoveries: AtomicU32::new(0),
+        }
+    }
+
+    /// What it is good for.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether no upstream gave a reply.
+    pub fn is_unanswered(&self) -> bool {
+        self.unanswered
+    }
+
+    /// Whether its answer section is empty.
+    pub fn has_no_answer(&self) -> bool {
+        self.no_answer
+    }
+
+    /// Whether it may have an address that no public name should have ([`private_address`]).
+    pub fn has_private_address(&self) -> bool {
+        self.private_address
+    }
+
+    /// Where the CNAMEs of the answer lead: lower-case names, uncompressed.
+    pub fn targets(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &*self.targets;
+        std::iter::from_fn(move || {
+            let mut end = 0;
+            loop {
+                match rest.get(end)? {
+                    0 => break,
+                    len => end += 1 + usize::from(*len),
+                }
+            }
+            let (name, behind) = rest.split_at_checked(end + 1)?;
+            rest = behind;
+            Some(name)
+        })
+    }
+
+    /// Octets that a reply out of it can have.
+    pub fn most_octets(&self) -> usize {
+        self.octets.len() + SMALLEST_LIMIT
+    }
+
+    /// Octets that it takes in memory, without its name.
+    pub(super) fn size(&self) -> usize {
+        size_of::<Self>() + self.octets.len() + 2 * self.ttls.len() + self.targets.len()
+    }
+
+    /// Writes the reply to `client` into `out`; returns its length. `None` if it is longer than the client takes.
+    ///
+    /// The same octets as [`relay`](crate::forward::relay::relay) makes of what the upstream said.
+    pub fn write(&self, client: &Client<'_>, age: Age, out: &mut [u8]) -> Option<usize> {
+        let rcode = match self.rcode {
+            16.. if client.edns.is_none() => rcode::SERVFAIL,
+            code => code,
+        };
+        let mut buffer = [0; SMALLEST_LIMIT];
+        let options = self.octets.get(self.opt + OPT_LEN..)?;
+        let opt = own_opt(client, rcode, options, &mut buffer);
+        let len = self.opt + opt.len();
+        if len > client.limit {
+            return None;
+        }
+        let out = out.get_mut(..len)?;
+        let (body, end) = out.split_at_mut_checked(self.opt)?;
+        body.copy_from_slice(self.octets.get(..self.opt)?);
+        end.copy_from_slice(opt);
+        body.get_mut(HEADER..HEADER + client.question.len())?.copy_from_slice(client.question);
+        let flags = reply_flags(u16_at(&self.octets, 2)?, client, rcode, false);
+        // the stored OPT is counted; the client may have none
+        let additional = u16_at(&self.octets, 10)?.checked_sub(u16::from(opt.is_empty()))?;
+        for (at, word) in [(0, client.id), (2, flags), (10, additional)] {
+            body.get_mut(at..at + 2)?.copy_from_slice(&word.to_be_bytes());
+        }
+        self.set_ttls(age, body);
+        Some(len)
+    }
+
+    /// The whole message as it came, with an OPT for its extended errors, and with the TTLs of `age`.
+    pub fn message(&self, age: Age) -> Vec<u8> {
+        let mut message = self.octets.to_vec();
+        self.set_ttls(age, &mut message);
+        message
+    }
+
+    fn set_ttls(&self, age: Age, message: &mut [u8]) {
+        for &at in &*self.ttls {
+            if let Some(ttl) = message.get_mut(usize::from(at)..).and_then(<[u8]>::first_chunk_mut) {
+                *ttl = age.apply(u32::from_be_bytes(*ttl)).to_be_bytes();
+            }
+        }
+    }
+
+    /// Whether the last try to ask again failed a short while ago.
+    pub(super) fn is_put_off(&self, now: u64, recoveries: u32) -> bool {
+        now < self.retry_at.load(Ordering::Relaxed) && self.recoveries.load(Ordering::Relaxed) == recoveries
+    }
+
+    /// Asking again is not worth it before `retry_at`, or before an outage is over.
+    pub(super) fn put_off(&self, retry_at: u64, recoveries: u32) {
+        self.recoveries.store(recoveries, Ordering::Relaxed);
+        self.retry_at.store(retry_at, Ordering::Relaxed);
+        self.refreshing.store(false, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests;

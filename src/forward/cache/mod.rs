@@ -1,0 +1,310 @@
+//! Replies of upstreams, kept for as long as they say, or a little longer where nobody can say anything newer.
+//!
+//! ```text
+//! find       a question to the entry that answers it, fresh or stale
+//!   key        what shapes an answer: name, type, DO, CD and the set of upstreams
+//!   upstreams  sets of upstreams as numbers, and when an outage is over
+//!   changes    which names changed hands since an entry's question was asked
+//! store      a reply to an entry
+//!   admit      what of it is taken in, and for how long
+//! entry      the stored octets, and a client's reply out of them
+//! flush      what an operator wants to be asked again
+//! ```
+//!
+//! Knows neither sockets nor a clock: the time, in milliseconds since some beginning, is an argument.
+//!
+//! What no client may ever see, and why it does not:
+//!
+//! - *Another view's answer*: the set of upstreams is part of the key, so views share what they would get from the
+//!   same upstreams and nothing else.
+//! - *An upstream's answer for a name that is ours*: `answer` decides about every question before the cache is asked,
+//!   and about each alias of an entry on every hit.
+//! - *What was said before the name was ours*: a change of zones, rules, VPCs or endpoints notes the names that it
+//!   takes or gives back; entries of questions that were asked before, at or below one of them, are dropped when they
+//!   are next looked at. All others stay.
+
+mod admit;
+mod changes;
+mod entry;
+mod flush;
+mod key;
+mod upstreams;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use foldhash::quality::RandomState;
+use quick_cache::sync;
+use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
+
+use crate::config::Limits;
+use crate::model::Upstream;
+use crate::naming::DnsName;
+use changes::{Changes, Extent};
+use upstreams::Sets;
+
+pub use admit::Kind;
+pub use entry::{Age, Entry};
+pub use flush::Flush;
+pub use key::Key;
+pub(in crate::forward) use key::OwnedKey;
+pub use upstreams::UpstreamSet;
+
+/// Octets that an entry takes beside its own: the key, the slot of the table, the allocator's heads.
+const OVERHEAD: usize = 120;
+/// Octets of a usual entry, from which the size of the table is guessed.
+const USUAL: u64 = 640;
+
+/// How long things are good for.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// Seconds: what a shorter TTL is raised to.
+    pub min_ttl: u32,
+    /// Seconds: what a longer TTL is cut down to.
+    pub max_ttl: u32,
+    /// Seconds: the same for what does not exist (RFC 2308 5).
+    pub negative_ttl: u32,
+    /// Milliseconds: a first failure, which doubles with each one that follows (RFC 9520 3.2).
+    failure: u64,
+    /// Milliseconds: the longest that a failure is kept.
+    failure_most: u64,
+    /// Milliseconds after its time for which an entry may yet answer (RFC 8767 5, the maximum stale timer).
+    stale: u64,
+    /// Seconds: the TTL in such an answer.
+    stale_ttl: u32,
+    /// Milliseconds after a failed refresh before the next (RFC 8767 5, the failure recheck timer).
+    stale_retry: u64,
+    /// The last so many hundredths of an entry's time are those in which a hit asks again.
+    prefetch_percent: u64,
+}
+
+impl Times {
+    /// Those of `limits`.
+    pub fn new(limits: &Limits) -> Self {
+        let ms = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let seconds = |time: std::time::Duration| u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
+        let min_ttl = seconds(limits.cache_min_ttl);
+        Self {
+            min_ttl,
+            max_ttl: seconds(limits.cache_max_ttl).max(min_ttl),
+            negative_ttl: seconds(limits.cache_negative_ttl),
+            failure: ms(limits.cache_failure),
+            failure_most: ms(limits.cache_failure_most),
+            stale: ms(limits.stale),
+            stale_ttl: seconds(limits.stale_ttl),
+            stale_retry: ms(limits.stale_retry),
+            prefetch_percent: limits.prefetch_percent,
+        }
+    }
+}
+
+/// An entry that answers a question.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The entry.
+    pub entry: Arc<Entry>,
+    /// How old it is.
+    pub age: Age,
+    /// Whether the upstreams should be asked again: before it runs out, or as it has run out.
+    pub refresh: bool,
+}
+
+/// What was known when a question was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Known {
+    /// The last change of who owns a name.
+    pub(in crate::forward) change: u64,
+    /// The outages of its upstreams that were over.
+    recoveries: u32,
+}
+
+/// See the module.
+pub struct Cache {
+    /// `None`: nothing is kept.
+    entries: Option<Entries>,
+    times: Times,
+    sets: Sets,
+    changes: Changes,
+    evictions: Arc<AtomicU64>,
+}
+
+type Entries = sync::Cache<OwnedKey, Arc<Entry>, Octets, RandomState, Evictions>;
+
+/// What the cache holds at the moment, and what it had to give up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Entries.
+    pub entries: u64,
+    /// Octets that they take.
+    pub octets: u64,
+    /// Entries that went as there was no room, since the start.
+    pub evictions: u64,
+}
+
+impl Cache {
+    /// An empty cache within `limits`.
+    pub fn new(limits: &Limits) -> Self {
+        let evictions = Arc::<AtomicU64>::default();
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(usize::try_from(limits.cache_size / USUAL).unwrap_or(usize::MAX))
+            .weight_capacity(limits.cache_size)
+            .build()
+            .ok()
+            .filter(|_| limits.cache_size > 0);
+        let entries = options.map(|options| {
+            sync::Cache::with_options(options, Octets, RandomState::default(), Evictions(Arc::clone(&evictions)))
+        });
+        Self { entries, times: Times::new(limits), sets: Sets::default(), changes: Changes::default(), evictions }
+    }
+
+    /// How long things are good for.
+    pub fn times(&self) -> &Times {
+        &self.times
+    }
+
+    /// The set of these upstreams, for a [`Key`].
+    pub fn upstreams(&self, upstreams: &Arc<[Upstream]>) -> Arc<UpstreamSet> {
+        self.sets.of(upstreams)
+    }
+
+    /// What is known now: to be taken before the upstreams are asked, and given to [`store`](Self::store).
+    pub fn known(&self, upstreams: &UpstreamSet) -> Known {
+        Known { change: self.changes.now(), recoveries: upstreams.recoveries() }
+    }
+
+    /// The entry that answers the question at this time.
+    ///
+    /// Where it says that the upstreams should be asked again before it runs out, it says so once.
+    pub fn find(&self, key: &Key<'_>, now: u64) -> Option<Found> {
+        let entry = self.entries.as_ref()?.get(key)?;
+        if !self.changes.holds(key.name, &entry.seen) {
+            self.remove(key, &entry);
+            return None;
+        }
+        let age = now.saturating_sub(entry.stored);
+        let fresh = Age::Fresh(u32::try_from(age / 1000).unwrap_or(u32::MAX));
+        if entry.kind() == Kind::Failure {
+            let holds = age < entry.lifetime && !is_over(key, &entry);
+            return holds.then_some(Found { entry, age: fresh, refresh: false });
+        }
+        if age < entry.lifetime {
+            let refresh = self.is_due(key, &entry, age, now);
+            return Some(Found { entry, age: fresh, refresh });
+        }
+        if age - entry.lifetime < self.times.stale {
+            let refresh = !entry.is_put_off(now, key.upstreams.recoveries());
+            return Some(Found { entry, age: Age::Stale(self.times.stale_ttl), refresh });
+        }
+        self.remove(key, &entry);
+        None
+    }
+
+    /// Keeps what came of the question, which was asked when so much was known; returns what those get that wait.
+    ///
+    /// A failure does not take the place of an answer that can still be given; it keeps others from asking for a
+    /// while.
+    pub fn store(&self, key: &Key<'_>, mut entry: Entry, asked: Known, now: u64) -> Arc<Entry> {
+        let failed = entry.kind() == Kind::Failure;
+        key.upstreams.heard(!failed);
+        entry.seen = asked.change.into();
+        let Some(entries) = &self.entries else { return Arc::new(entry) };
+        let old = entries.peek(key).filter(|old| self.changes.holds(key.name, &old.seen));
+        if failed {
+            if let Some(old) = old.as_ref().filter(|old| self.can_answer(old, now)) {
+                old.put_off(now.saturating_add(self.times.stale_retry), asked.recoveries);
+                return Arc::new(entry);
+            }
+            // in a row are those that follow one another before the longest time for a failure is over
+            let last = old.filter(|old| now.saturating_sub(old.stored) < old.lifetime + self.times.failure_most);
+            entry.failures = last.filter(|old| !is_over(key, old)).map_or(0, |old| old.failures) + 1;
+            let doubled = self.times.failure.saturating_mul(1 << (entry.failures - 1).min(20));
+            entry.lifetime = doubled.min(self.times.failure_most);
+            entry.recoveries = asked.recoveries.into();
+        }
+        let entry = Arc::new(entry);
+        if entry.lifetime == 0 {
+            // what is newer and not to be kept leaves nothing older behind
+            entries.remove(key);
+        } else {
+            entries.insert(key.keep(), Arc::clone(&entry));
+        }
+        entry
+    }
+
+    /// Takes note that nobody answered in time for a client that got this stale entry: others need not wait as well.
+    pub fn put_off(&self, key: &Key<'_>, entry: &Entry, now: u64) {
+        entry.put_off(now.saturating_add(self.times.stale_retry), key.upstreams.recoveries());
+    }
+
+    /// Takes note that another may take, or has given back, these names and all below them.
+    pub fn forget_below<'n>(&self, names: impl IntoIterator<Item = &'n DnsName>) {
+        let mut names = names.into_iter().peekable();
+        if names.peek().is_some() {
+            self.changes.note(Extent::Below, names.map(DnsName::wire));
+        }
+    }
+
+    /// What it holds.
+    pub fn held(&self) -> Held {
+        let evictions = self.evictions.load(Ordering::Relaxed);
+        let entries = self.entries.as_ref();
+        Held {
+            entries: entries.map_or(0, |entries| entries.len() as u64),
+            octets: entries.map_or(0, sync::Cache::weight),
+            evictions,
+        }
+    }
+
+    /// Whether a hit should ask again although the entry is fresh; true once, and again after a failure.
+    fn is_due(&self, key: &Key<'_>, entry: &Entry, age: u64, now: u64) -> bool {
+        let Times { prefetch_percent, .. } = self.times;
+        // widened, as a lifetime of 68 years in milliseconds has 41 bits
+        let left = (entry.lifetime - age) * 100;
+        prefetch_percent > 0
+            && left <= entry.lifetime * prefetch_percent
+            && !entry.is_put_off(now, key.upstreams.recoveries())
+            && !entry.refreshing.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether the entry is an answer, fresh or stale.
+    fn can_answer(&self, entry: &Entry, now: u64) -> bool {
+        entry.kind() != Kind::Failure && now.saturating_sub(entry.stored) < entry.lifetime + self.times.stale
+    }
+
+    /// Removes the entry, if no other has taken its place.
+    fn remove(&self, key: &Key<'_>, entry: &Arc<Entry>) {
+        if let Some(entries) = &self.entries {
+            entries.remove_if(key, |held| Arc::ptr_eq(held, entry));
+        }
+    }
+}
+
+/// Whether the outage in which this failed is over.
+fn is_over(key: &Key<'_>, entry: &Entry) -> bool {
+    entry.recoveries.load(Ordering::Relaxed) != key.upstreams.recoveries()
+}
+
+/// Weighs entries by the memory they take.
+#[derive(Clone)]
+struct Octets;
+
+impl Weighter<OwnedKey, Arc<Entry>> for Octets {
+    fn weight(&self, key: &OwnedKey, entry: &Arc<Entry>) -> u64 {
+        (OVERHEAD + key.name.len() + entry.size()) as u64
+    }
+}
+
+/// Counts what goes for want of room.
+#[derive(Clone)]
+struct Evictions(Arc<AtomicU64>);
+
+impl Lifecycle<OwnedKey, Arc<Entry>> for Evictions {
+    type RequestState = ();
+
+    fn on_evict(&self, (): &mut (), _: OwnedKey, _: Arc<Entry>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests;

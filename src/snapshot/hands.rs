@@ -1,0 +1,69 @@
+//! Names that change hands from one snapshot to the next: from others to us, from us to others, or among others.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::Snapshot;
+use super::view::{Authority, View};
+use crate::model::Changes;
+use crate::naming::{DnsName, VpcId};
+
+/// Where the reverse zones of a VPC's blocks are.
+const REVERSE: &str = "in-addr.arpa";
+
+impl Snapshot {
+    /// The names at and below which `next`, made of this one by `changes`, may decide otherwise for some client.
+    ///
+    /// What others said about any other name is as good as before.
+    pub fn changed_hands(&self, next: &Self, changes: &Changes) -> HashSet<DnsName> {
+        let mut names = changes.endpoint_names.clone();
+        let (old, new) = (self.views_by_vpc(), next.views_by_vpc());
+        for (vpc, view) in &old {
+            match new.get(vpc) {
+                Some(other) => compare(view, other, &mut names),
+                None => add_all(view, &mut names),
+            }
+        }
+        new.iter().filter(|(vpc, _)| !old.contains_key(*vpc)).for_each(|(_, view)| add_all(view, &mut names));
+        names
+    }
+
+    fn views_by_vpc(&self) -> HashMap<Option<VpcId>, &Arc<View>> {
+        self.views.iter().map(|view| (view.vpc.as_ref().map(|vpc| vpc.vpc_id), view)).collect()
+    }
+}
+
+fn compare(old: &Arc<View>, new: &Arc<View>, names: &mut HashSet<DnsName>) {
+    if Arc::ptr_eq(old, new) {
+        return;
+    }
+    if old.vpc != new.vpc {
+        // its attributes switch everything on and off
+        add_all(old, names);
+        add_all(new, names);
+        return;
+    }
+    for (one, other) in [(old, new), (new, old)] {
+        let differs = |entry: &&super::Entry| {
+            other.entry(entry.name.wire()).is_none_or(|twin| !same(&entry.authority, &twin.authority))
+        };
+        names.extend(one.entries().into_iter().filter(differs).map(|entry| entry.name.clone()));
+    }
+}
+
+fn add_all(view: &View, names: &mut HashSet<DnsName>) {
+    names.extend(view.entries().into_iter().map(|entry| entry.name.clone()));
+    names.extend(view.vpc.as_ref().and_then(|_| REVERSE.parse().ok()));
+}
+
+/// Whether both decide the same.
+fn same(a: &Authority, b: &Authority) -> bool {
+    match (a, b) {
+        (Authority::Forward(a), Authority::Forward(b)) => Arc::ptr_eq(a, b) || a == b,
+        (Authority::HostedZone(a), Authority::HostedZone(b)) => Arc::ptr_eq(a, b) || a == b,
+        (Authority::Private(a), Authority::Private(b)) => a == b,
+        (Authority::System(Some(a)), Authority::System(Some(b))) => same(a, b),
+        (Authority::System(None), Authority::System(None)) | (Authority::Instances, Authority::Instances) => true,
+        _ => false,
+    }
+}
