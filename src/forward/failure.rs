@@ -87,6 +87,14 @@ impl From<io::Error> for Failure {
     }
 }
 
+impl ForwardError {
+    /// Whether nobody was asked at all: that says nothing about the question, and is not to be remembered for it.
+    pub fn nobody_was_asked(&self) -> bool {
+        use Failure::{Busy, Down, Local, Loops};
+        self.tried.iter().all(|tried| matches!(tried.failure, Busy | Down | Local(_) | Loops))
+    }
+}
+
 /// `10.9.9.9:53 timed out, 10.9.9.10:53 refused the connection`.
 impl fmt::Display for ForwardError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

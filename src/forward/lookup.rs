@@ -309,11 +309,14 @@ impl<E: Exchange> Takeoff<E> {
         let [high, low] = wanted.rtype.to_be_bytes();
         let question = [wanted.spelled, &[high, low, 0, 1]].concat();
         let entry = match said {
-            Ok(reply) => Entry::new(&reply, &question, cache.times(), now)
+            Ok(ref reply) => Entry::new(reply, &question, cache.times(), now)
                 .unwrap_or_else(|_| Entry::unanswered(&question, OTHER, "the upstream's reply is malformed", now)),
-            Err(error) => Entry::unanswered(&question, NETWORK_ERROR, &error.to_string(), now),
+            Err(ref error) => Entry::unanswered(&question, NETWORK_ERROR, &error.to_string(), now),
         };
-        let entry = cache.store(&wanted.key(), entry, self.known, now);
+        let entry = match said {
+            Err(error) if error.nobody_was_asked() => cache.pass(&wanted.key(), entry, now),
+            _ => cache.store(&wanted.key(), entry, self.known, now),
+        };
         self.landing.send_replace(Some(Arc::clone(&entry)));
         entry
     }

@@ -231,6 +231,14 @@ impl Cache {
         entry
     }
 
+    /// Passes on a failure that says nothing about the question or its upstreams, and keeps nothing of it.
+    pub fn pass(&self, key: &Key<'_>, failure: Entry, now: u64) -> Arc<Entry> {
+        if let Some(old) = self.entries.as_ref().and_then(|entries| entries.peek(key)) {
+            old.put_off(now, key.upstreams.recoveries());
+        }
+        Arc::new(failure)
+    }
+
     /// Takes note that nobody answered in time for a client that got this stale entry: others need not wait as well.
     pub fn put_off(&self, key: &Key<'_>, entry: &Entry, now: u64) {
         entry.put_off(now.saturating_add(self.times.stale_retry), key.upstreams.recoveries());

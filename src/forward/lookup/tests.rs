@@ -15,7 +15,7 @@ const UPSTREAM: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4
 type Script = dyn Fn(usize) -> (Duration, Result<u32, u8>) + Send + Sync;
 
 /// Answers with one address, which is the number of the question, and the TTL or the error of the script; code 255:
-/// not at all.
+/// not at all, 254: it could not be asked.
 struct Scripted {
     script: Mutex<Box<Script>>,
     asked: Mutex<Vec<(String, bool)>>,
@@ -41,9 +41,9 @@ impl Exchange for Scripted {
                     [&[0xc0, 12, 0, 1, 0, 1], &ttl.to_be_bytes()[..], &[0, 4, 192, 0, 2, number as u8]].concat();
                 Ok([&head(0x80, 1)[..], &question, &record].concat())
             }
-            Err(255) => {
-                let tried = vec![Tried { upstream: UPSTREAM.into(), failure: Failure::TimedOut, over_tcp: false }];
-                Err(ForwardError { tried })
+            Err(code @ 254..) => {
+                let failure = if code == 255 { Failure::TimedOut } else { Failure::Local("no port".to_owned()) };
+                Err(ForwardError { tried: vec![Tried { upstream: UPSTREAM.into(), failure, over_tcp: false }] })
             }
             Err(code) => Ok([&head(0x80 | code, 0)[..], &question].concat()),
         }
@@ -201,6 +201,24 @@ async fn who_asks_after_a_change_does_not_join_who_asked_before() {
     assert_eq!(before.await.unwrap().what(), (Some(1), false, 1000));
     // what the first was told was asked before the change, and is not kept
     assert_ne!(bench.ask("www.example").await.unwrap().number, Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_our_own_fault_is_not_remembered() {
+    let bench = Bench::new(|_| (ms(10), Err(254)));
+    let failed = bench.ask("www.example").await.unwrap();
+    assert!(failed.number.is_none() && failed.text.contains("could not be asked: no port"), "{failed:?}");
+    bench.says(|_| (ms(10), Ok(100)));
+    assert_eq!(bench.ask("www.example").await.unwrap().what(), (Some(2), false, 10));
+    bench.says(|_| (ms(10), Err(254)));
+    for (seconds, stale) in [(95, false), (10, true)] {
+        advance(Duration::from_secs(seconds)).await;
+        for _ in 0..2 {
+            assert_eq!(bench.ask("www.example").await.unwrap().what(), (Some(2), stale, if stale { 10 } else { 0 }));
+            sleep(ms(20)).await;
+        }
+    }
+    assert_eq!(bench.asked(), 6, "each time anew, in the last tenth and after it");
 }
 
 /// Five minutes without an upstream: what is cached goes on, what is not fails at once and says why, and after its
