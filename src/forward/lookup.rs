@@ -7,8 +7,8 @@
 //! | a reply whose time is over: ask, and give it out if nobody answers in time (RFC 8767 5) | [`Lookup::resolve`] |
 //! | a reply whose time is nearly over: give it out, and ask | [`Lookup::find`] |
 //!
-//! Whoever asks first asks for itself; if its client goes away, one of the others asks again. Refreshes are tasks of
-//! their own, as their clients do not wait for them.
+//! Whoever asks first asks for itself; if its client goes away, one of the others asks again. What no client waits for
+//! any longer, or never did, is a task of its own.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -26,7 +26,7 @@ use crate::forward::query::Outbound;
 use crate::forward::{ForwardError, Forwarder};
 use crate::model::Upstream;
 
-/// Refreshes under way at one time. A refresh that has to be left out costs nobody an answer.
+/// Refreshes under way at one time that no client waits for. One that has to be left out costs nobody an answer.
 const REFRESHES: usize = 256;
 /// INFO-CODE "Network Error" (RFC 8914 4.24).
 const NETWORK_ERROR: u16 = 23;
@@ -123,7 +123,7 @@ pub struct Lookup<E = Forwarder> {
     /// Questions that are being asked. A change of who owns a name begins a question anew.
     flights: Mutex<HashMap<FlightKey, Flight>>,
     refreshes: Arc<Semaphore>,
-    /// Where refreshes live; `None`: there are none.
+    /// Where prefetches live; `None`: there are none.
     runtime: Option<Handle>,
     stale_wait: Duration,
     started: Instant,
@@ -133,7 +133,7 @@ pub struct Lookup<E = Forwarder> {
 }
 
 impl<E: Exchange> Lookup<E> {
-    /// Asks by `upstream` what `cache` does not know. Refreshes live in the runtime in which this is called.
+    /// Asks by `upstream` what `cache` does not know. Prefetches live in the runtime in which this is called.
     pub fn new(upstream: E, cache: Arc<Cache>, limits: &Limits) -> Self {
         Self {
             upstream,
@@ -207,13 +207,7 @@ impl<E: Exchange> Lookup<E> {
         let Some(found) = self.cache.find(&wanted.key(), now) else { return Look::Nothing };
         match found.age {
             Age::Stale(_) if found.refresh => return Look::Stale(found),
-            Age::Fresh(_) if found.refresh => {
-                if self.refresh(wanted).is_some() {
-                    self.prefetches.fetch_add(1, Ordering::Relaxed);
-                } else {
-                    self.cache.put_off(&wanted.key(), &found.entry, now);
-                }
-            }
+            Age::Fresh(_) if found.refresh => self.prefetch(wanted, &found, now),
             _ => {}
         }
         Look::Now(found)
@@ -221,12 +215,23 @@ impl<E: Exchange> Lookup<E> {
 
     /// The reply to a question that is asked again, if it is an answer and there in time.
     async fn refreshed(self: &Arc<Self>, wanted: &Wanted<'_>, stale: &Found) -> Option<Arc<Entry>> {
-        let Some(mut flight) = self.refresh(wanted) else {
-            // too many are asked again: this one is not waited for
-            self.cache.put_off(&wanted.key(), &stale.entry, self.now());
-            return None;
+        let landed = match self.board(wanted) {
+            Boarding::Joined(mut flight) => timeout(self.stale_wait, landed(&mut flight)).await,
+            Boarding::First(takeoff) => {
+                let mut flying = Box::pin(takeoff.fly_alone(Alone::new(wanted)));
+                let landed = timeout(self.stale_wait, &mut flying).await;
+                if landed.is_err()
+                    && let Ok(permit) = Arc::clone(&self.refreshes).try_acquire_owned()
+                {
+                    tokio::spawn(async move {
+                        flying.await;
+                        drop(permit);
+                    });
+                }
+                landed.map(Some)
+            }
         };
-        if let Ok(entry) = timeout(self.stale_wait, landed(&mut flight)).await {
+        if let Ok(entry) = landed {
             return entry.filter(|entry| entry.kind() != Kind::Failure);
         }
         // one client has waited for all: the others get the stale answer at once, until this is over
@@ -234,23 +239,22 @@ impl<E: Exchange> Lookup<E> {
         None
     }
 
-    /// Asks in a task of its own, unless somebody is asking already; `None` where there are too many such tasks.
-    fn refresh(self: &Arc<Self>, wanted: &Wanted<'_>) -> Option<Flight> {
-        let runtime = self.runtime.as_ref()?;
-        let takeoff = match self.board(wanted) {
-            Boarding::Joined(flight) => return Some(flight),
-            Boarding::First(takeoff) => takeoff,
+    /// Asks in a task of its own, unless somebody is asking already, or there are too many such tasks.
+    fn prefetch(self: &Arc<Self>, wanted: &Wanted<'_>, found: &Found, now: u64) {
+        let permit = Arc::clone(&self.refreshes).try_acquire_owned();
+        let (Some(runtime), Ok(permit)) = (&self.runtime, permit) else {
+            // the next hit tries again
+            self.cache.release(&wanted.key(), &found.entry, now);
+            return;
         };
-        let permit = Arc::clone(&self.refreshes).try_acquire_owned().ok()?;
-        let flight = takeoff.landing.subscribe();
-        let (spelled, name, upstreams) = (wanted.spelled.to_vec(), wanted.name.to_vec(), Arc::clone(wanted.upstreams));
-        let Wanted { rtype, dnssec_ok, checking_disabled, .. } = *wanted;
-        runtime.spawn(async move {
-            let (spelled, name, upstreams) = (&*spelled, &*name, &upstreams);
-            takeoff.fly(&Wanted { spelled, name, rtype, dnssec_ok, checking_disabled, upstreams }).await;
-            drop(permit);
-        });
-        Some(flight)
+        if let Boarding::First(takeoff) = self.board(wanted) {
+            self.prefetches.fetch_add(1, Ordering::Relaxed);
+            let alone = Alone::new(wanted);
+            runtime.spawn(async move {
+                takeoff.fly_alone(alone).await;
+                drop(permit);
+            });
+        }
     }
 
     /// Joins those who have the same question, or becomes the first of them.
@@ -283,6 +287,30 @@ enum Look {
 
 /// The question and the change after which it is asked: who asks after a change does not join who asked before.
 type FlightKey = (OwnedKey, u64);
+
+/// A question that outlives its client.
+struct Alone {
+    spelled: Box<[u8]>,
+    name: Box<[u8]>,
+    rtype: u16,
+    dnssec_ok: bool,
+    checking_disabled: bool,
+    upstreams: Arc<UpstreamSet>,
+}
+
+impl Alone {
+    fn new(wanted: &Wanted<'_>) -> Self {
+        let Wanted { spelled, name, rtype, dnssec_ok, checking_disabled, upstreams } = *wanted;
+        let upstreams = Arc::clone(upstreams);
+        Self { spelled: spelled.into(), name: name.into(), rtype, dnssec_ok, checking_disabled, upstreams }
+    }
+
+    fn wanted(&self) -> Wanted<'_> {
+        let Self { spelled, name, rtype, dnssec_ok, checking_disabled, upstreams } = self;
+        let (rtype, dnssec_ok, checking_disabled) = (*rtype, *dnssec_ok, *checking_disabled);
+        Wanted { spelled, name, rtype, dnssec_ok, checking_disabled, upstreams }
+    }
+}
 
 /// Where the reply of a question that is being asked comes out.
 type Flight = watch::Receiver<Option<Arc<Entry>>>;
@@ -319,6 +347,11 @@ impl<E: Exchange> Takeoff<E> {
         };
         self.landing.send_replace(Some(Arc::clone(&entry)));
         entry
+    }
+
+    /// The same where nobody is there who asked.
+    async fn fly_alone(self, alone: Alone) -> Arc<Entry> {
+        self.fly(&alone.wanted()).await
     }
 }
 

@@ -190,9 +190,10 @@ impl Batch<'_> {
                     self.tally.forwarded();
                     return Outcome::Slow;
                 };
-                self.tally.cached(&found);
                 // what is put together out of several sources needs no upstream, but time and memory
-                asked.copy(&forward, &found, out).map_or(Outcome::Slow, Outcome::Reply)
+                let Some(len) = asked.copy(&forward, &found, out) else { return Outcome::Slow };
+                self.tally.cached(&found);
+                Outcome::Reply(len)
             }
         }
     }

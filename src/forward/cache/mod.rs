@@ -208,6 +208,10 @@ impl Cache {
         key.upstreams.heard(!failed);
         entry.seen = asked.change.into();
         let Some(entries) = &self.entries else { return Arc::new(entry) };
+        if !self.changes.holds(key.name, &entry.seen) {
+            // what was asked before a change does not take the place of what was asked after it
+            return Arc::new(entry);
+        }
         let old = entries.peek(key).filter(|old| self.changes.holds(key.name, &old.seen));
         if failed {
             if let Some(old) = old.as_ref().filter(|old| self.can_answer(old, now)) {
@@ -234,9 +238,14 @@ impl Cache {
     /// Passes on a failure that says nothing about the question or its upstreams, and keeps nothing of it.
     pub fn pass(&self, key: &Key<'_>, failure: Entry, now: u64) -> Arc<Entry> {
         if let Some(old) = self.entries.as_ref().and_then(|entries| entries.peek(key)) {
-            old.put_off(now, key.upstreams.recoveries());
+            self.release(key, &old, now);
         }
         Arc::new(failure)
+    }
+
+    /// Takes note that nobody asks again for this entry after all.
+    pub fn release(&self, key: &Key<'_>, entry: &Entry, now: u64) {
+        entry.put_off(now, key.upstreams.recoveries());
     }
 
     /// Takes note that nobody answered in time for a client that got this stale entry: others need not wait as well.

@@ -203,6 +203,22 @@ async fn who_asks_after_a_change_does_not_join_who_asked_before() {
     assert_ne!(bench.ask("www.example").await.unwrap().number, Some(1));
 }
 
+/// Refreshes that nobody waits for are few; names that have run out are many, and their clients wait.
+#[tokio::test(start_paused = true)]
+async fn however_many_have_run_out_none_is_stale_while_the_upstream_answers() {
+    let bench = Bench::new(|_| (ms(100), Ok(60)));
+    let names: Vec<String> = (0..3 * REFRESHES).map(|n| format!("n{n}.example")).collect();
+    for seconds in [0, 61, 61] {
+        advance(Duration::from_secs(seconds)).await;
+        let all: Vec<_> = names.iter().chain(&names).map(|name| bench.ask(name)).collect();
+        for one in all {
+            let answer = one.await.unwrap();
+            assert_eq!((answer.stale, answer.after), (false, ms(100)), "{answer:?}");
+        }
+    }
+    assert_eq!(bench.asked(), 3 * names.len(), "once for both who ask");
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_our_own_fault_is_not_remembered() {
     let bench = Bench::new(|_| (ms(10), Err(254)));
