@@ -13,6 +13,8 @@ use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::rdata::{A, CNAME, NULL};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use vpcedns::config::Limits;
+use vpcedns::forward::{Forwarder, Outbound, State};
+use vpcedns::model::Upstream;
 use vpcedns::observe::Counters;
 use vpcedns::serve::respond::{Incoming, Outcome, Responder, Transport};
 use vpcedns::snapshot::{Policy, Snapshot};
@@ -325,4 +327,40 @@ fn aliases_between_resolvers_end() {
     let reply = ask(&zones, other, "10.1.0.5", "a.onprem.example.");
     assert_eq!((reply.metadata.response_code, texts(&reply)), (ResponseCode::ServFail, Vec::new()));
     assert_eq!((asked_onprem.join().unwrap().len(), asked_other.join().unwrap().len()), (4, 4));
+}
+
+/// Our own question comes to us through an upstream: it goes no further, and the upstream is taken out.
+#[tokio::test]
+async fn a_question_that_comes_back_ends_here() {
+    let upstream = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = Upstream::plain(upstream.local_addr().unwrap());
+    let policy = Policy { upstreams: Arc::from([address.clone()]), ..Policy::default() };
+    let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model(""), policy, 1)));
+    let forwarder = Forwarder::new(&Limits::default());
+    let counters = Arc::new(Counters::default());
+    let responder = Responder::with_forwarder(snapshots, Limits::default(), secret(), counters, forwarder.clone());
+    forwarder.upstreams_are([address].iter());
+    let mut packet = [0; 1232];
+    let (len, _) = upstream.recv_from(&mut packet).await.unwrap();
+    let (peer, local) = ("127.0.0.1:5353".parse().unwrap(), "127.0.0.1:53".parse().unwrap());
+    let incoming = Incoming { packet: &packet[..len], peer, local, transport: Transport::Udp };
+    let reply = Message::from_vec(&responder.resolve(incoming).await.unwrap()).unwrap();
+    assert_eq!(reply.metadata.response_code, ResponseCode::ServFail);
+    assert_eq!(forwarder.report()[0].state, State::Loops);
+    // whatever else is asked is not sent into the loop
+    let reply = forwarder.exchange(&outbound(b"\x03www\x07example\0"), &[forwarder.report()[0].upstream.clone()]).await;
+    assert!(reply.unwrap_err().to_string().ends_with("leads back to this server"));
+}
+
+fn outbound(name: &[u8]) -> Outbound<'_> {
+    Outbound {
+        name,
+        rtype: 1,
+        class: 1,
+        recursion_desired: true,
+        checking_disabled: false,
+        authentic_data: false,
+        dnssec_ok: false,
+        edns: false,
+    }
 }

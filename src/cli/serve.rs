@@ -54,7 +54,7 @@ fn start(flags: Settings, file: Option<&Path>) -> Result<(), Vec<Problem>> {
         limits.set(key, *value).map_err(|what| vec![Problem::error(Place::whole("--limit"), what, "")])?;
     }
     start_log(settings.log.as_deref().unwrap_or(DEFAULT_LOG))?;
-    // each question that waits for an upstream holds a socket
+    // clients and upstreams have connections, and upstreams some sockets each
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         warn!("cannot raise the limit of open files: {error}");
     }
@@ -171,9 +171,9 @@ fn follow(
         let mut open = |model: &Model, changes: &Changes| {
             if changes.vpcs { listeners.apply(&wanted(listen, model)) } else { Vec::new() }
         };
-        let published = publisher.reload(&mut open);
-        log(&published, asked);
-        if published.changes.others > 0 {
+        let done = publisher.reload(&mut open);
+        log(&done, asked);
+        if done.changes.others > 0 {
             forwarder.upstreams_are(all_upstreams(&publisher.snapshots().load()));
         }
     }
@@ -315,7 +315,7 @@ fn signals(waker: &crate::reload::watch::Waker, status: &Arc<Status>) -> Result<
 /// One line when all is up: what is served, where, and whom others' names are asked of.
 fn print_ready(snapshot: &Snapshot, listeners: &Listeners<Responder>, http: Option<SocketAddr>, took: Duration) {
     let join = |addresses: &mut dyn Iterator<Item = &dyn Display>| {
-        addresses.map(|a| a.to_string()).collect::<Vec<_>>().join(", ")
+        addresses.map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
     let on = join(&mut listeners.addresses().iter().map(|open| &open.actual as &dyn Display));
     let upstreams = join(&mut snapshot.policy.upstreams.iter().map(|upstream| upstream as &dyn Display));

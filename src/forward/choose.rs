@@ -59,7 +59,7 @@ mod tests {
     fn down(now: Instant) -> Health {
         let mut health = Health::new(now);
         for _ in 0..4 {
-            health.failed(now - Duration::from_secs(2), now);
+            health.failed(now, now + Duration::from_secs(1));
         }
         assert_eq!(health.state(), State::Down);
         health
@@ -78,7 +78,7 @@ mod tests {
         let now = Instant::now();
         let mut all = [down(now), replied(now, 30)];
         assert_eq!(choose(all.iter_mut(), now), Choice { order: vec![1], probe: None });
-        let later = now + 100 * MS;
+        let later = now + 1100 * MS;
         assert_eq!(choose(all.iter_mut(), later), Choice { order: vec![1], probe: Some(0) });
         assert_eq!(choose(all.iter_mut(), later), Choice { order: vec![1], probe: None });
     }
@@ -88,7 +88,7 @@ mod tests {
         let now = Instant::now();
         let mut all = [down(now), down(now)];
         assert_eq!(choose(all.iter_mut(), now), Choice::default());
-        assert_eq!(choose(all.iter_mut(), now + 100 * MS), Choice { order: vec![0, 1], probe: None });
+        assert_eq!(choose(all.iter_mut(), now + 1100 * MS), Choice { order: vec![0, 1], probe: None });
     }
 
     #[test]

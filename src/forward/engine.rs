@@ -160,3 +160,6 @@ impl fmt::Debug for Forwarder {
         f.debug_list().entries(self.0.peers.load().keys().map(ToString::to_string)).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,7 +33,9 @@ impl Forwarder {
     pub async fn exchange(&self, question: &Outbound<'_>, upstreams: &[Upstream]) -> Result<Vec<u8>, ForwardError> {
         let began = Instant::now();
         let peers = self.peers(upstreams);
-        peers.iter().for_each(|peer| self.look_if_due(peer, began));
+        for peer in &peers {
+            self.look_if_due(peer, began);
+        }
         let choice = choose(peers.iter().map(|peer| peer.standing.health()), began);
         if let Some(peer) = choice.probe.and_then(|at| peers.get(at)) {
             self.measure(peer, question);
@@ -59,7 +61,8 @@ impl Forwarder {
         let mut outcomes: Vec<Option<(Failure, bool)>> = vec![None; order.len()];
         let mut second_best = None;
         let mut running = FuturesUnordered::new();
-        let mut newest: Option<(usize, Instant)> = None;
+        // whose lateness the timer is for
+        let mut newest: Option<(usize, Instant, &SoFar)> = None;
         let mut patience = pin!(sleep_until(deadline.into()));
         let mut next = true;
         loop {
@@ -71,7 +74,7 @@ impl Forwarder {
                 let last = plan.is_empty();
                 let wait = if last { most } else { peer.standing.health().patience(most) * (1 << round) }.min(most);
                 patience.as_mut().reset((sent + wait).min(deadline).into());
-                newest = Some((at, sent));
+                newest = Some((at, sent, so_far));
                 if let Some(outcome) = outcomes.get_mut(at) {
                     *outcome = None;
                 }
@@ -86,6 +89,7 @@ impl Forwarder {
                 Some((at, sent, so_far, reply)) = running.next() => {
                     let Some(peer) = order.get(at) else { continue };
                     next = true;
+                    newest = newest.filter(|(_, _, newest)| !std::ptr::eq(*newest, so_far));
                     match reply {
                         Ok(reply) => {
                             let good = is_good(&reply);
@@ -98,7 +102,13 @@ impl Forwarder {
                             plan.retain(|(_, planned)| *planned != at);
                         }
                         Err(failure) => {
-                            peer.standing.failed(&failure, sent);
+                            // what was late has been counted
+                            if !so_far.late.load(Ordering::Relaxed) {
+                                peer.standing.failed(&failure, sent);
+                            }
+                            if failure == Failure::Busy {
+                                plan.retain(|(_, planned)| *planned != at);
+                            }
                             if let Some(outcome) = outcomes.get_mut(at) {
                                 *outcome = Some((failure, so_far.over_tcp.load(Ordering::Relaxed)));
                             }
@@ -109,7 +119,8 @@ impl Forwarder {
                     }
                 }
                 () = &mut patience => {
-                    if let Some((at, sent)) = newest.take() && let Some(peer) = order.get(at) {
+                    if let Some((at, sent, so_far)) = newest.take() && let Some(peer) = order.get(at) {
+                        so_far.late.store(true, Ordering::Relaxed);
                         peer.standing.failed(&Failure::TimedOut, sent);
                     }
                     if plan.is_empty() || Instant::now() >= deadline {
@@ -120,17 +131,16 @@ impl Forwarder {
             }
         }
         drop(running);
+        // those that are beyond the deadline were not asked, and those without an outcome are still silent
         let asked = so_far.len() - plan.len();
-        let over_tcp: Vec<bool> = so_far.iter().map(|so_far| so_far.over_tcp.load(Ordering::Relaxed)).collect();
+        let over_tcp = so_far.iter().map(|so_far| so_far.over_tcp.load(Ordering::Relaxed));
+        let tried = order.iter().zip(outcomes).zip(over_tcp).take(asked).map(|((peer, outcome), over_tcp)| {
+            let (failure, over_tcp) = outcome.unwrap_or((Failure::TimedOut, over_tcp));
+            Tried { upstream: peer.standing.upstream.clone(), failure, over_tcp }
+        });
+        let error = ForwardError { tried: tried.collect() };
         let truncated = so_far.into_iter().find_map(|so_far| so_far.truncated.into_inner());
-        truncated.or(second_best).ok_or_else(|| {
-            // those without an outcome are still silent; those that are beyond the deadline were not asked
-            let tried = order.iter().zip(outcomes).zip(over_tcp).take(asked).map(|((peer, outcome), over_tcp)| {
-                let (failure, over_tcp) = outcome.unwrap_or((Failure::TimedOut, over_tcp));
-                Tried { upstream: peer.standing.upstream.clone(), failure, over_tcp }
-            });
-            ForwardError { tried: tried.collect() }
-        })
+        truncated.or(second_best).ok_or(error)
     }
 }
 

@@ -150,13 +150,12 @@ impl Health {
     /// measured for long. Whoever is told so asks it, as the next one is not told for a while.
     pub(super) fn claim(&mut self, now: Instant) -> bool {
         match (&self.loops, &mut self.down) {
-            (Some(_), _) => false,
             (None, Some(down)) if now >= down.next => {
                 down.pause = (down.pause * 2).min(LAST_PAUSE);
                 down.next = now + down.pause;
                 true
             }
-            (None, Some(_)) => false,
+            (Some(_), _) | (None, Some(_)) => false,
             (None, None) => {
                 let due = now >= self.measured + MEASURE_AGAIN;
                 if due {

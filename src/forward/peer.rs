@@ -38,6 +38,8 @@ pub(super) struct Try<'a> {
 pub(super) struct SoFar {
     /// The question goes over TCP, as its reply by UDP was truncated or cannot be believed.
     pub(super) over_tcp: AtomicBool,
+    /// No reply came in the time in which one was to be expected.
+    pub(super) late: AtomicBool,
     /// The truncated reply. Some of the answer is better than none: there are clients that make do with it, and the
     /// others will come over TCP themselves and be told.
     pub(super) truncated: OnceLock<Vec<u8>>,
@@ -57,7 +59,9 @@ impl Peer {
 
     /// The upstream's reply, sound and whole, but perhaps an error.
     pub(super) async fn ask(&self, outbound: &Outbound<'_>, this: &Try<'_>) -> Result<Vec<u8>, Failure> {
-        let _under_way = self.standing.begin(self.most)?;
+        // a second try is part of the first, which is still under way
+        let _under_way = if this.earlier == 0 { Some(self.standing.begin(self.most)?) } else { None };
+        self.standing.asked();
         let dress = self.dress(this.earlier);
         let reply = self.ask_dressed(outbound, &dress, this).await?;
         if !(dress.edns && outbound.edns) {
@@ -176,3 +180,6 @@ impl Peer {
 fn full_rcode(reply: &[u8]) -> u16 {
     Message::parse(reply).map_or(0, |message| message.rcode())
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,7 +73,9 @@ impl Query {
             let sent = dress.cookie.as_deref();
             cookie = sent.and_then(|cookie| cookie.first_chunk().copied());
             let mut options = Vec::new();
-            sent.into_iter().for_each(|cookie| add_option(&mut options, COOKIE, cookie));
+            if let Some(cookie) = sent {
+                add_option(&mut options, COOKIE, cookie);
+            }
             if dress.pad {
                 let len = question_end + OPT_LEN + options.len() + OPTION_HEAD;
                 let padding = [0; BLOCK];

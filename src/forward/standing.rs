@@ -16,7 +16,7 @@ pub(super) struct Standing {
     pub(super) upstream: Upstream,
     health: Mutex<Health>,
     manners: Mutex<Manners>,
-    /// Attempts that are under way.
+    /// Questions that are under way.
     in_flight: AtomicUsize,
     questions: AtomicU64,
     failures: AtomicU64,
@@ -39,7 +39,7 @@ pub struct Report {
     pub state: State,
 }
 
-/// Counts an attempt as under way until it is dropped.
+/// Counts a question as under way until it is dropped.
 pub(super) struct UnderWay<'s>(&'s Standing);
 
 impl Standing {
@@ -63,14 +63,18 @@ impl Standing {
         self.manners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts an attempt, if fewer than `most` are under way.
+    /// Counts a question as under way, if fewer than `most` are.
     pub(super) fn begin(&self, most: usize) -> Result<UnderWay<'_>, Failure> {
         let under_way = UnderWay(self);
         if self.in_flight.fetch_add(1, Ordering::Relaxed) >= most {
             return Err(Failure::Busy);
         }
-        self.questions.fetch_add(1, Ordering::Relaxed);
         Ok(under_way)
+    }
+
+    /// It is sent a question.
+    pub(super) fn asked(&self) {
+        self.questions.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A reply came.

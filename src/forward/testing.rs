@@ -2,14 +2,19 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use hickory_proto::op::{Message, MessageType, ResponseCode};
 use hickory_proto::rr::rdata::A;
 use hickory_proto::rr::{Name, RData, Record};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
+
+use crate::config::Limits;
+use crate::forward::{ForwardError, Forwarder, Outbound};
+use crate::model::Upstream;
 
 /// What comes back for a query: datagrams, or messages on the connection.
 type Script = dyn Fn(&Message, Over) -> Vec<Say> + Send + Sync;
@@ -33,7 +38,7 @@ pub(super) enum Say {
 
 /// See the module.
 pub(super) struct Server {
-    pub(super) address: crate::model::Upstream,
+    pub(super) address: Upstream,
     /// Queries by UDP and by TCP.
     pub(super) asked: Arc<[AtomicUsize; 2]>,
     /// The ids of all queries.
@@ -112,6 +117,11 @@ impl Server {
         upstream
     }
 
+    /// A set of this one.
+    pub(super) fn alone(&self) -> &[Upstream] {
+        std::slice::from_ref(&self.address)
+    }
+
     pub(super) fn asked(&self, over: Over) -> usize {
         self.asked[over as usize].load(Ordering::SeqCst)
     }
@@ -137,4 +147,54 @@ pub(super) fn error(query: &Message, code: ResponseCode) -> Message {
 /// Says the message.
 pub(super) fn say(message: &Message) -> Vec<Say> {
     vec![Say::Octets(message.to_vec().unwrap())]
+}
+
+/// Patience enough for loopback, and short enough to wait for.
+pub(super) fn limits() -> Limits {
+    let (forward_timeout, forward_deadline) = (Duration::from_millis(200), Duration::from_secs(20));
+    Limits { forward_timeout, forward_deadline, ..Limits::default() }
+}
+
+pub(super) fn forwarder() -> Forwarder {
+    Forwarder::new(&limits())
+}
+
+pub(super) fn question() -> Outbound<'static> {
+    Outbound {
+        name: b"\x03Www\x07example\x00",
+        rtype: 1,
+        class: 1,
+        recursion_desired: true,
+        checking_disabled: false,
+        authentic_data: false,
+        dnssec_ok: true,
+        edns: true,
+    }
+}
+
+pub(super) async fn ask(upstreams: &[Upstream]) -> Result<Message, ForwardError> {
+    let reply = forwarder().exchange(&question(), upstreams).await?;
+    Ok(Message::from_vec(&reply).unwrap())
+}
+
+pub(super) fn address(reply: &Message) -> String {
+    reply.answers.iter().map(|record| record.data.to_string()).collect()
+}
+
+pub(super) async fn silent() -> Server {
+    Server::start(|_, _| Vec::new()).await
+}
+
+pub(super) async fn good() -> Server {
+    Server::start(|query, _| say(&reply(query, [192, 0, 2, 1]))).await
+}
+
+/// True the first time.
+#[derive(Default)]
+pub(super) struct AtomicOnce(AtomicBool);
+
+impl AtomicOnce {
+    pub(super) fn first(&self) -> bool {
+        !self.0.swap(true, Ordering::SeqCst)
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::UNIX_EPOCH;
 
 use arc_swap::ArcSwap;
@@ -12,8 +13,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 use serde::Deserialize;
 use serde_json::json;
@@ -225,27 +227,26 @@ fn registry(views: &Views) -> Registry {
     registry
 }
 
+type Labels = Vec<(&'static str, String)>;
+
 /// One line of each metric for each upstream.
 fn register_upstreams(registry: &mut Registry, forwarder: &crate::forward::Forwarder) {
+    let (questions, failures) = (Family::<Labels, Counter>::default(), Family::<Labels, Counter>::default());
+    let (rtt, state) = (Family::<Labels, Gauge<f64, AtomicU64>>::default(), Family::<Labels, Gauge>::default());
     for report in forwarder.report() {
-        let upstream = ("upstream".into(), report.upstream.to_string().into());
-        let registry = registry.sub_registry_with_label(upstream);
-        registry.register(
-            "upstream_questions",
-            "Questions sent, repeated ones included",
-            ConstCounter::new(report.questions),
-        );
-        registry.register("upstream_failures", "Questions without a reply in time", ConstCounter::new(report.failures));
-        if let Some(rtt) = report.rtt {
-            registry.register("upstream_rtt_seconds", "Smoothed round trip", ConstGauge::new(rtt.as_secs_f64()));
+        let labels = vec![("upstream", report.upstream.to_string())];
+        questions.get_or_create(&labels).inc_by(report.questions);
+        failures.get_or_create(&labels).inc_by(report.failures);
+        if let Some(seconds) = report.rtt {
+            rtt.get_or_create(&labels).set(seconds.as_secs_f64());
         }
-        for state in [Health::Up, Health::Down, Health::Loops] {
-            let registry = registry.sub_registry_with_label(("state".into(), state.to_string().into()));
-            registry.register(
-                "upstream_state",
-                "1 for the state that it is in",
-                ConstGauge::new(u64::from(report.state == state)),
-            );
+        for known in [Health::Up, Health::Down, Health::Loops] {
+            let labels = [&labels[..], &[("state", known.to_string())]].concat();
+            state.get_or_create(&labels).set(i64::from(known == report.state));
         }
     }
+    registry.register("upstream_questions", "Questions sent to an upstream, repeated ones included", questions);
+    registry.register("upstream_failures", "Of these, questions without a reply in time", failures);
+    registry.register("upstream_rtt_seconds", "Smoothed round trip to an upstream", rtt);
+    registry.register("upstream_state", "1 for the state that an upstream is in", state);
 }

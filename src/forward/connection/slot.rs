@@ -37,12 +37,11 @@ impl<C: Clone + Send + Sync + 'static> Slot<C> {
         let made = {
             let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let usable = match place.as_ref().map(Made::peek) {
-                None => None,
                 // somebody is at it
                 Some(None) => place.clone(),
                 Some(Some(Ok(connection))) if is_open(connection) => return Ok((connection.clone(), true)),
                 Some(Some(Err((failure, at)))) if at.elapsed() < PAUSE => return Err(failure.clone()),
-                Some(Some(_)) => None,
+                None | Some(Some(_)) => None,
             };
             usable.unwrap_or_else(|| {
                 let task = tokio::spawn(connect());

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
+use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::forward::failure::Failure;
@@ -30,7 +31,7 @@ const USES: u32 = 512;
 /// How long one socket takes questions.
 const LIFE: Duration = Duration::from_secs(10);
 /// How often a socket that takes no more is looked at, whether its last questions are done.
-const DRAIN: Duration = Duration::from_secs(1);
+const DRAIN: Duration = Duration::from_millis(100);
 /// Datagrams that are read before other tasks have their turn.
 const TURN: usize = 64;
 /// Sockets that are tried when one closes in the same moment.
@@ -54,6 +55,8 @@ struct Socket {
     table: Mutex<Table>,
     born: Instant,
     uses: AtomicU32,
+    /// Another has taken its place.
+    replaced: Notify,
 }
 
 impl Pool {
@@ -98,7 +101,11 @@ impl Pool {
         let now = Instant::now();
         let mut sockets = lock(&self.0.sockets);
         match sockets.iter().position(|socket| socket.is_worn(now)) {
-            Some(worn) => drop(sockets.get_mut(worn).map(|place| std::mem::replace(place, Arc::clone(&socket)))),
+            Some(worn) => {
+                if let Some(place) = sockets.get_mut(worn) {
+                    std::mem::replace(place, Arc::clone(&socket)).replaced.notify_one();
+                }
+            }
             None if sockets.len() < self.0.most => sockets.push(Arc::clone(&socket)),
             // others were faster; this one serves one question
             None => {}
@@ -118,7 +125,8 @@ impl Socket {
         let io = UdpSocket::bind(any).await?;
         // a connected socket takes from this peer only, and learns when nobody listens there
         io.connect(upstream).await?;
-        Ok(Self { io, upstream, table: Mutex::default(), born: Instant::now(), uses: AtomicU32::new(0) })
+        let (table, replaced) = (Mutex::default(), Notify::new());
+        Ok(Self { io, upstream, table, born: Instant::now(), uses: AtomicU32::new(0), replaced })
     }
 
     fn is_worn(&self, now: Instant) -> bool {
@@ -151,6 +159,7 @@ async fn read(socket: Arc<Socket>, pool: Weak<Inner>, standing: Arc<Standing>) {
                     break;
                 }
             },
+            () = socket.replaced.notified() => look.set(sleep(Duration::ZERO)),
             () = &mut look => {
                 if lock(&socket.table).close_if_idle() {
                     break;
@@ -182,9 +191,10 @@ fn drain(socket: &Socket, buffer: &mut [u8], standing: &Standing) {
         let now = Instant::now();
         // a reply that fills the buffer may have been longer
         let taken = lock(&socket.table).take(datagram, len < DATAGRAM, now);
-        match taken {
-            Some(rtt) => standing.replied(rtt, now),
-            None => tracing::debug!(upstream = %socket.upstream, "a datagram that is no reply to what was asked"),
+        if let Some(rtt) = taken {
+            standing.replied(rtt, now);
+        } else {
+            tracing::debug!(upstream = %socket.upstream, "a datagram that is no reply to what was asked");
         }
     }
 }
