@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::ServeArgs;
 use super::check::count;
+use super::encrypted::{self, Encrypted};
 use super::print_problems;
 use crate::config::{DEFAULT_FILE, DEFAULT_LISTEN, DEFAULT_LOG, Limits, Settings, Upstreams};
 use crate::forward::system::{refuse_own, system_resolvers};
@@ -23,6 +24,7 @@ use crate::observe::{self, Counters, Status, Views};
 use crate::problem::{At, Place, Problem};
 use crate::reload::watch::{Wake, Watch};
 use crate::reload::{Published, Publisher, describe};
+use crate::serve::certificates::{Certificates, LOOK_EVERY};
 use crate::serve::listeners::Listeners;
 use crate::serve::respond::Responder;
 use crate::snapshot::{Policy, Snapshot};
@@ -89,6 +91,7 @@ fn start_log(filter: &str) -> Result<(), Vec<Problem>> {
 }
 
 async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
+    let encrypted = encrypted::read(&settings)?;
     let listen = settings.listen.unwrap_or_else(|| vec![DEFAULT_LISTEN]);
     let upstreams = upstreams(settings.forward.unwrap_or(Upstreams::System), &listen)?;
     let policy = Policy {
@@ -110,6 +113,14 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
     if !problems.is_empty() {
         return Err(problems);
     }
+    if let Some(Encrypted { addresses, certificates }) = &encrypted {
+        let problems = listeners.encrypt(addresses, certificates);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        tokio::spawn(Arc::clone(certificates).follow(LOOK_EVERY));
+    }
+    let certificates = encrypted.map(|encrypted| encrypted.certificates);
     let views = Views { snapshots: publisher.snapshots().clone(), status: publisher.status().clone(), counters };
     let (stop_http, http_stopped) = flag::channel(false);
     let http = match settings.http {
@@ -126,7 +137,7 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
     print_ready(&publisher.snapshots().load(), &listeners, http, began.elapsed());
 
     let follow = tokio::task::spawn_blocking(move || {
-        follow(watch, &mut publisher, &mut listeners, &listen);
+        follow(watch, &mut publisher, &mut listeners, &listen, certificates.as_deref());
         listeners
     });
     let listeners = follow
@@ -141,7 +152,13 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
 }
 
 /// Loads whenever there is a reason to, until told to stop.
-fn follow(mut watch: Watch, publisher: &mut Publisher, listeners: &mut Listeners<Responder>, listen: &[SocketAddr]) {
+fn follow(
+    mut watch: Watch,
+    publisher: &mut Publisher,
+    listeners: &mut Listeners<Responder>,
+    listen: &[SocketAddr],
+    certificates: Option<&Certificates>,
+) {
     loop {
         let asked = match watch.wait() {
             Wake::Stop => return,
@@ -153,6 +170,9 @@ fn follow(mut watch: Watch, publisher: &mut Publisher, listeners: &mut Listeners
             if changes.vpcs { listeners.apply(&wanted(listen, model)) } else { Vec::new() }
         };
         log(&publisher.reload(&mut open), asked);
+        if let Some(certificates) = certificates.filter(|_| asked) {
+            certificates.reload_and_log();
+        }
     }
 }
 
@@ -272,19 +292,22 @@ fn print_ready(snapshot: &Snapshot, listeners: &Listeners<Responder>, http: Opti
     let join = |addresses: &mut dyn Iterator<Item = SocketAddr>| {
         addresses.map(|a| a.to_string()).collect::<Vec<_>>().join(", ")
     };
-    let on = join(&mut listeners.addresses().iter().map(|open| open.actual));
+    let plain = join(&mut listeners.addresses().iter().map(|open| open.actual));
+    let mut on = vec![format!("{plain} (udp, tcp)")];
+    on.extend(listeners.encrypted().iter().map(ToString::to_string));
+    on.extend(http.map(|address| format!("http://{address}")));
     let upstreams = join(&mut snapshot.policy.upstreams.iter().copied());
     let forward =
         if upstreams.is_empty() { "forwarding to nobody".to_owned() } else { format!("forwarding to {upstreams}") };
-    let http = http.map_or_else(String::new, |address| format!(", http://{address}"));
     let endpoints = match snapshot.model.endpoint_count() {
         0 => "no endpoints yet".to_owned(),
         number => count(number, "endpoint"),
     };
     println!(
-        "ready: generation {}, {endpoints} in {}, on {on} (udp, tcp){http}, {forward}, {:.0} ms",
+        "ready: generation {}, {endpoints} in {}, on {}, {forward}, {:.0} ms",
         snapshot.generation,
         count(snapshot.model.vpcs().len(), "VPC"),
+        on.join(", "),
         took.as_secs_f64() * 1000.0
     );
 }

@@ -10,8 +10,9 @@ use arc_swap::{ArcSwap, Guard};
 use crate::answer::{Decision, NameBuf, NoTrace, Rcode, answer};
 use crate::config::Limits;
 use crate::forward::Forwarder;
+use crate::naming::VpcId;
 use crate::observe::{Counters, Tally};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Client, Snapshot};
 use crate::wire::{ClientCookie, CookieSecret, Frame, HEADER, MIN_UDP, Packet, Query, encode, encode_error, parse};
 
 /// How a packet came in.
@@ -19,8 +20,14 @@ use crate::wire::{ClientCookie, CookieSecret, Frame, HEADER, MIN_UDP, Packet, Qu
 pub enum Transport {
     /// A datagram: the reply is bounded by what the client takes.
     Udp,
-    /// A stream: the reply may have 65,535 octets.
+    /// A stream: the reply may have 65,535 octets, as with all that follow.
     Tcp,
+    /// DNS over TLS (RFC 7858).
+    Tls,
+    /// DNS over HTTPS (RFC 8484).
+    Https,
+    /// DNS over QUIC (RFC 9250).
+    Quic,
 }
 
 /// A packet and where it came from.
@@ -34,6 +41,18 @@ pub struct Incoming<'a> {
     pub local: SocketAddr,
     /// How it came.
     pub transport: Transport,
+    /// The VPC that the client says it belongs to, as the path of DoH can.
+    pub vpc: Option<VpcId>,
+}
+
+impl Incoming<'_> {
+    /// Who sent it.
+    pub(super) fn client<'s>(&self, snapshot: &'s Snapshot) -> Client<'s> {
+        match self.vpc {
+            None => snapshot.client(self.local, self.peer.ip()),
+            Some(vpc) => snapshot.client_naming(vpc, self.peer.ip()),
+        }
+    }
 }
 
 /// What to do with a packet.
@@ -135,7 +154,7 @@ impl Batch<'_> {
                 return Outcome::Silent;
             }
         };
-        let client = self.snapshot.client(incoming.local, incoming.peer.ip());
+        let client = incoming.client(&self.snapshot);
         let rotation = self.rotation.get();
         self.rotation.set(rotation.wrapping_add(1));
         match answer(&self.snapshot, client, &query.question, rotation, &mut NoTrace) {
@@ -164,10 +183,10 @@ impl Batch<'_> {
 /// Most octets of a reply: what the client says it takes, and never more than we send (DNS flag day 2020).
 pub(super) fn reply_limit(query: &Query<'_>, transport: Transport, limits: &Limits) -> usize {
     match (transport, query.edns) {
-        (Transport::Tcp, _) => usize::from(u16::MAX),
         (Transport::Udp, None) => MIN_UDP,
         // RFC 6891 6.2.3: values below 512 are taken for 512
         (Transport::Udp, Some(edns)) => usize::from(edns.payload.min(limits.udp_payload)).max(MIN_UDP),
+        (Transport::Tcp | Transport::Tls | Transport::Https | Transport::Quic, _) => usize::from(u16::MAX),
     }
     .max(HEADER)
 }

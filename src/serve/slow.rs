@@ -30,7 +30,7 @@ impl Responder {
         let Packet::Query(query) = parse(incoming.packet, &mut name) else { return None };
         // one snapshot for all of the answer (invariant I2), whatever is published while an upstream is asked
         let snapshot = self.snapshot();
-        let client = snapshot.client(incoming.local, incoming.peer.ip());
+        let client = incoming.client(&snapshot);
         let asked = Asked { responder: self, snapshot: &snapshot, client, query: &query, incoming };
         match answer(&snapshot, client, &query.question, 0, &mut NoTrace) {
             // a change since the packet came in made the name ours
