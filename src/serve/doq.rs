@@ -99,7 +99,8 @@ fn config(
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
         .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
         .send_window(u64::from(CONNECTION_WINDOW))
-        .max_idle_timeout(Some(IdleTimeout::try_from(limits.tcp_idle)?));
+        // twice, as a connection that has asked nothing for the time is told so before
+        .max_idle_timeout(Some(IdleTimeout::try_from(2 * limits.tcp_idle)?));
     let mut config = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
     config
         .transport_config(Arc::new(transport))

@@ -13,22 +13,8 @@ use crate::forward::Forwarder;
 use crate::naming::VpcId;
 use crate::observe::{Counters, Tally};
 use crate::snapshot::{Client, Snapshot};
+pub use crate::wire::Transport;
 use crate::wire::{ClientCookie, CookieSecret, Frame, HEADER, MIN_UDP, Packet, Query, encode, encode_error, parse};
-
-/// How a packet came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// A datagram: the reply is bounded by what the client takes.
-    Udp,
-    /// A stream: the reply may have 65,535 octets, as with all that follow.
-    Tcp,
-    /// DNS over TLS (RFC 7858).
-    Tls,
-    /// DNS over HTTPS (RFC 8484).
-    Https,
-    /// DNS over QUIC (RFC 9250).
-    Quic,
-}
 
 /// A packet and where it came from.
 #[derive(Clone, Copy, Debug)]
@@ -142,6 +128,7 @@ impl Batch<'_> {
     ///
     /// Takes no lock, does no I/O, allocates nothing for endpoint and private names.
     pub fn respond(&self, incoming: Incoming<'_>, out: &mut [u8]) -> Outcome {
+        self.tally.packet(incoming.transport);
         let mut name = NameBuf::default();
         let query = match parse(incoming.packet, &mut name) {
             Packet::Query(query) => query,

@@ -65,7 +65,8 @@ impl Respondent for Scripted {
 
 impl RespondBatch for &Scripted {
     fn respond(&self, incoming: Incoming<'_>, out: &mut [u8]) -> Outcome {
-        let packet = incoming.packet;
+        // DoQ wants an id, which is 0 there
+        let packet = incoming.packet.strip_prefix(b"\0\0").unwrap_or(incoming.packet);
         let reply = if packet == b"silent" {
             return Outcome::Silent;
         } else if packet == b"panic" {
@@ -77,13 +78,13 @@ impl RespondBatch for &Scripted {
             while self.hold.try_acquire().map(tokio::sync::SemaphorePermit::forget).is_err() {
                 std::thread::yield_now();
             }
-            packet.to_vec()
+            incoming.packet.to_vec()
         } else if packet.starts_with(b"local:") {
             incoming.local.to_string().into_bytes()
         } else if let Some(len) = packet.strip_prefix(b"big:") {
             vec![7; String::from_utf8_lossy(len).parse().unwrap()]
         } else {
-            packet.to_vec()
+            incoming.packet.to_vec()
         };
         out[..reply.len()].copy_from_slice(&reply);
         Outcome::Reply(reply.len())

@@ -26,6 +26,21 @@ pub use encode::{Frame, encode, encode_error, records};
 pub use parse::{Edns, Malformed, Packet, Query, parse};
 pub use writer::Writer;
 
+/// How a message travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// A datagram: the reply is bounded by what the client takes.
+    Udp,
+    /// A stream: the reply may have 65,535 octets, as with all that follow.
+    Tcp,
+    /// DNS over TLS (RFC 7858).
+    Tls,
+    /// DNS over HTTPS (RFC 8484).
+    Https,
+    /// DNS over QUIC (RFC 9250).
+    Quic,
+}
+
 /// Octets of a header (RFC 1035 4.1.1).
 pub const HEADER: usize = 12;
 /// What a client without EDNS takes (RFC 1035 4.2.1).

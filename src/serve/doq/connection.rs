@@ -114,7 +114,11 @@ impl<R: Respondent> Streams<R> {
                 let _ = (recv.stop(code), send.reset(code));
                 Ok(())
             }
-            Err(Failed::Connection(what)) => Err(what),
+            Err(Failed::Connection(what)) => {
+                // or the stream would end in good order, with an empty reply
+                let _ = send.reset(code::PROTOCOL_ERROR);
+                Err(what)
+            }
         }
     }
 

@@ -80,8 +80,9 @@ async fn what_breaks_the_protocol_ends_the_connection() {
     let keepalive = [&[0, keepalive.len() as u8], &keepalive[..]].concat();
     let server = encrypted(&Scripted::new(), &limits(), &[Scheme::Quic]);
     for (octets, what) in [
-        (b"\0\x06\0\x01silent".to_vec(), "an id other than 0"),
+        (b"\0\x08\0\x01a word".to_vec(), "an id other than 0"),
         (b"\0\x02\x01\0".to_vec(), "the other octet of the id"),
+        (frame("silent"), "no question"),
         (Vec::new(), "nothing"),
         (b"\0".to_vec(), "half a length"),
         (b"\0\x05\0\0ab".to_vec(), "half a message"),
@@ -154,14 +155,13 @@ async fn other_protocols_and_too_many_connections_are_turned_away() {
 async fn many_handshakes_that_stall_hold_up_nobody() {
     let server = encrypted(&Scripted::new(), &limits(), &[Scheme::Quic]);
     // first packets of clients that never go on, caught on the way to a server which is none
-    let nobody = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let endpoint = client(&server, ALPN);
     let mut stalled = Vec::new();
     for _ in 0..RETRY_FROM + 8 {
-        let connecting = endpoint.connect(nobody.local_addr().unwrap(), NAME).unwrap();
+        let nobody = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let _connecting = endpoint.connect(nobody.local_addr().unwrap(), NAME).unwrap();
         let mut first = [0; 2048];
         let len = timeout(PATIENCE, nobody.recv(&mut first)).await.unwrap().unwrap();
-        drop(connecting);
         let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
         socket.send_to(&first[..len], server.addresses[0]).await.unwrap();
         let mut reply = [0; 2048];
