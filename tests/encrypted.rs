@@ -221,6 +221,24 @@ async fn every_transport_gives_the_same_octets() {
     assert!(server.listeners.stop().await);
 }
 
+/// Who pads the question gets a padded reply where it is encrypted, and no more octets than before where it is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn padding_is_for_encrypted_transports() {
+    let zones = [vpc(1, BOTH), endpoint('a', 1, EC2, &["1.17"], "")].concat().replace("10.1.", "127.0.");
+    let server = server(&zones);
+    let plain = question(PRIVATE, RecordType::A, true);
+    // its OPT, which is its end, gets 100 octets of padding (RFC 7830 3)
+    let packet = [&plain[..plain.len() - 2], &[0, 104, 0, 12, 0, 100], &[0; 100]].concat();
+    let short = server.udp(&packet);
+    assert_eq!(short, server.udp(&plain));
+    assert_eq!(server.tcp(&packet), short);
+    let (_, _, https) = server.https(b"h2", post("/dns-query", &packet)).await;
+    for padded in [server.tls(&packet).await, https, server.quic(&packet).await] {
+        assert_eq!(padded.len(), 468, "RFC 8467 4.1");
+        assert_eq!(addresses(&padded), addresses(&short));
+    }
+}
+
 /// Two VPCs with a private name each, and one whose clients are not served.
 fn two_vpcs() -> String {
     let vpcs = [vpc(1, BOTH), vpc(2, BOTH), vpc(3, "enable_dns_support = false")];

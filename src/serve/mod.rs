@@ -11,6 +11,7 @@
 //!   doq       the same over QUIC, a stream for each question
 //!   encrypted the addresses of the last three
 //!     certificates  two PEM files, read again when they change
+//! pad         replies to padded questions, where lengths are all that can be seen
 //! respondent  what all of them ask: a packet in, a reply out
 //! ```
 // no packet can panic (invariant I6)
@@ -27,6 +28,7 @@ mod doq;
 pub mod encrypted;
 pub mod listeners;
 pub mod mmsg;
+mod pad;
 pub mod respond;
 pub mod respondent;
 mod single;

@@ -12,6 +12,7 @@ use crate::config::Limits;
 use crate::forward::Forwarder;
 use crate::naming::VpcId;
 use crate::observe::{Counters, Tally};
+use crate::serve::pad::{pad, pad_vec};
 use crate::snapshot::{Client, Snapshot};
 pub use crate::wire::Transport;
 use crate::wire::{ClientCookie, CookieSecret, Frame, HEADER, MIN_UDP, Packet, Query, encode, encode_error, parse};
@@ -119,7 +120,11 @@ impl Responder {
         let mut name = NameBuf::default();
         let Packet::Query(query) = parse(incoming.packet, &mut name) else { return None };
         self.counters.tally().overloaded();
-        Some(super::slow::failure(&query, self, incoming, 0, "too many questions wait for an upstream"))
+        let mut reply = super::slow::failure(&query, self, incoming, 0, "too many questions wait for an upstream");
+        if wants_padding(&query, incoming.transport) {
+            pad_vec(&mut reply);
+        }
+        Some(reply)
     }
 }
 
@@ -157,7 +162,8 @@ impl Batch<'_> {
                     now: self.now,
                 };
                 self.tally.reply(reply.rcode);
-                Outcome::Reply(encode(&query, &reply, &frame, out))
+                let len = encode(&query, &reply, &frame, out);
+                Outcome::Reply(if wants_padding(&query, incoming.transport) { pad(out, len) } else { len })
             }
             Decision::Forward(_) => {
                 self.tally.forwarded();
@@ -165,6 +171,11 @@ impl Batch<'_> {
             }
         }
     }
+}
+
+/// Whether the reply is to be padded (RFC 7830 4): the question was, and nobody on the way sees into it.
+pub(super) fn wants_padding(query: &Query<'_>, transport: Transport) -> bool {
+    transport.is_encrypted() && query.edns.is_some_and(|edns| edns.padding)
 }
 
 /// Most octets of a reply: what the client says it takes, and never more than we send (DNS flag day 2020).

@@ -7,7 +7,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::respond::{Incoming, Responder, reply_limit};
+use super::pad::pad_vec;
+use super::respond::{Incoming, Responder, reply_limit, wants_padding};
 use crate::answer::{Decision, Forward, NameBuf, NoTrace, Part, Question, Rcode, Reason, Reply, answer};
 use crate::forward::chain::{Prefix, cname_targets, cut_after};
 use crate::forward::compose::compose;
@@ -32,11 +33,15 @@ impl Responder {
         let snapshot = self.snapshot();
         let client = incoming.client(&snapshot);
         let asked = Asked { responder: self, snapshot: &snapshot, client, query: &query, incoming };
-        match answer(&snapshot, client, &query.question, 0, &mut NoTrace) {
+        let mut reply = match answer(&snapshot, client, &query.question, 0, &mut NoTrace) {
             // a change since the packet came in made the name ours
-            Decision::Reply(reply) => Some(asked.local(&query.question, query.question_octets, &reply)),
-            Decision::Forward(forward) => Some(asked.forward(&forward).await),
+            Decision::Reply(reply) => asked.local(&query.question, query.question_octets, &reply),
+            Decision::Forward(forward) => asked.forward(&forward).await,
+        };
+        if wants_padding(&query, incoming.transport) {
+            pad_vec(&mut reply);
         }
+        Some(reply)
     }
 }
 

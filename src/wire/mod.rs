@@ -41,6 +41,13 @@ pub enum Transport {
     Quic,
 }
 
+impl Transport {
+    /// Whether those on the way see nothing but lengths.
+    pub fn is_encrypted(self) -> bool {
+        matches!(self, Self::Tls | Self::Https | Self::Quic)
+    }
+}
+
 /// Octets of a header (RFC 1035 4.1.1).
 pub const HEADER: usize = 12;
 /// What a client without EDNS takes (RFC 1035 4.2.1).

@@ -7,6 +7,7 @@ use crate::answer::{NameBuf, Question, Rcode, rtype};
 const CLASS_IN: u16 = 1;
 const COOKIE: u16 = 10;
 const TCP_KEEPALIVE: u16 = 11;
+const PADDING: u16 = 12;
 const FLAG_QR: u16 = 0x8000;
 const FLAG_RD: u16 = 0x0100;
 const FLAG_AD: u16 = 0x0020;
@@ -50,6 +51,8 @@ pub struct Edns {
     pub dnssec_ok: bool,
     /// Its cookie.
     pub cookie: Option<ClientCookie>,
+    /// Whether it was padded, and so the reply wants to be (RFC 7830 4).
+    pub padding: bool,
     /// Whether it asked how long an idle connection stays (RFC 7828), which has no place in QUIC (RFC 9250 5.5.2).
     pub tcp_keepalive: bool,
 }
@@ -166,8 +169,10 @@ fn options(mut data: &[u8], payload: u16, flags: u32) -> Option<Edns> {
         let [c0, c1, l0, l1] = *head;
         let (value, behind) = behind.split_at_checked(usize::from(u16::from_be_bytes([l0, l1])))?;
         data = behind;
-        edns.tcp_keepalive |= u16::from_be_bytes([c0, c1]) == TCP_KEEPALIVE;
-        if u16::from_be_bytes([c0, c1]) == COOKIE && edns.cookie.is_none() {
+        let code = u16::from_be_bytes([c0, c1]);
+        edns.tcp_keepalive |= code == TCP_KEEPALIVE;
+        edns.padding |= code == PADDING;
+        if code == COOKIE && edns.cookie.is_none() {
             // RFC 7873 5.2.2: 8 octets, or 8 and a server cookie of 8 to 32
             if !matches!(value.len(), 8 | 16..=40) {
                 return None;
