@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_padded_reply_is_the_same_reply() {
-        for len in (0..3000).step_by(199) {
+        for len in (1..3000).step_by(199) {
             let before = reply(len);
             let mut octets = before.to_vec().unwrap();
             pad_vec(&mut octets);

@@ -7,6 +7,7 @@
 //! | 2308 | SOA of negative answers | `encode.rs` |
 //! | 6891 | EDNS: OPT, versions, sizes | `parse.rs`, `encode.rs` |
 //! | 7873, 9018 | cookies | `cookie.rs` |
+//! | 7828, 7830 | whether keepalive and padding were asked for | `parse.rs` |
 //! | 8482 | minimal ANY | `answer` |
 //! | 8914 | extended errors | `encode.rs` |
 

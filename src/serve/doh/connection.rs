@@ -84,7 +84,13 @@ where
 
 fn builder(limits: &Limits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.tcp_idle).max_buf_size(HEAD);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.tcp_idle)
+        .max_buf_size(HEAD)
+        // who has said all still gets the answer
+        .half_close(true);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -249,3 +249,19 @@ async fn a_stop_answers_what_was_asked() {
         drop(idle);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_has_said_all_still_gets_its_answer() {
+    let scripted = Scripted::new();
+    let server = encrypted(&scripted, &limits(), &[Scheme::Https]);
+    let mut stream = connect_tls(server.addresses[0], &server.cert, &[]).await.unwrap();
+    let question = URL_SAFE_NO_PAD.encode("slow:");
+    let asked = format!("GET {PATH}?dns={question} HTTP/1.1\r\nhost: dns.example\r\n\r\n");
+    stream.write_all(asked.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    crate::serve::testing::until(|| server.listeners.waiting() == 1).await;
+    scripted.gate.add_permits(1);
+    let mut reply = Vec::new();
+    timeout(PATIENCE, stream.read_to_end(&mut reply)).await.unwrap().unwrap();
+    assert!(reply.starts_with(b"HTTP/1.1 200 OK\r\n") && reply.ends_with(b"\r\n\r\nslow:"));
+}
