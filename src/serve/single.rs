@@ -99,7 +99,7 @@ mod tests {
         let mut first = Collect::new(MESSAGE, &long);
         assert_eq!(first.push(&[2; SHORT + 1]), Ok(()));
         assert_eq!(short.push(&[1]), Err(Refused::TooMany));
-        assert_eq!(first.push(&[2; MESSAGE - SHORT - 1]), Ok(()));
+        assert_eq!(first.push(&vec![2; MESSAGE - SHORT - 1]), Ok(()));
         assert_eq!(first.push(&[2]), Err(Refused::TooLong));
         assert_eq!(first.octets().len(), MESSAGE);
         drop(first);

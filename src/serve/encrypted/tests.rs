@@ -113,7 +113,9 @@ async fn a_stop_does_not_wait_for_handshakes() {
 async fn garbage_ends_its_connection_and_no_other() {
     let server = encrypted(&Scripted::new(), &limits(), &[Scheme::Tls]);
     let mut good = connect_tls(server.addresses[0], &server.cert, &[]).await.unwrap();
-    for garbage in [&b"\0\x1d\0\x01\x01\0\0\x01\0\0\0\0\0\0"[..], b"GET /dns-query HTTP/1.1\r\n\r\n", &[0xff; 20_000]] {
+    for garbage in
+        [&b"\0\x1d\0\x01\x01\0\0\x01\0\0\0\0\0\0"[..], b"GET /dns-query HTTP/1.1\r\n\r\n", &vec![0xff; 20_000]]
+    {
         let mut stream = TcpStream::connect(server.addresses[0]).await.unwrap();
         // the server may hang up before it has read all of it
         let _ = stream.write_all(garbage).await;
