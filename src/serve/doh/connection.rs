@@ -21,6 +21,8 @@ use crate::serve::single;
 
 /// Most octets of a request's head: a question of 2,112 octets fits into a URI three times over.
 const HEAD: usize = 16 * 1024;
+/// Streams that a client may open before it has heard how many it may (RFC 9113 6.5.2), and so the least.
+pub(super) const STREAMS: u32 = 100;
 /// Octets of one stream that may be under way: one message.
 const STREAM_WINDOW: u32 = 1 << 16;
 /// Octets of all streams of a connection that may be under way.
@@ -94,7 +96,7 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(u32::try_from(limits.tcp_pipeline).unwrap_or(u32::MAX))
+        .max_concurrent_streams(u32::try_from(limits.tcp_pipeline).unwrap_or(u32::MAX).max(STREAMS))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(HEAD as u32)

@@ -11,6 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
+use super::connection::STREAMS;
 use super::*;
 use crate::config::Limits;
 use crate::serve::encrypted::Scheme;
@@ -151,13 +152,16 @@ async fn headers_say_what_they_should() {
 async fn streams_are_answered_side_by_side() {
     let scripted = Scripted::new();
     let server = encrypted(&scripted, &Limits { tcp_pipeline: 8, ..limits() }, &[Scheme::Https]);
-    let Sender::Two(client) = Sender::connect(&server, b"h2").await else { panic!() };
+    let mut first = Sender::connect(&server, b"h2").await;
+    // with the first reply the client has heard how many streams it may open, and keeps to that
+    assert_eq!(first.ask(get("first"), "x").await.2, b"first");
+    let Sender::Two(client) = first else { panic!() };
     let ask = |packet: String| {
         let mut client = Sender::Two(client.clone());
         tokio::spawn(async move { client.ask(get(packet), "x").await.2 })
     };
     let slow = ask("slow:".to_owned());
-    let fast: Vec<_> = (0..100).map(|number| ask(number.to_string())).collect();
+    let fast: Vec<_> = (0..2 * STREAMS).map(|number| ask(number.to_string())).collect();
     for (number, reply) in fast.into_iter().enumerate() {
         assert_eq!(reply.await.unwrap(), number.to_string().into_bytes());
     }
