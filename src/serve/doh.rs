@@ -41,6 +41,9 @@ pub(super) const PATH: &str = "/dns-query";
 /// The type of questions and replies (RFC 8484 6).
 const DNS_MESSAGE: &str = "application/dns-message";
 
+/// Most octets of a body that are read although they are refused.
+const DISCARDED: usize = 4 * MESSAGE;
+
 /// What the requests of one connection share.
 struct Requests<R> {
     shared: Arc<Shared<R>>,
@@ -109,22 +112,23 @@ impl<R: Respondent> Requests<R> {
         }
         let too_long = Refusal(StatusCode::PAYLOAD_TOO_LARGE, "a DNS message has at most 65535 octets");
         let mut body = request.into_body();
-        if body.size_hint().lower() > MESSAGE as u64 {
-            return Err(too_long);
-        }
         let mut collect = Collect::new(MESSAGE, &self.long);
         let all = async {
+            let (mut taken, mut seen) = (Ok(()), 0);
             while let Some(frame) = body.frame().await {
                 let frame = frame.map_err(|_| Refusal(StatusCode::BAD_REQUEST, "the body breaks off"))?;
-                match frame.data_ref().map_or(Ok(()), |data| collect.push(data)) {
-                    Ok(()) => {}
-                    Err(Refused::TooLong) => return Err(too_long),
-                    Err(Refused::TooMany) => {
-                        return Err(Refusal(StatusCode::TOO_MANY_REQUESTS, "one long message at a time"));
-                    }
+                let data = frame.data_ref().map_or(&[][..], |data| data);
+                seen += data.len();
+                // what is refused is read on for a while: a client that still writes might not see the status
+                taken = taken.and_then(|()| collect.push(data));
+                if seen > DISCARDED {
+                    break;
                 }
             }
-            Ok(())
+            taken.map_err(|refused| match refused {
+                Refused::TooLong => too_long,
+                Refused::TooMany => Refusal(StatusCode::TOO_MANY_REQUESTS, "one long message at a time"),
+            })
         };
         let late = |_| Refusal(StatusCode::REQUEST_TIMEOUT, "the body took too long");
         timeout(self.shared.limits.tcp_idle, all).await.map_err(late)??;
