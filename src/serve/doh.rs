@@ -24,7 +24,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Bytes, Incoming as Body};
-use hyper::header::{self, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::time::timeout;
 
@@ -63,9 +64,14 @@ impl<R: Respondent> Requests<R> {
     async fn answer(self: Arc<Self>, request: Request<Body>) -> Result<Response<Full<Bytes>>, Infallible> {
         let _busy = Busy::new(&self);
         let head = request.method() == Method::HEAD;
-        let mut response = match self.dns_reply(request).await {
+        let (parts, mut body) = request.into_parts();
+        let mut response = match self.dns_reply(&parts, &mut body).await {
             Ok(reply) => dns_response(reply),
-            Err(refusal) => refusal.into_response(),
+            Err(refusal) => {
+                // a client that still writes might not see the status
+                let _ = timeout(self.shared.limits.tcp_idle, discard(&mut body)).await;
+                refusal.into_response()
+            }
         };
         if head {
             // the length is that of the body which GET would get (RFC 9110 8.6)
@@ -76,11 +82,11 @@ impl<R: Respondent> Requests<R> {
         Ok(response)
     }
 
-    async fn dns_reply(&self, request: Request<Body>) -> Result<Vec<u8>, Refusal> {
-        let vpc = self.vpc(request.uri().path())?;
-        let packet = match *request.method() {
-            Method::GET | Method::HEAD => question_of(request.uri().query().unwrap_or_default())?,
-            Method::POST => self.body(request).await?,
+    async fn dns_reply(&self, parts: &Parts, body: &mut Body) -> Result<Vec<u8>, Refusal> {
+        let vpc = self.vpc(parts.uri.path())?;
+        let packet = match parts.method {
+            Method::GET | Method::HEAD => question_of(parts.uri.query().unwrap_or_default())?,
+            Method::POST => self.question_in(&parts.headers, body).await?,
             _ => return Err(Refusal(StatusCode::METHOD_NOT_ALLOWED, "use GET or POST (RFC 8484 4.1)")),
         };
         let incoming = Incoming { vpc, ..self.from.incoming(&packet) };
@@ -101,8 +107,8 @@ impl<R: Respondent> Requests<R> {
         }
     }
 
-    async fn body(&self, request: Request<Body>) -> Result<Vec<u8>, Refusal> {
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    async fn question_in(&self, headers: &HeaderMap, body: &mut Body) -> Result<Vec<u8>, Refusal> {
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
         if !kind.eq_ignore_ascii_case(DNS_MESSAGE) {
             return Err(Refusal(
@@ -111,28 +117,34 @@ impl<R: Respondent> Requests<R> {
             ));
         }
         let too_long = Refusal(StatusCode::PAYLOAD_TOO_LARGE, "a DNS message has at most 65535 octets");
-        let mut body = request.into_body();
         let mut collect = Collect::new(MESSAGE, &self.long);
         let all = async {
-            let (mut taken, mut seen) = (Ok(()), 0);
             while let Some(frame) = body.frame().await {
                 let frame = frame.map_err(|_| Refusal(StatusCode::BAD_REQUEST, "the body breaks off"))?;
-                let data = frame.data_ref().map_or(&[][..], |data| data);
-                seen += data.len();
-                // what is refused is read on for a while: a client that still writes might not see the status
-                taken = taken.and_then(|()| collect.push(data));
-                if seen > DISCARDED {
-                    break;
+                match frame.data_ref().map_or(Ok(()), |data| collect.push(data)) {
+                    Ok(()) => {}
+                    Err(Refused::TooLong) => return Err(too_long),
+                    Err(Refused::TooMany) => {
+                        return Err(Refusal(StatusCode::TOO_MANY_REQUESTS, "one long message at a time"));
+                    }
                 }
             }
-            taken.map_err(|refused| match refused {
-                Refused::TooLong => too_long,
-                Refused::TooMany => Refusal(StatusCode::TOO_MANY_REQUESTS, "one long message at a time"),
-            })
+            Ok(())
         };
         let late = |_| Refusal(StatusCode::REQUEST_TIMEOUT, "the body took too long");
         timeout(self.shared.limits.tcp_idle, all).await.map_err(late)??;
         Ok(collect.octets().to_vec())
+    }
+}
+
+/// Reads what is left of a body that is refused, up to a bound.
+async fn discard(body: &mut Body) {
+    let mut left = DISCARDED;
+    while let Some(Ok(frame)) = body.frame().await {
+        match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
+            Some(rest) => left = rest,
+            None => return,
+        }
     }
 }
 
