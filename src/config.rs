@@ -36,6 +36,16 @@ pub struct Settings {
     pub allow: Option<Vec<IpNet>>,
     /// Address for health, metrics and explain.
     pub http: Option<SocketAddr>,
+    /// Addresses for DNS over TLS.
+    pub tls: Option<Vec<SocketAddr>>,
+    /// Addresses for DNS over HTTPS.
+    pub https: Option<Vec<SocketAddr>>,
+    /// Addresses for DNS over QUIC.
+    pub quic: Option<Vec<SocketAddr>>,
+    /// The certificate of these, with its chain, in PEM.
+    pub tls_cert: Option<PathBuf>,
+    /// Its key, in PEM.
+    pub tls_key: Option<PathBuf>,
     /// AA in answers out of our own data.
     pub aa: Option<bool>,
     /// Special names that are asked upstream after all.
@@ -65,6 +75,11 @@ impl Settings {
             forward_0x20,
             allow,
             http,
+            tls,
+            https,
+            quic,
+            tls_cert,
+            tls_key,
             aa,
             log,
             limits,
@@ -81,6 +96,11 @@ impl Settings {
             forward_0x20: self.forward_0x20.or(forward_0x20),
             allow: self.allow.or(allow),
             http: self.http.or(http),
+            tls: self.tls.or(tls),
+            https: self.https.or(https),
+            quic: self.quic.or(quic),
+            tls_cert: self.tls_cert.or(tls_cert),
+            tls_key: self.tls_key.or(tls_key),
             aa: self.aa.or(aa),
             forward_special: self.forward_special.or(forward_special),
             private_only: self.private_only.or(private_only),
@@ -167,9 +187,19 @@ impl FromStr for SpecialName {
 
 /// An address with a port, or one alone with port 53 (RFC 1035 4.2).
 pub fn parse_address(text: &str) -> Option<SocketAddr> {
-    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-    text.parse().ok().or_else(|| bare.parse().ok().map(|ip| SocketAddr::new(ip, 53)))
+    parse_address_or(text, 53)
 }
+
+/// An address with a port, or one alone with `port`.
+pub fn parse_address_or(text: &str, port: u16) -> Option<SocketAddr> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    text.parse().ok().or_else(|| bare.parse().ok().map(|ip| SocketAddr::new(ip, port)))
+}
+
+/// Port of DNS over TLS and of DNS over QUIC (RFC 7858 3.1; RFC 9250 4.1.1), where an address comes without one.
+pub const TLS_PORT: u16 = 853;
+/// Port of HTTPS, and so of DNS over it (RFC 9110 4.2.2).
+pub const HTTPS_PORT: u16 = 443;
 
 /// Every bound of the server, so that nothing a client does can grow without one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -212,14 +242,16 @@ pub struct Limits {
     pub stale_retry: Duration,
     /// A hit in the last so many hundredths of a reply's time has it fetched anew; 0: not before its time is over.
     pub prefetch_percent: u64,
-    /// TCP connections at one time.
+    /// TCP connections at one time; TLS, HTTPS and QUIC together may have as many again.
     pub tcp_connections: usize,
-    /// TCP connections at one time from one client: an IPv4 address or an IPv6 /64.
+    /// Of these, connections at one time from one client: an IPv4 address or an IPv6 /64.
     pub tcp_connections_per_client: usize,
-    /// Questions of one TCP connection that are being answered at one time.
+    /// Questions of one connection, encrypted or not, that are being answered at one time.
     pub tcp_pipeline: usize,
-    /// A TCP connection that has asked nothing, or not taken its replies, for this long is closed.
+    /// A connection, encrypted or not, that has asked nothing, or not taken its replies, for this long is closed.
     pub tcp_idle: Duration,
+    /// Time for a handshake of TLS or QUIC.
+    pub tls_handshake: Duration,
     /// Time for what is under way when the server is told to stop.
     pub drain: Duration,
     /// HTTP requests that are being answered at one time.
@@ -252,6 +284,7 @@ impl Default for Limits {
             tcp_connections_per_client: 128,
             tcp_pipeline: 64,
             tcp_idle: Duration::from_secs(10),
+            tls_handshake: Duration::from_secs(5),
             drain: Duration::from_secs(5),
             http_connections: 64,
         }
@@ -260,7 +293,7 @@ impl Default for Limits {
 
 impl Limits {
     /// Every bound that can be set: its key, with the unit last, the least and the most.
-    pub const KEYS: [(&'static str, u64, u64); 25] = [
+    pub const KEYS: [(&'static str, u64, u64); 26] = [
         ("udp_payload", 512, 4096),
         ("udp_workers", 0, 1024),
         ("udp_socket_buffer", 4096, 1 << 30),
@@ -285,6 +318,7 @@ impl Limits {
         ("tcp_connections_per_client", 1, 1 << 20),
         ("tcp_pipeline", 1, 1 << 16),
         ("tcp_idle_ms", 100, 3_600_000),
+        ("tls_handshake_ms", 10, 60_000),
         ("drain_ms", 0, 600_000),
         ("http_connections", 1, 1 << 16),
     ];
@@ -328,6 +362,7 @@ impl Limits {
             "tcp_connections_per_client" => self.tcp_connections_per_client = size,
             "tcp_pipeline" => self.tcp_pipeline = size,
             "tcp_idle_ms" => self.tcp_idle = ms,
+            "tls_handshake_ms" => self.tls_handshake = ms,
             "drain_ms" => self.drain = ms,
             _ => self.http_connections = size,
         }

@@ -79,8 +79,8 @@ fn ask_with(zones: &str, upstream: SocketAddr, policy: Policy, from: &str, query
     let responder = Responder::new(snapshots, Limits::default(), secret(), Arc::new(Counters::default()));
     let packet = query.to_vec().unwrap();
     let peer = SocketAddr::new(from.parse().unwrap(), 5353);
-    let incoming =
-        Incoming { packet: &packet, peer, local: "127.0.0.1:53".parse().unwrap(), transport: Transport::Udp };
+    let local = "127.0.0.1:53".parse().unwrap();
+    let incoming = Incoming { packet: &packet, peer, local, transport: Transport::Udp, vpc: None };
     assert_eq!(responder.batch().respond(incoming, &mut [0; 1232]), Outcome::Slow);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     Message::from_vec(&runtime.block_on(responder.resolve(incoming)).unwrap()).unwrap()

@@ -59,7 +59,7 @@ fn ask(responder: &Responder, packets: &[Vec<u8>], questions: usize) -> usize {
     for _ in 0..questions.div_ceil(64) {
         let batch = responder.batch();
         for packet in packets.by_ref().take(64) {
-            let incoming = Incoming { packet, peer, local, transport: Transport::Udp };
+            let incoming = Incoming { packet, peer, local, transport: Transport::Udp, vpc: None };
             if let Outcome::Reply(len) = batch.respond(incoming, &mut out) {
                 octets += len;
             }

@@ -153,6 +153,7 @@ fn refuse_client<'s, T: Trace>(client: Client<'s>, trace: &mut T) -> Option<Deci
             (Access::Cidr(cidr), Some(vpc)) => {
                 trace.step(format_args!("client of {}: its address is in {cidr}", vpc.vpc_id));
             }
+            (Access::Named, Some(vpc)) => trace.step(format_args!("client of {}: it says so, and may", vpc.vpc_id)),
             (Access::Loopback, _) => trace.step(format_args!("client of no VPC, on this machine")),
             (Access::Allowed(net), _) => trace.step(format_args!("client of no VPC, allowed by {net}")),
             (Access::DnsSupportOff, Some(vpc)) => {

@@ -7,7 +7,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
-use crate::config::{Settings, SpecialName, UpstreamWord, Upstreams, parse_address};
+use crate::config::{HTTPS_PORT, Settings, SpecialName, TLS_PORT, UpstreamWord, Upstreams, parse_address_or};
 use crate::naming::{DnsName, VpcId};
 
 const STYLES: Styles = Styles::styled()
@@ -82,7 +82,8 @@ impl NamesOfPolicy {
 #[command(after_help = "Examples:\n  \
     vpcedns serve --zones my-zones --listen 127.0.0.1:53\n  \
     vpcedns serve --listen 0.0.0.0:53 --allow 192.0.2.0/24 --forward 10.0.0.2 --forward 10.1.0.2\n  \
-    vpcedns serve --forward none --http 127.0.0.1:9153")]
+    vpcedns serve --forward none --http 127.0.0.1:9153\n  \
+    vpcedns serve --tls 127.0.0.1:8853 --https 127.0.0.1:8443 --tls-cert fullchain.pem --tls-key privkey.pem")]
 pub(super) struct ServeArgs {
     #[command(flatten)]
     pub(super) zones: ZonesArgs,
@@ -107,6 +108,21 @@ pub(super) struct ServeArgs {
     /// Address for /healthz, /readyz, /metrics, /v1/explain and /v1/flush [default: off]
     #[arg(long, value_name = "ADDR", env = "VPCEDNS_HTTP")]
     http: Option<SocketAddr>,
+    /// Address for DNS over TLS, port 853 if it says none; wants a certificate; repeatable [default: off]
+    #[arg(long, value_name = "ADDR", env = "VPCEDNS_TLS", value_delimiter = ',', value_parser = address_853)]
+    tls: Vec<SocketAddr>,
+    /// Address for DNS over HTTPS at /dns-query, port 443 if it says none; wants a certificate; repeatable [default: off]
+    #[arg(long, value_name = "ADDR", env = "VPCEDNS_HTTPS", value_delimiter = ',', value_parser = address_443)]
+    https: Vec<SocketAddr>,
+    /// Address for DNS over QUIC, port 853 if it says none; wants a certificate; repeatable [default: off]
+    #[arg(long, value_name = "ADDR", env = "VPCEDNS_QUIC", value_delimiter = ',', value_parser = address_853)]
+    quic: Vec<SocketAddr>,
+    /// Certificate of --tls, --https and --quic with its chain, in PEM; read again when it changes
+    #[arg(long, value_name = "FILE", env = "VPCEDNS_TLS_CERT")]
+    tls_cert: Option<PathBuf>,
+    /// Key of the certificate, in PEM
+    #[arg(long, value_name = "FILE", env = "VPCEDNS_TLS_KEY")]
+    tls_key: Option<PathBuf>,
     /// Set the AA flag in answers out of our own data, which the VPC resolver does not
     #[arg(long, env = "VPCEDNS_AA", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     aa: Option<bool>,
@@ -139,6 +155,11 @@ impl ServeArgs {
             forward_0x20: self.forward_0x20,
             allow: given(!self.allow.is_empty()).map(|()| self.allow.clone()),
             http: self.http,
+            tls: given(!self.tls.is_empty()).map(|()| self.tls.clone()),
+            https: given(!self.https.is_empty()).map(|()| self.https.clone()),
+            quic: given(!self.quic.is_empty()).map(|()| self.quic.clone()),
+            tls_cert: self.tls_cert.clone(),
+            tls_key: self.tls_key.clone(),
             aa: self.aa,
             forward_special: given(!self.names.forward_special.is_empty()).map(|()| self.names.forward_special()),
             private_only: given(!self.names.private_only.is_empty()).map(|()| self.names.private_only.clone()),
@@ -254,7 +275,20 @@ pub(super) struct FlushArgs {
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    parse_address(text).ok_or_else(|| format!("'{text}' is no address: give one such as 127.0.0.1:5300 or [::1]:5300"))
+    address_or(text, 53)
+}
+
+fn address_853(text: &str) -> Result<SocketAddr, String> {
+    address_or(text, TLS_PORT)
+}
+
+fn address_443(text: &str) -> Result<SocketAddr, String> {
+    address_or(text, HTTPS_PORT)
+}
+
+fn address_or(text: &str, port: u16) -> Result<SocketAddr, String> {
+    let address = parse_address_or(text, port);
+    address.ok_or_else(|| format!("'{text}' is no address: give one such as 127.0.0.1:5300 or [::1]:5300"))
 }
 
 fn rtype(text: &str) -> Result<u16, String> {

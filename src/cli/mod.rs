@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod encrypted;
 mod explain;
 mod flush;
 mod health;

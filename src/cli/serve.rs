@@ -16,6 +16,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::ServeArgs;
 use super::check::count;
+use super::encrypted::{self, Encrypted};
 use super::print_problems;
 use crate::config::{DEFAULT_FILE, DEFAULT_LISTEN, DEFAULT_LOG, Limits, Settings, Upstreams};
 use crate::forward::system::{refuse_own, system_resolvers};
@@ -25,6 +26,7 @@ use crate::observe::{self, Counters, Status, Views};
 use crate::problem::{At, Place, Problem};
 use crate::reload::watch::{Wake, Watch};
 use crate::reload::{Published, Publisher, describe};
+use crate::serve::certificates::{Certificates, LOOK_EVERY};
 use crate::serve::listeners::Listeners;
 use crate::serve::respond::Responder;
 use crate::snapshot::{Policy, Snapshot};
@@ -91,6 +93,7 @@ fn start_log(filter: &str) -> Result<(), Vec<Problem>> {
 }
 
 async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
+    let encrypted = encrypted::read(&settings)?;
     let listen = settings.listen.unwrap_or_else(|| vec![DEFAULT_LISTEN]);
     let upstreams = upstreams(settings.forward.unwrap_or(Upstreams::System), &listen)?;
     let policy = Policy {
@@ -120,6 +123,14 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
     if !problems.is_empty() {
         return Err(problems);
     }
+    if let Some(Encrypted { addresses, certificates }) = &encrypted {
+        let problems = listeners.encrypt(addresses, certificates);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        tokio::spawn(Arc::clone(certificates).follow(LOOK_EVERY));
+    }
+    let certificates = encrypted.map(|encrypted| encrypted.certificates);
     let (snapshots, status) = (publisher.snapshots().clone(), publisher.status().clone());
     let views = Views { snapshots, status, counters, lookup };
     let (stop_http, http_stopped) = flag::channel(false);
@@ -139,7 +150,7 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
     // only now, as those that lead back to us are seen by what comes in
     forwarder.upstreams_are(all_upstreams(&publisher.snapshots().load()));
     let follow = tokio::task::spawn_blocking(move || {
-        follow(watch, &mut publisher, &mut listeners, &listen, &forwarder);
+        follow(watch, &mut publisher, &mut listeners, &listen, &forwarder, certificates.as_deref());
         listeners
     });
     let listeners = follow
@@ -160,6 +171,7 @@ fn follow(
     listeners: &mut Listeners<Responder>,
     listen: &[SocketAddr],
     forwarder: &Forwarder,
+    certificates: Option<&Certificates>,
 ) {
     loop {
         let asked = match watch.wait() {
@@ -175,6 +187,9 @@ fn follow(
         log(&done, asked);
         if done.changes.others > 0 {
             forwarder.upstreams_are(all_upstreams(&publisher.snapshots().load()));
+        }
+        if let Some(certificates) = certificates.filter(|_| asked) {
+            certificates.reload_and_log();
         }
     }
 }
@@ -317,19 +332,22 @@ fn print_ready(snapshot: &Snapshot, listeners: &Listeners<Responder>, http: Opti
     let join = |addresses: &mut dyn Iterator<Item = &dyn Display>| {
         addresses.map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
-    let on = join(&mut listeners.addresses().iter().map(|open| &open.actual as &dyn Display));
+    let plain = join(&mut listeners.addresses().iter().map(|open| &open.actual as &dyn Display));
+    let mut on = vec![format!("{plain} (udp, tcp)")];
+    on.extend(listeners.encrypted().iter().map(ToString::to_string));
+    on.extend(http.map(|address| format!("http://{address}")));
     let upstreams = join(&mut snapshot.policy.upstreams.iter().map(|upstream| upstream as &dyn Display));
     let forward =
         if upstreams.is_empty() { "forwarding to nobody".to_owned() } else { format!("forwarding to {upstreams}") };
-    let http = http.map_or_else(String::new, |address| format!(", http://{address}"));
     let endpoints = match snapshot.model.endpoint_count() {
         0 => "no endpoints yet".to_owned(),
         number => count(number, "endpoint"),
     };
     println!(
-        "ready: generation {}, {endpoints} in {}, on {on} (udp, tcp){http}, {forward}, {:.0} ms",
+        "ready: generation {}, {endpoints} in {}, on {}, {forward}, {:.0} ms",
         snapshot.generation,
         count(snapshot.model.vpcs().len(), "VPC"),
+        on.join(", "),
         took.as_secs_f64() * 1000.0
     );
 }

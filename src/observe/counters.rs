@@ -5,11 +5,14 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::answer::Rcode;
 use crate::forward::cache::{Age, Found};
+use crate::wire::Transport;
 
 /// Threads beyond this many share a shard, which costs time but no counts.
 const SHARDS: usize = 16;
 /// Response codes that are counted one by one; others go under the last.
 const RCODES: usize = 7;
+/// How messages travel.
+const TRANSPORTS: usize = 5;
 
 /// What has been done since the start.
 #[derive(Default)]
@@ -21,6 +24,7 @@ pub struct Counters {
 #[derive(Default)]
 #[repr(align(128))]
 struct Shard {
+    packets: [AtomicU64; TRANSPORTS],
     replies: [AtomicU64; RCODES],
     silent: AtomicU64,
     forwarded: AtomicU64,
@@ -33,6 +37,7 @@ struct Shard {
 /// The counts of one batch; they are added to the thread's shard when it is dropped.
 pub struct Tally<'c> {
     shard: &'c Shard,
+    packets: [Cell<u32>; TRANSPORTS],
     replies: [Cell<u32>; RCODES],
     silent: Cell<u32>,
     forwarded: Cell<u32>,
@@ -44,6 +49,8 @@ pub struct Tally<'c> {
 /// The sums over all threads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
+    /// Packets, whatever became of them, by how they came: see [`TRANSPORTS`](Self::TRANSPORTS).
+    pub packets: [u64; TRANSPORTS],
     /// Replies out of our own data, by response code: NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, others.
     pub replies: [u64; RCODES],
     /// Packets without a reply, on purpose.
@@ -64,6 +71,8 @@ impl Totals {
     /// The labels of `replies`.
     pub const RCODES: [&'static str; RCODES] =
         ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "other"];
+    /// The labels of `packets`, in the order of [`Transport`].
+    pub const TRANSPORTS: [&'static str; TRANSPORTS] = ["udp", "tcp", "tls", "https", "quic"];
 }
 
 thread_local! {
@@ -83,6 +92,7 @@ impl Counters {
     pub fn tally(&self) -> Tally<'_> {
         Tally {
             shard: self.shard(),
+            packets: Default::default(),
             replies: Default::default(),
             silent: Cell::default(),
             forwarded: Cell::default(),
@@ -101,6 +111,9 @@ impl Counters {
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
         for shard in &self.shards {
+            for (sum, count) in totals.packets.iter_mut().zip(&shard.packets) {
+                *sum += count.load(Ordering::Relaxed);
+            }
             for (sum, count) in totals.replies.iter_mut().zip(&shard.replies) {
                 *sum += count.load(Ordering::Relaxed);
             }
@@ -120,6 +133,13 @@ fn up(cell: &Cell<u32>) {
 }
 
 impl Tally<'_> {
+    /// A packet came in.
+    pub fn packet(&self, transport: Transport) {
+        if let Some(cell) = self.packets.get(transport as usize) {
+            up(cell);
+        }
+    }
+
     /// A reply with this response code.
     pub fn reply(&self, rcode: Rcode) {
         let at = (rcode as usize).min(RCODES - 1);
@@ -159,6 +179,9 @@ impl Drop for Tally<'_> {
                 to.fetch_add(u64::from(cell.get()), Ordering::Relaxed);
             }
         };
+        for (to, cell) in self.shard.packets.iter().zip(&self.packets) {
+            add(to, cell);
+        }
         for (to, cell) in self.shard.replies.iter().zip(&self.replies) {
             add(to, cell);
         }
@@ -181,6 +204,7 @@ mod tests {
             for _ in 0..20 {
                 scope.spawn(|| {
                     let tally = counters.tally();
+                    tally.packet(Transport::Quic);
                     tally.reply(Rcode::NxDomain);
                     tally.reply(Rcode::BadVers);
                     tally.silent();
@@ -189,5 +213,6 @@ mod tests {
         });
         let totals = counters.totals();
         assert_eq!((totals.replies, totals.silent), ([0, 0, 0, 20, 0, 0, 20], 20));
+        assert_eq!(totals.packets, [0, 0, 0, 0, 20]);
     }
 }

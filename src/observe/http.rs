@@ -184,6 +184,10 @@ async fn metrics(State(views): State<Views>) -> Response {
 fn registry(views: &Views) -> Registry {
     let mut registry = Registry::with_prefix("vpcedns");
     let totals = views.counters.totals();
+    for (transport, count) in Totals::TRANSPORTS.iter().zip(totals.packets) {
+        let labelled = registry.sub_registry_with_label(("transport".into(), (*transport).into()));
+        labelled.register("packets", "Packets, whatever became of them", ConstCounter::new(count));
+    }
     for (rcode, count) in Totals::RCODES.iter().zip(totals.replies) {
         let labelled = registry.sub_registry_with_label(("rcode".into(), (*rcode).into()));
         labelled.register("replies", "Replies out of our own data", ConstCounter::new(count));

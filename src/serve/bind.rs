@@ -6,7 +6,7 @@
 //! There is no moment between a probe and the real thing for another server to slip in.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
@@ -35,6 +35,9 @@ pub(super) struct Bound {
     pub(super) udp: Vec<Socket>,
     pub(super) tcp: TcpListener,
 }
+
+/// A socket that shares its port with nobody; the buffer is what a UDP socket begins with.
+const ALONE: Plan = Plan { workers: 1, buffer: 0, share: false };
 
 /// Why an address could not be opened.
 #[derive(Debug)]
@@ -116,8 +119,19 @@ fn tcp_socket(address: SocketAddr, plan: Plan) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// What the operator can do about it.
-pub(super) fn problem(place: Place, address: SocketAddr, failed: &BindError) -> Problem {
+/// Opens `address` for one TCP listener.
+pub(super) fn bind_tcp(address: SocketAddr) -> Result<TcpListener, BindError> {
+    tcp_socket(address, ALONE).map_err(|error| BindError { transport: "TCP", error })
+}
+
+/// Opens `address` for one UDP socket.
+pub(super) fn bind_udp(address: SocketAddr, buffer: usize) -> Result<UdpSocket, BindError> {
+    let socket = udp_socket(address, Plan { buffer, ..ALONE }, false);
+    socket.map(UdpSocket::from).map_err(|error| BindError { transport: "UDP", error })
+}
+
+/// What the operator can do about it: choose another address with `flag`, for one thing.
+pub(super) fn problem(place: Place, flag: &str, address: SocketAddr, failed: &BindError) -> Problem {
     let BindError { transport, error } = failed;
     let port = address.port();
     let (why, hint) = match error.raw_os_error() {
@@ -130,22 +144,23 @@ pub(super) fn problem(place: Place, address: SocketAddr, failed: &BindError) -> 
             };
             (
                 "the port is in use".to_owned(),
-                format!("who has it: `{list} 'sport = :{port}'`; choose another with --listen{resolved}"),
+                format!("who has it: `{list} 'sport = :{port}'`; choose another with {flag}{resolved}"),
             )
         }
         Some(libc::EACCES) if port < 1024 => (
             "not permitted".to_owned(),
-            "ports below 1024 need CAP_NET_BIND_SERVICE: `setcap cap_net_bind_service=+ep` on the program, \
-             `AmbientCapabilities=CAP_NET_BIND_SERVICE` in a systemd unit, `--cap-add NET_BIND_SERVICE` for a \
-             container; or choose a port from 1024 up with --listen"
-                .to_owned(),
+            format!(
+                "ports below 1024 need CAP_NET_BIND_SERVICE: `setcap cap_net_bind_service=+ep` on the program, \
+                 `AmbientCapabilities=CAP_NET_BIND_SERVICE` in a systemd unit, `--cap-add NET_BIND_SERVICE` for a \
+                 container; or choose a port from 1024 up with {flag}"
+            ),
         ),
         Some(libc::EADDRNOTAVAIL) => (
             "this machine does not have the address".to_owned(),
-            "`ip address` lists those that it has; choose one of them with --listen".to_owned(),
+            format!("`ip address` lists those that it has; choose one of them with {flag}"),
         ),
         Some(libc::EAFNOSUPPORT) => {
-            ("this machine does not speak that version of IP".to_owned(), "choose another with --listen".to_owned())
+            ("this machine does not speak that version of IP".to_owned(), format!("choose another with {flag}"))
         }
         Some(libc::EMFILE) => (
             "too many open files".to_owned(),
@@ -180,7 +195,7 @@ mod tests {
     fn a_second_server_is_an_error_even_if_it_is_one_of_ours() {
         let first = bind("127.0.0.1:0".parse().unwrap(), plan(false)).unwrap();
         let error = bind(first.actual, plan(false)).err().unwrap();
-        let problem = problem(Place::whole("--listen"), first.actual, &error);
+        let problem = problem(Place::whole("--listen"), "--listen", first.actual, &error);
         let port = first.actual.port();
         assert_eq!(
             problem.to_string(),
@@ -197,14 +212,18 @@ mod tests {
         let other = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = other.local_addr().unwrap();
         let error = bind(address, plan(false)).err().unwrap();
-        assert!(problem(Place::whole("x"), address, &error).hint.contains("ss -ltnp"));
+        assert!(problem(Place::whole("x"), "--listen", address, &error).hint.contains("ss -ltnp"));
     }
 
     #[test]
     fn every_error_says_what_to_do() {
         let address = "192.0.2.1:53".parse().unwrap();
         let error = bind("192.0.2.1:0".parse().unwrap(), plan(false)).err().unwrap();
-        assert!(problem(Place::whole("x"), address, &error).what.ends_with("this machine does not have the address"));
+        assert!(
+            problem(Place::whole("x"), "--listen", address, &error)
+                .what
+                .ends_with("this machine does not have the address")
+        );
         for (code, word) in [
             (libc::EACCES, "CAP_NET_BIND_SERVICE"),
             (libc::EADDRINUSE, "systemd-resolved"),
@@ -212,7 +231,7 @@ mod tests {
             (libc::EAFNOSUPPORT, "--listen"),
         ] {
             let error = BindError { transport: "UDP", error: io::Error::from_raw_os_error(code) };
-            let problem = problem(Place::whole("x"), address, &error);
+            let problem = problem(Place::whole("x"), "--listen", address, &error);
             assert!(problem.hint.contains(word), "{problem}");
         }
     }

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::config::Limits;
+use crate::serve::respond::{Incoming, Transport};
 
 /// Shared by every socket of the server.
 pub(super) struct Shared<R> {
@@ -26,6 +27,25 @@ impl<R> Shared<R> {
         let permits = limits.forward_in_flight.min(Semaphore::MAX_PERMITS);
         let slow = Arc::new(Semaphore::new(permits));
         Self { respondent, limits, slow, runtime, own: ArcSwap::default() }
+    }
+}
+
+/// Where the messages of a connection come from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    /// The client.
+    pub(super) peer: SocketAddr,
+    /// The address that it asked.
+    pub(super) local: SocketAddr,
+    /// How it asks.
+    pub(super) transport: Transport,
+}
+
+impl Origin {
+    /// A message from there.
+    pub(super) fn incoming(self, packet: &[u8]) -> Incoming<'_> {
+        let Self { peer, local, transport } = self;
+        Incoming { packet, peer, local, transport, vpc: None }
     }
 }
 

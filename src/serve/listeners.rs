@@ -14,16 +14,21 @@ use tokio::time::{Instant, timeout_at};
 use crate::config::Limits;
 use crate::problem::{At, Problem};
 use crate::serve::bind::{self, Bound, Plan};
+use crate::serve::certificates::Certificates;
 use crate::serve::common::{OwnAddresses, Shared};
+use crate::serve::encrypted::{self, Address};
 use crate::serve::respondent::Respondent;
-use crate::serve::tcp::{Connections, TcpFront};
+use crate::serve::tcp::{Connections, Speaks, TcpFront};
 use crate::serve::udp::UdpFront;
 
-/// Every address that is listened on, UDP and TCP.
+/// Every address that is listened on: UDP and TCP, and the encrypted ones.
 pub struct Listeners<R> {
     shared: Arc<Shared<R>>,
     connections: Arc<Connections>,
     open: Vec<Listener>,
+    /// A flood of handshakes must not close plain TCP, so these have connections of their own.
+    encrypted_connections: Arc<Connections>,
+    encrypted: Vec<encrypted::Listener>,
     draining: Vec<Draining>,
 }
 
@@ -44,10 +49,10 @@ struct Listener {
 }
 
 /// An address that takes no more questions but answers some yet.
-struct Draining {
-    actual: SocketAddr,
+pub(super) struct Draining {
+    pub(super) actual: SocketAddr,
     /// Ends when the last worker, connection and question of the address has.
-    done: mpsc::Receiver<()>,
+    pub(super) done: mpsc::Receiver<()>,
 }
 
 impl<R: Respondent> Listeners<R> {
@@ -57,6 +62,8 @@ impl<R: Respondent> Listeners<R> {
             shared: Arc::new(Shared::new(respondent, limits.clone(), runtime)),
             connections: Arc::default(),
             open: Vec::new(),
+            encrypted_connections: Arc::default(),
+            encrypted: Vec::new(),
             draining: Vec::new(),
         }
     }
@@ -97,6 +104,24 @@ impl<R: Respondent> Listeners<R> {
         problems
     }
 
+    /// Opens encrypted addresses, which stay open until [`stop`](Self::stop). The problems say which could not be.
+    pub fn encrypt(&mut self, wanted: &[Address], certificates: &Arc<Certificates>) -> Vec<Problem> {
+        let _inside = self.shared.runtime.enter();
+        let mut problems = Vec::new();
+        for address in wanted {
+            match encrypted::Listener::open(*address, certificates, &self.shared, &self.encrypted_connections) {
+                Ok(listener) => self.encrypted.push(listener),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        problems
+    }
+
+    /// The encrypted addresses that are open, as they are.
+    pub fn encrypted(&self) -> Vec<Address> {
+        self.encrypted.iter().map(|listener| listener.address).collect()
+    }
+
     /// The addresses that are open, in the order in which they were opened.
     pub fn addresses(&self) -> Vec<Open> {
         self.open.iter().map(|listener| listener.open).collect()
@@ -109,12 +134,19 @@ impl<R: Respondent> Listeners<R> {
         let deadline = Instant::now() + self.shared.limits.drain;
         // all are closed before the first is waited for
         self.draining.extend(self.open.drain(..).map(Listener::close));
+        self.draining.extend(self.encrypted.drain(..).map(encrypted::Listener::close));
         for old in &mut self.draining {
             if timeout_at(deadline, old.done.recv()).await.is_err() {
                 return false;
             }
         }
         true
+    }
+
+    /// Questions that wait for an upstream.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.shared.limits.forward_in_flight - self.shared.slow.available_permits()
     }
 
     /// Binds what is wanted and not open.
@@ -131,7 +163,7 @@ impl<R: Respondent> Listeners<R> {
             let share = ours.chain(new.iter().map(|(_, bound)| bound.actual)).any(|own| overlap(own, address));
             match bind::bind(address, self.plan(share)) {
                 Ok(bound) => new.push((at, bound)),
-                Err(error) => problems.push(bind::problem(at.place.clone(), address, &error)),
+                Err(error) => problems.push(bind::problem(at.place.clone(), "--listen", address, &error)),
             }
         }
         (new, problems)
@@ -150,7 +182,7 @@ impl<R: Respondent> Listeners<R> {
         let _inside = self.shared.runtime.enter();
         let (alive, done) = mpsc::channel(1);
         let udp = UdpFront::start(bound.udp, bound.actual, &self.shared, &alive)?;
-        let tcp = TcpFront::start(bound.tcp, bound.actual, &self.shared, &self.connections, &alive)?;
+        let tcp = TcpFront::start(bound.tcp, bound.actual, Speaks::Plain, &self.shared, &self.connections, &alive)?;
         Ok(Listener { open: Open { wanted, actual: bound.actual }, udp, tcp, done })
     }
 }

@@ -5,8 +5,13 @@
 //!   bind      one address to its sockets, or to a problem with a hint
 //!   udp       a thread for each socket:  receive a batch, answer it in place, send a batch
 //!     mmsg    the system calls of it; the one place with `unsafe`
-//!   tcp       accepts, caps, and gives each connection to
-//!     stream  two-octet framing, pipelining, slow readers
+//!   tcp       accepts, caps, shakes hands where it is TLS, and gives each connection to
+//!     stream  two-octet framing, pipelining, slow readers: TCP and DoT
+//!     doh     HTTP/1.1 and HTTP/2
+//!   doq       the same over QUIC, a stream for each question
+//!   encrypted the addresses of the last three
+//!     certificates  two PEM files, read again when they change
+//! pad         replies to padded questions, where lengths are all that can be seen
 //! respondent  what all of them ask: a packet in, a reply out
 //! ```
 // no packet can panic (invariant I6)
@@ -16,11 +21,17 @@
 )]
 
 mod bind;
+pub mod certificates;
 mod common;
+mod doh;
+mod doq;
+pub mod encrypted;
 pub mod listeners;
 pub mod mmsg;
+mod pad;
 pub mod respond;
 pub mod respondent;
+mod single;
 mod slow;
 mod stream;
 mod tcp;

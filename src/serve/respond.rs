@@ -13,19 +13,13 @@ use crate::forward::Forwarder;
 use crate::forward::cache::{Cache, UpstreamSet};
 use crate::forward::lookup::Lookup;
 use crate::model::Upstream;
+use crate::naming::VpcId;
 use crate::observe::{Counters, Tally};
+use crate::serve::pad::{pad, pad_vec};
 use crate::serve::slow::Asked;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Client, Snapshot};
+pub use crate::wire::Transport;
 use crate::wire::{ClientCookie, CookieSecret, Frame, HEADER, MIN_UDP, Packet, Query, encode, encode_error, parse};
-
-/// How a packet came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// A datagram: the reply is bounded by what the client takes.
-    Udp,
-    /// A stream: the reply may have 65,535 octets.
-    Tcp,
-}
 
 /// A packet and where it came from.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +32,18 @@ pub struct Incoming<'a> {
     pub local: SocketAddr,
     /// How it came.
     pub transport: Transport,
+    /// The VPC that the client says it belongs to, as the path of DoH can.
+    pub vpc: Option<VpcId>,
+}
+
+impl Incoming<'_> {
+    /// Who sent it.
+    pub(super) fn client<'s>(&self, snapshot: &'s Snapshot) -> Client<'s> {
+        match self.vpc {
+            None => snapshot.client(self.local, self.peer.ip()),
+            Some(vpc) => snapshot.client_naming(vpc, self.peer.ip()),
+        }
+    }
 }
 
 /// What to do with a packet.
@@ -142,7 +148,11 @@ impl Responder {
         let mut name = NameBuf::default();
         let Packet::Query(query) = parse(incoming.packet, &mut name) else { return None };
         self.counters.tally().overloaded();
-        Some(super::slow::failure(&query, self, incoming, 0, "too many questions wait for an upstream"))
+        let mut reply = super::slow::failure(&query, self, incoming, 0, "too many questions wait for an upstream");
+        if wants_padding(&query, incoming.transport) {
+            pad_vec(&mut reply);
+        }
+        Some(reply)
     }
 }
 
@@ -152,6 +162,7 @@ impl Batch<'_> {
     /// Does no I/O, takes no lock for names of ours and only that of a reader for cached ones, and allocates nothing
     /// for endpoint names, private names and cached replies as they came.
     pub fn respond(&self, incoming: Incoming<'_>, out: &mut [u8]) -> Outcome {
+        self.tally.packet(incoming.transport);
         let mut name = NameBuf::default();
         let query = match parse(incoming.packet, &mut name) {
             Packet::Query(query) => query,
@@ -164,7 +175,7 @@ impl Batch<'_> {
                 return Outcome::Silent;
             }
         };
-        let client = self.snapshot.client(incoming.local, incoming.peer.ip());
+        let client = incoming.client(&self.snapshot);
         let rotation = self.rotation.get();
         self.rotation.set(rotation.wrapping_add(1));
         match answer(&self.snapshot, client, &query.question, rotation, &mut NoTrace) {
@@ -180,7 +191,8 @@ impl Batch<'_> {
                     now: self.now,
                 };
                 self.tally.reply(reply.rcode);
-                Outcome::Reply(encode(&query, &reply, &frame, out))
+                let len = encode(&query, &reply, &frame, out);
+                Outcome::Reply(padded(&query, incoming.transport, out, len))
             }
             Decision::Forward(forward) => {
                 let set = self.upstreams(forward.upstreams);
@@ -193,7 +205,7 @@ impl Batch<'_> {
                 // what is put together out of several sources needs no upstream, but time and memory
                 let Some(len) = asked.copy(&forward, &found, out) else { return Outcome::Slow };
                 self.tally.cached(&found);
-                Outcome::Reply(len)
+                Outcome::Reply(padded(&query, incoming.transport, out, len))
             }
         }
     }
@@ -212,13 +224,23 @@ impl Batch<'_> {
     }
 }
 
+/// Pads the reply in the first `len` octets where it is to be; returns its length then.
+fn padded(query: &Query<'_>, transport: Transport, out: &mut [u8], len: usize) -> usize {
+    if wants_padding(query, transport) { pad(out, len) } else { len }
+}
+
+/// Whether the reply is to be padded (RFC 7830 4): the question was, and nobody on the way sees into it.
+pub(super) fn wants_padding(query: &Query<'_>, transport: Transport) -> bool {
+    transport.is_encrypted() && query.edns.is_some_and(|edns| edns.padding)
+}
+
 /// Most octets of a reply: what the client says it takes, and never more than we send (DNS flag day 2020).
 pub(super) fn reply_limit(query: &Query<'_>, transport: Transport, limits: &Limits) -> usize {
     match (transport, query.edns) {
-        (Transport::Tcp, _) => usize::from(u16::MAX),
         (Transport::Udp, None) => MIN_UDP,
         // RFC 6891 6.2.3: values below 512 are taken for 512
         (Transport::Udp, Some(edns)) => usize::from(edns.payload.min(limits.udp_payload)).max(MIN_UDP),
+        (Transport::Tcp | Transport::Tls | Transport::Https | Transport::Quic, _) => usize::from(u16::MAX),
     }
     .max(HEADER)
 }

@@ -4,6 +4,7 @@
 
 use std::future::Future;
 
+use crate::naming::VpcId;
 use crate::serve::respond::{Batch, Incoming, Outcome, Responder};
 
 /// Answers packets; shared by all sockets. [`Responder`] is the real one.
@@ -21,6 +22,9 @@ pub trait Respondent: Send + Sync + 'static {
 
     /// The reply to a packet that cannot be taken on because too many wait already; `None`: no reply.
     fn overloaded(&self, incoming: Incoming<'_>) -> Option<Vec<u8>>;
+
+    /// Whether there is such a VPC, for requests that name one.
+    fn has_vpc(&self, vpc: VpcId) -> bool;
 }
 
 /// Answers the packets of one batch.
@@ -42,6 +46,10 @@ impl Respondent for Responder {
 
     fn overloaded(&self, incoming: Incoming<'_>) -> Option<Vec<u8>> {
         Responder::overloaded(self, incoming)
+    }
+
+    fn has_vpc(&self, vpc: VpcId) -> bool {
+        self.snapshot().model.vpc(vpc).is_some()
     }
 }
 

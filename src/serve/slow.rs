@@ -7,7 +7,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::respond::{Incoming, Responder, reply_limit};
+use super::pad::pad_vec;
+use super::respond::{Incoming, Responder, reply_limit, wants_padding};
 use crate::answer::{Decision, Forward, NameBuf, NoTrace, Part, Question, Rcode, Reason, Reply, answer};
 use crate::forward::cache::{Age, Found, Kind, UpstreamSet};
 use crate::forward::chain::{Prefix, cname_targets, cut_after};
@@ -41,13 +42,17 @@ impl Responder {
         let Packet::Query(query) = parse(incoming.packet, &mut name) else { return None };
         // one snapshot for all of the answer (invariant I2), whatever is published while an upstream is asked
         let snapshot = self.snapshot();
-        let client = snapshot.client(incoming.local, incoming.peer.ip());
+        let client = incoming.client(&snapshot);
         let asked = Asked { responder: self, snapshot: &snapshot, client, query: &query, incoming };
-        match answer(&snapshot, client, &query.question, 0, &mut NoTrace) {
+        let mut reply = match answer(&snapshot, client, &query.question, 0, &mut NoTrace) {
             // a change since the packet came in made the name ours
-            Decision::Reply(reply) => Some(asked.local(&query.question, query.question_octets, &reply)),
-            Decision::Forward(forward) => Some(asked.forward(&forward).await),
+            Decision::Reply(reply) => asked.local(&query.question, query.question_octets, &reply),
+            Decision::Forward(forward) => asked.forward(&forward).await,
+        };
+        if wants_padding(&query, incoming.transport) {
+            pad_vec(&mut reply);
         }
+        Some(reply)
     }
 }
 

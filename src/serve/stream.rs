@@ -10,7 +10,6 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -23,8 +22,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 #[cfg(doc)]
 use crate::config::Limits;
-use crate::serve::common::Shared;
-use crate::serve::respond::{Incoming, Outcome, Transport};
+use crate::serve::common::{Origin, Shared};
+use crate::serve::respond::{Incoming, Outcome};
 use crate::serve::respondent::{RespondBatch, Respondent};
 
 /// Reads after the server was told to stop; a client that still asks then has had its chance.
@@ -47,43 +46,39 @@ thread_local! {
 }
 
 /// Answers what comes in on `stream` until the client leaves, falls silent, or the server stops.
-pub(super) async fn serve<R, S>(
-    stream: S,
-    peer: SocketAddr,
-    local: SocketAddr,
-    shared: Arc<Shared<R>>,
-    stopped: watch::Receiver<bool>,
-) where
+pub(super) async fn serve<R, S>(stream: S, from: Origin, shared: Arc<Shared<R>>, stopped: watch::Receiver<bool>)
+where
     R: Respondent,
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut connection = Connection {
         stream,
-        peer,
-        local,
+        from,
         input: vec![0; INPUT],
         start: 0,
         end: 0,
         unsent: Vec::new(),
+        unflushed: false,
         slow: JoinSet::new(),
         closing: false,
         shared,
     };
     if let Err(error) = connection.run(stopped).await {
-        tracing::debug!(%peer, %error, "a connection ended");
+        tracing::debug!(peer = %from.peer, %error, "a connection ended");
     }
 }
 
 struct Connection<R, S> {
     stream: S,
-    peer: SocketAddr,
-    local: SocketAddr,
+    from: Origin,
     /// What has come in and is not answered yet is `input[start..end]`.
     input: Vec<u8>,
     start: usize,
     end: usize,
     /// Replies, with their lengths, that the client has not taken yet; while there are any, nothing is read.
     unsent: Vec<u8>,
+    /// Replies are in the stream's own buffer, as TLS has one, and may wait there; nothing is read then, either.
+    unflushed: bool,
     /// Questions that wait for an upstream. Dropped, and so given up, with the connection.
     slow: JoinSet<Option<Vec<u8>>>,
     /// Nothing more is read: the client has said all, or the server stops.
@@ -109,7 +104,7 @@ impl<R: Respondent, S: AsyncRead + AsyncWrite + Unpin> Connection<R, S> {
             // here nothing is unsent, and what the input holds is no whole message or has to wait for the slow ones
             let may_read = !self.closing && self.slow.len() < self.shared.limits.tcp_pipeline;
             if self.closing && self.slow.is_empty() {
-                return self.stream.shutdown().await;
+                return self.close().await;
             }
             let room = self.input.get_mut(self.end..).unwrap_or_default();
             let wake = tokio::select! {
@@ -129,7 +124,7 @@ impl<R: Respondent, S: AsyncRead + AsyncWrite + Unpin> Connection<R, S> {
                 }
                 Wake::Idle if heard + idle_after > Instant::now() => idle.as_mut().reset(heard + idle_after),
                 Wake::Idle if !self.slow.is_empty() => idle.as_mut().reset(Instant::now() + idle_after),
-                Wake::Idle => return self.stream.shutdown().await,
+                Wake::Idle => return self.close().await,
             }
             // only whole messages count as something said: octets that drip in must not hold a connection
             if self.answer_all().await? {
@@ -159,7 +154,7 @@ impl<R: Respondent, S: AsyncRead + AsyncWrite + Unpin> Connection<R, S> {
             let before = self.start;
             poll_fn(|cx| Poll::Ready(self.answer_now(cx))).await?;
             any |= self.start != before;
-            if self.unsent.is_empty() {
+            if self.unsent.is_empty() && !self.unflushed {
                 self.make_room();
                 return Ok(any);
             }
@@ -198,7 +193,7 @@ impl<R: Respondent, S: AsyncRead + AsyncWrite + Unpin> Connection<R, S> {
             };
             self.start = to;
             let packet = self.input.get(from..to).unwrap_or_default();
-            let incoming = Incoming { packet, peer: self.peer, local: self.local, transport: Transport::Tcp };
+            let incoming = self.from.incoming(packet);
             let len = match batch.respond(incoming, out) {
                 Outcome::Silent => continue,
                 Outcome::Reply(len) => len,
@@ -260,15 +255,28 @@ impl<R: Respondent, S: AsyncRead + AsyncWrite + Unpin> Connection<R, S> {
 
     /// Writes what waits to be written. A client that does not take it in time is gone.
     async fn flush(&mut self) -> io::Result<()> {
-        if !self.unsent.is_empty() {
-            timeout(self.shared.limits.tcp_idle, self.stream.write_all(&self.unsent)).await??;
+        if !self.unsent.is_empty() || self.unflushed {
+            let write = async {
+                self.stream.write_all(&self.unsent).await?;
+                self.stream.flush().await
+            };
+            timeout(self.shared.limits.tcp_idle, write).await??;
             self.unsent = Vec::new();
+            self.unflushed = false;
         }
         Ok(())
     }
 
+    /// Says goodbye, which TLS does in so many octets, and a client need not take them.
+    async fn close(&mut self) -> io::Result<()> {
+        timeout(self.shared.limits.tcp_idle, self.stream.shutdown()).await?
+    }
+
     /// Writes as much as goes without waiting; the rest is kept.
     fn write_now(&mut self, cx: &mut Context<'_>, mut replies: &[u8]) -> io::Result<()> {
+        if replies.is_empty() {
+            return Ok(());
+        }
         while !replies.is_empty() {
             match Pin::new(&mut self.stream).poll_write(cx, replies) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
@@ -276,11 +284,17 @@ impl<R: Respondent, S: AsyncRead + AsyncWrite + Unpin> Connection<R, S> {
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => {
                     self.unsent.extend_from_slice(replies);
-                    break;
+                    return Ok(());
                 }
             }
         }
-        Ok(())
+        match Pin::new(&mut self.stream).poll_flush(cx) {
+            Poll::Ready(flushed) => flushed,
+            Poll::Pending => {
+                self.unflushed = true;
+                Ok(())
+            }
+        }
     }
 }
 
@@ -293,10 +307,10 @@ fn slow<R: Respondent>(
     let Ok(permit) = Arc::clone(&shared.slow).try_acquire_owned() else {
         return shared.respondent.overloaded(incoming);
     };
-    let Incoming { packet, peer, local, transport } = incoming;
+    let Incoming { packet, peer, local, transport, vpc } = incoming;
     let (packet, respondent) = (packet.to_vec(), Arc::clone(&shared.respondent));
     let task = async move {
-        let reply = respondent.resolve(Incoming { packet: &packet, peer, local, transport }).await;
+        let reply = respondent.resolve(Incoming { packet: &packet, peer, local, transport, vpc }).await;
         drop(permit);
         reply
     };

@@ -1,4 +1,5 @@
-//! The TCP front: accepts connections, within the caps, and gives each to [`stream`].
+//! The TCP front: accepts connections, within the caps, and gives each to [`stream`], or through TLS to that or to
+//! [`doh`]. A handshake is part of a connection's own task, so that a client which stalls in it holds up nobody.
 //!
 //! Nothing that `accept` can report ends the loop: a client that gave up is no reason to stop listening, and a lack
 //! of descriptors passes. Knows no DNS and no framing.
@@ -10,14 +11,17 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::config::Limits;
-use crate::serve::common::Shared;
+use crate::serve::common::{Origin, Shared};
+use crate::serve::respond::Transport;
 use crate::serve::respondent::Respondent;
-use crate::serve::stream;
+use crate::serve::{doh, stream};
 
 /// Connections that may wait to be accepted.
 pub(super) const BACKLOG: i32 = 1024;
@@ -37,6 +41,7 @@ impl TcpFront {
     pub(super) fn start<R: Respondent>(
         listener: std::net::TcpListener,
         bound: SocketAddr,
+        speaks: Speaks,
         shared: &Arc<Shared<R>>,
         connections: &Arc<Connections>,
         alive: &mpsc::Sender<()>,
@@ -46,6 +51,7 @@ impl TcpFront {
         let acceptor = Acceptor {
             listener: TcpListener::from_std(listener)?,
             bound,
+            speaks,
             shared: Arc::clone(shared),
             connections: Arc::clone(connections),
             stopped,
@@ -67,9 +73,21 @@ impl Drop for TcpFront {
     }
 }
 
+/// What is spoken on the connections of a listener.
+#[derive(Clone)]
+pub(super) enum Speaks {
+    /// DNS over TCP (RFC 7766).
+    Plain,
+    /// DNS over TLS (RFC 7858).
+    Tls(TlsAcceptor),
+    /// DNS over HTTPS (RFC 8484).
+    Https(TlsAcceptor),
+}
+
 struct Acceptor<R> {
     listener: TcpListener,
     bound: SocketAddr,
+    speaks: Speaks,
     shared: Arc<Shared<R>>,
     connections: Arc<Connections>,
     stopped: watch::Receiver<bool>,
@@ -111,7 +129,7 @@ impl<R: Respondent> Acceptor<R> {
     /// The new one is closed, not the idlest: that one is closed by its idle timeout anyway, and a client that is
     /// turned away knows at once and may come back, while one whose connection vanishes has to guess what was
     /// answered (RFC 7766 10 asks for limits, and leaves them to the server).
-    fn serve(&self, stream: tokio::net::TcpStream, peer: SocketAddr) {
+    fn serve(&self, stream: TcpStream, peer: SocketAddr) {
         let Some(ticket) = Connections::admit(&self.connections, peer.ip(), &self.shared.limits) else {
             tracing::debug!(%peer, "too many TCP connections");
             return;
@@ -120,11 +138,47 @@ impl<R: Respondent> Acceptor<R> {
         let _ = stream.set_nodelay(true);
         // a wildcard listener learns here which address was asked
         let local = stream.local_addr().unwrap_or(self.bound);
-        let (shared, stopped, alive) = (Arc::clone(&self.shared), self.stopped.clone(), self.alive.clone());
+        let (shared, mut stopped, alive) = (Arc::clone(&self.shared), self.stopped.clone(), self.alive.clone());
+        let speaks = self.speaks.clone();
+        let from = move |transport| Origin { peer, local, transport };
         self.shared.runtime.spawn(async move {
-            stream::serve(stream, peer, local, shared, stopped).await;
+            match speaks {
+                Speaks::Plain => stream::serve(stream, from(Transport::Tcp), shared, stopped).await,
+                // what TLS and HTTP need is put apart, so that plain connections do not have to hold room for it
+                Speaks::Tls(tls) => {
+                    if let Some(stream) = shake_hands(&tls, stream, peer, &shared.limits, &mut stopped).await {
+                        Box::pin(stream::serve(stream, from(Transport::Tls), shared, stopped)).await;
+                    }
+                }
+                Speaks::Https(tls) => {
+                    if let Some(stream) = shake_hands(&tls, stream, peer, &shared.limits, &mut stopped).await {
+                        Box::pin(doh::serve(stream, from(Transport::Https), shared, stopped)).await;
+                    }
+                }
+            }
             drop((ticket, alive));
         });
+    }
+}
+
+/// The encrypted stream, if the handshake comes to its end in time and before the server stops.
+async fn shake_hands(
+    tls: &TlsAcceptor,
+    stream: TcpStream,
+    peer: SocketAddr,
+    limits: &Limits,
+    stopped: &mut watch::Receiver<bool>,
+) -> Option<Box<TlsStream<TcpStream>>> {
+    let done = tokio::select! {
+        done = timeout(limits.tls_handshake, Box::pin(tls.accept(stream))) => done,
+        _ = stopped.wait_for(|stopped| *stopped) => return None,
+    };
+    match done.unwrap_or_else(|late| Err(late.into())) {
+        Ok(stream) => Some(Box::new(stream)),
+        Err(error) => {
+            tracing::debug!(%peer, %error, "a handshake failed");
+            None
+        }
     }
 }
 
@@ -165,7 +219,7 @@ struct Counts {
 
 impl Connections {
     /// Counts a connection of `peer` until the ticket is dropped; `None` when a cap is reached.
-    fn admit(connections: &Arc<Self>, peer: IpAddr, limits: &Limits) -> Option<Ticket> {
+    pub(super) fn admit(connections: &Arc<Self>, peer: IpAddr, limits: &Limits) -> Option<Ticket> {
         let client = client_of(peer);
         let mut counts = connections.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mine = counts.per_client.get(&client).copied().unwrap_or(0);
@@ -179,7 +233,7 @@ impl Connections {
 }
 
 /// The right to one connection.
-struct Ticket {
+pub(super) struct Ticket {
     connections: Arc<Connections>,
     client: IpAddr,
 }

@@ -5,11 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::config::Limits;
+use crate::naming::VpcId;
 use crate::problem::{At, Place};
+use crate::serve::certificates::Certificates;
+use crate::serve::encrypted::{Address, Scheme};
 use crate::serve::listeners::Listeners;
 use crate::serve::respond::{Incoming, Outcome};
 use crate::serve::respondent::{RespondBatch, Respondent};
@@ -31,6 +38,9 @@ impl Scripted {
     }
 }
 
+/// The one VPC that there is.
+pub(super) const VPC: &str = "vpc-00000001";
+
 impl Respondent for Scripted {
     type Batch<'r> = &'r Self;
 
@@ -47,11 +57,16 @@ impl Respondent for Scripted {
     fn overloaded(&self, _: Incoming<'_>) -> Option<Vec<u8>> {
         Some(b"overloaded".to_vec())
     }
+
+    fn has_vpc(&self, vpc: VpcId) -> bool {
+        vpc == VPC.parse().unwrap()
+    }
 }
 
 impl RespondBatch for &Scripted {
     fn respond(&self, incoming: Incoming<'_>, out: &mut [u8]) -> Outcome {
-        let packet = incoming.packet;
+        // DoQ wants an id, which is 0 there
+        let packet = incoming.packet.strip_prefix(b"\0\0").unwrap_or(incoming.packet);
         let reply = if packet == b"silent" {
             return Outcome::Silent;
         } else if packet == b"panic" {
@@ -63,13 +78,13 @@ impl RespondBatch for &Scripted {
             while self.hold.try_acquire().map(tokio::sync::SemaphorePermit::forget).is_err() {
                 std::thread::yield_now();
             }
-            packet.to_vec()
+            incoming.packet.to_vec()
         } else if packet.starts_with(b"local:") {
             incoming.local.to_string().into_bytes()
         } else if let Some(len) = packet.strip_prefix(b"big:") {
             vec![7; String::from_utf8_lossy(len).parse().unwrap()]
         } else {
-            packet.to_vec()
+            incoming.packet.to_vec()
         };
         out[..reply.len()].copy_from_slice(&reply);
         Outcome::Reply(reply.len())
@@ -95,6 +110,63 @@ pub(super) fn listen(
 /// Addresses as if they had been written somewhere.
 pub(super) fn wanted(addresses: &[&str]) -> Vec<At<SocketAddr>> {
     addresses.iter().map(|a| At::new(a.parse().unwrap(), Place::whole("--listen"))).collect()
+}
+
+/// A new certificate that is its own issuer, for `name`, and its key, in PEM.
+pub(super) fn certificate(name: &str) -> (String, String) {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
+/// Encrypted listeners, and what a client needs to trust them.
+pub(super) struct Encrypted {
+    pub(super) listeners: Listeners<Scripted>,
+    pub(super) addresses: Vec<SocketAddr>,
+    pub(super) certificates: Arc<Certificates>,
+    /// The certificate in `dir`, in PEM.
+    pub(super) cert: String,
+    /// Where `cert.pem` and `key.pem` are.
+    pub(super) dir: tempfile::TempDir,
+}
+
+/// One listener for each of `schemes`, with a certificate for [`NAME`].
+pub(super) fn encrypted(scripted: &Arc<Scripted>, limits: &Limits, schemes: &[Scheme]) -> Encrypted {
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, key) = certificate(NAME);
+    let paths = ["cert.pem", "key.pem"].map(|name| dir.path().join(name));
+    std::fs::write(&paths[0], &cert).unwrap();
+    std::fs::write(&paths[1], &key).unwrap();
+    let certificates = Arc::new(Certificates::read(&paths[0], &paths[1]).unwrap());
+    let mut listeners = Listeners::new(Arc::clone(scripted), limits, Handle::current());
+    let any = "127.0.0.1:0".parse().unwrap();
+    let wanted: Vec<Address> = schemes.iter().map(|scheme| Address { scheme: *scheme, address: any }).collect();
+    assert_eq!(listeners.encrypt(&wanted, &certificates), []);
+    let addresses = listeners.encrypted().iter().map(|address| address.address).collect();
+    Encrypted { listeners, addresses, certificates, cert, dir }
+}
+
+/// The name of the server in its certificate.
+pub(super) const NAME: &str = "dns.example";
+
+/// TLS of a client that trusts `cert` (PEM), and offers `alpn`.
+pub(super) fn client_tls(cert: &str, alpn: &[&[u8]]) -> rustls::ClientConfig {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(cert.as_bytes()).unwrap()).unwrap();
+    let builder = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    config
+}
+
+/// A connection of such a client.
+pub(super) async fn connect_tls(
+    server: SocketAddr,
+    cert: &str,
+    alpn: &[&[u8]],
+) -> std::io::Result<TlsStream<tokio::net::TcpStream>> {
+    let tcp = tokio::net::TcpStream::connect(server).await?;
+    TlsConnector::from(Arc::new(client_tls(cert, alpn))).connect(NAME.try_into().unwrap(), tcp).await
 }
 
 /// Small limits, so that tests reach them.

@@ -150,7 +150,7 @@ impl<R: Respondent> Worker<R> {
             if peer.port() == 0 || own.holds(peer, local) {
                 return None;
             }
-            let incoming = Incoming { packet: datagram.packet, peer, local, transport: Transport::Udp };
+            let incoming = Incoming { packet: datagram.packet, peer, local, transport: Transport::Udp, vpc: None };
             match batch.respond(incoming, out) {
                 Outcome::Silent => None,
                 Outcome::Reply(len) => Some(len),
@@ -170,11 +170,11 @@ impl<R: Respondent> Worker<R> {
             out.get_mut(..reply.len())?.copy_from_slice(&reply);
             return Some(reply.len());
         };
-        let Incoming { packet, peer, local, transport } = incoming;
+        let Incoming { packet, peer, local, transport, vpc } = incoming;
         let packet = packet.to_vec();
         let (shared, socket, alive) = (Arc::clone(&self.shared), Arc::clone(&self.socket), self.alive.clone());
         self.shared.runtime.spawn(async move {
-            let incoming = Incoming { packet: &packet, peer, local, transport };
+            let incoming = Incoming { packet: &packet, peer, local, transport, vpc };
             if let Some(reply) = shared.respondent.resolve(incoming).await
                 && let Err(error) = mmsg::send_one(&*socket, &reply, peer, destination)
             {

@@ -19,6 +19,8 @@ pub enum Access {
     Loopback,
     /// It is in a network of the `allow` list.
     Allowed(IpNet),
+    /// It names a VPC itself, and may.
+    Named,
     /// It is in a VPC whose clients are not served.
     DnsSupportOff,
     /// Nobody knows it.
@@ -33,7 +35,7 @@ impl Access {
 }
 
 /// The view number of clients in no VPC.
-const OUTSIDE: usize = 0;
+pub(super) const OUTSIDE: usize = 0;
 
 /// Who is whose client. VPC number `n` in the list that made it has view number `n + 1`.
 #[derive(Debug)]

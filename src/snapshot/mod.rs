@@ -20,7 +20,7 @@ pub(crate) use view::instance_zone;
 pub use view::{Authority, Entry, PrivateZone, View};
 
 use crate::model::{Changes, Model, Upstream};
-use crate::naming::{self, DnsName, NameSet};
+use crate::naming::{self, DnsName, NameSet, VpcId};
 use clients::Clients;
 
 /// What the operator decides about answering, apart from the model.
@@ -119,6 +119,25 @@ impl Snapshot {
     /// Who a packet's sender is, by the address it asked and its own.
     pub fn client(&self, local: SocketAddr, peer: IpAddr) -> Client<'_> {
         let (access, number) = self.clients.find(local, peer);
+        self.client_with(access, number)
+    }
+
+    /// Who a packet's sender is that says itself that it is a client of `vpc`.
+    ///
+    /// It is believed if its address is in a block of that VPC, on this machine or in the `allow` list. All others are
+    /// unknown: whoever can reach the server must not read a VPC's private names by naming it.
+    pub fn client_naming(&self, vpc: VpcId, peer: IpAddr) -> Client<'_> {
+        let peer = peer.to_canonical();
+        let number = self.views.binary_search_by_key(&Some(vpc), |view| view.vpc.as_ref().map(|vpc| vpc.vpc_id));
+        let blocks = self.model.vpc(vpc).map_or(&[][..], |vpc| &vpc.cidr_blocks);
+        let known = peer.is_loopback() || blocks.iter().chain(&self.policy.allow).any(|net| net.contains(&peer));
+        match number {
+            Ok(number) if known => self.client_with(Access::Named, number),
+            _ => self.client_with(Access::Unknown, clients::OUTSIDE),
+        }
+    }
+
+    fn client_with(&self, access: Access, number: usize) -> Client<'_> {
         let outside = self.views.first().unwrap_or_else(|| unreachable!("there is always a view of no VPC"));
         let view = self.views.get(number).unwrap_or(outside);
         let access = match &view.vpc {

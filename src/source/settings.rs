@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::config::{Limits, Settings, SpecialName, UpstreamWord, Upstreams};
+use crate::config::{HTTPS_PORT, Limits, Settings, SpecialName, TLS_PORT, UpstreamWord, Upstreams, parse_address_or};
 use crate::naming::DnsName;
 use crate::problem::{At, Problem};
 
@@ -22,6 +22,11 @@ const KEYS: &[&str] = &[
     "forward_0x20",
     "allow",
     "http",
+    "tls",
+    "https",
+    "quic",
+    "tls_cert",
+    "tls_key",
     "aa",
     "log",
     "limits",
@@ -69,12 +74,15 @@ fn read(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Settings {
         let words: Vec<UpstreamWord> = words.iter().map(|at| at.value.clone()).collect();
         Upstreams::from_words(&words).map_err(|what| reader.error(node.at, what, "")).ok()
     });
-    let zones: Vec<At<Zones>> = fields.list(reader, "zones");
+    let zones: Vec<At<File>> = fields.list(reader, "zones");
     let listen: Vec<At<std::net::SocketAddr>> = fields.list(reader, "listen");
     let allow: Vec<At<IpNet>> = fields.list(reader, "allow");
     let forward_special: Vec<At<SpecialName>> = fields.list(reader, "forward_special");
     let private_only: Vec<At<DnsName>> = fields.list(reader, "private_only");
     let rebind_allow: Vec<At<DnsName>> = fields.list(reader, "rebind_allow");
+    let tls: Vec<At<Encrypted<TLS_PORT>>> = fields.list(reader, "tls");
+    let https: Vec<At<Encrypted<HTTPS_PORT>>> = fields.list(reader, "https");
+    let quic: Vec<At<Encrypted<TLS_PORT>>> = fields.list(reader, "quic");
     let said = |key: &str| fields.has(key);
     Settings {
         zones: said("zones").then(|| zones.into_iter().map(|at| at.value.0).collect()),
@@ -84,6 +92,11 @@ fn read(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Settings {
         forward_0x20: fields.flag(reader, "forward_0x20").map(|at| at.value),
         allow: said("allow").then(|| allow.iter().map(|at| at.value).collect()),
         http: fields.optional(reader, "http").map(|at| at.value),
+        tls: said("tls").then(|| tls.iter().map(|at| at.value.0).collect()),
+        https: said("https").then(|| https.iter().map(|at| at.value.0).collect()),
+        quic: said("quic").then(|| quic.iter().map(|at| at.value.0).collect()),
+        tls_cert: fields.optional(reader, "tls_cert").map(|at: At<File>| at.value.0),
+        tls_key: fields.optional(reader, "tls_key").map(|at: At<File>| at.value.0),
         aa: fields.flag(reader, "aa").map(|at| at.value),
         forward_special: said("forward_special").then(|| forward_special.into_iter().map(|at| at.value.0).collect()),
         private_only: said("private_only").then(|| private_only.into_iter().map(|at| at.value).collect()),
@@ -95,12 +108,25 @@ fn read(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Settings {
 }
 
 /// A directory or file, as it is written.
-struct Zones(PathBuf);
+struct File(PathBuf);
 
-impl Text for Zones {
-    const EXAMPLE: &'static str = "zones";
+impl Text for File {
+    const EXAMPLE: &'static str = "path/to/file";
     fn read(text: &str) -> Result<Self, Fault> {
         Ok(Self(text.into()))
+    }
+}
+
+/// An address of an encrypted listener, which has port `PORT` if it says none.
+struct Encrypted<const PORT: u16>(std::net::SocketAddr);
+
+impl<const PORT: u16> Text for Encrypted<PORT> {
+    const EXAMPLE: &'static str = "10.0.0.2:853";
+    fn read(text: &str) -> Result<Self, Fault> {
+        let address = parse_address_or(text, PORT);
+        address
+            .map(Self)
+            .ok_or_else(|| Fault::new(format!("'{text}' is no address"), "such as 10.0.0.2:853 or [fd00::2]:853"))
     }
 }
 
@@ -135,7 +161,8 @@ mod tests {
     #[test]
     fn settings_are_read_with_their_places() {
         let text = "zones = [\"a\", \"b.toml\"]\nlisten = [\"127.0.0.1:5300\", \"::1\"]\nforward = [\"none\"]\n\
-                    forward_ca = \"ca.pem\"\nforward_0x20 = true\nallow = [\"192.0.2.0/24\"]\nhttp = \"127.0.0.1:9153\"\naa = true\nlog = \"debug\"\n\
+                    forward_ca = \"ca.pem\"\nforward_0x20 = true\nallow = [\"192.0.2.0/24\"]\nhttp = \"127.0.0.1:9153\"\ntls = [\"::1\"]\n\
+                    https = [\"10.0.0.2\", \"127.0.0.1:8443\"]\nquic = [\"10.0.0.2\"]\ntls_cert = \"a.pem\"\naa = true\nlog = \"debug\"\n\
                     forward_special = [\"10.in-addr.arpa\"]\nprivate_only = [\"*.corp.example\"]\n\
                     rebind_protection = true\nrebind_allow = [\"lan.example\"]\n\
                     [limits]\ntcp_idle_ms = 500\n";
@@ -147,6 +174,10 @@ mod tests {
         assert_eq!(settings.forward_special, names(&["10.in-addr.arpa"]));
         assert_eq!(settings.private_only, names(&["*.corp.example"]));
         assert_eq!((settings.rebind_protection, settings.rebind_allow), (Some(true), names(&["lan.example"])));
+        let addresses = [settings.tls, settings.https, settings.quic].into_iter().flatten().flatten();
+        let addresses: Vec<String> = addresses.map(|address| address.to_string()).collect();
+        assert_eq!(addresses, ["[::1]:853", "10.0.0.2:443", "127.0.0.1:8443", "10.0.0.2:853"]);
+        assert_eq!((settings.tls_cert, settings.tls_key), (Some("a.pem".into()), None));
         assert_eq!((settings.forward, settings.limits), (Some(Upstreams::None), vec![("tcp_idle_ms".to_owned(), 500)]));
 
         let text = "forward_special = [\"corp.example\"]\nlisen = [\"127.0.0.1:5300\"]\nforward = [\"system\", \"10.0.0.2\"]\n[limits]\ntcp_idle = 1\ndrain_ms = 9999999\n";

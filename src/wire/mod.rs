@@ -7,6 +7,7 @@
 //! | 2308 | SOA of negative answers | `encode.rs` |
 //! | 6891 | EDNS: OPT, versions, sizes | `parse.rs`, `encode.rs` |
 //! | 7873, 9018 | cookies | `cookie.rs` |
+//! | 7828, 7830 | whether keepalive and padding were asked for | `parse.rs` |
 //! | 8482 | minimal ANY | `answer` |
 //! | 8914 | extended errors | `encode.rs` |
 
@@ -25,6 +26,28 @@ pub use cookie::{ClientCookie, CookieSecret};
 pub use encode::{Frame, encode, encode_error, records};
 pub use parse::{Edns, Malformed, Packet, Query, parse};
 pub use writer::Writer;
+
+/// How a message travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// A datagram: the reply is bounded by what the client takes.
+    Udp,
+    /// A stream: the reply may have 65,535 octets, as with all that follow.
+    Tcp,
+    /// DNS over TLS (RFC 7858).
+    Tls,
+    /// DNS over HTTPS (RFC 8484).
+    Https,
+    /// DNS over QUIC (RFC 9250).
+    Quic,
+}
+
+impl Transport {
+    /// Whether those on the way see nothing but lengths.
+    pub fn is_encrypted(self) -> bool {
+        matches!(self, Self::Tls | Self::Https | Self::Quic)
+    }
+}
 
 /// Octets of a header (RFC 1035 4.1.1).
 pub const HEADER: usize = 12;

@@ -6,6 +6,8 @@ use crate::answer::{NameBuf, Question, Rcode, rtype};
 
 const CLASS_IN: u16 = 1;
 const COOKIE: u16 = 10;
+const TCP_KEEPALIVE: u16 = 11;
+const PADDING: u16 = 12;
 const FLAG_QR: u16 = 0x8000;
 const FLAG_RD: u16 = 0x0100;
 const FLAG_AD: u16 = 0x0020;
@@ -49,6 +51,10 @@ pub struct Edns {
     pub dnssec_ok: bool,
     /// Its cookie.
     pub cookie: Option<ClientCookie>,
+    /// Whether it was padded, and so the reply wants to be (RFC 7830 4).
+    pub padding: bool,
+    /// Whether it asked how long an idle connection stays (RFC 7828), which has no place in QUIC (RFC 9250 5.5.2).
+    pub tcp_keepalive: bool,
 }
 
 /// A request that gets an error.
@@ -157,13 +163,16 @@ fn additional(rest: &mut &[u8]) -> Option<Additional> {
 
 /// Walks the options; `None` if one is cut short, or a cookie has a length that none has.
 fn options(mut data: &[u8], payload: u16, flags: u32) -> Option<Edns> {
-    let mut edns = Edns { payload, dnssec_ok: flags & EDNS_DO != 0, cookie: None };
+    let mut edns = Edns { payload, dnssec_ok: flags & EDNS_DO != 0, ..Edns::default() };
     while !data.is_empty() {
         let (head, behind) = data.split_first_chunk::<4>()?;
         let [c0, c1, l0, l1] = *head;
         let (value, behind) = behind.split_at_checked(usize::from(u16::from_be_bytes([l0, l1])))?;
         data = behind;
-        if u16::from_be_bytes([c0, c1]) == COOKIE && edns.cookie.is_none() {
+        let code = u16::from_be_bytes([c0, c1]);
+        edns.tcp_keepalive |= code == TCP_KEEPALIVE;
+        edns.padding |= code == PADDING;
+        if code == COOKIE && edns.cookie.is_none() {
             // RFC 7873 5.2.2: 8 octets, or 8 and a server cookie of 8 to 32
             if !matches!(value.len(), 8 | 16..=40) {
                 return None;

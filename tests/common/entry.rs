@@ -48,7 +48,7 @@ pub fn packet(packet: &[u8]) {
         for transport in [Transport::Udp, Transport::Tcp] {
             let peer = peer.parse().expect("an address");
             let mut out = vec![0xaa; usize::from(u16::MAX)];
-            let outcome = batch.respond(Incoming { packet, peer, local, transport }, &mut out);
+            let outcome = batch.respond(Incoming { packet, peer, local, transport, vpc: None }, &mut out);
             let is_request = packet.len() >= 12 && packet[2] & 0x80 == 0;
             match outcome {
                 Outcome::Silent => assert!(!is_request, "a request got no reply"),

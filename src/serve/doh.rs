@@ -1,0 +1,204 @@
+//! DNS over HTTPS (RFC 8484): GET and POST, over HTTP/2 and HTTP/1.1.
+//!
+//! | request | reply |
+//! |---|---|
+//! | `GET` or `HEAD /dns-query?dns=<base64url>` | 200 and the DNS reply, whatever its response code |
+//! | `POST /dns-query`, `application/dns-message` | the same |
+//! | `/dns-query/<VPC id>` in place of `/dns-query` | the same, as a client of that VPC, if the address may be one |
+//! | another path, or a VPC that is not there | 404 |
+//! | another method | 405 |
+//! | no `dns=`, no base64url, or no DNS question | 400 |
+//! | a body that is late, too long, or of another type | 408, 413, 415 |
+//! | a second long body while one of the connection is coming in | 429 |
+//!
+//! Knows HTTP and nothing of DNS but how long a reply stays fresh.
+
+mod connection;
+mod fresh;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body as _, Bytes, Incoming as Body};
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response, StatusCode};
+use tokio::time::timeout;
+
+pub(super) use connection::serve;
+
+use crate::naming::VpcId;
+use crate::serve::common::{Origin, Shared};
+use crate::serve::respond::Incoming;
+use crate::serve::respondent::Respondent;
+use crate::serve::single::{self, Collect, Long, MESSAGE, Refused};
+
+/// Where questions go; RFC 8484 leaves it to the server, and its examples have this.
+pub(super) const PATH: &str = "/dns-query";
+/// The type of questions and replies (RFC 8484 6).
+const DNS_MESSAGE: &str = "application/dns-message";
+
+/// Most octets of a body that are read although they are refused.
+const DISCARDED: usize = 4 * MESSAGE;
+
+/// What the requests of one connection share.
+struct Requests<R> {
+    shared: Arc<Shared<R>>,
+    from: Origin,
+    long: Long,
+    /// Requests that are being answered.
+    busy: AtomicUsize,
+    /// Requests so far.
+    seen: AtomicUsize,
+}
+
+/// A request that gets no DNS reply.
+#[derive(Debug, PartialEq, Eq)]
+struct Refusal(StatusCode, &'static str);
+
+impl<R: Respondent> Requests<R> {
+    async fn answer(self: Arc<Self>, request: Request<Body>) -> Result<Response<Full<Bytes>>, Infallible> {
+        let _busy = Busy::new(&self);
+        let head = request.method() == Method::HEAD;
+        let (parts, mut body) = request.into_parts();
+        let mut response = match self.dns_reply(&parts, &mut body).await {
+            Ok(reply) => dns_response(reply),
+            Err(refusal) => {
+                // a client that still writes might not see the status
+                let _ = timeout(self.shared.limits.tcp_idle, discard(&mut body)).await;
+                refusal.into_response()
+            }
+        };
+        if head {
+            // the length is that of the body which GET would get (RFC 9110 8.6)
+            let length = response.body().size_hint().exact().unwrap_or_default();
+            response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+            *response.body_mut() = Full::default();
+        }
+        Ok(response)
+    }
+
+    async fn dns_reply(&self, parts: &Parts, body: &mut Body) -> Result<Vec<u8>, Refusal> {
+        let vpc = self.vpc(parts.uri.path())?;
+        let packet = match parts.method {
+            Method::GET | Method::HEAD => question_of(parts.uri.query().unwrap_or_default())?,
+            Method::POST => self.question_in(&parts.headers, body).await?,
+            _ => return Err(Refusal(StatusCode::METHOD_NOT_ALLOWED, "use GET or POST (RFC 8484 4.1)")),
+        };
+        let incoming = Incoming { vpc, ..self.from.incoming(&packet) };
+        let reply = single::reply(&self.shared, incoming).await;
+        reply.ok_or(Refusal(StatusCode::BAD_REQUEST, "that is no DNS question"))
+    }
+
+    /// The VPC that the path names.
+    fn vpc(&self, path: &str) -> Result<Option<VpcId>, Refusal> {
+        let not_found = Refusal(StatusCode::NOT_FOUND, "questions go to /dns-query, or to /dns-query/ and a VPC's id");
+        match path.strip_prefix(PATH) {
+            Some("") => Ok(None),
+            Some(rest) => {
+                let id = rest.strip_prefix('/').and_then(|id| id.parse().ok());
+                id.filter(|id| self.shared.respondent.has_vpc(*id)).map(Some).ok_or(not_found)
+            }
+            None => Err(not_found),
+        }
+    }
+
+    async fn question_in(&self, headers: &HeaderMap, body: &mut Body) -> Result<Vec<u8>, Refusal> {
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case(DNS_MESSAGE) {
+            return Err(Refusal(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the Content-Type has to be application/dns-message",
+            ));
+        }
+        let too_long = Refusal(StatusCode::PAYLOAD_TOO_LARGE, "a DNS message has at most 65535 octets");
+        let mut collect = Collect::new(MESSAGE, &self.long);
+        let all = async {
+            while let Some(frame) = body.frame().await {
+                let frame = frame.map_err(|_| Refusal(StatusCode::BAD_REQUEST, "the body breaks off"))?;
+                match frame.data_ref().map_or(Ok(()), |data| collect.push(data)) {
+                    Ok(()) => {}
+                    Err(Refused::TooLong) => return Err(too_long),
+                    Err(Refused::TooMany) => {
+                        return Err(Refusal(StatusCode::TOO_MANY_REQUESTS, "one long message at a time"));
+                    }
+                }
+            }
+            Ok(())
+        };
+        let late = |_| Refusal(StatusCode::REQUEST_TIMEOUT, "the body took too long");
+        timeout(self.shared.limits.tcp_idle, all).await.map_err(late)??;
+        Ok(collect.octets().to_vec())
+    }
+}
+
+/// Reads what is left of a body that is refused, up to a bound.
+async fn discard(body: &mut Body) {
+    let mut left = DISCARDED;
+    while let Some(Ok(frame)) = body.frame().await {
+        match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
+}
+
+/// The question in `dns=` (RFC 8484 4.1.1; RFC 6570 leaves other parameters alone).
+fn question_of(query: &str) -> Result<Vec<u8>, Refusal> {
+    let mut parameters = query.split('&').filter_map(|parameter| parameter.strip_prefix("dns="));
+    let text =
+        parameters.next().ok_or(Refusal(StatusCode::BAD_REQUEST, "the question is missing: ?dns=<base64url>"))?;
+    let no_base64 = Refusal(StatusCode::BAD_REQUEST, "dns= is no base64url without padding (RFC 4648 5)");
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| no_base64)
+}
+
+fn dns_response(reply: Vec<u8>) -> Response<Full<Bytes>> {
+    let freshness = fresh::seconds(&reply);
+    let mut response = Response::new(Full::from(reply));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(DNS_MESSAGE));
+    // private: the next client of a shared cache may be one of another VPC
+    if let Ok(value) = format!("private, max-age={freshness}").try_into() {
+        headers.insert(header::CACHE_CONTROL, value);
+    }
+    response
+}
+
+impl Refusal {
+    fn into_response(self) -> Response<Full<Bytes>> {
+        let Self(status, text) = self;
+        let mut response = Response::new(Full::from(format!("{text}\n")));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
+        }
+        response
+    }
+}
+
+/// Counts a request for as long as it is being answered.
+struct Busy<'r>(&'r AtomicUsize);
+
+impl<'r> Busy<'r> {
+    fn new<R>(requests: &'r Requests<R>) -> Self {
+        requests.seen.fetch_add(1, Ordering::Relaxed);
+        requests.busy.fetch_add(1, Ordering::Relaxed);
+        Self(&requests.busy)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests;
