@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::record::{Endpoint, Notification, Record, SecurityGroup, Service, Subnet, Vpc};
-use crate::naming::{EndpointId, SubnetId, VpcId};
+use crate::naming::{EndpointId, ServiceName, SubnetId, VpcId};
 
 /// A change: it is made durable as a whole or not at all.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,19 @@ pub struct Edit {
     pub remove: Vec<String>,
     /// The client token of the call, and what it is answered if it comes again.
     pub token: Option<(String, Token)>,
+    /// What happened to connections of endpoint services, for those who want to be told of it.
+    pub events: Vec<Event>,
+}
+
+/// Something that happened to the connection between an endpoint and an endpoint service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// `Connect`, `Accept`, `Reject` or `Delete`.
+    pub name: &'static str,
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// The service it leads to.
+    pub service: ServiceName,
 }
 
 impl Edit {
