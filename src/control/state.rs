@@ -80,7 +80,7 @@ struct OfVpc {
 const MOST_LEFTOVERS: usize = 100;
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $one:ident($id:ty), $all:ident: $kind:ident;)*) => {$(
+    ($($one:ident($id:ty), $all:ident: $kind:ident, $prefix:literal;)*) => {$(
         #[doc = concat!("The ", stringify!($one), " with this id.")]
         pub fn $one(&self, id: $id) -> Option<&$kind> {
             match self.records.get(&id.to_string()).map(Arc::as_ref) {
@@ -91,7 +91,9 @@ macro_rules! kinds {
 
         #[doc = concat!("Every ", stringify!($one), ", by id.")]
         pub fn $all(&self) -> impl Iterator<Item = &$kind> {
-            self.records.values().filter_map(|record| match &**record {
+            // ids are sorted, and those of a kind begin alike: the others are not looked at
+            let of_kind = self.records.range($prefix.to_owned()..).take_while(|(id, _)| id.starts_with($prefix));
+            of_kind.filter_map(|(_, record)| match &**record {
                 Record::$kind(record) => Some(record),
                 _ => None,
             })
@@ -101,12 +103,12 @@ macro_rules! kinds {
 
 impl State {
     kinds! {
-        vpc(VpcId), vpcs: Vpc;
-        subnet(SubnetId), subnets: Subnet;
-        security_group(&str), security_groups: SecurityGroup;
-        endpoint(EndpointId), endpoints: Endpoint;
-        service(&str), services: Service;
-        notification(&str), notifications: Notification;
+        vpc(VpcId), vpcs: Vpc, "vpc-";
+        subnet(SubnetId), subnets: Subnet, "subnet-";
+        security_group(&str), security_groups: SecurityGroup, "sg-";
+        endpoint(EndpointId), endpoints: Endpoint, "vpce-";
+        service(&str), services: Service, "vpce-svc-";
+        notification(&str), notifications: Notification, "vpce-nfn-";
     }
 
     /// The record with this id, of whatever kind.

@@ -18,6 +18,7 @@ pub use hostname::{
 pub use id::{EndpointId, IdError, InterfaceId, SubnetId, VpcId};
 pub use name::{DnsName, MAX_LABEL, MAX_NAME, NameError, labels, write_wire};
 pub use partition::{
-    COMMON_SERVICE_PREFIX, PARTITIONS, Partition, is_endpoint_suffix, partition_of, public_hosted_zone_id,
+    COMMON_SERVICE_PREFIX, PARTITIONS, Partition, is_endpoint_suffix, known_regions, partition_of,
+    public_hosted_zone_id,
 };
 pub use service::{Region, Service, ServiceName, ServiceNameError, ZoneName};
