@@ -1,5 +1,8 @@
 //! The actions, by name. One file for each kind of object.
 
+mod endpoint;
+mod interface;
+mod offer;
 mod permission;
 mod region;
 mod security_group;
@@ -14,6 +17,9 @@ use super::xml::Xml;
 
 /// Every action there is.
 static ACTIONS: &[&[Action]] = &[
+    endpoint::ACTIONS,
+    interface::ACTIONS,
+    offer::ACTIONS,
     permission::ACTIONS,
     region::ACTIONS,
     security_group::ACTIONS,
