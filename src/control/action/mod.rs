@@ -1,5 +1,6 @@
 //! The actions, by name. One file for each kind of object.
 
+mod connection;
 mod permission;
 mod region;
 mod security_group;
