@@ -30,6 +30,14 @@ pub struct Engine {
     settings: Settings,
 }
 
+/// The answer to a call that was carried out.
+pub struct Answer {
+    /// XML.
+    pub body: String,
+    /// Ids of the objects that it made, changed or removed.
+    pub changed: Vec<String>,
+}
+
 impl Engine {
     /// Over what `store` remembers, `state`, which `publisher` has loaded.
     pub fn new(store: Store, state: State, publisher: Arc<Mutex<Publisher>>, settings: Settings) -> Self {
@@ -37,8 +45,18 @@ impl Engine {
         Self { publisher, snapshots, state: RwLock::new(state), store, settings }
     }
 
-    /// The body of the answer to a call: `form` has its parameters. Blocks while the disk is written.
+    /// Whether the action with this name can change anything.
+    pub fn changes(action: &str) -> bool {
+        action::find(action).is_some_and(|action| action.writes)
+    }
+
+    /// The body of the answer to a call, as [`Engine::answer`] gives it.
     pub fn call(&self, form: &[u8], caller: &Caller, request_id: &str) -> Result<String, ApiError> {
+        self.answer(form, caller, request_id).map(|answer| answer.body)
+    }
+
+    /// Answers a call: `form` has its parameters. Blocks while the disk is written.
+    pub fn answer(&self, form: &[u8], caller: &Caller, request_id: &str) -> Result<Answer, ApiError> {
         let mut params = Params::decode(form)?;
         let name = params.optional("Action").ok_or_else(|| {
             ApiError::new("MissingAction", "The request is missing an action or a required parameter.")
@@ -48,9 +66,12 @@ impl Engine {
         let action = action::find(&name).ok_or_else(|| {
             ApiError::new("InvalidAction", format!("The action {name} is not valid for this web service."))
         })?;
-        let answer =
-            if action.writes { self.write(action, params, caller)? } else { self.read(action, params, caller)? };
-        Ok(answer.response(&name, request_id))
+        let (xml, changed) = if action.writes {
+            self.write(action, params, caller)?
+        } else {
+            (self.read(action, params, caller)?, Vec::new())
+        };
+        Ok(Answer { body: xml.response(&name, request_id), changed })
     }
 
     fn read(&self, action: &Action, mut params: Params, caller: &Caller) -> Result<Xml, ApiError> {
@@ -69,18 +90,19 @@ impl Engine {
         run(action, &call, &mut params).map(|done| done.answer)
     }
 
-    fn write(&self, action: &Action, mut params: Params, caller: &Caller) -> Result<Xml, ApiError> {
+    /// What is answered, and the ids of what was changed.
+    fn write(&self, action: &Action, mut params: Params, caller: &Caller) -> Result<(Xml, Vec<String>), ApiError> {
         let client_token = if action.idempotent { params.optional("ClientToken") } else { None };
         let parameters = format!("{params:?}");
         let token_key = client_token.as_ref().map(|token| format!("{} {} {token}", caller.account, action.name));
         let mut publisher = lock(&self.publisher);
         let snapshot = self.snapshots.load_full();
         let now = now();
-        let Done { edit, answer } = {
+        let (Done { edit, answer }, changed) = {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
             let known = token_key.as_ref().and_then(|key| state.token(key));
             if let Some(known) = known.filter(|known| now.saturating_sub(known.at) < TOKEN_LIFE) {
-                return repeat(known, &parameters);
+                return repeat(known, &parameters).map(|answer| (answer, Vec::new()));
             }
             let call = Call {
                 state: &state,
@@ -92,6 +114,7 @@ impl Engine {
                 place_of: &|key| publisher.place_of(key),
             };
             let mut done = run(action, &call, &mut params)?;
+            let changed = done.edit.ids();
             if let Some(key) = token_key {
                 let answer = std::mem::take(&mut done.answer).into_text();
                 done.edit.token = Some((key, Token { parameters, answer: answer.clone(), at: now }));
@@ -103,13 +126,13 @@ impl Engine {
                 let (deleted, tokens) = (now.saturating_sub(listed), now.saturating_sub(TOKEN_LIFE));
                 state.add_leftovers(&mut done.edit, deleted, tokens);
             }
-            done
+            (done, changed)
         };
         drop(snapshot);
         if !edit.is_empty() {
             self.commit(&mut publisher, edit)?;
         }
-        Ok(answer)
+        Ok((answer, changed))
     }
 
     /// Makes a change durable and serves it; an error leaves everything as it was.

@@ -35,22 +35,19 @@ mod state;
 mod store;
 pub mod xml;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::DEFAULT_EC2_STATE;
+use crate::config::Limits;
 
 pub use dns::inputs;
-pub use engine::Engine;
-pub use http::serve;
+pub use engine::{Answer, Engine};
+pub use http::{Front, serve};
 pub use state::State;
 pub use store::Store;
 
 /// How the API behaves.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where its state is.
-    pub state: PathBuf,
     /// How long a new or changed endpoint is `pending`. It answers meanwhile.
     pub pending: Duration,
     /// How long a deleted endpoint is `deleting`. It does not answer any more.
@@ -61,14 +58,19 @@ pub struct Settings {
     pub endpoints_per_vpc: usize,
 }
 
+impl From<&Limits> for Settings {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            pending: limits.ec2_pending,
+            deleting: limits.ec2_deleting,
+            deleted: limits.ec2_deleted,
+            endpoints_per_vpc: limits.ec2_endpoints_per_vpc,
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            state: PathBuf::from(DEFAULT_EC2_STATE),
-            pending: Duration::ZERO,
-            deleting: Duration::ZERO,
-            deleted: Duration::from_secs(60),
-            endpoints_per_vpc: 50,
-        }
+        Self::from(&Limits::default())
     }
 }

@@ -13,8 +13,15 @@ use super::error::ApiError;
 use super::xml::Xml;
 
 /// Every action there is.
-static ACTIONS: &[&[Action]] =
-    &[permission::ACTIONS, region::ACTIONS, security_group::ACTIONS, service::ACTIONS, tags::ACTIONS, vpc::ACTIONS];
+static ACTIONS: &[&[Action]] = &[
+    connection::ACTIONS,
+    permission::ACTIONS,
+    region::ACTIONS,
+    security_group::ACTIONS,
+    service::ACTIONS,
+    tags::ACTIONS,
+    vpc::ACTIONS,
+];
 
 /// The action with this name.
 pub(super) fn find(name: &str) -> Option<&'static Action> {
