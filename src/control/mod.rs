@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! auth     who calls, and whether they may
+//! notify   tells SNS topics and a webhook what became of an endpoint's connection
 //! ```
 // no request can panic
 #![cfg_attr(
@@ -10,3 +11,4 @@
 )]
 
 pub mod auth;
+pub mod notify;
