@@ -8,9 +8,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch as flag;
 use tracing::{error, warn};
 
-use crate::config::{DEFAULT_EC2_STATE, Limits, Settings};
+use crate::config::{DEFAULT_EC2_STATE, Limits, Secret, Settings};
 use crate::control::auth::rate::RateLimits;
+use crate::control::auth::sigv4::Credentials;
 use crate::control::auth::{Access, AccessKeys, may_listen};
+use crate::control::notify::{Notifier, NotifyLimits, Sns, Targets, Webhook};
 use crate::control::{self, Engine, Front, State, Store};
 use crate::model::Input;
 use crate::problem::{Place, Problem};
@@ -21,6 +23,7 @@ pub(super) struct Ec2 {
     address: SocketAddr,
     access: Access,
     hosts: Vec<String>,
+    targets: Targets,
     limits: Limits,
     store: Store,
     state: State,
@@ -32,10 +35,11 @@ impl Ec2 {
         let Some(address) = settings.ec2_api else { return Ok(None) };
         let access = settings.ec2_keys.as_deref().map_or(Ok(Access::Open), read_keys)?;
         may_listen(&access, address).map_err(|problem| vec![problem])?;
+        let targets = targets(settings)?;
         let dir = settings.ec2_state.as_deref().unwrap_or(Path::new(DEFAULT_EC2_STATE));
         let (store, state) = Store::open(dir).map_err(|problem| vec![problem])?;
         let hosts = settings.ec2_host.clone().unwrap_or_default();
-        Ok(Some(Self { address, access, hosts, limits: limits.clone(), store, state }))
+        Ok(Some(Self { address, access, hosts, targets, limits: limits.clone(), store, state }))
     }
 
     /// What DNS needs of it.
@@ -56,11 +60,18 @@ impl Ec2 {
         };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let actual = listener.local_addr().map_err(failed)?;
-        let Self { access, hosts, limits, store, state, .. } = self;
+        let Self { access, hosts, targets, limits, store, state, .. } = self;
+        let store = Arc::new(store);
+        let kinds = targets.kinds();
+        let mut engine = Engine::new(store.clone(), state, publisher, control::Settings::from(&limits));
+        if !kinds.is_empty() {
+            let notifier = Notifier::new(store, targets, NotifyLimits::default()).map_err(|problem| vec![problem])?;
+            engine = engine.telling(kinds, Some(notifier.waker()));
+            tokio::spawn(notifier.run(stop.clone()));
+        }
         let per_second = limits.ec2_calls_per_second;
         let rate = RateLimits { per_second, burst: per_second.saturating_mul(2), ..RateLimits::default() };
-        let engine = Arc::new(Engine::new(store, state, publisher, control::Settings::from(&limits)));
-        let front = Front { engine, access, hosts, rate };
+        let front = Front { engine: Arc::new(engine), access, hosts, rate };
         tokio::spawn(async move {
             let stopped = async move {
                 // ends when the flag is set, or when whoever would set it is gone
@@ -72,6 +83,25 @@ impl Ec2 {
         });
         Ok(actual)
     }
+}
+
+/// Where connection notifications go.
+fn targets(settings: &Settings) -> Result<Targets, Vec<Problem>> {
+    let wrong = |flag: &str, what: String, hint: &str| vec![Problem::error(Place::whole(flag), what, hint)];
+    let sns = settings.sns_endpoint.as_deref().map(|endpoint| {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let (Some(access_key_id), Some(secret)) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"))
+        else {
+            let hint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; an SNS on this machine may take any";
+            return Err(wrong("--sns-endpoint", "nothing to sign requests to SNS with".to_owned(), hint));
+        };
+        let session_token = variable("AWS_SESSION_TOKEN").map(Secret::new);
+        let credentials = Credentials { access_key_id, secret_access_key: Secret::new(secret), session_token };
+        Sns::new(endpoint, credentials).map_err(|what| wrong("--sns-endpoint", what, ""))
+    });
+    let webhook = settings.ec2_webhook.as_deref();
+    let webhook = webhook.map(|url| Webhook::new(url).map_err(|what| wrong("--ec2-webhook", what, "")));
+    Ok(Targets { sns: sns.transpose()?, webhook: webhook.transpose()? })
 }
 
 /// The access keys in a file. Whoever can read it can sign: others than its owner should not.

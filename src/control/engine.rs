@@ -8,11 +8,12 @@ use arc_swap::ArcSwap;
 use super::action;
 use super::call::{Action, Call, Caller, Done};
 use super::error::ApiError;
+use super::notify::{Target, Waker};
 use super::params::Params;
 use super::state::{Edit, State, Token};
 use super::store::Store;
 use super::xml::Xml;
-use super::{Settings, dns};
+use super::{Settings, dns, notices};
 use crate::problem::{Place, Problem};
 use crate::reload::{self, Publisher};
 use crate::snapshot::Snapshot;
@@ -26,8 +27,11 @@ pub struct Engine {
     publisher: Arc<Mutex<Publisher>>,
     snapshots: Arc<ArcSwap<Snapshot>>,
     state: RwLock<State>,
-    store: Store,
+    store: Arc<Store>,
     settings: Settings,
+    /// Where connection notifications go.
+    targets: Vec<Target>,
+    notifier: Option<Waker>,
 }
 
 /// The answer to a call that was carried out.
@@ -40,9 +44,21 @@ pub struct Answer {
 
 impl Engine {
     /// Over what `store` remembers, `state`, which `publisher` has loaded.
-    pub fn new(store: Store, state: State, publisher: Arc<Mutex<Publisher>>, settings: Settings) -> Self {
+    pub fn new(
+        store: impl Into<Arc<Store>>,
+        state: State,
+        publisher: Arc<Mutex<Publisher>>,
+        settings: Settings,
+    ) -> Self {
         let snapshots = lock(&publisher).snapshots().clone();
-        Self { publisher, snapshots, state: RwLock::new(state), store, settings }
+        let (state, store) = (RwLock::new(state), store.into());
+        Self { publisher, snapshots, state, store, settings, targets: Vec::new(), notifier: None }
+    }
+
+    /// Puts connection notifications to `targets` into the outbox, and wakes whoever sends them.
+    #[must_use]
+    pub fn telling(self, targets: Vec<Target>, notifier: Option<Waker>) -> Self {
+        Self { targets, notifier, ..self }
     }
 
     /// Whether the action with this name can change anything.
@@ -130,17 +146,20 @@ impl Engine {
         };
         drop(snapshot);
         if !edit.is_empty() {
-            self.commit(&mut publisher, edit)?;
+            self.commit(&mut publisher, edit, now)?;
         }
         Ok((answer, changed))
     }
 
     /// Makes a change durable and serves it; an error leaves everything as it was.
-    fn commit(&self, publisher: &mut Publisher, edit: Edit) -> Result<(), ApiError> {
-        let change = dns::change(&self.state.read().unwrap_or_else(PoisonError::into_inner), &edit);
+    fn commit(&self, publisher: &mut Publisher, edit: Edit, now: u64) -> Result<(), ApiError> {
+        let (change, tell) = {
+            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+            (dns::change(&state, &edit), notices::of(&edit, &state, now, &self.targets))
+        };
         let mut not_stored = None;
         let mut state = None;
-        let mut store = || match self.store.commit(&edit) {
+        let mut store = || match self.store.commit(&edit, &tell) {
             Ok(()) => {
                 // held until the change is served, so that nobody reads the one without the other
                 state = Some(self.state.write().unwrap_or_else(PoisonError::into_inner));
@@ -161,6 +180,9 @@ impl Engine {
         match (state, problems.into_iter().find(Problem::is_error)) {
             (Some(mut state), None) => {
                 state.apply(edit);
+                if let Some(notifier) = self.notifier.as_ref().filter(|_| !tell.is_empty()) {
+                    notifier.wake();
+                }
                 Ok(())
             }
             (_, Some(problem)) if problem.place == reload::api() => Err(ApiError::invalid(problem.what)),

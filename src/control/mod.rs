@@ -10,6 +10,9 @@
 //!   state   all records in memory, and a change to them
 //!   store   the same on disk
 //!   dns     what of a record DNS depends on
+//! notify    tells SNS topics and a webhook what became of an endpoint's connection
+//!   notices who is to be told of a change
+//!   outbox  what is still to be told, on disk
 //! ```
 //!
 //! A change goes the way of every source: records become inputs, `reload` makes the next model and publishes it. An
@@ -29,6 +32,9 @@ mod engine;
 pub mod error;
 pub mod filter;
 mod http;
+mod notices;
+pub mod notify;
+mod outbox;
 pub mod params;
 pub mod record;
 mod state;

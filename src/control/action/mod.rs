@@ -1,6 +1,7 @@
 //! The actions, by name. One file for each kind of object.
 
 mod connection;
+mod notification;
 mod permission;
 mod region;
 mod security_group;
@@ -15,6 +16,7 @@ use super::xml::Xml;
 /// Every action there is.
 static ACTIONS: &[&[Action]] = &[
     connection::ACTIONS,
+    notification::ACTIONS,
     permission::ACTIONS,
     region::ACTIONS,
     security_group::ACTIONS,
