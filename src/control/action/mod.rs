@@ -1,11 +1,15 @@
 //! The actions, by name. One file for each kind of object.
 
 mod connection;
+mod endpoint;
+mod interface;
 mod notification;
+mod offer;
 mod permission;
 mod region;
 mod security_group;
 mod service;
+mod subnet;
 mod tags;
 mod vpc;
 
@@ -17,10 +21,14 @@ use super::xml::Xml;
 static ACTIONS: &[&[Action]] = &[
     connection::ACTIONS,
     notification::ACTIONS,
+    endpoint::ACTIONS,
+    interface::ACTIONS,
+    offer::ACTIONS,
     permission::ACTIONS,
     region::ACTIONS,
     security_group::ACTIONS,
     service::ACTIONS,
+    subnet::ACTIONS,
     tags::ACTIONS,
     vpc::ACTIONS,
 ];
