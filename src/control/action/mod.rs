@@ -1,7 +1,9 @@
 //! The actions, by name. One file for each kind of object.
 
+mod connection;
 mod endpoint;
 mod interface;
+mod notification;
 mod offer;
 mod permission;
 mod region;
@@ -17,6 +19,8 @@ use super::xml::Xml;
 
 /// Every action there is.
 static ACTIONS: &[&[Action]] = &[
+    connection::ACTIONS,
+    notification::ACTIONS,
     endpoint::ACTIONS,
     interface::ACTIONS,
     offer::ACTIONS,
