@@ -10,10 +10,15 @@ use std::time::{Duration, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use hickory_proto::op::Message;
+use quick_xml::events::Event;
 use vpcedns::config::{AccessKey, ActionPattern, Limits, Secret};
 use vpcedns::control::auth::guard::guard;
 use vpcedns::control::auth::sigv4::Request;
 use vpcedns::control::auth::{Access, AccessKeys, OPEN_ACCOUNT, authorize as authorize_request};
+use vpcedns::control::error::ApiError;
+use vpcedns::control::filter::{Filters, Page};
+use vpcedns::control::params::Params;
+use vpcedns::control::xml::Xml;
 use vpcedns::forward::message;
 use vpcedns::forward::relay::{Client, Ede, relay as relay_reply};
 use vpcedns::model::{Broken, Model};
@@ -173,5 +178,74 @@ pub fn authorize(data: &[u8]) {
     assert_eq!(open.account_id, OPEN_ACCOUNT);
     if guard(&headers, &["ec2.corp.example".to_owned()]).is_ok() {
         assert!(headers.contains_key("host") && !headers.contains_key("origin"));
+    }
+}
+
+/// Any form of a call of the EC2 API is taken apart or refused, and whatever it says can be said in an answer: a reader
+/// of XML gets the very text back.
+pub fn form(data: &[u8]) {
+    let mut params = match Params::decode(data) {
+        Ok(params) => params,
+        Err(error) => return answers(&error),
+    };
+    let mut said = Vec::new();
+    for mut structure in params.structures("TagSpecification") {
+        said.extend(structure.optional("ResourceType"));
+        for mut tag in structure.structures("Tag") {
+            said.extend(tag.optional("Key"));
+            said.extend(tag.optional("Value"));
+        }
+        structure.finish().err().iter().for_each(answers);
+    }
+    said.extend(params.list("SubnetId"));
+    said.extend(params.structure("DnsOptions").optional("DnsRecordIpType"));
+    match Filters::take(&mut params, &["tag", "tag-key", "vpc-id"], "InvalidFilter") {
+        Ok(filters) => {
+            let tags = said.iter().map(|text| (text.clone(), text.clone())).collect();
+            filters.matches(&tags, |_| said.iter().map(|text| text.as_str().into()));
+        }
+        Err(error) => answers(&error),
+    }
+    match Page::take(&mut params, 5) {
+        Ok(page) => {
+            let (part, next) = page.cut(&said, |text| (*text).clone());
+            assert!(part.len() <= said.len() && next.is_none_or(|next| next.bytes().all(|b| b.is_ascii_hexdigit())));
+        }
+        Err(error) => answers(&error),
+    }
+    params.flag("DryRun").err().iter().for_each(answers);
+    params.parsed::<u32>("MaxResults", "Expected an integer.").err().iter().for_each(answers);
+    params.required("VpcId").err().iter().for_each(answers);
+    params.finish().err().iter().for_each(answers);
+    let mut answer = Xml::new();
+    answer.texts("said", &said);
+    let read = texts(&answer.response("Say", "r"));
+    assert!(read.iter().filter(|text| **text != "r").eq(said.iter().filter(|text| !text.is_empty() && **text != "r")));
+}
+
+/// An error is written so that it can be read.
+fn answers(error: &ApiError) {
+    let read = texts(&Xml::error(error, "r"));
+    assert_eq!(read, [error.code.as_ref(), &error.message, "r"]);
+}
+
+/// Every text of an XML document, as a reader understands it (XML 1.0 2.11: a line end is one line feed).
+fn texts(xml: &str) -> Vec<String> {
+    let (_declaration, document) = xml.split_once('\n').expect("a declaration");
+    // XML 1.0 2.2; quick-xml lets others pass
+    let is_char = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
+    assert!(document.chars().all(is_char), "{document:?}");
+    let mut reader = quick_xml::Reader::from_str(document);
+    let (mut all, mut text) = (Vec::new(), String::new());
+    loop {
+        match reader.read_event().expect("an answer is XML") {
+            Event::Text(part) => text.push_str(&part.replace("\r\n", "\n").replace('\r', "\n")),
+            Event::GeneralRef(name) => {
+                text.push_str(&quick_xml::escape::unescape(&format!("&{};", &*name)).expect("a known reference"));
+            }
+            Event::Eof => return all,
+            _ if !text.is_empty() => all.push(std::mem::take(&mut text)),
+            _ => {}
+        }
     }
 }
