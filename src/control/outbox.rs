@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
+use redb::{ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
 use super::notices::Telling;
@@ -85,7 +85,7 @@ pub(super) fn add(write: &WriteTransaction, all: &[Telling], first: u64) -> Resu
 impl Store {
     /// Takes a delivery out, and puts in what `next` makes of it.
     fn replace(&self, id: u64, next: impl FnOnce(Delivery) -> Option<Queued>) -> Result<(), StoreError> {
-        let write = self.db.begin_write().map_err(StoreError::new)?;
+        let write = self.begin_write()?;
         {
             let mut deliveries = write.open_table(DELIVERIES).map_err(StoreError::new)?;
             let mut due = write.open_table(DUE).map_err(StoreError::new)?;
@@ -102,7 +102,7 @@ impl Store {
     }
 
     fn due_now(&self, target: Target, now: SystemTime, limit: usize) -> Result<Vec<Delivery>, StoreError> {
-        let read = self.db.begin_read().map_err(StoreError::new)?;
+        let read = self.begin_read()?;
         let deliveries = read.open_table(DELIVERIES).map_err(StoreError::new)?;
         let due = read.open_table(DUE).map_err(StoreError::new)?;
         let target = number(target);
@@ -143,7 +143,7 @@ impl Outbox for Store {
     }
 
     fn queued(&self) -> Result<u64, OutboxError> {
-        let read = self.db.begin_read().map_err(StoreError::new)?;
+        let read = self.begin_read()?;
         let deliveries = read.open_table(DELIVERIES).map_err(StoreError::new)?;
         Ok(deliveries.len().map_err(StoreError::new)?)
     }

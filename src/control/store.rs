@@ -4,10 +4,11 @@
 //! notification that has to be sent) and is there as a whole or not at all, whatever happens to the machine.
 
 use std::fmt::Display;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -25,12 +26,15 @@ const TOKENS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("tokens");
 
 /// Records on disk.
 pub struct Store {
-    pub(super) db: Database,
+    path: PathBuf,
+    /// `None` where it could not be opened again after an error of the disk.
+    db: RwLock<Option<Database>>,
     /// The id of the next delivery.
     next_delivery: AtomicU64,
 }
 
-/// A change that could not be made durable; nothing of it was.
+/// A change that could not be made durable; nothing of it was, unless the very last write of a disk failed so that the
+/// disk itself cannot tell.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the state cannot be written: {0}")]
 pub struct StoreError(String);
@@ -52,21 +56,49 @@ impl Store {
         let opened = std::fs::create_dir_all(dir)
             .map_err(StoreError::new)
             .and_then(|()| Database::create(&path).map_err(StoreError::new));
-        let store = Self { db: opened.map_err(failed)?, next_delivery: AtomicU64::new(0) };
+        let db = RwLock::new(Some(opened.map_err(failed)?));
+        let store = Self { path: path.clone(), db, next_delivery: AtomicU64::new(0) };
         let state = store.read().map_err(failed)?;
         Ok((store, state))
+    }
+
+    /// A transaction that may write; there is one at a time.
+    pub(super) fn begin_write(&self) -> Result<WriteTransaction, StoreError> {
+        self.begin(Database::begin_write)
+    }
+
+    /// A transaction that sees what was committed before it began.
+    pub(super) fn begin_read(&self) -> Result<ReadTransaction, StoreError> {
+        self.begin(ReadableDatabase::begin_read)
+    }
+
+    /// After an error of the disk (a full one) redb wants its file to be opened anew; that is tried here, so that the
+    /// API works again when the disk does.
+    fn begin<T, E>(&self, start: impl Fn(&Database) -> Result<T, E>) -> Result<T, StoreError>
+    where
+        E: Display,
+    {
+        let begun = self.db.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(&start);
+        if let Some(Ok(transaction)) = begun {
+            return Ok(transaction);
+        }
+        let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        // closed first: the file is locked while it is open
+        *db = None;
+        let opened = db.insert(Database::create(&self.path).map_err(StoreError::new)?);
+        start(opened).map_err(StoreError::new)
     }
 
     fn read(&self) -> Result<State, StoreError> {
         let mut all = Edit::default();
         let mut tokens: Vec<(String, Token)> = Vec::new();
         // all tables are made by the first start
-        let write = self.db.begin_write().map_err(StoreError::new)?;
+        let write = self.begin_write()?;
         write.open_table(RECORDS).map_err(StoreError::new)?;
         write.open_table(TOKENS).map_err(StoreError::new)?;
         self.next_delivery.store(outbox::open(&write, Backoff::default().max_age)?, Ordering::Relaxed);
         write.commit().map_err(StoreError::new)?;
-        let read = self.db.begin_read().map_err(StoreError::new)?;
+        let read = self.begin_read()?;
         for entry in read.open_table(RECORDS).map_err(StoreError::new)?.iter().map_err(StoreError::new)? {
             let (id, octets) = entry.map_err(StoreError::new)?;
             all.put.push(decode::<Record>(id.value(), octets.value())?);
@@ -86,7 +118,7 @@ impl Store {
     /// Makes a change durable, and what is to be told of it: when this returns `Ok` it outlives a crash, and when it
     /// returns an error nothing of it is there.
     pub fn commit(&self, edit: &Edit, tell: &[Telling]) -> Result<(), StoreError> {
-        let write = self.db.begin_write().map_err(StoreError::new)?;
+        let write = self.begin_write()?;
         {
             let mut records = write.open_table(RECORDS).map_err(StoreError::new)?;
             for id in edit.remove.iter().chain(&edit.purge) {
