@@ -89,7 +89,7 @@ impl Store {
         let write = self.db.begin_write().map_err(StoreError::new)?;
         {
             let mut records = write.open_table(RECORDS).map_err(StoreError::new)?;
-            for id in &edit.remove {
+            for id in edit.remove.iter().chain(&edit.purge) {
                 records.remove(id.as_str()).map_err(StoreError::new)?;
             }
             for record in &edit.put {
