@@ -36,6 +36,7 @@ fn corpora() {
         entry::toml(&octets);
         entry::json(&octets);
         entry::authorize(&octets);
+        entry::call(&octets);
     }
 }
 
@@ -47,6 +48,7 @@ fn seeds() {
         ("fuzz/corpus/toml", entry::toml),
         ("fuzz/corpus/json", entry::json),
         ("fuzz/corpus/authorize", entry::authorize),
+        ("fuzz/corpus/call", entry::call),
     ] {
         for (path, octets) in files(dir) {
             println!("{}", path.display());

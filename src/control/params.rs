@@ -30,8 +30,10 @@ impl Params {
                     "The query string contains a parameter without a name.",
                 ));
             }
-            if let Some(character) = value.chars().find(|c| !is_xml(*c)) {
-                let message = format!("The parameter {name} contains the character {}.", character.escape_unicode());
+            // errors repeat both
+            if let Some(character) = name.chars().chain(value.chars()).find(|c| !is_xml(*c)) {
+                let (name, character) = (name.escape_debug(), character.escape_unicode());
+                let message = format!("The parameter {name} contains the character {character}.");
                 return Err(ApiError::new("InvalidCharacter", message));
             }
             if left.insert(name.to_string(), value.into_owned()).is_some() {
@@ -191,6 +193,7 @@ mod tests {
         assert_eq!(code("a=1&a=2"), "InvalidParameterCombination");
         assert_eq!(code("=1"), "MalformedQueryString");
         assert_eq!(code("a=%00"), "InvalidCharacter");
+        assert_eq!(code("a%00=a"), "InvalidCharacter");
         let many: String = (0..=MOST).map(|n| format!("a{n}=1&")).collect();
         assert_eq!(code(&many), "RequestLimitExceeded");
         let error = params("DryRun=yes").flag("DryRun").unwrap_err();
