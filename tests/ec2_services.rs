@@ -550,7 +550,7 @@ fn tags_are_deleted_as_ec2_does() {
     ] {
         assert_eq!(api.refused(PROVIDER, "CreateTags", &format!("ResourceId.1={id}&Tag.1.Key=a")), error);
     }
-    let many: String = (0..49).map(|n| format!("Tag.{}.Key=k{n}&", n + 1)).collect();
+    let many = (1..50).map(|n| format!("Tag.{n}.Key=k{n}")).collect::<Vec<_>>().join("&");
     api.ok(PROVIDER, "CreateTags", &format!("ResourceId.1={vpc}&{many}"));
     let more = format!("ResourceId.1={vpc}&Tag.1.Key=x&Tag.2.Key=y");
     assert_eq!(api.refused(PROVIDER, "CreateTags", &more), "TagLimitExceeded: The maximum number of tags is 50.");
