@@ -37,6 +37,7 @@ fn corpora() {
         entry::json(&octets);
         entry::authorize(&octets);
         entry::form(&octets);
+        entry::call(&octets);
     }
 }
 
@@ -49,6 +50,7 @@ fn seeds() {
         ("fuzz/corpus/json", entry::json),
         ("fuzz/corpus/authorize", entry::authorize),
         ("fuzz/corpus/form", entry::form),
+        ("fuzz/corpus/call", entry::call),
     ] {
         for (path, octets) in files(dir) {
             println!("{}", path.display());

@@ -4,7 +4,7 @@
 //! a reply that is too long, a reply to a response.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
@@ -15,14 +15,17 @@ use vpcedns::config::{AccessKey, ActionPattern, Limits, Secret};
 use vpcedns::control::auth::guard::guard;
 use vpcedns::control::auth::sigv4::Request;
 use vpcedns::control::auth::{Access, AccessKeys, OPEN_ACCOUNT, authorize as authorize_request};
+use vpcedns::control::call::Caller;
 use vpcedns::control::error::ApiError;
 use vpcedns::control::filter::{Filters, Page};
 use vpcedns::control::params::Params;
 use vpcedns::control::xml::Xml;
+use vpcedns::control::{Engine, Settings, Store, inputs};
 use vpcedns::forward::message;
 use vpcedns::forward::relay::{Client, Ede, relay as relay_reply};
 use vpcedns::model::{Broken, Model};
 use vpcedns::observe::Counters;
+use vpcedns::reload::{Loader, Publisher};
 use vpcedns::serve::respond::{Incoming, Outcome, Responder, Transport};
 use vpcedns::snapshot::{Policy, Snapshot};
 use vpcedns::source::{FileText, Loaded, read_json_set, read_toml};
@@ -248,4 +251,43 @@ fn texts(xml: &str) -> Vec<String> {
             _ => {}
         }
     }
+}
+
+/// Any form that is sent to the API is answered by a well-formed document; nothing is changed by it.
+pub fn call(form: &[u8]) {
+    let caller = Caller { account: OPEN_ACCOUNT.to_owned(), region: "us-east-1".parse().expect("a region") };
+    let answer = |form: &[u8]| match engine().call(form, &caller, "r-1") {
+        Ok(body) => (true, body),
+        Err(error) => {
+            assert!(!error.code.is_empty() && (400..600).contains(&error.status), "{error:?}");
+            (false, Xml::error(&error, "r-1"))
+        }
+    };
+    let (done, body) = answer(&[form, b"&DryRun=true"].concat());
+    assert!(!done, "a dry run changes nothing: {body}");
+    texts(&body);
+    let mut pairs = form.split(|octet| *octet == b'&');
+    let action = pairs.find_map(|pair| std::str::from_utf8(pair.strip_prefix(b"Action=")?).ok());
+    if action.is_some_and(|action| !Engine::changes(action)) {
+        texts(&answer(form).1);
+    }
+}
+
+/// The API over the zone, with a state of its own.
+fn engine() -> &'static Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE.get_or_init(|| {
+        let dir = std::env::temp_dir().join(format!("vpcedns-call-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("a directory");
+        let zone = dir.join("zone.toml");
+        std::fs::write(&zone, ZONE).expect("a file");
+        let (store, state) = Store::open(&dir.join("state")).expect("a store");
+        let loader = Loader::new(vec![zone]).with_api(inputs(&state));
+        let Ok((publisher, _)) = Publisher::start(loader, Policy::default(), &|_, _| {}) else {
+            panic!("the zone has no errors");
+        };
+        // open files need no name
+        let _ = std::fs::remove_dir_all(&dir);
+        Engine::new(store, state, Arc::new(Mutex::new(publisher)), Settings::default())
+    })
 }
