@@ -1,5 +1,7 @@
 //! Settings: what `vpcedns.toml`, flags and environment variables say, and every bound in one place.
 
+mod access_key;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -10,10 +12,14 @@ use ipnet::IpNet;
 use crate::model::{Upstream, UpstreamError};
 use crate::naming::{DnsName, is_near_special};
 
+pub use access_key::{AccessKey, ActionPattern, Secret};
+
 /// Where the files are, unless someone says otherwise.
 pub const DEFAULT_ZONES: &str = "./zones";
 /// Where questions are taken, unless someone says otherwise: this machine only, and no port that needs a privilege.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 5300);
+/// Where the EC2-compatible API keeps its state, unless someone says otherwise.
+pub const DEFAULT_EC2_STATE: &str = "./vpcedns-state";
 /// What is logged, unless someone says otherwise.
 pub const DEFAULT_LOG: &str = "info";
 /// The settings file that is read if it is there.
@@ -46,6 +52,18 @@ pub struct Settings {
     pub tls_cert: Option<PathBuf>,
     /// Its key, in PEM.
     pub tls_key: Option<PathBuf>,
+    /// Address for the EC2-compatible API.
+    pub ec2_api: Option<SocketAddr>,
+    /// Directory for the state of that API.
+    pub ec2_state: Option<PathBuf>,
+    /// File with the access keys of those who may call that API.
+    pub ec2_keys: Option<PathBuf>,
+    /// Host names by which that API is called.
+    pub ec2_host: Option<Vec<String>>,
+    /// URL of the SNS that connection notifications are published to.
+    pub sns_endpoint: Option<String>,
+    /// URL that connection notifications are posted to.
+    pub ec2_webhook: Option<String>,
     /// AA in answers out of our own data.
     pub aa: Option<bool>,
     /// Special names that are asked upstream after all.
@@ -80,6 +98,12 @@ impl Settings {
             quic,
             tls_cert,
             tls_key,
+            ec2_api,
+            ec2_state,
+            ec2_keys,
+            ec2_host,
+            sns_endpoint,
+            ec2_webhook,
             aa,
             log,
             limits,
@@ -101,6 +125,12 @@ impl Settings {
             quic: self.quic.or(quic),
             tls_cert: self.tls_cert.or(tls_cert),
             tls_key: self.tls_key.or(tls_key),
+            ec2_api: self.ec2_api.or(ec2_api),
+            ec2_state: self.ec2_state.or(ec2_state),
+            ec2_keys: self.ec2_keys.or(ec2_keys),
+            ec2_host: self.ec2_host.or(ec2_host),
+            sns_endpoint: self.sns_endpoint.or(sns_endpoint),
+            ec2_webhook: self.ec2_webhook.or(ec2_webhook),
             aa: self.aa.or(aa),
             forward_special: self.forward_special.or(forward_special),
             private_only: self.private_only.or(private_only),
@@ -256,6 +286,16 @@ pub struct Limits {
     pub drain: Duration,
     /// HTTP requests that are being answered at one time.
     pub http_connections: usize,
+    /// How long a new or changed endpoint of the EC2 API is `pending`; it answers meanwhile.
+    pub ec2_pending: Duration,
+    /// How long a deleted endpoint is `deleting`; it does not answer any more.
+    pub ec2_deleting: Duration,
+    /// How long a deleted endpoint is listed as `deleted` after that.
+    pub ec2_deleted: Duration,
+    /// Interface endpoints of a VPC (AWS quota L-29B6F2EB).
+    pub ec2_endpoints_per_vpc: usize,
+    /// Calls of one caller of the EC2 API a second, over time; twice as many at once.
+    pub ec2_calls_per_second: u32,
 }
 
 impl Default for Limits {
@@ -287,13 +327,18 @@ impl Default for Limits {
             tls_handshake: Duration::from_secs(5),
             drain: Duration::from_secs(5),
             http_connections: 64,
+            ec2_pending: Duration::ZERO,
+            ec2_deleting: Duration::ZERO,
+            ec2_deleted: Duration::from_secs(60),
+            ec2_endpoints_per_vpc: 50,
+            ec2_calls_per_second: 1_000,
         }
     }
 }
 
 impl Limits {
     /// Every bound that can be set: its key, with the unit last, the least and the most.
-    pub const KEYS: [(&'static str, u64, u64); 26] = [
+    pub const KEYS: [(&'static str, u64, u64); 31] = [
         ("udp_payload", 512, 4096),
         ("udp_workers", 0, 1024),
         ("udp_socket_buffer", 4096, 1 << 30),
@@ -321,6 +366,11 @@ impl Limits {
         ("tls_handshake_ms", 10, 60_000),
         ("drain_ms", 0, 600_000),
         ("http_connections", 1, 1 << 16),
+        ("ec2_pending_ms", 0, 3_600_000),
+        ("ec2_deleting_ms", 0, 3_600_000),
+        ("ec2_deleted_ms", 0, 86_400_000),
+        ("ec2_endpoints_per_vpc", 1, 1 << 20),
+        ("ec2_calls_per_second", 1, 1 << 20),
     ];
 
     /// Sets one bound by its key; the text says what would be right.
@@ -364,7 +414,12 @@ impl Limits {
             "tcp_idle_ms" => self.tcp_idle = ms,
             "tls_handshake_ms" => self.tls_handshake = ms,
             "drain_ms" => self.drain = ms,
-            _ => self.http_connections = size,
+            "http_connections" => self.http_connections = size,
+            "ec2_pending_ms" => self.ec2_pending = ms,
+            "ec2_deleting_ms" => self.ec2_deleting = ms,
+            "ec2_deleted_ms" => self.ec2_deleted = ms,
+            "ec2_endpoints_per_vpc" => self.ec2_endpoints_per_vpc = size,
+            _ => self.ec2_calls_per_second = u32::try_from(value).unwrap_or(u32::MAX),
         }
         Ok(())
     }
@@ -380,6 +435,7 @@ mod tests {
             let mut limits = Limits::default();
             limits.set(key, least).unwrap();
             if limits == Limits::default() {
+                // the least is the default
                 limits.set(key, least + 1).unwrap();
             }
             assert_ne!(limits, Limits::default(), "{key} sets nothing");

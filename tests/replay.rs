@@ -35,6 +35,9 @@ fn corpora() {
         entry::packet(&[b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x01\x00\x00\x01\x00\x01", &octets[..]].concat());
         entry::toml(&octets);
         entry::json(&octets);
+        entry::authorize(&octets);
+        entry::form(&octets);
+        entry::call(&octets);
     }
 }
 
@@ -45,6 +48,9 @@ fn seeds() {
         ("fuzz/corpus/relay", entry::relay),
         ("fuzz/corpus/toml", entry::toml),
         ("fuzz/corpus/json", entry::json),
+        ("fuzz/corpus/authorize", entry::authorize),
+        ("fuzz/corpus/form", entry::form),
+        ("fuzz/corpus/call", entry::call),
     ] {
         for (path, octets) in files(dir) {
             println!("{}", path.display());

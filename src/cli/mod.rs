@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod ec2;
 mod encrypted;
 mod explain;
 mod flush;

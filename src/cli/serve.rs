@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
@@ -16,6 +16,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::ServeArgs;
 use super::check::count;
+use super::ec2::Ec2;
 use super::encrypted::{self, Encrypted};
 use super::print_problems;
 use crate::config::{DEFAULT_FILE, DEFAULT_LISTEN, DEFAULT_LOG, Limits, Settings, Upstreams};
@@ -25,7 +26,7 @@ use crate::model::{Changes, Model, RuleAction, Upstream};
 use crate::observe::{self, Counters, Status, Views};
 use crate::problem::{At, Place, Problem};
 use crate::reload::watch::{Wake, Watch};
-use crate::reload::{Published, Publisher, describe};
+use crate::reload::{Loader, Published, Publisher, describe};
 use crate::serve::certificates::{Certificates, LOOK_EVERY};
 use crate::serve::listeners::Listeners;
 use crate::serve::respond::Responder;
@@ -94,6 +95,7 @@ fn start_log(filter: &str) -> Result<(), Vec<Problem>> {
 
 async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
     let encrypted = encrypted::read(&settings)?;
+    let remembered = Ec2::open(&settings, &limits)?;
     let listen = settings.listen.unwrap_or_else(|| vec![DEFAULT_LISTEN]);
     let upstreams = upstreams(settings.forward.unwrap_or(Upstreams::System), &listen)?;
     let policy = Policy {
@@ -108,8 +110,11 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
     let forwarder = forwarder(settings.forward_ca.as_deref(), settings.forward_0x20.unwrap_or(false), &limits)?;
     let zones = super::zones(settings.zones.unwrap_or_default());
     let began = Instant::now();
-    let (mut publisher, first) =
-        tokio::task::block_in_place(|| Publisher::start(zones, policy, listen.clone(), &progress()))?;
+    let mut loader = Loader::serving_on(zones, listen.clone());
+    if let Some(ec2) = &remembered {
+        loader = loader.with_api(ec2.inputs());
+    }
+    let (mut publisher, first) = tokio::task::block_in_place(|| Publisher::start(loader, policy, &progress()))?;
     warn_of(&first.problems);
 
     let counters = Arc::new(Counters::default());
@@ -131,26 +136,33 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
         tokio::spawn(Arc::clone(certificates).follow(LOOK_EVERY));
     }
     let certificates = encrypted.map(|encrypted| encrypted.certificates);
-    let (snapshots, status) = (publisher.snapshots().clone(), publisher.status().clone());
-    let views = Views { snapshots, status, counters, lookup };
     let (stop_http, http_stopped) = flag::channel(false);
+    let status = publisher.status().clone();
+    let dirs = publisher.dirs().to_vec();
+    let snapshots = publisher.snapshots().clone();
+    let publisher = Arc::new(Mutex::new(publisher));
+    let (ec2, more) = match remembered {
+        Some(ec2) => ec2.start(publisher.clone(), http_stopped.clone()).await.map(|(at, more)| (Some(at), more))?,
+        None => (None, None),
+    };
+    let views = Views { snapshots: snapshots.clone(), status: status.clone(), counters, lookup, more };
     let http = match settings.http {
         Some(address) => Some(start_http(address, views, &limits, http_stopped).await?),
         None => None,
     };
 
-    let (watch, complaint) = Watch::new(publisher.dirs());
+    let (watch, complaint) = Watch::new(&dirs);
     if let Some(complaint) = complaint {
         warn!("changes of files are not seen ({complaint}); SIGHUP loads them");
     }
     let waker = watch.waker();
-    signals(&waker, publisher.status())?;
-    print_ready(&publisher.snapshots().load(), &listeners, http, began.elapsed());
+    signals(&waker, &status)?;
+    print_ready(&snapshots.load(), &listeners, http, ec2, began.elapsed());
 
     // only now, as those that lead back to us are seen by what comes in
-    forwarder.upstreams_are(all_upstreams(&publisher.snapshots().load()));
+    forwarder.upstreams_are(all_upstreams(&snapshots.load()));
     let follow = tokio::task::spawn_blocking(move || {
-        follow(watch, &mut publisher, &mut listeners, &listen, &forwarder, certificates.as_deref());
+        follow(watch, &publisher, &mut listeners, &listen, &forwarder, certificates.as_deref());
         listeners
     });
     let listeners = follow
@@ -167,7 +179,7 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
 /// Loads whenever there is a reason to, until told to stop.
 fn follow(
     mut watch: Watch,
-    publisher: &mut Publisher,
+    publisher: &Mutex<Publisher>,
     listeners: &mut Listeners<Responder>,
     listen: &[SocketAddr],
     forwarder: &Forwarder,
@@ -183,11 +195,13 @@ fn follow(
         let mut open = |model: &Model, changes: &Changes| {
             if changes.vpcs { listeners.apply(&wanted(listen, model)) } else { Vec::new() }
         };
-        let done = publisher.reload(&mut open);
-        log(&done, asked);
-        if done.changes.others > 0 {
+        let mut publisher = publisher.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = publisher.reload(&mut open);
+        if outcome.changes.others > 0 {
             forwarder.upstreams_are(all_upstreams(&publisher.snapshots().load()));
         }
+        drop(publisher);
+        log(&outcome, asked);
         if let Some(certificates) = certificates.filter(|_| asked) {
             certificates.reload_and_log();
         }
@@ -328,7 +342,13 @@ fn signals(waker: &crate::reload::watch::Waker, status: &Arc<Status>) -> Result<
 }
 
 /// One line when all is up: what is served, where, and whom others' names are asked of.
-fn print_ready(snapshot: &Snapshot, listeners: &Listeners<Responder>, http: Option<SocketAddr>, took: Duration) {
+fn print_ready(
+    snapshot: &Snapshot,
+    listeners: &Listeners<Responder>,
+    http: Option<SocketAddr>,
+    ec2: Option<SocketAddr>,
+    took: Duration,
+) {
     let join = |addresses: &mut dyn Iterator<Item = &dyn Display>| {
         addresses.map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
@@ -336,6 +356,7 @@ fn print_ready(snapshot: &Snapshot, listeners: &Listeners<Responder>, http: Opti
     let mut on = vec![format!("{plain} (udp, tcp)")];
     on.extend(listeners.encrypted().iter().map(ToString::to_string));
     on.extend(http.map(|address| format!("http://{address}")));
+    on.extend(ec2.map(|address| format!("EC2 API http://{address}")));
     let upstreams = join(&mut snapshot.policy.upstreams.iter().map(|upstream| upstream as &dyn Display));
     let forward =
         if upstreams.is_empty() { "forwarding to nobody".to_owned() } else { format!("forwarding to {upstreams}") };

@@ -205,6 +205,9 @@ impl Model {
         let gone = removed.iter().filter_map(|key| if let Key::Subnet(id) = key { Some(*id) } else { None });
         let new = added.iter().filter_map(|input| if let Object::Subnet(s) = &input.object { Some(s) } else { None });
         let (gone, new): (Vec<_>, Vec<_>) = (gone.collect(), new.collect());
+        if gone.is_empty() && new.is_empty() && check.dirty_vpcs.is_empty() {
+            return;
+        }
         // a subnet has to be inside its VPC, so it is looked at again when the VPC changed
         let again: Vec<SubnetId> = old
             .subnets
@@ -257,10 +260,12 @@ impl Model {
         let new = added.iter().filter_map(|input| if let Object::Service(s) = &input.object { Some(s) } else { None });
         let new: Vec<_> = new.collect();
         let mut dirty = HashSet::new();
+        let mut touched: HashSet<ServiceName> = HashSet::new();
         let declared: HashSet<&ServiceName> = new.iter().map(|s| &s.service_name.value).collect();
         for name in gone.filter(|name| !declared.contains(name)) {
             let Some(index) = self.services.find(name) else { continue };
             check.undeclared.insert(name.clone());
+            touched.insert(name.clone());
             Arc::make_mut(&mut self.declared_services).remove(name);
             if let Ok(service) = crate::naming::resolve(name) {
                 if *self.services.by_index(index) != service {
@@ -289,7 +294,10 @@ impl Model {
                 continue;
             }
             let Some(service) = check.service(input) else { continue };
-            Arc::make_mut(&mut self.declared_services).insert(name.value.clone());
+            if !self.declared_services.contains(&name.value) {
+                Arc::make_mut(&mut self.declared_services).insert(name.value.clone());
+                touched.insert(name.value.clone());
+            }
             match self.services.find(&name.value) {
                 Some(index) if *self.services.by_index(index) == service => {}
                 Some(index) => {
@@ -302,8 +310,12 @@ impl Model {
                 }
             }
         }
-        check.changed_services.extend(dirty.iter().map(|index| self.services.by_index(*index).service_name.clone()));
-        changes.others += dirty.len();
+        for index in &dirty {
+            let name = &self.services.by_index(*index).service_name;
+            check.changed_services.insert(name.clone());
+            touched.insert(name.clone());
+        }
+        changes.others += touched.len();
         changes.services = !dirty.is_empty();
         dirty
     }

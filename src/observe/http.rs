@@ -29,6 +29,9 @@ use crate::model::parse_rtype;
 use crate::naming::DnsName;
 use crate::snapshot::Snapshot;
 
+/// Adds metrics of other parts of the server.
+pub type MoreMetrics = Arc<dyn Fn(&mut Registry) + Send + Sync>;
+
 /// What HTTP shows.
 #[derive(Clone)]
 pub struct Views {
@@ -40,6 +43,8 @@ pub struct Views {
     pub counters: Arc<Counters>,
     /// What is known of others.
     pub lookup: Arc<Lookup>,
+    /// Metrics of other parts, if there are any.
+    pub more: Option<MoreMetrics>,
 }
 
 /// Answers HTTP on `listener`, at most `at_once` requests at a time, until `stop` ends.
@@ -228,6 +233,9 @@ fn registry(views: &Views) -> Registry {
     registry.register("load_problems", "Problems of the last load", ConstGauge::new(problems as u64));
     registry.register("last_load_timestamp_seconds", "When the last load ended", ConstGauge::new(at));
     registry.register("last_load_duration_seconds", "How long the last load took", ConstGauge::new(took));
+    if let Some(more) = &views.more {
+        more(&mut registry);
+    }
     registry
 }
 

@@ -27,6 +27,12 @@ const KEYS: &[&str] = &[
     "quic",
     "tls_cert",
     "tls_key",
+    "ec2_api",
+    "ec2_state",
+    "ec2_keys",
+    "ec2_host",
+    "sns_endpoint",
+    "ec2_webhook",
     "aa",
     "log",
     "limits",
@@ -83,7 +89,11 @@ fn read(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Settings {
     let tls: Vec<At<Encrypted<TLS_PORT>>> = fields.list(reader, "tls");
     let https: Vec<At<Encrypted<HTTPS_PORT>>> = fields.list(reader, "https");
     let quic: Vec<At<Encrypted<TLS_PORT>>> = fields.list(reader, "quic");
+    let hosts: Vec<At<Host>> = fields.list(reader, "ec2_host");
     let said = |key: &str| fields.has(key);
+    let mut text = |key: &str| fields.node(reader, key).and_then(|node| reader.text(node)).map(str::to_owned);
+    let (ec2_state, ec2_keys) = (text("ec2_state").map(PathBuf::from), text("ec2_keys").map(PathBuf::from));
+    let (sns_endpoint, ec2_webhook, log) = (text("sns_endpoint"), text("ec2_webhook"), text("log"));
     Settings {
         zones: said("zones").then(|| zones.into_iter().map(|at| at.value.0).collect()),
         listen: said("listen").then(|| listen.iter().map(|at| at.value).collect()),
@@ -97,12 +107,18 @@ fn read(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Settings {
         quic: said("quic").then(|| quic.iter().map(|at| at.value.0).collect()),
         tls_cert: fields.optional(reader, "tls_cert").map(|at: At<File>| at.value.0),
         tls_key: fields.optional(reader, "tls_key").map(|at: At<File>| at.value.0),
+        ec2_api: fields.optional(reader, "ec2_api").map(|at| at.value),
+        ec2_state,
+        ec2_keys,
+        ec2_host: said("ec2_host").then(|| hosts.into_iter().map(|at| at.value.0).collect()),
+        sns_endpoint,
+        ec2_webhook,
         aa: fields.flag(reader, "aa").map(|at| at.value),
         forward_special: said("forward_special").then(|| forward_special.into_iter().map(|at| at.value.0).collect()),
         private_only: said("private_only").then(|| private_only.into_iter().map(|at| at.value).collect()),
         rebind_protection: fields.flag(reader, "rebind_protection").map(|at| at.value),
         rebind_allow: said("rebind_allow").then(|| rebind_allow.into_iter().map(|at| at.value).collect()),
-        log: fields.node(reader, "log").and_then(|node| reader.text(node)).map(str::to_owned),
+        log,
         limits: limits(reader, fields),
     }
 }
@@ -127,6 +143,16 @@ impl<const PORT: u16> Text for Encrypted<PORT> {
         address
             .map(Self)
             .ok_or_else(|| Fault::new(format!("'{text}' is no address"), "such as 10.0.0.2:853 or [fd00::2]:853"))
+    }
+}
+
+/// A host name, as it is written.
+struct Host(String);
+
+impl Text for Host {
+    const EXAMPLE: &'static str = "ec2.corp.example";
+    fn read(text: &str) -> Result<Self, Fault> {
+        Ok(Self(text.to_owned()))
     }
 }
 

@@ -1,0 +1,205 @@
+//! All records in memory, and a change to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::record::{Endpoint, EndpointType, Notification, Phase, Record, SecurityGroup, Service, Subnet, Vpc};
+use crate::naming::{EndpointId, ServiceName, SubnetId, VpcId};
+
+/// A change: it is made durable as a whole or not at all.
+#[derive(Clone, Debug, Default)]
+pub struct Edit {
+    /// Records that are new or differ.
+    pub put: Vec<Record>,
+    /// Ids of records that go.
+    pub remove: Vec<String>,
+    /// The client token of the call, and what it is answered if it comes again.
+    pub token: Option<(String, Token)>,
+    /// Ids of endpoints that were deleted long ago and leave the list. They mean nothing for DNS, nor to the caller.
+    pub purge: Vec<String>,
+    /// Keys of client tokens that go.
+    pub forget: Vec<String>,
+    /// What happened to connections of endpoint services, for those who want to be told of it.
+    pub events: Vec<Event>,
+}
+
+/// Something that happened to the connection between an endpoint and an endpoint service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// `Connect`, `Accept`, `Reject` or `Delete`.
+    pub name: &'static str,
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// The service it leads to.
+    pub service: ServiceName,
+}
+
+impl Edit {
+    /// A change of these records.
+    pub fn put(records: impl IntoIterator<Item = Record>) -> Self {
+        Self { put: records.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Ids of the records that come, change or go.
+    pub fn ids(&self) -> Vec<String> {
+        self.put.iter().map(Record::id).chain(self.remove.iter().cloned()).collect()
+    }
+
+    /// True when nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.put.is_empty() && self.remove.is_empty() && self.token.is_none()
+    }
+}
+
+/// A call that had a client token (EC2 API Reference, "Ensuring idempotency").
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// Its parameters, the token left out.
+    pub parameters: String,
+    /// What it was answered, without root element and request id.
+    pub answer: String,
+    /// When, in milliseconds since 1970.
+    pub at: u64,
+}
+
+/// All records, by id.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    records: BTreeMap<String, Arc<Record>>,
+    endpoints_of: BTreeMap<VpcId, OfVpc>,
+    /// Deleted endpoints by the time of that, in milliseconds since 1970.
+    deleted: BTreeSet<(u64, EndpointId)>,
+    tokens: BTreeMap<String, Token>,
+    token_ages: BTreeSet<(u64, String)>,
+}
+
+/// The endpoints of a VPC.
+#[derive(Clone, Debug, Default)]
+struct OfVpc {
+    ids: BTreeSet<EndpointId>,
+    /// How many of them are interface endpoints and not deleted.
+    live: usize,
+}
+
+/// How much of what is over goes with one change, so that none takes long.
+const MOST_LEFTOVERS: usize = 100;
+
+macro_rules! kinds {
+    ($($one:ident($id:ty), $all:ident: $kind:ident, $prefix:literal;)*) => {$(
+        #[doc = concat!("The ", stringify!($one), " with this id.")]
+        pub fn $one(&self, id: $id) -> Option<&$kind> {
+            match self.records.get(&id.to_string()).map(Arc::as_ref) {
+                Some(Record::$kind(record)) => Some(record),
+                _ => None,
+            }
+        }
+
+        #[doc = concat!("Every ", stringify!($one), ", by id.")]
+        pub fn $all(&self) -> impl Iterator<Item = &$kind> {
+            // ids are sorted, and those of a kind begin alike: the others are not looked at
+            let of_kind = self.records.range($prefix.to_owned()..).take_while(|(id, _)| id.starts_with($prefix));
+            of_kind.filter_map(|(_, record)| match &**record {
+                Record::$kind(record) => Some(record),
+                _ => None,
+            })
+        }
+    )*};
+}
+
+impl State {
+    kinds! {
+        vpc(VpcId), vpcs: Vpc, "vpc-";
+        subnet(SubnetId), subnets: Subnet, "subnet-";
+        security_group(&str), security_groups: SecurityGroup, "sg-";
+        endpoint(EndpointId), endpoints: Endpoint, "vpce-";
+        service(&str), services: Service, "vpce-svc-";
+        notification(&str), notifications: Notification, "vpce-nfn-";
+    }
+
+    /// The record with this id, of whatever kind.
+    pub fn get(&self, id: &str) -> Option<&Arc<Record>> {
+        self.records.get(id)
+    }
+
+    /// Every record, by id.
+    pub fn records(&self) -> impl Iterator<Item = &Arc<Record>> {
+        self.records.values()
+    }
+
+    /// The endpoints of a VPC, deleted ones too as long as they are kept.
+    pub fn endpoints_of(&self, vpc: VpcId) -> impl Iterator<Item = &Endpoint> {
+        self.endpoints_of.get(&vpc).into_iter().flat_map(|of| &of.ids).filter_map(|id| self.endpoint(*id))
+    }
+
+    /// How many interface endpoints a VPC has; deleted ones do not count.
+    pub fn interface_endpoints(&self, vpc: VpcId) -> usize {
+        self.endpoints_of.get(&vpc).map_or(0, |of| of.live)
+    }
+
+    /// What a call with this token was.
+    pub fn token(&self, key: &str) -> Option<&Token> {
+        self.tokens.get(key)
+    }
+
+    /// Adds to `edit` what nobody asks for any more: endpoints that were deleted before `deleted_before` and client
+    /// tokens from before `tokens_before`, both in milliseconds since 1970, some of each.
+    pub fn add_leftovers(&self, edit: &mut Edit, deleted_before: u64, tokens_before: u64) {
+        let endpoints = self.deleted.iter().take_while(|(at, _)| *at < deleted_before).take(MOST_LEFTOVERS);
+        edit.purge.extend(endpoints.map(|(_, id)| id.to_string()));
+        let tokens = self.token_ages.iter().take_while(|(at, _)| *at < tokens_before).take(MOST_LEFTOVERS);
+        edit.forget.extend(tokens.map(|(_, key)| key.clone()));
+    }
+
+    /// Takes a change over that is already durable.
+    pub fn apply(&mut self, edit: Edit) {
+        for id in edit.remove.iter().chain(&edit.purge) {
+            self.remove(id);
+        }
+        for record in edit.put {
+            let id = record.id();
+            self.remove(&id);
+            if let Record::Endpoint(endpoint) = &record {
+                let of = self.endpoints_of.entry(endpoint.vpc).or_default();
+                of.ids.insert(endpoint.id);
+                of.live += usize::from(is_live(endpoint));
+                if endpoint.phase == Phase::Deleted {
+                    self.deleted.insert((endpoint.phase_since, endpoint.id));
+                }
+            }
+            self.records.insert(id, Arc::new(record));
+        }
+        for key in edit.forget {
+            self.forget(&key);
+        }
+        if let Some((key, token)) = edit.token {
+            self.forget(&key);
+            self.token_ages.insert((token.at, key.clone()));
+            self.tokens.insert(key, token);
+        }
+    }
+
+    fn remove(&mut self, id: &str) {
+        let Some(record) = self.records.remove(id) else { return };
+        let Record::Endpoint(endpoint) = &*record else { return };
+        self.deleted.remove(&(endpoint.phase_since, endpoint.id));
+        if let Some(of) = self.endpoints_of.get_mut(&endpoint.vpc) {
+            of.ids.remove(&endpoint.id);
+            of.live = of.live.saturating_sub(usize::from(is_live(endpoint)));
+            if of.ids.is_empty() {
+                self.endpoints_of.remove(&endpoint.vpc);
+            }
+        }
+    }
+
+    fn forget(&mut self, key: &str) {
+        if let Some(token) = self.tokens.remove(key) {
+            self.token_ages.remove(&(token.at, key.to_owned()));
+        }
+    }
+}
+
+fn is_live(endpoint: &Endpoint) -> bool {
+    endpoint.kind == EndpointType::Interface && endpoint.phase != Phase::Deleted
+}
