@@ -109,7 +109,7 @@ impl Server {
         let packet = query.to_vec().unwrap();
         let peer = SocketAddr::new(client.from.parse().unwrap(), 5353);
         let local = "127.0.0.1:53".parse().unwrap();
-        let incoming = Incoming { packet: &packet, peer, local, transport: client.transport };
+        let incoming = Incoming { packet: &packet, peer, local, transport: client.transport, vpc: None };
         let mut out = vec![0; 65_535];
         match self.responder.batch().respond(incoming, &mut out) {
             Outcome::Reply(len) => (out[..len].to_vec(), true),

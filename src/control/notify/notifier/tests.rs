@@ -237,7 +237,7 @@ async fn so_many_are_under_way_and_each_once() {
         Box::pin(async move {
             opened.wait_for(|opened| *opened).await.unwrap();
             open.fetch_sub(1, Ordering::SeqCst);
-            (axum::http::StatusCode::OK, String::new())
+            (http::StatusCode::OK, String::new())
         })
     })
     .await;
