@@ -146,8 +146,8 @@ fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     Ok(Done { answer, ..Done::default() })
 }
 
-/// The entries of a service: of AWS's, `Gateway` is another one than `Interface`. `zones` are all of the region.
-fn listed<'a>(call: &Call<'_>, zones: &[ZoneName], offer: Offer<'a>) -> impl Iterator<Item = Listed<'a>> {
+/// The entries of a service, `all_zones` being those of the region: of AWS's, `Gateway` is another one than `Interface`.
+fn listed<'a>(call: &Call<'_>, all_zones: &[ZoneName], offer: Offer<'a>) -> impl Iterator<Item = Listed<'a>> {
     let region = &call.caller.region;
     let owner = match offer.provider {
         Some(provider) => provider.owner.clone(),
@@ -155,7 +155,7 @@ fn listed<'a>(call: &Call<'_>, zones: &[ZoneName], offer: Offer<'a>) -> impl Ite
         None => "amazon".to_owned(),
     };
     let zones = match offer.service.availability_zones.as_slice() {
-        [] => zones.to_vec(),
+        [] => all_zones.to_vec(),
         some => some.to_vec(),
     };
     let gateway = offer.has_type(EndpointType::Gateway).then(|| Listed {
