@@ -11,6 +11,8 @@ use ipnet::IpNet;
 pub const DEFAULT_ZONES: &str = "./zones";
 /// Where questions are taken, unless someone says otherwise: this machine only, and no port that needs a privilege.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 5300);
+/// Where the EC2-compatible API keeps its state, unless someone says otherwise.
+pub const DEFAULT_EC2_STATE: &str = "./vpcedns-state";
 /// What is logged, unless someone says otherwise.
 pub const DEFAULT_LOG: &str = "info";
 /// The settings file that is read if it is there.
@@ -29,6 +31,10 @@ pub struct Settings {
     pub allow: Option<Vec<IpNet>>,
     /// Address for health, metrics and explain.
     pub http: Option<SocketAddr>,
+    /// Address for the EC2-compatible API.
+    pub ec2_api: Option<SocketAddr>,
+    /// Directory for the state of that API.
+    pub ec2_state: Option<PathBuf>,
     /// AA in answers out of our own data.
     pub aa: Option<bool>,
     /// What to log.
@@ -42,13 +48,15 @@ impl Settings {
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         // all fields by name: one that is forgotten here does not compile
-        let Self { zones, listen, forward, allow, http, aa, log, limits } = other;
+        let Self { zones, listen, forward, allow, http, ec2_api, ec2_state, aa, log, limits } = other;
         Self {
             zones: self.zones.or(zones),
             listen: self.listen.or(listen),
             forward: self.forward.or(forward),
             allow: self.allow.or(allow),
             http: self.http.or(http),
+            ec2_api: self.ec2_api.or(ec2_api),
+            ec2_state: self.ec2_state.or(ec2_state),
             aa: self.aa.or(aa),
             log: self.log.or(log),
             // later ones win when they are set one after the other

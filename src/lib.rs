@@ -37,4 +37,6 @@ pub mod reload;
 
 pub mod serve;
 
+pub mod control;
+
 pub mod cli;

@@ -4,6 +4,7 @@
 //! an error publishes nothing and changes nothing here either, so that the next load starts from the last good one
 //! (invariant I5). [`watch`] says when to load.
 
+mod edit;
 pub mod watch;
 
 use std::cell::OnceCell;
@@ -23,6 +24,8 @@ use crate::problem::{At, Place, Problem};
 use crate::snapshot::{Policy, Snapshot};
 use crate::source::{self, Part, PartId, Stamps};
 
+pub use edit::{Edit, api};
+
 /// Told, while many files are read, how many of them are done and how many there are.
 pub type Progress<'p> = &'p (dyn Fn(usize, usize) + Sync);
 
@@ -38,6 +41,10 @@ pub struct Loader {
     /// Where we listen ourselves: no rule may forward there.
     own: Vec<SocketAddr>,
     parts: BTreeMap<PartId, Held>,
+    /// What the control API had when the server started; taken by the first load.
+    api_at_start: Vec<Input>,
+    /// What the control API owns.
+    api: HashSet<Key>,
     model: Model,
 }
 
@@ -71,7 +78,20 @@ impl Loader {
 
     /// The same for a server that listens on `own`: rules that forward there are refused.
     pub fn serving_on(dirs: Vec<PathBuf>, own: Vec<SocketAddr>) -> Self {
-        Self { dirs, own, parts: BTreeMap::new(), model: Model::default() }
+        Self {
+            dirs,
+            own,
+            parts: BTreeMap::new(),
+            api_at_start: Vec::new(),
+            api: HashSet::new(),
+            model: Model::default(),
+        }
+    }
+
+    /// With what a control API remembers; it is loaded together with the files, which may refer to it.
+    #[must_use]
+    pub fn with_api(self, inputs: Vec<Input>) -> Self {
+        Self { api: inputs.iter().map(Input::key).collect(), api_at_start: inputs, ..self }
     }
 
     /// The directories that are read.
@@ -95,7 +115,7 @@ impl Loader {
             removed.extend(self.parts.get(id).into_iter().flat_map(Held::keys));
         }
         let mut broken = Broken { incomplete: !problems.is_empty(), ..Broken::default() };
-        let mut added: Vec<Input> = Vec::new();
+        let mut added: Vec<Input> = std::mem::take(&mut self.api_at_start);
         let mut read: Vec<(PartId, Held)> = Vec::new();
         for Part { id, stamps, loaded } in parts {
             let Some(loaded) = loaded else { continue };
@@ -121,6 +141,7 @@ impl Loader {
             }),
             other => all.iter().find_map(|held| held.place_of(other)),
         };
+        let place_of = |key: &Key| place_of(key).or_else(|| self.api.contains(key).then(api));
         let Applied { model, changes, problems: more } = self.model.apply(&removed, &added, &broken, &place_of);
         problems.extend(more);
         problems.extend(self.forwarding_to_ourselves(&added));
@@ -178,7 +199,12 @@ impl Held {
         endpoints.chain(self.others.iter().map(|(key, _)| key.clone()))
     }
 
-    /// Where something is that is no endpoint.
+    fn place_of_endpoint(&self, id: EndpointId) -> Option<Place> {
+        let (_, line) = self.endpoints.iter().find(|(known, _)| *known == id)?;
+        Some(Place { file: Arc::clone(&self.file), line: u32::from_be_bytes(*line), column: 0 })
+    }
+
+    /// Where something is that is not in `endpoints`.
     fn place_of(&self, key: &Key) -> Option<Place> {
         self.others.iter().find(|(known, _)| known == key).map(|(_, place)| place.clone())
     }
@@ -205,6 +231,8 @@ pub struct Publisher {
     loader: Loader,
     snapshots: Arc<ArcSwap<Snapshot>>,
     status: Arc<Status>,
+    /// Old snapshots that someone still held when they were replaced.
+    retired: Vec<Arc<Snapshot>>,
 }
 
 /// What a load did to what is being served.
@@ -227,19 +255,17 @@ impl Published {
 }
 
 impl Publisher {
-    /// The first load, of a server that listens on `own`. Problems alone if it has errors: a server does not start on half of what it was told.
+    /// The first load. Problems alone if it has errors: a server does not start on half of what it was told.
     pub fn start(
-        dirs: Vec<PathBuf>,
+        mut loader: Loader,
         policy: Policy,
-        own: Vec<SocketAddr>,
         progress: Progress<'_>,
     ) -> Result<(Self, Published), Vec<Problem>> {
         let began = Instant::now();
-        let mut loader = Loader::serving_on(dirs, own);
         let read = loader.load(progress, &mut |_, _| Vec::new());
         let Some(model) = read.model else { return Err(read.problems) };
         let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model, policy, 1)));
-        let publisher = Self { loader, snapshots, status: Arc::new(Status::default()) };
+        let publisher = Self { loader, snapshots, status: Arc::new(Status::default()), retired: Vec::new() };
         let first = publisher.report(began, read.changes, read.problems);
         Ok((publisher, first))
     }
@@ -248,15 +274,31 @@ impl Publisher {
     pub fn reload(&mut self, prepare: Prepare<'_>) -> Published {
         let began = Instant::now();
         let loaded = self.loader.load(&|_, _| {}, prepare);
-        let mut changes = Changes::default();
-        if let Some(model) = loaded.model.filter(|_| !loaded.changes.is_empty()) {
-            let next = self.snapshots.load().next(model, &loaded.changes);
-            let old = self.snapshots.swap(Arc::new(next));
-            // whoever holds the old one last frees it; that is done here and not by a worker, if it can be waited for
-            drop_when_unused(old);
-            changes = loaded.changes;
+        let changes = self.publish(loaded.model, loaded.changes);
+        // a load may have replaced everything: its memory is worth a short wait
+        for _ in 0..50 {
+            if self.free_retired() {
+                break;
+            }
+            std::thread::sleep(Duration::from_micros(100));
         }
         self.report(began, changes, loaded.problems)
+    }
+
+    /// Serves `model` from here on, if there is one and it differs; what is new in it then.
+    fn publish(&mut self, model: Option<Model>, changes: Changes) -> Changes {
+        let Some(model) = model.filter(|_| !changes.is_empty()) else { return Changes::default() };
+        let next = self.snapshots.load().next(model, &changes);
+        // whoever holds the old one last frees it; that is done here and not by a thread that answers
+        self.retired.push(self.snapshots.swap(Arc::new(next)));
+        self.free_retired();
+        changes
+    }
+
+    /// Frees the old snapshots that nobody else holds; whether none is left.
+    fn free_retired(&mut self) -> bool {
+        self.retired.retain(|old| Arc::strong_count(old) > 1);
+        self.retired.is_empty()
     }
 
     /// The snapshots, for readers.
@@ -279,17 +321,6 @@ impl Publisher {
         self.status.loaded(LoadReport { at: SystemTime::now(), took, problems: problems.clone() });
         Published { changes, generation: self.snapshots.load().generation, took, problems }
     }
-}
-
-/// Waits a little until nobody else holds `old`, so that freeing it does not fall to a thread that answers.
-fn drop_when_unused(old: Arc<Snapshot>) {
-    for _ in 0..50 {
-        if Arc::strong_count(&old) == 1 {
-            break;
-        }
-        std::thread::sleep(Duration::from_micros(100));
-    }
-    drop(old);
 }
 
 /// `+2 endpoints, ~1, -3, 4 other objects`: what changed, for people.

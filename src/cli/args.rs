@@ -81,6 +81,12 @@ pub(super) struct ServeArgs {
     /// Address for /healthz, /readyz, /metrics and /v1/explain [default: off]
     #[arg(long, value_name = "ADDR", env = "VPCEDNS_HTTP")]
     http: Option<SocketAddr>,
+    /// Address for the EC2-compatible API, such as 127.0.0.1:4566 [default: off]
+    #[arg(long, value_name = "ADDR", env = "VPCEDNS_EC2_API")]
+    ec2_api: Option<SocketAddr>,
+    /// Directory for the state of the EC2-compatible API [default: ./vpcedns-state]
+    #[arg(long, value_name = "DIR", env = "VPCEDNS_EC2_STATE")]
+    ec2_state: Option<PathBuf>,
     /// Set the AA flag in answers out of our own data, which the VPC resolver does not
     #[arg(long, env = "VPCEDNS_AA", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     aa: Option<bool>,
@@ -102,6 +108,8 @@ impl ServeArgs {
             forward: given(!self.forward.is_empty()).map(|()| Upstreams::from_words(&self.forward)).transpose()?,
             allow: given(!self.allow.is_empty()).map(|()| self.allow.clone()),
             http: self.http,
+            ec2_api: self.ec2_api,
+            ec2_state: self.ec2_state.clone(),
             aa: self.aa,
             log: self.log.clone(),
             limits: self.limit.clone(),

@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod ec2;
 mod explain;
 mod health;
 mod names;

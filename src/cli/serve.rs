@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::ServeArgs;
 use super::check::count;
+use super::ec2::Ec2;
 use super::print_problems;
 use crate::config::{DEFAULT_FILE, DEFAULT_LISTEN, DEFAULT_LOG, Limits, Settings, Upstreams};
 use crate::forward::system::{refuse_own, system_resolvers};
@@ -22,7 +23,7 @@ use crate::model::{Changes, Model};
 use crate::observe::{self, Counters, Status, Views};
 use crate::problem::{At, Place, Problem};
 use crate::reload::watch::{Wake, Watch};
-use crate::reload::{Published, Publisher, describe};
+use crate::reload::{Loader, Published, Publisher, describe};
 use crate::serve::listeners::Listeners;
 use crate::serve::respond::Responder;
 use crate::snapshot::{Policy, Snapshot};
@@ -98,8 +99,12 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
     };
     let zones = super::zones(settings.zones.unwrap_or_default());
     let began = Instant::now();
-    let (mut publisher, first) =
-        tokio::task::block_in_place(|| Publisher::start(zones, policy, listen.clone(), &progress()))?;
+    let mut loader = Loader::serving_on(zones, listen.clone());
+    let remembered = settings.ec2_api.map(|address| Ec2::open(address, settings.ec2_state)).transpose()?;
+    if let Some(ec2) = &remembered {
+        loader = loader.with_api(ec2.inputs());
+    }
+    let (publisher, first) = tokio::task::block_in_place(|| Publisher::start(loader, policy, &progress()))?;
     warn_of(&first.problems);
 
     let counters = Arc::new(Counters::default());
@@ -113,20 +118,28 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
     let views = Views { snapshots: publisher.snapshots().clone(), status: publisher.status().clone(), counters };
     let (stop_http, http_stopped) = flag::channel(false);
     let http = match settings.http {
-        Some(address) => Some(start_http(address, views, &limits, http_stopped).await?),
+        Some(address) => Some(start_http(address, views, &limits, http_stopped.clone()).await?),
+        None => None,
+    };
+    let status = publisher.status().clone();
+    let dirs = publisher.dirs().to_vec();
+    let snapshots = publisher.snapshots().clone();
+    let publisher = Arc::new(Mutex::new(publisher));
+    let ec2 = match remembered {
+        Some(ec2) => Some(ec2.start(publisher.clone(), http_stopped).await?),
         None => None,
     };
 
-    let (watch, complaint) = Watch::new(publisher.dirs());
+    let (watch, complaint) = Watch::new(&dirs);
     if let Some(complaint) = complaint {
         warn!("changes of files are not seen ({complaint}); SIGHUP loads them");
     }
     let waker = watch.waker();
-    signals(&waker, publisher.status())?;
-    print_ready(&publisher.snapshots().load(), &listeners, http, began.elapsed());
+    signals(&waker, &status)?;
+    print_ready(&snapshots.load(), &listeners, http, ec2, began.elapsed());
 
     let follow = tokio::task::spawn_blocking(move || {
-        follow(watch, &mut publisher, &mut listeners, &listen);
+        follow(watch, &publisher, &mut listeners, &listen);
         listeners
     });
     let listeners = follow
@@ -141,7 +154,7 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
 }
 
 /// Loads whenever there is a reason to, until told to stop.
-fn follow(mut watch: Watch, publisher: &mut Publisher, listeners: &mut Listeners<Responder>, listen: &[SocketAddr]) {
+fn follow(mut watch: Watch, publisher: &Mutex<Publisher>, listeners: &mut Listeners<Responder>, listen: &[SocketAddr]) {
     loop {
         let asked = match watch.wait() {
             Wake::Stop => return,
@@ -152,7 +165,8 @@ fn follow(mut watch: Watch, publisher: &mut Publisher, listeners: &mut Listeners
         let mut open = |model: &Model, changes: &Changes| {
             if changes.vpcs { listeners.apply(&wanted(listen, model)) } else { Vec::new() }
         };
-        log(&publisher.reload(&mut open), asked);
+        let outcome = publisher.lock().unwrap_or_else(PoisonError::into_inner).reload(&mut open);
+        log(&outcome, asked);
     }
 }
 
@@ -268,7 +282,13 @@ fn signals(waker: &crate::reload::watch::Waker, status: &Arc<Status>) -> Result<
 }
 
 /// One line when all is up: what is served, where, and whom others' names are asked of.
-fn print_ready(snapshot: &Snapshot, listeners: &Listeners<Responder>, http: Option<SocketAddr>, took: Duration) {
+fn print_ready(
+    snapshot: &Snapshot,
+    listeners: &Listeners<Responder>,
+    http: Option<SocketAddr>,
+    ec2: Option<SocketAddr>,
+    took: Duration,
+) {
     let join = |addresses: &mut dyn Iterator<Item = SocketAddr>| {
         addresses.map(|a| a.to_string()).collect::<Vec<_>>().join(", ")
     };
@@ -277,12 +297,13 @@ fn print_ready(snapshot: &Snapshot, listeners: &Listeners<Responder>, http: Opti
     let forward =
         if upstreams.is_empty() { "forwarding to nobody".to_owned() } else { format!("forwarding to {upstreams}") };
     let http = http.map_or_else(String::new, |address| format!(", http://{address}"));
+    let ec2 = ec2.map_or_else(String::new, |address| format!(", EC2 API on http://{address}"));
     let endpoints = match snapshot.model.endpoint_count() {
         0 => "no endpoints yet".to_owned(),
         number => count(number, "endpoint"),
     };
     println!(
-        "ready: generation {}, {endpoints} in {}, on {on} (udp, tcp){http}, {forward}, {:.0} ms",
+        "ready: generation {}, {endpoints} in {}, on {on} (udp, tcp){http}{ec2}, {forward}, {:.0} ms",
         snapshot.generation,
         count(snapshot.model.vpcs().len(), "VPC"),
         took.as_secs_f64() * 1000.0

@@ -119,6 +119,11 @@ impl Model {
         self.subnets.get(&id)
     }
 
+    /// All subnets, in no order that means anything.
+    pub fn subnets(&self) -> impl Iterator<Item = &Subnet> {
+        self.subnets.values()
+    }
+
     /// How many endpoints there are, in whatever state.
     pub fn endpoint_count(&self) -> usize {
         self.endpoints.len()

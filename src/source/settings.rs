@@ -13,7 +13,7 @@ use super::lines::Lines;
 use super::reader::{Fields, Keys, Reader};
 use super::values::{Fault, Text};
 
-const KEYS: &[&str] = &["zones", "listen", "forward", "allow", "http", "aa", "log", "limits"];
+const KEYS: &[&str] = &["zones", "listen", "forward", "allow", "http", "ec2_api", "ec2_state", "aa", "log", "limits"];
 
 impl Text for UpstreamWord {
     const EXAMPLE: &'static str = "10.0.0.2:53";
@@ -56,6 +56,8 @@ fn read(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Settings {
         forward,
         allow: said("allow").then(|| allow.iter().map(|at| at.value).collect()),
         http: fields.optional(reader, "http").map(|at| at.value),
+        ec2_api: fields.optional(reader, "ec2_api").map(|at| at.value),
+        ec2_state: fields.node(reader, "ec2_state").and_then(|node| reader.text(node)).map(PathBuf::from),
         aa: fields.flag(reader, "aa").map(|at| at.value),
         log: fields.node(reader, "log").and_then(|node| reader.text(node)).map(str::to_owned),
         limits: limits(reader, fields),

@@ -1,0 +1,215 @@
+//! VPCs and their attributes.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use ipnet::{IpNet, Ipv4Net};
+
+use crate::control::call::{Action, Call, Done, new_id, parse_id};
+use crate::control::error::ApiError;
+use crate::control::filter::{Filters, Page};
+use crate::control::params::Params;
+use crate::control::record::{Phase, Record, SecurityGroup, Tags, Vpc};
+use crate::control::state::Edit;
+use crate::control::xml::Xml;
+use crate::model::Key;
+use crate::naming::VpcId;
+
+pub(super) const ACTIONS: &[Action] = &[
+    Action { name: "CreateVpc", writes: true, idempotent: false, run: create },
+    Action { name: "DescribeVpcs", writes: false, idempotent: false, run: describe },
+    Action { name: "DeleteVpc", writes: true, idempotent: false, run: delete },
+    Action { name: "DescribeVpcAttribute", writes: false, idempotent: false, run: describe_attribute },
+    Action { name: "ModifyVpcAttribute", writes: true, idempotent: false, run: modify_attribute },
+];
+
+/// The filters of DescribeVpcs that can match here.
+const FILTERS: &[&str] = &[
+    "cidr",
+    "cidr-block-association.cidr-block",
+    "cidr-block-association.association-id",
+    "cidr-block-association.state",
+    "dhcp-options-id",
+    "ipv6-cidr-block-association.ipv6-cidr-block",
+    "ipv6-cidr-block-association.ipv6-pool",
+    "ipv6-cidr-block-association.association-id",
+    "ipv6-cidr-block-association.state",
+    "is-default",
+    "owner-id",
+    "state",
+    "tag",
+    "tag-key",
+    "vpc-id",
+];
+
+fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let block = params.required("CidrBlock")?;
+    let block: Ipv4Net =
+        block.parse().map_err(|_| ApiError::value(&block, "CidrBlock", "This is not a valid CIDR block."))?;
+    // EC2 refuses 127.0.0.0/8 too; here it is how one machine shows a split horizon
+    if !(16..=28).contains(&block.prefix_len()) {
+        return Err(ApiError::new("InvalidVpc.Range", format!("The CIDR '{block}' is invalid.")));
+    }
+    let block = IpNet::V4(block.trunc());
+    let vpc = Vpc {
+        id: parse_id(&new_id(VpcId::PREFIX), "InternalError", VpcId::PREFIX)?,
+        owner: call.caller.account.clone(),
+        region: call.caller.region.clone(),
+        cidr_blocks: vec![block],
+        // "By default, enableDnsHostnames is false and enableDnsSupport true, unless the VPC is a default VPC" (VPC guide)
+        enable_dns_support: true,
+        enable_dns_hostnames: false,
+        instance_tenancy: params.optional("InstanceTenancy").unwrap_or_else(|| "default".to_owned()),
+        tags: super::tags::take(params, "vpc")?,
+    };
+    let group = SecurityGroup {
+        id: new_id("sg-"),
+        owner: vpc.owner.clone(),
+        vpc: vpc.id,
+        name: "default".to_owned(),
+        description: "default VPC security group".to_owned(),
+        tags: Tags::new(),
+    };
+    let mut answer = Xml::new();
+    answer.element("vpc", |xml| write(xml, &vpc));
+    Ok(Done { edit: Edit::put([Record::Vpc(vpc), Record::SecurityGroup(group)]), answer })
+}
+
+fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let ids = params.list("VpcId");
+    let filters = Filters::take(params, FILTERS, "InvalidParameterValue")?;
+    let page = Page::take(params, 5)?;
+    let chosen: BTreeMap<String, Cow<'_, Vpc>> = if ids.is_empty() {
+        call.vpcs().map(|vpc| (vpc.id.to_string(), vpc)).collect()
+    } else {
+        ids.iter().map(|id| call.need_vpc(id).map(|vpc| (id.clone(), vpc))).collect::<Result<_, _>>()?
+    };
+    let found = chosen.into_values().filter(|vpc| filters.matches(&vpc.tags, |name| values(vpc, name)));
+    let (found, next) = page.cut(found, |vpc| vpc.id.to_string());
+    let mut answer = Xml::new();
+    answer.list("vpcSet", found, |xml, vpc| write(xml, &vpc));
+    answer.optional("nextToken", next);
+    Ok(Done { answer, ..Done::default() })
+}
+
+/// What a VPC has under a filter's name.
+fn values<'v>(vpc: &'v Vpc, filter: &str) -> Vec<Cow<'v, str>> {
+    let blocks = |v6: bool| {
+        vpc.cidr_blocks
+            .iter()
+            .filter(move |block| matches!(block, IpNet::V6(_)) == v6)
+            .map(|block| block.to_string().into())
+    };
+    match filter {
+        "cidr" => blocks(false).take(1).collect(),
+        "cidr-block-association.cidr-block" => blocks(false).collect(),
+        "cidr-block-association.association-id" => blocks(false).map(|_| association(vpc).into()).collect(),
+        "cidr-block-association.state" => blocks(false).map(|_| "associated".into()).collect(),
+        "ipv6-cidr-block-association.ipv6-cidr-block" => blocks(true).collect(),
+        "ipv6-cidr-block-association.association-id" => blocks(true).map(|_| association(vpc).into()).collect(),
+        "ipv6-cidr-block-association.state" => blocks(true).map(|_| "associated".into()).collect(),
+        "dhcp-options-id" => vec!["default".into()],
+        "is-default" => vec!["false".into()],
+        "owner-id" => vec![vpc.owner.as_str().into()],
+        "state" => vec!["available".into()],
+        "vpc-id" => vec![vpc.id.to_string().into()],
+        _ => Vec::new(),
+    }
+}
+
+fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let id = params.required("VpcId")?;
+    let vpc = call.need_vpc(&id)?;
+    call.owned(&Key::Vpc(vpc.id), vpc.id)?;
+    let in_use = call.model.subnets().any(|subnet| subnet.vpc_id == vpc.id)
+        || call.state.endpoints_of(vpc.id).any(|endpoint| endpoint.phase != Phase::Deleted)
+        || call.state.security_groups().any(|group| group.vpc == vpc.id && group.name != "default");
+    if in_use {
+        let message = format!("The vpc '{id}' has dependencies and cannot be deleted.");
+        return Err(ApiError::new("DependencyViolation", message));
+    }
+    let groups = call.state.security_groups().filter(|group| group.vpc == vpc.id).map(|group| group.id.clone());
+    Ok(Done::changed(Edit { remove: std::iter::once(id.clone()).chain(groups).collect(), ..Edit::default() }))
+}
+
+fn describe_attribute(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let id = params.required("VpcId")?;
+    let attribute = params.required("Attribute")?;
+    let vpc = call.need_vpc(&id)?;
+    let value = match attribute.as_str() {
+        "enableDnsSupport" => vpc.enable_dns_support,
+        "enableDnsHostnames" => vpc.enable_dns_hostnames,
+        "enableNetworkAddressUsageMetrics" => false,
+        _ => {
+            let expected = "Expected enableDnsSupport, enableDnsHostnames or enableNetworkAddressUsageMetrics.";
+            return Err(ApiError::value(attribute, "Attribute", expected));
+        }
+    };
+    let mut answer = Xml::new();
+    answer.text("vpcId", &id);
+    answer.element(&attribute, |xml| xml.text("value", value));
+    Ok(Done { answer, ..Done::default() })
+}
+
+fn modify_attribute(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let id = params.required("VpcId")?;
+    let vpc = call.need_vpc(&id)?;
+    call.owned(&Key::Vpc(vpc.id), vpc.id)?;
+    let mut given = Vec::new();
+    for name in ["EnableDnsSupport", "EnableDnsHostnames", "EnableNetworkAddressUsageMetrics"] {
+        let mut attribute = params.structure(name);
+        if let Some(value) = attribute.flag("Value")? {
+            given.push((name, value));
+        }
+        attribute.finish()?;
+    }
+    // "You cannot modify the DNS resolution and DNS hostnames attributes in the same request" (EC2 API Reference)
+    let &[(name, value)] = given.as_slice() else {
+        let message = if given.is_empty() {
+            "No attributes specified."
+        } else {
+            "Fields for multiple attribute types specified."
+        };
+        return Err(ApiError::new("InvalidParameterCombination", message));
+    };
+    let mut vpc = vpc.into_owned();
+    match name {
+        "EnableDnsSupport" => vpc.enable_dns_support = value,
+        "EnableDnsHostnames" if value && !vpc.enable_dns_support => {
+            // "You can only enable DNS hostnames if you've enabled DNS support" (EC2 API Reference)
+            let message = "enableDnsHostnames can only be enabled if enableDnsSupport is enabled.";
+            return Err(ApiError::invalid(message));
+        }
+        "EnableDnsHostnames" => vpc.enable_dns_hostnames = value,
+        _ => {}
+    }
+    Ok(Done::changed(Edit::put([Record::Vpc(vpc)])))
+}
+
+fn write(xml: &mut Xml, vpc: &Vpc) {
+    xml.text("ownerId", &vpc.owner);
+    xml.text("instanceTenancy", &vpc.instance_tenancy);
+    let (v4, v6): (Vec<&IpNet>, Vec<&IpNet>) = vpc.cidr_blocks.iter().partition(|block| matches!(block, IpNet::V4(_)));
+    let state = |xml: &mut Xml| xml.text("state", "associated");
+    xml.list("ipv6CidrBlockAssociationSet", v6, |xml, block| {
+        xml.text("associationId", association(vpc));
+        xml.text("ipv6CidrBlock", block);
+        xml.element("ipv6CidrBlockState", state);
+    });
+    xml.list("cidrBlockAssociationSet", &v4, |xml, block| {
+        xml.text("associationId", association(vpc));
+        xml.text("cidrBlock", block);
+        xml.element("cidrBlockState", state);
+    });
+    xml.text("isDefault", false);
+    super::tags::write(xml, &vpc.tags);
+    xml.text("vpcId", vpc.id);
+    xml.text("state", "available");
+    xml.optional("cidrBlock", v4.first());
+    xml.text("dhcpOptionsId", "default");
+}
+
+/// The id of the association of a VPC's block: the same for ever.
+fn association(vpc: &Vpc) -> String {
+    vpc.id.to_string().replacen(VpcId::PREFIX, "vpc-cidr-assoc-", 1)
+}

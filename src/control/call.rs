@@ -1,0 +1,191 @@
+//! What an action is given, and what it gives back.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use super::Settings;
+use super::error::ApiError;
+use super::params::Params;
+use super::record;
+use super::state::{Edit, State};
+use super::xml::Xml;
+use crate::model::{Key, Model};
+use crate::naming::{Region, SubnetId, VpcId};
+use crate::problem::Place;
+
+/// Who calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The account, twelve digits.
+    pub account: String,
+    /// The region that the call is for: that of its credential scope.
+    pub region: Region,
+}
+
+/// A call, and what there is when it comes.
+pub struct Call<'a> {
+    /// What the API owns.
+    pub state: &'a State,
+    /// What there is in all: what files declare is in it too.
+    pub model: &'a Model,
+    /// Who calls.
+    pub caller: &'a Caller,
+    /// Milliseconds since 1970.
+    pub now: u64,
+    /// The settings of the API.
+    pub settings: &'a Settings,
+    /// `ClientToken`, for actions that take one.
+    pub client_token: Option<String>,
+    /// Where an object was written; knows nothing where an action only reads.
+    pub place_of: &'a dyn Fn(&Key) -> Option<Place>,
+}
+
+/// What an action comes to.
+#[derive(Default)]
+pub struct Done {
+    /// What it changes; empty where it only reads.
+    pub edit: Edit,
+    /// What it answers once that is durable and being served.
+    pub answer: Xml,
+}
+
+impl Done {
+    /// A change that is answered with `<return>true</return>`.
+    pub fn changed(edit: Edit) -> Self {
+        let mut answer = Xml::new();
+        answer.text("return", true);
+        Self { edit, answer }
+    }
+}
+
+/// An action of the API.
+pub struct Action {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it can change anything. Those that can run one after the other.
+    pub writes: bool,
+    /// Whether it takes a `ClientToken`.
+    pub idempotent: bool,
+    /// Checks the call and says what it comes to; changes nothing itself.
+    pub run: fn(&Call<'_>, &mut Params) -> Result<Done, ApiError>,
+}
+
+impl Call<'_> {
+    /// The VPC with this id, out of the API's records or out of files.
+    pub fn vpc(&self, id: VpcId) -> Option<Cow<'_, record::Vpc>> {
+        if let Some(vpc) = self.state.vpc(id) {
+            return Some(Cow::Borrowed(vpc));
+        }
+        let vpc = self.model.vpc(id)?;
+        Some(Cow::Owned(record::Vpc {
+            id,
+            owner: self.caller.account.clone(),
+            region: vpc.region.clone(),
+            cidr_blocks: vpc.cidr_blocks.clone(),
+            enable_dns_support: vpc.enable_dns_support,
+            enable_dns_hostnames: vpc.enable_dns_hostnames,
+            instance_tenancy: "default".to_owned(),
+            tags: record::Tags::new(),
+        }))
+    }
+
+    /// Every VPC of the caller's region.
+    pub fn vpcs(&self) -> impl Iterator<Item = Cow<'_, record::Vpc>> {
+        let here = |vpc: &Cow<'_, record::Vpc>| vpc.region == self.caller.region;
+        self.model.vpcs().into_iter().filter_map(|vpc| self.vpc(vpc.vpc_id)).filter(here)
+    }
+
+    /// The VPC that a call names, or EC2's error for one that is not there.
+    pub fn need_vpc(&self, id: &str) -> Result<Cow<'_, record::Vpc>, ApiError> {
+        let missing = || ApiError::new("InvalidVpcID.NotFound", format!("The vpc ID '{id}' does not exist"));
+        self.vpc(parse_id(id, "InvalidVpcID.Malformed", "vpc-")?)
+            .filter(|vpc| vpc.region == self.caller.region)
+            .ok_or_else(missing)
+    }
+
+    /// The subnet with this id, out of the API's records or out of files.
+    pub fn subnet(&self, id: SubnetId) -> Option<Cow<'_, record::Subnet>> {
+        if let Some(subnet) = self.state.subnet(id) {
+            return Some(Cow::Borrowed(subnet));
+        }
+        let subnet = self.model.subnet(id)?;
+        Some(Cow::Owned(record::Subnet {
+            id,
+            owner: self.caller.account.clone(),
+            vpc: subnet.vpc_id,
+            zone: subnet.zone.clone(),
+            cidr_blocks: subnet.cidr_blocks.clone(),
+            tags: record::Tags::new(),
+        }))
+    }
+
+    /// An error if a file declares the object: what is written by hand is changed by hand.
+    pub fn owned(&self, key: &Key, id: impl Display) -> Result<(), ApiError> {
+        match (self.place_of)(key) {
+            Some(place) if place != crate::reload::api() => Err(ApiError::new(
+                "OperationNotPermitted",
+                format!("{id} is declared at {place}: change it there, the API only reads it"),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// An id of a call, or EC2's error for a malformed one.
+pub fn parse_id<T: FromStr>(text: &str, malformed: &'static str, prefix: &str) -> Result<T, ApiError> {
+    text.parse().map_err(|_| {
+        let kind = match prefix.trim_end_matches('-') {
+            "vpc" => "VPC",
+            "subnet" => "Subnet",
+            "eni" => "network interface",
+            _ => "VPC endpoint",
+        };
+        let expected = "the Id may only contain lowercase alphanumeric characters and a single dash";
+        ApiError::new(malformed, format!("Invalid {kind} Id: '{text}' (expecting '{prefix}...; {expected}')"))
+    })
+}
+
+/// A new id: `prefix`, a zero as EC2's begin with these days, and 16 random hex digits.
+pub fn new_id(prefix: &str) -> String {
+    format!("{prefix}0{:016x}", rand::random::<u64>())
+}
+
+/// `2026-11-25T20:14:41.240Z` of milliseconds since 1970.
+pub fn timestamp(ms: u64) -> String {
+    let (days, in_day) = (ms / 86_400_000, ms % 86_400_000);
+    // civil date of a day number (H. Hinnant, "chrono-compatible low-level date algorithms")
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second, milli) = (in_day / 3_600_000, in_day / 60_000 % 60, in_day / 1_000 % 60, in_day % 1_000);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps() {
+        for (ms, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (1_504_642_481_240, "2017-09-05T20:14:41.240Z"),
+            (1_798_761_599_999, "2026-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(timestamp(ms), text);
+        }
+    }
+
+    #[test]
+    fn new_ids_are_ids() {
+        assert!(new_id("vpc-").parse::<VpcId>().is_ok());
+        assert_ne!(new_id("vpc-"), new_id("vpc-"));
+    }
+}

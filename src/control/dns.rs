@@ -1,0 +1,105 @@
+//! What of a record DNS depends on: the same inputs that files make.
+
+use super::record::{Endpoint, EndpointType, Phase, Record};
+use super::state::{Edit, State};
+use crate::model::{
+    EndpointInput, Input, InterfaceInput, Key, Mode, Object, RecordIpType, ServiceInput, State as DnsState,
+    SubnetInput, VpcInput,
+};
+use crate::problem::At;
+use crate::reload;
+
+fn at<T>(value: T) -> At<T> {
+    At::new(value, reload::api())
+}
+
+/// What all of `state` means for DNS.
+pub fn inputs(state: &State) -> Vec<Input> {
+    state.records().filter_map(|record| input(record)).collect()
+}
+
+/// What `edit` means for DNS, `state` being what was there before.
+pub(super) fn change(state: &State, edit: &Edit) -> reload::Edit {
+    let before = edit.remove.iter().cloned().chain(edit.put.iter().map(Record::id));
+    let before = before.filter_map(|id| state.get(&id)).filter_map(|record| input(record));
+    reload::Edit {
+        removed: before.map(|input| input.key()).collect::<Vec<Key>>(),
+        added: edit.put.iter().filter_map(input).collect(),
+    }
+}
+
+/// What a record means for DNS; `None` if nothing.
+fn input(record: &Record) -> Option<Input> {
+    let object = match record {
+        Record::Vpc(vpc) => Object::Vpc(VpcInput {
+            vpc_id: at(vpc.id),
+            region: at(vpc.region.clone()),
+            cidr_blocks: vpc.cidr_blocks.iter().map(|block| at(*block)).collect(),
+            enable_dns_support: vpc.enable_dns_support,
+            enable_dns_hostnames: vpc.enable_dns_hostnames,
+            listeners: Vec::new(),
+        }),
+        Record::Subnet(subnet) => Object::Subnet(SubnetInput {
+            subnet_id: at(subnet.id),
+            vpc_id: at(subnet.vpc),
+            availability_zone: at(subnet.zone.clone()),
+            cidr_blocks: subnet.cidr_blocks.iter().map(|block| at(*block)).collect(),
+        }),
+        Record::Service(service) => Object::Service(ServiceInput {
+            service_name: at(service.name.clone()),
+            base_endpoint_dns_name: None,
+            // a name that is not verified yet is nobody's (PrivateLink guide, "Manage DNS names")
+            private_dns_names: Some(
+                service
+                    .private_dns
+                    .iter()
+                    .filter(|private| private.state == "verified")
+                    .filter_map(|private| private.name.parse().ok().map(at))
+                    .collect(),
+            ),
+            availability_zones: service
+                .availability_zones
+                .iter()
+                .filter_map(|zone| zone.parse().ok().map(at))
+                .collect(),
+        }),
+        Record::Endpoint(endpoint) if endpoint.kind == EndpointType::Interface => {
+            Object::Endpoint(endpoint_input(endpoint)?)
+        }
+        Record::Endpoint(_) | Record::SecurityGroup(_) | Record::Notification(_) => return None,
+    };
+    Some(Input { place: reload::api(), object })
+}
+
+/// `None`: it is gone.
+fn endpoint_input(endpoint: &Endpoint) -> Option<EndpointInput> {
+    let state = match endpoint.phase {
+        Phase::Requested => DnsState::PendingAcceptance,
+        // `pending` becomes `available` by itself, and both are served
+        Phase::Accepted => DnsState::Available,
+        Phase::Rejected => DnsState::Rejected,
+        Phase::Deleted => return None,
+    };
+    Some(EndpointInput {
+        vpc_endpoint_id: at(endpoint.id),
+        vpc_id: at(endpoint.vpc),
+        service_name: at(endpoint.service.clone()),
+        private_dns_enabled: Some(at(endpoint.private_dns_enabled)),
+        inbound_resolver_only: endpoint.inbound_resolver_only,
+        state,
+        dns_suffix: None,
+        dns_record_ip_type: endpoint.dns_record_ip_type.parse().unwrap_or(RecordIpType::Ipv4),
+        private_dns_mode: Mode::Apex,
+        given_names: None,
+        network_interfaces: endpoint
+            .interfaces
+            .iter()
+            .map(|interface| InterfaceInput {
+                network_interface_id: at(interface.id),
+                subnet_id: at(interface.subnet),
+                private_ip_address: interface.ipv4.map(at),
+                ipv6_address: interface.ipv6.map(at),
+            })
+            .collect(),
+    })
+}

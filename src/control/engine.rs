@@ -1,0 +1,155 @@
+//! From a call to its answer: the action checks, the change is made durable, DNS serves it, and only then is it answered.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+
+use super::action;
+use super::call::{Action, Call, Caller, Done};
+use super::error::ApiError;
+use super::params::Params;
+use super::state::{Edit, State, Token};
+use super::store::Store;
+use super::xml::Xml;
+use super::{Settings, dns};
+use crate::problem::{Place, Problem};
+use crate::reload::Publisher;
+use crate::snapshot::Snapshot;
+
+/// How long a client token is remembered, in milliseconds: a day.
+const TOKEN_LIFE: u64 = 24 * 60 * 60 * 1000;
+
+/// Everything behind the API but HTTP.
+pub struct Engine {
+    /// Held for the whole of a change, so that changes come one after the other.
+    publisher: Arc<Mutex<Publisher>>,
+    snapshots: Arc<ArcSwap<Snapshot>>,
+    state: RwLock<State>,
+    store: Store,
+    settings: Settings,
+}
+
+impl Engine {
+    /// Over what `store` remembers, `state`, which `publisher` has loaded.
+    pub fn new(store: Store, state: State, publisher: Arc<Mutex<Publisher>>, settings: Settings) -> Self {
+        let snapshots = lock(&publisher).snapshots().clone();
+        Self { publisher, snapshots, state: RwLock::new(state), store, settings }
+    }
+
+    /// The body of the answer to a call: `form` has its parameters. Blocks while the disk is written.
+    pub fn call(&self, form: &[u8], caller: &Caller, request_id: &str) -> Result<String, ApiError> {
+        let mut params = Params::decode(form)?;
+        let name = params.optional("Action").ok_or_else(|| {
+            ApiError::new("MissingAction", "The request is missing an action or a required parameter.")
+        })?;
+        // there is one version of the API; whichever is asked for, this is it
+        params.optional("Version");
+        let action = action::find(&name).ok_or_else(|| {
+            ApiError::new("InvalidAction", format!("The action {name} is not valid for this web service."))
+        })?;
+        let answer =
+            if action.writes { self.write(action, params, caller)? } else { self.read(action, params, caller)? };
+        Ok(answer.response(&name, request_id))
+    }
+
+    fn read(&self, action: &Action, mut params: Params, caller: &Caller) -> Result<Xml, ApiError> {
+        let snapshot = self.snapshots.load_full();
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let call = Call {
+            state: &state,
+            model: &snapshot.model,
+            caller,
+            now: now(),
+            settings: &self.settings,
+            client_token: None,
+            place_of: &|_| None,
+        };
+        run(action, &call, &mut params).map(|done| done.answer)
+    }
+
+    fn write(&self, action: &Action, mut params: Params, caller: &Caller) -> Result<Xml, ApiError> {
+        let client_token = if action.idempotent { params.optional("ClientToken") } else { None };
+        let parameters = format!("{params:?}");
+        let token_key = client_token.as_ref().map(|token| format!("{} {} {token}", caller.account, action.name));
+        let mut publisher = lock(&self.publisher);
+        let snapshot = self.snapshots.load_full();
+        let now = now();
+        let Done { mut edit, answer } = {
+            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+            let known = token_key.as_ref().and_then(|key| state.token(key));
+            if let Some(known) = known.filter(|known| now.saturating_sub(known.at) < TOKEN_LIFE) {
+                return repeat(known, &parameters);
+            }
+            let call = Call {
+                state: &state,
+                model: &snapshot.model,
+                caller,
+                now,
+                settings: &self.settings,
+                client_token,
+                place_of: &|key| publisher.place_of(key),
+            };
+            run(action, &call, &mut params)?
+        };
+        drop(snapshot);
+        let answer = answer.into_text();
+        edit.token = token_key.map(|key| (key, Token { parameters, answer: answer.clone(), at: now }));
+        if !edit.is_empty() {
+            self.commit(&mut publisher, edit)?;
+        }
+        Ok(Xml::from_text(answer))
+    }
+
+    /// Makes a change durable and serves it; an error leaves everything as it was.
+    fn commit(&self, publisher: &mut Publisher, edit: Edit) -> Result<(), ApiError> {
+        let change = dns::change(&self.state.read().unwrap_or_else(PoisonError::into_inner), &edit);
+        let mut not_stored = None;
+        let mut store = || match self.store.commit(&edit) {
+            Ok(()) => Vec::new(),
+            Err(error) => {
+                let problem = Problem::error(Place::whole("--ec2-state"), error.to_string(), "");
+                not_stored = Some(error);
+                vec![problem]
+            }
+        };
+        let problems = if change.is_empty() { store() } else { publisher.edit(&change, &mut |_, _| store()).problems };
+        if let Some(error) = not_stored {
+            tracing::error!("{error}: the call fails, and the last good state keeps serving");
+            return Err(ApiError::internal(error.to_string()));
+        }
+        // what the actions check is checked again with all else there is, files too
+        if let Some(problem) = problems.into_iter().find(Problem::is_error) {
+            return Err(ApiError::invalid(problem.what));
+        }
+        self.state.write().unwrap_or_else(PoisonError::into_inner).apply(edit);
+        Ok(())
+    }
+}
+
+/// Runs an action: every parameter is used, and `DryRun` stops before anything is done.
+fn run(action: &Action, call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let dry_run = params.flag("DryRun")?.unwrap_or(false);
+    let done = (action.run)(call, params)?;
+    std::mem::take(params).finish()?;
+    if dry_run { Err(ApiError::dry_run()) } else { Ok(done) }
+}
+
+/// The answer to a call that was already made with the same token.
+fn repeat(known: &Token, parameters: &str) -> Result<Xml, ApiError> {
+    if known.parameters == parameters {
+        return Ok(Xml::from_text(known.answer.clone()));
+    }
+    let message =
+        "The client token you have provided is already associated with a request that has different parameters.";
+    Err(ApiError::new("IdempotentParameterMismatch", message))
+}
+
+fn lock(publisher: &Mutex<Publisher>) -> MutexGuard<'_, Publisher> {
+    // a thread that panicked has published nothing: the last good state is what is there
+    publisher.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,72 @@
+//! The EC2-compatible Query API: `aws ec2 create-vpc-endpoint`, and `dig` answers.
+//!
+//! ```text
+//! http      a request to its form, its caller, its answer
+//! engine    the action checks, the change is made durable, DNS serves it, and only then is it answered
+//!   action  one file for each kind of object: what a call may do, in EC2's codes and texts
+//!   params, filter, xml, error   what calls and answers are made of
+//!   record  what the API keeps of each object
+//!   state   all records in memory, and a change to them
+//!   store   the same on disk
+//!   dns     what of a record DNS depends on
+//! ```
+//!
+//! A change goes the way of every source: records become inputs, `reload` makes the next model and publishes it. An
+//! action never sees a snapshot's insides and never publishes; what files declare it can read and not change.
+
+// no request can panic (invariant I6)
+#![cfg_attr(
+    not(test),
+    warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice, clippy::unwrap_used)
+)]
+
+mod action;
+pub mod call;
+mod dns;
+mod engine;
+pub mod error;
+pub mod filter;
+mod http;
+pub mod params;
+pub mod record;
+mod state;
+mod store;
+pub mod xml;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::DEFAULT_EC2_STATE;
+
+pub use dns::inputs;
+pub use engine::Engine;
+pub use http::serve;
+pub use state::State;
+pub use store::Store;
+
+/// How the API behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where its state is.
+    pub state: PathBuf,
+    /// How long a new or changed endpoint is `pending`. It answers meanwhile.
+    pub pending: Duration,
+    /// How long a deleted endpoint is `deleting`. It does not answer any more.
+    pub deleting: Duration,
+    /// How long a deleted endpoint is listed as `deleted` after that.
+    pub deleted: Duration,
+    /// Most interface endpoints of a VPC (AWS quota L-29B6F2EB).
+    pub endpoints_per_vpc: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            state: PathBuf::from(DEFAULT_EC2_STATE),
+            pending: Duration::ZERO,
+            deleting: Duration::ZERO,
+            deleted: Duration::from_secs(60),
+            endpoints_per_vpc: 50,
+        }
+    }
+}

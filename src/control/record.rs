@@ -1,0 +1,296 @@
+//! What the API keeps of each object: what its callers said, and what was chosen for them. This is what is on disk.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::Settings;
+use crate::model::State;
+use crate::naming::{EndpointId, InterfaceId, Region, ServiceName, SubnetId, VpcId, ZoneName};
+
+/// Tags of an object, by key.
+pub type Tags = BTreeMap<String, String>;
+
+/// A value as it is printed, for types that know nothing of formats.
+mod text {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// One object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Record {
+    /// A VPC.
+    Vpc(Vpc),
+    /// A subnet.
+    Subnet(Subnet),
+    /// A security group.
+    SecurityGroup(SecurityGroup),
+    /// An endpoint.
+    Endpoint(Endpoint),
+    /// A provider's endpoint service.
+    Service(Service),
+    /// A connection notification.
+    Notification(Notification),
+}
+
+/// A VPC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vpc {
+    /// `vpc-...`
+    #[serde(with = "text")]
+    pub id: VpcId,
+    /// The account that made it.
+    pub owner: String,
+    /// The region of the call that made it.
+    #[serde(with = "text")]
+    pub region: Region,
+    /// Its address blocks.
+    pub cidr_blocks: Vec<IpNet>,
+    /// `enableDnsSupport`
+    pub enable_dns_support: bool,
+    /// `enableDnsHostnames`
+    pub enable_dns_hostnames: bool,
+    /// `default`, `dedicated` or `host`.
+    pub instance_tenancy: String,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// A subnet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subnet {
+    /// `subnet-...`
+    #[serde(with = "text")]
+    pub id: SubnetId,
+    /// The account that made it.
+    pub owner: String,
+    /// The VPC it is part of.
+    #[serde(with = "text")]
+    pub vpc: VpcId,
+    /// Its availability zone by name.
+    #[serde(with = "text")]
+    pub zone: ZoneName,
+    /// Its address blocks: one IPv4, perhaps one IPv6.
+    pub cidr_blocks: Vec<IpNet>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// A security group: a name, as it does not affect DNS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecurityGroup {
+    /// `sg-...`
+    pub id: String,
+    /// The account that made it.
+    pub owner: String,
+    /// The VPC it belongs to.
+    #[serde(with = "text")]
+    pub vpc: VpcId,
+    /// Its name; `default` for the one that a VPC comes with.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// An endpoint: of type Interface with network interfaces, or of type Gateway with route tables.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// `vpce-...`
+    #[serde(with = "text")]
+    pub id: EndpointId,
+    /// The account that made it.
+    pub owner: String,
+    /// The VPC it is in.
+    #[serde(with = "text")]
+    pub vpc: VpcId,
+    /// The service it leads to.
+    #[serde(with = "text")]
+    pub service: ServiceName,
+    /// `Interface` or `Gateway`.
+    #[serde(rename = "endpoint_type")]
+    pub kind: EndpointType,
+    /// The state it was last put into.
+    pub phase: Phase,
+    /// When, in milliseconds since 1970: states that pass by themselves follow from it.
+    pub phase_since: u64,
+    /// When it was made, in milliseconds since 1970.
+    pub created: u64,
+    /// Whether private DNS is on.
+    pub private_dns_enabled: bool,
+    /// `ipv4`, `dualstack` or `ipv6`.
+    pub ip_address_type: String,
+    /// `ipv4`, `dualstack`, `ipv6` or `service-defined`.
+    pub dns_record_ip_type: String,
+    /// `PrivateDnsOnlyForInboundResolverEndpoint`
+    pub inbound_resolver_only: bool,
+    /// The policy, if it is not the default one.
+    pub policy: Option<String>,
+    /// `sg-...`
+    pub security_groups: Vec<String>,
+    /// Its interfaces, one for each subnet.
+    pub interfaces: Vec<Interface>,
+    /// `rtb-...`, of a gateway endpoint.
+    pub route_tables: Vec<String>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// The types of endpoint that there are here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EndpointType {
+    /// Answers DNS.
+    Interface,
+    /// A record only: S3's private DNS option needs one in the VPC.
+    Gateway,
+}
+
+/// What was last done to an endpoint. Its state follows from this and the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Made, and the provider has to accept it.
+    Requested,
+    /// Made or changed, and accepted where that is needed.
+    Accepted,
+    /// The provider turned it down.
+    Rejected,
+    /// Its owner deleted it.
+    Deleted,
+}
+
+/// A network interface of an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    /// `eni-...`
+    #[serde(with = "text")]
+    pub id: InterfaceId,
+    /// The subnet it is in.
+    #[serde(with = "text")]
+    pub subnet: SubnetId,
+    /// Its IPv4 address.
+    pub ipv4: Option<Ipv4Addr>,
+    /// Its IPv6 address.
+    pub ipv6: Option<Ipv6Addr>,
+}
+
+/// A provider's endpoint service (`CreateVpcEndpointServiceConfiguration`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// `vpce-svc-...`
+    pub id: String,
+    /// The account that made it.
+    pub owner: String,
+    /// `com.amazonaws.vpce.<region>.<id>`
+    #[serde(with = "text")]
+    pub name: ServiceName,
+    /// The region it is in.
+    #[serde(with = "text")]
+    pub region: Region,
+    /// Whether connections have to be accepted.
+    pub acceptance_required: bool,
+    /// Load balancers behind it.
+    pub network_load_balancer_arns: Vec<String>,
+    /// The same of the other kind.
+    pub gateway_load_balancer_arns: Vec<String>,
+    /// Zones in which it is offered, by name.
+    pub availability_zones: Vec<String>,
+    /// `ipv4`, `ipv6`
+    pub supported_ip_address_types: Vec<String>,
+    /// Its private name, if it has one.
+    pub private_dns: Option<PrivateDns>,
+    /// ARNs of those who may connect, with the id of each permission (`vpce-svc-perm-...`); `*` is everyone.
+    pub allowed_principals: BTreeMap<String, String>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// The private name of an endpoint service, and the proof that its domain is the provider's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrivateDns {
+    /// The name.
+    pub name: String,
+    /// `pendingVerification`, `verified` or `failed`.
+    pub state: String,
+    /// Owner of the TXT record, below the name's domain: `_` and 20 characters.
+    pub proof_name: String,
+    /// Its text: `vpce:` and 20 characters.
+    pub proof_value: String,
+}
+
+/// A connection notification.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notification {
+    /// `vpce-nfn-...`
+    pub id: String,
+    /// The account that made it.
+    pub owner: String,
+    /// The service (`vpce-svc-...`) or endpoint (`vpce-...`) whose events it tells.
+    pub subject: String,
+    /// Topic.
+    pub arn: String,
+    /// `Connect`, `Accept`, `Reject`, `Delete`.
+    pub events: Vec<String>,
+}
+
+impl Endpoint {
+    /// Where it is in its life at `now`, milliseconds since 1970. `None`: it is not even listed any more.
+    pub fn state(&self, now: u64, settings: &Settings) -> Option<State> {
+        let since = Duration::from_millis(now.saturating_sub(self.phase_since));
+        match self.phase {
+            Phase::Requested => Some(State::PendingAcceptance),
+            Phase::Accepted if since < settings.pending => Some(State::Pending),
+            Phase::Accepted => Some(State::Available),
+            Phase::Rejected => Some(State::Rejected),
+            Phase::Deleted if since < settings.deleting => Some(State::Deleting),
+            Phase::Deleted if since < settings.deleting + settings.deleted => Some(State::Deleted),
+            Phase::Deleted => None,
+        }
+    }
+}
+
+impl Record {
+    /// The object's id, by which it is kept.
+    pub fn id(&self) -> String {
+        match self {
+            Self::Vpc(vpc) => vpc.id.to_string(),
+            Self::Subnet(subnet) => subnet.id.to_string(),
+            Self::SecurityGroup(group) => group.id.clone(),
+            Self::Endpoint(endpoint) => endpoint.id.to_string(),
+            Self::Service(service) => service.id.clone(),
+            Self::Notification(notification) => notification.id.clone(),
+        }
+    }
+
+    /// The object's tags, to be changed; `None` for kinds that have none.
+    pub fn tags_mut(&mut self) -> Option<&mut Tags> {
+        match self {
+            Self::Vpc(vpc) => Some(&mut vpc.tags),
+            Self::Subnet(subnet) => Some(&mut subnet.tags),
+            Self::SecurityGroup(group) => Some(&mut group.tags),
+            Self::Endpoint(endpoint) => Some(&mut endpoint.tags),
+            Self::Service(service) => Some(&mut service.tags),
+            Self::Notification(_) => None,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Records on disk: one file, every change a transaction that is synced before it counts (redb).
+//!
+//! One store and not a file for each object, as a change is of several objects (an endpoint, a client token, a
+//! notification that has to be sent) and is there as a whole or not at all, whatever happens to the machine.
+
+use std::fmt::Display;
+use std::path::Path;
+
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::record::Record;
+use super::state::{Edit, State, Token};
+use crate::problem::{Place, Problem};
+
+/// The file in the state directory.
+const FILE: &str = "ec2.redb";
+const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records");
+const TOKENS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("tokens");
+
+/// Records on disk.
+pub struct Store {
+    db: Database,
+}
+
+/// A change that could not be made durable; nothing of it was.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the state cannot be written: {0}")]
+pub struct StoreError(String);
+
+impl StoreError {
+    fn new(error: impl Display) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl Store {
+    /// Opens the store in `dir`, which is made if it is not there, and reads all of it.
+    pub fn open(dir: &Path) -> Result<(Self, State), Problem> {
+        let path = dir.join(FILE);
+        let failed = |error: StoreError| {
+            let hint = "see --ec2-state: the directory must be writable, and used by one server only";
+            Problem::error(Place::whole(path.display().to_string()), error.to_string().replace("written", "used"), hint)
+        };
+        let opened = std::fs::create_dir_all(dir)
+            .map_err(StoreError::new)
+            .and_then(|()| Database::create(&path).map_err(StoreError::new));
+        let store = Self { db: opened.map_err(failed)? };
+        let state = store.read().map_err(failed)?;
+        Ok((store, state))
+    }
+
+    fn read(&self) -> Result<State, StoreError> {
+        let mut all = Edit::default();
+        let mut tokens: Vec<(String, Token)> = Vec::new();
+        // both tables are made by the first start
+        let write = self.db.begin_write().map_err(StoreError::new)?;
+        write.open_table(RECORDS).map_err(StoreError::new)?;
+        write.open_table(TOKENS).map_err(StoreError::new)?;
+        write.commit().map_err(StoreError::new)?;
+        let read = self.db.begin_read().map_err(StoreError::new)?;
+        for entry in read.open_table(RECORDS).map_err(StoreError::new)?.iter().map_err(StoreError::new)? {
+            let (id, octets) = entry.map_err(StoreError::new)?;
+            all.put.push(decode::<Record>(id.value(), octets.value())?);
+        }
+        for entry in read.open_table(TOKENS).map_err(StoreError::new)?.iter().map_err(StoreError::new)? {
+            let (key, octets) = entry.map_err(StoreError::new)?;
+            tokens.push((key.value().to_owned(), decode(key.value(), octets.value())?));
+        }
+        let mut state = State::default();
+        state.apply(all);
+        for token in tokens {
+            state.apply(Edit { token: Some(token), ..Edit::default() });
+        }
+        Ok(state)
+    }
+
+    /// Makes a change durable: when this returns `Ok` it outlives a crash, and when it returns an error nothing of it is
+    /// there.
+    pub fn commit(&self, edit: &Edit) -> Result<(), StoreError> {
+        let write = self.db.begin_write().map_err(StoreError::new)?;
+        {
+            let mut records = write.open_table(RECORDS).map_err(StoreError::new)?;
+            for id in &edit.remove {
+                records.remove(id.as_str()).map_err(StoreError::new)?;
+            }
+            for record in &edit.put {
+                records.insert(record.id().as_str(), encode(record)?.as_slice()).map_err(StoreError::new)?;
+            }
+            let mut tokens = write.open_table(TOKENS).map_err(StoreError::new)?;
+            if let Some((key, token)) = &edit.token {
+                tokens.insert(key.as_str(), encode(token)?.as_slice()).map_err(StoreError::new)?;
+            }
+        }
+        write.commit().map_err(StoreError::new)
+    }
+}
+
+fn encode(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(value).map_err(StoreError::new)
+}
+
+fn decode<T: DeserializeOwned>(key: &str, octets: &[u8]) -> Result<T, StoreError> {
+    serde_json::from_slice(octets).map_err(|error| StoreError(format!("{key}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::Tags;
+    use super::super::record::{SecurityGroup, Vpc};
+    use super::*;
+
+    #[test]
+    fn what_was_committed_is_there_after_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let vpc = Vpc {
+            id: "vpc-0123456789abcdef0".parse().unwrap(),
+            owner: "000000000000".to_owned(),
+            region: "us-east-1".parse().unwrap(),
+            cidr_blocks: vec!["10.0.0.0/16".parse().unwrap()],
+            enable_dns_support: true,
+            enable_dns_hostnames: false,
+            instance_tenancy: "default".to_owned(),
+            tags: Tags::from([("Name".to_owned(), "a".to_owned())]),
+        };
+        let group = SecurityGroup {
+            id: "sg-1".to_owned(),
+            owner: vpc.owner.clone(),
+            vpc: vpc.id,
+            name: "default".to_owned(),
+            description: String::new(),
+            tags: Tags::new(),
+        };
+        let token = Token { parameters: "a=1".to_owned(), answer: "<x/>".to_owned(), at: 7 };
+        {
+            let (store, empty) = Store::open(dir.path()).unwrap();
+            assert_eq!(empty.records().count(), 0);
+            let mut edit = Edit::put([Record::Vpc(vpc.clone()), Record::SecurityGroup(group)]);
+            edit.token = Some(("k".to_owned(), token.clone()));
+            store.commit(&edit).unwrap();
+            store.commit(&Edit { remove: vec!["sg-1".to_owned()], ..Edit::default() }).unwrap();
+            let second = Store::open(dir.path()).err().unwrap();
+            assert!(second.to_string().contains("used by one server only"), "{second}");
+        }
+        let (_, state) = Store::open(dir.path()).unwrap();
+        assert_eq!(state.records().count(), 1);
+        assert_eq!((state.vpc(vpc.id), state.token("k")), (Some(&vpc), Some(&token)));
+    }
+}

@@ -1,0 +1,124 @@
+//! The body of an answer: elements in the order in which they are written.
+
+use std::fmt::Display;
+
+use quick_xml::Writer;
+use quick_xml::escape::partial_escape;
+use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
+
+use super::error::ApiError;
+
+/// The namespace of the API's only version (EC2 API Reference).
+const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
+const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+
+/// What goes into an element.
+pub struct Xml(Writer<Vec<u8>>);
+
+impl Xml {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self(Writer::new(Vec::new()))
+    }
+
+    /// `<name>value</name>`
+    pub fn text(&mut self, name: &str, value: impl Display) {
+        self.element(name, |xml| xml.write(Event::Text(BytesText::from_escaped(partial_escape(value.to_string())))));
+    }
+
+    /// `<name>value</name>`, or nothing.
+    pub fn optional(&mut self, name: &str, value: Option<impl Display>) {
+        if let Some(value) = value {
+            self.text(name, value);
+        }
+    }
+
+    /// `<name>` and what `content` writes.
+    pub fn element(&mut self, name: &str, content: impl FnOnce(&mut Self)) {
+        self.write(Event::Start(BytesStart::new(name)));
+        content(self);
+        self.write(Event::End(BytesEnd::new(name)));
+    }
+
+    /// `<name>` and an `<item>` for each of `items`.
+    pub fn list<T>(&mut self, name: &str, items: impl IntoIterator<Item = T>, mut item: impl FnMut(&mut Self, T)) {
+        self.element(name, |xml| {
+            for each in items {
+                xml.element("item", |xml| item(xml, each));
+            }
+        });
+    }
+
+    /// `<name>` and an `<item>` with a text for each of `items`.
+    pub fn texts<T: Display>(&mut self, name: &str, items: impl IntoIterator<Item = T>) {
+        self.element(name, |xml| {
+            for each in items {
+                xml.text("item", each);
+            }
+        });
+    }
+
+    /// The whole body of an answer to `action`.
+    pub fn response(self, action: &str, request_id: &str) -> String {
+        let name = format!("{action}Response");
+        let content = self.into_text();
+        format!("{DECLARATION}<{name} xmlns=\"{NAMESPACE}\"><requestId>{request_id}</requestId>{content}</{name}>")
+    }
+
+    /// The body of an error.
+    pub fn error(error: &ApiError, request_id: &str) -> String {
+        let mut xml = Self::new();
+        xml.element("Response", |xml| {
+            xml.element("Errors", |xml| {
+                xml.element("Error", |xml| {
+                    xml.text("Code", &error.code);
+                    xml.text("Message", &error.message);
+                });
+            });
+            xml.text("RequestID", request_id);
+        });
+        DECLARATION.to_owned() + &xml.into_text()
+    }
+
+    /// What another has written.
+    pub fn from_text(text: String) -> Self {
+        Self(Writer::new(text.into_bytes()))
+    }
+
+    /// What was written, without a root.
+    pub fn into_text(self) -> String {
+        String::from_utf8_lossy(&self.0.into_inner()).into_owned()
+    }
+
+    fn write(&mut self, event: Event<'_>) {
+        // a Vec takes everything
+        let _ = self.0.write_event(event);
+    }
+}
+
+impl Default for Xml {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_have_a_root_a_request_id_and_escapes() {
+        let mut xml = Xml::new();
+        xml.texts("serviceNameSet", ["a", "<&>"]);
+        xml.text("return", true);
+        xml.optional("nextToken", None::<&str>);
+        assert_eq!(
+            xml.response("X", "r-1"),
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<XResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">\
+             <requestId>r-1</requestId><serviceNameSet><item>a</item><item>&lt;&amp;&gt;</item></serviceNameSet>\
+             <return>true</return></XResponse>"
+        );
+        let error = ApiError::new("InvalidVpcID.NotFound", "The vpc ID 'vpc-<x>' does not exist");
+        assert!(Xml::error(&error, "r-2").contains("<Message>The vpc ID 'vpc-&lt;x&gt;' does not exist</Message>"));
+    }
+}
