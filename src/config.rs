@@ -1,11 +1,15 @@
 //! Settings: what `vpcedns.toml`, flags and environment variables say, and every bound in one place.
 
+mod access_key;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+
+pub use access_key::{AccessKey, ActionPattern, Secret};
 
 /// Where the files are, unless someone says otherwise.
 pub const DEFAULT_ZONES: &str = "./zones";

@@ -35,6 +35,7 @@ fn corpora() {
         entry::packet(&[b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x01\x00\x00\x01\x00\x01", &octets[..]].concat());
         entry::toml(&octets);
         entry::json(&octets);
+        entry::authorize(&octets);
     }
 }
 
@@ -45,6 +46,7 @@ fn seeds() {
         ("fuzz/corpus/relay", entry::relay),
         ("fuzz/corpus/toml", entry::toml),
         ("fuzz/corpus/json", entry::json),
+        ("fuzz/corpus/authorize", entry::authorize),
     ] {
         for (path, octets) in files(dir) {
             println!("{}", path.display());

@@ -90,9 +90,14 @@ impl Call<'_> {
         }))
     }
 
-    /// Every VPC of the caller's region.
+    /// Whether the caller's account sees what `owner` made: accounts see their own objects, and what files declare.
+    pub fn sees(&self, owner: &str) -> bool {
+        owner == self.caller.account
+    }
+
+    /// Every VPC of the caller's account and region.
     pub fn vpcs(&self) -> impl Iterator<Item = Cow<'_, record::Vpc>> {
-        let here = |vpc: &Cow<'_, record::Vpc>| vpc.region == self.caller.region;
+        let here = |vpc: &Cow<'_, record::Vpc>| vpc.region == self.caller.region && self.sees(&vpc.owner);
         self.model.vpcs().into_iter().filter_map(|vpc| self.vpc(vpc.vpc_id)).filter(here)
     }
 
@@ -100,7 +105,7 @@ impl Call<'_> {
     pub fn need_vpc(&self, id: &str) -> Result<Cow<'_, record::Vpc>, ApiError> {
         let missing = || ApiError::new("InvalidVpcID.NotFound", format!("The vpc ID '{id}' does not exist"));
         self.vpc(parse_id(id, "InvalidVpcID.Malformed", "vpc-")?)
-            .filter(|vpc| vpc.region == self.caller.region)
+            .filter(|vpc| vpc.region == self.caller.region && self.sees(&vpc.owner))
             .ok_or_else(missing)
     }
 
@@ -144,6 +149,11 @@ pub fn parse_id<T: FromStr>(text: &str, malformed: &'static str, prefix: &str) -
         let expected = "the Id may only contain lowercase alphanumeric characters and a single dash";
         ApiError::new(malformed, format!("Invalid {kind} Id: '{text}' (expecting '{prefix}...; {expected}')"))
     })
+}
+
+/// The id of the security group that a VPC comes with: `sg-` and the digits of the VPC's own.
+pub fn default_group_id(vpc: VpcId) -> String {
+    vpc.to_string().replacen(VpcId::PREFIX, "sg-", 1)
 }
 
 /// A new id: `prefix`, a zero as EC2's begin with these days, and 16 random hex digits.

@@ -14,7 +14,7 @@ use super::store::Store;
 use super::xml::Xml;
 use super::{Settings, dns};
 use crate::problem::{Place, Problem};
-use crate::reload::Publisher;
+use crate::reload::{self, Publisher};
 use crate::snapshot::Snapshot;
 
 /// How long a client token is remembered, in milliseconds: a day.
@@ -54,8 +54,9 @@ impl Engine {
     }
 
     fn read(&self, action: &Action, mut params: Params, caller: &Caller) -> Result<Xml, ApiError> {
-        let snapshot = self.snapshots.load_full();
+        // a change holds the state while it publishes: what is read here belongs together
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = self.snapshots.load_full();
         let call = Call {
             state: &state,
             model: &snapshot.model,
@@ -75,7 +76,7 @@ impl Engine {
         let mut publisher = lock(&self.publisher);
         let snapshot = self.snapshots.load_full();
         let now = now();
-        let Done { mut edit, answer } = {
+        let Done { edit, answer } = {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
             let known = token_key.as_ref().and_then(|key| state.token(key));
             if let Some(known) = known.filter(|known| now.saturating_sub(known.at) < TOKEN_LIFE) {
@@ -90,23 +91,38 @@ impl Engine {
                 client_token,
                 place_of: &|key| publisher.place_of(key),
             };
-            run(action, &call, &mut params)?
+            let mut done = run(action, &call, &mut params)?;
+            if let Some(key) = token_key {
+                let answer = std::mem::take(&mut done.answer).into_text();
+                done.edit.token = Some((key, Token { parameters, answer: answer.clone(), at: now }));
+                done.answer = Xml::from_text(answer);
+            }
+            if !done.edit.is_empty() {
+                let listed = self.settings.deleting + self.settings.deleted;
+                let listed = u64::try_from(listed.as_millis()).unwrap_or(u64::MAX);
+                let (deleted, tokens) = (now.saturating_sub(listed), now.saturating_sub(TOKEN_LIFE));
+                state.add_leftovers(&mut done.edit, deleted, tokens);
+            }
+            done
         };
         drop(snapshot);
-        let answer = answer.into_text();
-        edit.token = token_key.map(|key| (key, Token { parameters, answer: answer.clone(), at: now }));
         if !edit.is_empty() {
             self.commit(&mut publisher, edit)?;
         }
-        Ok(Xml::from_text(answer))
+        Ok(answer)
     }
 
     /// Makes a change durable and serves it; an error leaves everything as it was.
     fn commit(&self, publisher: &mut Publisher, edit: Edit) -> Result<(), ApiError> {
         let change = dns::change(&self.state.read().unwrap_or_else(PoisonError::into_inner), &edit);
         let mut not_stored = None;
+        let mut state = None;
         let mut store = || match self.store.commit(&edit) {
-            Ok(()) => Vec::new(),
+            Ok(()) => {
+                // held until the change is served, so that nobody reads the one without the other
+                state = Some(self.state.write().unwrap_or_else(PoisonError::into_inner));
+                Vec::new()
+            }
             Err(error) => {
                 let problem = Problem::error(Place::whole("--ec2-state"), error.to_string(), "");
                 not_stored = Some(error);
@@ -119,11 +135,16 @@ impl Engine {
             return Err(ApiError::internal(error.to_string()));
         }
         // what the actions check is checked again with all else there is, files too
-        if let Some(problem) = problems.into_iter().find(Problem::is_error) {
-            return Err(ApiError::invalid(problem.what));
+        match (state, problems.into_iter().find(Problem::is_error)) {
+            (Some(mut state), None) => {
+                state.apply(edit);
+                Ok(())
+            }
+            (_, Some(problem)) if problem.place == reload::api() => Err(ApiError::invalid(problem.what)),
+            (_, Some(problem)) => Err(ApiError::invalid(format!("{} ({})", problem.what, problem.place))),
+            // the store is asked unless there is a problem
+            (None, None) => Err(ApiError::internal("the change was not stored")),
         }
-        self.state.write().unwrap_or_else(PoisonError::into_inner).apply(edit);
-        Ok(())
     }
 }
 

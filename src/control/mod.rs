@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! http      a request to its form, its caller, its answer
+//!   auth    who calls, and whether they may
 //! engine    the action checks, the change is made durable, DNS serves it, and only then is it answered
 //!   action  one file for each kind of object: what a call may do, in EC2's codes and texts
 //!   params, filter, xml, error   what calls and answers are made of
@@ -21,6 +22,7 @@
 )]
 
 mod action;
+pub mod auth;
 pub mod call;
 mod dns;
 mod engine;

@@ -52,6 +52,11 @@ impl Params {
         self.left.remove(name).filter(|value| !value.is_empty())
     }
 
+    /// A text that may be empty: for the few parameters of which the empty one has a meaning of its own.
+    pub fn given(&mut self, name: &str) -> Option<String> {
+        self.left.remove(name)
+    }
+
     /// A text that has to be there.
     pub fn required(&mut self, name: &str) -> Result<String, ApiError> {
         self.optional(name).ok_or_else(|| ApiError::missing(&self.full_name(name)))

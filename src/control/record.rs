@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Settings;
 use crate::model::State;
-use crate::naming::{EndpointId, InterfaceId, Region, ServiceName, SubnetId, VpcId, ZoneName};
+use crate::naming::{
+    EndpointId, InterfaceId, Region, ServiceName, ServiceNameError, SubnetId, VpcId, ZoneName, partition_of,
+};
 
 /// Tags of an object, by key.
 pub type Tags = BTreeMap<String, String>;
@@ -269,6 +271,25 @@ impl Endpoint {
     }
 }
 
+impl Service {
+    /// The name of the endpoint service with this id in `region`: `com.amazonaws.vpce.us-east-1.vpce-svc-...`.
+    pub fn name_of(id: &str, region: &Region) -> Result<ServiceName, ServiceNameError> {
+        format!("{}.vpce.{region}.{id}", partition_of(region).service_prefix).parse()
+    }
+
+    /// `Interface`, or `GatewayLoadBalancer` for one behind such load balancers.
+    pub fn service_type(&self) -> &'static str {
+        if self.gateway_load_balancer_arns.is_empty() { "Interface" } else { "GatewayLoadBalancer" }
+    }
+
+    /// Whether an account may connect endpoints to it: its own, and those among the allowed principals.
+    pub fn allows(&self, account: &str) -> bool {
+        let is_meant =
+            |principal: &String| principal == "*" || principal.split(':').nth(4).is_some_and(|field| field == account);
+        self.owner == account || self.allowed_principals.keys().any(is_meant)
+    }
+}
+
 impl Record {
     /// The object's id, by which it is kept.
     pub fn id(&self) -> String {
@@ -279,6 +300,30 @@ impl Record {
             Self::Endpoint(endpoint) => endpoint.id.to_string(),
             Self::Service(service) => service.id.clone(),
             Self::Notification(notification) => notification.id.clone(),
+        }
+    }
+
+    /// The account that made it.
+    pub fn owner(&self) -> &str {
+        match self {
+            Self::Vpc(vpc) => &vpc.owner,
+            Self::Subnet(subnet) => &subnet.owner,
+            Self::SecurityGroup(group) => &group.owner,
+            Self::Endpoint(endpoint) => &endpoint.owner,
+            Self::Service(service) => &service.owner,
+            Self::Notification(notification) => &notification.owner,
+        }
+    }
+
+    /// What kind of resource it is for tags (`vpc-endpoint-service`), and its tags; `None` for kinds that have none.
+    pub fn tags(&self) -> Option<(&'static str, &Tags)> {
+        match self {
+            Self::Vpc(vpc) => Some(("vpc", &vpc.tags)),
+            Self::Subnet(subnet) => Some(("subnet", &subnet.tags)),
+            Self::SecurityGroup(group) => Some(("security-group", &group.tags)),
+            Self::Endpoint(endpoint) => Some(("vpc-endpoint", &endpoint.tags)),
+            Self::Service(service) => Some(("vpc-endpoint-service", &service.tags)),
+            Self::Notification(_) => None,
         }
     }
 

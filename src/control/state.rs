@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{Endpoint, Notification, Record, SecurityGroup, Service, Subnet, Vpc};
+use super::record::{Endpoint, EndpointType, Notification, Phase, Record, SecurityGroup, Service, Subnet, Vpc};
 use crate::naming::{EndpointId, ServiceName, SubnetId, VpcId};
 
 /// A change: it is made durable as a whole or not at all.
@@ -17,6 +17,8 @@ pub struct Edit {
     pub remove: Vec<String>,
     /// The client token of the call, and what it is answered if it comes again.
     pub token: Option<(String, Token)>,
+    /// Keys of client tokens that go.
+    pub forget: Vec<String>,
     /// What happened to connections of endpoint services, for those who want to be told of it.
     pub events: Vec<Event>,
 }
@@ -59,12 +61,26 @@ pub struct Token {
 #[derive(Clone, Debug, Default)]
 pub struct State {
     records: BTreeMap<String, Arc<Record>>,
-    endpoints_of: BTreeMap<VpcId, BTreeSet<EndpointId>>,
+    endpoints_of: BTreeMap<VpcId, OfVpc>,
+    /// Deleted endpoints by the time of that, in milliseconds since 1970.
+    deleted: BTreeSet<(u64, EndpointId)>,
     tokens: BTreeMap<String, Token>,
+    token_ages: BTreeSet<(u64, String)>,
 }
 
+/// The endpoints of a VPC.
+#[derive(Clone, Debug, Default)]
+struct OfVpc {
+    ids: BTreeSet<EndpointId>,
+    /// How many of them are interface endpoints and not deleted.
+    live: usize,
+}
+
+/// How much of what is over goes with one change, so that none takes long.
+const MOST_LEFTOVERS: usize = 100;
+
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $one:ident($id:ty), $all:ident: $kind:ident;)*) => {$(
+    ($($one:ident($id:ty), $all:ident: $kind:ident, $prefix:literal;)*) => {$(
         #[doc = concat!("The ", stringify!($one), " with this id.")]
         pub fn $one(&self, id: $id) -> Option<&$kind> {
             match self.records.get(&id.to_string()).map(Arc::as_ref) {
@@ -75,7 +91,9 @@ macro_rules! kinds {
 
         #[doc = concat!("Every ", stringify!($one), ", by id.")]
         pub fn $all(&self) -> impl Iterator<Item = &$kind> {
-            self.records.values().filter_map(|record| match &**record {
+            // ids are sorted, and those of a kind begin alike: the others are not looked at
+            let of_kind = self.records.range($prefix.to_owned()..).take_while(|(id, _)| id.starts_with($prefix));
+            of_kind.filter_map(|(_, record)| match &**record {
                 Record::$kind(record) => Some(record),
                 _ => None,
             })
@@ -85,12 +103,12 @@ macro_rules! kinds {
 
 impl State {
     kinds! {
-        vpc(VpcId), vpcs: Vpc;
-        subnet(SubnetId), subnets: Subnet;
-        security_group(&str), security_groups: SecurityGroup;
-        endpoint(EndpointId), endpoints: Endpoint;
-        service(&str), services: Service;
-        notification(&str), notifications: Notification;
+        vpc(VpcId), vpcs: Vpc, "vpc-";
+        subnet(SubnetId), subnets: Subnet, "subnet-";
+        security_group(&str), security_groups: SecurityGroup, "sg-";
+        endpoint(EndpointId), endpoints: Endpoint, "vpce-";
+        service(&str), services: Service, "vpce-svc-";
+        notification(&str), notifications: Notification, "vpce-nfn-";
     }
 
     /// The record with this id, of whatever kind.
@@ -105,7 +123,12 @@ impl State {
 
     /// The endpoints of a VPC, deleted ones too as long as they are kept.
     pub fn endpoints_of(&self, vpc: VpcId) -> impl Iterator<Item = &Endpoint> {
-        self.endpoints_of.get(&vpc).into_iter().flatten().filter_map(|id| self.endpoint(*id))
+        self.endpoints_of.get(&vpc).into_iter().flat_map(|of| &of.ids).filter_map(|id| self.endpoint(*id))
+    }
+
+    /// How many interface endpoints a VPC has; deleted ones do not count.
+    pub fn interface_endpoints(&self, vpc: VpcId) -> usize {
+        self.endpoints_of.get(&vpc).map_or(0, |of| of.live)
     }
 
     /// What a call with this token was.
@@ -113,26 +136,63 @@ impl State {
         self.tokens.get(key)
     }
 
+    /// Adds to `edit` what nobody asks for any more: endpoints that were deleted before `deleted_before` and client
+    /// tokens from before `tokens_before`, both in milliseconds since 1970, some of each.
+    pub fn add_leftovers(&self, edit: &mut Edit, deleted_before: u64, tokens_before: u64) {
+        let endpoints = self.deleted.iter().take_while(|(at, _)| *at < deleted_before).take(MOST_LEFTOVERS);
+        edit.remove.extend(endpoints.map(|(_, id)| id.to_string()));
+        let tokens = self.token_ages.iter().take_while(|(at, _)| *at < tokens_before).take(MOST_LEFTOVERS);
+        edit.forget.extend(tokens.map(|(_, key)| key.clone()));
+    }
+
     /// Takes a change over that is already durable.
     pub fn apply(&mut self, edit: Edit) {
         for id in edit.remove {
-            if let Some(record) = self.records.remove(&id)
-                && let Record::Endpoint(endpoint) = &*record
-                && let Some(ids) = self.endpoints_of.get_mut(&endpoint.vpc)
-            {
-                ids.remove(&endpoint.id);
-                if ids.is_empty() {
-                    self.endpoints_of.remove(&endpoint.vpc);
-                }
-            }
+            self.remove(&id);
         }
         for record in edit.put {
+            let id = record.id();
+            self.remove(&id);
             if let Record::Endpoint(endpoint) = &record {
-                // an endpoint never moves to another VPC
-                self.endpoints_of.entry(endpoint.vpc).or_default().insert(endpoint.id);
+                let of = self.endpoints_of.entry(endpoint.vpc).or_default();
+                of.ids.insert(endpoint.id);
+                of.live += usize::from(is_live(endpoint));
+                if endpoint.phase == Phase::Deleted {
+                    self.deleted.insert((endpoint.phase_since, endpoint.id));
+                }
             }
-            self.records.insert(record.id(), Arc::new(record));
+            self.records.insert(id, Arc::new(record));
         }
-        self.tokens.extend(edit.token);
+        for key in edit.forget {
+            self.forget(&key);
+        }
+        if let Some((key, token)) = edit.token {
+            self.forget(&key);
+            self.token_ages.insert((token.at, key.clone()));
+            self.tokens.insert(key, token);
+        }
     }
+
+    fn remove(&mut self, id: &str) {
+        let Some(record) = self.records.remove(id) else { return };
+        let Record::Endpoint(endpoint) = &*record else { return };
+        self.deleted.remove(&(endpoint.phase_since, endpoint.id));
+        if let Some(of) = self.endpoints_of.get_mut(&endpoint.vpc) {
+            of.ids.remove(&endpoint.id);
+            of.live = of.live.saturating_sub(usize::from(is_live(endpoint)));
+            if of.ids.is_empty() {
+                self.endpoints_of.remove(&endpoint.vpc);
+            }
+        }
+    }
+
+    fn forget(&mut self, key: &str) {
+        if let Some(token) = self.tokens.remove(key) {
+            self.token_ages.remove(&(token.at, key.to_owned()));
+        }
+    }
+}
+
+fn is_live(endpoint: &Endpoint) -> bool {
+    endpoint.kind == EndpointType::Interface && endpoint.phase != Phase::Deleted
 }

@@ -89,6 +89,9 @@ impl Store {
                 records.insert(record.id().as_str(), encode(record)?.as_slice()).map_err(StoreError::new)?;
             }
             let mut tokens = write.open_table(TOKENS).map_err(StoreError::new)?;
+            for key in &edit.forget {
+                tokens.remove(key.as_str()).map_err(StoreError::new)?;
+            }
             if let Some((key, token)) = &edit.token {
                 tokens.insert(key.as_str(), encode(token)?.as_slice()).map_err(StoreError::new)?;
             }

@@ -202,6 +202,9 @@ impl Model {
         let gone = removed.iter().filter_map(|key| if let Key::Subnet(id) = key { Some(*id) } else { None });
         let new = added.iter().filter_map(|input| if let Object::Subnet(s) = &input.object { Some(s) } else { None });
         let (gone, new): (Vec<_>, Vec<_>) = (gone.collect(), new.collect());
+        if gone.is_empty() && new.is_empty() && check.dirty_vpcs.is_empty() {
+            return;
+        }
         // a subnet has to be inside its VPC, so it is looked at again when the VPC changed
         let again: Vec<SubnetId> = old
             .subnets

@@ -14,7 +14,7 @@ mod state;
 mod table;
 mod zone;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -94,7 +94,7 @@ pub struct Model {
     zones: Zones,
     endpoints: Endpoints,
     ipv4: SortedShards<(VpcId, Ipv4Addr)>,
-    ipv6: SortedShards<(VpcId, std::net::Ipv6Addr)>,
+    ipv6: SortedShards<(VpcId, Ipv6Addr)>,
     interfaces: SortedShards<crate::naming::InterfaceId>,
     private_names: Arc<Map<VpcId, Arc<[PrivateName]>>>,
     hosted_zones: Arc<Vec<Arc<HostedZone>>>,
@@ -154,6 +154,11 @@ impl Model {
         self.ipv4.contains(&(vpc, address))
     }
 
+    /// The same for an IPv6 address.
+    pub fn has_ipv6_address(&self, vpc: VpcId, address: Ipv6Addr) -> bool {
+        self.ipv6.contains(&(vpc, address))
+    }
+
     /// The private names claimed in a VPC, sorted.
     pub fn private_names(&self, vpc: VpcId) -> &[PrivateName] {
         self.private_names.get(&vpc).map_or(&[], |names| names)
@@ -167,6 +172,17 @@ impl Model {
     /// All resolver rules.
     pub fn rules(&self) -> &[Arc<Rule>] {
         &self.rules
+    }
+
+    /// A service that a source describes, with the names that it has then.
+    pub fn declared_service(&self, name: &ServiceName) -> Option<&Service> {
+        let name = self.declared_services.get(name)?;
+        self.services.find(name).map(|index| self.services.by_index(index))
+    }
+
+    /// Every service that a source describes, in no order that means anything.
+    pub fn declared_services(&self) -> impl Iterator<Item = &Service> {
+        self.declared_services.iter().filter_map(|name| self.declared_service(name))
     }
 
     /// The distinct services that endpoints lead to, served or not.

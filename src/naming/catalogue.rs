@@ -8,7 +8,7 @@ use std::fmt;
 
 use super::catalogue_data::{Catalogue, Entry};
 use super::name::DnsName;
-use super::partition::{Partition, is_region_code, partition_of, partition_of_code};
+use super::partition::{Partition, is_region_code, partition_of_code};
 use super::service::{Region, Service, ServiceName, ServiceNameError};
 use super::shape::{Family, NO_REGION, Shape, parse};
 use crate::problem::nearest;
@@ -68,6 +68,20 @@ pub fn is_known(name: &ServiceName) -> bool {
     }
 }
 
+/// Whether the catalogue has the service and `region` can have it; by whichever prefix its name begins.
+pub fn is_offered(name: &ServiceName, region: &Region) -> bool {
+    match parse(name.as_str()) {
+        Some(Shape::Regional { family, region: of, service, .. }) => {
+            of == region.as_str()
+                && Catalogue::get().family(family).get(service).is_some_and(|entry| entry.is_in(region))
+        }
+        Some(Shape::Global { service }) => {
+            Catalogue::get().family(Family::Global).get(service).is_some_and(|entry| entry.is_in(region))
+        }
+        Some(Shape::EndpointService { .. }) | None => false,
+    }
+}
+
 /// Every service of the catalogue that `region` can have, in the order of their names.
 ///
 /// The catalogue does not know which of them a region really has: only what is bound to one region or one partition is
@@ -107,13 +121,11 @@ fn in_any_family(region: &str, service: &str) -> Option<String> {
 
 /// The names of all services that `region` can have, in no order.
 fn service_names(region: &Region) -> impl Iterator<Item = String> {
-    let partition = partition_of(region);
     let services = Family::ALL.into_iter().flat_map(|family| {
         Catalogue::get().family(family).iter().map(move |(service, entry)| (family, service, entry))
     });
     services
-        .filter(|(_, _, entry)| entry.region.as_ref().is_none_or(|only| only == region.as_str()))
-        .filter(|(_, _, entry)| entry.partition.as_ref().is_none_or(|only| only == partition.name))
+        .filter(|(_, _, entry)| entry.is_in(region))
         .map(|(family, service, _)| full_name(family, region.as_str(), service))
 }
 
@@ -240,6 +252,18 @@ mod tests {
             assert!(list.is_sorted());
             assert!(list.iter().all(|name| is_known(&name.parse().unwrap())));
         }
+        for (region, list) in [("us-east-1", &east), ("us-east-2", &west), ("cn-north-1", &china)] {
+            let region = region.parse().unwrap();
+            let offered = |name: &String| is_offered(&name.parse().unwrap(), &region);
+            assert!(list.iter().all(offered), "{region}");
+            assert!(!has(list, "com.amazonaws.iam") || offered(&"com.amazonaws.iam".to_owned()));
+        }
+        let offered = |name: &str, region: &str| is_offered(&name.parse().unwrap(), &region.parse().unwrap());
+        assert!(!offered("com.amazonaws.us-east-2.ec2", "us-east-1"));
+        assert!(!offered("com.amazonaws.iam", "us-east-2"));
+        assert!(!offered("com.amazonaws.us-east-1.brand-new", "us-east-1"));
+        assert!(!offered("com.amazonaws.vpce.us-east-1.vpce-svc-0e123abc123198abc", "us-east-1"));
+        assert!(offered("com.amazonaws.cn-north-1.ec2", "cn-north-1"), "the other prefix");
     }
 
     /// Every service can be named in every partition.

@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::catalogue::Evidence;
+use super::partition::partition_of;
+use super::service::Region;
 use super::shape::Family;
 
 /// One service, in words that hold for every region.
@@ -41,6 +43,12 @@ enum Word {
 }
 
 impl Entry {
+    /// Whether `region` can have it.
+    pub(super) fn is_in(&self, region: &Region) -> bool {
+        self.region.as_ref().is_none_or(|only| only == region.as_str())
+            && self.partition.as_ref().is_none_or(|only| only == partition_of(region).name)
+    }
+
     /// How sure its names are.
     pub(super) fn evidence(&self) -> Evidence {
         match self.evidence {

@@ -68,6 +68,24 @@ impl fmt::Debug for Suffix {
     }
 }
 
+/// The id of the hidden zone of an endpoint's private name (`HostedZoneId` of its `DnsEntries`): each zone has one of
+/// its own, here the same for ever. `name` is the zone's, so that `*.` is left out.
+///
+/// Such ids have `Z` and 12 to 20 letters and digits (seen: `Z1K56Z6FNPJRR`, `Z06320943MMOWYG6MAVL9`).
+pub fn hidden_zone_id(id: EndpointId, name: &DnsName) -> String {
+    const ALPHABET: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    let mut hasher = SipHasher24::new();
+    hasher.write(id.to_string().as_bytes());
+    hasher.write(name.wire());
+    let mut rest = hasher.finish();
+    let mut text = "Z".to_owned();
+    for _ in 0..12 {
+        text.push(ALPHABET.get((rest % 36) as usize).map_or('0', |&letter| char::from(letter)));
+        rest /= 36;
+    }
+    text
+}
+
 /// The first label of an endpoint hostname, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostLabel<'a> {
@@ -173,6 +191,16 @@ mod tests {
         ] {
             assert_eq!(parse_label(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn hidden_zones_have_ids_of_their_own() {
+        let id = |endpoint: &str, name: &str| hidden_zone_id(endpoint.parse().unwrap(), &name.parse().unwrap());
+        let (a, b) = ("vpce-088d25a4bbf4a7abc", "vpce-088d25a4bbf4a7abd");
+        assert_eq!(id(a, "ec2.us-east-1.amazonaws.com"), id(a, "EC2.us-east-1.amazonaws.com"));
+        assert_ne!(id(a, "ec2.us-east-1.amazonaws.com"), id(b, "ec2.us-east-1.amazonaws.com"));
+        assert_ne!(id(a, "ec2.us-east-1.amazonaws.com"), id(a, "ec2.us-east-1.api.aws"));
+        assert_eq!(id(a, "x.example").len(), 13);
     }
 
     /// Names that people wrote down must not change with a release.

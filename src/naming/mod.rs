@@ -11,11 +11,14 @@ mod partition;
 mod service;
 mod shape;
 
-pub use catalogue::{Evidence, is_known, nearest_service, resolve, services};
-pub use hostname::{EndpointNames, HostLabel, Suffix, SuffixError, endpoint_names, parse_label, regional, zonal};
+pub use catalogue::{Evidence, is_known, is_offered, nearest_service, resolve, services};
+pub use hostname::{
+    EndpointNames, HostLabel, Suffix, SuffixError, endpoint_names, hidden_zone_id, parse_label, regional, zonal,
+};
 pub use id::{EndpointId, IdError, InterfaceId, SubnetId, VpcId};
 pub use name::{DnsName, MAX_LABEL, MAX_NAME, NameError, labels, write_wire};
 pub use partition::{
-    COMMON_SERVICE_PREFIX, PARTITIONS, Partition, is_endpoint_suffix, partition_of, public_hosted_zone_id,
+    COMMON_SERVICE_PREFIX, PARTITIONS, Partition, is_endpoint_suffix, known_regions, partition_of,
+    public_hosted_zone_id,
 };
 pub use service::{Region, Service, ServiceName, ServiceNameError, ZoneName};

@@ -11,6 +11,7 @@
 //! the model's) nor what is answered. A broken object is left out with its own problems, and its id is told, so that
 //! nobody complains about references to it as well.
 
+mod access_keys;
 mod aws_json;
 mod doc;
 mod files;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 use crate::model::Input;
 use crate::problem::Problem;
 
+pub use access_keys::read_access_keys;
 pub use files::{MAX_FILE_BYTES, is_source, scan};
 pub use parts::{Part, PartId, Stamps, read_files};
 pub use settings::read_settings;

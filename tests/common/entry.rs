@@ -5,10 +5,15 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use hickory_proto::op::Message;
-use vpcedns::config::Limits;
+use vpcedns::config::{AccessKey, ActionPattern, Limits, Secret};
+use vpcedns::control::auth::guard::guard;
+use vpcedns::control::auth::sigv4::Request;
+use vpcedns::control::auth::{Access, AccessKeys, OPEN_ACCOUNT, authorize as authorize_request};
 use vpcedns::forward::message;
 use vpcedns::forward::relay::{Client, Ede, relay as relay_reply};
 use vpcedns::model::{Broken, Model};
@@ -121,5 +126,52 @@ pub fn relay(reply: &[u8]) {
         let message = message::Message::parse(&out).expect("a relayed reply is a message");
         assert_eq!((message.id(), message.question()), (0x1234, &question[..]));
         assert_eq!(message.opt().is_some(), edns.is_some(), "OPT is there exactly if the client sent one");
+    }
+}
+
+/// Any request to the API has a caller or a refusal, and none has the caller's key once its body is another.
+///
+/// The octets are an HTTP request with line feeds, as in the seeds; lines that are no header are left out.
+pub fn authorize(data: &[u8]) {
+    // 2015-08-30T12:36:00Z, when the seeds were signed
+    let now = UNIX_EPOCH + Duration::from_secs(1_440_938_160);
+    let text = String::from_utf8_lossy(data);
+    let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let (first, lines) = head.split_once('\n').unwrap_or((head, ""));
+    let (method, target) = first.split_once(' ').unwrap_or((first, "/"));
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let mut headers = HeaderMap::new();
+    for (name, value) in lines.lines().filter_map(|line| line.split_once(':')) {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.trim().parse::<HeaderValue>()) {
+            headers.append(name, value);
+        }
+    }
+    let keys = AccessKeys::new([AccessKey {
+        access_key_id: "AKREADER".into(),
+        secret_access_key: Secret::new("secret of AKREADER"),
+        account_id: "111111111111".into(),
+        actions: vec![ActionPattern::parse("Describe*").expect("a pattern")],
+    }]);
+    let request = Request { method, path, query, headers: &headers, body: body.as_bytes() };
+    match authorize_request(&Access::Keys(keys.clone()), &request, now) {
+        Ok(caller) => {
+            assert_eq!(
+                (caller.access_key_id.as_deref(), caller.account_id.as_str()),
+                (Some("AKREADER"), "111111111111")
+            );
+            assert!(caller.may_call("DescribeVpcs").is_ok() && caller.may_call("DeleteVpc").is_err());
+            let changed = [body, "&"].concat();
+            let changed = Request { body: changed.as_bytes(), ..request };
+            assert!(authorize_request(&Access::Keys(keys), &changed, now).is_err(), "a body that nobody signed");
+        }
+        Err(refusal) => {
+            assert!((400..=403).contains(&refusal.status) && !refusal.code.is_empty());
+            assert!(!refusal.message.contains("secret of"), "{refusal:?}");
+        }
+    }
+    let open = authorize_request(&Access::Open, &request, now).expect("an open API refuses nobody");
+    assert_eq!(open.account_id, OPEN_ACCOUNT);
+    if guard(&headers, &["ec2.corp.example".to_owned()]).is_ok() {
+        assert!(headers.contains_key("host") && !headers.contains_key("origin"));
     }
 }

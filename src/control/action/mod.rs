@@ -1,14 +1,35 @@
 //! The actions, by name. One file for each kind of object.
 
+mod connection;
+mod permission;
+mod region;
+mod security_group;
+mod service;
 mod tags;
 mod vpc;
 
 use super::call::Action;
+use super::error::ApiError;
+use super::xml::Xml;
 
 /// Every action there is.
-static ACTIONS: &[&[Action]] = &[vpc::ACTIONS];
+static ACTIONS: &[&[Action]] =
+    &[permission::ACTIONS, region::ACTIONS, security_group::ACTIONS, service::ACTIONS, tags::ACTIONS, vpc::ACTIONS];
 
 /// The action with this name.
 pub(super) fn find(name: &str) -> Option<&'static Action> {
     ACTIONS.iter().copied().flatten().find(|action| action.name == name)
+}
+
+/// The answer of an action on several objects: which of them failed, and why.
+fn unsuccessful(failed: Vec<(String, ApiError)>) -> Xml {
+    let mut answer = Xml::new();
+    answer.list("unsuccessful", failed, |xml, (id, error)| {
+        xml.element("error", |xml| {
+            xml.text("code", error.code);
+            xml.text("message", error.message);
+        });
+        xml.text("resourceId", id);
+    });
+    answer
 }

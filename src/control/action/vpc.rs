@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use crate::control::call::{Action, Call, Done, new_id, parse_id};
+use crate::control::call::{Action, Call, Done, default_group_id, new_id, parse_id};
 use crate::control::error::ApiError;
 use crate::control::filter::{Filters, Page};
 use crate::control::params::Params;
@@ -63,7 +63,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         tags: super::tags::take(params, "vpc")?,
     };
     let group = SecurityGroup {
-        id: new_id("sg-"),
+        id: default_group_id(vpc.id),
         owner: vpc.owner.clone(),
         vpc: vpc.id,
         name: "default".to_owned(),
