@@ -125,6 +125,19 @@ impl Call<'_> {
         }))
     }
 
+    /// Whether a subnet is of the caller's account and region.
+    pub fn lists_subnet(&self, subnet: &record::Subnet) -> bool {
+        self.sees(&subnet.owner) && self.vpc(subnet.vpc).is_some_and(|vpc| vpc.region == self.caller.region)
+    }
+
+    /// The subnet that a call names, or EC2's error for one that is not there.
+    pub fn need_subnet(&self, id: &str) -> Result<Cow<'_, record::Subnet>, ApiError> {
+        let missing = || ApiError::new("InvalidSubnetID.NotFound", format!("The subnet ID '{id}' does not exist"));
+        self.subnet(parse_id(id, "InvalidSubnetId.Malformed", "subnet-")?)
+            .filter(|subnet| self.lists_subnet(subnet))
+            .ok_or_else(missing)
+    }
+
     /// An error if a file declares the object: what is written by hand is changed by hand.
     pub fn owned(&self, key: &Key, id: impl Display) -> Result<(), ApiError> {
         match (self.place_of)(key) {

@@ -167,6 +167,16 @@ pub enum EndpointType {
     Gateway,
 }
 
+impl EndpointType {
+    /// As EC2 prints it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Interface => "Interface",
+            Self::Gateway => "Gateway",
+        }
+    }
+}
+
 /// What was last done to an endpoint. Its state follows from this and the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -261,7 +271,8 @@ impl Endpoint {
         let since = Duration::from_millis(now.saturating_sub(self.phase_since));
         match self.phase {
             Phase::Requested => Some(State::PendingAcceptance),
-            Phase::Accepted if since < settings.pending => Some(State::Pending),
+            // a gateway is a route, and is there at once
+            Phase::Accepted if self.kind == EndpointType::Interface && since < settings.pending => Some(State::Pending),
             Phase::Accepted => Some(State::Available),
             Phase::Rejected => Some(State::Rejected),
             Phase::Deleted if since < settings.deleting => Some(State::Deleting),

@@ -1,10 +1,14 @@
 //! The actions, by name. One file for each kind of object.
 
 mod connection;
+mod endpoint;
+mod interface;
+mod offer;
 mod permission;
 mod region;
 mod security_group;
 mod service;
+mod subnet;
 mod tags;
 mod vpc;
 
@@ -13,8 +17,19 @@ use super::error::ApiError;
 use super::xml::Xml;
 
 /// Every action there is.
-static ACTIONS: &[&[Action]] =
-    &[permission::ACTIONS, region::ACTIONS, security_group::ACTIONS, service::ACTIONS, tags::ACTIONS, vpc::ACTIONS];
+static ACTIONS: &[&[Action]] = &[
+    connection::ACTIONS,
+    endpoint::ACTIONS,
+    interface::ACTIONS,
+    offer::ACTIONS,
+    permission::ACTIONS,
+    region::ACTIONS,
+    security_group::ACTIONS,
+    service::ACTIONS,
+    subnet::ACTIONS,
+    tags::ACTIONS,
+    vpc::ACTIONS,
+];
 
 /// The action with this name.
 pub(super) fn find(name: &str) -> Option<&'static Action> {
