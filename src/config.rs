@@ -39,6 +39,14 @@ pub struct Settings {
     pub ec2_api: Option<SocketAddr>,
     /// Directory for the state of that API.
     pub ec2_state: Option<PathBuf>,
+    /// File with the access keys of those who may call that API.
+    pub ec2_keys: Option<PathBuf>,
+    /// Host names by which that API is called.
+    pub ec2_host: Option<Vec<String>>,
+    /// URL of the SNS that connection notifications are published to.
+    pub sns_endpoint: Option<String>,
+    /// URL that connection notifications are posted to.
+    pub ec2_webhook: Option<String>,
     /// AA in answers out of our own data.
     pub aa: Option<bool>,
     /// What to log.
@@ -52,7 +60,22 @@ impl Settings {
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         // all fields by name: one that is forgotten here does not compile
-        let Self { zones, listen, forward, allow, http, ec2_api, ec2_state, aa, log, limits } = other;
+        let Self {
+            zones,
+            listen,
+            forward,
+            allow,
+            http,
+            ec2_api,
+            ec2_state,
+            ec2_keys,
+            ec2_host,
+            sns_endpoint,
+            ec2_webhook,
+            aa,
+            log,
+            limits,
+        } = other;
         Self {
             zones: self.zones.or(zones),
             listen: self.listen.or(listen),
@@ -61,6 +84,10 @@ impl Settings {
             http: self.http.or(http),
             ec2_api: self.ec2_api.or(ec2_api),
             ec2_state: self.ec2_state.or(ec2_state),
+            ec2_keys: self.ec2_keys.or(ec2_keys),
+            ec2_host: self.ec2_host.or(ec2_host),
+            sns_endpoint: self.sns_endpoint.or(sns_endpoint),
+            ec2_webhook: self.ec2_webhook.or(ec2_webhook),
             aa: self.aa.or(aa),
             log: self.log.or(log),
             // later ones win when they are set one after the other
@@ -156,6 +183,16 @@ pub struct Limits {
     pub drain: Duration,
     /// HTTP requests that are being answered at one time.
     pub http_connections: usize,
+    /// How long a new or changed endpoint of the EC2 API is `pending`; it answers meanwhile.
+    pub ec2_pending: Duration,
+    /// How long a deleted endpoint is `deleting`; it does not answer any more.
+    pub ec2_deleting: Duration,
+    /// How long a deleted endpoint is listed as `deleted` after that.
+    pub ec2_deleted: Duration,
+    /// Interface endpoints of a VPC (AWS quota L-29B6F2EB).
+    pub ec2_endpoints_per_vpc: usize,
+    /// Calls of one caller of the EC2 API a second, over time; twice as many at once.
+    pub ec2_calls_per_second: u32,
 }
 
 impl Default for Limits {
@@ -173,13 +210,18 @@ impl Default for Limits {
             tcp_idle: Duration::from_secs(10),
             drain: Duration::from_secs(5),
             http_connections: 64,
+            ec2_pending: Duration::ZERO,
+            ec2_deleting: Duration::ZERO,
+            ec2_deleted: Duration::from_secs(60),
+            ec2_endpoints_per_vpc: 50,
+            ec2_calls_per_second: 1_000,
         }
     }
 }
 
 impl Limits {
     /// Every bound that can be set: its key, with the unit last, the least and the most.
-    pub const KEYS: [(&'static str, u64, u64); 12] = [
+    pub const KEYS: [(&'static str, u64, u64); 17] = [
         ("udp_payload", 512, 4096),
         ("udp_workers", 0, 1024),
         ("udp_socket_buffer", 4096, 1 << 30),
@@ -192,6 +234,11 @@ impl Limits {
         ("tcp_idle_ms", 100, 3_600_000),
         ("drain_ms", 0, 600_000),
         ("http_connections", 1, 1 << 16),
+        ("ec2_pending_ms", 0, 3_600_000),
+        ("ec2_deleting_ms", 0, 3_600_000),
+        ("ec2_deleted_ms", 0, 86_400_000),
+        ("ec2_endpoints_per_vpc", 1, 1 << 20),
+        ("ec2_calls_per_second", 1, 1 << 20),
     ];
 
     /// Sets one bound by its key; the text says what would be right.
@@ -220,7 +267,12 @@ impl Limits {
             "tcp_pipeline" => self.tcp_pipeline = size,
             "tcp_idle_ms" => self.tcp_idle = ms,
             "drain_ms" => self.drain = ms,
-            _ => self.http_connections = size,
+            "http_connections" => self.http_connections = size,
+            "ec2_pending_ms" => self.ec2_pending = ms,
+            "ec2_deleting_ms" => self.ec2_deleting = ms,
+            "ec2_deleted_ms" => self.ec2_deleted = ms,
+            "ec2_endpoints_per_vpc" => self.ec2_endpoints_per_vpc = size,
+            _ => self.ec2_calls_per_second = u32::try_from(value).unwrap_or(u32::MAX),
         }
         Ok(())
     }
@@ -234,8 +286,11 @@ mod tests {
     fn every_limit_can_be_set_and_is_bounded() {
         for (key, least, most) in Limits::KEYS {
             let mut limits = Limits::default();
-            let other = if limits.clone().set(key, least).is_ok() && key == "udp_workers" { 1 } else { least };
-            limits.set(key, other).unwrap();
+            limits.set(key, least).unwrap();
+            if limits == Limits::default() {
+                // the least is the default
+                limits.set(key, least + 1).unwrap();
+            }
             assert_ne!(limits, Limits::default(), "{key} sets nothing");
             assert!(limits.set(key, most + 1).is_err());
         }

@@ -34,7 +34,7 @@ pub(super) struct Cli {
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Answer DNS questions, and follow every change of the files
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Say what is wrong with the files; exit 1 if they would not load
     Check(CheckArgs),
     /// List the names of every endpoint
@@ -87,6 +87,18 @@ pub(super) struct ServeArgs {
     /// Directory for the state of the EC2-compatible API [default: ./vpcedns-state]
     #[arg(long, value_name = "DIR", env = "VPCEDNS_EC2_STATE")]
     ec2_state: Option<PathBuf>,
+    /// File with the access keys of those who may call that API [default: everybody on this machine]
+    #[arg(long, value_name = "FILE", env = "VPCEDNS_EC2_KEYS")]
+    ec2_keys: Option<PathBuf>,
+    /// Host name by which that API is called, besides addresses and localhost; repeatable
+    #[arg(long, value_name = "NAME", env = "VPCEDNS_EC2_HOST", value_delimiter = ',')]
+    ec2_host: Vec<String>,
+    /// Publish connection notifications to this SNS, such as https://sns.{region}.amazonaws.com, signed with AWS_ACCESS_KEY_ID
+    #[arg(long, value_name = "URL", env = "VPCEDNS_SNS_ENDPOINT")]
+    sns_endpoint: Option<String>,
+    /// Post connection notifications to this URL as JSON
+    #[arg(long, value_name = "URL", env = "VPCEDNS_EC2_WEBHOOK")]
+    ec2_webhook: Option<String>,
     /// Set the AA flag in answers out of our own data, which the VPC resolver does not
     #[arg(long, env = "VPCEDNS_AA", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     aa: Option<bool>,
@@ -110,6 +122,10 @@ impl ServeArgs {
             http: self.http,
             ec2_api: self.ec2_api,
             ec2_state: self.ec2_state.clone(),
+            ec2_keys: self.ec2_keys.clone(),
+            ec2_host: given(!self.ec2_host.is_empty()).map(|()| self.ec2_host.clone()),
+            sns_endpoint: self.sns_endpoint.clone(),
+            ec2_webhook: self.ec2_webhook.clone(),
             aa: self.aa,
             log: self.log.clone(),
             limits: self.limit.clone(),

@@ -1,14 +1,19 @@
 //! The EC2-compatible API as a part of `vpcedns serve`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use tokio::net::TcpListener;
 use tokio::sync::watch as flag;
-use tracing::error;
+use tracing::{error, warn};
 
-use crate::control::{self, Engine, Settings, State, Store};
+use crate::config::{DEFAULT_EC2_STATE, Limits, Secret, Settings};
+use crate::control::auth::rate::RateLimits;
+use crate::control::auth::sigv4::Credentials;
+use crate::control::auth::{Access, AccessKeys, may_listen};
+use crate::control::notify::{Notifier, NotifyLimits, Sns, Targets, Webhook};
+use crate::control::{self, Engine, Front, State, Store};
 use crate::model::Input;
 use crate::problem::{Place, Problem};
 use crate::reload::Publisher;
@@ -16,24 +21,25 @@ use crate::reload::Publisher;
 /// The API before it listens: what it remembers.
 pub(super) struct Ec2 {
     address: SocketAddr,
-    settings: Settings,
+    access: Access,
+    hosts: Vec<String>,
+    targets: Targets,
+    limits: Limits,
     store: Store,
     state: State,
 }
 
 impl Ec2 {
-    /// Reads the state. An address that others can reach is refused, as there is nothing yet that tells callers apart.
-    pub(super) fn open(address: SocketAddr, state: Option<PathBuf>) -> Result<Self, Vec<Problem>> {
-        if !address.ip().is_loopback() {
-            let what = format!("{address} can be reached from other machines, and callers are not verified");
-            return Err(vec![Problem::error(Place::whole("--ec2-api"), what, "listen on 127.0.0.1 or [::1]")]);
-        }
-        let mut settings = Settings::default();
-        if let Some(dir) = state {
-            settings.state = dir;
-        }
-        let (store, state) = Store::open(&settings.state).map_err(|problem| vec![problem])?;
-        Ok(Self { address, settings, store, state })
+    /// Reads the access keys and the state, if the API is wanted.
+    pub(super) fn open(settings: &Settings, limits: &Limits) -> Result<Option<Self>, Vec<Problem>> {
+        let Some(address) = settings.ec2_api else { return Ok(None) };
+        let access = settings.ec2_keys.as_deref().map_or(Ok(Access::Open), read_keys)?;
+        may_listen(&access, address).map_err(|problem| vec![problem])?;
+        let targets = targets(settings)?;
+        let dir = settings.ec2_state.as_deref().unwrap_or(Path::new(DEFAULT_EC2_STATE));
+        let (store, state) = Store::open(dir).map_err(|problem| vec![problem])?;
+        let hosts = settings.ec2_host.clone().unwrap_or_default();
+        Ok(Some(Self { address, access, hosts, targets, limits: limits.clone(), store, state }))
     }
 
     /// What DNS needs of it.
@@ -54,16 +60,69 @@ impl Ec2 {
         };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let actual = listener.local_addr().map_err(failed)?;
-        let engine = Arc::new(Engine::new(self.store, self.state, publisher, self.settings));
+        let Self { access, hosts, targets, limits, store, state, .. } = self;
+        let store = Arc::new(store);
+        let kinds = targets.kinds();
+        let mut engine = Engine::new(store.clone(), state, publisher, control::Settings::from(&limits));
+        if !kinds.is_empty() {
+            let notifier = Notifier::new(store, targets, NotifyLimits::default()).map_err(|problem| vec![problem])?;
+            engine = engine.telling(kinds, Some(notifier.waker()));
+            tokio::spawn(notifier.run(stop.clone()));
+        }
+        let per_second = limits.ec2_calls_per_second;
+        let rate = RateLimits { per_second, burst: per_second.saturating_mul(2), ..RateLimits::default() };
+        let front = Front { engine: Arc::new(engine), access, hosts, rate };
         tokio::spawn(async move {
             let stopped = async move {
                 // ends when the flag is set, or when whoever would set it is gone
                 let _ = stop.wait_for(|stop| *stop).await;
             };
-            if let Err(error) = control::serve(listener, engine, stopped).await {
+            if let Err(error) = control::serve(listener, front, stopped).await {
                 error!("the EC2 API stopped: {error}");
             }
         });
         Ok(actual)
     }
+}
+
+/// Where connection notifications go.
+fn targets(settings: &Settings) -> Result<Targets, Vec<Problem>> {
+    let wrong = |flag: &str, what: String, hint: &str| vec![Problem::error(Place::whole(flag), what, hint)];
+    let sns = settings.sns_endpoint.as_deref().map(|endpoint| {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let (Some(access_key_id), Some(secret)) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"))
+        else {
+            let hint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; an SNS on this machine may take any";
+            return Err(wrong("--sns-endpoint", "nothing to sign requests to SNS with".to_owned(), hint));
+        };
+        let session_token = variable("AWS_SESSION_TOKEN").map(Secret::new);
+        let credentials = Credentials { access_key_id, secret_access_key: Secret::new(secret), session_token };
+        Sns::new(endpoint, credentials).map_err(|what| wrong("--sns-endpoint", what, ""))
+    });
+    let webhook = settings.ec2_webhook.as_deref();
+    let webhook = webhook.map(|url| Webhook::new(url).map_err(|what| wrong("--ec2-webhook", what, "")));
+    Ok(Targets { sns: sns.transpose()?, webhook: webhook.transpose()? })
+}
+
+/// The access keys in a file. Whoever can read it can sign: others than its owner should not.
+fn read_keys(path: &Path) -> Result<Access, Vec<Problem>> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let label: Arc<str> = path.display().to_string().into();
+    let failed = |error: std::io::Error| {
+        let hint = "see --ec2-keys";
+        vec![Problem::error(Place::whole(label.clone()), format!("cannot be read: {error}"), hint)]
+    };
+    let text = std::fs::read_to_string(path).map_err(failed)?;
+    let mode = std::fs::metadata(path).map_err(failed)?.permissions().mode();
+    let (keys, problems) = crate::source::read_access_keys(&label, &text);
+    if problems.iter().any(Problem::is_error) {
+        return Err(problems);
+    }
+    for problem in &problems {
+        warn!("{problem}");
+    }
+    if mode & 0o077 != 0 {
+        warn!("{label} can be read by other users of this machine: chmod 600 {label}");
+    }
+    Ok(Access::Keys(AccessKeys::new(keys)))
 }

@@ -90,6 +90,7 @@ fn start_log(filter: &str) -> Result<(), Vec<Problem>> {
 }
 
 async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
+    let remembered = Ec2::open(&settings, &limits)?;
     let listen = settings.listen.unwrap_or_else(|| vec![DEFAULT_LISTEN]);
     let upstreams = upstreams(settings.forward.unwrap_or(Upstreams::System), &listen)?;
     let policy = Policy {
@@ -100,7 +101,6 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
     let zones = super::zones(settings.zones.unwrap_or_default());
     let began = Instant::now();
     let mut loader = Loader::serving_on(zones, listen.clone());
-    let remembered = settings.ec2_api.map(|address| Ec2::open(address, settings.ec2_state)).transpose()?;
     if let Some(ec2) = &remembered {
         loader = loader.with_api(ec2.inputs());
     }

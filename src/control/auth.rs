@@ -104,18 +104,34 @@ impl Refusal {
 ///
 /// An open API takes any credentials or none, and what they say as it is.
 pub fn authorize(access: &Access, request: &Request<'_>, now: SystemTime) -> Result<Caller, Refusal> {
+    authorize_for(SERVICE, access, request, now)
+}
+
+/// The same for any service: the tests of the notifier play SNS.
+pub(super) fn authorize_for(
+    service: &str,
+    access: &Access,
+    request: &Request<'_>,
+    now: SystemTime,
+) -> Result<Caller, Refusal> {
     let claim = Claim::of(request);
     match access {
         Access::Open => {
             let (access_key_id, region) = claim.ok().flatten().map(|claim| (claim.access_key_id, claim.region)).unzip();
             Ok(Caller { key: None, access_key_id, account_id: OPEN_ACCOUNT.into(), region })
         }
-        Access::Keys(keys) => verify(keys, request, claim?, now),
+        Access::Keys(keys) => verify(service, keys, request, claim?, now),
     }
 }
 
 /// One rule after the other, cheap ones first.
-fn verify(keys: &AccessKeys, request: &Request<'_>, claim: Option<Claim>, now: SystemTime) -> Result<Caller, Refusal> {
+fn verify(
+    service: &str,
+    keys: &AccessKeys,
+    request: &Request<'_>,
+    claim: Option<Claim>,
+    now: SystemTime,
+) -> Result<Caller, Refusal> {
     let Some(claim) = claim else {
         // what EC2 says since the days of Signature Version 2
         return Err(Refusal::new(400, "MissingParameter", "The request must contain the parameter AWSAccessKeyId"));
@@ -124,8 +140,8 @@ fn verify(keys: &AccessKeys, request: &Request<'_>, claim: Option<Claim>, now: S
     let Some(key) = keys.0.get(&claim.access_key_id).filter(|_| !has_token(request)) else {
         return Err(Refusal::new(401, "AuthFailure", "AWS was not able to validate the provided access credentials"));
     };
-    if claim.service != SERVICE {
-        let message = format!("Credential should be scoped to correct service: '{SERVICE}'.");
+    if claim.service != service {
+        let message = format!("Credential should be scoped to correct service: '{service}'.");
         return Err(Refusal::new(403, "SignatureDoesNotMatch", message));
     }
     let signed_at = time::parse_amz_date(&claim.time).filter(|_| claim.time.starts_with(&claim.date));

@@ -8,11 +8,12 @@ use arc_swap::ArcSwap;
 use super::action;
 use super::call::{Action, Call, Caller, Done};
 use super::error::ApiError;
+use super::notify::{Target, Waker};
 use super::params::Params;
 use super::state::{Edit, State, Token};
 use super::store::Store;
 use super::xml::Xml;
-use super::{Settings, dns};
+use super::{Settings, dns, notices};
 use crate::problem::{Place, Problem};
 use crate::reload::{self, Publisher};
 use crate::snapshot::Snapshot;
@@ -26,19 +27,52 @@ pub struct Engine {
     publisher: Arc<Mutex<Publisher>>,
     snapshots: Arc<ArcSwap<Snapshot>>,
     state: RwLock<State>,
-    store: Store,
+    store: Arc<Store>,
     settings: Settings,
+    /// Where connection notifications go.
+    targets: Vec<Target>,
+    notifier: Option<Waker>,
+}
+
+/// The answer to a call that was carried out.
+pub struct Answer {
+    /// XML.
+    pub body: String,
+    /// Ids of the objects that it made, changed or removed.
+    pub changed: Vec<String>,
 }
 
 impl Engine {
     /// Over what `store` remembers, `state`, which `publisher` has loaded.
-    pub fn new(store: Store, state: State, publisher: Arc<Mutex<Publisher>>, settings: Settings) -> Self {
+    pub fn new(
+        store: impl Into<Arc<Store>>,
+        state: State,
+        publisher: Arc<Mutex<Publisher>>,
+        settings: Settings,
+    ) -> Self {
         let snapshots = lock(&publisher).snapshots().clone();
-        Self { publisher, snapshots, state: RwLock::new(state), store, settings }
+        let (state, store) = (RwLock::new(state), store.into());
+        Self { publisher, snapshots, state, store, settings, targets: Vec::new(), notifier: None }
     }
 
-    /// The body of the answer to a call: `form` has its parameters. Blocks while the disk is written.
+    /// Puts connection notifications to `targets` into the outbox, and wakes whoever sends them.
+    #[must_use]
+    pub fn telling(self, targets: Vec<Target>, notifier: Option<Waker>) -> Self {
+        Self { targets, notifier, ..self }
+    }
+
+    /// Whether the action with this name can change anything.
+    pub fn changes(action: &str) -> bool {
+        action::find(action).is_some_and(|action| action.writes)
+    }
+
+    /// The body of the answer to a call, as [`Engine::answer`] gives it.
     pub fn call(&self, form: &[u8], caller: &Caller, request_id: &str) -> Result<String, ApiError> {
+        self.answer(form, caller, request_id).map(|answer| answer.body)
+    }
+
+    /// Answers a call: `form` has its parameters. Blocks while the disk is written.
+    pub fn answer(&self, form: &[u8], caller: &Caller, request_id: &str) -> Result<Answer, ApiError> {
         let mut params = Params::decode(form)?;
         let name = params.optional("Action").ok_or_else(|| {
             ApiError::new("MissingAction", "The request is missing an action or a required parameter.")
@@ -48,9 +82,12 @@ impl Engine {
         let action = action::find(&name).ok_or_else(|| {
             ApiError::new("InvalidAction", format!("The action {name} is not valid for this web service."))
         })?;
-        let answer =
-            if action.writes { self.write(action, params, caller)? } else { self.read(action, params, caller)? };
-        Ok(answer.response(&name, request_id))
+        let (xml, changed) = if action.writes {
+            self.write(action, params, caller)?
+        } else {
+            (self.read(action, params, caller)?, Vec::new())
+        };
+        Ok(Answer { body: xml.response(&name, request_id), changed })
     }
 
     fn read(&self, action: &Action, mut params: Params, caller: &Caller) -> Result<Xml, ApiError> {
@@ -69,18 +106,19 @@ impl Engine {
         run(action, &call, &mut params).map(|done| done.answer)
     }
 
-    fn write(&self, action: &Action, mut params: Params, caller: &Caller) -> Result<Xml, ApiError> {
+    /// What is answered, and the ids of what was changed.
+    fn write(&self, action: &Action, mut params: Params, caller: &Caller) -> Result<(Xml, Vec<String>), ApiError> {
         let client_token = if action.idempotent { params.optional("ClientToken") } else { None };
         let parameters = format!("{params:?}");
         let token_key = client_token.as_ref().map(|token| format!("{} {} {token}", caller.account, action.name));
         let mut publisher = lock(&self.publisher);
         let snapshot = self.snapshots.load_full();
         let now = now();
-        let Done { edit, answer } = {
+        let (Done { edit, answer }, changed) = {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
             let known = token_key.as_ref().and_then(|key| state.token(key));
             if let Some(known) = known.filter(|known| now.saturating_sub(known.at) < TOKEN_LIFE) {
-                return repeat(known, &parameters);
+                return repeat(known, &parameters).map(|answer| (answer, Vec::new()));
             }
             let call = Call {
                 state: &state,
@@ -92,6 +130,7 @@ impl Engine {
                 place_of: &|key| publisher.place_of(key),
             };
             let mut done = run(action, &call, &mut params)?;
+            let changed = done.edit.ids();
             if let Some(key) = token_key {
                 let answer = std::mem::take(&mut done.answer).into_text();
                 done.edit.token = Some((key, Token { parameters, answer: answer.clone(), at: now }));
@@ -103,21 +142,24 @@ impl Engine {
                 let (deleted, tokens) = (now.saturating_sub(listed), now.saturating_sub(TOKEN_LIFE));
                 state.add_leftovers(&mut done.edit, deleted, tokens);
             }
-            done
+            (done, changed)
         };
         drop(snapshot);
         if !edit.is_empty() {
-            self.commit(&mut publisher, edit)?;
+            self.commit(&mut publisher, edit, now)?;
         }
-        Ok(answer)
+        Ok((answer, changed))
     }
 
     /// Makes a change durable and serves it; an error leaves everything as it was.
-    fn commit(&self, publisher: &mut Publisher, edit: Edit) -> Result<(), ApiError> {
-        let change = dns::change(&self.state.read().unwrap_or_else(PoisonError::into_inner), &edit);
+    fn commit(&self, publisher: &mut Publisher, edit: Edit, now: u64) -> Result<(), ApiError> {
+        let (change, tell) = {
+            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+            (dns::change(&state, &edit), notices::of(&edit, &state, now, &self.targets))
+        };
         let mut not_stored = None;
         let mut state = None;
-        let mut store = || match self.store.commit(&edit) {
+        let mut store = || match self.store.commit(&edit, &tell) {
             Ok(()) => {
                 // held until the change is served, so that nobody reads the one without the other
                 state = Some(self.state.write().unwrap_or_else(PoisonError::into_inner));
@@ -138,6 +180,9 @@ impl Engine {
         match (state, problems.into_iter().find(Problem::is_error)) {
             (Some(mut state), None) => {
                 state.apply(edit);
+                if let Some(notifier) = self.notifier.as_ref().filter(|_| !tell.is_empty()) {
+                    notifier.wake();
+                }
                 Ok(())
             }
             (_, Some(problem)) if problem.place == reload::api() => Err(ApiError::invalid(problem.what)),

@@ -1,51 +1,79 @@
 //! HTTP of the API: a form in, XML out.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use tokio::sync::Semaphore;
 
+use super::auth::audit::{Change, audit};
+use super::auth::guard::guard;
+use super::auth::rate::{Counted, RateLimiter, RateLimits};
+use super::auth::{self, Access, Refusal, sigv4};
 use super::call::Caller;
-use super::engine::Engine;
+use super::engine::{Answer, Engine};
 use super::error::ApiError;
 use super::xml::Xml;
-use crate::naming::Region;
 
 /// Most octets of a request: EC2's own bound on a form is of this size.
 const BODY: usize = 1 << 20;
-/// The account of everybody where no access keys are configured.
-const ACCOUNT: &str = "000000000000";
+/// How long a request may take to come.
+const COMING: Duration = Duration::from_secs(30);
+/// Calls that are worked on at one time; each has a thread, as it waits for the disk.
+const AT_ONCE: usize = 128;
 /// The region of a call that does not say one.
 const REGION: &str = "us-east-1";
+
+/// What stands before the engine.
+pub struct Front {
+    /// The actions.
+    pub engine: Arc<Engine>,
+    /// Who may call.
+    pub access: Access,
+    /// Host names of this server besides its addresses and `localhost`.
+    pub hosts: Vec<String>,
+    /// How often one caller may call.
+    pub rate: RateLimits,
+}
+
+/// What is shared by all requests.
+struct Shared {
+    front: Front,
+    rate: Mutex<RateLimiter>,
+    permits: Semaphore,
+}
 
 /// Answers calls on `listener` until `stop` ends.
 pub async fn serve(
     listener: tokio::net::TcpListener,
-    engine: Arc<Engine>,
+    front: Front,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let app = Router::new().fallback(call).layer(DefaultBodyLimit::max(BODY)).with_state(engine);
-    axum::serve(listener, app).with_graceful_shutdown(stop).await
+    let rate = Mutex::new(RateLimiter::new(front.rate, Instant::now()));
+    let shared = Arc::new(Shared { front, rate, permits: Semaphore::new(AT_ONCE) });
+    let app = Router::new().fallback(answer).with_state(shared);
+    let service = app.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop).await
 }
 
-/// A call: a form as the body of a POST, or as the query of a GET.
-async fn call(
-    State(engine): State<Arc<Engine>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Bytes,
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Self { status: refusal.status, code: refusal.code.into(), message: refusal.message.into_owned() }
+    }
+}
+
+async fn answer(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
 ) -> Response {
     let request_id = request_id();
-    let form = if body.is_empty() { Bytes::from(query.unwrap_or_default()) } else { body };
-    let caller = Caller { account: ACCOUNT.to_owned(), region: region(&headers) };
-    let id = request_id.clone();
-    // an action waits for the disk
-    let done = tokio::task::spawn_blocking(move || engine.call(&form, &caller, &id)).await;
-    let done = done.unwrap_or_else(|_| Err(ApiError::internal("An internal error has occurred")));
-    let (status, text) = match done {
+    let (status, text) = match call(shared, peer, request, &request_id).await {
         Ok(text) => (StatusCode::OK, text),
         Err(error) => {
             let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
@@ -55,12 +83,108 @@ async fn call(
     (status, [(header::CONTENT_TYPE, "text/xml;charset=UTF-8")], text).into_response()
 }
 
-/// The region of a call's credential scope: `Credential=<key>/<date>/<region>/ec2/aws4_request`.
-fn region(headers: &HeaderMap) -> Region {
-    let scope = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let region = scope.and_then(|text| text.split_once("Credential=")).and_then(|(_, rest)| rest.split('/').nth(2));
-    // the default is a region
-    region.and_then(|region| region.parse().ok()).or_else(|| REGION.parse().ok()).unwrap_or_else(|| unreachable!())
+/// One rule after the other, cheap ones first: nothing is read of a request that will be refused anyhow.
+async fn call(shared: Arc<Shared>, peer: SocketAddr, request: Request, request_id: &str) -> Result<String, ApiError> {
+    let (head, body) = request.into_parts();
+    guard(&head.headers, &shared.front.hosts)?;
+    shared.admit(Counted::peer(peer.ip()))?;
+    let body = tokio::time::timeout(COMING, axum::body::to_bytes(body, BODY)).await;
+    let body = body.map_err(|_| too_slow())?.map_err(|_| too_large())?;
+    let query = head.uri.query().unwrap_or_default();
+    let signed = sigv4::Request {
+        method: head.method.as_str(),
+        path: head.uri.path(),
+        query,
+        headers: &head.headers,
+        body: &body,
+    };
+    let caller = auth::authorize(&shared.front.access, &signed, SystemTime::now())?;
+    if let (Access::Keys(_), Some(key)) = (&shared.front.access, &caller.access_key_id) {
+        shared.admit(Counted::Key(key.clone()))?;
+    }
+    let form = if head.method == Method::GET { form_of_query(query) } else { body };
+    let permit = shared.permits.try_acquire().map_err(|_| too_many())?;
+    let (worker, id) = (Arc::clone(&shared), request_id.to_owned());
+    // an action waits for the disk
+    let done = tokio::task::spawn_blocking(move || worker.front.call(&form, &caller, peer, &id)).await;
+    drop(permit);
+    done.unwrap_or_else(|_| Err(ApiError::internal("An internal error has occurred")))
+}
+
+/// The parameters of a call that comes as a URL: those of its signature are not the action's.
+fn form_of_query(query: &str) -> Bytes {
+    let parameters: Vec<&str> = query.split('&').filter(|parameter| !parameter.starts_with("X-Amz-")).collect();
+    Bytes::from(parameters.join("&"))
+}
+
+impl Shared {
+    fn admit(&self, caller: Counted) -> Result<(), Refusal> {
+        self.rate.lock().unwrap_or_else(PoisonError::into_inner).admit(caller, Instant::now())
+    }
+}
+
+impl Front {
+    fn call(&self, form: &[u8], caller: &auth::Caller, peer: SocketAddr, request_id: &str) -> Result<String, ApiError> {
+        let action = value(form, "Action");
+        let answered = self.permitted(form, action.as_deref(), caller, request_id);
+        let (outcome, changed) = match &answered {
+            Ok(answer) => ("Success", answer.changed.as_slice()),
+            Err(error) => (error.code.as_ref(), &[][..]),
+        };
+        if let Some(action) = action.filter(|action| Engine::changes(action)) {
+            let named = ids(form);
+            let objects: Vec<&str> =
+                named.iter().map(String::as_str).chain(changed.iter().map(String::as_str)).collect();
+            audit(caller, peer, &Change { action: &action, objects: &unique(objects), outcome, request_id });
+        }
+        answered.map(|answer| answer.body)
+    }
+
+    fn permitted(
+        &self,
+        form: &[u8],
+        action: Option<&str>,
+        caller: &auth::Caller,
+        request_id: &str,
+    ) -> Result<Answer, ApiError> {
+        if let Some(action) = action {
+            caller.may_call(action)?;
+        }
+        let region = caller.region.as_deref().unwrap_or(REGION);
+        let region = region.parse().map_err(|_| ApiError::invalid(format!("'{region}' is no region")))?;
+        self.engine.answer(form, &Caller { account: caller.account_id.clone(), region }, request_id)
+    }
+}
+
+/// The first value of a parameter. One that comes twice is refused later.
+fn value(form: &[u8], name: &str) -> Option<String> {
+    form_urlencoded::parse(form).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+/// The ids that a call names: `VpcId`, `VpcEndpointId.1`.
+fn ids(form: &[u8]) -> Vec<String> {
+    let is_id = |key: &str| key.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.').ends_with("Id");
+    form_urlencoded::parse(form).filter(|(key, _)| is_id(key)).map(|(_, value)| value.into_owned()).collect()
+}
+
+/// Each once, in the order of the first.
+fn unique(all: Vec<&str>) -> Vec<&str> {
+    let mut seen = std::collections::HashSet::new();
+    all.into_iter().filter(|one| seen.insert(*one)).collect()
+}
+
+fn too_slow() -> ApiError {
+    let message = format!("The request did not come within {} seconds.", COMING.as_secs());
+    ApiError { status: 408, code: "RequestTimeout".into(), message }
+}
+
+fn too_large() -> ApiError {
+    let message = format!("A request has at most {BODY} octets.");
+    ApiError { status: 413, code: "RequestEntityTooLarge".into(), message }
+}
+
+fn too_many() -> ApiError {
+    ApiError { status: 503, code: "RequestLimitExceeded".into(), message: "Request limit exceeded.".to_owned() }
 }
 
 /// A random UUID (RFC 9562 5.4).
@@ -76,4 +200,23 @@ fn request_id() -> String {
         parts = rest;
     }
     id + parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ids_of_a_call_are_found() {
+        let form = b"Action=DeleteVpcEndpoints&VpcEndpointId.1=vpce-1&VpcEndpointId.12=vpce-2&ServiceId=s&Filter.1.Name=vpc-id";
+        assert_eq!(ids(form), ["vpce-1", "vpce-2", "s"]);
+        assert_eq!(value(form, "Action").as_deref(), Some("DeleteVpcEndpoints"));
+        assert_eq!(unique(vec!["a", "b", "a"]), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_signed_url_is_a_form() {
+        let form = form_of_query("Action=DescribeVpcs&X-Amz-Date=1&Version=2016-11-15&X-Amz-Signature=a");
+        assert_eq!(form, "Action=DescribeVpcs&Version=2016-11-15");
+    }
 }

@@ -10,6 +10,9 @@
 //!   state   all records in memory, and a change to them
 //!   store   the same on disk
 //!   dns     what of a record DNS depends on
+//! notify    tells SNS topics and a webhook what became of an endpoint's connection
+//!   notices who is to be told of a change
+//!   outbox  what is still to be told, on disk
 //! ```
 //!
 //! A change goes the way of every source: records become inputs, `reload` makes the next model and publishes it. An
@@ -29,28 +32,28 @@ mod engine;
 pub mod error;
 pub mod filter;
 mod http;
+mod notices;
+pub mod notify;
+mod outbox;
 pub mod params;
 pub mod record;
 mod state;
 mod store;
 pub mod xml;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::DEFAULT_EC2_STATE;
+use crate::config::Limits;
 
 pub use dns::inputs;
-pub use engine::Engine;
-pub use http::serve;
+pub use engine::{Answer, Engine};
+pub use http::{Front, serve};
 pub use state::State;
 pub use store::Store;
 
 /// How the API behaves.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where its state is.
-    pub state: PathBuf,
     /// How long a new or changed endpoint is `pending`. It answers meanwhile.
     pub pending: Duration,
     /// How long a deleted endpoint is `deleting`. It does not answer any more.
@@ -61,14 +64,19 @@ pub struct Settings {
     pub endpoints_per_vpc: usize,
 }
 
+impl From<&Limits> for Settings {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            pending: limits.ec2_pending,
+            deleting: limits.ec2_deleting,
+            deleted: limits.ec2_deleted,
+            endpoints_per_vpc: limits.ec2_endpoints_per_vpc,
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            state: PathBuf::from(DEFAULT_EC2_STATE),
-            pending: Duration::ZERO,
-            deleting: Duration::ZERO,
-            deleted: Duration::from_secs(60),
-            endpoints_per_vpc: 50,
-        }
+        Self::from(&Limits::default())
     }
 }

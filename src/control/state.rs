@@ -40,6 +40,11 @@ impl Edit {
         Self { put: records.into_iter().collect(), ..Self::default() }
     }
 
+    /// Ids of the records that come, change or go.
+    pub fn ids(&self) -> Vec<String> {
+        self.put.iter().map(Record::id).chain(self.remove.iter().cloned()).collect()
+    }
+
     /// True when nothing changes.
     pub fn is_empty(&self) -> bool {
         self.put.is_empty() && self.remove.is_empty() && self.token.is_none()

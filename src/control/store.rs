@@ -5,11 +5,15 @@
 
 use std::fmt::Display;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::notices::Telling;
+use super::notify::backoff::Backoff;
+use super::outbox;
 use super::record::Record;
 use super::state::{Edit, State, Token};
 use crate::problem::{Place, Problem};
@@ -21,7 +25,9 @@ const TOKENS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("tokens");
 
 /// Records on disk.
 pub struct Store {
-    db: Database,
+    pub(super) db: Database,
+    /// The id of the next delivery.
+    next_delivery: AtomicU64,
 }
 
 /// A change that could not be made durable; nothing of it was.
@@ -30,7 +36,7 @@ pub struct Store {
 pub struct StoreError(String);
 
 impl StoreError {
-    fn new(error: impl Display) -> Self {
+    pub(super) fn new(error: impl Display) -> Self {
         Self(error.to_string())
     }
 }
@@ -46,7 +52,7 @@ impl Store {
         let opened = std::fs::create_dir_all(dir)
             .map_err(StoreError::new)
             .and_then(|()| Database::create(&path).map_err(StoreError::new));
-        let store = Self { db: opened.map_err(failed)? };
+        let store = Self { db: opened.map_err(failed)?, next_delivery: AtomicU64::new(0) };
         let state = store.read().map_err(failed)?;
         Ok((store, state))
     }
@@ -54,10 +60,11 @@ impl Store {
     fn read(&self) -> Result<State, StoreError> {
         let mut all = Edit::default();
         let mut tokens: Vec<(String, Token)> = Vec::new();
-        // both tables are made by the first start
+        // all tables are made by the first start
         let write = self.db.begin_write().map_err(StoreError::new)?;
         write.open_table(RECORDS).map_err(StoreError::new)?;
         write.open_table(TOKENS).map_err(StoreError::new)?;
+        self.next_delivery.store(outbox::open(&write, Backoff::default().max_age)?, Ordering::Relaxed);
         write.commit().map_err(StoreError::new)?;
         let read = self.db.begin_read().map_err(StoreError::new)?;
         for entry in read.open_table(RECORDS).map_err(StoreError::new)?.iter().map_err(StoreError::new)? {
@@ -76,9 +83,9 @@ impl Store {
         Ok(state)
     }
 
-    /// Makes a change durable: when this returns `Ok` it outlives a crash, and when it returns an error nothing of it is
-    /// there.
-    pub fn commit(&self, edit: &Edit) -> Result<(), StoreError> {
+    /// Makes a change durable, and what is to be told of it: when this returns `Ok` it outlives a crash, and when it
+    /// returns an error nothing of it is there.
+    pub fn commit(&self, edit: &Edit, tell: &[Telling]) -> Result<(), StoreError> {
         let write = self.db.begin_write().map_err(StoreError::new)?;
         {
             let mut records = write.open_table(RECORDS).map_err(StoreError::new)?;
@@ -96,15 +103,17 @@ impl Store {
                 tokens.insert(key.as_str(), encode(token)?.as_slice()).map_err(StoreError::new)?;
             }
         }
+        // an id is never used twice while the server runs, whether its transaction came to an end or not
+        outbox::add(&write, tell, self.next_delivery.fetch_add(tell.len() as u64, Ordering::Relaxed))?;
         write.commit().map_err(StoreError::new)
     }
 }
 
-fn encode(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
     serde_json::to_vec(value).map_err(StoreError::new)
 }
 
-fn decode<T: DeserializeOwned>(key: &str, octets: &[u8]) -> Result<T, StoreError> {
+pub(super) fn decode<T: DeserializeOwned>(key: &str, octets: &[u8]) -> Result<T, StoreError> {
     serde_json::from_slice(octets).map_err(|error| StoreError(format!("{key}: {error}")))
 }
 
@@ -141,8 +150,8 @@ mod tests {
             assert_eq!(empty.records().count(), 0);
             let mut edit = Edit::put([Record::Vpc(vpc.clone()), Record::SecurityGroup(group)]);
             edit.token = Some(("k".to_owned(), token.clone()));
-            store.commit(&edit).unwrap();
-            store.commit(&Edit { remove: vec!["sg-1".to_owned()], ..Edit::default() }).unwrap();
+            store.commit(&edit, &[]).unwrap();
+            store.commit(&Edit { remove: vec!["sg-1".to_owned()], ..Edit::default() }, &[]).unwrap();
             let second = Store::open(dir.path()).err().unwrap();
             assert!(second.to_string().contains("used by one server only"), "{second}");
         }

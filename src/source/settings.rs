@@ -13,7 +13,22 @@ use super::lines::Lines;
 use super::reader::{Fields, Keys, Reader};
 use super::values::{Fault, Text};
 
-const KEYS: &[&str] = &["zones", "listen", "forward", "allow", "http", "ec2_api", "ec2_state", "aa", "log", "limits"];
+const KEYS: &[&str] = &[
+    "zones",
+    "listen",
+    "forward",
+    "allow",
+    "http",
+    "ec2_api",
+    "ec2_state",
+    "ec2_keys",
+    "ec2_host",
+    "sns_endpoint",
+    "ec2_webhook",
+    "aa",
+    "log",
+    "limits",
+];
 
 impl Text for UpstreamWord {
     const EXAMPLE: &'static str = "10.0.0.2:53";
@@ -49,7 +64,11 @@ fn read(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Settings {
     let zones: Vec<At<Zones>> = fields.list(reader, "zones");
     let listen: Vec<At<std::net::SocketAddr>> = fields.list(reader, "listen");
     let allow: Vec<At<IpNet>> = fields.list(reader, "allow");
+    let hosts: Vec<At<Host>> = fields.list(reader, "ec2_host");
     let said = |key: &str| fields.has(key);
+    let mut text = |key: &str| fields.node(reader, key).and_then(|node| reader.text(node)).map(str::to_owned);
+    let (ec2_state, ec2_keys) = (text("ec2_state").map(PathBuf::from), text("ec2_keys").map(PathBuf::from));
+    let (sns_endpoint, ec2_webhook, log) = (text("sns_endpoint"), text("ec2_webhook"), text("log"));
     Settings {
         zones: said("zones").then(|| zones.into_iter().map(|at| at.value.0).collect()),
         listen: said("listen").then(|| listen.iter().map(|at| at.value).collect()),
@@ -57,9 +76,13 @@ fn read(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Settings {
         allow: said("allow").then(|| allow.iter().map(|at| at.value).collect()),
         http: fields.optional(reader, "http").map(|at| at.value),
         ec2_api: fields.optional(reader, "ec2_api").map(|at| at.value),
-        ec2_state: fields.node(reader, "ec2_state").and_then(|node| reader.text(node)).map(PathBuf::from),
+        ec2_state,
+        ec2_keys,
+        ec2_host: said("ec2_host").then(|| hosts.into_iter().map(|at| at.value.0).collect()),
+        sns_endpoint,
+        ec2_webhook,
         aa: fields.flag(reader, "aa").map(|at| at.value),
-        log: fields.node(reader, "log").and_then(|node| reader.text(node)).map(str::to_owned),
+        log,
         limits: limits(reader, fields),
     }
 }
@@ -71,6 +94,16 @@ impl Text for Zones {
     const EXAMPLE: &'static str = "zones";
     fn read(text: &str) -> Result<Self, Fault> {
         Ok(Self(text.into()))
+    }
+}
+
+/// A host name, as it is written.
+struct Host(String);
+
+impl Text for Host {
+    const EXAMPLE: &'static str = "ec2.corp.example";
+    fn read(text: &str) -> Result<Self, Fault> {
+        Ok(Self(text.to_owned()))
     }
 }
 

@@ -4,6 +4,7 @@ mod connection;
 mod endpoint;
 mod interface;
 mod offer;
+mod notification;
 mod permission;
 mod region;
 mod security_group;
@@ -22,6 +23,7 @@ static ACTIONS: &[&[Action]] = &[
     endpoint::ACTIONS,
     interface::ACTIONS,
     offer::ACTIONS,
+    notification::ACTIONS,
     permission::ACTIONS,
     region::ACTIONS,
     security_group::ACTIONS,

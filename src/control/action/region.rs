@@ -36,6 +36,31 @@ const ZONE_FILTERS: &[&str] = &[
     "zone-type",
 ];
 
+const ROUTE_TABLE_FILTERS: &[&str] = &[
+    "association.gateway-id",
+    "association.route-table-association-id",
+    "association.route-table-id",
+    "association.subnet-id",
+    "association.main",
+    "owner-id",
+    "route-table-id",
+    "route.destination-cidr-block",
+    "route.destination-ipv6-cidr-block",
+    "route.destination-prefix-list-id",
+    "route.egress-only-internet-gateway-id",
+    "route.gateway-id",
+    "route.instance-id",
+    "route.nat-gateway-id",
+    "route.origin",
+    "route.state",
+    "route.transit-gateway-id",
+    "route.vpc-peering-connection-id",
+    "tag",
+    "tag-key",
+    "transit-gateway-id",
+    "vpc-id",
+];
+
 /// The availability zones of a region: those that most accounts see there, and those of the subnets that there are.
 pub(super) fn zones(call: &Call<'_>, region: &Region) -> BTreeSet<ZoneName> {
     let letters = if region.as_str() == "us-east-1" { "abcdef" } else { "abc" };
@@ -228,31 +253,7 @@ fn describe_route_tables(_: &Call<'_>, params: &mut Params) -> Result<Done, ApiE
         let message = format!("The routeTable ID '{id}' does not exist");
         return Err(ApiError::new("InvalidRouteTableID.NotFound", message));
     }
-    const FILTERS: &[&str] = &[
-        "association.gateway-id",
-        "association.route-table-association-id",
-        "association.route-table-id",
-        "association.subnet-id",
-        "association.main",
-        "owner-id",
-        "route-table-id",
-        "route.destination-cidr-block",
-        "route.destination-ipv6-cidr-block",
-        "route.destination-prefix-list-id",
-        "route.egress-only-internet-gateway-id",
-        "route.gateway-id",
-        "route.instance-id",
-        "route.nat-gateway-id",
-        "route.origin",
-        "route.state",
-        "route.transit-gateway-id",
-        "route.vpc-peering-connection-id",
-        "tag",
-        "tag-key",
-        "transit-gateway-id",
-        "vpc-id",
-    ];
-    Filters::take(params, FILTERS, BAD_FILTER)?;
+    Filters::take(params, ROUTE_TABLE_FILTERS, BAD_FILTER)?;
     Page::take(params, 5)?;
     let mut answer = Xml::new();
     answer.texts("routeTableSet", [""; 0]);

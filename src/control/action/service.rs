@@ -69,10 +69,13 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     Ok(Done { edit: Edit::put([Record::Service(service)]), answer })
 }
 
+/// Whether a value may be in a list of a service.
+type Check<'c> = &'c dyn Fn(&str) -> Result<(), ApiError>;
+
 /// What a call adds to the lists of a service and takes from them, and the rules of the result. `add` is the prefix of
 /// the parameters that add; those that take away are there where it is not empty.
 fn change_sets(service: &mut Service, params: &mut Params, add: &str) -> Result<(), ApiError> {
-    let mut change = |name: &str, set: &mut Vec<String>, check: &dyn Fn(&str) -> Result<(), ApiError>| {
+    let mut change = |name: &str, set: &mut Vec<String>, check: Check<'_>| -> Result<(), ApiError> {
         if !add.is_empty() {
             let gone = params.list(&format!("Remove{name}"));
             set.retain(|value| !gone.contains(value));

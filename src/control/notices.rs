@@ -1,0 +1,60 @@
+//! Who is to be told of a change: each event for each connection notification that asks for it, once for each target.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::notify::notice::Event;
+use super::notify::{Notice, Target, TopicArn};
+use super::record::{Endpoint, Notification, Record};
+use super::state::{Edit, State};
+
+/// A notice on its way into the outbox.
+#[derive(Clone, Debug)]
+pub struct Telling {
+    /// What is told.
+    pub notice: Notice,
+    /// Where it goes.
+    pub target: Target,
+    /// The topic of the connection notification.
+    pub topic_arn: TopicArn,
+}
+
+/// What has to be told to `targets` of `edit`, which is made at `now` (milliseconds since 1970) to `state`.
+pub(super) fn of(edit: &Edit, state: &State, now: u64, targets: &[Target]) -> Vec<Telling> {
+    let mut all = Vec::new();
+    for event in &edit.events {
+        let changed = edit.put.iter().find_map(|record| match record {
+            Record::Endpoint(endpoint) if endpoint.id == event.endpoint => Some(endpoint),
+            _ => None,
+        });
+        let Some(endpoint) = changed.or_else(|| state.endpoint(event.endpoint)) else { continue };
+        let Some(kind) = Event::parse(event.name) else { continue };
+        let service_id = event.service.as_str().rsplit('.').next().filter(|last| last.starts_with("vpce-svc-"));
+        for notification in state.notifications() {
+            if asks(notification, endpoint, service_id, event.name)
+                && let Some(topic_arn) = TopicArn::parse(&notification.arn)
+            {
+                let notice = Notice {
+                    event: kind,
+                    notification_id: notification.id.clone(),
+                    vpc_endpoint_id: endpoint.id.to_string(),
+                    account_id: endpoint.owner.clone(),
+                    service_id: service_id.map(str::to_owned),
+                    service_name: event.service.to_string(),
+                    time: UNIX_EPOCH + Duration::from_millis(now),
+                };
+                all.extend(targets.iter().map(|target| Telling {
+                    notice: notice.clone(),
+                    target: *target,
+                    topic_arn: topic_arn.clone(),
+                }));
+            }
+        }
+    }
+    all
+}
+
+fn asks(notification: &Notification, endpoint: &Endpoint, service_id: Option<&str>, event: &str) -> bool {
+    let subject = notification.subject.as_str();
+    let is_meant = Some(subject) == service_id || subject == endpoint.id.to_string();
+    is_meant && notification.events.iter().any(|wanted| wanted == event)
+}
