@@ -72,11 +72,11 @@ def verify(case, server, clients, when):
     """Holds a server against its clients' books, settles the calls that were under way; whether all was well."""
     before = case.failed
     with server.raw() as raw:
-        found = {tag_of(item, "Name"): item for item in raw.all("DescribeVpcEndpoints")
-                 if item["state"] not in ("deleted", "deleting")}
-        cards = {card["networkInterfaceId"]: card for card in raw.all("DescribeNetworkInterfaces")}
+        found = endpoints(raw)
         for client in clients:
             settle(case, raw, client, found, when)
+        found = endpoints(raw)
+        cards = {card["networkInterfaceId"]: card for card in raw.all("DescribeNetworkInterfaces")}
         known = {name for client in clients for name in client.alive}
         case.equal(f"{when}: endpoints that nobody was told of", sorted(set(found) - known), [])
         used = [card for name in known if name in found for card in found[name]["networkInterfaceIdSet"]]
@@ -93,6 +93,12 @@ def verify(case, server, clients, when):
     return case.failed == before
 
 
+def endpoints(raw):
+    """The endpoints that there are, by their Name tag."""
+    return {tag_of(item, "Name"): item for item in raw.all("DescribeVpcEndpoints")
+            if item["state"] not in ("deleted", "deleting")}
+
+
 def settle(case, raw, client, found, when):
     """The call that was under way: before or after, nothing between. The book follows what is there."""
     if client.unknown is None:
@@ -104,9 +110,8 @@ def settle(case, raw, client, found, when):
         # asked again with its token: the same endpoint if it was made, else a new one
         made = client.ask_for(raw, name, after)
         if item is not None:
-            case.equal(f"{when}: id of {name}, asked for again with its token", made["vpcEndpointId"], item["vpcEndpointId"])
-        else:
-            found[name] = raw.call("DescribeVpcEndpoints", VpcEndpointId=[made["vpcEndpointId"]])["vpcEndpointSet"][0]
+            case.equal(f"{when}: id of {name}, asked for again with its token",
+                       made["vpcEndpointId"], item["vpcEndpointId"])
         client.alive[name] = {**after, "id": made["vpcEndpointId"]}
     elif after is None:
         if item is None:
