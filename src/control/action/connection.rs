@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
+use super::endpoint::{self, Listed};
 use super::service::need;
 use super::unsuccessful;
-use crate::control::call::{Action, Call, Done, parse_id};
+use crate::control::call::{Action, Call, Done, parse_id, timestamp};
 use crate::control::error::ApiError;
 use crate::control::filter::{Filters, Page};
 use crate::control::params::Params;
-use crate::control::record::{Endpoint, Phase, Record, Service};
+use crate::control::record::{Endpoint, Phase, Record, Service, Tags};
 use crate::control::state::{Edit, Event};
 use crate::control::xml::Xml;
 use crate::model::{Key, State};
@@ -33,21 +34,19 @@ const FILTERS: &[&str] = &[
 /// An endpoint and the service that it leads to.
 struct Connection<'c> {
     service: &'c Service,
-    endpoint: &'c Endpoint,
-    state: State,
+    listed: Listed<'c>,
 }
 
 fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let filters = Filters::take(params, FILTERS, "InvalidFilter")?;
     let page = Page::take(params, 1)?;
     let connections = call.state.endpoints().filter_map(|endpoint| {
-        let service = service_of(call, endpoint)?;
-        Some(Connection { service, endpoint, state: endpoint.state(call.now, call.settings)? })
+        Some(Connection { service: service_of(call, endpoint)?, listed: endpoint::listed(call, endpoint)? })
     });
-    let found = connections.filter(|it| filters.matches(&it.endpoint.tags, |name| value(it, name)));
-    let (found, next) = page.cut(found, |it| it.endpoint.id.to_string());
+    let found = connections.filter(|it| filters.matches(&Tags::new(), |name| value(it, name)));
+    let (found, next) = page.cut(found, |it| it.listed.record.id.to_string());
     let mut answer = Xml::new();
-    answer.list("vpcEndpointConnectionSet", found, |xml, it| write(xml, &it));
+    answer.list("vpcEndpointConnectionSet", found, |xml, it| write(xml, call, &it));
     answer.optional("nextToken", next);
     Ok(Done { answer, ..Done::default() })
 }
@@ -60,25 +59,28 @@ fn service_of<'c>(call: &'c Call<'_>, endpoint: &Endpoint) -> Option<&'c Service
 }
 
 /// What a connection has under a filter's name.
-fn value<'c>(it: &Connection<'c>, filter: &str) -> Option<Cow<'c, str>> {
+fn value<'c>(it: &'c Connection<'_>, filter: &str) -> Option<Cow<'c, str>> {
+    let endpoint = &it.listed.record;
     Some(match filter {
-        "ip-address-type" => it.endpoint.ip_address_type.as_str().into(),
+        "ip-address-type" => endpoint.ip_address_type.as_str().into(),
         "service-id" => it.service.id.as_str().into(),
-        "vpc-endpoint-id" => it.endpoint.id.to_string().into(),
-        "vpc-endpoint-owner" => it.endpoint.owner.as_str().into(),
+        "vpc-endpoint-id" => endpoint.id.to_string().into(),
+        "vpc-endpoint-owner" => endpoint.owner.as_str().into(),
         "vpc-endpoint-region" => it.service.region.as_str().into(),
-        "vpc-endpoint-state" => it.state.as_str().into(),
+        "vpc-endpoint-state" => it.listed.state.as_str().into(),
         _ => return None,
     })
 }
 
-fn write(xml: &mut Xml, it: &Connection<'_>) {
-    let Connection { service, endpoint, state } = it;
+fn write(xml: &mut Xml, call: &Call<'_>, it: &Connection<'_>) {
+    let Connection { service, listed } = it;
+    let endpoint = &listed.record;
     xml.text("serviceId", &service.id);
     xml.text("vpcEndpointId", endpoint.id);
     xml.text("vpcEndpointOwner", &endpoint.owner);
-    xml.text("vpcEndpointState", state);
-    xml.text("creationTimestamp", crate::control::call::timestamp(endpoint.created));
+    xml.text("vpcEndpointState", listed.state);
+    xml.text("creationTimestamp", timestamp(endpoint.created));
+    endpoint::write_dns_entries(xml, call, listed);
     if !service.network_load_balancer_arns.is_empty() {
         xml.texts("networkLoadBalancerArnSet", &service.network_load_balancer_arns);
     }

@@ -98,9 +98,14 @@ fn is_here(call: &Call<'_>, record: &Endpoint) -> bool {
     call.sees(&record.owner) && call.vpc(record.vpc).is_some_and(|vpc| vpc.region == call.caller.region)
 }
 
-/// A record as it is listed now; `None` for one that no caller, or not this one, is shown.
+/// A record as its owner is shown it now; `None` for one that no caller, or not this one, is shown.
 fn of_api<'c>(call: &'c Call<'_>, record: &'c Endpoint) -> Option<Listed<'c>> {
-    let state = record.state(call.now, call.settings).filter(|_| is_here(call, record))?;
+    listed(call, record).filter(|_| is_here(call, record))
+}
+
+/// A record as it is listed now, whoever owns it; `None` for one that is not listed any more.
+pub(super) fn listed<'c>(call: &'c Call<'_>, record: &'c Endpoint) -> Option<Listed<'c>> {
+    let state = record.state(call.now, call.settings)?;
     let service = call.model.endpoint(record.id).map(|endpoint| Cow::Borrowed(call.model.service(endpoint)));
     Some(Listed { record: Cow::Borrowed(record), state, suffix: Suffix::derive(record.id), service })
 }

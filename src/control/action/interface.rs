@@ -129,8 +129,8 @@ impl Listed {
 
     /// A locally administered address (IEEE 802) out of the id: the same for ever.
     fn mac_address(&self) -> String {
-        let [_, _, _, a, b, c, d, e] = self.interface.id.low_bits().to_be_bytes();
-        format!("02:{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}")
+        let octets = self.interface.id.low_bits().to_be_bytes();
+        octets.iter().skip(3).fold("02".to_owned(), |address, octet| format!("{address}:{octet:02x}"))
     }
 
     fn attachment(&self) -> String {

@@ -3,8 +3,8 @@
 mod connection;
 mod endpoint;
 mod interface;
-mod offer;
 mod notification;
+mod offer;
 mod permission;
 mod region;
 mod security_group;
@@ -20,10 +20,10 @@ use super::xml::Xml;
 /// Every action there is.
 static ACTIONS: &[&[Action]] = &[
     connection::ACTIONS,
+    notification::ACTIONS,
     endpoint::ACTIONS,
     interface::ACTIONS,
     offer::ACTIONS,
-    notification::ACTIONS,
     permission::ACTIONS,
     region::ACTIONS,
     security_group::ACTIONS,
