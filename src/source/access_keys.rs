@@ -1,4 +1,12 @@
-//! The file of access keys that may call the EC2 API.
+//! The file of access keys that may call the EC2 API:
+//!
+//! ```toml
+//! [[access_key]]
+//! access_key_id = "AKIAIOSFODNN7EXAMPLE"
+//! secret_access_key = "..."
+//! account_id = "123456789012"
+//! actions = ["Describe*", "CreateVpcEndpoint"] # "*" for all
+//! ```
 //!
 //! No problem repeats a secret: problems are logged.
 

@@ -79,6 +79,8 @@ fn chain(error: &dyn Error) -> String {
     one_line(&text)
 }
 
+/// Words with one space between, and nothing that a terminal would act on.
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(TOLD).collect()
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    words.chars().take(TOLD).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -154,7 +154,7 @@ fn host(url: &Uri) -> Result<HeaderValue, String> {
 }
 
 /// The part of a URL that may be logged.
-pub(super) fn place(url: &Uri) -> String {
+fn place(url: &Uri) -> String {
     let authority = url.authority().map_or("", |authority| authority.as_str());
     format!("{}://{authority}", url.scheme_str().unwrap_or_default())
 }

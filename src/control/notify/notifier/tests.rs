@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, AtomicUsize};
 use std::time::UNIX_EPOCH;
 
-use super::super::testing::{Got, HandClock, MemoryOutbox, never, next, reply, serve};
+use super::super::testing::{Got, HANGS, HandClock, MemoryOutbox, never, next, reply, serve};
 use super::*;
 use crate::config::{AccessKey, Secret};
 use crate::control::auth::sigv4::{Credentials, Request, parameters};
@@ -38,9 +38,9 @@ fn sns(url: impl std::fmt::Display) -> Targets {
     Targets { sns: Some(Sns::new(&url.to_string(), credentials()).unwrap()), webhook: None }
 }
 
-/// Polls so seldom that a test moves only when it is woken.
+/// Polls so seldom that a test moves only when it is woken, and waits for answers on a machine however busy.
 fn limits() -> NotifyLimits {
-    NotifyLimits { poll: Duration::from_secs(3600), ..NotifyLimits::default() }
+    NotifyLimits { poll: Duration::from_secs(3600), timeout: HANGS, ..NotifyLimits::default() }
 }
 
 /// A notifier that is running.
@@ -284,8 +284,8 @@ async fn reason(url: &str, timeout: Duration) -> String {
 #[tokio::test]
 async fn reasons_are_told() {
     let long = Duration::from_secs(10);
-    let (address, _requests) = serve(|_| reply(307, "elsewhere")).await;
-    assert_eq!(reason(&format!("http://{address}"), long).await, "307 Temporary Redirect: elsewhere");
+    let (address, _requests) = serve(|_| reply(307, "else\u{1b}[31m\nwhere")).await;
+    assert_eq!(reason(&format!("http://{address}"), long).await, "307 Temporary Redirect: else\u{fffd}[31m where");
     let (address, _requests) = serve(|_| never()).await;
     let told = reason(&format!("http://{address}"), Duration::from_millis(50)).await;
     assert_eq!(told, "no response within 50 ms");
