@@ -30,7 +30,9 @@ impl Params {
                     "The query string contains a parameter without a name.",
                 ));
             }
-            if let Some(character) = value.chars().find(|c| !is_xml(*c)) {
+            // errors and answers repeat both, so both have to be what XML can say
+            if let Some(character) = name.chars().chain(value.chars()).find(|c| !is_xml(*c)) {
+                let name = name.replace(|c| !is_xml(c), "?");
                 let message = format!("The parameter {name} contains the character {}.", character.escape_unicode());
                 return Err(ApiError::new("InvalidCharacter", message));
             }
@@ -78,8 +80,16 @@ impl Params {
         value.parse().map(Some).map_err(|_| ApiError::value(value, &self.full_name(name), expected))
     }
 
-    /// `name.1`, `name.2`, ...: in the order of their numbers, in which there may be gaps.
+    /// `name.1`, `name.2`, ...: in the order of their numbers, in which there may be gaps. Empty ones count as not
+    /// given.
     pub fn list(&mut self, name: &str) -> Vec<String> {
+        let mut list = self.given_list(name);
+        list.retain(|value| !value.is_empty());
+        list
+    }
+
+    /// The same with empty ones among them: for lists in which they have a meaning of their own.
+    pub fn given_list(&mut self, name: &str) -> Vec<String> {
         let mut numbered: Vec<(u32, String)> = Vec::new();
         self.left.retain(|key, value| match number_after(key, name) {
             Some((number, "")) => {
@@ -89,7 +99,7 @@ impl Params {
             _ => true,
         });
         numbered.sort_by_key(|(number, _)| *number);
-        numbered.into_iter().map(|(_, value)| value).filter(|value| !value.is_empty()).collect()
+        numbered.into_iter().map(|(_, value)| value).collect()
     }
 
     /// `name.1.Member`, `name.2.Member`, ...: one set of parameters for each number.
@@ -191,6 +201,8 @@ mod tests {
         assert_eq!(code("a=1&a=2"), "InvalidParameterCombination");
         assert_eq!(code("=1"), "MalformedQueryString");
         assert_eq!(code("a=%00"), "InvalidCharacter");
+        let error = Params::decode(b"V%01=1").unwrap_err();
+        assert_eq!(error.message, "The parameter V? contains the character \\u{1}.");
         let many: String = (0..=MOST).map(|n| format!("a{n}=1&")).collect();
         assert_eq!(code(&many), "RequestLimitExceeded");
         let error = params("DryRun=yes").flag("DryRun").unwrap_err();
