@@ -36,6 +36,7 @@ def creating(case, server, ec2, world):
     interface(ec2, vpc, [a], "execute-api")
     manual = ec2.create_vpc_endpoint_service_configuration(
         NetworkLoadBalancerArns=[ELB], AcceptanceRequired=True, PrivateDnsName="svc.partner.example")["ServiceConfiguration"]
+    ec2.start_vpc_endpoint_service_private_dns_verification(ServiceId=manual["ServiceId"])
     nameless = ec2.create_vpc_endpoint_service_configuration(
         NetworkLoadBalancerArns=[ELB], AcceptanceRequired=False)["ServiceConfiguration"]
     conflict = "private-dns-enabled cannot be set because there is already a conflicting DNS domain for {} in the VPC {}"

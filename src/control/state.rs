@@ -17,6 +17,8 @@ pub struct Edit {
     pub remove: Vec<String>,
     /// The client token of the call, and what it is answered if it comes again.
     pub token: Option<(String, Token)>,
+    /// Ids of endpoints that were deleted long ago and leave the list. They mean nothing for DNS, nor to the caller.
+    pub purge: Vec<String>,
     /// Keys of client tokens that go.
     pub forget: Vec<String>,
     /// What happened to connections of endpoint services, for those who want to be told of it.
@@ -145,15 +147,15 @@ impl State {
     /// tokens from before `tokens_before`, both in milliseconds since 1970, some of each.
     pub fn add_leftovers(&self, edit: &mut Edit, deleted_before: u64, tokens_before: u64) {
         let endpoints = self.deleted.iter().take_while(|(at, _)| *at < deleted_before).take(MOST_LEFTOVERS);
-        edit.remove.extend(endpoints.map(|(_, id)| id.to_string()));
+        edit.purge.extend(endpoints.map(|(_, id)| id.to_string()));
         let tokens = self.token_ages.iter().take_while(|(at, _)| *at < tokens_before).take(MOST_LEFTOVERS);
         edit.forget.extend(tokens.map(|(_, key)| key.clone()));
     }
 
     /// Takes a change over that is already durable.
     pub fn apply(&mut self, edit: Edit) {
-        for id in edit.remove {
-            self.remove(&id);
+        for id in edit.remove.iter().chain(&edit.purge) {
+            self.remove(id);
         }
         for record in edit.put {
             let id = record.id();

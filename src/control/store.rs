@@ -129,7 +129,7 @@ fn commit(db: &Database, edit: &Edit, tell: &[Telling], first: u64) -> Result<()
     let write = db.begin_write().map_err(StoreError::new)?;
     {
         let mut records = write.open_table(RECORDS).map_err(StoreError::new)?;
-        for id in &edit.remove {
+        for id in edit.remove.iter().chain(&edit.purge) {
             records.remove(id.as_str()).map_err(StoreError::new)?;
         }
         for record in &edit.put {

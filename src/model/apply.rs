@@ -256,13 +256,14 @@ impl Model {
         let gone = removed.iter().filter_map(|key| if let Key::Service(name) = key { Some(name) } else { None });
         let new = added.iter().filter_map(|input| if let Object::Service(s) = &input.object { Some(s) } else { None });
         let new: Vec<_> = new.collect();
-        let (mut dirty, mut told) = (HashSet::new(), 0);
+        let mut dirty = HashSet::new();
+        let mut touched: HashSet<ServiceName> = HashSet::new();
         let declared: HashSet<&ServiceName> = new.iter().map(|s| &s.service_name.value).collect();
         for name in gone.filter(|name| !declared.contains(name)) {
             let Some(index) = self.services.find(name) else { continue };
             check.undeclared.insert(name.clone());
-            // one that no endpoint leads to is a change as well: it is listed, and endpoints may lead to it
-            told += usize::from(Arc::make_mut(&mut self.declared_services).remove(name));
+            touched.insert(name.clone());
+            Arc::make_mut(&mut self.declared_services).remove(name);
             if let Ok(service) = crate::naming::resolve(name) {
                 if *self.services.by_index(index) != service {
                     self.services.replace(index, service);
@@ -290,7 +291,10 @@ impl Model {
                 continue;
             }
             let Some(service) = check.service(input) else { continue };
-            told += usize::from(Arc::make_mut(&mut self.declared_services).insert(name.value.clone()));
+            if !self.declared_services.contains(&name.value) {
+                Arc::make_mut(&mut self.declared_services).insert(name.value.clone());
+                touched.insert(name.value.clone());
+            }
             match self.services.find(&name.value) {
                 Some(index) if *self.services.by_index(index) == service => {}
                 Some(index) => {
@@ -303,8 +307,10 @@ impl Model {
                 }
             }
         }
-        check.changed_services.extend(dirty.iter().map(|index| self.services.by_index(*index).service_name.clone()));
-        changes.others += dirty.len().max(told);
+        let changed = dirty.iter().map(|index| self.services.by_index(*index).service_name.clone());
+        check.changed_services.extend(changed.clone());
+        touched.extend(changed);
+        changes.others += touched.len();
         changes.services = !dirty.is_empty();
         dirty
     }

@@ -4,8 +4,10 @@
 #![allow(dead_code, unreachable_pub)] // each test crate uses its own part of this, and none is a library
 
 pub mod dir;
+pub mod ec2;
 pub mod entry;
 pub mod random;
+pub mod xml;
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};

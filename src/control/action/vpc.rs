@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::control::call::{Action, Call, Done, default_group_id, new_id, parse_id};
 use crate::control::error::ApiError;
@@ -50,12 +50,15 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     if !(16..=28).contains(&block.prefix_len()) {
         return Err(ApiError::new("InvalidVpc.Range", format!("The CIDR '{block}' is invalid.")));
     }
-    let block = IpNet::V4(block.trunc());
+    let mut cidr_blocks = vec![IpNet::V4(block.trunc())];
+    if params.flag("AmazonProvidedIpv6CidrBlock")?.unwrap_or(false) {
+        cidr_blocks.push(unique_local_block());
+    }
     let vpc = Vpc {
         id: parse_id(&new_id(VpcId::PREFIX), "InternalError", VpcId::PREFIX)?,
         owner: call.caller.account.clone(),
         region: call.caller.region.clone(),
-        cidr_blocks: vec![block],
+        cidr_blocks,
         // "By default, enableDnsHostnames is false and enableDnsSupport true, unless the VPC is a default VPC" (VPC guide)
         enable_dns_support: true,
         enable_dns_hostnames: false,
@@ -73,6 +76,13 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let mut answer = Xml::new();
     answer.element("vpc", |xml| write(xml, &vpc));
     Ok(Done { edit: Edit::put([Record::Vpc(vpc), Record::SecurityGroup(group)]), answer })
+}
+
+/// A block of the size that EC2 gives, out of the range that is nobody's (RFC 4193 section 3.1) and not out of Amazon's.
+fn unique_local_block() -> IpNet {
+    let [a, b, c, d, e] = rand::random::<[u8; 5]>();
+    let address = std::net::Ipv6Addr::from([0xfd, a, b, c, d, e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    IpNet::V6(Ipv6Net::new_assert(address, 56))
 }
 
 fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
