@@ -102,9 +102,10 @@ class Case:
     def start(self, *command, log, **options):
         """Starts a process that lives until the test ends; its output goes to the file `log`."""
         options.setdefault("cwd", self.dir)
+        options.setdefault("env", clean_env())
         with open(self.dir / log, "ab") as output:
             process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=output,
-                                       stderr=subprocess.STDOUT, env=clean_env(), **options)
+                                       stderr=subprocess.STDOUT, **options)
         self.finally_do(lambda: stop(process))
         return process
 
