@@ -57,12 +57,15 @@ def run(case):
 
 def strangers(case, server):
     """Callers whom no key of the file stands for."""
-    for what, key, secret in (("an unknown key", "AKIANOBODY", "x"), ("a wrong secret", "AKIAPROVIDER", "provider/secret+2"),
-                              ("another's secret", "AKIAREADER", "provider/secret+1"), ("no secret", "AKIAPROVIDER", "")):
+    for what, key, secret in (("an unknown key", "AKIANOBODY", "x"),
+                              ("a wrong secret", "AKIAPROVIDER", "provider/secret+2"),
+                              ("another's secret", "AKIAREADER", "provider/secret+1"),
+                              ("no secret", "AKIAPROVIDER", "")):
         error = error_of(awstools.client(server, key=key, secret=secret).describe_vpcs)
         case.check(error and error[0] in NOT_KNOWN and error[2] in (401, 403), f"{what}: {error}")
     raw = server.raw()
-    for what, header in (("a dummy signature", raw.headers["Authorization"]), ("no signature", ""), ("another scheme", "Basic eDp5"),
+    for what, header in (("a dummy signature", raw.headers["Authorization"]), ("no signature", ""),
+                         ("another scheme", "Basic eDp5"),
                          ("half of a signature", "AWS4-HMAC-SHA256 Credential=AKIAPROVIDER/20260101/us-east-1/ec2")):
         status, body = raw.post(b"Action=CreateVpc&Version=2016-11-15&CidrBlock=127.9.0.0/16", Authorization=header)
         case.check(status in (400, 401, 403) and any(f"<Code>{code}</Code>".encode() in body for code in NOT_KNOWN),
@@ -92,7 +95,8 @@ def tampered(case, server):
             ("another time", body, {"X-Amz-Date": headers["X-Amz-Date"][:-3] + "59Z"}),
             ("another type", body, {"Content-Type": "text/plain"})):
         status, text = raw.post(sent, **{**headers, **changed})
-        case.check(status in (400, 401, 403) and b"<Vpc" not in text, f"a signed request with {what}: {status}", text[:300])
+        case.check(status in (400, 401, 403) and b"<Vpc" not in text, f"a signed request with {what}: {status}",
+                   text[:300])
 
 
 def accounts(case, provider, consumer, vpc):
@@ -103,8 +107,10 @@ def accounts(case, provider, consumer, vpc):
     service = provider.create_vpc_endpoint_service_configuration(
         NetworkLoadBalancerArns=[ELB], AcceptanceRequired=True)["ServiceConfiguration"]
     own = consumer.create_vpc(CidrBlock="127.2.0.0/16")["Vpc"]["VpcId"]
-    subnet = consumer.create_subnet(VpcId=own, CidrBlock="127.2.1.0/24", AvailabilityZone="us-east-1a")["Subnet"]["SubnetId"]
-    wanted = {"VpcEndpointType": "Interface", "VpcId": own, "SubnetIds": [subnet], "ServiceName": service["ServiceName"]}
+    subnet = consumer.create_subnet(VpcId=own, CidrBlock="127.2.1.0/24",
+                                    AvailabilityZone="us-east-1a")["Subnet"]["SubnetId"]
+    wanted = {"VpcEndpointType": "Interface", "VpcId": own, "SubnetIds": [subnet],
+              "ServiceName": service["ServiceName"]}
     error = error_of(consumer.create_vpc_endpoint, **wanted)
     case.equal("a service that the account may not use", error and error[:2], (
         "InvalidServiceName", f"The Vpc Endpoint Service '{service['ServiceName']}' does not exist"))
@@ -123,7 +129,8 @@ def accounts(case, provider, consumer, vpc):
 
 def open_to_this_machine_alone(case):
     """Without keys the server does not start on an address that others reach; on loopback it says that it is open."""
-    process = case.start(case.binary, "serve", "--listen", f"127.0.0.1:{free_port()}", "--forward", "none", "--zones", "zones",
+    process = case.start(case.binary, "serve", "--listen", f"127.0.0.1:{free_port()}", "--forward", "none",
+                         "--zones", "zones",
                          "--ec2-api", f"0.0.0.0:{free_port()}", "--ec2-state", "open", log="open.log", env=clean_env())
     try:
         code = process.wait(10)

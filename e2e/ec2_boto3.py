@@ -10,7 +10,8 @@ from support.upstream import public_address
 
 SQS = "sqs.us-east-1.amazonaws.com"
 PRIVATE_DNS = "private-dns-enabled cannot be set because there is already a conflicting DNS domain for {} in the VPC {}"
-ATTRIBUTES = "Enabling private DNS requires both enableDnsSupport and enableDnsHostnames VPC attributes set to true for {}"
+ATTRIBUTES = ("Enabling private DNS requires both enableDnsSupport and enableDnsHostnames VPC attributes set to true"
+              " for {}")
 
 
 def run(case):
@@ -32,7 +33,8 @@ def life_of_a_connection(case, server, ec2, world):
     case.equal("state at first", endpoint["State"], "pendingAcceptance")
     seen = ec2.describe_vpc_endpoint_connections(Filters=[{"Name": "vpc-endpoint-id", "Values": [made]}])
     case.equal("connections", [(item["ServiceId"], item["VpcEndpointState"])
-                               for item in seen["VpcEndpointConnections"]], [(service["ServiceId"], "pendingAcceptance")])
+                               for item in seen["VpcEndpointConnections"]],
+               [(service["ServiceId"], "pendingAcceptance")])
     gone(case, server, "pendingAcceptance", endpoint, inside)
 
     case.equal("accept", unsuccessful(ec2.accept_vpc_endpoint_connections(
@@ -85,7 +87,8 @@ def verified_private_name(case, server, ec2, world):
     if configuration["State"] != "verified":
         case.equal("start of the verification", ec2.start_vpc_endpoint_service_private_dns_verification(
             ServiceId=service["ServiceId"])["ReturnValue"], True)
-    text = f"Private DNS can only be enabled after the endpoint connection is accepted by the owner of {service['ServiceName']}"
+    text = ("Private DNS can only be enabled after the endpoint connection is accepted by the owner of "
+            + service["ServiceName"])
     refused(case, "private DNS at once", error_of(
         ec2.create_vpc_endpoint, VpcEndpointType="Interface", VpcId=vpc, ServiceName=service["ServiceName"],
         SubnetIds=subnets, PrivateDnsEnabled=True), "InvalidParameter", text)
@@ -97,7 +100,8 @@ def verified_private_name(case, server, ec2, world):
     state_of(case, server, ec2, made)
     ec2.modify_vpc_endpoint(VpcEndpointId=made, PrivateDnsEnabled=True)
     seen = describe(ec2, made)
-    case.equal("private DNS after acceptance", (seen["PrivateDnsEnabled"], seen["DnsEntries"][-1]["DnsName"]), (True, name))
+    case.equal("private DNS after acceptance", (seen["PrivateDnsEnabled"], seen["DnsEntries"][-1]["DnsName"]),
+               (True, name))
     answers(case, server, "its private name", name, own_addresses(ec2, seen), inside)
     answers(case, server, "its private name outside", name, [public_address(name)])
 
@@ -190,7 +194,8 @@ def tags(case, server, ec2, world):
     case.equal("tags at creation", tag_map(describe(ec2, made)), {"Name": "a b & <c>", "stage": ""})
     ec2.create_tags(Resources=[made, vpc], Tags=[{"Key": "Name", "Value": "ünï ☃ 🙂"}, {"Key": "team", "Value": "dns"}])
     case.equal("tags after create_tags", tag_map(describe(ec2, made)), {"Name": "ünï ☃ 🙂", "stage": "", "team": "dns"})
-    case.equal("tags of the VPC", tag_map(ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"][0]), {"Name": "ünï ☃ 🙂", "team": "dns"})
+    case.equal("tags of the VPC", tag_map(ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"][0]),
+               {"Name": "ünï ☃ 🙂", "team": "dns"})
     seen = ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": [made]}])["Tags"]
     case.equal("describe_tags", sorted((tag["ResourceType"], tag["Key"]) for tag in seen),
                [("vpc-endpoint", "Name"), ("vpc-endpoint", "stage"), ("vpc-endpoint", "team")])
@@ -220,8 +225,10 @@ def addresses(case, server, ec2, world):
                        SubnetConfigurations=[{"SubnetId": small, "Ipv4": f"127.{n}.9.9"}])
     case.equal("a chosen address", own_addresses(ec2, chosen), [f"127.{n}.9.9"])
     for what, address, codes in (("an address in use", f"127.{n}.9.9", ("InvalidIPAddress.InUse",)),
-                                 ("a reserved address", f"127.{n}.9.3", ("InvalidParameterValue", "InvalidParameter", "InvalidIPAddress.InUse")),
-                                 ("an address elsewhere", f"127.{n}.8.9", ("InvalidParameterValue", "InvalidParameter"))):
+                                 ("a reserved address", f"127.{n}.9.3",
+                                  ("InvalidParameterValue", "InvalidParameter", "InvalidIPAddress.InUse")),
+                                 ("an address elsewhere", f"127.{n}.8.9",
+                                  ("InvalidParameterValue", "InvalidParameter"))):
         error = error_of(ec2.create_vpc_endpoint, VpcEndpointType="Interface", VpcId=vpc, SubnetIds=[small],
                          ServiceName=f"com.amazonaws.{REGION}.sqs", PrivateDnsEnabled=False,
                          SubnetConfigurations=[{"SubnetId": small, "Ipv4": address}])
@@ -231,7 +238,8 @@ def addresses(case, server, ec2, world):
         found += own_addresses(ec2, interface(ec2, vpc, [small], PrivateDnsEnabled=False))
     case.equal("the addresses of a full /28", sorted(found, key=lambda a: int(a.rsplit(".", 1)[1])),
                [f"127.{n}.9.{last}" for last in range(4, 15)])
-    case.equal("its free addresses", ec2.describe_subnets(SubnetIds=[small])["Subnets"][0]["AvailableIpAddressCount"], 0)
+    case.equal("its free addresses", ec2.describe_subnets(SubnetIds=[small])["Subnets"][0]["AvailableIpAddressCount"],
+               0)
     refused(case, "one more", error_of(
         ec2.create_vpc_endpoint, VpcEndpointType="Interface", VpcId=vpc, SubnetIds=[small],
         ServiceName=f"com.amazonaws.{REGION}.sqs", PrivateDnsEnabled=False), "InsufficientFreeAddressesInSubnet")
@@ -276,7 +284,8 @@ def regions(case, server, ec2, world):
     names = [(entry["DnsName"].split(".", 1)[1], entry["HostedZoneId"]) for entry in made["DnsEntries"][:2]]
     case.equal("names in eu-central-1", names, [("sqs.eu-central-1.vpce.amazonaws.com", "Z273ZU8SZ5RJPC")] * 2)
     case.check("eu-central-1b" in made["DnsEntries"][1]["DnsName"], f"zonal name: {made['DnsEntries'][1]}")
-    answers(case, server, "in eu-central-1", "sqs.eu-central-1.amazonaws.com", own_addresses(west, made), "127.201.1.200")
+    answers(case, server, "in eu-central-1", "sqs.eu-central-1.amazonaws.com", own_addresses(west, made),
+            "127.201.1.200")
     refused(case, "an endpoint of another region", error_of(
         ec2.describe_vpc_endpoints, VpcEndpointIds=[made["VpcEndpointId"]]), "InvalidVpcEndpointId.NotFound",
         f"The Vpc Endpoint Id '{made['VpcEndpointId']}' does not exist")

@@ -261,7 +261,8 @@ def delete_notification(case, cli):
 def gateway_endpoint(case, cli):
     made = cli("aws ec2 create-vpc-endpoint --vpc-id vpc-1a2b3c4d --service-name com.amazonaws.us-east-1.s3"
                " --route-table-ids rtb-11aa22bb")["VpcEndpoint"]
-    case.equal("a gateway endpoint", (made["VpcEndpointType"], made["RouteTableIds"], made.get("NetworkInterfaceIds", []),
+    case.equal("a gateway endpoint",
+               (made["VpcEndpointType"], made["RouteTableIds"], made.get("NetworkInterfaceIds", []),
                made.get("DnsEntries", [])), ("Gateway", ["rtb-11aa22bb"], [], []))
     cli.ids["vpce-1a2b3c4d"] = made["VpcEndpointId"]
     case.equal("modify of a gateway endpoint", cli(
@@ -345,7 +346,8 @@ def form(value):
 
 def digs(case, server, cli, endpoint):
     """dig of each DnsEntry, in and out of the VPC, gives the interfaces' addresses."""
-    cards = cli(f"aws ec2 describe-network-interfaces --network-interface-ids {' '.join(endpoint['NetworkInterfaceIds'])}")
+    ids = " ".join(endpoint["NetworkInterfaceIds"])
+    cards = cli(f"aws ec2 describe-network-interfaces --network-interface-ids {ids}")
     zones = {card["AvailabilityZone"]: card["PrivateIpAddress"] for card in cards["NetworkInterfaces"]}
     case.equal("interfaces in the endpoint's subnets", sorted(card["SubnetId"] for card in cards["NetworkInterfaces"]),
                sorted(endpoint["SubnetIds"]))

@@ -21,7 +21,8 @@ def run(case):
         raise Skip("mounting a small disk needs root")
     disk = case.dir / "disk"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "none", disk], env=clean_env(), check=False,
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "none", disk], env=clean_env(),
+                             check=False,
                              stderr=subprocess.DEVNULL)
     if mounted.returncode:
         raise Skip("this machine does not let its root mount a disk")

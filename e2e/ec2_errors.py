@@ -35,11 +35,13 @@ def creating(case, server, ec2, world):
     interface(ec2, vpc, [a], "logs")
     interface(ec2, vpc, [a], "execute-api")
     manual = ec2.create_vpc_endpoint_service_configuration(
-        NetworkLoadBalancerArns=[ELB], AcceptanceRequired=True, PrivateDnsName="svc.partner.example")["ServiceConfiguration"]
+        NetworkLoadBalancerArns=[ELB], AcceptanceRequired=True,
+        PrivateDnsName="svc.partner.example")["ServiceConfiguration"]
     ec2.start_vpc_endpoint_service_private_dns_verification(ServiceId=manual["ServiceId"])
     nameless = ec2.create_vpc_endpoint_service_configuration(
         NetworkLoadBalancerArns=[ELB], AcceptanceRequired=False)["ServiceConfiguration"]
-    conflict = "private-dns-enabled cannot be set because there is already a conflicting DNS domain for {} in the VPC {}"
+    conflict = ("private-dns-enabled cannot be set because there is already a conflicting DNS domain for {}"
+                " in the VPC {}")
     no_name = "Private DNS can't be enabled because the service {} does not provide a private DNS name."
     no_gateway = ("To set PrivateDnsOnlyForInboundResolverEndpoint to true, the VPC {} must have a Gateway endpoint"
                   " for the service.")
@@ -56,10 +58,12 @@ def creating(case, server, ec2, world):
              conflict.format("*.execute-api.us-east-1.amazonaws.com", vpc)),
             ("private DNS of a service without", {"ServiceName": f"{AWS}.dynamodb", "PrivateDnsEnabled": True},
              "InvalidParameter", no_name.format(f"{AWS}.dynamodb")),
-            ("private DNS of an endpoint service without", {"ServiceName": nameless["ServiceName"], "PrivateDnsEnabled": True},
+            ("private DNS of an endpoint service without",
+             {"ServiceName": nameless["ServiceName"], "PrivateDnsEnabled": True},
              "InvalidParameter", no_name.format(nameless["ServiceName"])),
             ("private DNS before acceptance", {"ServiceName": manual["ServiceName"], "PrivateDnsEnabled": True},
-             "InvalidParameter", "Private DNS can only be enabled after the endpoint connection is accepted by the owner"
+             "InvalidParameter",
+             "Private DNS can only be enabled after the endpoint connection is accepted by the owner"
              f" of {manual['ServiceName']}"),
             ("S3 for inbound endpoints only, without a gateway",
              {"ServiceName": f"{AWS}.s3", "PrivateDnsEnabled": True,
@@ -83,8 +87,10 @@ def creating(case, server, ec2, world):
             ("a service of another region", {"ServiceName": "com.amazonaws.eu-north-1.elasticloadbalancing"},
              "InvalidServiceName",
              "The Vpc Endpoint Service 'com.amazonaws.eu-north-1.elasticloadbalancing' does not exist"),
-            ("a type that the service lacks", {"ServiceName": f"{AWS}.ec2", "VpcEndpointType": "Gateway", "SubnetIds": []},
-             "InvalidServiceName", f"The Vpc Endpoint Service '{AWS}.ec2' does not support the endpoint type 'Gateway'."),
+            ("a type that the service lacks",
+             {"ServiceName": f"{AWS}.ec2", "VpcEndpointType": "Gateway", "SubnetIds": []},
+             "InvalidServiceName",
+             f"The Vpc Endpoint Service '{AWS}.ec2' does not support the endpoint type 'Gateway'."),
             ("a malformed subnet id", {"SubnetIds": ["x"]}, "InvalidSubnetId.Malformed",
              "Invalid Subnet Id: 'x' (expecting 'subnet-...; the Id may only contain lowercase alphanumeric characters"
              " and a single dash')"),
@@ -98,13 +104,15 @@ def creating(case, server, ec2, world):
     other, (other_a, _), _ = world.vpc()
     del other
     for what, params, codes, named in (
-            ("a subnet of another VPC", {"SubnetIds": [other_a]}, ("InvalidParameter", "InvalidSubnetID.NotFound"), other_a),
+            ("a subnet of another VPC", {"SubnetIds": [other_a]}, ("InvalidParameter", "InvalidSubnetID.NotFound"),
+             other_a),
             ("an unknown security group", {"SecurityGroupIds": ["sg-0123456789abcdef0"]},
              ("InvalidGroup.NotFound", "InvalidSecurityGroupID.NotFound"), "sg-0123456789abcdef0"),
             ("a malformed VPC id", {"VpcId": "vpc-x"}, ("InvalidVpcID.Malformed", "InvalidVpcId.Malformed"), "vpc-x"),
             ("an unknown type of endpoint", {"VpcEndpointType": "Sideways"},
              ("InvalidVpcEndpointType", "InvalidParameterValue", "InvalidParameter"), "Sideways"),
-            ("an unknown type of address", {"IpAddressType": "ipv5"}, ("InvalidParameterValue", "InvalidParameter"), "ipv5"),
+            ("an unknown type of address", {"IpAddressType": "ipv5"}, ("InvalidParameterValue", "InvalidParameter"),
+             "ipv5"),
             ("IPv6 in subnets without", {"IpAddressType": "ipv6"}, ("InvalidParameterValue", "InvalidParameter"), "")):
         full = {"VpcEndpointType": "Interface", "VpcId": vpc, "SubnetIds": [b], "ServiceName": f"{AWS}.sqs", **params}
         error = error_of(ec2.create_vpc_endpoint, **full)
@@ -147,12 +155,16 @@ def looking_up(case, server, ec2, world):
     text = f"The VpcEndpointService Id '{NO_SERVICE}' does not exist"
     for what, call, params in (
             ("describe", ec2.describe_vpc_endpoint_service_configurations, {"ServiceIds": [NO_SERVICE]}),
-            ("modify", ec2.modify_vpc_endpoint_service_configuration, {"ServiceId": NO_SERVICE, "AcceptanceRequired": True}),
-            ("accept for", ec2.accept_vpc_endpoint_connections, {"ServiceId": NO_SERVICE, "VpcEndpointIds": [NO_ENDPOINT]}),
-            ("reject for", ec2.reject_vpc_endpoint_connections, {"ServiceId": NO_SERVICE, "VpcEndpointIds": [NO_ENDPOINT]}),
+            ("modify", ec2.modify_vpc_endpoint_service_configuration,
+             {"ServiceId": NO_SERVICE, "AcceptanceRequired": True}),
+            ("accept for", ec2.accept_vpc_endpoint_connections,
+             {"ServiceId": NO_SERVICE, "VpcEndpointIds": [NO_ENDPOINT]}),
+            ("reject for", ec2.reject_vpc_endpoint_connections,
+             {"ServiceId": NO_SERVICE, "VpcEndpointIds": [NO_ENDPOINT]}),
             ("permissions of", ec2.describe_vpc_endpoint_service_permissions, {"ServiceId": NO_SERVICE}),
             ("verification of", ec2.start_vpc_endpoint_service_private_dns_verification, {"ServiceId": NO_SERVICE})):
-        refused(case, f"{what} an unknown service", error_of(call, **params), "InvalidVpcEndpointServiceId.NotFound", text)
+        refused(case, f"{what} an unknown service", error_of(call, **params), "InvalidVpcEndpointServiceId.NotFound",
+                text)
     for what, call, params, code in (
             ("an unknown VPC", ec2.describe_vpcs, {"VpcIds": ["vpc-0123456789abcdef0"]}, "InvalidVpcID.NotFound"),
             ("an attribute of an unknown VPC", ec2.describe_vpc_attribute,
@@ -208,7 +220,8 @@ def owned_by_a_file(case, server, ec2, world):
                ("NOERROR", ["127.240.1.17"]))
     own = interface(ec2, vpc, [subnet])
     cards = ec2.describe_network_interfaces(NetworkInterfaceIds=own["NetworkInterfaceIds"])["NetworkInterfaces"]
-    case.equal("an endpoint of the API in a file's VPC", server.addresses(own["DnsEntries"][-1]["DnsName"], "127.240.9.9"),
+    case.equal("an endpoint of the API in a file's VPC",
+               server.addresses(own["DnsEntries"][-1]["DnsName"], "127.240.9.9"),
                ("NOERROR", [cards[0]["PrivateIpAddress"]]))
     case.check(cards[0]["PrivateIpAddress"] != "127.240.1.17", "it has the address of the file's endpoint")
     refused(case, "a private name that a file's endpoint has", error_of(

@@ -28,7 +28,8 @@ FILTERS = {
         "vpc-endpoint-id": "VpcEndpointId"}),
     "DescribeVpcEndpointServices": ("describe_vpc_endpoint_services", "ServiceDetails", "ServiceName", {
         "owner": "Owner", "service-name": "ServiceName", "service-region": "ServiceRegion",
-        "service-type": "ServiceType[].ServiceType", "supported-ip-address-types": "SupportedIpAddressTypes[]", **TAGS}),
+        "service-type": "ServiceType[].ServiceType", "supported-ip-address-types": "SupportedIpAddressTypes[]",
+        **TAGS}),
     "DescribeVpcEndpointServiceConfigurations": (
         "describe_vpc_endpoint_service_configurations", "ServiceConfigurations", "ServiceId", {
             "service-name": "ServiceName", "service-id": "ServiceId", "service-state": "ServiceState",
@@ -127,20 +128,24 @@ def populate(server):
         vpc = make_vpc(raw, f"127.{v}.0.0/16", hostnames=v % 2 == 0, TagSpecification=tags(
             "vpc", Name=f"vpc {v}", stage=rng.choice(["prod", "test"])))
         subnets = [make_subnet(raw, vpc, f"127.{v}.{n}.0/24", zone) for n, zone in enumerate("abc")]
-        groups = [raw.call("CreateSecurityGroup", GroupName=f"g{v}", GroupDescription=f"group {v}", VpcId=vpc)["groupId"]]
+        groups = [raw.call("CreateSecurityGroup", GroupName=f"g{v}", GroupDescription=f"group {v}",
+                           VpcId=vpc)["groupId"]]
         for n in range(min(46, ENDPOINTS - len(made))):
             service = rng.choice(SERVICES + [item["serviceName"] for item in services])
             made.append((make_endpoint(
                 raw, vpc, service, rng.sample(subnets, rng.choice([1, 1, 1, 2, 3])), PrivateDnsEnabled=False,
-                SecurityGroupId=rng.choice([[], groups]), TagSpecification=tags("vpc-endpoint", Name=f"e {len(made)}", **(
-                    {"stage": rng.choice(["prod", "test", "it's *", ""])} if n % 3 else {})))["vpcEndpointId"], service))
+                SecurityGroupId=rng.choice([[], groups]),
+                TagSpecification=tags("vpc-endpoint", Name=f"e {len(made)}", **(
+                    {"stage": rng.choice(["prod", "test", "it's *", ""])} if n % 3 else {})))["vpcEndpointId"],
+                         service))
         raw.call("CreateVpcEndpoint", VpcId=vpc, ServiceName=f"com.amazonaws.{REGION}.s3",
                  RouteTableId=["rtb-11aa22bb"])
     for n, service in enumerate(services[:2]):
         ids = [endpoint for endpoint, name in made if name == service["serviceName"]]
         raw.call("AcceptVpcEndpointConnections", ServiceId=service["serviceId"], VpcEndpointId=ids[: len(ids) // 2])
         raw.call("RejectVpcEndpointConnections", ServiceId=service["serviceId"], VpcEndpointId=ids[: len(ids) // 4])
-        raw.call("CreateVpcEndpointConnectionNotification", ServiceId=service["serviceId"], ConnectionEvents=["Connect"],
+        raw.call("CreateVpcEndpointConnectionNotification", ServiceId=service["serviceId"],
+                 ConnectionEvents=["Connect"],
                  ConnectionNotificationArn=f"arn:aws:sns:{REGION}:123456789012:topic{n}")
     raw.call("CreateVpcEndpointConnectionNotification", VpcEndpointId=made[0][0], ConnectionEvents=["Accept", "Reject"],
              ConnectionNotificationArn=f"arn:aws:sns:{REGION}:123456789012:own")
@@ -257,7 +262,8 @@ def paged(case, ec2, action, method, key, items):
     case.check(error and error[0] in ("InvalidPaginationToken", "InvalidNextToken", "InvalidParameterValue"),
                f"{action} with a token of its own making: {error}")
     error = error_of(call, MaxResults=0)
-    case.check(error and error[0] in ("InvalidMaxResults", "InvalidParameterValue"), f"{action} with MaxResults 0: {error}")
+    case.check(error and error[0] in ("InvalidMaxResults", "InvalidParameterValue"),
+               f"{action} with MaxResults 0: {error}")
     if smallest > 1:
         error = error_of(call, MaxResults=smallest - 1)
         case.check(error and error[0] in ("InvalidMaxResults", "InvalidParameterValue"),
@@ -266,7 +272,8 @@ def paged(case, ec2, action, method, key, items):
 
 def permissions(case, ec2):
     """DescribeVpcEndpointServicePermissions needs a service, so it stands apart."""
-    service = next(item["ServiceId"] for item in ec2.describe_vpc_endpoint_service_configurations()["ServiceConfigurations"]
+    service = next(item["ServiceId"]
+                   for item in ec2.describe_vpc_endpoint_service_configurations()["ServiceConfigurations"]
                    if {"Key": "stage", "Value": "s0"} in item["Tags"])
 
     def ask(**params):
@@ -274,7 +281,8 @@ def permissions(case, ec2):
 
     items = ask()
     case.equal("principals and their types", sorted((item["PrincipalType"], item["Principal"]) for item in items),
-               [("Account", "arn:aws:iam::111122223333:root"), ("All", "*"), ("Role", "arn:aws:iam::123456789012:role/app"),
+               [("Account", "arn:aws:iam::111122223333:root"), ("All", "*"),
+                ("Role", "arn:aws:iam::123456789012:role/app"),
                 ("User", "arn:aws:iam::123456789012:user/alice")])
     filters = {"principal": "Principal", "principal-type": "PrincipalType"}
     for wanted in questions(random.Random(SEED), items, filters):

@@ -73,7 +73,8 @@ def malformed_forms(case, server, endpoint):
              NO_TEXT)):
         refused(case, what, outcome("DescribeVpcs", *raw.post(body)), codes)
     error = outcome("X", *raw.post(b"Action=DescribeNothing&Version=2016-11-15"))
-    case.equal("text for an unknown action", error.text, "The action DescribeNothing is not valid for this web service.")
+    case.equal("text for an unknown action", error.text,
+               "The action DescribeNothing is not valid for this web service.")
     # the version is taken as it is sent: SDKs of every age call
     for version in ("2014-10-01", "2016-11-15"):
         status, body = raw.post(f"Action=DescribeVpcEndpoints&Version={version}&VpcEndpointId.1={endpoint}".encode())
@@ -91,7 +92,8 @@ def parameters(case, raw, vpc, subnet, endpoint):
             ("CreateVpcEndpoint", {**create, "SubnetIds": [subnet]}, "UnknownParameter", "SubnetIds"),
             ("DescribeVpcs", {"vpcid": [vpc]}, "UnknownParameter", "vpcid"),
             ("CreateVpcEndpoint", {key: value for key, value in create.items() if key != "VpcId"}, missing, "VpcId"),
-            ("CreateVpcEndpoint", {key: value for key, value in create.items() if key != "ServiceName"}, missing, "ServiceName"),
+            ("CreateVpcEndpoint", {key: value for key, value in create.items() if key != "ServiceName"}, missing,
+             "ServiceName"),
             ("ModifyVpcEndpoint", {"PrivateDnsEnabled": True}, missing, "VpcEndpointId"),
             ("DeleteVpcEndpoints", {}, missing, "VpcEndpointId"),
             ("DescribeVpcAttribute", {"VpcId": vpc}, missing, "Attribute"),
@@ -112,7 +114,8 @@ def parameters(case, raw, vpc, subnet, endpoint):
             ("DescribeVpcEndpoints", {"MaxResults": -5}, ("InvalidParameterValue", "InvalidMaxResults"), ""),
             ("DescribeVpcEndpoints", {"NextToken": "A" * 5000},
              ("InvalidPaginationToken", "InvalidNextToken", "InvalidParameterValue"), ""),
-            ("DescribeVpcEndpoints", {"Filter": [{"Value": ["x"]}]}, (*missing, "InvalidParameterValue", "InvalidFilter"), ""),
+            ("DescribeVpcEndpoints", {"Filter": [{"Value": ["x"]}]},
+             (*missing, "InvalidParameterValue", "InvalidFilter"), ""),
             ("CreateVpc", {"CidrBlock": "127.6.0.0"}, ("InvalidParameterValue", "InvalidVpc.Range"), "127.6.0.0"),
             ("CreateVpc", {"CidrBlock": "127.6.0.0/8"}, ("InvalidParameterValue", "InvalidVpc.Range"), "127.6.0.0/8"),
             ("CreateVpc", {"CidrBlock": "127.6.0.0/29"}, ("InvalidParameterValue", "InvalidVpc.Range"), "127.6.0.0/29"),
@@ -148,7 +151,8 @@ def foreign_pages(case, server):
     raw = server.raw()
     create = b"Action=CreateVpc&Version=2016-11-15&CidrBlock=127.66.0.0/16"
     host = f"{server.api[0]}:{server.api[1]}"
-    for what, headers in (("a foreign Host", {"Host": "evil.example"}), ("a foreign Host and port", {"Host": f"evil.example:{server.api[1]}"}),
+    for what, headers in (("a foreign Host", {"Host": "evil.example"}),
+                          ("a foreign Host and port", {"Host": f"evil.example:{server.api[1]}"}),
                           ("a Host that begins well", {"Host": "127.0.0.1.evil.example"}),
                           ("a foreign Origin", {"Origin": "http://evil.example"}), ("Origin null", {"Origin": "null"}),
                           ("an Origin of another port", {"Origin": f"http://127.0.0.1:{free_port()}"}),
@@ -159,8 +163,9 @@ def foreign_pages(case, server):
         raw.close()
     # an image's address: a GET, which a browser sends without Origin
     query = create.decode()
-    for what, headers in (("plain", {}), ("of a foreign page", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors",
-                                                               "Sec-Fetch-Dest": "image", "Referer": "http://evil.example/"})):
+    for what, headers in (("plain", {}),
+                          ("of a foreign page", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors",
+                                                 "Sec-Fetch-Dest": "image", "Referer": "http://evil.example/"})):
         status, _ = exchange(server, "GET", f"/?{query}", {"Host": host, **headers})
         case.check(what == "plain" or 400 <= status < 500, f"a GET that makes a VPC, {what}: status {status}")
         made = [item["vpcId"] for item in raw.call("DescribeVpcs")["vpcSet"] if item["cidrBlock"] == "127.66.0.0/16"]
@@ -181,7 +186,8 @@ def methods(case, server):
     status, body = exchange(server, "GET", "/?Action=DescribeVpcs&Version=2016-11-15", host)
     case.check(status == 200 and b"<DescribeVpcsResponse" in body or status in (403, 404, 405),
                f"a GET with a query string: status {status}", body[:200])
-    for method, path in (("PUT", "/"), ("DELETE", "/"), ("PATCH", "/"), ("HEAD", "/"), ("POST", "/other"), ("GET", "/../x")):
+    for method, path in (("PUT", "/"), ("DELETE", "/"), ("PATCH", "/"), ("HEAD", "/"), ("POST", "/other"),
+                         ("GET", "/../x")):
         status, body = exchange(server, method, path, host)
         case.check(400 <= status < 500, f"{method} {path}: status {status}", body[:200])
 
@@ -195,7 +201,8 @@ def sizes(case, server):
                         + b"".join(b"&VpcEndpointId.%d=vpce-0123456789abcdef0" % n for n in range(1, 100_001))),
                        ("100,000 filters", b"Action=DescribeVpcEndpoints&Version=2016-11-15" + b"".join(
                            b"&Filter.%d.Name=vpc-id&Filter.%d.Value.1=*" % (n, n) for n in range(1, 50_001))),
-                       ("a filter of many stars", b"Action=DescribeVpcEndpoints&Version=2016-11-15&Filter.1.Name=service-name"
+                       ("a filter of many stars",
+                        b"Action=DescribeVpcEndpoints&Version=2016-11-15&Filter.1.Name=service-name"
                         b"&Filter.1.Value.1=" + b"*a" * 5000 + b"b")):
         try:
             status, answered = raw.post(body)
@@ -225,7 +232,8 @@ def odd_text(case, raw, endpoint):
         raw.call("CreateTags", ResourceId=[endpoint], Tag=[{"Key": "odd", "Value": text}])
         seen = raw.call("DescribeTags", Filter=[{"Name": "key", "Value": ["odd"]}])["tagSet"]
         case.equal("a tag's value", [tag["value"] for tag in seen], [text])
-    for what, text in (("a control character", "a\x01b"), ("a NUL", "a\0b"), ("U+FFFE", "a\ufffeb"), ("257 characters", "a" * 257)):
+    for what, text in (("a control character", "a\x01b"), ("a NUL", "a\0b"), ("U+FFFE", "a\ufffeb"),
+                       ("257 characters", "a" * 257)):
         error = raw.error("CreateTags", ResourceId=[endpoint], Tag=[{"Key": "odd", "Value": text}])
         refused(case, f"a tag with {what}", error, ("InvalidCharacter", "InvalidParameterValue"))
     raw.call("DescribeTags")  # and can be read after all of them
@@ -237,8 +245,8 @@ def mutations(case, server, vpc, subnet):
     """Forms that are nearly right, by chance: each answer is EC2's XML, none is a server's fault."""
     rng, raw = random.Random(SEED), server.raw()
     good = [b"Action=DescribeVpcEndpoints&Version=2016-11-15&Filter.1.Name=vpc-id&Filter.1.Value.1=*&MaxResults=5",
-            b"Action=CreateVpcEndpoint&Version=2016-11-15&VpcId=%s&ServiceName=com.amazonaws.us-east-1.kms&SubnetId.1=%s"
-            b"&VpcEndpointType=Interface&DryRun=true&TagSpecification.1.ResourceType=vpc-endpoint"
+            b"Action=CreateVpcEndpoint&Version=2016-11-15&VpcId=%s&ServiceName=com.amazonaws.us-east-1.kms"
+            b"&SubnetId.1=%s&VpcEndpointType=Interface&DryRun=true&TagSpecification.1.ResourceType=vpc-endpoint"
             b"&TagSpecification.1.Tag.1.Key=a&TagSpecification.1.Tag.1.Value=b" % (vpc.encode(), subnet.encode()),
             b"Action=DescribeTags&Version=2016-11-15&Filter.1.Name=key&Filter.1.Value.1=o%3Fd*"]
     actions, faults = set(), 0

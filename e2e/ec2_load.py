@@ -30,7 +30,8 @@ def run(case):
     rows = grow(server, ground)
     table(case, rows)
     first, last = rows[0], rows[-1]
-    case.check(last["median"] < FLAT * first["median"], f"a create took {first['median']:.2f} ms at {first['at']} endpoints and"
+    case.check(last["median"] < FLAT * first["median"],
+               f"a create took {first['median']:.2f} ms at {first['at']} endpoints and"
                f" {last['median']:.2f} ms at {last['at']}")
     sustained(case, server, ground)
     with server.raw() as raw:
@@ -66,7 +67,8 @@ class Ground:
 
 
 def create(raw, vpc, subnet, private=False):
-    return raw.call("CreateVpcEndpoint", VpcEndpointType="Interface", VpcId=vpc, ServiceName=f"com.amazonaws.{REGION}.sqs",
+    return raw.call("CreateVpcEndpoint", VpcEndpointType="Interface", VpcId=vpc,
+                    ServiceName=f"com.amazonaws.{REGION}.sqs",
                     SubnetId=[subnet], PrivateDnsEnabled=private)["vpcEndpoint"]
 
 
@@ -163,7 +165,8 @@ def sustained(case, server, ground):
 def table(case, rows):
     case.note(f"{'endpoints':>9} {'creates/s':>9} {'median ms':>9} {'95 % ms':>8} {'resident MiB':>12}")
     for row in rows:
-        case.note(f"{row['at']:9} {row['rate']:9.0f} {row['median']:9.2f} {row['slow']:8.2f} {row['resident'] / 2**20:12.1f}")
+        case.note(f"{row['at']:9} {row['rate']:9.0f} {row['median']:9.2f} {row['slow']:8.2f}"
+                  f" {row['resident'] / 2**20:12.1f}")
 
 
 def resident(server):

@@ -32,7 +32,8 @@ class Receiver:
                 with receiver.lock:
                     status = receiver.status
                     if status == 200:
-                        receiver.got.append((self.path, {key.lower(): value for key, value in self.headers.items()}, body))
+                        receiver.got.append((self.path, {key.lower(): value for key, value in self.headers.items()},
+                                             body))
                 answer = b"<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>"
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(answer)))
@@ -112,7 +113,8 @@ def run(case):
 
 def notify(raw, events, **of):
     """A notification's id."""
-    made = raw.call("CreateVpcEndpointConnectionNotification", ConnectionEvents=events, ConnectionNotificationArn=TOPIC, **of)
+    made = raw.call("CreateVpcEndpointConnectionNotification", ConnectionEvents=events, ConnectionNotificationArn=TOPIC,
+                    **of)
     return made["connectionNotification"]["connectionNotificationId"]
 
 
@@ -128,7 +130,8 @@ def life(raw, vpc, subnet, service):
 def arrive(case, receiver, wanted, when):
     """Both receivers get exactly these, those of an endpoint in the order in which they happened."""
     for path, who in (("/", "SNS"), ("/hook", "the webhook")):
-        wait_for(f"{len(wanted)} notices {when} at {who}", lambda path=path: len(receiver.notices(path)) >= len(wanted), 60)
+        wait_for(f"{len(wanted)} notices {when} at {who}", lambda path=path: len(receiver.notices(path)) >= len(wanted),
+                 60)
         found = receiver.notices(path)
         case.equal(f"notices {when} at {who}", sorted(found), sorted(wanted))
 
@@ -141,9 +144,11 @@ def signature(case, receiver):
     from botocore.credentials import Credentials
     _, headers, body = next(item for item in receiver.got if item[0] == "/")
     form = urllib.parse.parse_qs(body.decode())
-    case.equal("what SNS is asked", (form["Action"], form["TopicArn"], form["Version"]), (["Publish"], [TOPIC], ["2010-03-31"]))
+    case.equal("what SNS is asked", (form["Action"], form["TopicArn"], form["Version"]),
+               (["Publish"], [TOPIC], ["2010-03-31"]))
     given = headers["authorization"]
-    case.check(f"Credential={KEY}/" in given and "/us-east-2/sns/aws4_request" in given, f"the credential scope: {given}")
+    case.check(f"Credential={KEY}/" in given and "/us-east-2/sns/aws4_request" in given,
+               f"the credential scope: {given}")
     signed = given.split("SignedHeaders=")[1].split(",")[0].split(";")
     request = AWSRequest("POST", f"{receiver.url}/", data=body, headers={name: headers[name] for name in signed})
     auth = SigV4Auth(Credentials(KEY, SECRET), "sns", "us-east-2")

@@ -31,10 +31,13 @@ ENDPOINT = {
 }
 INTERFACE = {
     "id": ("NetworkInterfaceId", str), "subnet_configuration.subnet_id": ("SubnetId", str),
-    "subnet_configuration.ipv4": ("PrivateIpAddress", str), "private_ips": ("PrivateIpAddresses[].PrivateIpAddress", [str]),
+    "subnet_configuration.ipv4": ("PrivateIpAddress", str),
+    "private_ips": ("PrivateIpAddresses[].PrivateIpAddress", [str]),
     "interface_type": ("InterfaceType", str), "description": ("Description", str), "mac_address": ("MacAddress", str),
-    "requester_id": ("RequesterId", str), "requester_managed": ("RequesterManaged", bool), "owner_id": ("OwnerId", ACCOUNT),
-    "availability_zone": ("AvailabilityZone", str), "vpc_id": ("VpcId", str), "security_groups": ("Groups[].GroupId", [str]),
+    "requester_id": ("RequesterId", str), "requester_managed": ("RequesterManaged", bool),
+    "owner_id": ("OwnerId", ACCOUNT),
+    "availability_zone": ("AvailabilityZone", str), "vpc_id": ("VpcId", str),
+    "security_groups": ("Groups[].GroupId", [str]),
     "source_dest_check": ("SourceDestCheck", bool), "status": ("Status", str), "tags": ("TagSet", list),
     "ipv6_addresses": ("Ipv6Addresses", list), "attachment": ("Attachment.Status", str),
 }
@@ -46,8 +49,10 @@ SERVICE = {
     "private_dns_name_configuration.state": ("PrivateDnsNameConfiguration.State", str),
     "private_dns_name_configuration.type": ("PrivateDnsNameConfiguration.Type", str),
     "private_dns_name_configuration.value": ("PrivateDnsNameConfiguration.Value", str),
-    "id": ("ServiceId", str), "service_name": ("ServiceName", str), "service_type": ("ServiceType[].ServiceType", [str]),
-    "state": ("ServiceState", str), "supported_ip_address_types": ("SupportedIpAddressTypes", [str]), "tags": ("Tags", [dict]),
+    "id": ("ServiceId", str), "service_name": ("ServiceName", str),
+    "service_type": ("ServiceType[].ServiceType", [str]),
+    "state": ("ServiceState", str), "supported_ip_address_types": ("SupportedIpAddressTypes", [str]),
+    "tags": ("Tags", [dict]),
 }
 DATA_SERVICE = {
     "acceptance_required": ("AcceptanceRequired", bool), "availability_zones": ("AvailabilityZones", [str]),
@@ -55,7 +60,8 @@ DATA_SERVICE = {
     "owner": ("Owner", str), "private_dns_name": ("PrivateDnsName", str),
     "private_dns_names": ("PrivateDnsNames[].PrivateDnsName", [str]), "region": ("ServiceRegion", str),
     "service_id": ("ServiceId", str), "service_name": ("ServiceName", str),
-    "service_type": ("ServiceType[].ServiceType", [str]), "supported_ip_address_types": ("SupportedIpAddressTypes", [str]),
+    "service_type": ("ServiceType[].ServiceType", [str]),
+    "supported_ip_address_types": ("SupportedIpAddressTypes", [str]),
     "tags": ("Tags", list), "vpc_endpoint_policy_supported": ("VpcEndpointPolicySupported", bool),
     "verification": ("PrivateDnsNameVerificationState", str),
 }
@@ -77,7 +83,8 @@ SUBNET = {
     "available addresses": ("AvailableIpAddressCount", int),
 }
 GROUP = {
-    "id": ("GroupId", str), "name": ("GroupName", str), "description": ("Description", str), "owner_id": ("OwnerId", ACCOUNT),
+    "id": ("GroupId", str), "name": ("GroupName", str), "description": ("Description", str),
+    "owner_id": ("OwnerId", ACCOUNT),
     "vpc_id": ("VpcId", str),
 }
 
@@ -94,7 +101,9 @@ def has(case, what, item, attributes):
         found = at(item, path)
         inner, kind = (kind[0], list) if isinstance(kind, list) else (None, kind)
         good = type(found) is kind and (inner is None or (found and all(type(value) is inner for value in found)))
-        case.check(good, f"{what}: {name} ({path}) is {found!r}, wanted {kind.__name__}" + (f" of {inner.__name__}" if inner else ""))
+        case.check(good,
+                   f"{what}: {name} ({path}) is {found!r}, wanted {kind.__name__}" + (f" of {inner.__name__}" if inner
+                                                                                      else ""))
 
 
 def at(item, path):
@@ -116,14 +125,16 @@ def interface_endpoint(case, server, ec2, world):
         has(case, "aws_subnet", subnet, SUBNET)
     group = ec2.create_security_group(GroupName="endpoint", Description="endpoint", VpcId=vpc)["GroupId"]
     has(case, "aws_security_group", ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0], GROUP)
-    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": "*"}]}
+    policy = {"Version": "2012-10-17",
+              "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": "*"}]}
     made = interface(ec2, vpc, subnets, ClientToken="terraform-20261125000000000000000001", PrivateDnsEnabled=True,
                      SecurityGroupIds=[group], IpAddressType="ipv4", DnsOptions={"DnsRecordIpType": "ipv4"},
                      PolicyDocument=json.dumps(policy),
                      TagSpecifications=[{"ResourceType": "vpc-endpoint", "Tags": [{"Key": "Name", "Value": "tf"}]}])
     has(case, "what create returns", made, ENDPOINT)
     endpoint = made["VpcEndpointId"]
-    seen = wait_for("the endpoint to be available", lambda: (now := describe(ec2, endpoint))["State"] == "available" and now)
+    seen = wait_for("the endpoint to be available", lambda: (now := describe(ec2, endpoint))["State"] == "available"
+                    and now)
     has(case, "aws_vpc_endpoint", seen, ENDPOINT)
     case.equal("policy", json.loads(seen["PolicyDocument"]), policy)
     case.equal("groups and subnets", ([item["GroupId"] for item in seen["Groups"]], sorted(seen["SubnetIds"])),
@@ -134,7 +145,8 @@ def interface_endpoint(case, server, ec2, world):
     cards = ec2.describe_network_interfaces(NetworkInterfaceIds=seen["NetworkInterfaceIds"])["NetworkInterfaces"]
     for card in cards:
         has(case, "aws_network_interface", card, INTERFACE)
-        case.equal("an interface's kind", (card["InterfaceType"], card["RequesterManaged"], card["Status"], card["Description"]),
+        case.equal("an interface's kind",
+                   (card["InterfaceType"], card["RequesterManaged"], card["Status"], card["Description"]),
                    ("vpc_endpoint", True, "in-use", f"VPC Endpoint Interface {endpoint}"))
     # reading again changes nothing: a plan after an apply is empty
     case.equal("a second read", describe(ec2, endpoint), seen)
@@ -163,12 +175,14 @@ def gateway_endpoint(case, server, ec2, world):
                                    RouteTableIds=["rtb-0123456789abcdef0"])["VpcEndpoint"]
     seen = describe(ec2, made["VpcEndpointId"])
     has(case, "a gateway aws_vpc_endpoint", seen, {name: ENDPOINT[name] for name in (
-        "id", "owner_id", "policy", "private_dns_enabled", "requester_managed", "route_table_ids", "service_name", "state",
+        "id", "owner_id", "policy", "private_dns_enabled", "requester_managed", "route_table_ids", "service_name",
+        "state",
         "vpc_endpoint_type", "vpc_id")})
     case.equal("type and policy", (seen["VpcEndpointType"], json.loads(seen["PolicyDocument"])["Version"]),
                ("Gateway", "2008-10-17"))
     # cidr_blocks and prefix_list_id
-    lists = ec2.describe_prefix_lists(Filters=[{"Name": "prefix-list-name", "Values": [seen["ServiceName"]]}])["PrefixLists"]
+    lists = ec2.describe_prefix_lists(Filters=[{"Name": "prefix-list-name",
+                                                "Values": [seen["ServiceName"]]}])["PrefixLists"]
     case.equal("prefix lists of a gateway service", [item["PrefixListName"] for item in lists], [seen["ServiceName"]])
     for item in lists:
         has(case, "a prefix list", item, {"id": ("PrefixListId", str), "cidr_blocks": ("Cidrs", list)})
@@ -186,13 +200,17 @@ def endpoint_service(case, server, ec2, world):
 
     seen = wait_for("the service to be available", lambda: (now := read())["ServiceState"] == "Available" and now)
     has(case, "aws_vpc_endpoint_service", seen, SERVICE)
-    case.check("Value" in seen["PrivateDnsNameConfiguration"] and seen["PrivateDnsNameConfiguration"]["Value"].startswith("vpce:"),
+    case.check("Value" in seen["PrivateDnsNameConfiguration"]
+               and seen["PrivateDnsNameConfiguration"]["Value"].startswith("vpce:"),
                "the value to put into DNS", seen["PrivateDnsNameConfiguration"])
-    ec2.modify_vpc_endpoint_service_permissions(ServiceId=service, AddAllowedPrincipals=["arn:aws:iam::123456789012:root"])
+    ec2.modify_vpc_endpoint_service_permissions(ServiceId=service,
+                                                AddAllowedPrincipals=["arn:aws:iam::123456789012:root"])
     case.equal("allowed_principals", [item["Principal"] for item in ec2.describe_vpc_endpoint_service_permissions(
         ServiceId=service)["AllowedPrincipals"]], ["arn:aws:iam::123456789012:root"])
-    ec2.modify_vpc_endpoint_service_configuration(ServiceId=service, AcceptanceRequired=False, RemovePrivateDnsName=True)
-    case.equal("acceptance and name after an update", (read()["AcceptanceRequired"], read().get("PrivateDnsName", "")), (False, ""))
+    ec2.modify_vpc_endpoint_service_configuration(ServiceId=service, AcceptanceRequired=False,
+                                                  RemovePrivateDnsName=True)
+    case.equal("acceptance and name after an update", (read()["AcceptanceRequired"], read().get("PrivateDnsName", "")),
+               (False, ""))
 
     notification = ec2.create_vpc_endpoint_connection_notification(
         ServiceId=service, ConnectionNotificationArn=f"arn:aws:sns:{REGION}:123456789012:topic",
