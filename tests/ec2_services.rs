@@ -2,54 +2,29 @@
 
 mod common;
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use arc_swap::ArcSwap;
-use common::{Asked, ask};
-use vpcedns::config::Limits;
-use vpcedns::control::call::Caller;
+use common::ec2;
+use vpcedns::control::Settings;
 use vpcedns::control::notify::{Delivery, Outbox, Target};
-use vpcedns::control::{Engine, Settings, Store, inputs};
-use vpcedns::reload::{Loader, Publisher};
-use vpcedns::snapshot::{Policy, Snapshot};
 
 const PROVIDER: &str = "111111111111";
 const CONSUMER: &str = "222222222222";
 const BALANCER: &str = "arn:aws:elasticloadbalancing:us-east-1:111111111111:loadbalancer/net/a/0123456789abcdef";
 const TOPIC: &str = "arn:aws:sns:us-east-1:111111111111:VpceNotification";
 
-/// The API over a directory, which outlives it.
-struct Api {
-    engine: Engine,
-    store: Arc<Store>,
-    snapshots: Arc<ArcSwap<Snapshot>>,
-}
+/// The API as several accounts call it.
+struct Api(ec2::Api);
 
 impl Api {
-    fn open(dir: &tempfile::TempDir, limits: &str) -> Self {
-        let mut bounds = Limits::default();
-        for (key, value) in limits.split_whitespace().filter_map(|limit| limit.split_once('=')) {
-            bounds.set(key, value.parse().unwrap()).unwrap();
-        }
-        let (store, state) = Store::open(&dir.path().join("state")).unwrap();
-        let zones: Vec<PathBuf> = vec![dir.path().join("zones")];
-        std::fs::create_dir_all(&zones[0]).unwrap();
-        let loader = Loader::new(zones).with_api(inputs(&state));
-        let started = Publisher::start(loader, Policy::default(), &|_, _| {});
-        let (publisher, _) = started.unwrap_or_else(|problems| panic!("{}", common::lines(&problems)));
-        let snapshots = publisher.snapshots().clone();
-        let store = Arc::new(store);
-        let engine = Engine::new(store.clone(), state, Arc::new(Mutex::new(publisher)), Settings::from(&bounds));
-        Self { engine: engine.telling(vec![Target::Sns], None), store, snapshots }
+    fn new() -> Self {
+        Self(ec2::Api::new(""))
     }
 
     /// The answer's body, or `Code: message`.
     fn call(&self, account: &str, action: &str, parameters: &str) -> Result<String, String> {
-        let caller = Caller { account: account.to_owned(), region: "us-east-1".parse().unwrap() };
         let form = format!("Action={action}&Version=2016-11-15&{parameters}");
-        self.engine.call(form.as_bytes(), &caller, "r-1").map_err(|error| error.to_string())
+        self.0.form(account, &form).map_err(|error| error.to_string())
     }
 
     fn ok(&self, account: &str, action: &str, parameters: &str) -> String {
@@ -97,13 +72,13 @@ impl Api {
 
     /// What DNS says to a client at `from`.
     fn dns(&self, from: &str, name: &str) -> String {
-        let told = ask(&self.snapshots.load(), &Asked::new(from, name, "A"));
+        let told = self.0.ask(from, name, "A");
         format!("{} {}", told.verdict, told.answers.join(", ")).trim_end().to_owned()
     }
 
     fn waiting(&self) -> Vec<Delivery> {
         let later = SystemTime::now() + Duration::from_secs(60);
-        self.store.due(Target::Sns, later, 1_000).unwrap()
+        self.0.store.due(Target::Sns, later, 1_000).unwrap()
     }
 
     /// `Event notification` of everything that waits to be told, in order.
@@ -126,8 +101,7 @@ fn first(xml: &str, name: &str) -> String {
 
 #[test]
 fn a_connection_lives_as_its_two_sides_decide() {
-    let dir = tempfile::tempdir().unwrap();
-    let api = Api::open(&dir, "ec2_deleted_ms=0");
+    let api = Api(ec2::Api::with("", Settings { deleted: Duration::ZERO, ..Settings::default() }));
     let (service, name) = api.service("PrivateDnsName=api.partner.example");
     let permit = format!("ServiceId={service}&AddAllowedPrincipals.1=arn:aws:iam::{CONSUMER}:root");
     api.ok(PROVIDER, "ModifyVpcEndpointServicePermissions", &permit);
@@ -192,9 +166,8 @@ fn a_connection_lives_as_its_two_sides_decide() {
 
 #[test]
 fn what_is_to_be_told_outlives_a_restart_and_is_told_at_least_once() {
-    let dir = tempfile::tempdir().unwrap();
+    let api = Api::new();
     let (service, name, first_endpoint) = {
-        let api = Api::open(&dir, "");
         let (service, name) = api.service("AcceptanceRequired=false");
         for events in ["ConnectionEvents.1=Connect", "ConnectionEvents.1=Connect&ConnectionEvents.2=Delete"] {
             let notify = format!("ServiceId={service}&ConnectionNotificationArn={TOPIC}&{events}");
@@ -209,10 +182,10 @@ fn what_is_to_be_told_outlives_a_restart_and_is_told_at_least_once() {
         api.refused(PROVIDER, "CreateVpcEndpoint", &format!("{parameters}&DryRun=true"));
         api.refused(PROVIDER, "CreateVpcEndpoint", &format!("{parameters}&SecurityGroupId.1=sg-0"));
         // delivered, and the mark of the second lost
-        api.store.delivered(api.waiting()[0].id).unwrap();
+        api.0.store.delivered(api.waiting()[0].id).unwrap();
         (service, name, endpoint)
     };
-    let api = Api::open(&dir, "");
+    let api = Api(api.0.reopen());
     assert_eq!(api.told().len(), 1);
     let described = api.ok(PROVIDER, "DescribeVpcEndpointServiceConfigurations", &format!("ServiceId.1={service}"));
     assert_eq!(first(&described, "serviceName"), name);
@@ -223,8 +196,7 @@ fn what_is_to_be_told_outlives_a_restart_and_is_told_at_least_once() {
 
 #[test]
 fn the_same_call_with_a_token_is_made_and_told_once() {
-    let dir = tempfile::tempdir().unwrap();
-    let api = Api::open(&dir, "");
+    let api = Api::new();
     let create = format!("NetworkLoadBalancerArn.1={BALANCER}&ClientToken=t");
     let one = api.ok(PROVIDER, "CreateVpcEndpointServiceConfiguration", &create);
     assert_eq!(one, api.ok(PROVIDER, "CreateVpcEndpointServiceConfiguration", &create));
@@ -238,8 +210,7 @@ fn the_same_call_with_a_token_is_made_and_told_once() {
 
 #[test]
 fn only_those_who_may_see_and_connect_do() {
-    let dir = tempfile::tempdir().unwrap();
-    let api = Api::open(&dir, "");
+    let api = Api::new();
     let (service, name) = api.service("AcceptanceRequired=false");
     let place = api.vpc(CONSUMER, "10.1");
     let (vpc, subnet) = &place;
@@ -303,8 +274,7 @@ fn only_those_who_may_see_and_connect_do() {
 
 #[test]
 fn permissions_are_listed_by_page_and_filter() {
-    let dir = tempfile::tempdir().unwrap();
-    let api = Api::open(&dir, "");
+    let api = Api::new();
     let (service, _) = api.service("");
     let add = format!(
         "ServiceId={service}&AddAllowedPrincipals.1=*&AddAllowedPrincipals.2=arn:aws:iam::222222222222:root\
@@ -326,8 +296,7 @@ fn permissions_are_listed_by_page_and_filter() {
 
 #[test]
 fn a_name_that_goes_takes_private_dns_along() {
-    let dir = tempfile::tempdir().unwrap();
-    let api = Api::open(&dir, "");
+    let api = Api::new();
     let (service, name) = api.service("AcceptanceRequired=false&PrivateDnsName=API.Partner.example.");
     let modify = |more: &str| format!("ServiceId={service}&{more}");
     let listed = api.ok(PROVIDER, "DescribeVpcEndpointServiceConfigurations", &format!("ServiceId.1={service}"));
@@ -362,8 +331,7 @@ fn a_name_that_goes_takes_private_dns_along() {
 
 #[test]
 fn a_service_with_connections_stays() {
-    let dir = tempfile::tempdir().unwrap();
-    let api = Api::open(&dir, "");
+    let api = Api::new();
     let (service, name) = api.service("");
     let place = api.vpc(PROVIDER, "10.1");
     let endpoint = api.endpoint(PROVIDER, &name, &place);
@@ -395,8 +363,7 @@ fn a_service_with_connections_stays() {
 
 #[test]
 fn load_balancers_and_lists_are_checked() {
-    let dir = tempfile::tempdir().unwrap();
-    let api = Api::open(&dir, "");
+    let api = Api::new();
     let create = |parameters: &str| api.refused(PROVIDER, "CreateVpcEndpointServiceConfiguration", parameters);
     assert_eq!(create(""), "MissingParameter: The request must contain the parameter NetworkLoadBalancerArn");
     let gateway = BALANCER.replace("/net/", "/gwy/");
@@ -428,8 +395,7 @@ fn load_balancers_and_lists_are_checked() {
 
 #[test]
 fn connections_are_listed_for_the_provider() {
-    let dir = tempfile::tempdir().unwrap();
-    let api = Api::open(&dir, "ec2_pending_ms=3600000");
+    let api = Api(ec2::Api::with("", ec2::slow()));
     let (service, name) = api.service("");
     let permit = format!("ServiceId={service}&AddAllowedPrincipals.1=*");
     api.ok(PROVIDER, "ModifyVpcEndpointServicePermissions", &permit);
@@ -462,8 +428,7 @@ fn connections_are_listed_for_the_provider() {
 
 #[test]
 fn notifications_are_made_changed_and_deleted() {
-    let dir = tempfile::tempdir().unwrap();
-    let api = Api::open(&dir, "");
+    let api = Api::new();
     let (service, name) = api.service("AcceptanceRequired=false");
     let place = api.vpc(PROVIDER, "10.1");
     let endpoint = api.endpoint(PROVIDER, &name, &place);
@@ -531,8 +496,7 @@ fn notifications_are_made_changed_and_deleted() {
 
 #[test]
 fn tags_are_kept_with_what_they_are_on() {
-    let dir = tempfile::tempdir().unwrap();
-    let api = Api::open(&dir, "");
+    let api = Api::new();
     let specification = "TagSpecification.1.ResourceType=vpc-endpoint-service&TagSpecification.1.Tag.1.Key=team\
                          &TagSpecification.1.Tag.1.Value=dns";
     let (service, _) = api.service(specification);
@@ -554,8 +518,7 @@ fn tags_are_kept_with_what_they_are_on() {
 
 #[test]
 fn tags_are_deleted_as_ec2_does() {
-    let dir = tempfile::tempdir().unwrap();
-    let api = Api::open(&dir, "");
+    let api = Api::new();
     let vpc = first(&api.ok(PROVIDER, "CreateVpc", "CidrBlock=10.1.0.0/16"), "vpcId");
     let tags = |more: &str| {
         api.ok(PROVIDER, "CreateTags", &format!("ResourceId.1={vpc}&Tag.1.Key=a&Tag.1.Value=1&Tag.2.Key=b"));
@@ -587,7 +550,7 @@ fn tags_are_deleted_as_ec2_does() {
     ] {
         assert_eq!(api.refused(PROVIDER, "CreateTags", &format!("ResourceId.1={id}&Tag.1.Key=a")), error);
     }
-    let many: String = (0..49).map(|n| format!("Tag.{}.Key=k{n}&", n + 1)).collect();
+    let many = (1..50).map(|n| format!("Tag.{n}.Key=k{n}")).collect::<Vec<_>>().join("&");
     api.ok(PROVIDER, "CreateTags", &format!("ResourceId.1={vpc}&{many}"));
     let more = format!("ResourceId.1={vpc}&Tag.1.Key=x&Tag.2.Key=y");
     assert_eq!(api.refused(PROVIDER, "CreateTags", &more), "TagLimitExceeded: The maximum number of tags is 50.");
@@ -595,10 +558,7 @@ fn tags_are_deleted_as_ec2_does() {
 
 #[test]
 fn groups_belong_to_vpcs() {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::create_dir_all(dir.path().join("zones")).unwrap();
-    std::fs::write(dir.path().join("zones/a.toml"), common::vpc(1, common::BOTH)).unwrap();
-    let api = Api::open(&dir, "");
+    let api = Api(ec2::Api::new(&common::vpc(1, common::BOTH)));
     let place = api.vpc(PROVIDER, "10.2");
     let (vpc, subnet) = &place;
     let create = |name: &str| {
@@ -621,6 +581,9 @@ fn groups_belong_to_vpcs() {
     let mut expected = [vpc.clone(), "vpc-00000001".to_owned()];
     expected.sort();
     assert_eq!(owners, expected);
+    // what a file declares is the file's
+    let tag = api.refused(PROVIDER, "CreateTags", "ResourceId.1=vpc-00000001&Tag.1.Key=a");
+    assert!(tag.starts_with("OperationNotPermitted: vpc-00000001 is declared at "), "{tag}");
     let default = first(
         &api.ok(
             PROVIDER,
@@ -649,8 +612,7 @@ fn groups_belong_to_vpcs() {
 
 #[test]
 fn regions_and_zones_are_listed() {
-    let dir = tempfile::tempdir().unwrap();
-    let api = Api::open(&dir, "");
+    let api = Api::new();
     let zones = api.ok(PROVIDER, "DescribeAvailabilityZones", "Filter.1.Name=zone-id&Filter.1.Value.1=use1-az[12]");
     assert_eq!(all(&zones, "zoneName"), [""; 0]);
     let zones = api.ok(PROVIDER, "DescribeAvailabilityZones", "Filter.1.Name=zone-id&Filter.1.Value.1=use1-az?");

@@ -36,6 +36,8 @@ fn corpora() {
         entry::toml(&octets);
         entry::json(&octets);
         entry::authorize(&octets);
+        entry::form(&octets);
+        entry::call(&octets);
     }
 }
 
@@ -47,6 +49,8 @@ fn seeds() {
         ("fuzz/corpus/toml", entry::toml),
         ("fuzz/corpus/json", entry::json),
         ("fuzz/corpus/authorize", entry::authorize),
+        ("fuzz/corpus/form", entry::form),
+        ("fuzz/corpus/call", entry::call),
     ] {
         for (path, octets) in files(dir) {
             println!("{}", path.display());

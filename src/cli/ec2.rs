@@ -15,6 +15,7 @@ use crate::control::auth::{Access, AccessKeys, may_listen};
 use crate::control::notify::{Notifier, NotifyLimits, Sns, Targets, Webhook};
 use crate::control::{self, Engine, Front, State, Store};
 use crate::model::Input;
+use crate::observe::MoreMetrics;
 use crate::problem::{Place, Problem};
 use crate::reload::Publisher;
 
@@ -47,12 +48,12 @@ impl Ec2 {
         control::inputs(&self.state)
     }
 
-    /// Takes calls from here on; where.
+    /// Takes calls from here on; where, and what there is to count.
     pub(super) async fn start(
         self,
         publisher: Arc<Mutex<Publisher>>,
         mut stop: flag::Receiver<bool>,
-    ) -> Result<SocketAddr, Vec<Problem>> {
+    ) -> Result<(SocketAddr, Option<MoreMetrics>), Vec<Problem>> {
         let address = self.address;
         let failed = |error: std::io::Error| {
             let hint = "see who has it with `ss -ltnp`, or choose another with --ec2-api";
@@ -64,9 +65,11 @@ impl Ec2 {
         let store = Arc::new(store);
         let kinds = targets.kinds();
         let mut engine = Engine::new(store.clone(), state, publisher, control::Settings::from(&limits));
+        let mut metrics: Option<MoreMetrics> = None;
         if !kinds.is_empty() {
             let notifier = Notifier::new(store, targets, NotifyLimits::default()).map_err(|problem| vec![problem])?;
             engine = engine.telling(kinds, Some(notifier.waker()));
+            metrics = Some(Arc::new(notifier.metrics()));
             tokio::spawn(notifier.run(stop.clone()));
         }
         let per_second = limits.ec2_calls_per_second;
@@ -81,7 +84,7 @@ impl Ec2 {
                 error!("the EC2 API stopped: {error}");
             }
         });
-        Ok(actual)
+        Ok((actual, metrics))
     }
 }
 

@@ -115,18 +115,18 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
     if !problems.is_empty() {
         return Err(problems);
     }
-    let views = Views { snapshots: publisher.snapshots().clone(), status: publisher.status().clone(), counters };
     let (stop_http, http_stopped) = flag::channel(false);
-    let http = match settings.http {
-        Some(address) => Some(start_http(address, views, &limits, http_stopped.clone()).await?),
-        None => None,
-    };
     let status = publisher.status().clone();
     let dirs = publisher.dirs().to_vec();
     let snapshots = publisher.snapshots().clone();
     let publisher = Arc::new(Mutex::new(publisher));
-    let ec2 = match remembered {
-        Some(ec2) => Some(ec2.start(publisher.clone(), http_stopped).await?),
+    let (ec2, more) = match remembered {
+        Some(ec2) => ec2.start(publisher.clone(), http_stopped.clone()).await.map(|(at, more)| (Some(at), more))?,
+        None => (None, None),
+    };
+    let views = Views { snapshots: snapshots.clone(), status: status.clone(), counters, more };
+    let http = match settings.http {
+        Some(address) => Some(start_http(address, views, &limits, http_stopped).await?),
         None => None,
     };
 

@@ -307,9 +307,9 @@ impl Model {
                 }
             }
         }
-        let changed = dirty.iter().map(|index| self.services.by_index(*index).service_name.clone());
-        check.changed_services.extend(changed.clone());
-        touched.extend(changed);
+        let names = dirty.iter().map(|index| self.services.by_index(*index).service_name.clone());
+        check.changed_services.extend(names.clone());
+        touched.extend(names);
         changes.others += touched.len();
         changes.services = !dirty.is_empty();
         dirty

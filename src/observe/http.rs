@@ -23,6 +23,9 @@ use super::{Counters, Explanation, Status, Totals, explain};
 use crate::model::parse_rtype;
 use crate::snapshot::Snapshot;
 
+/// Adds metrics of other parts of the server.
+pub type MoreMetrics = Arc<dyn Fn(&mut Registry) + Send + Sync>;
+
 /// What HTTP shows.
 #[derive(Clone)]
 pub struct Views {
@@ -32,6 +35,8 @@ pub struct Views {
     pub status: Arc<Status>,
     /// What has been done.
     pub counters: Arc<Counters>,
+    /// Metrics of other parts, if there are any.
+    pub more: Option<MoreMetrics>,
 }
 
 /// Answers HTTP on `listener`, at most `at_once` requests at a time, until `stop` ends.
@@ -163,5 +168,8 @@ fn registry(views: &Views) -> Registry {
     registry.register("load_problems", "Problems of the last load", ConstGauge::new(problems as u64));
     registry.register("last_load_timestamp_seconds", "When the last load ended", ConstGauge::new(at));
     registry.register("last_load_duration_seconds", "How long the last load took", ConstGauge::new(took));
+    if let Some(more) = &views.more {
+        more(&mut registry);
+    }
     registry
 }

@@ -7,5 +7,5 @@ mod status;
 
 pub use counters::{Counters, Tally, Totals};
 pub use explain::{Explanation, RecordText, explain};
-pub use http::{Views, serve};
+pub use http::{MoreMetrics, Views, serve};
 pub use status::{LoadReport, Status};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use vpcedns::control::call::Caller;
 use vpcedns::control::error::ApiError;
+use vpcedns::control::notify::Target;
 use vpcedns::control::{Engine, Settings, State, Store, inputs};
 use vpcedns::reload::{Loader, Publisher};
 use vpcedns::snapshot::{Policy, Snapshot};
@@ -21,6 +22,7 @@ pub struct Api {
     engine: Engine,
     snapshots: Arc<ArcSwap<Snapshot>>,
     pub publisher: Arc<Mutex<Publisher>>,
+    pub store: Arc<Store>,
     pub account: String,
     pub region: String,
 }
@@ -45,13 +47,16 @@ impl Api {
             .unwrap_or_else(|problems| panic!("{}", super::lines(&problems)));
         let snapshots = publisher.snapshots().clone();
         let publisher = Arc::new(Mutex::new(publisher));
-        let engine = Engine::new(store, state, publisher.clone(), settings.clone());
+        let store = Arc::new(store);
+        let engine = Engine::new(store.clone(), state, publisher.clone(), settings.clone());
+        let engine = engine.telling(vec![Target::Sns], None);
         Self {
             dir,
             settings,
             engine,
             snapshots,
             publisher,
+            store,
             account: "000000000000".to_owned(),
             region: "us-east-1".to_owned(),
         }
@@ -60,8 +65,8 @@ impl Api {
     /// As after a restart.
     #[must_use]
     pub fn reopen(self) -> Self {
-        let Self { dir, settings, engine, account, region, .. } = self;
-        drop(engine);
+        let Self { dir, settings, engine, store, account, region, .. } = self;
+        drop((engine, store));
         Self { account, region, ..Self::open(dir, settings) }
     }
 
@@ -86,8 +91,13 @@ impl Api {
         let mut words = call.split_whitespace();
         let form = format!("Action={}&Version=2016-11-15", words.next().unwrap());
         let form = words.fold(form, |form, word| format!("{form}&{word}"));
-        let caller = Caller { account: self.account.clone(), region: self.region.parse().unwrap() };
-        self.engine.call(form.as_bytes(), &caller, "r-1").map(|xml| Node::parse(&xml))
+        self.form(&self.account, &form).map(|xml| Node::parse(&xml))
+    }
+
+    /// The body of the answer to a form of an account.
+    pub fn form(&self, account: &str, form: &str) -> Result<String, ApiError> {
+        let caller = Caller { account: account.to_owned(), region: self.region.parse().unwrap() };
+        self.engine.call(form.as_bytes(), &caller, "r-1")
     }
 
     #[track_caller]

@@ -4,20 +4,28 @@
 //! a reply that is too long, a reply to a response.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use hickory_proto::op::Message;
+use quick_xml::events::Event;
 use vpcedns::config::{AccessKey, ActionPattern, Limits, Secret};
 use vpcedns::control::auth::guard::guard;
 use vpcedns::control::auth::sigv4::Request;
 use vpcedns::control::auth::{Access, AccessKeys, OPEN_ACCOUNT, authorize as authorize_request};
+use vpcedns::control::call::Caller;
+use vpcedns::control::error::ApiError;
+use vpcedns::control::filter::{Filters, Page};
+use vpcedns::control::params::Params;
+use vpcedns::control::xml::Xml;
+use vpcedns::control::{Engine, Settings, Store, inputs};
 use vpcedns::forward::message;
 use vpcedns::forward::relay::{Client, Ede, relay as relay_reply};
 use vpcedns::model::{Broken, Model};
 use vpcedns::observe::Counters;
+use vpcedns::reload::{Loader, Publisher};
 use vpcedns::serve::respond::{Incoming, Outcome, Responder, Transport};
 use vpcedns::snapshot::{Policy, Snapshot};
 use vpcedns::source::{FileText, Loaded, read_json_set, read_toml};
@@ -174,4 +182,112 @@ pub fn authorize(data: &[u8]) {
     if guard(&headers, &["ec2.corp.example".to_owned()]).is_ok() {
         assert!(headers.contains_key("host") && !headers.contains_key("origin"));
     }
+}
+
+/// Any form of a call of the EC2 API is taken apart or refused, and whatever it says can be said in an answer: a reader
+/// of XML gets the very text back.
+pub fn form(data: &[u8]) {
+    let mut params = match Params::decode(data) {
+        Ok(params) => params,
+        Err(error) => return answers(&error),
+    };
+    let mut said = Vec::new();
+    for mut structure in params.structures("TagSpecification") {
+        said.extend(structure.optional("ResourceType"));
+        for mut tag in structure.structures("Tag") {
+            said.extend(tag.optional("Key"));
+            said.extend(tag.optional("Value"));
+        }
+        structure.finish().err().iter().for_each(answers);
+    }
+    said.extend(params.list("SubnetId"));
+    said.extend(params.structure("DnsOptions").optional("DnsRecordIpType"));
+    match Filters::take(&mut params, &["tag", "tag-key", "vpc-id"], "InvalidFilter") {
+        Ok(filters) => {
+            let tags = said.iter().map(|text| (text.clone(), text.clone())).collect();
+            filters.matches(&tags, |_| said.iter().map(|text| text.as_str().into()));
+        }
+        Err(error) => answers(&error),
+    }
+    match Page::take(&mut params, 5) {
+        Ok(page) => {
+            let (part, next) = page.cut(&said, |text| (*text).clone());
+            assert!(part.len() <= said.len() && next.is_none_or(|next| next.bytes().all(|b| b.is_ascii_hexdigit())));
+        }
+        Err(error) => answers(&error),
+    }
+    params.flag("DryRun").err().iter().for_each(answers);
+    params.parsed::<u32>("MaxResults", "Expected an integer.").err().iter().for_each(answers);
+    params.required("VpcId").err().iter().for_each(answers);
+    params.finish().err().iter().for_each(answers);
+    let mut answer = Xml::new();
+    answer.texts("said", &said);
+    let read = texts(&answer.response("Say", "r"));
+    assert!(read.iter().filter(|text| **text != "r").eq(said.iter().filter(|text| !text.is_empty() && **text != "r")));
+}
+
+/// An error is written so that it can be read.
+fn answers(error: &ApiError) {
+    let read = texts(&Xml::error(error, "r"));
+    assert_eq!(read, [error.code.as_ref(), &error.message, "r"]);
+}
+
+/// Every text of an XML document, as a reader understands it (XML 1.0 2.11: a line end is one line feed).
+fn texts(xml: &str) -> Vec<String> {
+    let (_declaration, document) = xml.split_once('\n').expect("a declaration");
+    // XML 1.0 2.2; quick-xml lets others pass
+    let is_char = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
+    assert!(document.chars().all(is_char), "{document:?}");
+    let mut reader = quick_xml::Reader::from_str(document);
+    let (mut all, mut text) = (Vec::new(), String::new());
+    loop {
+        match reader.read_event().expect("an answer is XML") {
+            Event::Text(part) => text.push_str(&part.replace("\r\n", "\n").replace('\r', "\n")),
+            Event::GeneralRef(name) => {
+                text.push_str(&quick_xml::escape::unescape(&format!("&{};", &*name)).expect("a known reference"));
+            }
+            Event::Eof => return all,
+            _ if !text.is_empty() => all.push(std::mem::take(&mut text)),
+            _ => {}
+        }
+    }
+}
+
+/// Any form that is sent to the API is answered by a well-formed document; nothing is changed by it.
+pub fn call(form: &[u8]) {
+    let caller = Caller { account: OPEN_ACCOUNT.to_owned(), region: "us-east-1".parse().expect("a region") };
+    let answer = |form: &[u8]| match engine().call(form, &caller, "r-1") {
+        Ok(body) => (true, body),
+        Err(error) => {
+            assert!(!error.code.is_empty() && (400..600).contains(&error.status), "{error:?}");
+            (false, Xml::error(&error, "r-1"))
+        }
+    };
+    let (done, body) = answer(&[form, b"&DryRun=true"].concat());
+    assert!(!done, "a dry run changes nothing: {body}");
+    texts(&body);
+    let mut pairs = form.split(|octet| *octet == b'&');
+    let action = pairs.find_map(|pair| std::str::from_utf8(pair.strip_prefix(b"Action=")?).ok());
+    if action.is_some_and(|action| !Engine::changes(action)) {
+        texts(&answer(form).1);
+    }
+}
+
+/// The API over the zone, with a state of its own.
+fn engine() -> &'static Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE.get_or_init(|| {
+        let dir = std::env::temp_dir().join(format!("vpcedns-call-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("a directory");
+        let zone = dir.join("zone.toml");
+        std::fs::write(&zone, ZONE).expect("a file");
+        let (store, state) = Store::open(&dir.join("state")).expect("a store");
+        let loader = Loader::new(vec![zone]).with_api(inputs(&state));
+        let Ok((publisher, _)) = Publisher::start(loader, Policy::default(), &|_, _| {}) else {
+            panic!("the zone has no errors");
+        };
+        // open files need no name
+        let _ = std::fs::remove_dir_all(&dir);
+        Engine::new(store, state, Arc::new(Mutex::new(publisher)), Settings::default())
+    })
 }

@@ -183,11 +183,12 @@ impl Lane {
 
     /// Starts what is due, as far as there is room.
     async fn start_due(&mut self) -> Result<(), OutboxError> {
-        let room = self.shared.limits.concurrency.saturating_sub(self.tasks.len());
+        // what is under way is due as well, so that this many have as many new ones as there is room for
+        let limit = self.shared.limits.concurrency;
+        let room = limit.saturating_sub(self.tasks.len());
         if room == 0 {
             return Ok(());
         }
-        let limit = self.tasks.len() + room;
         let (target, now) = (self.target, (self.shared.clock)());
         let due = self.shared.on_outbox(move |outbox| outbox.due(target, now, limit)).await?;
         let known: HashSet<u64> = self.under_way.values().copied().collect();
