@@ -171,6 +171,15 @@ pub fn default_group_id(vpc: VpcId) -> String {
     vpc.to_string().replacen(VpcId::PREFIX, "sg-", 1)
 }
 
+/// An id made of a name: the same for ever.
+pub fn id_of_name(prefix: &str, name: &str) -> String {
+    // FNV-1a
+    let hash = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, octet| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3));
+    format!("{prefix}0{hash:016x}")
+}
+
 /// A new id: `prefix`, a zero as EC2's begin with these days, and 16 random hex digits.
 pub fn new_id(prefix: &str) -> String {
     format!("{prefix}0{:016x}", rand::random::<u64>())

@@ -30,8 +30,7 @@ impl Filters {
             if !is_known {
                 return Err(ApiError::new(unknown, format!("The filter '{name}' is invalid")));
             }
-            // an empty one asks for tags without a value (`describe-tags ... Name=value,Values=`)
-            let values = filter.given_list("Value");
+            let values = filter.list("Value");
             if values.is_empty() {
                 let message = format!("The filter '{name}' has no value");
                 return Err(ApiError::new("InvalidParameterValue", message));

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
+use redb::{ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
 use super::notices::Telling;
@@ -41,46 +41,25 @@ fn ms(at: SystemTime) -> u64 {
     at.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Makes the tables.
-pub(super) fn make(write: &WriteTransaction) -> Result<(), StoreError> {
-    write.open_table(DELIVERIES).map_err(StoreError::new)?;
-    write.open_table(DUE).map_err(StoreError::new)?;
-    Ok(())
-}
-
-/// The id that the next delivery gets.
-pub(super) fn next_id(db: &Database) -> Result<u64, StoreError> {
-    let read = db.begin_read().map_err(StoreError::new)?;
-    let deliveries = read.open_table(DELIVERIES).map_err(StoreError::new)?;
-    let last = deliveries.last().map_err(StoreError::new)?;
-    Ok(last.map_or(0, |(id, _)| id.value().saturating_add(1)))
-}
-
-/// Lets go of deliveries that are older than `most_age`.
-pub(super) fn forget(db: &Database, most_age: Duration) -> Result<(), StoreError> {
+/// Makes the tables, lets go of what is older than `most_age`, and says which id is the next.
+pub(super) fn open(write: &WriteTransaction, most_age: Duration) -> Result<u64, StoreError> {
+    let mut deliveries = write.open_table(DELIVERIES).map_err(StoreError::new)?;
+    let mut due = write.open_table(DUE).map_err(StoreError::new)?;
     let oldest = SystemTime::now().checked_sub(most_age).unwrap_or(UNIX_EPOCH);
     let mut old = Vec::new();
-    let read = db.begin_read().map_err(StoreError::new)?;
-    for entry in read.open_table(DELIVERIES).map_err(StoreError::new)?.iter().map_err(StoreError::new)? {
+    for entry in deliveries.iter().map_err(StoreError::new)? {
         let (_, octets) = entry.map_err(StoreError::new)?;
         let queued: Queued = decode("a delivery", octets.value())?;
         if queued.delivery.created < oldest {
             old.push(queued);
         }
     }
-    if old.is_empty() {
-        return Ok(());
+    for queued in old {
+        deliveries.remove(queued.delivery.id).map_err(StoreError::new)?;
+        due.remove(queued.key()).map_err(StoreError::new)?;
     }
-    let write = db.begin_write().map_err(StoreError::new)?;
-    {
-        let mut deliveries = write.open_table(DELIVERIES).map_err(StoreError::new)?;
-        let mut due = write.open_table(DUE).map_err(StoreError::new)?;
-        for queued in old {
-            deliveries.remove(queued.delivery.id).map_err(StoreError::new)?;
-            due.remove(queued.key()).map_err(StoreError::new)?;
-        }
-    }
-    write.commit().map_err(StoreError::new)
+    let last = deliveries.last().map_err(StoreError::new)?;
+    Ok(last.map_or(0, |(id, _)| id.value().saturating_add(1)))
 }
 
 /// Puts in what is to be told, the first of it by the id `first`.
@@ -106,40 +85,36 @@ pub(super) fn add(write: &WriteTransaction, all: &[Telling], first: u64) -> Resu
 impl Store {
     /// Takes a delivery out, and puts in what `next` makes of it.
     fn replace(&self, id: u64, next: impl FnOnce(Delivery) -> Option<Queued>) -> Result<(), StoreError> {
-        self.with(|db| {
-            let write = db.begin_write().map_err(StoreError::new)?;
-            {
-                let mut deliveries = write.open_table(DELIVERIES).map_err(StoreError::new)?;
-                let mut due = write.open_table(DUE).map_err(StoreError::new)?;
-                let found = deliveries.remove(id).map_err(StoreError::new)?.map(|octets| octets.value().to_vec());
-                let Some(octets) = found else { return Ok(()) };
-                let queued: Queued = decode("a delivery", &octets)?;
-                due.remove(queued.key()).map_err(StoreError::new)?;
-                if let Some(queued) = next(queued.delivery) {
-                    due.insert(queued.key(), ()).map_err(StoreError::new)?;
-                    deliveries.insert(id, encode(&queued)?.as_slice()).map_err(StoreError::new)?;
-                }
+        let write = self.begin_write()?;
+        {
+            let mut deliveries = write.open_table(DELIVERIES).map_err(StoreError::new)?;
+            let mut due = write.open_table(DUE).map_err(StoreError::new)?;
+            let found = deliveries.remove(id).map_err(StoreError::new)?.map(|octets| octets.value().to_vec());
+            let Some(octets) = found else { return Ok(()) };
+            let queued: Queued = decode("a delivery", &octets)?;
+            due.remove(queued.key()).map_err(StoreError::new)?;
+            if let Some(queued) = next(queued.delivery) {
+                due.insert(queued.key(), ()).map_err(StoreError::new)?;
+                deliveries.insert(id, encode(&queued)?.as_slice()).map_err(StoreError::new)?;
             }
-            write.commit().map_err(StoreError::new)
-        })
+        }
+        write.commit().map_err(StoreError::new)
     }
 
     fn due_now(&self, target: Target, now: SystemTime, limit: usize) -> Result<Vec<Delivery>, StoreError> {
-        self.with(|db| {
-            let read = db.begin_read().map_err(StoreError::new)?;
-            let deliveries = read.open_table(DELIVERIES).map_err(StoreError::new)?;
-            let due = read.open_table(DUE).map_err(StoreError::new)?;
-            let target = number(target);
-            let until = due.range((target, 0, 0)..=(target, ms(now), u64::MAX)).map_err(StoreError::new)?;
-            let mut found = Vec::new();
-            for entry in until.take(limit) {
-                let (key, _) = entry.map_err(StoreError::new)?;
-                if let Some(octets) = deliveries.get(key.value().2).map_err(StoreError::new)? {
-                    found.push(decode::<Queued>("a delivery", octets.value())?.delivery);
-                }
+        let read = self.begin_read()?;
+        let deliveries = read.open_table(DELIVERIES).map_err(StoreError::new)?;
+        let due = read.open_table(DUE).map_err(StoreError::new)?;
+        let target = number(target);
+        let until = due.range((target, 0, 0)..=(target, ms(now), u64::MAX)).map_err(StoreError::new)?;
+        let mut found = Vec::new();
+        for entry in until.take(limit) {
+            let (key, _) = entry.map_err(StoreError::new)?;
+            if let Some(octets) = deliveries.get(key.value().2).map_err(StoreError::new)? {
+                found.push(decode::<Queued>("a delivery", octets.value())?.delivery);
             }
-            Ok(found)
-        })
+        }
+        Ok(found)
     }
 }
 
@@ -168,10 +143,9 @@ impl Outbox for Store {
     }
 
     fn queued(&self) -> Result<u64, OutboxError> {
-        Ok(self.with(|db| {
-            let read = db.begin_read().map_err(StoreError::new)?;
-            read.open_table(DELIVERIES).map_err(StoreError::new)?.len().map_err(StoreError::new)
-        })?)
+        let read = self.begin_read()?;
+        let deliveries = read.open_table(DELIVERIES).map_err(StoreError::new)?;
+        Ok(deliveries.len().map_err(StoreError::new)?)
     }
 }
 

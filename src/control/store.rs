@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
-use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -27,14 +27,14 @@ const TOKENS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("tokens");
 /// Records on disk.
 pub struct Store {
     path: PathBuf,
-    /// `None` after something failed, a full disk say, until it is used again: redb wants a file that failed once to be
-    /// closed, and finds the last good state in it when it is opened.
+    /// `None` where it could not be opened again after an error of the disk.
     db: RwLock<Option<Database>>,
     /// The id of the next delivery.
     next_delivery: AtomicU64,
 }
 
-/// A change that could not be made durable; nothing of it was.
+/// A change that could not be made durable; nothing of it was, unless the very last write of a disk failed so that the
+/// disk itself cannot tell.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the state cannot be written: {0}")]
 pub struct StoreError(String);
@@ -53,98 +53,92 @@ impl Store {
             let hint = "see --ec2-state: the directory must be writable, and used by one server only";
             Problem::error(Place::whole(path.display().to_string()), error.to_string().replace("written", "used"), hint)
         };
-        std::fs::create_dir_all(dir).map_err(StoreError::new).map_err(failed)?;
-        let store = Self { path: path.clone(), db: RwLock::new(None), next_delivery: AtomicU64::new(0) };
-        let state = store.with(read).map_err(failed)?;
-        store.next_delivery.store(store.with(outbox::next_id).map_err(failed)?, Ordering::Relaxed);
-        if let Err(error) = store.with(|db| outbox::forget(db, Backoff::default().max_age)) {
-            tracing::warn!("old notifications stay in the outbox: {error}");
-        }
+        let opened = std::fs::create_dir_all(dir)
+            .map_err(StoreError::new)
+            .and_then(|()| Database::create(&path).map_err(StoreError::new));
+        let db = RwLock::new(Some(opened.map_err(failed)?));
+        let store = Self { path: path.clone(), db, next_delivery: AtomicU64::new(0) };
+        let state = store.read().map_err(failed)?;
         Ok((store, state))
     }
 
-    /// Works on the database, which is opened if it is not, and closed if anything fails.
-    pub(super) fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let mut held = self.db.read().unwrap_or_else(PoisonError::into_inner);
-        if held.is_none() {
-            drop(held);
-            let mut empty = self.db.write().unwrap_or_else(PoisonError::into_inner);
-            if empty.is_none() {
-                *empty = Some(open(&self.path)?);
-            }
-            drop(empty);
-            held = self.db.read().unwrap_or_else(PoisonError::into_inner);
+    /// A transaction that may write; there is one at a time.
+    pub(super) fn begin_write(&self) -> Result<WriteTransaction, StoreError> {
+        self.begin(Database::begin_write)
+    }
+
+    /// A transaction that sees what was committed before it began.
+    pub(super) fn begin_read(&self) -> Result<ReadTransaction, StoreError> {
+        self.begin(ReadableDatabase::begin_read)
+    }
+
+    /// After an error of the disk (a full one) redb wants its file to be opened anew; that is tried here, so that the
+    /// API works again when the disk does.
+    fn begin<T, E>(&self, start: impl Fn(&Database) -> Result<T, E>) -> Result<T, StoreError>
+    where
+        E: Display,
+    {
+        let begun = self.db.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(&start);
+        if let Some(Ok(transaction)) = begun {
+            return Ok(transaction);
         }
-        // another thread may have closed it between the two locks
-        let result = held.as_ref().ok_or_else(|| StoreError("it was closed".to_owned())).and_then(work);
-        drop(held);
-        if result.is_err() {
-            *self.db.write().unwrap_or_else(PoisonError::into_inner) = None;
+        let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        // closed first: the file is locked while it is open
+        *db = None;
+        let opened = db.insert(Database::create(&self.path).map_err(StoreError::new)?);
+        start(opened).map_err(StoreError::new)
+    }
+
+    fn read(&self) -> Result<State, StoreError> {
+        let mut all = Edit::default();
+        let mut tokens: Vec<(String, Token)> = Vec::new();
+        // all tables are made by the first start
+        let write = self.begin_write()?;
+        write.open_table(RECORDS).map_err(StoreError::new)?;
+        write.open_table(TOKENS).map_err(StoreError::new)?;
+        self.next_delivery.store(outbox::open(&write, Backoff::default().max_age)?, Ordering::Relaxed);
+        write.commit().map_err(StoreError::new)?;
+        let read = self.begin_read()?;
+        for entry in read.open_table(RECORDS).map_err(StoreError::new)?.iter().map_err(StoreError::new)? {
+            let (id, octets) = entry.map_err(StoreError::new)?;
+            all.put.push(decode::<Record>(id.value(), octets.value())?);
         }
-        result
+        for entry in read.open_table(TOKENS).map_err(StoreError::new)?.iter().map_err(StoreError::new)? {
+            let (key, octets) = entry.map_err(StoreError::new)?;
+            tokens.push((key.value().to_owned(), decode(key.value(), octets.value())?));
+        }
+        let mut state = State::default();
+        state.apply(all);
+        for token in tokens {
+            state.apply(Edit { token: Some(token), ..Edit::default() });
+        }
+        Ok(state)
     }
 
     /// Makes a change durable, and what is to be told of it: when this returns `Ok` it outlives a crash, and when it
     /// returns an error nothing of it is there.
     pub fn commit(&self, edit: &Edit, tell: &[Telling]) -> Result<(), StoreError> {
+        let write = self.begin_write()?;
+        {
+            let mut records = write.open_table(RECORDS).map_err(StoreError::new)?;
+            for id in edit.remove.iter().chain(&edit.purge) {
+                records.remove(id.as_str()).map_err(StoreError::new)?;
+            }
+            for record in &edit.put {
+                records.insert(record.id().as_str(), encode(record)?.as_slice()).map_err(StoreError::new)?;
+            }
+            let mut tokens = write.open_table(TOKENS).map_err(StoreError::new)?;
+            for key in &edit.forget {
+                tokens.remove(key.as_str()).map_err(StoreError::new)?;
+            }
+            if let Some((key, token)) = &edit.token {
+                tokens.insert(key.as_str(), encode(token)?.as_slice()).map_err(StoreError::new)?;
+            }
+        }
         // an id is never used twice while the server runs, whether its transaction came to an end or not
-        let first = self.next_delivery.fetch_add(tell.len() as u64, Ordering::Relaxed);
-        self.with(|db| commit(db, edit, tell, first))
+        outbox::add(&write, tell, self.next_delivery.fetch_add(tell.len() as u64, Ordering::Relaxed))?;
+        write.commit().map_err(StoreError::new)
     }
-}
-
-/// Opens the file. The first time makes all tables; later ones write nothing, so that a full disk can be read.
-fn open(path: &Path) -> Result<Database, StoreError> {
-    let db = Database::create(path).map_err(StoreError::new)?;
-    let begun = db.begin_read().map_err(StoreError::new)?;
-    if let Err(TableError::TableDoesNotExist(_)) = begun.open_table(TOKENS) {
-        drop(begun);
-        let write = db.begin_write().map_err(StoreError::new)?;
-        write.open_table(RECORDS).map_err(StoreError::new)?;
-        outbox::make(&write)?;
-        write.open_table(TOKENS).map_err(StoreError::new)?;
-        write.commit().map_err(StoreError::new)?;
-    }
-    Ok(db)
-}
-
-fn read(db: &Database) -> Result<State, StoreError> {
-    let mut state = State::default();
-    let read: ReadTransaction = db.begin_read().map_err(StoreError::new)?;
-    let mut all = Edit::default();
-    for entry in read.open_table(RECORDS).map_err(StoreError::new)?.iter().map_err(StoreError::new)? {
-        let (id, octets) = entry.map_err(StoreError::new)?;
-        all.put.push(decode::<Record>(id.value(), octets.value())?);
-    }
-    state.apply(all);
-    for entry in read.open_table(TOKENS).map_err(StoreError::new)?.iter().map_err(StoreError::new)? {
-        let (key, octets) = entry.map_err(StoreError::new)?;
-        let token: Token = decode(key.value(), octets.value())?;
-        state.apply(Edit { token: Some((key.value().to_owned(), token)), ..Edit::default() });
-    }
-    Ok(state)
-}
-
-fn commit(db: &Database, edit: &Edit, tell: &[Telling], first: u64) -> Result<(), StoreError> {
-    let write = db.begin_write().map_err(StoreError::new)?;
-    {
-        let mut records = write.open_table(RECORDS).map_err(StoreError::new)?;
-        for id in edit.remove.iter().chain(&edit.purge) {
-            records.remove(id.as_str()).map_err(StoreError::new)?;
-        }
-        for record in &edit.put {
-            records.insert(record.id().as_str(), encode(record)?.as_slice()).map_err(StoreError::new)?;
-        }
-        let mut tokens = write.open_table(TOKENS).map_err(StoreError::new)?;
-        for key in &edit.forget {
-            tokens.remove(key.as_str()).map_err(StoreError::new)?;
-        }
-        if let Some((key, token)) = &edit.token {
-            tokens.insert(key.as_str(), encode(token)?.as_slice()).map_err(StoreError::new)?;
-        }
-    }
-    outbox::add(&write, tell, first)?;
-    write.commit().map_err(StoreError::new)
 }
 
 pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
@@ -196,21 +190,5 @@ mod tests {
         let (_, state) = Store::open(dir.path()).unwrap();
         assert_eq!(state.records().count(), 1);
         assert_eq!((state.vpc(vpc.id), state.token("k")), (Some(&vpc), Some(&token)));
-    }
-
-    #[test]
-    fn a_store_that_failed_once_is_opened_again() {
-        let dir = tempfile::tempdir().unwrap();
-        let (store, _) = Store::open(dir.path()).unwrap();
-        let token = Token { parameters: "a=1".to_owned(), answer: String::new(), at: 7 };
-        let edit = |key: &str| Edit { token: Some((key.to_owned(), token.clone())), ..Edit::default() };
-        store.commit(&edit("before"), &[]).unwrap();
-        let failed = store.with(|_| Err::<(), _>(StoreError("no space left".to_owned()))).unwrap_err();
-        assert_eq!(failed.to_string(), "the state cannot be written: no space left");
-        assert!(store.db.read().unwrap().is_none());
-        store.commit(&edit("after"), &[]).unwrap();
-        drop(store);
-        let (_, state) = Store::open(dir.path()).unwrap();
-        assert!(state.token("before").is_some() && state.token("after").is_some());
     }
 }

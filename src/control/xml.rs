@@ -23,10 +23,7 @@ impl Xml {
 
     /// `<name>value</name>`
     pub fn text(&mut self, name: &str, value: impl Display) {
-        let text = partial_escape(value.to_string());
-        // a bare carriage return reads as a line feed (XML 1.0, section 2.11)
-        let text = if text.contains('\r') { text.replace('\r', "&#13;").into() } else { text };
-        self.element(name, |xml| xml.write(Event::Text(BytesText::from_escaped(text))));
+        self.element(name, |xml| xml.write(Event::Text(BytesText::from_escaped(partial_escape(value.to_string())))));
     }
 
     /// `<name>value</name>`, or nothing.

@@ -307,9 +307,11 @@ impl Model {
                 }
             }
         }
-        let names = dirty.iter().map(|index| self.services.by_index(*index).service_name.clone());
-        check.changed_services.extend(names.clone());
-        touched.extend(names);
+        for index in &dirty {
+            let name = &self.services.by_index(*index).service_name;
+            check.changed_services.insert(name.clone());
+            touched.insert(name.clone());
+        }
         changes.others += touched.len();
         changes.services = !dirty.is_empty();
         dirty

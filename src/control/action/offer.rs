@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::region;
-use crate::control::call::{Action, Call, Done};
+use crate::control::call::{Action, Call, Done, id_of_name};
 use crate::control::error::ApiError;
 use crate::control::filter::{Filters, Page};
 use crate::control::params::Params;
@@ -188,15 +188,7 @@ fn families(listed: &Listed<'_>) -> Vec<&'static str> {
 
 /// The id of a service: AWS's own have one too, here made of the name.
 fn service_id(name: &ServiceName) -> String {
-    if is_endpoint_service(name) {
-        return id_of(name).to_owned();
-    }
-    // FNV-1a: the same name has the same id for ever
-    let hash = name
-        .as_str()
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, octet| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3));
-    format!("vpce-svc-0{hash:016x}")
+    if is_endpoint_service(name) { id_of(name).to_owned() } else { id_of_name("vpce-svc-", name.as_str()) }
 }
 
 fn write(xml: &mut Xml, listed: &Listed<'_>) {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::control::call::{Action, Call, Done};
+use crate::control::call::{Action, Call, Done, id_of_name};
 use crate::control::error::ApiError;
 use crate::control::filter::{Filters, Page};
 use crate::control::params::Params;
@@ -177,14 +177,10 @@ fn describe_regions(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiErr
 /// The prefix lists of the services that gateway endpoints lead to, by id. They have no blocks: which addresses
 /// S3 has is nothing that DNS here depends on.
 fn prefix_lists(region: &Region) -> BTreeMap<String, String> {
-    let id = |name: &str| {
-        // FNV-1a: the same name has the same id for ever
-        let hash = name
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, octet| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3));
-        format!("pl-0{hash:016x}")
-    };
-    ["s3", "dynamodb"].map(|service| format!("com.amazonaws.{region}.{service}")).map(|name| (id(&name), name)).into()
+    ["s3", "dynamodb"]
+        .map(|service| format!("com.amazonaws.{region}.{service}"))
+        .map(|name| (id_of_name("pl-", &name), name))
+        .into()
 }
 
 /// The lists that a call asks for.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use ipnet::IpNet;
 
-use super::region;
+use super::{region, vpc};
 use crate::control::call::{Action, Call, Done, new_id, parse_id};
 use crate::control::error::ApiError;
 use crate::control::filter::{Filters, Page};
@@ -50,6 +50,9 @@ const FILTERS: &[&str] = &[
     "vpc-id",
 ];
 
+/// The code for a block that a subnet cannot have.
+const BAD_RANGE: &str = "InvalidSubnet.Range";
+
 /// Addresses of a subnet that nobody gets: the first four and the last (VPC guide, "Subnet CIDR reservations").
 pub(super) const RESERVED_FIRST: u32 = 4;
 
@@ -66,10 +69,11 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let native = params.flag("Ipv6Native")?.unwrap_or(false);
     let mut cidr_blocks = Vec::new();
     if !native {
-        cidr_blocks.push(block(params, "CidrBlock", 16..=28)?.ok_or_else(|| ApiError::missing("CidrBlock"))?);
+        cidr_blocks
+            .push(vpc::block(params, "CidrBlock", 16..=28, BAD_RANGE)?.ok_or_else(|| ApiError::missing("CidrBlock"))?);
     }
     // since 2024 subnets of IPv6 have other sizes than /64 (EC2 API Reference, CreateSubnet)
-    match block(params, "Ipv6CidrBlock", 44..=64)? {
+    match vpc::block(params, "Ipv6CidrBlock", 44..=64, BAD_RANGE)? {
         Some(block) => cidr_blocks.push(block),
         None if native => return Err(ApiError::missing("Ipv6CidrBlock")),
         None => {}
@@ -91,21 +95,9 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     Ok(Done { edit: Edit::put([Record::Subnet(subnet)]), answer })
 }
 
-/// A block of a call, host bits cut off as EC2 does.
-fn block(params: &mut Params, name: &str, sizes: std::ops::RangeInclusive<u8>) -> Result<Option<IpNet>, ApiError> {
-    let Some(text) = params.optional(name) else { return Ok(None) };
-    let wants_v6 = name.starts_with("Ipv6");
-    let block = text.parse::<IpNet>().ok().filter(|block| matches!(block, IpNet::V6(_)) == wants_v6);
-    let block = block.ok_or_else(|| ApiError::value(&text, name, "This is not a valid CIDR block."))?;
-    if !sizes.contains(&block.prefix_len()) {
-        return Err(ApiError::new("InvalidSubnet.Range", format!("The CIDR '{text}' is invalid.")));
-    }
-    Ok(Some(block.trunc()))
-}
-
 fn check_block(call: &Call<'_>, vpc: &Vpc, block: &IpNet) -> Result<(), ApiError> {
     if !vpc.cidr_blocks.iter().any(|of_vpc| of_vpc.contains(block)) {
-        return Err(ApiError::new("InvalidSubnet.Range", format!("The CIDR '{block}' is invalid.")));
+        return Err(ApiError::new(BAD_RANGE, format!("The CIDR '{block}' is invalid.")));
     }
     let overlaps = |other: &IpNet| other.contains(block) || block.contains(other);
     let of_vpc = call.model.subnets().filter(|subnet| subnet.vpc_id == vpc.id);

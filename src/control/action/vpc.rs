@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv6Net};
 
 use crate::control::call::{Action, Call, Done, default_group_id, new_id, parse_id};
 use crate::control::error::ApiError;
@@ -43,22 +44,14 @@ const FILTERS: &[&str] = &[
 ];
 
 fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
-    let block = params.required("CidrBlock")?;
-    let block: Ipv4Net =
-        block.parse().map_err(|_| ApiError::value(&block, "CidrBlock", "This is not a valid CIDR block."))?;
     // EC2 refuses 127.0.0.0/8 too; here it is how one machine shows a split horizon
-    if !(16..=28).contains(&block.prefix_len()) {
-        return Err(ApiError::new("InvalidVpc.Range", format!("The CIDR '{block}' is invalid.")));
-    }
-    let mut cidr_blocks = vec![IpNet::V4(block.trunc())];
-    if params.flag("AmazonProvidedIpv6CidrBlock")?.unwrap_or(false) {
-        cidr_blocks.push(unique_local_block());
-    }
+    let block = block(params, "CidrBlock", 16..=28, "InvalidVpc.Range")?;
+    let block = block.ok_or_else(|| ApiError::missing("CidrBlock"))?;
     let vpc = Vpc {
         id: parse_id(&new_id(VpcId::PREFIX), "InternalError", VpcId::PREFIX)?,
         owner: call.caller.account.clone(),
         region: call.caller.region.clone(),
-        cidr_blocks,
+        cidr_blocks: std::iter::once(block).chain(ipv6_block(params)?).collect(),
         // "By default, enableDnsHostnames is false and enableDnsSupport true, unless the VPC is a default VPC" (VPC guide)
         enable_dns_support: true,
         enable_dns_hostnames: false,
@@ -78,11 +71,43 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     Ok(Done { edit: Edit::put([Record::Vpc(vpc), Record::SecurityGroup(group)]), answer })
 }
 
-/// A block of the size that EC2 gives, out of the range that is nobody's (RFC 4193 section 3.1) and not out of Amazon's.
-fn unique_local_block() -> IpNet {
-    let [a, b, c, d, e] = rand::random::<[u8; 5]>();
-    let address = std::net::Ipv6Addr::from([0xfd, a, b, c, d, e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    IpNet::V6(Ipv6Net::new_assert(address, 56))
+/// A block of a call, host bits cut off as EC2 does; `bad_size` is the code for one that is too large or too small.
+pub(super) fn block(
+    params: &mut Params,
+    name: &str,
+    sizes: RangeInclusive<u8>,
+    bad_size: &'static str,
+) -> Result<Option<IpNet>, ApiError> {
+    let Some(text) = params.optional(name) else { return Ok(None) };
+    let wants_v6 = name.starts_with("Ipv6");
+    let block = text.parse::<IpNet>().ok().filter(|block| matches!(block, IpNet::V6(_)) == wants_v6);
+    let block = block.ok_or_else(|| ApiError::value(&text, name, "This is not a valid CIDR block."))?;
+    if !sizes.contains(&block.prefix_len()) {
+        return Err(ApiError::new(bad_size, format!("The CIDR '{text}' is invalid.")));
+    }
+    Ok(Some(block.trunc()))
+}
+
+/// The IPv6 block of a new VPC: the caller's own, or one in the place of Amazon's, out of the unique local addresses
+/// (RFC 4193) so that it is nobody else's.
+fn ipv6_block(params: &mut Params) -> Result<Option<IpNet>, ApiError> {
+    let is_provided = params.flag("AmazonProvidedIpv6CidrBlock")?.unwrap_or(false);
+    let own = block(params, "Ipv6CidrBlock", 44..=60, "InvalidVpc.Range")?;
+    for name in ["Ipv6Pool", "Ipv6CidrBlockNetworkBorderGroup"] {
+        params.optional(name);
+    }
+    match (own, is_provided) {
+        (Some(_), true) => {
+            let message = "AmazonProvidedIpv6CidrBlock and Ipv6CidrBlock cannot be used together.";
+            Err(ApiError::new("InvalidParameterCombination", message))
+        }
+        (None, true) => {
+            let address = 0xfd << 120 | rand::random::<u128>() >> 8;
+            // 56 is a prefix length
+            Ok(Ipv6Net::new(address.into(), 56).ok().map(|net| IpNet::V6(net.trunc())))
+        }
+        (own, false) => Ok(own),
+    }
 }
 
 fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
