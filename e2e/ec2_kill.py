@@ -29,7 +29,7 @@ def run(case):
     begin, kills, calls, cut = time.monotonic(), 0, 0, 0
     while kills < KILLS and time.monotonic() - begin < SECONDS:
         before = sum(client.acknowledged for client in clients)
-        stream(server, clients, rng.uniform(0.01, 0.3))
+        stream(server, clients, rng.randint(0, 40), rng.uniform(0, 0.03))
         kills += 1
         calls += sum(client.acknowledged for client in clients) - before
         cut += sum(client.unknown is not None for client in clients)
@@ -45,8 +45,9 @@ def run(case):
               f"{sum(len(client.alive) for client in clients)} endpoints at the end")
 
 
-def stream(server, clients, seconds):
-    """Lets the clients work, kills the server, and waits for the clients to notice."""
+def stream(server, clients, changes, seconds):
+    """Lets the clients make some changes, waits a moment, kills the server, and waits for the clients to notice."""
+    enough = sum(client.acknowledged for client in clients) + changes
     failures = []
 
     def work(client):
@@ -62,6 +63,7 @@ def stream(server, clients, seconds):
     threads = [threading.Thread(target=work, args=(client,)) for client in clients]
     for thread in threads:
         thread.start()
+    wait_for("the changes", lambda: failures or sum(client.acknowledged for client in clients) >= enough, 60, pause=0.001)
     time.sleep(seconds)
     server.process.kill()
     server.process.wait()
