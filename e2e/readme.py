@@ -8,7 +8,7 @@ import socket
 from support import dns
 from support.case import ROOT, Failure, Skip, indent, wait_for
 
-BLOCKS = 6
+BLOCKS = 4
 SERVER = ("127.0.0.1", 5300)
 SHELL = {"", "sh", "bash", "shell", "console", "text"}
 PROGRAMS = ("cargo ", "dig ", "vpcedns ", "curl ", "docker ", "git ", "cd ", "bash ", "e2e/", "./")
