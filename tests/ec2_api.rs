@@ -136,9 +136,10 @@ fn no_endpoint(id: &str) -> String {
     format!("InvalidVpcEndpointId.NotFound: The Vpc Endpoint Id '{id}' does not exist")
 }
 
-/// Codes and texts of EC2, one call and its error a pair of lines.
-#[test]
-fn errors_have_ec2s_codes_and_texts() {
+/// Codes and texts of EC2, one call and its error a pair of lines; `create sqs` is an interface endpoint in VPC 1, whose
+/// first subnet and the names of `logs` have an endpoint, FIRST, at TAKEN.
+#[track_caller]
+fn refused(table: &str) {
     let api = Api::new(&format!(
         "{}{}[[hosted_zone]]\nname = \"kms.us-east-1.amazonaws.com\"\nvpc_ids = [\"vpc-00000001\"]\n",
         world(),
@@ -147,82 +148,105 @@ fn errors_have_ec2s_codes_and_texts() {
     let first = api.call(&create("com.amazonaws.us-east-1.logs", "SubnetId.1=subnet-0000010a"));
     let first = first.text("vpcEndpoint/vpcEndpointId");
     let taken = addresses(&api, first)[0].clone();
-    let table = format!(
-        "
-CreateVpcEndpoint VpcEndpointType=Interface ServiceName={SQS}
+    let file = format!("{}/zones/t.toml", api.zones().display());
+    common::check_with(table, |call| {
+        let call = call.replace("TAKEN", &taken).replace("FIRST", first);
+        let call = match call.strip_prefix("create ").map(|rest| rest.split_once(' ').unwrap_or((rest, ""))) {
+            Some((service, more)) if service.starts_with("com.") => create(service, more),
+            Some((service, more)) => create(&format!("com.amazonaws.us-east-1.{service}"), more),
+            None => call,
+        };
+        api.error(&call).replace(&file, "FILE").replace(&taken, "TAKEN").replace(first, "FIRST")
+    });
+    assert_eq!(api.call("DescribeVpcEndpoints").items("vpcEndpointSet").len(), 1, "none of them did anything");
+}
+
+#[test]
+fn endpoints_that_cannot_be_made() {
+    refused(
+        r#"
+CreateVpcEndpoint VpcEndpointType=Interface ServiceName=com.amazonaws.us-east-1.sqs
   MissingParameter: The request must contain the parameter VpcId
-CreateVpcEndpoint VpcId=vpc-1 ServiceName={SQS}
+CreateVpcEndpoint VpcId=vpc-1 ServiceName=com.amazonaws.us-east-1.sqs
   InvalidVpcID.Malformed: Invalid VPC Id: 'vpc-1' (expecting 'vpc-...; the Id may only contain lowercase alphanumeric characters and a single dash')
-CreateVpcEndpoint VpcId=vpc-00000009 ServiceName={SQS}
+CreateVpcEndpoint VpcId=vpc-00000009 ServiceName=com.amazonaws.us-east-1.sqs
   InvalidVpcID.NotFound: The vpc ID 'vpc-00000009' does not exist
-CreateVpcEndpoint VpcId=vpc-00000002 VpcEndpointType=Interface ServiceName={SQS}
+CreateVpcEndpoint VpcId=vpc-00000002 VpcEndpointType=Interface ServiceName=com.amazonaws.us-east-1.sqs
   InvalidParameter: Enabling private DNS requires both enableDnsSupport and enableDnsHostnames VPC attributes set to true for vpc-00000002
-{}
+create logs
   InvalidParameter: private-dns-enabled cannot be set because there is already a conflicting DNS domain for logs.us-east-1.amazonaws.com in the VPC vpc-00000001
-{}
+create kms
   InvalidParameter: private-dns-enabled cannot be set because there is already a conflicting DNS domain for kms.us-east-1.amazonaws.com in the VPC vpc-00000001
-{}
+create dynamodb PrivateDnsEnabled=true
   InvalidParameter: Private DNS can't be enabled because the service com.amazonaws.us-east-1.dynamodb does not provide a private DNS name.
-{}
+create s3 PrivateDnsEnabled=true
   InvalidParameter: To set PrivateDnsOnlyForInboundResolverEndpoint to true, the VPC vpc-00000001 must have a Gateway endpoint for the service.
 CreateVpcEndpoint VpcId=vpc-00000001 ServiceName=com.amazonaws.us-east-1.s3 DnsOptions.PrivateDnsOnlyForInboundResolverEndpoint=true
   InvalidParameter: DnsOptions PrivateDnsOnlyForInboundResolverEndpoint is applicable only to Interface VPC Endpoints.
-{}
+create sqs SubnetId.1=subnet-0000010a SubnetId.2=subnet-0000010a
   DuplicateSubnetsInSameZone: Found another VPC endpoint subnet in the availability zone of subnet-0000010a. VPC endpoint subnets should be in different availability zones supported by the VPC endpoint service.
-{}
+create email-smtp SubnetId.1=subnet-0000010a
   InvalidParameter: The VPC endpoint service com.amazonaws.us-east-1.email-smtp does not support the availability zone of the subnet: subnet-0000010a.
-{}
+create com.amazonaws.eu-north-1.sqs
   InvalidServiceName: The Vpc Endpoint Service 'com.amazonaws.eu-north-1.sqs' does not exist
-{}
+create com.amazonaws.vpce.us-east-1.vpce-svc-0e123abc123198abc
   InvalidServiceName: The Vpc Endpoint Service 'com.amazonaws.vpce.us-east-1.vpce-svc-0e123abc123198abc' does not exist
-{}
+create brand-new
   InvalidServiceName: The Vpc Endpoint Service 'com.amazonaws.us-east-1.brand-new' does not exist
-CreateVpcEndpoint VpcId=vpc-00000001 ServiceName={SQS}
+CreateVpcEndpoint VpcId=vpc-00000001 ServiceName=com.amazonaws.us-east-1.sqs
   InvalidServiceName: The Vpc Endpoint Service 'com.amazonaws.us-east-1.sqs' does not support the endpoint type 'Gateway'.
-CreateVpcEndpoint VpcId=vpc-00000001 ServiceName={SQS} VpcEndpointType=Interfaces
+CreateVpcEndpoint VpcId=vpc-00000001 ServiceName=com.amazonaws.us-east-1.sqs VpcEndpointType=Interfaces
   InvalidVpcEndpointType: The VPC endpoint type 'Interfaces' is not valid.
-{}
+create sqs SubnetId.1=x
   InvalidSubnetId.Malformed: Invalid Subnet Id: 'x' (expecting 'subnet-...; the Id may only contain lowercase alphanumeric characters and a single dash')
-{}
+create sqs SubnetId.1=subnet-00000999
   InvalidSubnetID.NotFound: The subnet ID 'subnet-00000999' does not exist
-{}
+create sqs SubnetId.1=subnet-0000020a
   InvalidParameter: The subnet subnet-0000020a does not belong to the VPC vpc-00000001.
-{}
-  InvalidGroupId.Malformed: Invalid id: \"group\" (expecting \"sg-...\")
-{}
-  InvalidIPAddress.InUse: Address {taken} is in use.
-{}
+create sqs SecurityGroupId.1=group
+  InvalidGroupId.Malformed: Invalid id: "group" (expecting "sg-...")
+create sqs SubnetConfiguration.1.SubnetId=subnet-0000010a SubnetConfiguration.1.Ipv4=TAKEN
+  InvalidIPAddress.InUse: Address TAKEN is in use.
+create sqs SubnetConfiguration.1.SubnetId=subnet-0000010a SubnetConfiguration.1.Ipv4=10.1.1.3
   InvalidParameterValue: Address 10.1.1.3 is in subnet's reserved address range
-{}
+create sqs SubnetConfiguration.1.SubnetId=subnet-0000010a SubnetConfiguration.1.Ipv4=10.1.1.255
   InvalidParameterValue: Address 10.1.1.255 is in subnet's reserved address range
-{}
+create sqs SubnetConfiguration.1.SubnetId=subnet-0000010a SubnetConfiguration.1.Ipv4=10.1.2.7
   InvalidParameterValue: Address 10.1.2.7 does not fall within the subnet's address range
-{}
+create sqs SubnetConfiguration.1.SubnetId=subnet-0000010a SubnetConfiguration.1.Ipv6=fd00::7
   InvalidParameterCombination: An address given for subnet-0000010a is not of the endpoint's IpAddressType.
-{}
+create sqs DnsOptions.DnsRecordIpType=ipv6
   InvalidParameter: DnsRecordIpType ipv6 is not compatible with IpAddressType ipv4.
-{}
+create sqs PolicyDocument=[]
   InvalidPolicyDocument: The policy must be a JSON object of at most 20480 characters.
-{}
+create sqs RouteTableId.1=rtb-00000001
   InvalidParameter: Route table IDs are only supported for Gateway type VPC Endpoint.
-{}
+create sqs Colour=red
   UnknownParameter: The parameter Colour is not recognized
-{}
+create sqs DryRun=true
   DryRunOperation: Request would have succeeded, but DryRun flag is set.
+"#,
+    );
+}
+
+#[test]
+fn other_calls_that_are_refused() {
+    refused(
+        r#"
 DescribeVpcEndpoints VpcEndpointId.1=vpce-x
   InvalidVpcEndpointId.Malformed: Invalid VPC endpoint Id: 'vpce-x' (expecting 'vpce-...; the Id may only contain lowercase alphanumeric characters and a single dash')
 DescribeVpcEndpoints VpcEndpointId.1=vpce-00000000000000009
-  {}
+  InvalidVpcEndpointId.NotFound: The Vpc Endpoint Id 'vpce-00000000000000009' does not exist
 DescribeVpcEndpoints Filter.1.Name=colour Filter.1.Value.1=red
   InvalidFilter: The filter 'colour' is invalid
 DescribeVpcEndpoints NextToken=zz
   InvalidPaginationToken: The pagination token 'zz' is invalid
 ModifyVpcEndpoint VpcEndpointId=vpce-00000000000000009
-  {}
-ModifyVpcEndpoint VpcEndpointId={first} AddSubnetId.1=subnet-0000010a
+  InvalidVpcEndpointId.NotFound: The Vpc Endpoint Id 'vpce-00000000000000009' does not exist
+ModifyVpcEndpoint VpcEndpointId=FIRST AddSubnetId.1=subnet-0000010a
   DuplicateSubnetsInSameZone: Found another VPC endpoint subnet in the availability zone of subnet-0000010a. VPC endpoint subnets should be in different availability zones supported by the VPC endpoint service.
-ModifyVpcEndpoint VpcEndpointId={first} RemoveSubnetId.1=subnet-0000010b
-  InvalidParameter: The subnet subnet-0000010b is not associated with the VPC endpoint {first}.
+ModifyVpcEndpoint VpcEndpointId=FIRST RemoveSubnetId.1=subnet-0000010b
+  InvalidParameter: The subnet subnet-0000010b is not associated with the VPC endpoint FIRST.
 DescribeVpcEndpointServices ServiceName.1=com.amazonaws.us-east-1.ec3
   InvalidServiceName: The Vpc Endpoint Service 'com.amazonaws.us-east-1.ec3' does not exist
 CreateSubnet VpcId=vpc-00000001 CidrBlock=10.2.9.0/24
@@ -237,36 +261,8 @@ DeleteSubnet SubnetId=subnet-0000010a
   OperationNotPermitted: subnet-0000010a is declared at FILE:7: change it there, the API only reads it
 DescribeNetworkInterfaces NetworkInterfaceId.1=eni-00000009
   InvalidNetworkInterfaceID.NotFound: The networkInterface ID 'eni-00000009' does not exist
-",
-        create("com.amazonaws.us-east-1.logs", ""),
-        create("com.amazonaws.us-east-1.kms", ""),
-        create("com.amazonaws.us-east-1.dynamodb", "PrivateDnsEnabled=true"),
-        create("com.amazonaws.us-east-1.s3", "PrivateDnsEnabled=true"),
-        create(SQS, "SubnetId.1=subnet-0000010a SubnetId.2=subnet-0000010a"),
-        create("com.amazonaws.us-east-1.email-smtp", "SubnetId.1=subnet-0000010a"),
-        create("com.amazonaws.eu-north-1.sqs", ""),
-        create("com.amazonaws.vpce.us-east-1.vpce-svc-0e123abc123198abc", ""),
-        create("com.amazonaws.us-east-1.brand-new", ""),
-        create(SQS, "SubnetId.1=x"),
-        create(SQS, "SubnetId.1=subnet-00000999"),
-        create(SQS, "SubnetId.1=subnet-0000020a"),
-        create(SQS, "SecurityGroupId.1=group"),
-        create(SQS, &format!("SubnetConfiguration.1.SubnetId=subnet-0000010a SubnetConfiguration.1.Ipv4={taken}")),
-        create(SQS, "SubnetConfiguration.1.SubnetId=subnet-0000010a SubnetConfiguration.1.Ipv4=10.1.1.3"),
-        create(SQS, "SubnetConfiguration.1.SubnetId=subnet-0000010a SubnetConfiguration.1.Ipv4=10.1.1.255"),
-        create(SQS, "SubnetConfiguration.1.SubnetId=subnet-0000010a SubnetConfiguration.1.Ipv4=10.1.2.7"),
-        create(SQS, "SubnetConfiguration.1.SubnetId=subnet-0000010a SubnetConfiguration.1.Ipv6=fd00::7"),
-        create(SQS, "DnsOptions.DnsRecordIpType=ipv6"),
-        create(SQS, "PolicyDocument=[]"),
-        create(SQS, "RouteTableId.1=rtb-00000001"),
-        create(SQS, "Colour=red"),
-        create(SQS, "DryRun=true"),
-        no_endpoint("vpce-00000000000000009"),
-        no_endpoint("vpce-00000000000000009"),
+"#,
     );
-    let file = format!("{}/zones/t.toml", api.zones().display());
-    common::check_with(&table, |call| api.error(call).replace(&file, "FILE"));
-    assert_eq!(api.call("DescribeVpcEndpoints").items("vpcEndpointSet").len(), 1, "none of them did anything");
 }
 
 #[test]
@@ -276,7 +272,7 @@ fn modified_endpoints_keep_what_is_not_spoken_of() {
     let id = answer.text("vpcEndpoint/vpcEndpointId").to_owned();
     let first = addresses(&api, &id);
     let modify = |what: &str| {
-        assert_eq!(api.call(&format!("ModifyVpcEndpoint VpcEndpointId={id} {what}")).text("return"), "true")
+        assert_eq!(api.call(&format!("ModifyVpcEndpoint VpcEndpointId={id} {what}")).text("return"), "true");
     };
 
     modify("AddSubnetId.1=subnet-0000010b AddSecurityGroupId.1=sg-00000077 RemoveSecurityGroupId.1=sg-00000001");
@@ -561,4 +557,27 @@ fn subnets_of_the_api_come_and_go() {
         api.error(&format!("DeleteSubnet SubnetId={id}")),
         format!("InvalidSubnetID.NotFound: The subnet ID '{id}' does not exist")
     );
+}
+
+#[test]
+fn vpcs_of_the_api_can_have_ipv6() {
+    let api = Api::new("");
+    let made = api.call("CreateVpc CidrBlock=10.1.0.0/16 AmazonProvidedIpv6CidrBlock=true");
+    let vpc = made.text("vpc/vpcId");
+    let block = made.items("vpc/ipv6CidrBlockAssociationSet")[0].text("ipv6CidrBlock").to_owned();
+    assert!(block.starts_with("fd") && block.ends_with("/56"), "{block}");
+    let block = block.replace("/56", "/64");
+    let subnet = format!("CreateSubnet VpcId={vpc} CidrBlock=10.1.1.0/24 Ipv6CidrBlock={block}");
+    let subnet = api.call(&subnet).text("subnet/subnetId").to_owned();
+    let endpoint = api.call(&format!(
+        "CreateVpcEndpoint VpcId={vpc} VpcEndpointType=Interface ServiceName={SQS} PrivateDnsEnabled=false \
+         SubnetId.1={subnet} IpAddressType=dualstack"
+    ));
+    let name = &entries(endpoint.find("vpcEndpoint").unwrap())[0].0;
+    let told = api.ask(OUTSIDE, name, "AAAA");
+    let address: std::net::Ipv6Addr = told.answers[0].rsplit(' ').next().unwrap().parse().unwrap();
+    assert!(block.parse::<ipnet::Ipv6Net>().unwrap().contains(&address), "{address} in {block}");
+    let both = "CreateVpc CidrBlock=10.2.0.0/16 AmazonProvidedIpv6CidrBlock=true Ipv6CidrBlock=fd00::/56";
+    assert!(api.error(both).starts_with("InvalidParameterCombination: "));
+    assert_eq!(api.error("CreateVpc CidrBlock=10.2.0.0/8"), "InvalidVpc.Range: The CIDR '10.2.0.0/8' is invalid.");
 }

@@ -4,6 +4,7 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use common::ec2::Api;
 use common::xml::Node;
@@ -98,7 +99,8 @@ impl Run {
 
     fn listed(&self, name: &str, bits: u8) -> String {
         let chosen = self.subnets.iter().enumerate().filter(|(n, _)| bits & (1 << n) != 0);
-        chosen.map(|(n, id)| format!(" {name}.{}={id}", n + 1)).collect()
+        let each: Vec<String> = chosen.map(|(n, id)| format!(" {name}.{}={id}", n + 1)).collect();
+        each.concat()
     }
 
     /// Takes a step; what is refused has to leave everything as it was, which `check` sees.
@@ -302,9 +304,9 @@ fn filters_and_pages_are_those_of_a_plain_search() {
     ] {
         let mut call = "DescribeVpcEndpoints".to_owned();
         for (n, (name, values)) in filters.iter().enumerate() {
-            call += &format!(" Filter.{}.Name={name}", n + 1);
+            write!(call, " Filter.{}.Name={name}", n + 1).unwrap();
             for (m, value) in values.iter().enumerate() {
-                call += &format!(" Filter.{}.Value.{}={value}", n + 1, m + 1);
+                write!(call, " Filter.{}.Value.{}={value}", n + 1, m + 1).unwrap();
             }
         }
         let chars = |text: &str| text.chars().collect::<Vec<char>>();

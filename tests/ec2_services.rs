@@ -492,6 +492,12 @@ fn notifications_are_made_changed_and_deleted() {
     assert_eq!(all(&list(""), "connectionNotificationId"), [""; 0]);
     // of what was asked for the endpoint nothing happened
     assert_eq!(api.told(), []);
+
+    // one that is about an endpoint goes with it, and tells of that
+    let made = create(&format!("VpcEndpointId={endpoint}&{arn}&ConnectionEvents.1=Delete")).unwrap();
+    api.ok(PROVIDER, "DeleteVpcEndpoints", &format!("VpcEndpointId.1={endpoint}"));
+    assert_eq!(api.told(), [("Delete".to_owned(), first(&made, "connectionNotificationId"))]);
+    assert_eq!(all(&list(""), "connectionNotificationId"), [""; 0]);
 }
 
 #[test]

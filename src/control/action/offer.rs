@@ -128,7 +128,8 @@ fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
             offers.insert(offer.service.service_name.clone(), offer);
         }
     }
-    let all = offers.into_values().flat_map(|offer| listed(call, offer));
+    let zones: Vec<ZoneName> = region::zones(call, &call.caller.region).into_iter().collect();
+    let all = offers.into_values().flat_map(|offer| listed(call, &zones, offer));
     let here = |service: &Listed<'_>| regions.is_empty() || regions.iter().any(|own| own == service.region.as_str());
     let none = Tags::new();
     let found = all.filter(here).filter(|service| {
@@ -145,8 +146,8 @@ fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     Ok(Done { answer, ..Done::default() })
 }
 
-/// The entries of a service: of AWS's, `Gateway` is another one than `Interface`.
-fn listed<'a>(call: &Call<'_>, offer: Offer<'a>) -> impl Iterator<Item = Listed<'a>> {
+/// The entries of a service, `all_zones` being those of the region: of AWS's, `Gateway` is another one than `Interface`.
+fn listed<'a>(call: &Call<'_>, all_zones: &[ZoneName], offer: Offer<'a>) -> impl Iterator<Item = Listed<'a>> {
     let region = &call.caller.region;
     let owner = match offer.provider {
         Some(provider) => provider.owner.clone(),
@@ -154,7 +155,7 @@ fn listed<'a>(call: &Call<'_>, offer: Offer<'a>) -> impl Iterator<Item = Listed<
         None => "amazon".to_owned(),
     };
     let zones = match offer.service.availability_zones.as_slice() {
-        [] => region::zones(call, region).into_iter().collect(),
+        [] => all_zones.to_vec(),
         some => some.to_vec(),
     };
     let gateway = offer.has_type(EndpointType::Gateway).then(|| Listed {

@@ -7,10 +7,10 @@ use crate::control::call::{Action, Call, Done, default_group_id, new_id};
 use crate::control::error::ApiError;
 use crate::control::filter::{Filters, Page};
 use crate::control::params::Params;
-use crate::control::record::{Phase, Record, SecurityGroup, Tags};
+use crate::control::record::{Endpoint, Phase, Record, SecurityGroup, Tags, Vpc};
 use crate::control::state::Edit;
 use crate::control::xml::Xml;
-use crate::naming::partition_of;
+use crate::naming::{VpcId, partition_of};
 
 pub(super) const ACTIONS: &[Action] = &[
     Action { name: "CreateSecurityGroup", writes: true, idempotent: false, run: create },
@@ -84,24 +84,38 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
 
 /// The groups that the caller sees, by id: those of the API's records, and the default group of each other VPC.
 fn groups<'c>(call: &'c Call<'_>) -> BTreeMap<String, Cow<'c, SecurityGroup>> {
-    let mut groups = BTreeMap::new();
-    for vpc in call.vpcs() {
-        let id = default_group_id(vpc.id);
-        let group = SecurityGroup {
-            id: id.clone(),
-            owner: vpc.owner.clone(),
-            vpc: vpc.id,
-            name: DEFAULT.to_owned(),
-            description: "default VPC security group".to_owned(),
-            tags: Tags::new(),
-        };
-        groups.insert(id, Cow::Owned(group));
-    }
-    let sees = |group: &&SecurityGroup| {
-        call.sees(&group.owner) && call.vpc(group.vpc).is_some_and(|vpc| vpc.region == call.caller.region)
-    };
-    groups.extend(call.state.security_groups().filter(sees).map(|group| (group.id.clone(), Cow::Borrowed(group))));
+    let of_vpcs = call.vpcs().map(|vpc| default_group(&vpc));
+    let mut groups: BTreeMap<String, Cow<'_, SecurityGroup>> =
+        of_vpcs.map(|group| (group.id.clone(), Cow::Owned(group))).collect();
+    let mine = call.state.security_groups().filter(|group| is_mine(call, group));
+    groups.extend(mine.map(|group| (group.id.clone(), Cow::Borrowed(group))));
     groups
+}
+
+/// The group that a VPC comes with.
+fn default_group(vpc: &Vpc) -> SecurityGroup {
+    SecurityGroup {
+        id: default_group_id(vpc.id),
+        owner: vpc.owner.clone(),
+        vpc: vpc.id,
+        name: DEFAULT.to_owned(),
+        description: "default VPC security group".to_owned(),
+        tags: Tags::new(),
+    }
+}
+
+fn is_mine(call: &Call<'_>, group: &SecurityGroup) -> bool {
+    call.sees(&group.owner) && call.vpc(group.vpc).is_some_and(|vpc| vpc.region == call.caller.region)
+}
+
+/// The group that a call names, or EC2's error for one that is not there.
+fn need<'c>(call: &'c Call<'_>, id: &str) -> Result<Cow<'c, SecurityGroup>, ApiError> {
+    if let Some(group) = call.state.security_group(id) {
+        return if is_mine(call, group) { Ok(Cow::Borrowed(group)) } else { Err(not_found(id)) };
+    }
+    let vpc = id.strip_prefix("sg-").and_then(|digits| format!("{}{digits}", VpcId::PREFIX).parse().ok());
+    let group = vpc.and_then(|vpc| call.vpc(vpc)).map(|vpc| default_group(&vpc));
+    group.filter(|group| is_mine(call, group)).map(Cow::Owned).ok_or_else(|| not_found(id))
 }
 
 fn not_found(id: &str) -> ApiError {
@@ -113,17 +127,16 @@ fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let names = params.list("GroupName");
     let filters = Filters::take(params, FILTERS, "InvalidParameterValue")?;
     let page = Page::take(params, 5)?;
-    let all = groups(call);
-    if let Some(id) = ids.iter().find(|id| !all.contains_key(*id)) {
-        return Err(not_found(id));
-    }
+    let all = if ids.is_empty() {
+        groups(call)
+    } else {
+        ids.iter().map(|id| Ok((id.clone(), need(call, id)?))).collect::<Result<_, ApiError>>()?
+    };
     if let Some(name) = names.iter().find(|name| !all.values().any(|group| group.name == **name)) {
         return Err(not_found(name));
     }
     let found = all.into_values().filter(|group| {
-        (ids.is_empty() || ids.contains(&group.id))
-            && (names.is_empty() || names.contains(&group.name))
-            && filters.matches(&group.tags, |filter| value(group, filter))
+        (names.is_empty() || names.contains(&group.name)) && filters.matches(&group.tags, |filter| value(group, filter))
     });
     let (found, next) = page.cut(found, |group| group.id.clone());
     let mut answer = Xml::new();
@@ -166,15 +179,12 @@ fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         return Err(ApiError::value(name, "GroupName", "Security groups of a VPC are named by GroupId."));
     }
     let id = id.ok_or_else(|| ApiError::missing("GroupId"))?;
-    let all = groups(call);
-    let group = all.get(&id).ok_or_else(|| not_found(&id))?;
+    let group = need(call, &id)?;
     if group.name == DEFAULT {
         let message = format!("the specified group: \"{id}\" name: \"{DEFAULT}\" cannot be deleted by a user");
         return Err(ApiError::new("CannotDelete", message));
     }
-    let uses = |endpoint: &crate::control::record::Endpoint| {
-        endpoint.phase != Phase::Deleted && endpoint.security_groups.contains(&id)
-    };
+    let uses = |endpoint: &Endpoint| endpoint.phase != Phase::Deleted && endpoint.security_groups.contains(&id);
     if call.state.endpoints_of(group.vpc).any(uses) {
         return Err(ApiError::new("DependencyViolation", format!("resource {id} has a dependent object")));
     }

@@ -1,7 +1,7 @@
 //! Endpoint services of providers: what `CreateVpcEndpointServiceConfiguration` makes.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::RngExt;
 
@@ -13,7 +13,7 @@ use crate::control::params::Params;
 use crate::control::record::{Phase, PrivateDns, Record, Service};
 use crate::control::state::Edit;
 use crate::control::xml::Xml;
-use crate::naming::{self, DnsName};
+use crate::naming::{self, DnsName, ZoneName};
 
 pub(super) const ACTIONS: &[Action] = &[
     Action { name: "CreateVpcEndpointServiceConfiguration", writes: true, idempotent: true, run: create },
@@ -64,7 +64,8 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     };
     change_sets(&mut service, params, "")?;
     let mut answer = Xml::new();
-    answer.element("serviceConfiguration", |xml| write(xml, call, &service));
+    let zones = region::zones(call, &service.region);
+    answer.element("serviceConfiguration", |xml| write(xml, &zones, &service));
     answer.optional("clientToken", call.client_token.as_ref());
     Ok(Done { edit: Edit::put([Record::Service(service)]), answer })
 }
@@ -174,7 +175,8 @@ fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let found = chosen.into_values().filter(|service| filters.matches(&service.tags, |name| values(service, name)));
     let (found, next) = page.cut(found, |service| service.id.clone());
     let mut answer = Xml::new();
-    answer.list("serviceConfigurationSet", found, |xml, service| write(xml, call, service));
+    let zones = region::zones(call, &call.caller.region);
+    answer.list("serviceConfigurationSet", found, |xml, service| write(xml, &zones, service));
     answer.optional("nextToken", next);
     Ok(Done { answer, ..Done::default() })
 }
@@ -192,14 +194,13 @@ fn values<'s>(service: &'s Service, filter: &str) -> Vec<Cow<'s, str>> {
     }
 }
 
-fn write(xml: &mut Xml, call: &Call<'_>, service: &Service) {
+fn write(xml: &mut Xml, zones: &BTreeSet<ZoneName>, service: &Service) {
     xml.list("serviceType", [service.service_type()], |xml, kind| xml.text("serviceType", kind));
     xml.text("serviceId", &service.id);
     xml.text("serviceName", &service.name);
     xml.text("serviceState", "Available");
-    let zones = region::zones(call, &service.region);
     xml.texts("availabilityZoneIdSet", zones.iter().map(region::zone_id));
-    xml.texts("availabilityZoneSet", &zones);
+    xml.texts("availabilityZoneSet", zones);
     xml.text("acceptanceRequired", service.acceptance_required);
     xml.text("managesVpcEndpoints", false);
     if !service.network_load_balancer_arns.is_empty() {

@@ -117,7 +117,7 @@ fn resources(call: &Call<'_>, params: &mut Params) -> Result<Vec<Record>, ApiErr
 }
 
 fn resource(call: &Call<'_>, id: &str) -> Result<Record, ApiError> {
-    let record = call.state.get(id).filter(|record| call.sees(record.owner()) && record.tags().is_some());
+    let record = call.state.get(id).filter(|record| is_mine(call, record) && record.tags().is_some());
     if let Some(record) = record {
         return Ok(Record::clone(record));
     }
@@ -145,6 +145,20 @@ fn resource(call: &Call<'_>, id: &str) -> Result<Record, ApiError> {
     Err(ApiError::new(code, message))
 }
 
+/// Whether a record is of the caller's account and region.
+fn is_mine(call: &Call<'_>, record: &Record) -> bool {
+    let of_vpc = |id| call.vpc(id).is_some_and(|vpc| vpc.region == call.caller.region);
+    let is_here = match record {
+        Record::Vpc(vpc) => vpc.region == call.caller.region,
+        Record::Service(service) => service.region == call.caller.region,
+        Record::Subnet(subnet) => of_vpc(subnet.vpc),
+        Record::SecurityGroup(group) => of_vpc(group.vpc),
+        Record::Endpoint(endpoint) => of_vpc(endpoint.vpc),
+        Record::Notification(_) => true,
+    };
+    is_here && call.sees(record.owner())
+}
+
 fn change(records: Vec<Record>, change: impl Fn(&mut Tags) -> Result<(), ApiError>) -> Result<Done, ApiError> {
     let mut put = Vec::with_capacity(records.len());
     for mut record in records {
@@ -157,7 +171,7 @@ fn change(records: Vec<Record>, change: impl Fn(&mut Tags) -> Result<(), ApiErro
 fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let filters = Filters::take(params, FILTERS, "InvalidParameterValue")?;
     let page = Page::take(params, 5)?;
-    let mine = call.state.records().filter(|record| call.sees(record.owner()));
+    let mine = call.state.records().filter(|record| is_mine(call, record));
     let all = mine.filter_map(|record| record.tags().map(|(kind, tags)| (record.id(), kind, tags)));
     let each = all.flat_map(|(id, kind, tags)| tags.iter().map(move |(key, value)| (id.clone(), kind, key, value)));
     let found = each.filter(|(id, kind, key, value)| {

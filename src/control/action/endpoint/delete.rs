@@ -25,6 +25,9 @@ pub(super) fn run(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError
     for id in ids {
         match deleted(call, &id) {
             Ok(endpoint) => {
+                // told of it are still those who ask before the change
+                let told = call.state.notifications().filter(|told| told.subject == id);
+                edit.remove.extend(told.map(|told| told.id.clone()));
                 if is_endpoint_service(&endpoint.service) {
                     let service = endpoint.service.clone();
                     edit.events.push(Event { name: "Delete", endpoint: endpoint.id, service });
