@@ -59,6 +59,11 @@ class Case:
         """A figure or fact for the log; never a verdict."""
         print(f"   {self.name}: {text}", flush=True)
 
+    @property
+    def failed(self):
+        """How many checks have failed so far."""
+        return len(self._failures)
+
     def finish(self):
         """Raises what was noted."""
         if self._failures:
@@ -86,8 +91,9 @@ class Case:
     def run(self, *command, timeout=60, check=True, **options):
         """Runs a command to its end and returns its standard output."""
         options.setdefault("cwd", self.dir)
+        options.setdefault("env", clean_env())
         done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True, timeout=timeout, env=clean_env(), **options)
+                              stderr=subprocess.PIPE, text=True, timeout=timeout, **options)
         if check and done.returncode != 0:
             raise Failure(f"{' '.join(map(str, command))}: exit code {done.returncode}\n"
                           f"{indent(done.stdout + done.stderr)}")
@@ -96,9 +102,10 @@ class Case:
     def start(self, *command, log, **options):
         """Starts a process that lives until the test ends; its output goes to the file `log`."""
         options.setdefault("cwd", self.dir)
+        options.setdefault("env", clean_env())
         with open(self.dir / log, "ab") as output:
             process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=output,
-                                       stderr=subprocess.STDOUT, env=clean_env(), **options)
+                                       stderr=subprocess.STDOUT, **options)
         self.finally_do(lambda: stop(process))
         return process
 

@@ -8,7 +8,7 @@ import urllib.request
 from pathlib import Path
 
 from . import dns
-from .case import Failure, indent, stop, wait_for
+from .case import Failure, clean_env, indent, stop, wait_for
 
 
 def free_port(address="127.0.0.1"):
@@ -27,9 +27,10 @@ def free_port(address="127.0.0.1"):
 
 
 class Server:
-    """`vpcedns serve` on one loopback port. `flags` follow the zones and the listen address."""
+    """`vpcedns serve` on one loopback port. `flags` follow the zones and the listen address, `env` adds to its
+    environment."""
 
-    def __init__(self, case, *flags, zones, forward="none", http=False):
+    def __init__(self, case, *flags, zones, forward="none", http=False, env=None):
         self.case, self.port = case, free_port()
         self.address = ("127.0.0.1", self.port)
         self.log = case.dir / f"serve-{self.port}.log"
@@ -39,7 +40,7 @@ class Server:
         if http:
             self.http = f"http://127.0.0.1:{free_port()}"
             command += ["--http", self.http.removeprefix("http://")]
-        self.process = case.start(*command, log=self.log.name)
+        self.process = case.start(*command, log=self.log.name, env={**clean_env(), **(env or {})})
         wait_for("the server to answer", self._answers)
 
     def _answers(self):

@@ -30,7 +30,8 @@ impl Filters {
             if !is_known {
                 return Err(ApiError::new(unknown, format!("The filter '{name}' is invalid")));
             }
-            let values = filter.list("Value");
+            // an empty one asks for tags without a value (`describe-tags ... Name=value,Values=`)
+            let values = filter.given_list("Value");
             if values.is_empty() {
                 let message = format!("The filter '{name}' has no value");
                 return Err(ApiError::new("InvalidParameterValue", message));

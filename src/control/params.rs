@@ -83,8 +83,16 @@ impl Params {
         value.parse().map(Some).map_err(|_| ApiError::value(value, &self.full_name(name), expected))
     }
 
-    /// `name.1`, `name.2`, ...: in the order of their numbers, in which there may be gaps.
+    /// `name.1`, `name.2`, ...: in the order of their numbers, in which there may be gaps. Empty ones count as not
+    /// given.
     pub fn list(&mut self, name: &str) -> Vec<String> {
+        let mut list = self.given_list(name);
+        list.retain(|value| !value.is_empty());
+        list
+    }
+
+    /// The same with empty ones among them: for lists in which they have a meaning of their own.
+    pub fn given_list(&mut self, name: &str) -> Vec<String> {
         let mut numbered: Vec<(u32, String)> = Vec::new();
         self.left.retain(|key, value| match number_after(key, name) {
             Some((number, "")) => {
@@ -94,7 +102,7 @@ impl Params {
             _ => true,
         });
         numbered.sort_by_key(|(number, _)| *number);
-        numbered.into_iter().map(|(_, value)| value).filter(|value| !value.is_empty()).collect()
+        numbered.into_iter().map(|(_, value)| value).collect()
     }
 
     /// `name.1.Member`, `name.2.Member`, ...: one set of parameters for each number.

@@ -23,7 +23,10 @@ impl Xml {
 
     /// `<name>value</name>`
     pub fn text(&mut self, name: &str, value: impl Display) {
-        self.element(name, |xml| xml.write(Event::Text(BytesText::from_escaped(partial_escape(value.to_string())))));
+        let text = partial_escape(value.to_string());
+        // a bare carriage return reads as a line feed (XML 1.0, section 2.11)
+        let text = if text.contains('\r') { text.replace('\r', "&#13;").into() } else { text };
+        self.element(name, |xml| xml.write(Event::Text(BytesText::from_escaped(text))));
     }
 
     /// `<name>value</name>`, or nothing.
@@ -109,13 +112,13 @@ mod tests {
     #[test]
     fn answers_have_a_root_a_request_id_and_escapes() {
         let mut xml = Xml::new();
-        xml.texts("serviceNameSet", ["a", "<&>"]);
+        xml.texts("serviceNameSet", ["a", "<&>", "\r\n"]);
         xml.text("return", true);
         xml.optional("nextToken", None::<&str>);
         assert_eq!(
             xml.response("X", "r-1"),
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<XResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">\
-             <requestId>r-1</requestId><serviceNameSet><item>a</item><item>&lt;&amp;&gt;</item></serviceNameSet>\
+             <requestId>r-1</requestId><serviceNameSet><item>a</item><item>&lt;&amp;&gt;</item><item>&#13;\n</item></serviceNameSet>\
              <return>true</return></XResponse>"
         );
         let error = ApiError::new("InvalidVpcID.NotFound", "The vpc ID 'vpc-<x>' does not exist");

@@ -60,6 +60,8 @@ const FILTERS: &[&str] = &[
 
 /// Who made the interfaces and has them attached.
 const MAKER: &str = "amazon-aws";
+/// The account in whose name EC2 makes the interfaces of endpoints, as `describe-network-interfaces` shows it.
+const REQUESTER: &str = "727180483921";
 
 /// An interface as it is listed.
 struct Listed {
@@ -165,6 +167,7 @@ fn values<'v>(call: &'v Call<'_>, listed: &'v Listed, filter: &str) -> Vec<Cow<'
         "network-interface-id" => vec![listed.interface.id.to_string().into()],
         "owner-id" => vec![listed.owner.as_str().into()],
         "private-dns-name" => listed.private_dns_name.iter().map(|name| name.as_str().into()).collect(),
+        "requester-id" => vec![REQUESTER.into()],
         "requester-managed" | "source-dest-check" => vec!["true".into()],
         "status" => vec!["in-use".into()],
         "subnet-id" => vec![listed.interface.subnet.to_string().into()],
@@ -201,6 +204,7 @@ fn write(xml: &mut Xml, call: &Call<'_>, listed: &Listed) {
         xml.optional("privateDnsName", listed.private_dns_name.as_ref());
         xml.text("privateIpAddress", address);
     });
+    xml.text("requesterId", REQUESTER);
     xml.text("requesterManaged", true);
     xml.text("sourceDestCheck", true);
     xml.text("status", "in-use");

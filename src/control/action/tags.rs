@@ -44,9 +44,9 @@ pub(super) fn take_list(params: &mut Params, tags: &mut Tags) -> Result<(), ApiE
     for mut tag in params.structures("Tag") {
         let key = tag.required("Key")?;
         let value = tag.optional("Value").unwrap_or_default();
-        if key.chars().count() > 127 || value.chars().count() > 255 || key.starts_with("aws:") {
+        if key.chars().count() > 127 || value.chars().count() > 256 || key.starts_with("aws:") {
             let message =
-                "Tag keys have at most 127 characters and do not begin with aws:, tag values have at most 255.";
+                "Tag keys have at most 127 characters and do not begin with aws:, tag values have at most 256.";
             return Err(ApiError::new("InvalidParameterValue", message));
         }
         tag.finish()?;
