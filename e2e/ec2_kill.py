@@ -63,7 +63,8 @@ def stream(server, clients, changes, seconds):
     threads = [threading.Thread(target=work, args=(client,)) for client in clients]
     for thread in threads:
         thread.start()
-    wait_for("the changes", lambda: failures or sum(client.acknowledged for client in clients) >= enough, 60, pause=0.001)
+    wait_for("the changes", lambda: failures or sum(client.acknowledged for client in clients) >= enough, 60,
+             pause=0.001)
     time.sleep(seconds)
     server.process.kill()
     server.process.wait()
