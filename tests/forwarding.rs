@@ -344,7 +344,7 @@ async fn a_question_that_comes_back_ends_here() {
     let mut packet = [0; 1232];
     let (len, _) = upstream.recv_from(&mut packet).await.unwrap();
     let (peer, local) = ("127.0.0.1:5353".parse().unwrap(), "127.0.0.1:53".parse().unwrap());
-    let incoming = Incoming { packet: &packet[..len], peer, local, transport: Transport::Udp };
+    let incoming = Incoming { packet: &packet[..len], peer, local, transport: Transport::Udp, vpc: None };
     let reply = Message::from_vec(&responder.resolve(incoming).await.unwrap()).unwrap();
     assert_eq!(reply.metadata.response_code, ResponseCode::ServFail);
     assert_eq!(forwarder.report()[0].state, State::Loops);
