@@ -60,15 +60,16 @@ def run_dnsperf(command, latencies=False):
 def cpu_per_query(server, queries, seconds, *flags):
     """CPU microseconds of the whole server a query, as fast as one core of dnsperf asks."""
     run_dnsperf(dnsperf_command(server, queries, 1, *flags))
-    return _with_cpu(server, [dnsperf_command(server, queries, seconds, *flags)])
+    return with_cpu(server, [dnsperf_command(server, queries, seconds, *flags)])
 
 
 def cpu_per_query_from(server, queries, seconds, clients):
     """The same with questions from several addresses at once, one dnsperf each."""
-    return _with_cpu(server, [dnsperf_command(server, queries, seconds, "-a", client) for client in clients])
+    return with_cpu(server, [dnsperf_command(server, queries, seconds, "-a", client) for client in clients])
 
 
-def _with_cpu(server, commands):
+def with_cpu(server, commands):
+    """CPU microseconds of the whole server a query, while these run."""
     before = server.cpu_seconds()
     outputs = [tempfile.TemporaryFile("w+") for _ in commands]
     running = [subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)

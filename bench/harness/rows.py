@@ -12,11 +12,11 @@ import sys
 import time
 from pathlib import Path
 
-from . import ROOT, data, measure
+from . import ROOT, data, forward as forwarding, measure
 from .data import Data, Shape
 from .measure import COOKIE, median
 from .servers import CLIENT_CORE, PEERS, Echo, Knot, Named, Nsd, Vpcedns
-from .table import Row, grid
+from .table import Row, grid, limit
 
 
 class Bench:
@@ -26,7 +26,7 @@ class Bench:
         self.work, self.quick, self.installed = Path(work), quick, installed
         self.runs, self.seconds = (1, 2) if quick else (5, 5)
         self.small, self.middle, self.large = (1000, 2000, 5000) if quick else (10_000, 100_000, 1_000_000)
-        self.notes, self.errors = [], {}
+        self.notes = []
 
     def data(self, endpoints, **keys):
         vpcs = keys.pop("vpcs", max(1, endpoints // 62_500))
@@ -36,7 +36,7 @@ class Bench:
         return kind(self.work / "servers" / kind.name, given)
 
     def peers(self, *kinds):
-        return [kind for kind in kinds if kind in self.installed]
+        return [kind for kind in kinds if kind.program in self.installed]
 
     def interleaved(self, kinds, given, take):
         """`take(server)` for each kind in turn, `runs` times over; a peer that fails is left out and named."""
@@ -48,7 +48,7 @@ class Bench:
                     server.startup_seconds = server.start()
                     results[kind].append(take(server))
                 except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
-                    if kind in (Vpcedns, Echo):
+                    if issubclass(kind, (Vpcedns, Echo)):
                         raise
                     self.notes.append(f"{kind.name} left out: {error}")
                     del results[kind]
@@ -107,10 +107,6 @@ def mix(bench):
         rows.append(limit("the same against the better of Knot and NSD", ratio(results, Vpcedns, best, cpu), 0.75,
                           f"x {best.name}"))
     return rows
-
-
-def limit(name, value, most, unit):
-    return Row(name, f"{value:.2f} {unit}", f"<= {most:.2f} {unit}", value <= most)
 
 
 def edns(bench):
@@ -276,6 +272,11 @@ def startup(bench):
                 times["vpcedns"] <= min(rivals) if rivals else None)]
 
 
+def forward(bench):
+    """Forwarding: the cache, an upstream that answers, and one that is silent."""
+    return forwarding.rows(bench, bench.interleaved, healthy)
+
+
 def idle(bench):
     """CPU of a server that nobody asks anything."""
     seconds = 5 if bench.quick else 60
@@ -287,4 +288,4 @@ def idle(bench):
     return [Row(f"idle for {seconds} s", f"{spent:.0f} ms of CPU", "none (less than a clock tick)", spent == 0)]
 
 
-ROWS = {row.__name__: row for row in (mix, edns, million, views, tcp, change, churn, memory, startup, idle)}
+ROWS = {row.__name__: row for row in (mix, edns, million, views, tcp, change, churn, memory, startup, forward, idle)}

@@ -20,6 +20,7 @@ class Server:
     """One server at work on one core. `program` is what has to be installed, from the Debian package `package`."""
 
     name = program = package = ""
+    core = SERVER_CORE
 
     def __init__(self, work, given):
         """`work`: an empty directory for its files. `given`: the `Data` that it serves, None for nothing."""
@@ -46,7 +47,7 @@ class Server:
         env = {key: value for key, value in os.environ.items() if not key.startswith("VPCEDNS_")}
         begin = time.monotonic()
         with open(self.dir / "log", "w") as log:
-            self.process = subprocess.Popen(["taskset", "-c", SERVER_CORE, *command], stdin=subprocess.DEVNULL,
+            self.process = subprocess.Popen(["taskset", "-c", self.core, *command], stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log, cwd=self.dir, env=env)
         while not self._ready():
             if self.process.poll() is not None:
@@ -300,5 +301,5 @@ PEERS = [Knot, Nsd, Unbound, Dnsmasq, Named]
 
 def missing():
     """The packages of what is not installed."""
-    tools = {"dnsperf": "dnsperf", "taskset": "util-linux"} | {peer.program: peer.package for peer in PEERS}
+    tools = {"dnsperf": "dnsperf", "taskset": "util-linux", "dnsdist": "dnsdist"} | {peer.program: peer.package for peer in PEERS}
     return sorted({package for program, package in tools.items() if shutil.which(program) is None})

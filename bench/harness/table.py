@@ -17,6 +17,11 @@ class Row:
     passed: bool = None
 
 
+def limit(name, value, most, unit):
+    """A row whose target is that a ratio is no more than `most`."""
+    return Row(name, f"{value:.2f} {unit}", f"<= {most:.2f} {unit}", value <= most)
+
+
 def target_table(rows):
     """The targets, a line each, with their verdict."""
     verdict = {True: "pass", False: "FAIL", None: "-"}

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch as flag;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 use super::args::ServeArgs;
@@ -32,6 +32,9 @@ use crate::serve::listeners::Listeners;
 use crate::serve::respond::Responder;
 use crate::snapshot::{Policy, Snapshot};
 use crate::wire::CookieSecret;
+
+/// Niceness of the thread that loads: enough to give way, too little to wait for ever.
+const LOAD_NICENESS: i32 = 10;
 
 pub(super) fn run(args: &ServeArgs) -> ExitCode {
     let flags = match args.settings() {
@@ -185,6 +188,10 @@ fn follow(
     forwarder: &Forwarder,
     certificates: Option<&Certificates>,
 ) {
+    // where a load and a question want the same processor, the question goes first; on Linux this is for one thread
+    if let Err(error) = rustix::process::nice(LOAD_NICENESS) {
+        debug!("loads run at the priority of answers: {error}");
+    }
     loop {
         let asked = match watch.wait() {
             Wake::Stop => return,

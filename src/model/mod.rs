@@ -136,6 +136,15 @@ impl Model {
         self.endpoints.by_id(id)
     }
 
+    /// Reads what an answer about this endpoint will read; the value means nothing.
+    ///
+    /// Reads for several endpoints at once overlap in the processor, where one answer after the other waits for memory
+    /// several times.
+    pub(crate) fn touch(&self, id: EndpointId) -> usize {
+        let interfaces = self.endpoints.by_id(id).map(|endpoint| &endpoint.interfaces);
+        interfaces.and_then(|all| all.first()).map_or(0, |first| usize::from(first.zone.0))
+    }
+
     /// All endpoints, in no order that means anything.
     pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         self.endpoints.iter()
