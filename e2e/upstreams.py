@@ -12,6 +12,8 @@ NAMES = 200
 LONG = 40
 # what the return of the only upstream may take to be seen, with room for a busy machine (aimed at: 1 s)
 RECOVERY_SECONDS = 3
+# every question goes to an upstream
+ENGINE = ["--limit", "cache_size=0"]
 
 
 def run(case):
@@ -90,12 +92,12 @@ def every_way(case, unbound):
     else:
         case.note("this Unbound has no HTTPS")
     for way in ways:
-        server = Server(case, "--forward-ca", "cert.pem", zones="zones", forward=way, http=True)
+        server = Server(case, *ENGINE, "--forward-ca", "cert.pem", zones="zones", forward=way, http=True)
         all_answered(case, way, server)
         case.equal(f"{way}: state", metric(server, "upstream_state", "up"), 1.0)
         case.check(metric(server, "upstream_questions") >= NAMES, f"{way}: questions are not counted")
         case.equal(f"{way}: exit code", server.stop(), 0)
-    server = Server(case, "--forward-0x20", zones="zones", forward=f"127.0.0.1:{unbound.plain}")
+    server = Server(case, *ENGINE, "--forward-0x20", zones="zones", forward=f"127.0.0.1:{unbound.plain}")
     all_answered(case, "letters in random case", server)
     server.stop()
 
@@ -112,7 +114,7 @@ def through_dnsdist(case, unbound):
     case.start("dnsdist", "--supervised", "--disable-syslog", "-C", "dnsdist.conf", log="dnsdist.log")
     wait_for("dnsdist to answer", lambda: answers(("127.0.0.1", plain)))
     for way in (f"127.0.0.1:{plain}", f"tls://127.0.0.1:{tls}#dns.example", f"https://dns.example:{https}#127.0.0.1"):
-        server = Server(case, "--forward-ca", "cert.pem", zones="zones", forward=way)
+        server = Server(case, *ENGINE, "--forward-ca", "cert.pem", zones="zones", forward=way)
         all_answered(case, f"dnsdist, {way}", server)
         server.stop()
 
@@ -121,7 +123,7 @@ def wrong_name(case, unbound):
     """Whose certificate is for another name, or from nobody that is trusted, is not asked; nothing goes out in the open."""
     right = f"tls://127.0.0.1:{unbound.tls}#dns.example"
     for way, flags in ((f"tls://127.0.0.1:{unbound.tls}#other.example", ("--forward-ca", "cert.pem")), (right, ())):
-        server = Server(case, *flags, zones="zones", forward=way)
+        server = Server(case, *ENGINE, *flags, zones="zones", forward=way)
         seen = server.ask("n1.test.example", edns=1232)
         reason = " ".join(text for _, text in dns.extended_errors(seen))
         case.equal(f"{way} {flags}", (seen.rcode, seen.answer), ("SERVFAIL", []), seen)
@@ -136,7 +138,7 @@ def failover(case, unbound):
     for kind in ("plain", "tls"):
         target = "127.0.0.1:{0.plain}" if kind == "plain" else "tls://127.0.0.1:{0.tls}#dns.example"
         both = [target.format(unbound), target.format(second)]
-        server = Server(case, "--forward-ca", "cert.pem", "--forward", both[1], zones="zones", forward=both[0], http=True)
+        server = Server(case, *ENGINE, "--forward-ca", "cert.pem", "--forward", both[1], zones="zones", forward=both[0], http=True)
         seen = server.ask("n1.test.example")
         case.equal(f"{kind}, both alive", seen.rcode, "NOERROR", seen)
         for victim in (unbound, second):
@@ -163,7 +165,7 @@ def recovery(case):
     upstream = Unbound(case, "only")
     upstream.start()
     for target in (f"127.0.0.1:{upstream.plain}", f"tls://127.0.0.1:{upstream.tls}#dns.example"):
-        server = Server(case, "--forward-ca", "cert.pem", zones="zones", forward=target, http=True)
+        server = Server(case, *ENGINE, "--forward-ca", "cert.pem", zones="zones", forward=target, http=True)
         case.equal(f"{target}: before", server.ask("n1.test.example").rcode, "NOERROR")
         upstream.kill()
 

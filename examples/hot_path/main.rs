@@ -55,15 +55,10 @@ fn ask(responder: &Responder, packets: &[Vec<u8>], questions: usize) -> usize {
     let local: SocketAddr = ([127, 0, 0, 1], 53).into();
     let mut out = vec![0; 1232];
     let mut octets = 0;
-    let ahead = std::env::var_os("AHEAD").is_some();
     let mut packets = packets.iter().cycle();
     for _ in 0..questions.div_ceil(64) {
         let batch = responder.batch();
-        if ahead {
-            for packet in packets.clone().take(64) {
-                batch.look_ahead(packet);
-            }
-        }
+        packets.clone().take(64).for_each(|packet| batch.look_ahead(packet));
         for packet in packets.by_ref().take(64) {
             let incoming = Incoming { packet, peer, local, transport: Transport::Udp, vpc: None };
             if let Outcome::Reply(len) = batch.respond(incoming, &mut out) {

@@ -193,6 +193,11 @@ impl Datagrams {
         }
     }
 
+    /// The packets that have been received, before they are answered.
+    pub fn packets(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.received).filter_map(|slot| self.datagram(slot)).map(|datagram| datagram.packet)
+    }
+
     /// The datagram in `slot`, which has been received.
     fn datagram(&self, slot: usize) -> Option<Datagram<'_>> {
         debug_assert!(slot < self.received);

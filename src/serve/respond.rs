@@ -13,7 +13,7 @@ use crate::forward::Forwarder;
 use crate::forward::cache::{Cache, UpstreamSet};
 use crate::forward::lookup::Lookup;
 use crate::model::Upstream;
-use crate::naming::VpcId;
+use crate::naming::{VpcId, parse_label};
 use crate::observe::{Counters, Tally};
 use crate::serve::pad::{pad, pad_vec};
 use crate::serve::slow::Asked;
@@ -160,9 +160,10 @@ impl Responder {
 const NOT_AT_HAND: usize = 100_000;
 
 impl Batch<'_> {
-    /// Has memory fetched that the answer to `packet` will need, if there is so much of it that it is not at hand.
+    /// Has memory fetched that the answer to `packet` will need, where there is so much that it is not at hand.
     ///
-    /// To be called for all packets of a batch before the first is answered.
+    /// To be called for all packets of a batch before the first is answered: the waits overlap, and those of the
+    /// answers do not.
     pub fn look_ahead(&self, packet: &[u8]) {
         let model = &self.snapshot.model;
         if model.endpoint_count() < NOT_AT_HAND {
@@ -170,7 +171,7 @@ impl Batch<'_> {
         }
         let length = packet.get(HEADER).map_or(0, |length| usize::from(*length));
         let label = packet.get(HEADER + 1..).and_then(|name| name.get(..length));
-        if let Some(label) = label.and_then(crate::naming::parse_label) {
+        if let Some(label) = label.and_then(parse_label) {
             std::hint::black_box(model.touch(label.id));
         }
     }

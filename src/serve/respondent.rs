@@ -29,6 +29,9 @@ pub trait Respondent: Send + Sync + 'static {
 
 /// Answers the packets of one batch.
 pub trait RespondBatch {
+    /// Told of each packet of a batch before the first is answered.
+    fn look_ahead(&self, _packet: &[u8]) {}
+
     /// Answers a packet at once, into `out`.
     fn respond(&self, incoming: Incoming<'_>, out: &mut [u8]) -> Outcome;
 }
@@ -54,6 +57,10 @@ impl Respondent for Responder {
 }
 
 impl RespondBatch for Batch<'_> {
+    fn look_ahead(&self, packet: &[u8]) {
+        Batch::look_ahead(self, packet);
+    }
+
     fn respond(&self, incoming: Incoming<'_>, out: &mut [u8]) -> Outcome {
         Batch::respond(self, incoming, out)
     }

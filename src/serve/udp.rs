@@ -141,6 +141,7 @@ impl<R: Respondent> Worker<R> {
     fn answer(&self, datagrams: &mut Datagrams) {
         let batch = self.shared.respondent.batch();
         let own = self.shared.own.load();
+        datagrams.packets().for_each(|packet| batch.look_ahead(packet));
         datagrams.answer_each(|datagram, out| {
             let ip = datagram.destination.map_or(self.bound.ip(), |destination| destination.address);
             let local = SocketAddr::new(ip, self.bound.port());
