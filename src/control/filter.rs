@@ -129,6 +129,11 @@ impl Page {
         Ok(Self { most: most.map(|most| most.min(MOST_RESULTS) as usize), after })
     }
 
+    /// The id that the page before this one ended with.
+    pub fn after(&self) -> Option<&str> {
+        self.after.as_deref()
+    }
+
     /// Whether the call limits what it gets.
     pub fn is_limited(&self) -> bool {
         self.most.is_some()
@@ -136,7 +141,7 @@ impl Page {
 
     /// The page's part of `items`, which are sorted by what `id` gives, and the token of the next page.
     pub fn cut<T>(&self, items: impl IntoIterator<Item = T>, id: impl Fn(&T) -> String) -> (Vec<T>, Option<String>) {
-        let after = self.after.as_deref();
+        let after = self.after();
         let mut rest = items.into_iter().skip_while(|item| after.is_some_and(|after| id(item).as_str() <= after));
         let most = self.most.unwrap_or(usize::MAX);
         let page: Vec<T> = rest.by_ref().take(most).collect();

@@ -8,6 +8,7 @@ mod describe;
 mod modify;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use crate::control::call::{Action, Call, default_group_id, parse_id, timestamp};
 use crate::control::error::ApiError;
@@ -84,14 +85,18 @@ pub(super) fn need<'c>(call: &'c Call<'_>, id: &str) -> Result<Listed<'c>, ApiEr
     })
 }
 
-/// Every endpoint that the caller sees, by id.
-pub(super) fn all<'c>(call: &'c Call<'_>) -> impl Iterator<Item = Listed<'c>> {
-    let of_files = call.model.endpoints().filter(|endpoint| call.state.endpoint(endpoint.id).is_none());
-    let of_files = of_files.filter_map(|endpoint| of_file(call, endpoint));
-    let of_api = call.state.endpoints().filter_map(|record| of_api(call, record));
-    let mut all: Vec<Listed<'c>> = of_api.chain(of_files).collect();
-    all.sort_by_cached_key(|listed| listed.record.id.to_string());
-    all.into_iter()
+/// Every endpoint that the caller sees, by id, from the one behind `after` on.
+///
+/// What is more than an id is looked up when the iterator comes to it, so that a page costs its own length and a look at
+/// each id.
+pub(super) fn all<'c>(call: &'c Call<'_>, after: Option<&str>) -> impl Iterator<Item = Listed<'c>> {
+    let of_api: HashSet<EndpointId> = call.state.endpoints().map(|record| record.id).collect();
+    let of_files = call.model.endpoints().map(|endpoint| endpoint.id).filter(|id| !of_api.contains(id));
+    let ids = of_api.iter().copied().chain(of_files).map(|id| (id.to_string(), id));
+    let mut ids: Vec<(String, EndpointId)> =
+        ids.filter(|(text, _)| after.is_none_or(|after| text.as_str() > after)).collect();
+    ids.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    ids.into_iter().filter_map(|(_, id)| find(call, id))
 }
 
 fn is_here(call: &Call<'_>, record: &Endpoint) -> bool {

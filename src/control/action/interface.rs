@@ -85,7 +85,7 @@ fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         .map(|id| parse_id(id, "InvalidNetworkInterfaceId.Malformed", InterfaceId::PREFIX))
         .collect::<Result<_, _>>()?;
     let mut all: BTreeMap<String, Listed> = BTreeMap::new();
-    for listed in endpoint::all(call).filter(|listed| listed.record.phase != Phase::Deleted) {
+    for listed in endpoint::all(call, None).filter(|listed| listed.record.phase != Phase::Deleted) {
         let mine = |interface: &&Interface| wanted.is_empty() || wanted.contains(&interface.id);
         let interfaces = listed.record.interfaces.iter().filter(mine);
         all.extend(interfaces.filter_map(|i| Some((i.id.to_string(), of_endpoint(call, &listed, i)?))));

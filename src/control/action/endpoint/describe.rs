@@ -30,7 +30,7 @@ pub(super) fn run(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError
     let matches = |listed: &Listed<'_>| filters.matches(&listed.record.tags, |name| value(call, listed, name));
     let id = |listed: &Listed<'_>| listed.record.id.to_string();
     let (found, next) = if ids.is_empty() {
-        page.cut(all(call).filter(matches), id)
+        page.cut(all(call, page.after()).filter(matches), id)
     } else {
         let named: Result<BTreeMap<&String, Listed<'_>>, ApiError> =
             ids.iter().map(|id| Ok((id, need(call, id)?))).collect();
