@@ -9,6 +9,7 @@ use super::address::Wanted;
 use crate::control::action::offer::Offer;
 use crate::control::call::Call;
 use crate::control::error::ApiError;
+use crate::control::params::Params;
 use crate::control::record::{Endpoint, EndpointType, Phase, Subnet, Vpc};
 use crate::model::{Key, applies_to};
 use crate::naming::{DnsName, EndpointId, VpcId, ZoneName};
@@ -200,6 +201,20 @@ pub(super) fn inbound_only(call: &Call<'_>, vpc: VpcId, offer: &Offer<'_>) -> Re
         "To set PrivateDnsOnlyForInboundResolverEndpoint to true, the VPC {vpc} must have a Gateway endpoint for the service."
     );
     Err(ApiError::invalid(message))
+}
+
+/// Takes the options of DNS out of a call for a gateway endpoint, which has none: what is harmless is ignored.
+pub(super) fn no_dns_options(params: &mut Params) -> Result<(), ApiError> {
+    let mut options = params.structure("DnsOptions");
+    if options.flag("PrivateDnsOnlyForInboundResolverEndpoint")?.is_some() {
+        let message =
+            "DnsOptions PrivateDnsOnlyForInboundResolverEndpoint is applicable only to Interface VPC Endpoints.";
+        return Err(ApiError::invalid(message));
+    }
+    options.optional("DnsRecordIpType");
+    options.finish()?;
+    params.optional("IpAddressType");
+    Ok(())
 }
 
 /// A parameter that endpoints of the other type have.

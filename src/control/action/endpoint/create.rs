@@ -149,15 +149,7 @@ fn interface(
 }
 
 fn gateway(params: &mut Params, endpoint: &mut Endpoint) -> Result<(), ApiError> {
-    let mut options = params.structure("DnsOptions");
-    if options.flag("PrivateDnsOnlyForInboundResolverEndpoint")?.is_some() {
-        let message =
-            "DnsOptions PrivateDnsOnlyForInboundResolverEndpoint is applicable only to Interface VPC Endpoints.";
-        return Err(ApiError::invalid(message));
-    }
-    options.optional("DnsRecordIpType");
-    options.finish()?;
-    params.optional("IpAddressType");
+    check::no_dns_options(params)?;
     if !params.list("SubnetId").is_empty() || !address::take(params)?.is_empty() {
         return Err(check::only_for("Subnet IDs are", EndpointType::Interface));
     }

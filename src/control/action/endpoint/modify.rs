@@ -173,15 +173,7 @@ fn change_private_dns(
 }
 
 fn gateway(params: &mut Params, endpoint: &mut Endpoint) -> Result<(), ApiError> {
-    let mut options = params.structure("DnsOptions");
-    if options.flag("PrivateDnsOnlyForInboundResolverEndpoint")?.is_some() {
-        let message =
-            "DnsOptions PrivateDnsOnlyForInboundResolverEndpoint is applicable only to Interface VPC Endpoints.";
-        return Err(ApiError::invalid(message));
-    }
-    options.optional("DnsRecordIpType");
-    options.finish()?;
-    params.optional("IpAddressType");
+    check::no_dns_options(params)?;
     let is_given = |params: &mut Params, names: [&str; 2]| names.iter().any(|name| !params.list(name).is_empty());
     if is_given(params, ["AddSubnetId", "RemoveSubnetId"]) || !address::take(params)?.is_empty() {
         return Err(check::only_for("Subnet IDs are", EndpointType::Interface));
