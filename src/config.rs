@@ -242,6 +242,8 @@ pub struct Limits {
     pub udp_socket_buffer: usize,
     /// Questions that wait for an upstream at one time, all clients together.
     pub forward_in_flight: usize,
+    /// Of these, questions of one client: an IPv4 address or an IPv6 /64.
+    pub forward_in_flight_per_client: usize,
     /// Questions that wait for one upstream at one time.
     pub forward_in_flight_per_upstream: usize,
     /// UDP sockets to one upstream that take questions; as many again may wait for their last replies.
@@ -305,6 +307,7 @@ impl Default for Limits {
             udp_workers: 0,
             udp_socket_buffer: 4 << 20,
             forward_in_flight: 4096,
+            forward_in_flight_per_client: 2048,
             forward_in_flight_per_upstream: 2048,
             forward_sockets: 16,
             forward_timeout: Duration::from_millis(1500),
@@ -338,11 +341,12 @@ impl Default for Limits {
 
 impl Limits {
     /// Every bound that can be set: its key, with the unit last, the least and the most.
-    pub const KEYS: [(&'static str, u64, u64); 31] = [
+    pub const KEYS: [(&'static str, u64, u64); 32] = [
         ("udp_payload", 512, 4096),
         ("udp_workers", 0, 1024),
         ("udp_socket_buffer", 4096, 1 << 30),
         ("forward_in_flight", 1, 1 << 20),
+        ("forward_in_flight_per_client", 1, 1 << 20),
         ("forward_in_flight_per_upstream", 1, 1 << 20),
         ("forward_sockets", 1, 1024),
         ("forward_timeout_ms", 10, 60_000),
@@ -393,6 +397,7 @@ impl Limits {
             "udp_workers" => self.udp_workers = size,
             "udp_socket_buffer" => self.udp_socket_buffer = size,
             "forward_in_flight" => self.forward_in_flight = size,
+            "forward_in_flight_per_client" => self.forward_in_flight_per_client = size,
             "forward_in_flight_per_upstream" => self.forward_in_flight_per_upstream = size,
             "forward_sockets" => self.forward_sockets = size,
             "forward_timeout_ms" => self.forward_timeout = ms,

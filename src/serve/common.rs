@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 
 use crate::config::Limits;
+use crate::serve::admission::Admission;
 use crate::serve::respond::{Incoming, Transport};
 
 /// Shared by every socket of the server.
 pub(super) struct Shared<R> {
     pub(super) respondent: Arc<R>,
     pub(super) limits: Limits,
-    /// A permit for each question that waits for an upstream, over UDP and TCP together.
-    pub(super) slow: Arc<Semaphore>,
+    /// A ticket for each question that waits for an upstream, over all transports together.
+    pub(super) slow: Arc<Admission>,
     /// Where questions wait for an upstream, and where TCP lives.
     pub(super) runtime: Handle,
     /// Our own listen addresses, of this moment.
@@ -24,8 +24,7 @@ pub(super) struct Shared<R> {
 
 impl<R> Shared<R> {
     pub(super) fn new(respondent: Arc<R>, limits: Limits, runtime: Handle) -> Self {
-        let permits = limits.forward_in_flight.min(Semaphore::MAX_PERMITS);
-        let slow = Arc::new(Semaphore::new(permits));
+        let slow = Admission::new(limits.forward_in_flight, limits.forward_in_flight_per_client);
         Self { respondent, limits, slow, runtime, own: ArcSwap::default() }
     }
 }

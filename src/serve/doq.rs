@@ -16,10 +16,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use crate::config::Limits;
+use crate::serve::admission::Admission;
 use crate::serve::common::{Origin, Shared};
 use crate::serve::respond::Transport;
 use crate::serve::respondent::Respondent;
-use crate::serve::tcp::Connections;
 use connection::GOODBYE;
 
 /// The name of the protocol in ALPN (RFC 9250 4.1.1).
@@ -50,7 +50,7 @@ impl QuicFront {
         bound: SocketAddr,
         tls: rustls::ServerConfig,
         shared: &Arc<Shared<R>>,
-        connections: &Arc<Connections>,
+        connections: &Arc<Admission>,
         alive: &mpsc::Sender<()>,
     ) -> io::Result<Self> {
         let config = config(tls, &shared.limits).map_err(io::Error::other)?;
@@ -115,7 +115,7 @@ struct Acceptor<R> {
     endpoint: Endpoint,
     bound: SocketAddr,
     shared: Arc<Shared<R>>,
-    connections: Arc<Connections>,
+    connections: Arc<Admission>,
     /// Held once by each handshake under way.
     handshakes: Arc<()>,
     stopped: watch::Receiver<bool>,
@@ -156,7 +156,7 @@ impl<R: Respondent> Acceptor<R> {
             }
             return;
         }
-        let Some(ticket) = Connections::admit(&self.connections, peer.ip(), &self.shared.limits) else {
+        let Some(ticket) = self.connections.admit(peer.ip()) else {
             tracing::debug!(%peer, "too many connections");
             incoming.refuse();
             return;

@@ -9,12 +9,13 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
 use crate::problem::{Place, Problem};
+use crate::serve::admission::Admission;
 use crate::serve::bind::{self, BindError};
 use crate::serve::certificates::Certificates;
 use crate::serve::common::Shared;
 use crate::serve::doq::{self, QuicFront};
 use crate::serve::respondent::Respondent;
-use crate::serve::tcp::{Connections, Speaks, TcpFront};
+use crate::serve::tcp::{Speaks, TcpFront};
 use crate::serve::{doh, listeners};
 
 /// What is spoken at an encrypted address.
@@ -78,7 +79,7 @@ impl Listener {
         wanted: Address,
         certificates: &Arc<Certificates>,
         shared: &Arc<Shared<R>>,
-        connections: &Arc<Connections>,
+        connections: &Arc<Admission>,
     ) -> Result<Self, Problem> {
         let Address { scheme, address } = wanted;
         let place = || Place::whole(scheme.flag());

@@ -13,21 +13,22 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::config::Limits;
 use crate::problem::{At, Problem};
+use crate::serve::admission::Admission;
 use crate::serve::bind::{self, Bound, Plan};
 use crate::serve::certificates::Certificates;
 use crate::serve::common::{OwnAddresses, Shared};
 use crate::serve::encrypted::{self, Address};
 use crate::serve::respondent::Respondent;
-use crate::serve::tcp::{Connections, Speaks, TcpFront};
+use crate::serve::tcp::{Speaks, TcpFront};
 use crate::serve::udp::UdpFront;
 
 /// Every address that is listened on: UDP and TCP, and the encrypted ones.
 pub struct Listeners<R> {
     shared: Arc<Shared<R>>,
-    connections: Arc<Connections>,
+    connections: Arc<Admission>,
     open: Vec<Listener>,
     /// A flood of handshakes must not close plain TCP, so these have connections of their own.
-    encrypted_connections: Arc<Connections>,
+    encrypted_connections: Arc<Admission>,
     encrypted: Vec<encrypted::Listener>,
     draining: Vec<Draining>,
 }
@@ -58,11 +59,12 @@ pub(super) struct Draining {
 impl<R: Respondent> Listeners<R> {
     /// No address yet. Questions for upstreams, and TCP, live in `runtime`.
     pub fn new(respondent: Arc<R>, limits: &Limits, runtime: Handle) -> Self {
+        let connections = || Admission::new(limits.tcp_connections, limits.tcp_connections_per_client);
         Self {
             shared: Arc::new(Shared::new(respondent, limits.clone(), runtime)),
-            connections: Arc::default(),
+            connections: connections(),
             open: Vec::new(),
-            encrypted_connections: Arc::default(),
+            encrypted_connections: connections(),
             encrypted: Vec::new(),
             draining: Vec::new(),
         }
@@ -146,7 +148,7 @@ impl<R: Respondent> Listeners<R> {
     /// Questions that wait for an upstream.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
-        self.shared.limits.forward_in_flight - self.shared.slow.available_permits()
+        self.shared.slow.total()
     }
 
     /// Binds what is wanted and not open.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! listeners   which addresses are open, and how they open, close and drain
+//!   admission how many may be under way, in all and for each client
 //!   bind      one address to its sockets, or to a problem with a hint
 //!   udp       a thread for each socket:  receive a batch, answer it in place, send a batch
 //!     mmsg    the system calls of it; the one place with `unsafe`
@@ -20,6 +21,7 @@
     warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice, clippy::unwrap_used)
 )]
 
+mod admission;
 mod bind;
 pub mod certificates;
 mod common;
@@ -38,3 +40,5 @@ mod tcp;
 #[cfg(test)]
 mod testing;
 mod udp;
+
+pub(crate) use admission::client_of;

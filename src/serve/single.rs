@@ -32,7 +32,7 @@ pub(super) async fn reply<R: Respondent>(shared: &Shared<R>, incoming: Incoming<
     if let Some(reply) = at_once {
         return reply;
     }
-    let Ok(_permit) = shared.slow.try_acquire() else { return shared.respondent.overloaded(incoming) };
+    let Some(_ticket) = shared.slow.admit(incoming.peer.ip()) else { return shared.respondent.overloaded(incoming) };
     shared.respondent.resolve(incoming).await
 }
 

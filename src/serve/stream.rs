@@ -304,14 +304,14 @@ fn slow<R: Respondent>(
     tasks: &mut JoinSet<Option<Vec<u8>>>,
     incoming: Incoming<'_>,
 ) -> Option<Vec<u8>> {
-    let Ok(permit) = Arc::clone(&shared.slow).try_acquire_owned() else {
+    let Some(ticket) = shared.slow.admit(incoming.peer.ip()) else {
         return shared.respondent.overloaded(incoming);
     };
     let Incoming { packet, peer, local, transport, vpc } = incoming;
     let (packet, respondent) = (packet.to_vec(), Arc::clone(&shared.respondent));
     let task = async move {
         let reply = respondent.resolve(Incoming { packet: &packet, peer, local, transport, vpc }).await;
-        drop(permit);
+        drop(ticket);
         reply
     };
     tasks.spawn_on(task, &shared.runtime);

@@ -4,11 +4,9 @@
 //! Nothing that `accept` can report ends the loop: a client that gave up is no reason to stop listening, and a lack
 //! of descriptors passes. Knows no DNS and no framing.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -18,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::config::Limits;
+use crate::serve::admission::Admission;
 use crate::serve::common::{Origin, Shared};
 use crate::serve::respond::Transport;
 use crate::serve::respondent::Respondent;
@@ -43,7 +42,7 @@ impl TcpFront {
         bound: SocketAddr,
         speaks: Speaks,
         shared: &Arc<Shared<R>>,
-        connections: &Arc<Connections>,
+        connections: &Arc<Admission>,
         alive: &mpsc::Sender<()>,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
@@ -89,7 +88,7 @@ struct Acceptor<R> {
     bound: SocketAddr,
     speaks: Speaks,
     shared: Arc<Shared<R>>,
-    connections: Arc<Connections>,
+    connections: Arc<Admission>,
     stopped: watch::Receiver<bool>,
     alive: mpsc::Sender<()>,
 }
@@ -130,7 +129,7 @@ impl<R: Respondent> Acceptor<R> {
     /// turned away knows at once and may come back, while one whose connection vanishes has to guess what was
     /// answered (RFC 7766 10 asks for limits, and leaves them to the server).
     fn serve(&self, stream: TcpStream, peer: SocketAddr) {
-        let Some(ticket) = Connections::admit(&self.connections, peer.ip(), &self.shared.limits) else {
+        let Some(ticket) = self.connections.admit(peer.ip()) else {
             tracing::debug!(%peer, "too many TCP connections");
             return;
         };
@@ -207,80 +206,9 @@ fn pause_after(error: &io::Error) -> Option<Duration> {
     }
 }
 
-/// The connections that are open, counted in all and for each client.
-#[derive(Default)]
-pub(super) struct Connections(Mutex<Counts>);
-
-#[derive(Default)]
-struct Counts {
-    total: usize,
-    per_client: HashMap<IpAddr, usize>,
-}
-
-impl Connections {
-    /// Counts a connection of `peer` until the ticket is dropped; `None` when a cap is reached.
-    pub(super) fn admit(connections: &Arc<Self>, peer: IpAddr, limits: &Limits) -> Option<Ticket> {
-        let client = client_of(peer);
-        let mut counts = connections.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mine = counts.per_client.get(&client).copied().unwrap_or(0);
-        if counts.total >= limits.tcp_connections || mine >= limits.tcp_connections_per_client {
-            return None;
-        }
-        counts.total += 1;
-        *counts.per_client.entry(client).or_insert(0) += 1;
-        Some(Ticket { connections: Arc::clone(connections), client })
-    }
-}
-
-/// The right to one connection.
-pub(super) struct Ticket {
-    connections: Arc<Connections>,
-    client: IpAddr,
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        let mut counts = self.connections.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.total = counts.total.saturating_sub(1);
-        if let Entry::Occupied(mut entry) = counts.per_client.entry(self.client) {
-            match entry.get().checked_sub(1) {
-                None | Some(0) => drop(entry.remove()),
-                Some(rest) => *entry.get_mut() = rest,
-            }
-        }
-    }
-}
-
-/// Whom a connection counts for: the address, or for IPv6 its /64, within which one host has addresses at will.
-fn client_of(peer: IpAddr) -> IpAddr {
-    match peer {
-        IpAddr::V4(_) => peer,
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn caps_in_all_and_for_each_client() {
-        let limits = Limits { tcp_connections: 3, tcp_connections_per_client: 2, ..Limits::default() };
-        let connections = Arc::new(Connections::default());
-        let admit = |ip: &str| Connections::admit(&connections, ip.parse().unwrap(), &limits);
-        let first = admit("2001:db8::1");
-        let second = admit("2001:db8::2");
-        assert!(first.is_some() && second.is_some());
-        assert!(admit("2001:db8::3").is_none(), "one /64 is one client");
-        let third = admit("192.0.2.1");
-        assert!(third.is_some());
-        assert!(admit("192.0.2.2").is_none(), "the cap over all");
-        drop((first, second));
-        assert!(admit("192.0.2.1").is_some());
-        drop(third);
-        let counts = connections.0.lock().unwrap();
-        assert_eq!((counts.total, counts.per_client.len()), (0, 0), "nothing is kept of those that left");
-    }
 
     #[test]
     fn no_error_ends_the_loop_and_none_makes_it_spin() {

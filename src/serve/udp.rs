@@ -166,7 +166,7 @@ impl<R: Respondent> Worker<R> {
 
     /// Gives the question to a task, or says at once that there are too many.
     fn slow(&self, incoming: Incoming<'_>, destination: Option<Destination>, out: &mut [u8]) -> Option<usize> {
-        let Ok(permit) = Arc::clone(&self.shared.slow).try_acquire_owned() else {
+        let Some(ticket) = self.shared.slow.admit(incoming.peer.ip()) else {
             let reply = self.shared.respondent.overloaded(incoming)?;
             out.get_mut(..reply.len())?.copy_from_slice(&reply);
             return Some(reply.len());
@@ -181,7 +181,7 @@ impl<R: Respondent> Worker<R> {
             {
                 tracing::debug!(%peer, %error, "a reply could not be sent");
             }
-            drop((permit, alive));
+            drop((ticket, alive));
         });
         None
     }
@@ -280,6 +280,25 @@ mod tests {
         let mut slow = [receive(&client).0, receive(&client).0];
         slow.sort();
         assert_eq!(slow, ["slow:1", "slow:2"]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn one_client_does_not_take_the_whole_slow_lane() {
+        let scripted = Scripted::new();
+        let one = Limits { forward_in_flight_per_client: 1, ..limits() };
+        let (_listeners, addresses) = listen(&scripted, &one, &["127.0.0.1:0"]);
+        let clients = ["127.0.0.1:0", "127.0.0.2:0"].map(|from| {
+            let socket = UdpSocket::bind(from).unwrap();
+            socket.set_read_timeout(Some(crate::serve::testing::PATIENCE)).unwrap();
+            socket.connect(addresses[0]).unwrap();
+            socket
+        });
+        for (client, question) in [(0, "slow:1"), (0, "slow:2"), (1, "slow:3")] {
+            clients[client].send(question.as_bytes()).unwrap();
+        }
+        assert_eq!(receive(&clients[0]).0, "overloaded");
+        scripted.gate.add_permits(2);
+        assert_eq!((receive(&clients[0]).0, receive(&clients[1]).0), ("slow:1".to_owned(), "slow:3".to_owned()));
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,11 @@
 //! How often one caller may call: a token bucket for each, in a table that does not grow.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::Refusal;
+use crate::serve::client_of;
 
 /// The bounds of a `RateLimiter`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +37,7 @@ pub enum Counted {
 impl Counted {
     /// Whom a request from `peer` counts for.
     pub fn peer(peer: IpAddr) -> Self {
-        Self::Peer(match peer.to_canonical() {
-            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
-            v4 @ IpAddr::V4(_) => v4,
-        })
+        Self::Peer(client_of(peer))
     }
 }
 
