@@ -341,6 +341,10 @@ impl Exchange for Shared {
         let record = [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, TTL as u8, 0, 4, 10, upstream, number[0], number[1]];
         Ok([&head[..], question.name, &[0, 1, 0, 1], &record].concat())
     }
+
+    fn refusal(&self, _: &[Upstream]) -> Option<ForwardError> {
+        None
+    }
 }
 
 /// What a VPC does with `corp.example`.

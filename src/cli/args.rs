@@ -60,6 +60,12 @@ pub(super) struct ZonesArgs {
     pub(super) zones: Vec<PathBuf>,
 }
 
+// groups of flags in the help of `serve`
+const ASKED: &str = "Resolvers to ask for what is not ours";
+const OTHERS: &str = "Names that are treated in a way of their own";
+const ENCRYPTED: &str = "Encrypted DNS";
+const EC2: &str = "EC2-compatible API";
+
 /// Names that are answered in a way of their own.
 #[derive(Args)]
 pub(super) struct NamesOfPolicy {
@@ -94,13 +100,13 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "ADDR", env = "VPCEDNS_LISTEN", value_delimiter = ',', value_parser = address)]
     listen: Vec<SocketAddr>,
     /// Resolver for what is not ours: an address, tls://ADDR#NAME, https://NAME/PATH#ADDR, quic://ADDR#NAME, `system` (those of /etc/resolv.conf) or `none`; repeatable [default: system]
-    #[arg(long, value_name = "ADDR|system|none", env = "VPCEDNS_FORWARD", value_delimiter = ',')]
+    #[arg(long, value_name = "ADDR|system|none", env = "VPCEDNS_FORWARD", value_delimiter = ',', help_heading = ASKED)]
     forward: Vec<UpstreamWord>,
     /// Certificate authorities (PEM) that encrypted resolvers may have their certificates from, besides the system's
-    #[arg(long, value_name = "FILE", env = "VPCEDNS_FORWARD_CA")]
+    #[arg(long, value_name = "FILE", env = "VPCEDNS_FORWARD_CA", help_heading = ASKED)]
     forward_ca: Option<PathBuf>,
     /// Ask resolvers in letters of random case, which is harder to forge; off by itself for those that change the case
-    #[arg(long = "forward-0x20", env = "VPCEDNS_FORWARD_0X20", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long = "forward-0x20", env = "VPCEDNS_FORWARD_0X20", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", help_heading = ASKED)]
     forward_0x20: Option<bool>,
     /// Network served although it is in no VPC; repeatable [default: this machine only]
     #[arg(long, value_name = "CIDR", env = "VPCEDNS_ALLOW", value_delimiter = ',')]
@@ -108,50 +114,50 @@ pub(super) struct ServeArgs {
     /// Address for /healthz, /readyz, /metrics, /v1/explain and /v1/flush [default: off]
     #[arg(long, value_name = "ADDR", env = "VPCEDNS_HTTP")]
     http: Option<SocketAddr>,
-    /// Address for DNS over TLS, port 853 if it says none; wants a certificate; repeatable [default: off]
-    #[arg(long, value_name = "ADDR", env = "VPCEDNS_TLS", value_delimiter = ',', value_parser = address_853)]
-    tls: Vec<SocketAddr>,
-    /// Address for DNS over HTTPS at /dns-query, port 443 if it says none; wants a certificate; repeatable [default: off]
-    #[arg(long, value_name = "ADDR", env = "VPCEDNS_HTTPS", value_delimiter = ',', value_parser = address_443)]
-    https: Vec<SocketAddr>,
-    /// Address for DNS over QUIC, port 853 if it says none; wants a certificate; repeatable [default: off]
-    #[arg(long, value_name = "ADDR", env = "VPCEDNS_QUIC", value_delimiter = ',', value_parser = address_853)]
-    quic: Vec<SocketAddr>,
-    /// Certificate of --tls, --https and --quic with its chain, in PEM; read again when it changes
-    #[arg(long, value_name = "FILE", env = "VPCEDNS_TLS_CERT")]
-    tls_cert: Option<PathBuf>,
-    /// Key of the certificate, in PEM
-    #[arg(long, value_name = "FILE", env = "VPCEDNS_TLS_KEY")]
-    tls_key: Option<PathBuf>,
-    /// Address for the EC2-compatible API, such as 127.0.0.1:4566 [default: off]
-    #[arg(long, value_name = "ADDR", env = "VPCEDNS_EC2_API")]
-    ec2_api: Option<SocketAddr>,
-    /// Directory for the state of the EC2-compatible API [default: ./vpcedns-state]
-    #[arg(long, value_name = "DIR", env = "VPCEDNS_EC2_STATE")]
-    ec2_state: Option<PathBuf>,
-    /// File with the access keys of those who may call that API [default: everybody on this machine]
-    #[arg(long, value_name = "FILE", env = "VPCEDNS_EC2_KEYS")]
-    ec2_keys: Option<PathBuf>,
-    /// Host name by which that API is called, besides addresses and localhost; repeatable
-    #[arg(long, value_name = "NAME", env = "VPCEDNS_EC2_HOST", value_delimiter = ',')]
-    ec2_host: Vec<String>,
-    /// Publish connection notifications to this SNS, such as https://sns.{region}.amazonaws.com, signed with AWS_ACCESS_KEY_ID
-    #[arg(long, value_name = "URL", env = "VPCEDNS_SNS_ENDPOINT")]
-    sns_endpoint: Option<String>,
-    /// Post connection notifications to this URL as JSON
-    #[arg(long, value_name = "URL", env = "VPCEDNS_EC2_WEBHOOK")]
-    ec2_webhook: Option<String>,
     /// Set the AA flag in answers out of our own data, which the VPC resolver does not
     #[arg(long, env = "VPCEDNS_AA", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     aa: Option<bool>,
-    #[command(flatten)]
+    /// Address for DNS over TLS, port 853 if it says none; wants a certificate; repeatable [default: off]
+    #[arg(long, value_name = "ADDR", env = "VPCEDNS_TLS", value_delimiter = ',', value_parser = address_853, help_heading = ENCRYPTED)]
+    tls: Vec<SocketAddr>,
+    /// Address for DNS over HTTPS at /dns-query, port 443 if it says none; wants a certificate; repeatable [default: off]
+    #[arg(long, value_name = "ADDR", env = "VPCEDNS_HTTPS", value_delimiter = ',', value_parser = address_443, help_heading = ENCRYPTED)]
+    https: Vec<SocketAddr>,
+    /// Address for DNS over QUIC, port 853 if it says none; wants a certificate; repeatable [default: off]
+    #[arg(long, value_name = "ADDR", env = "VPCEDNS_QUIC", value_delimiter = ',', value_parser = address_853, help_heading = ENCRYPTED)]
+    quic: Vec<SocketAddr>,
+    /// Certificate of --tls, --https and --quic with its chain, in PEM; read again when it changes
+    #[arg(long, value_name = "FILE", env = "VPCEDNS_TLS_CERT", help_heading = ENCRYPTED)]
+    tls_cert: Option<PathBuf>,
+    /// Key of the certificate, in PEM
+    #[arg(long, value_name = "FILE", env = "VPCEDNS_TLS_KEY", help_heading = ENCRYPTED)]
+    tls_key: Option<PathBuf>,
+    /// Address for the EC2-compatible API, such as 127.0.0.1:4566 [default: off]
+    #[arg(long, value_name = "ADDR", env = "VPCEDNS_EC2_API", help_heading = EC2)]
+    ec2_api: Option<SocketAddr>,
+    /// Directory for the state of the EC2-compatible API [default: ./vpcedns-state]
+    #[arg(long, value_name = "DIR", env = "VPCEDNS_EC2_STATE", help_heading = EC2)]
+    ec2_state: Option<PathBuf>,
+    /// File with the access keys of those who may call that API [default: everybody on this machine]
+    #[arg(long, value_name = "FILE", env = "VPCEDNS_EC2_KEYS", help_heading = EC2)]
+    ec2_keys: Option<PathBuf>,
+    /// Host name by which that API is called, besides addresses and localhost; repeatable
+    #[arg(long, value_name = "NAME", env = "VPCEDNS_EC2_HOST", value_delimiter = ',', help_heading = EC2)]
+    ec2_host: Vec<String>,
+    /// Publish connection notifications to this SNS, such as https://sns.{region}.amazonaws.com, signed with AWS_ACCESS_KEY_ID
+    #[arg(long, value_name = "URL", env = "VPCEDNS_SNS_ENDPOINT", help_heading = EC2)]
+    sns_endpoint: Option<String>,
+    /// Post connection notifications to this URL as JSON
+    #[arg(long, value_name = "URL", env = "VPCEDNS_EC2_WEBHOOK", help_heading = EC2)]
+    ec2_webhook: Option<String>,
+    #[command(flatten, next_help_heading = OTHERS)]
     names: NamesOfPolicy,
     /// Answer without the records where an upstream gives a public name a private address, as dnsmasq's
     /// --stop-dns-rebind does
-    #[arg(long, env = "VPCEDNS_REBIND_PROTECTION", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    #[arg(long, env = "VPCEDNS_REBIND_PROTECTION", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", help_heading = OTHERS)]
     rebind_protection: Option<bool>,
     /// Public name at and below which private addresses are allowed nevertheless; repeatable
-    #[arg(long, value_name = "NAME", env = "VPCEDNS_REBIND_ALLOW", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME", env = "VPCEDNS_REBIND_ALLOW", value_delimiter = ',', help_heading = OTHERS)]
     rebind_allow: Vec<DnsName>,
     /// What to log: error, warn, info, debug, or a filter such as `vpcedns::reload=debug` [default: info]
     #[arg(long, value_name = "LEVEL", env = "VPCEDNS_LOG")]

@@ -47,6 +47,13 @@ impl Forwarder {
         self.ask_in_turn(question, &order, began).await
     }
 
+    /// Why none of `upstreams` is asked at this moment: each is down, or leads back to us, and it is not yet time to see
+    /// whether it still does. `None`: [`exchange`](Self::exchange) has to try.
+    pub fn refusal(&self, upstreams: &[Upstream]) -> Option<ForwardError> {
+        let (peers, now) = (self.peers(upstreams), Instant::now());
+        peers.iter().all(|peer| peer.standing.rests(now)).then(|| nobody(&peers))
+    }
+
     async fn ask_in_turn(
         &self,
         question: &Outbound<'_>,

@@ -166,6 +166,15 @@ impl Health {
         }
     }
 
+    /// True when it is not asked, and it is not yet time to see whether it should be.
+    pub(super) fn rests(&self, now: Instant) -> bool {
+        match (&self.loops, &self.down) {
+            (Some(next), _) => now < *next,
+            (None, Some(down)) => now < down.next,
+            (None, None) => false,
+        }
+    }
+
     /// What was sent there came to us; true if that is news.
     pub(super) fn came_back(&mut self, now: Instant) -> bool {
         self.loops.replace(now + LOOK_AGAIN).is_none()
@@ -247,11 +256,12 @@ mod tests {
     fn an_upstream_that_is_down_is_asked_now_and_then() {
         let (mut health, now) = health();
         let down = silent(&mut health, now, 300 * MS);
+        assert!(health.rests(down + 99 * MS) && !health.rests(down + 100 * MS));
         let asked: Vec<u64> = (0..5000).filter(|at| health.claim(down + *at as u32 * MS)).take(6).collect();
         assert_eq!(asked, [100, 300, 700, 1500, 2300, 3100]);
         assert!(health.replied(5 * MS, down + 5000 * MS), "its return is news");
         assert!(!health.replied(5 * MS, down + 5000 * MS));
-        assert_eq!(health.state(), State::Up);
+        assert_eq!((health.state(), health.rests(down + 5000 * MS)), (State::Up, false));
     }
 
     #[test]
@@ -288,6 +298,7 @@ mod tests {
         assert!(health.came_back(now) && !health.came_back(now));
         assert_eq!(health.state(), State::Loops);
         assert!(!health.claim(now + 59_000 * MS), "no question is spent on it");
+        assert!(health.rests(now + 59_000 * MS) && !health.rests(now + 60_000 * MS));
         assert!(!health.claim_look(now + 59_000 * MS) && health.claim_look(now + 60_000 * MS));
         assert!(!health.claim_look(now + 61_000 * MS));
         assert!(health.leads_elsewhere() && !health.leads_elsewhere());

@@ -3,6 +3,7 @@
 //! | what | where |
 //! |---|---|
 //! | a fresh reply, or one that may answer as a refresh failed a short while ago | [`Lookup::find`], at once |
+//! | nothing fresh, and nobody can be asked at this moment: what is stored for such a time, or a failure | [`Lookup::refuse`], at once |
 //! | nothing stored: ask; whoever has the same question waits with the first | [`Lookup::resolve`] |
 //! | a reply whose time is over: ask, and give it out if nobody answers in time (RFC 8767 5) | [`Lookup::resolve`] |
 //! | a reply whose time is nearly over: give it out, and ask | [`Lookup::find`] |
@@ -41,11 +42,18 @@ pub trait Exchange: Send + Sync + 'static {
         question: &Outbound<'_>,
         upstreams: &Arc<[Upstream]>,
     ) -> impl Future<Output = Result<Vec<u8>, ForwardError>> + Send;
+
+    /// Why nobody is asked at this moment, where that is so whatever the question.
+    fn refusal(&self, upstreams: &[Upstream]) -> Option<ForwardError>;
 }
 
 impl Exchange for Forwarder {
     async fn exchange(&self, question: &Outbound<'_>, to: &Arc<[Upstream]>) -> Result<Vec<u8>, ForwardError> {
         Forwarder::exchange(self, question, to).await
+    }
+
+    fn refusal(&self, upstreams: &[Upstream]) -> Option<ForwardError> {
+        Forwarder::refusal(self, upstreams)
     }
 }
 
@@ -102,6 +110,16 @@ impl<'a> Wanted<'a> {
             dnssec_ok: self.dnssec_ok,
             edns: true,
         }
+    }
+
+    /// The question section of a reply.
+    fn question(&self) -> Vec<u8> {
+        let [high, low] = self.rtype.to_be_bytes();
+        [self.spelled, &[high, low, 0, 1]].concat()
+    }
+
+    fn unanswered(&self, error: &ForwardError, now: u64) -> Entry {
+        Entry::unanswered(&self.question(), NETWORK_ERROR, &error.to_string(), now)
     }
 }
 
@@ -174,6 +192,16 @@ impl<E: Exchange> Lookup<E> {
             Look::Now(found) => Some(found),
             Look::Stale(_) | Look::Nothing => None,
         }
+    }
+
+    /// The answer to what is not [found](Self::find) where nobody can be asked: a reply whose time is over, or
+    /// SERVFAIL with the reason. So an outage of upstreams takes nothing from those who ask for something else.
+    pub fn refuse(&self, wanted: &Wanted<'_>, now: u64) -> Option<Found> {
+        let error = self.upstream.refusal(&wanted.upstreams.upstreams)?;
+        self.cache.find(&wanted.key(), now).or_else(|| {
+            self.misses.fetch_add(1, Ordering::Relaxed);
+            Some(fresh(Arc::new(wanted.unanswered(&error, now))))
+        })
     }
 
     /// The answer, once there is one. A failure is an answer, too: SERVFAIL with the reason.
@@ -334,12 +362,13 @@ impl<E: Exchange> Takeoff<E> {
         let Lookup { upstream, cache, .. } = &*self.lookup;
         let said = upstream.exchange(&wanted.outbound(), &wanted.upstreams.upstreams).await;
         let now = self.lookup.now();
-        let [high, low] = wanted.rtype.to_be_bytes();
-        let question = [wanted.spelled, &[high, low, 0, 1]].concat();
         let entry = match said {
-            Ok(ref reply) => Entry::new(reply, &question, cache.times(), now)
-                .unwrap_or_else(|_| Entry::unanswered(&question, OTHER, "the upstream's reply is malformed", now)),
-            Err(ref error) => Entry::unanswered(&question, NETWORK_ERROR, &error.to_string(), now),
+            Ok(ref reply) => {
+                let question = wanted.question();
+                Entry::new(reply, &question, cache.times(), now)
+                    .unwrap_or_else(|_| Entry::unanswered(&question, OTHER, "the upstream's reply is malformed", now))
+            }
+            Err(ref error) => wanted.unanswered(error, now),
         };
         let entry = match said {
             Err(error) if error.nobody_was_asked() => cache.pass(&wanted.key(), entry, now),

@@ -118,6 +118,11 @@ impl Standing {
         self.look.load(Ordering::Relaxed) && self.look.swap(false, Ordering::Relaxed) || self.health().claim_look(now)
     }
 
+    /// True when a question would be spent on it for nothing.
+    pub(super) fn rests(&self, now: Instant) -> bool {
+        !self.look.load(Ordering::Relaxed) && self.health().rests(now)
+    }
+
     /// What metrics show.
     pub(super) fn report(&self) -> Report {
         let health = self.health();

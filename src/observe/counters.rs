@@ -41,6 +41,7 @@ pub struct Tally<'c> {
     replies: [Cell<u32>; RCODES],
     silent: Cell<u32>,
     forwarded: Cell<u32>,
+    forward_failed: Cell<u32>,
     overloaded: Cell<u32>,
     cache_hits: Cell<u32>,
     cache_stale: Cell<u32>,
@@ -96,15 +97,11 @@ impl Counters {
             replies: Default::default(),
             silent: Cell::default(),
             forwarded: Cell::default(),
+            forward_failed: Cell::default(),
             overloaded: Cell::default(),
             cache_hits: Cell::default(),
             cache_stale: Cell::default(),
         }
-    }
-
-    /// No upstream answered a question.
-    pub fn forward_failed(&self) {
-        self.shard().forward_failed.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The sums over all threads.
@@ -158,6 +155,11 @@ impl Tally<'_> {
         up(&self.forwarded);
     }
 
+    /// Such a question that no upstream answered.
+    pub fn forward_failed(&self) {
+        up(&self.forward_failed);
+    }
+
     /// A question answered from the cache.
     pub fn cached(&self, found: &Found) {
         up(match found.age {
@@ -187,6 +189,7 @@ impl Drop for Tally<'_> {
         }
         add(&self.shard.silent, &self.silent);
         add(&self.shard.forwarded, &self.forwarded);
+        add(&self.shard.forward_failed, &self.forward_failed);
         add(&self.shard.overloaded, &self.overloaded);
         add(&self.shard.cache_hits, &self.cache_hits);
         add(&self.shard.cache_stale, &self.cache_stale);

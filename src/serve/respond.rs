@@ -217,13 +217,23 @@ impl Batch<'_> {
                 let set = self.upstreams(forward.upstreams);
                 let asked =
                     Asked { responder: self.responder, snapshot: &self.snapshot, client, query: &query, incoming };
-                let Some(found) = self.responder.lookup.find(&asked.wanted(&forward, &set), self.cache_now) else {
+                let (lookup, wanted) = (&self.responder.lookup, asked.wanted(&forward, &set));
+                let stored = lookup.find(&wanted, self.cache_now);
+                let is_hit = stored.is_some();
+                let found = stored.or_else(|| {
                     self.tally.forwarded();
-                    return Outcome::Slow;
-                };
+                    // that one of our own comes in is news about an upstream
+                    let is_probe = lookup.is_own_probe(wanted.name);
+                    (!is_probe).then(|| lookup.refuse(&wanted, self.cache_now)).flatten()
+                });
+                let Some(found) = found else { return Outcome::Slow };
                 // what is put together out of several sources needs no upstream, but time and memory
                 let Some(len) = asked.copy(&forward, &found, out) else { return Outcome::Slow };
-                self.tally.cached(&found);
+                if !is_hit && found.entry.is_unanswered() {
+                    self.tally.forward_failed();
+                } else {
+                    self.tally.cached(&found);
+                }
                 Outcome::Reply(padded(&query, incoming.transport, out, len))
             }
         }

@@ -101,7 +101,7 @@ impl<'a> Asked<'a> {
         let found = self.responder.lookup().resolve(wanted).await;
         let counters = self.responder.counters();
         if found.entry.is_unanswered() {
-            counters.forward_failed();
+            counters.tally().forward_failed();
         }
         if matches!(found.age, Age::Stale(_)) {
             counters.tally().cached(&found);

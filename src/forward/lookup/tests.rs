@@ -19,6 +19,8 @@ type Script = dyn Fn(usize) -> (Duration, Result<u32, u8>) + Send + Sync;
 struct Scripted {
     script: Mutex<Box<Script>>,
     asked: Mutex<Vec<(String, bool)>>,
+    /// Why nobody can be asked.
+    refusal: Mutex<Option<ForwardError>>,
 }
 
 impl Exchange for Scripted {
@@ -48,6 +50,10 @@ impl Exchange for Scripted {
             Err(code) => Ok([&head(0x80 | code, 0)[..], &question].concat()),
         }
     }
+
+    fn refusal(&self, _: &[Upstream]) -> Option<ForwardError> {
+        self.refusal.lock().unwrap().clone()
+    }
 }
 
 struct Bench {
@@ -62,7 +68,8 @@ fn ms(number: u64) -> Duration {
 impl Bench {
     fn new(script: impl Fn(usize) -> (Duration, Result<u32, u8>) + Send + Sync + 'static) -> Self {
         let limits = Limits::default();
-        let upstream = Scripted { script: Mutex::new(Box::new(script)), asked: Mutex::default() };
+        let upstream =
+            Scripted { script: Mutex::new(Box::new(script)), asked: Mutex::default(), refusal: Mutex::default() };
         let lookup = Arc::new(Lookup::new(upstream, Arc::new(Cache::new(&limits)), &limits));
         let set = lookup.cache().upstreams(&Arc::from([UPSTREAM.into()]));
         Self { lookup, set }
@@ -89,7 +96,8 @@ impl Bench {
                 upstreams: &set,
             };
             let began = Instant::now();
-            let found = match lookup.find(&wanted, lookup.now()) {
+            let now = lookup.now();
+            let found = match lookup.find(&wanted, now).or_else(|| lookup.refuse(&wanted, now)) {
                 Some(found) => found,
                 None => lookup.resolve(&wanted).await,
             };
@@ -235,6 +243,24 @@ async fn what_is_our_own_fault_is_not_remembered() {
         }
     }
     assert_eq!(bench.asked(), 6, "each time anew, in the last tenth and after it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nobody_can_be_asked_nobody_waits() {
+    let bench = Bench::new(|_| (ms(10), Ok(60)));
+    assert_eq!(bench.ask("www.example").await.unwrap().number, Some(1));
+    let down = Tried { upstream: UPSTREAM.into(), failure: Failure::Down, over_tcp: false };
+    *bench.lookup.upstream.refusal.lock().unwrap() = Some(ForwardError { tried: vec![down] });
+    for (seconds, stale) in [(0, false), (61, true)] {
+        advance(Duration::from_secs(seconds)).await;
+        assert_eq!(bench.ask("www.example").await.unwrap().what(), (Some(1), stale, 0));
+    }
+    let failed = bench.ask("new.example").await.unwrap();
+    assert!(failed.text.contains("127.0.0.1:53 is down"), "{failed:?}");
+    assert_eq!((failed.what(), bench.asked(), bench.lookup.done().misses), ((None, false, 0), 1, 2));
+    *bench.lookup.upstream.refusal.lock().unwrap() = None;
+    assert_eq!(bench.ask("www.example").await.unwrap().what(), (Some(2), false, 10));
+    assert_eq!(bench.ask("new.example").await.unwrap().what(), (Some(3), false, 10), "nothing is remembered of it");
 }
 
 /// Five minutes without an upstream: what is cached goes on, what is not fails at once and says why, and after its
