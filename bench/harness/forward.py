@@ -218,7 +218,11 @@ def uncached(bench, interleaved, healthy, once):
 
 
 def flood(bench, few, once):
-    """50,000 different names a second at an upstream that says nothing, and what others notice of it."""
+    """50,000 different names a second at an upstream that says nothing, and what others notice of it.
+
+    The one core of the client has two loads to make and to time, which is felt in the slowest answers whatever the
+    server does. So the flood is compared with as many questions for names that the server has itself.
+    """
     seconds = 5 if bench.quick else 30
     silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     silent.bind(("127.0.0.1", 0))
@@ -227,39 +231,51 @@ def flood(bench, few, once):
     ForwardingVpcedns.local = bench.data(bench.small, files=10)
     server = bench.server(ForwardingVpcedns, None)
     mixed, flooded = bench.work / "sets" / "forward-calm", questions(bench, once, "f")
-    hits = ForwardingVpcedns.local.queries((100, 0, 0)).read_text().splitlines()[:few]
-    names = questions(bench, few, "c").read_text().splitlines()
-    mixed.write_text("\n".join(line for pair in zip(hits, names) for line in pair) + "\n")
+    local, names = ForwardingVpcedns.local.queries((100, 0, 0)), questions(bench, few, "c")
+    pairs = zip(local.read_text().splitlines(), names.read_text().splitlines())
+    mixed.write_text("\n".join(line for pair in pairs for line in pair) + "\n")
+
+    def beside(load, seconds):
+        """Latencies of the mixed names while that many of `load` are asked for, which goes on for a second more."""
+        process = subprocess.Popen(measure.dnsperf_command(server, load, seconds + 2, "-Q", 50_000, "-q", 65_000,
+                                                           "-T", "1"), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(1)
+        return measure.latencies(server, mixed, seconds, 2_000), process
+
+    ratios, calms, busies, lost, backs = [], [], [], 0, []
     answering = Answering(silent)
     server.start()
     try:
         answering.start()
-        warm(server, questions(bench, few, "c"))
-        before = server.memory_bytes()
-        calm = measure.latencies(server, mixed, seconds, 2_000)
-        answering.stop()
-        load = subprocess.Popen(measure.dnsperf_command(server, flooded, seconds + 2, "-Q", 50_000, "-q", 65_000,
-                                                        "-T", "1"), stdin=subprocess.DEVNULL,
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(1)
-        busy = measure.latencies(server, mixed, seconds - 1, 2_000)
-        after = server.memory_bytes()
-        answering.start()
-        returned = time.monotonic()
-        back = recovery(server, returned)
-        load.wait()
+        warm(server, names)
+        before = after = server.memory_bytes()
+        alone = measure.latencies(server, mixed, seconds / 3, 2_000).percentile(99)
+        for _ in range(1 if bench.quick else 3):
+            calm, load = beside(local, seconds / 3)
+            load.wait()
+            answering.stop()
+            busy, load = beside(flooded, seconds)
+            after = max(after, server.memory_bytes())
+            answering.start()
+            backs.append(recovery(server, time.monotonic()))
+            load.wait()
+            calms.append(calm.percentile(99))
+            busies.append(busy.percentile(99))
+            lost += busy.lost
     finally:
         answering.stop()
         server.stop()
         silent.close()
         ForwardingVpcedns.local = None
-    p99 = busy.percentile(99) / calm.percentile(99)
-    bench.notes.append(f"flood of {seconds} s: p99 {calm.percentile(99):.3f} ms before, {busy.percentile(99):.3f} ms during; "
-                       f"{before / 1e6:.0f} MB before, {after / 1e6:.0f} MB during")
-    return [Row("local and cached names under the flood, p99", f"{p99:.2f} x without, {busy.lost} lost",
-                "<= 1.30 x, 0 lost", p99 <= 1.30 and busy.lost == 0),
+    p99 = median([busy / calm for busy, calm in zip(busies, calms)])
+    bench.notes.append(f"flood of {seconds} s: p99 {alone:.3f} ms alone, {median(calms):.3f} ms beside local names at its "
+                       f"rate, {median(busies):.3f} ms beside the flood; {before / 1e6:.0f} MB before, "
+                       f"{after / 1e6:.0f} MB during")
+    return [Row("local and cached names under the flood, p99", f"{p99:.2f} x beside local names, {lost} lost",
+                "<= 1.30 x, 0 lost", p99 <= 1.30 and lost == 0),
             Row("memory under the flood", f"+{(after - before) / 1e6:.0f} MB", "<= +128 MB", after - before <= 128e6),
-            Row("recovery after the upstream's return", f"{back:.2f} s", "<= 1 s", back <= 1)]
+            Row("recovery after the upstream's return", f"{max(backs):.2f} s", "<= 1 s", max(backs) <= 1)]
 
 
 class Answering:
@@ -302,9 +318,9 @@ def answer(packet):
 def recovery(server, since):
     """Seconds until a name that nobody has asked before is answered."""
     for number in range(400):
+        name = f"back{time.monotonic_ns()}.{ZONE}"
         try:
-            reply = dns.exchange_udp(server.address, dns.question(number, f"back{number}.{ZONE}", "A"), timeout=0.1,
-                                     tries=1)
+            reply = dns.exchange_udp(server.address, dns.question(number, name, "A"), timeout=0.1, tries=1)
             if dns.decode(reply).answer:
                 return time.monotonic() - since
         except TimeoutError:
