@@ -38,6 +38,12 @@ pub struct Settings {
     pub forward_ca: Option<PathBuf>,
     /// Letters of questions to upstreams in random case.
     pub forward_0x20: Option<bool>,
+    /// Whether signatures of upstreams' replies are validated.
+    pub dnssec: Option<Dnssec>,
+    /// File with the keys that are trusted in place of the root's.
+    pub dnssec_anchors: Option<PathBuf>,
+    /// Names at and below which nothing is validated.
+    pub dnssec_insecure: Option<Vec<DnsName>>,
     /// Networks served although they are in no VPC.
     pub allow: Option<Vec<IpNet>>,
     /// Address for health, metrics and explain.
@@ -91,6 +97,9 @@ impl Settings {
             forward,
             forward_ca,
             forward_0x20,
+            dnssec,
+            dnssec_anchors,
+            dnssec_insecure,
             allow,
             http,
             tls,
@@ -118,6 +127,9 @@ impl Settings {
             forward: self.forward.or(forward),
             forward_ca: self.forward_ca.or(forward_ca),
             forward_0x20: self.forward_0x20.or(forward_0x20),
+            dnssec: self.dnssec.or(dnssec),
+            dnssec_anchors: self.dnssec_anchors.or(dnssec_anchors),
+            dnssec_insecure: self.dnssec_insecure.or(dnssec_insecure),
             allow: self.allow.or(allow),
             http: self.http.or(http),
             tls: self.tls.or(tls),
@@ -139,6 +151,27 @@ impl Settings {
             log: self.log.or(log),
             // later ones win when they are set one after the other
             limits: limits.into_iter().chain(self.limits).collect(),
+        }
+    }
+}
+
+/// What becomes of the signatures in upstreams' replies (DNSSEC).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dnssec {
+    /// They go to clients that ask for them, unseen.
+    Off,
+    /// They are validated, and what is bogus is not handed on.
+    Validate,
+}
+
+impl FromStr for Dnssec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self::Off),
+            "validate" => Ok(Self::Validate),
+            _ => Err(format!("'{text}' is neither 'off' nor 'validate'")),
         }
     }
 }

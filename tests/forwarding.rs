@@ -339,7 +339,8 @@ async fn a_question_that_comes_back_ends_here() {
     let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model(""), policy, 1)));
     let forwarder = Forwarder::new(&Limits::default());
     let counters = Arc::new(Counters::default());
-    let responder = Responder::with_forwarder(snapshots, Limits::default(), secret(), counters, forwarder.clone());
+    let responder =
+        Responder::with_forwarder(snapshots, Limits::default(), secret(), counters, forwarder.clone(), None);
     forwarder.upstreams_are([address].iter());
     let mut packet = [0; 1232];
     let (len, _) = upstream.recv_from(&mut packet).await.unwrap();

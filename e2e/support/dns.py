@@ -141,11 +141,12 @@ def name_end(data, at):
     return at + 1
 
 
-def question(qid, name, qtype, *, rd=True, edns=None, options=b"", do=False, cls=1):
+def question(qid, name, qtype, *, rd=True, ad=False, cd=False, edns=None, options=b"", do=False, cls=1):
     """A query as octets. `name` is text or wire; `edns` the UDP payload size to offer, None for no OPT."""
     wire = name if isinstance(name, bytes) else name_to_wire(name)
     number = TYPES[qtype] if isinstance(qtype, str) else qtype
-    head = struct.pack("!6H", qid, 0x100 if rd else 0, 1, 0, 0, 0 if edns is None else 1)
+    flags = rd * 0x100 | ad * 0x20 | cd * 0x10
+    head = struct.pack("!6H", qid, flags, 1, 0, 0, 0 if edns is None else 1)
     packet = head + wire + struct.pack("!2H", number, cls)
     if edns is not None:
         packet += b"\0" + struct.pack("!2HIH", 41, edns, 0x8000 if do else 0, len(options)) + options

@@ -26,6 +26,10 @@ pub mod rtype {
     pub const DS: u16 = 43;
     /// A signature (RFC 4034 3).
     pub const RRSIG: u16 = 46;
+    /// The next name, and that there is none before it (RFC 4034 4).
+    pub const NSEC: u16 = 47;
+    /// The same by hashes of names (RFC 5155 3).
+    pub const NSEC3: u16 = 50;
     /// What a service offers, and where (RFC 9460).
     pub const SVCB: u16 = 64;
     /// The same of a web site (RFC 9460 9).

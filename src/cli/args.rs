@@ -7,7 +7,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
-use crate::config::{HTTPS_PORT, Settings, SpecialName, TLS_PORT, UpstreamWord, Upstreams, parse_address_or};
+use crate::config::{Dnssec, HTTPS_PORT, Settings, SpecialName, TLS_PORT, UpstreamWord, Upstreams, parse_address_or};
 use crate::naming::{DnsName, VpcId};
 
 const STYLES: Styles = Styles::styled()
@@ -108,6 +108,15 @@ pub(super) struct ServeArgs {
     /// Ask resolvers in letters of random case, which is harder to forge; off by itself for those that change the case
     #[arg(long = "forward-0x20", env = "VPCEDNS_FORWARD_0X20", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", help_heading = ASKED)]
     forward_0x20: Option<bool>,
+    /// Validate the signatures of what resolvers say (`validate`), or only pass them on (`off`) [default: off]
+    #[arg(long, value_name = "off|validate", env = "VPCEDNS_DNSSEC", help_heading = ASKED)]
+    dnssec: Option<Dnssec>,
+    /// File of DNSKEY records to trust in place of the root's built-in keys
+    #[arg(long, value_name = "FILE", env = "VPCEDNS_DNSSEC_ANCHORS", help_heading = ASKED)]
+    dnssec_anchors: Option<PathBuf>,
+    /// Name at and below which nothing is validated; repeatable
+    #[arg(long, value_name = "NAME", env = "VPCEDNS_DNSSEC_INSECURE", value_delimiter = ',', help_heading = ASKED)]
+    dnssec_insecure: Vec<DnsName>,
     /// Network served although it is in no VPC; repeatable [default: this machine only]
     #[arg(long, value_name = "CIDR", env = "VPCEDNS_ALLOW", value_delimiter = ',')]
     allow: Vec<IpNet>,
@@ -177,6 +186,9 @@ impl ServeArgs {
             forward: given(!self.forward.is_empty()).map(|()| Upstreams::from_words(&self.forward)).transpose()?,
             forward_ca: self.forward_ca.clone(),
             forward_0x20: self.forward_0x20,
+            dnssec: self.dnssec,
+            dnssec_anchors: self.dnssec_anchors.clone(),
+            dnssec_insecure: given(!self.dnssec_insecure.is_empty()).map(|()| self.dnssec_insecure.clone()),
             allow: given(!self.allow.is_empty()).map(|()| self.allow.clone()),
             http: self.http,
             tls: given(!self.tls.is_empty()).map(|()| self.tls.clone()),

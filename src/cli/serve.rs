@@ -19,10 +19,12 @@ use super::check::count;
 use super::ec2::Ec2;
 use super::encrypted::{self, Encrypted};
 use super::print_problems;
-use crate::config::{DEFAULT_FILE, DEFAULT_LISTEN, DEFAULT_LOG, Limits, Settings, Upstreams};
+use crate::config::{DEFAULT_FILE, DEFAULT_LISTEN, DEFAULT_LOG, Dnssec, Limits, Settings, Upstreams};
 use crate::forward::system::{refuse_own, system_resolvers};
+use crate::forward::validate::Validation;
 use crate::forward::{Forwarder, Options, Trust};
 use crate::model::{Changes, Model, RuleAction, Upstream};
+use crate::naming::DnsName;
 use crate::observe::{self, Counters, Status, Views};
 use crate::problem::{At, Place, Problem};
 use crate::reload::watch::{Wake, Watch};
@@ -87,7 +89,8 @@ fn read_file(named: Option<&Path>) -> Result<Settings, Vec<Problem>> {
 
 fn start_log(filter: &str) -> Result<(), Vec<Problem>> {
     use std::io::IsTerminal;
-    let parsed = EnvFilter::try_new(filter).map_err(|error| {
+    // the validator says of every forged reply what was in it: whoever sends them would fill the disk
+    let parsed = EnvFilter::try_new(format!("hickory_net=off,{filter}")).map_err(|error| {
         let hint = "use error, warn, info, debug or trace, or a filter such as vpcedns::reload=debug";
         vec![Problem::error(Place::whole("--log"), format!("'{filter}' is no log level: {error}"), hint)]
     })?;
@@ -111,6 +114,7 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
         rebind_allow: settings.rebind_allow.into_iter().flatten().collect(),
     };
     let forwarder = forwarder(settings.forward_ca.as_deref(), settings.forward_0x20.unwrap_or(false), &limits)?;
+    let validation = validation(settings.dnssec, settings.dnssec_anchors.as_deref(), settings.dnssec_insecure)?;
     let zones = super::zones(settings.zones.unwrap_or_default());
     let began = Instant::now();
     let mut loader = Loader::serving_on(zones, listen.clone());
@@ -123,7 +127,8 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
     let counters = Arc::new(Counters::default());
     let secret = CookieSecret::new(rand::random());
     let snapshots = publisher.snapshots().clone();
-    let responder = Responder::with_forwarder(snapshots, limits.clone(), secret, counters.clone(), forwarder.clone());
+    let responder =
+        Responder::with_forwarder(snapshots, limits.clone(), secret, counters.clone(), forwarder.clone(), validation);
     let lookup = responder.lookup().clone();
     publisher.invalidates(lookup.cache().clone());
     let mut listeners = Listeners::new(Arc::new(responder), &limits, Handle::current());
@@ -276,6 +281,21 @@ fn forwarder(ca: Option<&Path>, mix_case: bool, limits: &Limits) -> Result<Forwa
         },
     )?;
     Ok(Forwarder::with(limits, Options { trust, mix_case }))
+}
+
+/// Whether and how signatures are validated.
+fn validation(
+    dnssec: Option<Dnssec>,
+    anchors: Option<&Path>,
+    insecure: Option<Vec<DnsName>>,
+) -> Result<Option<Validation>, Vec<Problem>> {
+    let insecure = insecure.into_iter().flatten().collect();
+    let problem = |what: String| {
+        let place = Place::whole(anchors.map_or_else(String::new, |file| file.display().to_string()));
+        vec![Problem::error(place, what, "name a file of DNSKEY records, such as /usr/share/dns/root.key")]
+    };
+    let wanted = dnssec == Some(Dnssec::Validate);
+    wanted.then(|| Validation::new(anchors, insecure)).transpose().map_err(problem)
 }
 
 /// The upstreams of the settings, and those of rules.

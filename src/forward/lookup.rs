@@ -24,6 +24,7 @@ use tokio::time::{Instant, timeout};
 use crate::config::Limits;
 use crate::forward::cache::{Age, Cache, Entry, Found, Key, Kind, Known, OwnedKey, UpstreamSet};
 use crate::forward::query::Outbound;
+use crate::forward::validate::Validating;
 use crate::forward::{ForwardError, Forwarder};
 use crate::model::Upstream;
 
@@ -34,7 +35,7 @@ const NETWORK_ERROR: u16 = 23;
 /// INFO-CODE "Other Error" (RFC 8914 4.1).
 const OTHER: u16 = 0;
 
-/// Asks upstreams. [`Forwarder`] is the real one.
+/// Asks upstreams. [`Forwarder`] does, and [`Validating`] looks at what it brings.
 pub trait Exchange: Send + Sync + 'static {
     /// A whole reply to the question, or why there is none.
     fn exchange(
@@ -60,12 +61,12 @@ impl Exchange for Forwarder {
 impl Lookup {
     /// What asks upstreams.
     pub fn upstream(&self) -> &Forwarder {
-        &self.upstream
+        self.upstream.forwarder()
     }
 
     /// True when a question that came to us for `name` (wire octets) is one of our own; see [`Forwarder::is_own_probe`].
     pub fn is_own_probe(&self, name: &[u8]) -> bool {
-        self.upstream.is_own_probe(name)
+        self.upstream().is_own_probe(name)
     }
 }
 
@@ -135,7 +136,7 @@ pub struct Done {
 }
 
 /// See the module.
-pub struct Lookup<E = Forwarder> {
+pub struct Lookup<E = Validating> {
     upstream: E,
     cache: Arc<Cache>,
     /// Questions that are being asked. A change of who owns a name begins a question anew.

@@ -3,6 +3,7 @@
 //! ```text
 //! lookup        a question to the cached reply, or to that of an upstream, once for all who wait
 //!   cache       replies that are kept: what they answer, for whom, and for how long
+//!   validate    whether a reply is signed as it should be
 //! engine        the upstreams that there are
 //!   exchange    a question to the first good reply of several upstreams, in time
 //!     choose    whom to ask first
@@ -50,6 +51,7 @@ pub mod system;
 #[cfg(test)]
 mod testing;
 mod udp;
+pub mod validate;
 
 pub use connection::Trust;
 pub use engine::{Forwarder, Options};

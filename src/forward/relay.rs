@@ -87,7 +87,7 @@ pub fn relay(reply: &[u8], client: &Client<'_>) -> Result<Vec<u8>, Malformed> {
     out.extend_from_slice(&[0; HEADER]);
     out.extend_from_slice(client.question);
     let room = client.limit.min(usize::from(u16::MAX)).saturating_sub(opt.len());
-    let ends = copy_records(&message, !has_question, &mut out).ok_or(Malformed)?;
+    let ends = copy_records(&message, !has_question, |_| true, &mut out).ok_or(Malformed)?;
     let kept = fitting(&ends, room);
     let lost = ends.get(kept..).unwrap_or_default().iter().any(|(record, _)| record.section != Section::Additional);
     let end = kept.checked_sub(1).and_then(|last| ends.get(last)).map(|(_, end)| *end);
@@ -126,11 +126,18 @@ pub(super) fn reply_flags(upstream: u16, client: &Client<'_>, rcode: u16, cut: b
     flags
 }
 
-/// Copies all records but those between us and the upstream, and says of each where it ends in `out`.
-fn copy_records(message: &Message<'_>, mut moved: bool, out: &mut Vec<u8>) -> Option<Vec<(Record, usize)>> {
+/// Copies the records that are to be kept, but none of those between us and the upstream, and says of each where it ends
+/// in `out`.
+pub(super) fn copy_records(
+    message: &Message<'_>,
+    mut moved: bool,
+    keep: impl Fn(&Record) -> bool,
+    out: &mut Vec<u8>,
+) -> Option<Vec<(Record, usize)>> {
     let mut ends = Vec::new();
     for record in message.records() {
-        if record.section == Section::Additional && matches!(record.rtype, rtype::OPT | rtype::TSIG) {
+        let is_ours = record.section == Section::Additional && matches!(record.rtype, rtype::OPT | rtype::TSIG);
+        if is_ours || !keep(&record) {
             moved = true;
             continue;
         }

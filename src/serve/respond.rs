@@ -12,6 +12,7 @@ use crate::config::Limits;
 use crate::forward::Forwarder;
 use crate::forward::cache::{Cache, UpstreamSet};
 use crate::forward::lookup::Lookup;
+use crate::forward::validate::{Validating, Validation};
 use crate::model::Upstream;
 use crate::naming::{VpcId, parse_label};
 use crate::observe::{Counters, Tally};
@@ -88,18 +89,23 @@ impl Responder {
         counters: Arc<Counters>,
     ) -> Self {
         let forwarder = Forwarder::new(&limits);
-        Self::with_forwarder(snapshots, limits, secret, counters, forwarder)
+        Self::with_forwarder(snapshots, limits, secret, counters, forwarder, None)
     }
 
-    /// The same, asking upstreams through `forwarder`.
+    /// The same, asking upstreams through `forwarder`, and with `validation` believing only what is signed as it should
+    /// be.
     pub fn with_forwarder(
         snapshots: Arc<ArcSwap<Snapshot>>,
         limits: Limits,
         secret: CookieSecret,
         counters: Arc<Counters>,
         forwarder: Forwarder,
+        validation: Option<Validation>,
     ) -> Self {
-        let lookup = Lookup::new(forwarder, Arc::new(Cache::new(&limits)), &limits);
+        let cache = Arc::new(Cache::new(&limits));
+        let upstreams = Arc::clone(&snapshots.load().policy.upstreams);
+        let upstream = Validating::new(forwarder, validation, &upstreams, &cache, &limits);
+        let lookup = Lookup::new(upstream, cache, &limits);
         Self { snapshots, lookup: Arc::new(lookup), limits, secret, counters }
     }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::config::{HTTPS_PORT, Limits, Settings, SpecialName, TLS_PORT, UpstreamWord, Upstreams, parse_address_or};
+use crate::config::{
+    Dnssec, HTTPS_PORT, Limits, Settings, SpecialName, TLS_PORT, UpstreamWord, Upstreams, parse_address_or,
+};
 use crate::naming::DnsName;
 use crate::problem::{At, Problem};
 
@@ -20,6 +22,9 @@ const KEYS: &[&str] = &[
     "forward",
     "forward_ca",
     "forward_0x20",
+    "dnssec",
+    "dnssec_anchors",
+    "dnssec_insecure",
     "allow",
     "http",
     "tls",
@@ -44,6 +49,13 @@ const KEYS: &[&str] = &[
 
 impl Text for UpstreamWord {
     const EXAMPLE: &'static str = "10.0.0.2:53";
+    fn read(text: &str) -> Result<Self, Fault> {
+        text.parse().map_err(|what: String| Fault::new(what, ""))
+    }
+}
+
+impl Text for Dnssec {
+    const EXAMPLE: &'static str = "validate";
     fn read(text: &str) -> Result<Self, Fault> {
         text.parse().map_err(|what: String| Fault::new(what, ""))
     }
@@ -85,6 +97,7 @@ fn read(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Settings {
     let allow: Vec<At<IpNet>> = fields.list(reader, "allow");
     let forward_special: Vec<At<SpecialName>> = fields.list(reader, "forward_special");
     let private_only: Vec<At<DnsName>> = fields.list(reader, "private_only");
+    let dnssec_insecure: Vec<At<DnsName>> = fields.list(reader, "dnssec_insecure");
     let rebind_allow: Vec<At<DnsName>> = fields.list(reader, "rebind_allow");
     let tls: Vec<At<Encrypted<TLS_PORT>>> = fields.list(reader, "tls");
     let https: Vec<At<Encrypted<HTTPS_PORT>>> = fields.list(reader, "https");
@@ -100,6 +113,9 @@ fn read(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Settings {
         forward,
         forward_ca: fields.node(reader, "forward_ca").and_then(|node| reader.text(node)).map(PathBuf::from),
         forward_0x20: fields.flag(reader, "forward_0x20").map(|at| at.value),
+        dnssec: fields.optional(reader, "dnssec").map(|at| at.value),
+        dnssec_anchors: fields.optional(reader, "dnssec_anchors").map(|at: At<File>| at.value.0),
+        dnssec_insecure: said("dnssec_insecure").then(|| dnssec_insecure.into_iter().map(|at| at.value).collect()),
         allow: said("allow").then(|| allow.iter().map(|at| at.value).collect()),
         http: fields.optional(reader, "http").map(|at| at.value),
         tls: said("tls").then(|| tls.iter().map(|at| at.value.0).collect()),
@@ -191,6 +207,7 @@ mod tests {
                     https = [\"10.0.0.2\", \"127.0.0.1:8443\"]\nquic = [\"10.0.0.2\"]\ntls_cert = \"a.pem\"\naa = true\nlog = \"debug\"\n\
                     forward_special = [\"10.in-addr.arpa\"]\nprivate_only = [\"*.corp.example\"]\n\
                     rebind_protection = true\nrebind_allow = [\"lan.example\"]\n\
+                    dnssec = \"validate\"\ndnssec_anchors = \"root.key\"\ndnssec_insecure = [\"corp.example\"]\n\
                     [limits]\ntcp_idle_ms = 500\n";
         let (settings, problems) = read_settings(&"vpcedns.toml".into(), text);
         assert_eq!(problems, []);
@@ -200,6 +217,8 @@ mod tests {
         assert_eq!(settings.forward_special, names(&["10.in-addr.arpa"]));
         assert_eq!(settings.private_only, names(&["*.corp.example"]));
         assert_eq!((settings.rebind_protection, settings.rebind_allow), (Some(true), names(&["lan.example"])));
+        assert_eq!((settings.dnssec, settings.dnssec_anchors), (Some(Dnssec::Validate), Some("root.key".into())));
+        assert_eq!(settings.dnssec_insecure, names(&["corp.example"]));
         let addresses = [settings.tls, settings.https, settings.quic].into_iter().flatten().flatten();
         let addresses: Vec<String> = addresses.map(|address| address.to_string()).collect();
         assert_eq!(addresses, ["[::1]:853", "10.0.0.2:443", "127.0.0.1:8443", "10.0.0.2:853"]);

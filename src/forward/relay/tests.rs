@@ -88,13 +88,15 @@ fn rich() -> Other {
     let mut reply = upstream();
     reply.answers.push(record("www.example.", 60, RData::CNAME(CNAME(name("alias.Example.")))));
     reply.answers.push(address("alias.example.", 1));
-    reply.answers.push(unknown("alias.example.", 46, b"\x00\x01\x0d\x02signature"));
+    let rrsig = b"\x00\x01\x0d\x02\x00\x00\x00\x3c\x00\x00\x00\x02\x00\x00\x00\x01\x00\x07\x07example\x00signature";
+    reply.answers.push(unknown("alias.example.", 46, rrsig));
     reply.answers.push(unknown("alias.example.", 65_280, b"\xc0\x0c"));
     let soa = SOA::new(name("ns.example."), name("mail.example."), 7, 2, 3, 4, 5);
     reply.authorities.push(record("example.", 900, RData::SOA(soa)));
     reply.additionals.push(record("example.", 5, RData::MX(MX::new(10, name("mail.alias.example.")))));
     reply.additionals.push(address("mail.alias.example.", 2));
-    reply
+    // as it is read, to be compared with what is read
+    Other::from_vec(&reply.to_vec().unwrap()).unwrap()
 }
 
 #[test]

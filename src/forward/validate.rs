@@ -1,0 +1,328 @@
+//! Whether what upstreams say is signed by whom it should be (RFC 4035 5): hickory's validator on our own lookups.
+//!
+//! Asked for are DO and CD, whatever the client wants: signatures come along, and so does what the upstream itself
+//! could not validate. Replies are kept in the cache under these two, those with the keys of zones among them.
+//!
+//! | verdict | the client gets |
+//! |---|---|
+//! | secure: signed, up to a trust anchor | the reply with AD |
+//! | insecure: the zone above says that there are no signatures | the reply without AD |
+//! | bogus | SERVFAIL with EDE 6 and the reason |
+//!
+//! Not validated are questions with CD, whose client does so itself; those for the resolvers of a rule, as private
+//! domains have no chain from the root; and names of `dnssec_insecure` (negative trust anchors, RFC 7646). Names of
+//! ours are never asked for.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::{Stream, StreamExt, stream};
+use hickory_net::dnssec::DnssecDnsHandle;
+use hickory_net::runtime::TokioRuntimeProvider;
+use hickory_net::{DnsError, DnsHandle, NetError};
+use hickory_proto::dnssec::rdata::DNSSECRData;
+use hickory_proto::dnssec::{Proof, TrustAnchors};
+use hickory_proto::op::{DnsRequest, DnsRequestOptions, DnsResponse, Query};
+use hickory_proto::rr::{Name, RData, RecordType};
+
+use crate::answer::rtype;
+use crate::config::Limits;
+use crate::forward::cache::{Age, Cache, Entry, Kind, UpstreamSet};
+use crate::forward::lookup::{Exchange, Lookup, Wanted};
+use crate::forward::message::{HEADER, Message, flag, u16_at};
+use crate::forward::query::rcode_of;
+use crate::forward::relay::copy_records;
+use crate::forward::{ForwardError, Forwarder, Outbound};
+use crate::model::Upstream;
+use crate::naming::NameSet;
+
+/// INFO-CODE "DNSSEC Bogus" (RFC 8914 4.7).
+const BOGUS: u16 = 6;
+/// INFO-CODE "Network Error" (RFC 8914 4.24).
+const NETWORK_ERROR: u16 = 23;
+
+/// What is validated, and up to which keys. By default everything, up to the root's.
+#[derive(Clone, Default)]
+pub struct Validation {
+    anchors: Arc<TrustAnchors>,
+    insecure: NameSet,
+}
+
+impl Validation {
+    /// By the keys of the root, or by those of a file of DNSKEY records in their place; `insecure` are the names at
+    /// and below which nothing is. Refuses a file that cannot be read.
+    pub fn new(anchors: Option<&Path>, insecure: NameSet) -> Result<Self, String> {
+        let anchors = match anchors {
+            None => TrustAnchors::default(),
+            Some(file) => TrustAnchors::from_file(file).map_err(|error| error.to_string())?,
+        };
+        if anchors.is_empty() {
+            return Err("there is no key of the root in it".into());
+        }
+        Ok(Self { anchors: Arc::new(anchors), insecure })
+    }
+}
+
+/// Asks upstreams, and validates what they say where that is wanted.
+pub struct Validating {
+    forwarder: Forwarder,
+    validator: Option<Validator>,
+}
+
+impl Validating {
+    /// Asks by `forwarder`; with `validation`, what `upstreams` say is validated, and what that takes is kept in `cache`.
+    pub fn new(
+        forwarder: Forwarder,
+        validation: Option<Validation>,
+        upstreams: &Arc<[Upstream]>,
+        cache: &Arc<Cache>,
+        limits: &Limits,
+    ) -> Self {
+        let validator = validation.map(|Validation { anchors, insecure }| {
+            let raw = Raw {
+                lookup: Arc::new(Lookup::new(forwarder.clone(), Arc::clone(cache), limits)),
+                upstreams: cache.upstreams(upstreams),
+            };
+            Validator { handle: DnssecDnsHandle::with_trust_anchor(raw.clone(), anchors), raw, insecure }
+        });
+        Self { forwarder, validator }
+    }
+
+    /// What asks.
+    pub fn forwarder(&self) -> &Forwarder {
+        &self.forwarder
+    }
+}
+
+impl Exchange for Validating {
+    async fn exchange(&self, question: &Outbound<'_>, to: &Arc<[Upstream]>) -> Result<Vec<u8>, ForwardError> {
+        match &self.validator {
+            Some(validator) if validator.covers(question, to) => Ok(Box::pin(validator.exchange(question)).await),
+            _ => self.forwarder.exchange(question, to).await,
+        }
+    }
+
+    fn refusal(&self, upstreams: &[Upstream]) -> Option<ForwardError> {
+        self.forwarder.refusal(upstreams)
+    }
+}
+
+struct Validator {
+    handle: DnssecDnsHandle<Raw>,
+    raw: Raw,
+    insecure: NameSet,
+}
+
+impl Validator {
+    fn covers(&self, question: &Outbound<'_>, upstreams: &[Upstream]) -> bool {
+        // the root has nobody above it who could vouch for it, which hickory takes for a forgery
+        let is_root = question.name == [0] && question.rtype == rtype::DS;
+        !question.checking_disabled
+            && !is_root
+            && *self.raw.upstreams.upstreams == *upstreams
+            && self.insecure.covering(&question.name.to_ascii_lowercase()).is_none()
+    }
+
+    /// The upstream's reply, validated; SERVFAIL where that fails.
+    async fn exchange(&self, question: &Outbound<'_>) -> Vec<u8> {
+        let (reply, is_answer) = self.raw.ask(question.name, question.rtype).await;
+        if !is_answer {
+            return reply;
+        }
+        let validated = match self.is_secure(&reply).await {
+            Ok(is_secure) => dress(&reply, is_secure, question),
+            Err(why) => {
+                tracing::debug!("bogus: {why}");
+                Err(why)
+            }
+        };
+        validated.unwrap_or_else(|why| servfail(question.name, question.rtype, BOGUS, &format!("DNSSEC: {why}")))
+    }
+
+    /// Whether all of it is signed, what is not there included; an error where it should be and is not.
+    async fn is_secure(&self, reply: &[u8]) -> Result<bool, String> {
+        let read = DnsResponse::from_buffer(reply.to_vec()).map_err(|error| format!("unreadable reply: {error}"))?;
+        let question = read.queries.first().cloned().ok_or("a reply without a question")?;
+        let mut options = DnsRequestOptions::default();
+        options.edns_set_dnssec_ok = true;
+        match self.handle.send(DnsRequest::from_query(question, options)).next().await {
+            Some(Ok(reply)) => all_secure(&reply),
+            Some(Err(NetError::Dns(DnsError::Nsec { proof: Proof::Insecure | Proof::Indeterminate, .. }))) => Ok(false),
+            Some(Err(NetError::Dns(DnsError::Nsec { query, response, .. }))) => {
+                self.reconsider(&query, &response).await
+            }
+            Some(Err(error)) => Err(error.to_string()),
+            None => Err("no reply".into()),
+        }
+    }
+
+    /// The same where hickory finds every signature right, and a proof missing. For two sorts of replies it looks for the
+    /// wrong one: where an alias leads to what is not there, and where a wildcard's own NSEC is the proof of its use.
+    async fn reconsider(&self, question: &Query, reply: &DnsResponse) -> Result<bool, String> {
+        const MISSING: &str = "nothing proves that there is no such record";
+        let is_secure = all_secure(reply)?;
+        if !expansions(reply).all(|name| is_denied(&name, reply)) {
+            return Err(MISSING.into());
+        }
+        let end = end_of_aliases(question, reply);
+        if reply.answers.iter().any(|record| record.name == end && record.record_type() == question.query_type) {
+            return Ok(is_secure);
+        }
+        if end == question.name {
+            return Err(MISSING.into());
+        }
+        // what is not there is asked for by itself: that is the plain case
+        let (target, is_answer) = self.raw.ask(&wire(&end), question.query_type.into()).await;
+        let is_nothing = u16_at(&target, 6) == Some(0);
+        if !is_answer || !is_nothing || rcode_of(&target) != u16::from(reply.response_code.low()) {
+            return Err(MISSING.into());
+        }
+        Ok(Box::pin(self.is_secure(&target)).await? && is_secure)
+    }
+}
+
+/// Where the aliases of the answer end.
+fn end_of_aliases(question: &Query, reply: &DnsResponse) -> Name {
+    let mut end = question.name.clone();
+    // as often as there are records: a circle ends, too
+    for _ in &reply.answers {
+        let alias = reply.answers.iter().filter(|record| record.name == end).find_map(|record| match &record.data {
+            RData::CNAME(target) if question.query_type != RecordType::CNAME => Some(target.0.clone()),
+            _ => None,
+        });
+        match alias {
+            Some(target) => end = target,
+            None => break,
+        }
+    }
+    end
+}
+
+/// For each answer that a wildcard gave, the name that must not exist, as else it would have given none: one label
+/// longer than what is behind the `*` (RFC 4035 5.3.4).
+fn expansions(reply: &DnsResponse) -> impl Iterator<Item = Name> {
+    reply.answers.iter().filter_map(|record| match &record.data {
+        RData::DNSSEC(DNSSECRData::RRSIG(signature)) => {
+            let labels = signature.input().num_labels;
+            (labels < record.name.num_labels()).then(|| record.name.trim_to(usize::from(labels) + 1))
+        }
+        _ => None,
+    })
+}
+
+/// Whether a signed NSEC says that neither the name nor any name below it exists (RFC 4034 4.1.1, 6.1).
+fn is_denied(name: &Name, reply: &DnsResponse) -> bool {
+    reply.authorities.iter().filter(|record| record.proof == Proof::Secure).any(|record| match &record.data {
+        RData::DNSSEC(DNSSECRData::NSEC(nsec)) => {
+            let (owner, next) = (&record.name, nsec.next_domain_name());
+            // the last one leads back to the zone's own name
+            let is_between = owner < name && (name < next || next <= owner && next.zone_of(name));
+            is_between && !name.zone_of(next)
+        }
+        _ => false,
+    })
+}
+
+/// RFC 4035 3.2.3: AD says that all record sets of the answer and authority sections are authentic.
+fn all_secure(reply: &DnsResponse) -> Result<bool, String> {
+    let records = reply.answers.iter().chain(&reply.authorities);
+    let mut all = None;
+    for record in records.filter(|record| record.record_type() != RecordType::RRSIG) {
+        if record.proof == Proof::Bogus {
+            return Err(format!("no valid signature of {} {}", record.name, record.record_type()));
+        }
+        all = Some(all.unwrap_or(true) && record.proof == Proof::Secure);
+    }
+    Ok(all.unwrap_or(false))
+}
+
+/// Upstreams' replies as they are: what the validator works with.
+#[derive(Clone)]
+struct Raw {
+    lookup: Arc<Lookup<Forwarder>>,
+    upstreams: Arc<UpstreamSet>,
+}
+
+impl Raw {
+    /// A whole reply, and whether it is an answer: a failure is none, and neither is what was true once.
+    async fn ask(&self, name: &[u8], rtype: u16) -> (Vec<u8>, bool) {
+        let lower = name.to_ascii_lowercase();
+        let wanted = Wanted {
+            spelled: name,
+            name: &lower,
+            rtype,
+            dnssec_ok: true,
+            checking_disabled: true,
+            upstreams: &self.upstreams,
+        };
+        let found = self.lookup.resolve(&wanted).await;
+        match found.age {
+            Age::Fresh(_) => (found.entry.message(found.age), found.entry.kind() != Kind::Failure),
+            Age::Stale(_) => (servfail(name, rtype, NETWORK_ERROR, "no upstream answered"), false),
+        }
+    }
+}
+
+impl DnsHandle for Raw {
+    type Response = Pin<Box<dyn Stream<Item = Result<DnsResponse, NetError>> + Send>>;
+    type Runtime = TokioRuntimeProvider;
+
+    fn send(&self, request: DnsRequest) -> Self::Response {
+        let raw = self.clone();
+        Box::pin(stream::once(async move {
+            let question = request.queries.first().ok_or(NetError::Message("no question"))?;
+            match raw.ask(&wire(&question.name), question.query_type.into()).await {
+                (reply, true) => Ok(DnsResponse::from_buffer(reply)?),
+                (_, false) => Err(NetError::Msg(format!("no {} of {}", question.query_type, question.name))),
+            }
+        }))
+    }
+}
+
+fn wire(name: &Name) -> Vec<u8> {
+    let mut wire = Vec::with_capacity(name.len());
+    for label in name {
+        wire.push(label.len() as u8);
+        wire.extend_from_slice(label);
+    }
+    wire.push(0);
+    wire
+}
+
+/// The reply as this client gets it: AD or not, and without signatures that it did not ask for (RFC 4035 3.2.1).
+fn dress(reply: &[u8], is_secure: bool, question: &Outbound<'_>) -> Result<Vec<u8>, String> {
+    let mut dressed = if question.dnssec_ok || question.rtype == rtype::ANY {
+        reply.to_vec()
+    } else {
+        without_signatures(reply, question.rtype).ok_or("unreadable reply")?
+    };
+    let flags = u16_at(reply, 2).unwrap_or_default() & !flag::AD | if is_secure { flag::AD } else { 0 };
+    if let Some(field) = dressed.get_mut(2..4) {
+        field.copy_from_slice(&flags.to_be_bytes());
+    }
+    Ok(dressed)
+}
+
+fn without_signatures(reply: &[u8], asked: u16) -> Option<Vec<u8>> {
+    let message = Message::parse(reply).ok()?;
+    let mut out = vec![0; HEADER];
+    out.extend_from_slice(message.question());
+    let unasked = |kind: u16| matches!(kind, rtype::RRSIG | rtype::NSEC | rtype::NSEC3) && kind != asked;
+    let kept = copy_records(&message, false, |record| !unasked(record.rtype), &mut out)?;
+    let count = |section: usize| kept.iter().filter(|(record, _)| record.section as usize == section).count();
+    let counts = [0, 1, 2].map(|section| count(section) as u16);
+    let [answers, authorities, additional] = counts;
+    for (field, word) in out.chunks_exact_mut(2).zip([0, message.flags(), 1, answers, authorities, additional]) {
+        field.copy_from_slice(&word.to_be_bytes());
+    }
+    Some(out)
+}
+
+fn servfail(name: &[u8], rtype: u16, code: u16, why: &str) -> Vec<u8> {
+    let question = [name, &rtype.to_be_bytes(), &[0, 1]].concat();
+    Entry::unanswered(&question, code, why, 0).message(Age::Fresh(0))
+}
+
+#[cfg(test)]
+mod tests;
