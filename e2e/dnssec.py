@@ -7,7 +7,8 @@ from support.server import Server, free_port
 # a forged delegation: the root vouches for another key than the one that signs
 ZONES = ("signed", "denies", "plain", "forged")
 NAMES = [".", "missing", "signed", "www.signed", "none.signed", "x.wild.signed", "sub.www.signed", "x.y.wild.signed",
-         "alias.signed", "dangling.signed", "chain.signed", "away.signed", "www.denies", "none.denies", "x.wild.denies",
+         "alias.signed", "dangling.signed", "chain.signed", "away.signed", "a.tree.signed", "none.tree.signed",
+         "www.denies", "none.denies", "x.wild.denies",
          "alias.denies", "dangling.denies", "plain", "www.plain", "none.plain", "forged", "www.forged",
          "none.forged"]
 TYPES = ["A", "AAAA", "TXT", "SOA", "NS", "DS", "DNSKEY"]
@@ -135,7 +136,7 @@ zone:{blocks}""")
             continue
         lines = ["$TTL 600", f"@ SOA ns.{zone}. admin.{zone}. 1 7200 900 1209600 300", "@ NS ns", "ns A 127.0.0.1",
                  "www A 192.0.2.1", "www TXT one two", "*.wild A 192.0.2.2", "alias CNAME www", "dangling CNAME nowhere",
-                 "chain CNAME x.wild", f"away CNAME www.{ZONES[0]}."]
+                 "chain CNAME x.wild", "tree DNAME sub", "a.sub A 192.0.2.3", f"away CNAME www.{ZONES[0]}."]
         case.write(f"knot/{zone}.zone", "\n".join(lines) + "\n")
         delegations += [f"{zone}. NS ns.{zone}.", f"ns.{zone}. A 127.0.0.1"]
         if zone != "plain":

@@ -23,8 +23,10 @@ use hickory_net::runtime::TokioRuntimeProvider;
 use hickory_net::{DnsError, DnsHandle, NetError};
 use hickory_proto::dnssec::rdata::DNSSECRData;
 use hickory_proto::dnssec::{Proof, TrustAnchors};
-use hickory_proto::op::{DnsRequest, DnsRequestOptions, DnsResponse, Query};
-use hickory_proto::rr::{Name, RData, RecordType};
+use hickory_proto::op::{DnsRequest, DnsRequestOptions, DnsResponse, Query, ResponseCode};
+use hickory_proto::rr::rdata::CNAME;
+use hickory_proto::rr::{Name, RData, Record, RecordType};
+use hickory_proto::serialize::binary::BinDecodable;
 
 use crate::answer::rtype;
 use crate::config::Limits;
@@ -146,33 +148,39 @@ impl Validator {
         let question = read.queries.first().cloned().ok_or("a reply without a question")?;
         let mut options = DnsRequestOptions::default();
         options.edns_set_dnssec_ok = true;
-        match self.handle.send(DnsRequest::from_query(question, options)).next().await {
-            Some(Ok(reply)) => all_secure(&reply),
+        match self.handle.send(DnsRequest::from_query(question.clone(), options)).next().await {
+            Some(Ok(reply)) => self.complete(&question, &reply, true).await,
             Some(Err(NetError::Dns(DnsError::Nsec { proof: Proof::Insecure | Proof::Indeterminate, .. }))) => Ok(false),
-            Some(Err(NetError::Dns(DnsError::Nsec { query, response, .. }))) => {
-                self.reconsider(&query, &response).await
+            // a wildcard's own NSEC can be the proof of its use, which hickory does not see
+            Some(Err(NetError::Dns(DnsError::Nsec { response, .. }))) => {
+                let is_proven = expansions(&response).all(|name| is_denied(&name, &response));
+                self.complete(&question, &response, is_proven && expansions(&response).next().is_some()).await
             }
             Some(Err(error)) => Err(error.to_string()),
             None => Err("no reply".into()),
         }
     }
 
-    /// The same where hickory finds every signature right, and a proof missing. For two sorts of replies it looks for the
-    /// wrong one: where an alias leads to what is not there, and where a wildcard's own NSEC is the proof of its use.
-    async fn reconsider(&self, question: &Query, reply: &DnsResponse) -> Result<bool, String> {
+    /// The same for a reply whose signatures hickory has looked at, and with `is_proven` what is not there as well.
+    ///
+    /// Neither the response code nor that an alias leads to nothing is signed with the alias: where its target does not
+    /// come along, that is asked for by itself.
+    async fn complete(&self, question: &Query, reply: &DnsResponse, is_proven: bool) -> Result<bool, String> {
         const MISSING: &str = "nothing proves that there is no such record";
         let is_secure = all_secure(reply)?;
-        if !expansions(reply).all(|name| is_denied(&name, reply)) {
-            return Err(MISSING.into());
-        }
         let end = end_of_aliases(question, reply);
-        if reply.answers.iter().any(|record| record.name == end && record.record_type() == question.query_type) {
-            return Ok(is_secure);
+        let has_answer = |record: &Record| record.name == end && record.record_type() == question.query_type;
+        if reply.answers.iter().any(has_answer) {
+            let is_sound =
+                reply.response_code == ResponseCode::NoError && (is_proven || expansions(reply).next().is_none());
+            return if is_sound { Ok(is_secure) } else { Err(MISSING.into()) };
         }
         if end == question.name {
-            return Err(MISSING.into());
+            return if is_proven { Ok(is_secure) } else { Err(MISSING.into()) };
         }
-        // what is not there is asked for by itself: that is the plain case
+        if !reply.answers.iter().any(|record| record.proof == Proof::Secure) {
+            return Ok(false);
+        }
         let (target, is_answer) = self.raw.ask(&wire(&end), question.query_type.into()).await;
         let is_nothing = u16_at(&target, 6) == Some(0);
         if !is_answer || !is_nothing || rcode_of(&target) != u16::from(reply.response_code.low()) {
@@ -226,15 +234,39 @@ fn is_denied(name: &Name, reply: &DnsResponse) -> bool {
 
 /// RFC 4035 3.2.3: AD says that all record sets of the answer and authority sections are authentic.
 fn all_secure(reply: &DnsResponse) -> Result<bool, String> {
-    let records = reply.answers.iter().chain(&reply.authorities);
     let mut all = None;
-    for record in records.filter(|record| record.record_type() != RecordType::RRSIG) {
+    for record in reply.answers.iter().chain(&reply.authorities) {
+        if record.record_type() == RecordType::RRSIG || is_from_dname(record, reply) {
+            continue;
+        }
         if record.proof == Proof::Bogus {
             return Err(format!("no valid signature of {} {}", record.name, record.record_type()));
         }
         all = Some(all.unwrap_or(true) && record.proof == Proof::Secure);
     }
     Ok(all.unwrap_or(false))
+}
+
+/// Whether an alias is what a signed DNAME makes of the name; such an alias has no signature (RFC 6672 5.3.1).
+fn is_from_dname(alias: &Record, reply: &DnsResponse) -> bool {
+    let RData::CNAME(CNAME(target)) = &alias.data else { return false };
+    reply.answers.iter().filter(|record| record.proof == Proof::Secure).any(|dname| {
+        let Some(to) = target_of_dname(dname) else { return false };
+        let labels = usize::from(alias.name.num_labels());
+        let below = labels.checked_sub(usize::from(dname.name.num_labels())).filter(|below| *below > 0);
+        let made = below
+            .filter(|_| dname.name.zone_of(&alias.name))
+            .and_then(|below| Name::from_labels(alias.name.iter().take(below)).ok()?.append_domain(&to).ok());
+        made.is_some_and(|made| made == *target)
+    })
+}
+
+/// DNAME is a type that hickory keeps as octets: one name without compression (RFC 6672 2.1).
+fn target_of_dname(record: &Record) -> Option<Name> {
+    match &record.data {
+        RData::Unknown { code, rdata } if u16::from(*code) == rtype::DNAME => Name::from_bytes(&rdata.anything).ok(),
+        _ => None,
+    }
 }
 
 /// Upstreams' replies as they are: what the validator works with.

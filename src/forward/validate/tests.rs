@@ -6,9 +6,9 @@ use std::net::Ipv4Addr;
 use hickory_proto::dnssec::Algorithm;
 use hickory_proto::dnssec::rdata::sig::SigInput;
 use hickory_proto::dnssec::rdata::{NSEC, RRSIG};
-use hickory_proto::op::{Message as Read, MessageType, OpCode, ResponseCode};
-use hickory_proto::rr::rdata::{A, CNAME};
-use hickory_proto::rr::{Record, SerialNumber};
+use hickory_proto::op::{Message as Read, MessageType, OpCode};
+use hickory_proto::rr::SerialNumber;
+use hickory_proto::rr::rdata::{A, NULL};
 
 use super::*;
 
@@ -160,6 +160,29 @@ fn what_a_wildcard_gave_must_not_exist() {
         reply.answers.push(Record::from_rdata(name(owner), 300, signature(labels)));
     }
     assert_eq!(expansions(&reply).collect::<Vec<_>>(), [name("y.wild.example.")]);
+}
+
+#[test]
+fn what_a_dname_makes_needs_no_signature() {
+    for (alias, target, secure, want) in [
+        ("a.old.example.", "a.new.example.", true, true),
+        ("A.b.OLD.example.", "a.B.new.example.", true, true),
+        ("a.old.example.", "a.new.example.", false, false),
+        ("a.old.example.", "b.new.example.", true, false),
+        ("old.example.", "new.example.", true, false),
+        ("a.other.example.", "a.new.example.", true, false),
+    ] {
+        let mut reply = with_nsec(&[], Proof::Secure);
+        let rdata = NULL::with(b"\x03new\x07example\x00".to_vec());
+        let dname = RData::Unknown { code: RecordType::from(rtype::DNAME), rdata };
+        let mut dname = Record::from_rdata(name("old.example."), 300, dname);
+        dname.proof = if secure { Proof::Secure } else { Proof::Insecure };
+        let mut alias = Record::from_rdata(name(alias), 300, RData::CNAME(CNAME(name(target))));
+        alias.proof = Proof::Bogus;
+        reply.answers.extend([dname, alias.clone()]);
+        assert_eq!(is_from_dname(&alias, &reply), want, "{alias}");
+        assert_eq!(all_secure(&reply).is_ok(), want);
+    }
 }
 
 #[test]
