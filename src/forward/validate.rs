@@ -132,29 +132,33 @@ impl Validator {
         if !is_answer {
             return reply;
         }
-        let validated = match self.is_secure(&reply).await {
-            Ok(is_secure) => dress(&reply, is_secure, question),
-            Err(why) => {
-                tracing::debug!("bogus: {why}");
-                Err(why)
-            }
-        };
-        validated.unwrap_or_else(|why| servfail(question.name, question.rtype, BOGUS, &format!("DNSSEC: {why}")))
+        let name = Name::from_bytes(question.name).map_err(|error| error.to_string());
+        let dressed = match name {
+            Ok(name) => self.validate(Query::query(name, question.rtype.into())).await,
+            Err(why) => Err(why),
+        }
+        .and_then(|validated| dress(&validated, question));
+        dressed.unwrap_or_else(|why| {
+            tracing::debug!("bogus: {why}");
+            servfail(question.name, question.rtype, BOGUS, &format!("DNSSEC: {why}"))
+        })
     }
 
-    /// Whether all of it is signed, what is not there included; an error where it should be and is not.
-    async fn is_secure(&self, reply: &[u8]) -> Result<bool, String> {
-        let read = DnsResponse::from_buffer(reply.to_vec()).map_err(|error| format!("unreadable reply: {error}"))?;
-        let question = read.queries.first().cloned().ok_or("a reply without a question")?;
+    /// The reply to this question, and whether all of it is signed, what is not there included; an error where it should
+    /// be and is not.
+    async fn validate(&self, question: Query) -> Result<Validated, String> {
         let mut options = DnsRequestOptions::default();
         options.edns_set_dnssec_ok = true;
         match self.handle.send(DnsRequest::from_query(question.clone(), options)).next().await {
             Some(Ok(reply)) => self.complete(&question, &reply, true).await,
-            Some(Err(NetError::Dns(DnsError::Nsec { proof: Proof::Insecure | Proof::Indeterminate, .. }))) => Ok(false),
+            Some(Err(NetError::Dns(DnsError::Nsec { response, proof, .. }))) if proof != Proof::Bogus => {
+                Ok(Validated::of(&response, false))
+            }
             // a wildcard's own NSEC can be the proof of its use, which hickory does not see
             Some(Err(NetError::Dns(DnsError::Nsec { response, .. }))) => {
-                let is_proven = expansions(&response).all(|name| is_denied(&name, &response));
-                self.complete(&question, &response, is_proven && expansions(&response).next().is_some()).await
+                let mut expanded = expansions(&response).peekable();
+                let is_proven = expanded.peek().is_some() && expanded.all(|name| is_denied(&name, &response));
+                self.complete(&question, &response, is_proven).await
             }
             Some(Err(error)) => Err(error.to_string()),
             None => Err("no reply".into()),
@@ -165,28 +169,41 @@ impl Validator {
     ///
     /// Neither the response code nor that an alias leads to nothing is signed with the alias: where its target does not
     /// come along, that is asked for by itself.
-    async fn complete(&self, question: &Query, reply: &DnsResponse, is_proven: bool) -> Result<bool, String> {
+    async fn complete(&self, question: &Query, reply: &DnsResponse, is_proven: bool) -> Result<Validated, String> {
         const MISSING: &str = "nothing proves that there is no such record";
-        let is_secure = all_secure(reply)?;
+        let validated = Validated::of(reply, all_secure(reply)?);
         let end = end_of_aliases(question, reply);
         let has_answer = |record: &Record| record.name == end && record.record_type() == question.query_type;
         if reply.answers.iter().any(has_answer) {
-            let is_sound =
-                reply.response_code == ResponseCode::NoError && (is_proven || expansions(reply).next().is_none());
-            return if is_sound { Ok(is_secure) } else { Err(MISSING.into()) };
+            let is_whole = is_proven || expansions(reply).next().is_none();
+            let is_sound = is_whole && reply.response_code == ResponseCode::NoError;
+            return if is_sound { Ok(validated) } else { Err(MISSING.into()) };
         }
         if end == question.name {
-            return if is_proven { Ok(is_secure) } else { Err(MISSING.into()) };
+            return if is_proven { Ok(validated) } else { Err(MISSING.into()) };
         }
         if !reply.answers.iter().any(|record| record.proof == Proof::Secure) {
-            return Ok(false);
+            return Ok(Validated { is_secure: false, ..validated });
         }
-        let (target, is_answer) = self.raw.ask(&wire(&end), question.query_type.into()).await;
-        let is_nothing = u16_at(&target, 6) == Some(0);
-        if !is_answer || !is_nothing || rcode_of(&target) != u16::from(reply.response_code.low()) {
+        let target = Box::pin(self.validate(Query::query(end, question.query_type))).await?;
+        let is_nothing = u16_at(&target.octets, 6) == Some(0);
+        if !is_nothing || rcode_of(&target.octets) != rcode_of(&validated.octets) {
             return Err(MISSING.into());
         }
-        Ok(Box::pin(self.is_secure(&target)).await? && is_secure)
+        Ok(Validated { is_secure: validated.is_secure && target.is_secure, ..validated })
+    }
+}
+
+/// A reply that has been looked at.
+struct Validated {
+    /// The very octets that were: what was asked for before or after may be another reply.
+    octets: Vec<u8>,
+    is_secure: bool,
+}
+
+impl Validated {
+    fn of(reply: &DnsResponse, is_secure: bool) -> Self {
+        Self { octets: reply.as_buffer().to_vec(), is_secure }
     }
 }
 
@@ -224,9 +241,13 @@ fn is_denied(name: &Name, reply: &DnsResponse) -> bool {
     reply.authorities.iter().filter(|record| record.proof == Proof::Secure).any(|record| match &record.data {
         RData::DNSSEC(DNSSECRData::NSEC(nsec)) => {
             let (owner, next) = (&record.name, nsec.next_domain_name());
+            let types = nsec.type_set();
+            // RFC 6840 4.1: one at a cut, or at a DNAME, says nothing about what is below
+            let is_cut = types.contains(RecordType::NS) && !types.contains(RecordType::SOA);
+            let is_above = owner.zone_of(name) && (is_cut || types.contains(rtype::DNAME.into()));
             // the last one leads back to the zone's own name
             let is_between = owner < name && (name < next || next <= owner && next.zone_of(name));
-            is_between && !name.zone_of(next)
+            is_between && !is_above && !name.zone_of(next)
         }
         _ => false,
     })
@@ -323,13 +344,14 @@ fn wire(name: &Name) -> Vec<u8> {
 }
 
 /// The reply as this client gets it: AD or not, and without signatures that it did not ask for (RFC 4035 3.2.1).
-fn dress(reply: &[u8], is_secure: bool, question: &Outbound<'_>) -> Result<Vec<u8>, String> {
+fn dress(validated: &Validated, question: &Outbound<'_>) -> Result<Vec<u8>, String> {
+    let Validated { octets: reply, is_secure } = validated;
     let mut dressed = if question.dnssec_ok || question.rtype == rtype::ANY {
-        reply.to_vec()
+        reply.clone()
     } else {
         without_signatures(reply, question.rtype).ok_or("unreadable reply")?
     };
-    let flags = u16_at(reply, 2).unwrap_or_default() & !flag::AD | if is_secure { flag::AD } else { 0 };
+    let flags = u16_at(reply, 2).unwrap_or_default() & !flag::AD | if *is_secure { flag::AD } else { 0 };
     if let Some(field) = dressed.get_mut(2..4) {
         field.copy_from_slice(&flags.to_be_bytes());
     }

@@ -76,18 +76,19 @@ fn seen(octets: &[u8]) -> (bool, [Vec<String>; 3]) {
 
 #[test]
 fn signatures_are_for_those_who_ask_for_them() {
+    let with = |kind, is_secure| Validated { octets: reply(kind), is_secure };
     let whole = seen(&reply(RecordType::A)).1;
     for is_secure in [true, false] {
-        let dressed = dress(&reply(RecordType::A), is_secure, &question(RecordType::A, true)).unwrap();
+        let dressed = dress(&with(RecordType::A, is_secure), &question(RecordType::A, true)).unwrap();
         assert_eq!(seen(&dressed), (is_secure, whole.clone()));
-        let dressed = dress(&reply(RecordType::A), is_secure, &question(RecordType::A, false)).unwrap();
+        let dressed = dress(&with(RecordType::A, is_secure), &question(RecordType::A, false)).unwrap();
         let [answers, authorities, additional] = seen(&dressed).1;
         assert_eq!(answers, ["www.example. A", "alias.example. A"]);
         assert_eq!((authorities, additional), (vec!["example. A".to_owned()], vec!["ns.example. A".to_owned()]));
     }
-    let asked_for = dress(&reply(RecordType::RRSIG), true, &question(RecordType::RRSIG, false)).unwrap();
+    let asked_for = dress(&with(RecordType::RRSIG, true), &question(RecordType::RRSIG, false)).unwrap();
     assert_eq!(seen(&asked_for).1[0].len(), 4);
-    let any = dress(&reply(RecordType::ANY), true, &question(RecordType::ANY, false)).unwrap();
+    let any = dress(&with(RecordType::ANY, true), &question(RecordType::ANY, false)).unwrap();
     assert_eq!(seen(&any).1, whole);
 }
 
@@ -119,9 +120,14 @@ fn one_forged_record_is_enough() {
 
 /// A reply with these NSEC records, owner and next, in its authority section.
 fn with_nsec(nsecs: &[(&str, &str)], proof: Proof) -> DnsResponse {
+    with_nsec_of(nsecs, &[RecordType::A], proof)
+}
+
+/// The same, saying that these types are there.
+fn with_nsec_of(nsecs: &[(&str, &str)], types: &[RecordType], proof: Proof) -> DnsResponse {
     let mut reply = Read::new(7, MessageType::Response, OpCode::Query);
     for (owner, next) in nsecs {
-        let nsec = RData::DNSSEC(DNSSECRData::NSEC(NSEC::new(name(next), [RecordType::A])));
+        let nsec = RData::DNSSEC(DNSSECRData::NSEC(NSEC::new(name(next), types.iter().copied())));
         let mut record = Record::from_rdata(name(owner), 300, nsec);
         record.proof = proof;
         reply.authorities.push(record);
@@ -154,6 +160,15 @@ fn what_a_wildcard_gave_must_not_exist() {
             "{owner} {next} {denied}"
         );
         assert!(!is_denied(&name(denied), &with_nsec(&[(owner, next)], Proof::Insecure)));
+    }
+    let dname = RecordType::from(rtype::DNAME);
+    for (types, below, beside) in [
+        (&[RecordType::NS][..], false, true),
+        (&[RecordType::NS, RecordType::SOA], true, true),
+        (&[dname], false, true),
+    ] {
+        let reply = with_nsec_of(&[("a.example.", "c.example.")], types, Proof::Secure);
+        assert_eq!((is_denied(&name("x.a.example."), &reply), is_denied(&name("b.example."), &reply)), (below, beside));
     }
     let mut reply = with_nsec(&[], Proof::Secure);
     for (owner, labels) in [("x.y.wild.example.", 2), ("www.example.", 2), ("*.wild.example.", 2)] {
