@@ -1,7 +1,8 @@
 """DNSSEC validation: signed, unsigned and forged zones below a root of our own, and Unbound's verdict on each question."""
 
 from support import dns
-from support.case import Failure, stop, wait_for
+from support.case import wait_for
+from support.knot import Knot, zone_file
 from support.server import Server, free_port
 
 # a forged delegation: the root vouches for another key than the one that signs
@@ -18,6 +19,15 @@ AD, CD = 0x20, 0x10
 # RRSIG, NSEC, NSEC3: signatures, and proofs that there is nothing
 PROOFS = {46, 47, 50}
 BOGUS = 6
+# the keys are made before the zones, as the root names those of the others
+POLICIES = """\
+  - id: nsec
+    manual: on
+    single-type-signing: on
+  - id: nsec3
+    manual: on
+    single-type-signing: on
+    nsec3: on"""
 
 
 def run(case):
@@ -94,74 +104,29 @@ def verdict(message):
 
 def start_knot(case):
     """Knot with a signed root and the zones below it; returns its address and leaves the root's key in root.key."""
-    port = free_port()
-    blocks = "".join(f"""
-  - domain: {zone or '.'}
-    file: "{case.dir}/knot/{zone or 'root'}.zone"
-    zonefile-sync: -1
-    journal-content: all
-""" + ("" if zone == "plain" else f"""    dnssec-signing: on
-    dnssec-policy: {'nsec3' if zone == 'denies' else 'nsec'}
-""") for zone in ("", *ZONES))
-    path = case.write("knot/knot.conf", f"""
-server:
-    rundir: "{case.dir}/knot"
-    listen: 127.0.0.1@{port}
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
-log:
-  - target: stderr
-    any: info
-database:
-    storage: "{case.dir}/knot"
-policy:
-  - id: nsec
-    manual: on
-    single-type-signing: on
-  - id: nsec3
-    manual: on
-    single-type-signing: on
-    nsec3: on
-zone:{blocks}""")
-
-    def keymgr(zone, *words):
-        return case.run("keymgr", "-c", path, zone, *words)
-
+    policies = {"plain": None, "denies": "nsec3"}
+    knot = Knot(case, {zone or ".": policies.get(zone, "nsec") for zone in ("", *ZONES)}, POLICIES)
     delegations = []
     for zone in ("", *ZONES):
         if zone != "plain":
-            keymgr(zone or ".", "generate", "algorithm=ECDSAP256SHA256", "ksk=yes", "zsk=yes")
+            knot.keymgr(zone or ".", "generate", "algorithm=ECDSAP256SHA256", "ksk=yes", "zsk=yes")
         if not zone:
             continue
         lines = ["$TTL 600", f"@ SOA ns.{zone}. admin.{zone}. 1 7200 900 1209600 300", "@ NS ns", "ns A 127.0.0.1",
                  "www A 192.0.2.1", "www TXT one two", "*.wild A 192.0.2.2", "alias CNAME www", "dangling CNAME nowhere",
                  "chain CNAME x.wild", "tree DNAME sub", "a.sub A 192.0.2.3", f"away CNAME www.{ZONES[0]}."]
-        case.write(f"knot/{zone}.zone", "\n".join(lines) + "\n")
+        case.write(zone_file(zone), "\n".join(lines) + "\n")
         delegations += [f"{zone}. NS ns.{zone}.", f"ns.{zone}. A 127.0.0.1"]
         if zone != "plain":
-            ds = next(line.split() for line in keymgr(zone, "ds").splitlines() if " 13 2 " in line)
+            ds = next(line.split() for line in knot.keymgr(zone, "ds").splitlines() if " 13 2 " in line)
             if zone == "forged":
                 ds[-1] = "".join("0" if digit != "0" else "1" for digit in ds[-1])
             delegations.append(" ".join([f"{zone}.", "DS", *ds[2:]]))
-    case.write("knot/root.zone", "\n".join(["$TTL 600", ". SOA ns. admin. 1 7200 900 1209600 300", ". NS ns.",
-                                            "ns. A 127.0.0.1", *delegations]) + "\n")
-    key = keymgr(".", "dnskey").split()
+    case.write(zone_file("."), "\n".join(["$TTL 600", ". SOA ns. admin. 1 7200 900 1209600 300", ". NS ns.",
+                                          "ns. A 127.0.0.1", *delegations]) + "\n")
+    key = knot.keymgr(".", "dnskey").split()
     case.write("root.key", " ".join([".", "600", "IN", "DNSKEY", *key[2:]]) + "\n")
-    process = case.start("knotd", "-c", path, log="knot.log")
-    address = ("127.0.0.1", port)
-
-    def signs():
-        if process.poll() is not None:
-            raise Failure(f"Knot ended with exit code {stop(process)}")
-        try:
-            replies = [dns.ask(address, zone, "SOA", edns=1232, do=True, timeout=0.2) for zone in (".", *ZONES)]
-            return [any(record.type == 46 for record in reply.answer) for reply in replies].count(True) == len(ZONES)
-        except TimeoutError:
-            return False
-
-    wait_for("Knot to sign its zones", signs)
-    return address
+    return knot.start()
 
 
 def start_unbound(case, knot):

@@ -8,8 +8,8 @@ import urllib.request
 from collections import Counter
 
 from support import dns
-from support.case import Failure, stop, wait_for
-from support.server import Server, free_port
+from support.knot import Knot, zone_file
+from support.server import Server
 
 QUESTIONS = 10_000
 SEED = 8767
@@ -95,45 +95,9 @@ def make_questions(rng):
 
 def start_knot(case):
     """Knot with the zone, which it signs; returns its address."""
-    port = free_port()
-    case.write("knot/diff.zone", zone())
-    path = case.write("knot/knot.conf", f"""
-server:
-    rundir: "{case.dir}/knot"
-    listen: 127.0.0.1@{port}
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
-log:
-  - target: stderr
-    any: info
-database:
-    storage: "{case.dir}/knot"
-policy:
-  - id: one
-    single-type-signing: on
-zone:
-  - domain: {ORIGIN}
-    file: "{case.dir}/knot/diff.zone"
-    zonefile-sync: -1
-    journal-content: all
-    dnssec-signing: on
-    dnssec-policy: one
-""")
-    process = case.start("knotd", "-c", path, log="knot.log")
-    address = ("127.0.0.1", port)
-
-    def signs():
-        if process.poll() is not None:
-            raise Failure(f"Knot ended with exit code {stop(process)}")
-        try:
-            reply = dns.ask(address, ORIGIN, "SOA", edns=1232, do=True, timeout=0.2)
-            return any(record.type == 46 for record in reply.answer)
-        except TimeoutError:
-            return False
-
-    wait_for("Knot to sign its zone", signs)
-    return address
+    knot = Knot(case, {ORIGIN: "one"}, "  - id: one\n    single-type-signing: on")
+    case.write(zone_file(ORIGIN), zone())
+    return knot.start()
 
 
 def ask_all(address, questions):

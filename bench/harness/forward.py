@@ -243,7 +243,7 @@ def flood(bench, few, once):
         time.sleep(1)
         return measure.latencies(server, mixed, seconds, 2_000), process
 
-    ratios, calms, busies, lost, backs = [], [], [], 0, []
+    calms, busies, backs, lost = [], [], [], 0
     answering = Answering(silent)
     server.start()
     try:

@@ -31,7 +31,7 @@ use crate::model::Upstream;
 /// Refreshes under way at one time that no client waits for. One that has to be left out costs nobody an answer.
 const REFRESHES: usize = 256;
 /// INFO-CODE "Network Error" (RFC 8914 4.24).
-const NETWORK_ERROR: u16 = 23;
+pub(super) const NETWORK_ERROR: u16 = 23;
 /// INFO-CODE "Other Error" (RFC 8914 4.1).
 const OTHER: u16 = 0;
 
@@ -115,13 +115,18 @@ impl<'a> Wanted<'a> {
 
     /// The question section of a reply.
     fn question(&self) -> Vec<u8> {
-        let [high, low] = self.rtype.to_be_bytes();
-        [self.spelled, &[high, low, 0, 1]].concat()
+        question_octets(self.spelled, self.rtype)
     }
 
     fn unanswered(&self, error: &ForwardError, now: u64) -> Entry {
         Entry::unanswered(&self.question(), NETWORK_ERROR, &error.to_string(), now)
     }
+}
+
+/// The question section for a name as it was spelled, in class IN.
+pub(super) fn question_octets(name: &[u8], rtype: u16) -> Vec<u8> {
+    let [high, low] = rtype.to_be_bytes();
+    [name, &[high, low, 0, 1]].concat()
 }
 
 /// What has been done since the start.

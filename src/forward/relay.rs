@@ -94,13 +94,7 @@ pub fn relay(reply: &[u8], client: &Client<'_>) -> Result<Vec<u8>, Malformed> {
     out.truncate(end.unwrap_or(HEADER + client.question.len()));
     out.extend_from_slice(opt);
 
-    let mut counts = [0_u16; 3];
-    for (record, _) in ends.iter().take(kept) {
-        if let Some(count) = counts.get_mut(record.section as usize) {
-            *count = count.saturating_add(1);
-        }
-    }
-    let [answers, authorities, additional] = counts;
+    let [answers, authorities, additional] = count(ends.get(..kept).unwrap_or_default());
     let additional = additional.saturating_add(u16::from(!opt.is_empty()));
     let flags = reply_flags(message.flags(), client, rcode, lost);
     for (at, word) in [client.id, flags, 1, answers, authorities, additional].into_iter().enumerate() {
@@ -136,8 +130,8 @@ pub(super) fn copy_records(
 ) -> Option<Vec<(Record, usize)>> {
     let mut ends = Vec::new();
     for record in message.records() {
-        let is_ours = record.section == Section::Additional && matches!(record.rtype, rtype::OPT | rtype::TSIG);
-        if is_ours || !keep(&record) {
+        let is_of_hop = record.section == Section::Additional && matches!(record.rtype, rtype::OPT | rtype::TSIG);
+        if is_of_hop || !keep(&record) {
             moved = true;
             continue;
         }
@@ -149,6 +143,17 @@ pub(super) fn copy_records(
         ends.push((record, out.len()));
     }
     Some(ends)
+}
+
+/// How many records each section has.
+pub(super) fn count(ends: &[(Record, usize)]) -> [u16; 3] {
+    let mut counts = [0_u16; 3];
+    for (record, _) in ends {
+        if let Some(count) = counts.get_mut(record.section as usize) {
+            *count = count.saturating_add(1);
+        }
+    }
+    counts
 }
 
 /// How many of the records fit into `room` such that no RRset is left in part.

@@ -31,18 +31,16 @@ use hickory_proto::serialize::binary::BinDecodable;
 use crate::answer::rtype;
 use crate::config::Limits;
 use crate::forward::cache::{Age, Cache, Entry, Kind, UpstreamSet};
-use crate::forward::lookup::{Exchange, Lookup, Wanted};
+use crate::forward::lookup::{Exchange, Lookup, NETWORK_ERROR, Wanted, question_octets};
 use crate::forward::message::{HEADER, Message, flag, u16_at};
 use crate::forward::query::rcode_of;
-use crate::forward::relay::copy_records;
+use crate::forward::relay::{copy_records, count};
 use crate::forward::{ForwardError, Forwarder, Outbound};
 use crate::model::Upstream;
 use crate::naming::NameSet;
 
 /// INFO-CODE "DNSSEC Bogus" (RFC 8914 4.7).
 const BOGUS: u16 = 6;
-/// INFO-CODE "Network Error" (RFC 8914 4.24).
-const NETWORK_ERROR: u16 = 23;
 
 /// What is validated, and up to which keys. By default everything, up to the root's.
 #[derive(Clone, Default)]
@@ -128,20 +126,20 @@ impl Validator {
 
     /// The upstream's reply, validated; SERVFAIL where that fails.
     async fn exchange(&self, question: &Outbound<'_>) -> Vec<u8> {
+        // asked for here, too, as the validator says of a failure only that there was one
         let (reply, is_answer) = self.raw.ask(question.name, question.rtype).await;
         if !is_answer {
             return reply;
         }
-        let name = Name::from_bytes(question.name).map_err(|error| error.to_string());
-        let dressed = match name {
-            Ok(name) => self.validate(Query::query(name, question.rtype.into())).await,
-            Err(why) => Err(why),
-        }
-        .and_then(|validated| dress(&validated, question));
-        dressed.unwrap_or_else(|why| {
+        self.validate_and_dress(question).await.unwrap_or_else(|why| {
             tracing::debug!("bogus: {why}");
             servfail(question.name, question.rtype, BOGUS, &format!("DNSSEC: {why}"))
         })
+    }
+
+    async fn validate_and_dress(&self, question: &Outbound<'_>) -> Result<Vec<u8>, String> {
+        let name = Name::from_bytes(question.name).map_err(|error| error.to_string())?;
+        dress(&self.validate(Query::query(name, question.rtype.into())).await?, question)
     }
 
     /// The reply to this question, and whether all of it is signed, what is not there included; an error where it should
@@ -364,9 +362,7 @@ fn without_signatures(reply: &[u8], asked: u16) -> Option<Vec<u8>> {
     out.extend_from_slice(message.question());
     let unasked = |kind: u16| matches!(kind, rtype::RRSIG | rtype::NSEC | rtype::NSEC3) && kind != asked;
     let kept = copy_records(&message, false, |record| !unasked(record.rtype), &mut out)?;
-    let count = |section: usize| kept.iter().filter(|(record, _)| record.section as usize == section).count();
-    let counts = [0, 1, 2].map(|section| count(section) as u16);
-    let [answers, authorities, additional] = counts;
+    let [answers, authorities, additional] = count(&kept);
     for (field, word) in out.chunks_exact_mut(2).zip([0, message.flags(), 1, answers, authorities, additional]) {
         field.copy_from_slice(&word.to_be_bytes());
     }
@@ -374,8 +370,7 @@ fn without_signatures(reply: &[u8], asked: u16) -> Option<Vec<u8>> {
 }
 
 fn servfail(name: &[u8], rtype: u16, code: u16, why: &str) -> Vec<u8> {
-    let question = [name, &rtype.to_be_bytes(), &[0, 1]].concat();
-    Entry::unanswered(&question, code, why, 0).message(Age::Fresh(0))
+    Entry::unanswered(&question_octets(name, rtype), code, why, 0).message(Age::Fresh(0))
 }
 
 #[cfg(test)]
