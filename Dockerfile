@@ -13,8 +13,8 @@ COPY . .
 # macros, which cannot be built with it.
 RUN set -e; \
     triple=$(rustc -vV | sed -n 's/^host: //p'); \
-    RUSTFLAGS="-C target-feature=+crt-static -C strip=debuginfo" cargo build --release --locked --bin vpcedns --target "$triple"; \
-    cp "target/$triple/release/vpcedns" /vpcedns
+    RUSTFLAGS="-C target-feature=+crt-static -C strip=debuginfo" cargo build --profile dist --locked --bin vpcedns --target "$triple"; \
+    cp "target/$triple/dist/vpcedns" /vpcedns
 
 FROM scratch
 COPY --from=build /vpcedns /vpcedns

@@ -37,6 +37,6 @@ pub mod reload;
 
 pub mod serve;
 
-pub mod control;
+pub mod ec2;
 
 pub mod cli;

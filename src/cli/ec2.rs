@@ -9,11 +9,11 @@ use tokio::sync::watch as flag;
 use tracing::{error, warn};
 
 use crate::config::{DEFAULT_EC2_STATE, Limits, Secret, Settings};
-use crate::control::auth::rate::RateLimits;
-use crate::control::auth::sigv4::Credentials;
-use crate::control::auth::{Access, AccessKeys, may_listen};
-use crate::control::notify::{Notifier, NotifyLimits, Sns, Targets, Webhook};
-use crate::control::{self, Engine, Front, State, Store};
+use crate::ec2::auth::rate::RateLimits;
+use crate::ec2::auth::sigv4::Credentials;
+use crate::ec2::auth::{Access, AccessKeys, may_listen};
+use crate::ec2::notify::{Notifier, NotifyLimits, Sns, Targets, Webhook};
+use crate::ec2::{self, Engine, Front, State, Store};
 use crate::model::Input;
 use crate::observe::MoreMetrics;
 use crate::problem::{Place, Problem};
@@ -45,7 +45,7 @@ impl Ec2 {
 
     /// What DNS needs of it.
     pub(super) fn inputs(&self) -> Vec<Input> {
-        control::inputs(&self.state)
+        ec2::inputs(&self.state)
     }
 
     /// Takes calls from here on; where, and what there is to count.
@@ -64,7 +64,7 @@ impl Ec2 {
         let Self { access, hosts, targets, limits, store, state, .. } = self;
         let store = Arc::new(store);
         let kinds = targets.kinds();
-        let mut engine = Engine::new(store.clone(), state, publisher, control::Settings::from(&limits));
+        let mut engine = Engine::new(store.clone(), state, publisher, ec2::Settings::from(&limits));
         let mut metrics: Option<MoreMetrics> = None;
         if !kinds.is_empty() {
             let notifier = Notifier::new(store, targets, NotifyLimits::default()).map_err(|problem| vec![problem])?;
@@ -80,7 +80,7 @@ impl Ec2 {
                 // ends when the flag is set, or when whoever would set it is gone
                 let _ = stop.wait_for(|stop| *stop).await;
             };
-            if let Err(error) = control::serve(listener, front, stopped).await {
+            if let Err(error) = ec2::serve(listener, front, stopped).await {
                 error!("the EC2 API stopped: {error}");
             }
         });

@@ -1,0 +1,251 @@
+//! The rules of EC2 that an endpoint has to keep, one function each, with EC2's codes and texts.
+//!
+//! The model checks most of them once more, for files; what is here says it in EC2's words. Texts are EC2's own where
+//! one is known (AWS PrivateLink guide; errors that users of Terraform and the CDK reported), else in its manner.
+
+use std::collections::BTreeSet;
+
+use super::address::Wanted;
+use crate::ec2::action::offer::Offer;
+use crate::ec2::call::Call;
+use crate::ec2::error::ApiError;
+use crate::ec2::params::Params;
+use crate::ec2::record::{Endpoint, EndpointType, Phase, Subnet, Vpc};
+use crate::model::{Key, applies_to};
+use crate::naming::{DnsName, EndpointId, VpcId, ZoneName};
+
+/// Most characters of a policy (AWS quota L-3248932A).
+const LONGEST_POLICY: usize = 20_480;
+
+/// The service takes endpoints of this type.
+pub(super) fn kind(offer: &Offer<'_>, kind: EndpointType) -> Result<(), ApiError> {
+    if offer.has_type(kind) { Ok(()) } else { Err(not_of_type(offer, kind.as_str())) }
+}
+
+/// The service does not take endpoints of this type.
+pub(super) fn not_of_type(offer: &Offer<'_>, kind: &str) -> ApiError {
+    let name = &offer.service.service_name;
+    let message = format!("The Vpc Endpoint Service '{name}' does not support the endpoint type '{kind}'.");
+    ApiError::new("InvalidServiceName", message)
+}
+
+/// The VPC has room for one more interface endpoint.
+pub(super) fn quota(call: &Call<'_>, vpc: VpcId) -> Result<(), ApiError> {
+    if call.state.interface_endpoints(vpc) < call.settings.endpoints_per_vpc {
+        return Ok(());
+    }
+    Err(ApiError::new("VpcEndpointLimitExceeded", "The maximum number of VPC endpoints has been reached."))
+}
+
+/// The service has addresses of each family that the type needs.
+pub(super) fn ip_address_type(offer: &Offer<'_>, value: &str) -> Result<(), ApiError> {
+    let needed: &[&str] = match value {
+        "ipv4" => &["ipv4"],
+        "ipv6" => &["ipv6"],
+        "dualstack" => &["ipv4", "ipv6"],
+        _ => return Err(ApiError::value(value, "IpAddressType", "Expected ipv4, dualstack or ipv6.")),
+    };
+    if needed.iter().all(|family| offer.supports(family)) {
+        return Ok(());
+    }
+    let name = &offer.service.service_name;
+    let message = format!("The VPC endpoint service {name} does not support the IP address type {value}.");
+    Err(ApiError::invalid(message))
+}
+
+/// The records go with the addresses (PrivateLink guide, "DNS record IP type").
+pub(super) fn dns_record_ip_type(records: &str, addresses: &str) -> Result<(), ApiError> {
+    let fits = match records {
+        "ipv4" | "ipv6" => addresses == records || addresses == "dualstack",
+        "dualstack" | "service-defined" => addresses == "dualstack",
+        _ => {
+            let expected = "Expected ipv4, dualstack, ipv6 or service-defined.";
+            return Err(ApiError::value(records, "DnsOptions.DnsRecordIpType", expected));
+        }
+    };
+    if fits {
+        return Ok(());
+    }
+    let message = format!("DnsRecordIpType {records} is not compatible with IpAddressType {addresses}.");
+    Err(ApiError::invalid(message))
+}
+
+/// A subnet that an endpoint is to come into: it is in the endpoint's VPC, and in a zone of the service that the
+/// endpoint has no subnet in yet. `zones` are those that it has, and gets this one's.
+pub(super) fn subnet(
+    offer: &Offer<'_>,
+    vpc: VpcId,
+    subnet: &Subnet,
+    zones: &mut BTreeSet<ZoneName>,
+) -> Result<(), ApiError> {
+    let id = subnet.id;
+    if subnet.vpc != vpc {
+        return Err(ApiError::invalid(format!("The subnet {id} does not belong to the VPC {vpc}.")));
+    }
+    let offered = &offer.service.availability_zones;
+    if !offered.is_empty() && !offered.contains(&subnet.zone) {
+        let name = &offer.service.service_name;
+        let message =
+            format!("The VPC endpoint service {name} does not support the availability zone of the subnet: {id}.");
+        return Err(ApiError::invalid(message));
+    }
+    if !zones.insert(subnet.zone.clone()) {
+        let message = format!(
+            "Found another VPC endpoint subnet in the availability zone of {id}. VPC endpoint subnets should be in different availability zones supported by the VPC endpoint service."
+        );
+        return Err(ApiError::new("DuplicateSubnetsInSameZone", message));
+    }
+    Ok(())
+}
+
+/// Each subnet is given addresses once.
+pub(super) fn wanted_once(wanted: &[Wanted]) -> Result<(), ApiError> {
+    let twice = wanted.iter().enumerate().find(|(at, one)| wanted.iter().take(*at).any(|w| w.subnet == one.subnet));
+    match twice {
+        None => Ok(()),
+        Some((_, one)) => {
+            let message = format!("The subnet {} is in more than one SubnetConfiguration.", one.subnet);
+            Err(ApiError::new("InvalidParameterCombination", message))
+        }
+    }
+}
+
+/// A security group is one of the VPC. Files know nothing of groups, so that in a VPC of theirs every id may be one.
+pub(super) fn group(call: &Call<'_>, vpc: VpcId, id: &str) -> Result<(), ApiError> {
+    let digits = id.strip_prefix("sg-");
+    if digits
+        .is_none_or(|digits| digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))
+    {
+        let message = format!("Invalid id: \"{id}\" (expecting \"sg-...\")");
+        return Err(ApiError::new("InvalidGroupId.Malformed", message));
+    }
+    match call.state.security_group(id) {
+        Some(group) if group.vpc == vpc && call.sees(&group.owner) => Ok(()),
+        None if call.state.vpc(vpc).is_none() => Ok(()),
+        _ => Err(ApiError::new("InvalidGroup.NotFound", format!("The security group '{id}' does not exist"))),
+    }
+}
+
+/// A policy is JSON of the length that EC2 takes.
+pub(super) fn policy(text: &str) -> Result<(), ApiError> {
+    let is_object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok();
+    if is_object && text.chars().count() <= LONGEST_POLICY {
+        return Ok(());
+    }
+    let message = format!("The policy must be a JSON object of at most {LONGEST_POLICY} characters.");
+    Err(ApiError::new("InvalidPolicyDocument", message))
+}
+
+/// Private DNS can be on: the service has a private name, the provider has accepted, the VPC has both attributes, and
+/// nothing else has the names there. `own` is the endpoint itself, if it is there already.
+pub(super) fn private_dns(
+    call: &Call<'_>,
+    vpc: &Vpc,
+    offer: &Offer<'_>,
+    is_accepted: bool,
+    own: Option<EndpointId>,
+) -> Result<(), ApiError> {
+    let service = &offer.service;
+    if service.private_names.is_empty() {
+        let name = &service.service_name;
+        let message =
+            format!("Private DNS can't be enabled because the service {name} does not provide a private DNS name.");
+        return Err(ApiError::invalid(message));
+    }
+    if !is_accepted {
+        let name = &service.service_name;
+        let message =
+            format!("Private DNS can only be enabled after the endpoint connection is accepted by the owner of {name}");
+        return Err(ApiError::invalid(message));
+    }
+    if !vpc.enable_dns_support || !vpc.enable_dns_hostnames {
+        let message = format!(
+            "Enabling private DNS requires both enableDnsSupport and enableDnsHostnames VPC attributes set to true for {}",
+            vpc.id
+        );
+        return Err(ApiError::invalid(message));
+    }
+    match service.private_names.iter().find(|name| is_taken(call, vpc.id, name, own)) {
+        None => Ok(()),
+        Some(name) => Err(ApiError::invalid(format!(
+            "private-dns-enabled cannot be set because there is already a conflicting DNS domain for {name} in the VPC {}",
+            vpc.id
+        ))),
+    }
+}
+
+/// Whether another endpoint of the VPC claims the name, or a hosted zone that the VPC sees stands at it.
+fn is_taken(call: &Call<'_>, vpc: VpcId, name: &DnsName, own: Option<EndpointId>) -> bool {
+    let claims = call.model.private_names(vpc).iter();
+    let mut others = claims.filter(|claim| claim.name == *name && Some(claim.endpoint) != own);
+    let is_live = |id| call.model.endpoint(id).is_some_and(|endpoint| !endpoint.state.is_over());
+    if others.any(|claim| is_live(claim.endpoint)) {
+        return true;
+    }
+    let parent = if name.is_wildcard() { name.parent() } else { None };
+    let apex = parent.as_ref().unwrap_or(name);
+    call.model.hosted_zones().iter().any(|zone| zone.name == *apex && applies_to(&zone.vpc_ids, Some(vpc)))
+}
+
+/// Private names for inbound resolver endpoints alone need a gateway endpoint for all others (S3 guide, "Private DNS").
+pub(super) fn inbound_only(call: &Call<'_>, vpc: VpcId, offer: &Offer<'_>) -> Result<(), ApiError> {
+    let is_gateway = |endpoint: &Endpoint| {
+        endpoint.kind == EndpointType::Gateway
+            && endpoint.phase != Phase::Deleted
+            && endpoint.service == offer.service.service_name
+    };
+    if call.state.endpoints_of(vpc).any(is_gateway) {
+        return Ok(());
+    }
+    let message = format!(
+        "To set PrivateDnsOnlyForInboundResolverEndpoint to true, the VPC {vpc} must have a Gateway endpoint for the service."
+    );
+    Err(ApiError::invalid(message))
+}
+
+/// Takes the options of DNS out of a call for a gateway endpoint, which has none: what is harmless is ignored.
+pub(super) fn no_dns_options(params: &mut Params) -> Result<(), ApiError> {
+    let mut options = params.structure("DnsOptions");
+    if options.flag("PrivateDnsOnlyForInboundResolverEndpoint")?.is_some() {
+        let message =
+            "DnsOptions PrivateDnsOnlyForInboundResolverEndpoint is applicable only to Interface VPC Endpoints.";
+        return Err(ApiError::invalid(message));
+    }
+    options.optional("DnsRecordIpType");
+    options.finish()?;
+    params.optional("IpAddressType");
+    Ok(())
+}
+
+/// A parameter that endpoints of the other type have.
+pub(super) fn only_for(what: &str, kind: EndpointType) -> ApiError {
+    ApiError::invalid(format!("{what} only supported for {} type VPC Endpoint.", kind.as_str()))
+}
+
+/// A route table's id is well formed; there are no route tables here.
+pub(super) fn route_table(id: &str) -> Result<(), ApiError> {
+    let hex = |digits: &str| matches!(digits.len(), 8 | 17) && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    if id.strip_prefix("rtb-").is_some_and(hex) {
+        return Ok(());
+    }
+    let message = format!(
+        "Invalid route table Id: '{id}' (expecting 'rtb-...; the Id may only contain lowercase alphanumeric characters and a single dash')"
+    );
+    Err(ApiError::new("InvalidRouteTableId.Malformed", message))
+}
+
+/// The endpoint is the API's, and in a state in which it can be changed.
+pub(super) fn is_changeable(call: &Call<'_>, endpoint: &Endpoint) -> Result<(), ApiError> {
+    call.owned(&Key::Endpoint(endpoint.id), endpoint.id)?;
+    let id = endpoint.id;
+    match endpoint.phase {
+        Phase::Requested | Phase::Accepted => Ok(()),
+        Phase::Rejected => {
+            Err(ApiError::invalid(format!("The VPC endpoint {id} was rejected and cannot be modified.")))
+        }
+        Phase::Deleted => {
+            let message = format!("The Vpc Endpoint Id '{id}' does not exist");
+            Err(ApiError::new("InvalidVpcEndpointId.NotFound", message))
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! CreateVpcEndpoint.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use super::address::{self, Families};
+use super::{Listed, check, write};
+use crate::ec2::action::offer::{self, Offer};
+use crate::ec2::action::tags;
+use crate::ec2::call::{Call, Done, default_group_id, new_id, parse_id};
+use crate::ec2::error::ApiError;
+use crate::ec2::params::Params;
+use crate::ec2::record::{Endpoint, EndpointType, Phase, Record, Vpc};
+use crate::ec2::state::{Edit, Event};
+use crate::ec2::xml::Xml;
+use crate::model::State;
+use crate::naming::{EndpointId, Suffix};
+
+pub(super) fn run(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let vpc = call.need_vpc(&params.required("VpcId")?)?;
+    let name = params.required("ServiceName")?;
+    let offer = offer::need(call, &name)?;
+    if params.optional("ServiceRegion").is_some_and(|region| region != call.caller.region.as_str()) {
+        // endpoints of one region to services of another are not modelled
+        let message = format!("The Vpc Endpoint Service '{name}' does not exist");
+        return Err(ApiError::new("InvalidServiceName", message));
+    }
+    let kind = params.optional("VpcEndpointType").unwrap_or_else(|| "Gateway".to_owned());
+    let kind = match kind.as_str() {
+        "Interface" => EndpointType::Interface,
+        "Gateway" => EndpointType::Gateway,
+        "GatewayLoadBalancer" | "Resource" | "ServiceNetwork" | "Tunnel" => {
+            return Err(check::not_of_type(&offer, &kind));
+        }
+        _ => {
+            let message = format!("The VPC endpoint type '{kind}' is not valid.");
+            return Err(ApiError::new("InvalidVpcEndpointType", message));
+        }
+    };
+    check::kind(&offer, kind)?;
+    let policy = params.optional("PolicyDocument");
+    policy.as_deref().map_or(Ok(()), check::policy)?;
+    let mut endpoint = Endpoint {
+        id: parse_id(&new_id(EndpointId::PREFIX), "InternalError", EndpointId::PREFIX)?,
+        owner: call.caller.account.clone(),
+        vpc: vpc.id,
+        service: offer.service.service_name.clone(),
+        kind,
+        phase: if offer.acceptance_required() { Phase::Requested } else { Phase::Accepted },
+        phase_since: call.now,
+        created: call.now,
+        private_dns_enabled: false,
+        ip_address_type: "ipv4".to_owned(),
+        dns_record_ip_type: "ipv4".to_owned(),
+        inbound_resolver_only: false,
+        policy,
+        security_groups: Vec::new(),
+        interfaces: Vec::new(),
+        route_tables: Vec::new(),
+        tags: tags::take(params, "vpc-endpoint")?,
+    };
+    match kind {
+        EndpointType::Interface => interface(call, params, &vpc, &offer, &mut endpoint)?,
+        EndpointType::Gateway => gateway(params, &mut endpoint)?,
+    }
+    let mut events = Vec::new();
+    if offer.is_endpoint_service() {
+        events.push(Event { name: "Connect", endpoint: endpoint.id, service: endpoint.service.clone() });
+    }
+    let mut answer = Xml::new();
+    let listed = Listed {
+        state: match (kind, endpoint.phase) {
+            (EndpointType::Gateway, _) => State::Available,
+            (_, Phase::Requested) => State::PendingAcceptance,
+            _ => State::Pending,
+        },
+        record: Cow::Borrowed(&endpoint),
+        suffix: Suffix::derive(endpoint.id),
+        service: Some(offer.service),
+    };
+    answer.element("vpcEndpoint", |xml| write(xml, call, &listed));
+    answer.optional("clientToken", call.client_token.as_ref());
+    Ok(Done { edit: Edit { events, ..Edit::put([Record::Endpoint(endpoint)]) }, answer })
+}
+
+fn interface(
+    call: &Call<'_>,
+    params: &mut Params,
+    vpc: &Vpc,
+    offer: &Offer<'_>,
+    endpoint: &mut Endpoint,
+) -> Result<(), ApiError> {
+    if !params.list("RouteTableId").is_empty() {
+        return Err(check::only_for("Route table IDs are", EndpointType::Gateway));
+    }
+    if let Some(given) = params.optional("IpAddressType") {
+        endpoint.ip_address_type = given;
+    }
+    check::ip_address_type(offer, &endpoint.ip_address_type)?;
+    let mut options = params.structure("DnsOptions");
+    endpoint.dns_record_ip_type =
+        options.optional("DnsRecordIpType").unwrap_or_else(|| endpoint.ip_address_type.clone());
+    let inbound_only = options.flag("PrivateDnsOnlyForInboundResolverEndpoint")?;
+    options.finish()?;
+    check::dns_record_ip_type(&endpoint.dns_record_ip_type, &endpoint.ip_address_type)?;
+    check::quota(call, vpc.id)?;
+
+    // "If you do not specify a security group, the default security group is associated" (PrivateLink guide)
+    endpoint.security_groups = params.list("SecurityGroupId");
+    if endpoint.security_groups.is_empty() {
+        endpoint.security_groups.push(default_group_id(vpc.id));
+    } else {
+        endpoint.security_groups.iter().try_for_each(|id| check::group(call, vpc.id, id))?;
+    }
+
+    let wanted = address::take(params)?;
+    check::wanted_once(&wanted)?;
+    let mut subnets = params.list("SubnetId");
+    for one in &wanted {
+        let id = one.subnet.to_string();
+        if !subnets.contains(&id) {
+            subnets.push(id);
+        }
+    }
+    let mut zones = BTreeSet::new();
+    for id in &subnets {
+        let subnet = call.need_subnet(id)?;
+        check::subnet(offer, vpc.id, &subnet, &mut zones)?;
+        let wanted = wanted.iter().find(|one| one.subnet == subnet.id);
+        let families = Families::of(&endpoint.ip_address_type);
+        endpoint.interfaces.push(address::interface(call, &subnet, families, wanted)?);
+    }
+
+    // on by default for services of AWS (EC2 API Reference), but for S3, whose private DNS is younger than its endpoints
+    // (AWS CLI, `create-vpc-endpoint`), and not for those of others, which have to be accepted first
+    let by_default = !offer.service.private_names.is_empty()
+        && !offer.is_endpoint_service()
+        && !offer.has_type(EndpointType::Gateway);
+    endpoint.private_dns_enabled = params.flag("PrivateDnsEnabled")?.unwrap_or(by_default);
+    if endpoint.private_dns_enabled {
+        check::private_dns(call, vpc, offer, endpoint.phase != Phase::Requested, None)?;
+        // "By default, this is enabled with private DNS" (S3 guide)
+        endpoint.inbound_resolver_only = inbound_only.unwrap_or_else(|| offer.has_type(EndpointType::Gateway));
+        if endpoint.inbound_resolver_only {
+            check::inbound_only(call, vpc.id, offer)?;
+        }
+    }
+    Ok(())
+}
+
+fn gateway(params: &mut Params, endpoint: &mut Endpoint) -> Result<(), ApiError> {
+    check::no_dns_options(params)?;
+    if !params.list("SubnetId").is_empty() || !address::take(params)?.is_empty() {
+        return Err(check::only_for("Subnet IDs are", EndpointType::Interface));
+    }
+    if !params.list("SecurityGroupId").is_empty() {
+        return Err(check::only_for("Security group IDs are", EndpointType::Interface));
+    }
+    if params.flag("PrivateDnsEnabled")? == Some(true) {
+        return Err(check::only_for("Private DNS is", EndpointType::Interface));
+    }
+    endpoint.route_tables = params.list("RouteTableId");
+    endpoint.route_tables.iter().try_for_each(|id| check::route_table(id))
+}

@@ -1,0 +1,60 @@
+//! DeleteVpcEndpoints.
+
+use std::collections::BTreeSet;
+
+use super::need;
+use crate::ec2::action::offer::is_endpoint_service;
+use crate::ec2::action::unsuccessful;
+use crate::ec2::call::{Call, Done, parse_id};
+use crate::ec2::error::ApiError;
+use crate::ec2::params::Params;
+use crate::ec2::record::{Endpoint, Phase, Record};
+use crate::ec2::state::{Edit, Event};
+use crate::model::Key;
+use crate::naming::EndpointId;
+
+pub(super) fn run(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let ids: BTreeSet<String> = params.list("VpcEndpointId").into_iter().collect();
+    if ids.is_empty() {
+        return Err(ApiError::missing("VpcEndpointId"));
+    }
+    for id in &ids {
+        parse_id::<EndpointId>(id, "InvalidVpcEndpointId.Malformed", EndpointId::PREFIX)?;
+    }
+    let (mut edit, mut failed) = (Edit::default(), Vec::new());
+    for id in ids {
+        match deleted(call, &id) {
+            Ok(endpoint) => {
+                // told of it are still those who ask before the change
+                let told = call.state.notifications().filter(|told| told.subject == id);
+                edit.remove.extend(told.map(|told| told.id.clone()));
+                if is_endpoint_service(&endpoint.service) {
+                    let service = endpoint.service.clone();
+                    edit.events.push(Event { name: "Delete", endpoint: endpoint.id, service });
+                }
+                edit.put.push(Record::Endpoint(endpoint));
+            }
+            Err(error) => failed.push((id, error)),
+        }
+    }
+    Ok(Done { edit, answer: unsuccessful(failed) })
+}
+
+/// The endpoint as it is when it is deleted. It is listed for a while, and answers no more.
+fn deleted(call: &Call<'_>, id: &str) -> Result<Endpoint, ApiError> {
+    let listed = need(call, id)?;
+    call.owned(&Key::Endpoint(listed.record.id), id)?;
+    if listed.record.phase == Phase::Deleted {
+        return Err(ApiError::new(
+            "InvalidVpcEndpointId.NotFound",
+            format!("The Vpc Endpoint Id '{id}' does not exist"),
+        ));
+    }
+    let mut endpoint = listed.record.into_owned();
+    endpoint.phase = Phase::Deleted;
+    endpoint.phase_since = call.now;
+    // "the endpoint network interfaces are deleted" (PrivateLink guide, "Delete an interface endpoint")
+    endpoint.interfaces.clear();
+    endpoint.route_tables.clear();
+    Ok(endpoint)
+}

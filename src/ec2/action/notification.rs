@@ -1,0 +1,189 @@
+//! Connection notifications: who is told what happens to an endpoint, or to all endpoints of a service.
+
+use std::borrow::Cow;
+
+use super::unsuccessful;
+use crate::ec2::call::{Action, Call, Done, new_id, parse_id};
+use crate::ec2::error::ApiError;
+use crate::ec2::filter::{Filters, Page};
+use crate::ec2::notify::TopicArn;
+use crate::ec2::notify::notice::Event;
+use crate::ec2::params::Params;
+use crate::ec2::record::{EndpointType, Notification, Phase, Record, Tags};
+use crate::ec2::state::Edit;
+use crate::ec2::xml::Xml;
+use crate::model::Key;
+use crate::naming::EndpointId;
+
+pub(super) const ACTIONS: &[Action] = &[
+    Action { name: "CreateVpcEndpointConnectionNotification", writes: true, idempotent: true, run: create },
+    Action { name: "DescribeVpcEndpointConnectionNotifications", writes: false, idempotent: false, run: describe },
+    Action { name: "ModifyVpcEndpointConnectionNotification", writes: true, idempotent: false, run: modify },
+    Action { name: "DeleteVpcEndpointConnectionNotifications", writes: true, idempotent: false, run: delete },
+];
+
+const FILTERS: &[&str] = &[
+    "connection-notification-arn",
+    "connection-notification-id",
+    "connection-notification-state",
+    "connection-notification-type",
+    "service-id",
+    "vpc-endpoint-id",
+];
+
+/// What the id of a service begins with, by which it is told from an endpoint's.
+const SERVICE: &str = "vpce-svc-";
+
+fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let subject = match (params.optional("ServiceId"), params.optional("VpcEndpointId")) {
+        (Some(service), None) => super::service::need(call, &service)?.id.clone(),
+        (None, Some(endpoint)) => endpoint_subject(call, &endpoint)?,
+        (Some(_), Some(_)) => {
+            let message = "The parameters ServiceId and VpcEndpointId cannot be used together.";
+            return Err(ApiError::new("InvalidParameterCombination", message));
+        }
+        (None, None) => return Err(ApiError::missing("VpcEndpointId")),
+    };
+    let arn = params.required("ConnectionNotificationArn")?;
+    check_arn(&arn)?;
+    let events = take_events(params)?;
+    if events.is_empty() {
+        return Err(ApiError::missing("ConnectionEvents"));
+    }
+    let notification =
+        Notification { id: new_id("vpce-nfn-"), owner: call.caller.account.clone(), subject, arn, events };
+    let mut answer = Xml::new();
+    answer.element("connectionNotification", |xml| write(xml, call, &notification));
+    answer.optional("clientToken", call.client_token.as_ref());
+    Ok(Done { edit: Edit::put([Record::Notification(notification)]), answer })
+}
+
+/// The id of the caller's endpoint that a call names.
+fn endpoint_subject(call: &Call<'_>, text: &str) -> Result<String, ApiError> {
+    let id: EndpointId = parse_id(text, "InvalidVpcEndpointId.Malformed", EndpointId::PREFIX)?;
+    let endpoint = call.state.endpoint(id).filter(|it| call.sees(&it.owner) && it.phase != Phase::Deleted);
+    match endpoint {
+        Some(endpoint) if endpoint.kind == EndpointType::Interface => Ok(id.to_string()),
+        // "You can create a connection notification for interface endpoints only" (EC2 API Reference)
+        Some(_) => Err(ApiError::invalid("Connection notifications are for interface endpoints only.")),
+        None => {
+            // nothing happens to one in a file that could be told
+            call.owned(&Key::Endpoint(id), id)?;
+            let message = format!("The Vpc Endpoint Id '{text}' does not exist");
+            Err(ApiError::new("InvalidVpcEndpointId.NotFound", message))
+        }
+    }
+}
+
+fn check_arn(arn: &str) -> Result<(), ApiError> {
+    let expected = "Expected the ARN of a standard SNS topic.";
+    TopicArn::parse(arn).map(|_| ()).ok_or_else(|| ApiError::value(arn, "ConnectionNotificationArn", expected))
+}
+
+/// `ConnectionEvents.N`, each event once.
+fn take_events(params: &mut Params) -> Result<Vec<String>, ApiError> {
+    let mut events = Vec::new();
+    for event in params.list("ConnectionEvents") {
+        if Event::parse(&event).is_none() {
+            return Err(ApiError::value(event, "ConnectionEvents", "Expected Accept, Connect, Delete or Reject."));
+        }
+        if !events.contains(&event) {
+            events.push(event);
+        }
+    }
+    Ok(events)
+}
+
+/// Whether the caller sees a notification: it is of its account, and about something in its region.
+fn is_mine(call: &Call<'_>, notification: &Notification) -> bool {
+    let region = match notification.subject.parse::<EndpointId>() {
+        Ok(id) => call.state.endpoint(id).and_then(|endpoint| call.vpc(endpoint.vpc)).map(|vpc| vpc.region.clone()),
+        Err(_) => call.state.service(&notification.subject).map(|service| service.region.clone()),
+    };
+    // one whose subject is gone is seen everywhere, so that it can be deleted
+    call.sees(&notification.owner) && region.is_none_or(|region| region == call.caller.region)
+}
+
+fn need<'c>(call: &'c Call<'_>, id: &str) -> Result<&'c Notification, ApiError> {
+    let found = call.state.notification(id).filter(|notification| is_mine(call, notification));
+    found.ok_or_else(|| {
+        let message = format!("The connection notification '{id}' does not exist");
+        ApiError::new("InvalidConnectionNotification", message)
+    })
+}
+
+fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let id = params.optional("ConnectionNotificationId");
+    let filters = Filters::take(params, FILTERS, "InvalidFilter")?;
+    let page = Page::take(params, 1)?;
+    if let Some(id) = &id {
+        need(call, id)?;
+    }
+    let chosen = call.state.notifications().filter(|notification| {
+        id.as_ref().is_none_or(|id| *id == notification.id)
+            && is_mine(call, notification)
+            && filters.matches(&Tags::new(), |filter| value(notification, filter))
+    });
+    let (found, next) = page.cut(chosen, |notification| notification.id.clone());
+    let mut answer = Xml::new();
+    answer.list("connectionNotificationSet", found, |xml, notification| write(xml, call, notification));
+    answer.optional("nextToken", next);
+    Ok(Done { answer, ..Done::default() })
+}
+
+/// What a notification has under a filter's name.
+fn value<'n>(notification: &'n Notification, filter: &str) -> Option<Cow<'n, str>> {
+    let is_service = notification.subject.starts_with(SERVICE);
+    match filter {
+        "connection-notification-arn" => Some(notification.arn.as_str().into()),
+        "connection-notification-id" => Some(notification.id.as_str().into()),
+        "connection-notification-state" => Some("Enabled".into()),
+        "connection-notification-type" => Some("Topic".into()),
+        "service-id" if is_service => Some(notification.subject.as_str().into()),
+        "vpc-endpoint-id" if !is_service => Some(notification.subject.as_str().into()),
+        _ => None,
+    }
+}
+
+fn write(xml: &mut Xml, call: &Call<'_>, notification: &Notification) {
+    let is_service = notification.subject.starts_with(SERVICE);
+    xml.text("connectionNotificationId", &notification.id);
+    xml.text(if is_service { "serviceId" } else { "vpcEndpointId" }, &notification.subject);
+    xml.text("connectionNotificationType", "Topic");
+    xml.text("connectionNotificationArn", &notification.arn);
+    xml.texts("connectionEvents", &notification.events);
+    xml.text("connectionNotificationState", "Enabled");
+    if is_service {
+        xml.text("serviceRegion", &call.caller.region);
+    }
+}
+
+fn modify(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let mut notification = need(call, &params.required("ConnectionNotificationId")?)?.clone();
+    if let Some(arn) = params.optional("ConnectionNotificationArn") {
+        check_arn(&arn)?;
+        notification.arn = arn;
+    }
+    // what is not given stays
+    let events = take_events(params)?;
+    if !events.is_empty() {
+        notification.events = events;
+    }
+    Ok(Done::changed(Edit::put([Record::Notification(notification)])))
+}
+
+fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let ids = params.list("ConnectionNotificationId");
+    if ids.is_empty() {
+        return Err(ApiError::missing("ConnectionNotificationId"));
+    }
+    let mut edit = Edit::default();
+    let mut failed = Vec::new();
+    for id in ids {
+        match need(call, &id) {
+            Ok(_) => edit.remove.push(id),
+            Err(error) => failed.push((id, error)),
+        }
+    }
+    Ok(Done { edit, answer: unsuccessful(failed) })
+}

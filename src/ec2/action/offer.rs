@@ -1,0 +1,249 @@
+//! Services that a caller can make endpoints to: AWS's own, those of files, and those that accounts offer each other.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::region;
+use crate::ec2::call::{Action, Call, Done, id_of_name};
+use crate::ec2::error::ApiError;
+use crate::ec2::filter::{Filters, Page};
+use crate::ec2::params::Params;
+use crate::ec2::record::{self, EndpointType, Tags};
+use crate::ec2::xml::Xml;
+use crate::naming::{self, Region, Service, ServiceName, ZoneName, partition_of};
+
+pub(super) const ACTIONS: &[Action] =
+    &[Action { name: "DescribeVpcEndpointServices", writes: false, idempotent: false, run: describe }];
+
+const FILTERS: &[&str] =
+    &["owner", "service-name", "service-region", "service-type", "supported-ip-address-types", "tag", "tag-key"];
+
+/// Services that have gateway endpoints too, by what follows the region in their names.
+const GATEWAYS: &[&str] = &["s3", "dynamodb"];
+
+/// A service as a caller may use it.
+pub(super) struct Offer<'a> {
+    /// Its names.
+    pub(super) service: Cow<'a, Service>,
+    /// What its provider said, if that was said over the API.
+    pub(super) provider: Option<&'a record::Service>,
+}
+
+impl Offer<'_> {
+    /// Whether the service takes endpoints of a type.
+    pub(super) fn has_type(&self, kind: EndpointType) -> bool {
+        match kind {
+            EndpointType::Interface => self.provider.is_none_or(|service| service.service_type() == "Interface"),
+            EndpointType::Gateway => has_gateway(&self.service.service_name),
+        }
+    }
+
+    /// Whether it is one that an account offers, and not AWS.
+    pub(super) fn is_endpoint_service(&self) -> bool {
+        is_endpoint_service(&self.service.service_name)
+    }
+
+    /// Whether its provider accepts each endpoint before it works.
+    pub(super) fn acceptance_required(&self) -> bool {
+        self.provider.is_some_and(|service| service.acceptance_required)
+    }
+
+    /// Whether its endpoints can have addresses of this family: `ipv4` or `ipv6`. AWS does not publish which of its own
+    /// services lack one.
+    pub(super) fn supports(&self, family: &str) -> bool {
+        self.provider.is_none_or(|service| service.supported_ip_address_types.iter().any(|own| own == family))
+    }
+}
+
+/// Whether a name is that of an endpoint service: `com.amazonaws.vpce.us-east-1.vpce-svc-...`.
+pub(super) fn is_endpoint_service(name: &ServiceName) -> bool {
+    id_of(name).starts_with("vpce-svc-")
+}
+
+/// What is behind the last full stop of a service's name; the id of an endpoint service.
+fn id_of(name: &ServiceName) -> &str {
+    name.as_str().rsplit('.').next().unwrap_or_default()
+}
+
+/// Whether a service of AWS has gateway endpoints too.
+pub(super) fn has_gateway(name: &ServiceName) -> bool {
+    let mut labels = name.as_str().rsplit('.');
+    let (service, region) = (labels.next().unwrap_or_default(), labels.next().unwrap_or_default());
+    GATEWAYS.contains(&service) && region.parse::<Region>().is_ok_and(|region| naming::is_offered(name, &region))
+}
+
+/// The service that a call names, or EC2's error: for the caller it is not there unless the caller may use it.
+pub(super) fn need<'c>(call: &'c Call<'_>, name: &str) -> Result<Offer<'c>, ApiError> {
+    let missing = || ApiError::new("InvalidServiceName", format!("The Vpc Endpoint Service '{name}' does not exist"));
+    let name: ServiceName = name.parse().map_err(|_| missing())?;
+    if let Some(service) = call.model.declared_service(&name) {
+        return declared(call, service).ok_or_else(missing);
+    }
+    if !naming::is_offered(&name, &call.caller.region) {
+        return Err(missing());
+    }
+    let service = naming::resolve(&name).map_err(|_| missing())?;
+    Ok(Offer { service: Cow::Owned(service), provider: None })
+}
+
+/// The service of an endpoint that there is, whether or not the caller might make another one today.
+pub(super) fn of_endpoint<'c>(call: &'c Call<'_>, service: Cow<'c, Service>) -> Offer<'c> {
+    let provider = call.state.service(id_of(&service.service_name));
+    Offer { service, provider }
+}
+
+/// A service that a source describes, if the caller may use it: files mean everybody.
+fn declared<'c>(call: &'c Call<'_>, service: &'c Service) -> Option<Offer<'c>> {
+    let provider = call.state.service(id_of(&service.service_name));
+    let provider = provider.filter(|provider| provider.name == service.service_name);
+    let may_use = provider.is_none_or(|provider| provider.allows(&call.caller.account));
+    let is_here = service.region.as_ref().is_none_or(|region| *region == call.caller.region)
+        || naming::is_offered(&service.service_name, &call.caller.region);
+    (may_use && is_here).then_some(Offer { service: Cow::Borrowed(service), provider })
+}
+
+/// A service as it is listed, once for each type that it has.
+struct Listed<'a> {
+    offer: Offer<'a>,
+    kind: &'static str,
+    owner: String,
+    region: Region,
+    zones: Vec<ZoneName>,
+}
+
+fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let names = params.list("ServiceName");
+    let regions = params.list("ServiceRegion");
+    let filters = Filters::take(params, FILTERS, "InvalidFilter")?;
+    let page = Page::take(params, 1)?;
+    let mut offers: BTreeMap<ServiceName, Offer<'_>> = BTreeMap::new();
+    if names.is_empty() {
+        let catalogue = naming::services(&call.caller.region).map(Cow::Owned);
+        let catalogue = catalogue.map(|service| Offer { service, provider: None });
+        let declared = call.model.declared_services().filter_map(|service| declared(call, service));
+        offers.extend(catalogue.chain(declared).map(|offer| (offer.service.service_name.clone(), offer)));
+    } else {
+        for name in &names {
+            let offer = need(call, name)?;
+            offers.insert(offer.service.service_name.clone(), offer);
+        }
+    }
+    let zones: Vec<ZoneName> = region::zones(call, &call.caller.region).into_iter().collect();
+    let all = offers.into_values().flat_map(|offer| listed(call, &zones, offer));
+    let here = |service: &Listed<'_>| regions.is_empty() || regions.iter().any(|own| own == service.region.as_str());
+    let none = Tags::new();
+    let found = all.filter(here).filter(|service| {
+        let tags = service.offer.provider.map_or(&none, |provider| &provider.tags);
+        filters.matches(tags, |name| values(service, name))
+    });
+    let (found, next) = page.cut(found, |service| format!("{} {}", service.offer.service.service_name, service.kind));
+    let mut answer = Xml::new();
+    let mut names: Vec<&ServiceName> = found.iter().map(|service| &service.offer.service.service_name).collect();
+    names.dedup();
+    answer.texts("serviceNameSet", names);
+    answer.list("serviceDetailSet", &found, write);
+    answer.optional("nextToken", next);
+    Ok(Done { answer, ..Done::default() })
+}
+
+/// The entries of a service, `all_zones` being those of the region: of AWS's, `Gateway` is another one than `Interface`.
+fn listed<'a>(call: &Call<'_>, all_zones: &[ZoneName], offer: Offer<'a>) -> impl Iterator<Item = Listed<'a>> {
+    let region = &call.caller.region;
+    let owner = match offer.provider {
+        Some(provider) => provider.owner.clone(),
+        None if offer.is_endpoint_service() => call.caller.account.clone(),
+        None => "amazon".to_owned(),
+    };
+    let zones = match offer.service.availability_zones.as_slice() {
+        [] => all_zones.to_vec(),
+        some => some.to_vec(),
+    };
+    let gateway = offer.has_type(EndpointType::Gateway).then(|| Listed {
+        offer: Offer { service: offer.service.clone(), provider: None },
+        kind: "Gateway",
+        owner: owner.clone(),
+        region: region.clone(),
+        zones: zones.clone(),
+    });
+    let kind = offer.provider.map_or("Interface", record::Service::service_type);
+    let first = Listed { kind, owner, region: region.clone(), zones, offer };
+    // sorted as `page` needs it
+    gateway.into_iter().chain([first])
+}
+
+/// What a service has under a filter's name.
+fn values<'v>(listed: &'v Listed<'_>, filter: &str) -> Vec<Cow<'v, str>> {
+    match filter {
+        "owner" => vec![listed.owner.as_str().into()],
+        "service-name" => vec![listed.offer.service.service_name.as_str().into()],
+        "service-region" => vec![listed.region.as_str().into()],
+        "service-type" => vec![listed.kind.into()],
+        "supported-ip-address-types" => families(listed).into_iter().map(Cow::Borrowed).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn families(listed: &Listed<'_>) -> Vec<&'static str> {
+    ["ipv4", "ipv6"].into_iter().filter(|family| listed.offer.supports(family)).collect()
+}
+
+/// The id of a service: AWS's own have one too, here made of the name.
+fn service_id(name: &ServiceName) -> String {
+    if is_endpoint_service(name) { id_of(name).to_owned() } else { id_of_name("vpce-svc-", name.as_str()) }
+}
+
+fn write(xml: &mut Xml, listed: &Listed<'_>) {
+    let Listed { offer, kind, owner, region, zones } = listed;
+    let service = &offer.service;
+    let is_gateway = *kind == "Gateway";
+    xml.text("serviceName", &service.service_name);
+    xml.text("serviceId", service_id(&service.service_name));
+    xml.list("serviceType", [kind], |xml, kind| xml.text("serviceType", kind));
+    xml.text("serviceRegion", region);
+    xml.texts("availabilityZoneIdSet", zones.iter().map(region::zone_id));
+    xml.texts("availabilityZoneSet", zones);
+    xml.text("owner", owner);
+    let base = if is_gateway {
+        // s3.us-east-1.amazonaws.com: the public host, without `vpce`
+        format!("{}.{region}.{}", id_of(&service.service_name), partition_of(region).dns_suffix)
+    } else {
+        service.base.to_string()
+    };
+    xml.texts("baseEndpointDnsNameSet", [base]);
+    let private = if is_gateway { &[] } else { service.private_names.as_slice() };
+    xml.optional("privateDnsName", private.first());
+    if !private.is_empty() {
+        xml.list("privateDnsNameSet", private, |xml, name| xml.text("privateDnsName", name));
+    }
+    // "The service does not support VPC endpoint policies" is what a provider's service says (PrivateLink guide)
+    xml.text("vpcEndpointPolicySupported", !offer.is_endpoint_service());
+    xml.text("acceptanceRequired", offer.acceptance_required());
+    xml.text("managesVpcEndpoints", false);
+    let none = Tags::new();
+    super::tags::write(xml, offer.provider.map_or(&none, |provider| &provider.tags));
+    let state = match offer.provider {
+        Some(provider) => provider.private_dns.as_ref().map(|private| private.state.as_str()),
+        None => private.first().map(|_| "verified"),
+    };
+    xml.optional("privateDnsNameVerificationState", state);
+    xml.texts("supportedIpAddressTypeSet", families(listed));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gateways_and_endpoint_services_are_known_by_name() {
+        let name = |text: &str| text.parse::<ServiceName>().unwrap();
+        assert!(has_gateway(&name("com.amazonaws.us-east-1.s3")));
+        assert!(has_gateway(&name("com.amazonaws.eu-west-1.dynamodb")));
+        for other in ["com.amazonaws.us-east-1.ec2", "com.amazonaws.s3", "com.amazonaws.us-east-1.x.s3"] {
+            assert!(!has_gateway(&name(other)), "{other}");
+        }
+        let endpoint_service = name("com.amazonaws.vpce.us-east-1.vpce-svc-0e123abc123198abc");
+        assert!(is_endpoint_service(&endpoint_service));
+        assert_eq!(service_id(&endpoint_service), "vpce-svc-0e123abc123198abc");
+        assert_eq!(service_id(&name("com.amazonaws.us-east-1.ec2")).len(), "vpce-svc-0e123abc123198abc".len());
+    }
+}

@@ -1,0 +1,195 @@
+//! Security groups: names that endpoints can be given. They do not affect DNS.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::ec2::call::{Action, Call, Done, default_group_id, new_id};
+use crate::ec2::error::ApiError;
+use crate::ec2::filter::{Filters, Page};
+use crate::ec2::params::Params;
+use crate::ec2::record::{Endpoint, Phase, Record, SecurityGroup, Tags, Vpc};
+use crate::ec2::state::Edit;
+use crate::ec2::xml::Xml;
+use crate::naming::{VpcId, partition_of};
+
+pub(super) const ACTIONS: &[Action] = &[
+    Action { name: "CreateSecurityGroup", writes: true, idempotent: false, run: create },
+    Action { name: "DescribeSecurityGroups", writes: false, idempotent: false, run: describe },
+    Action { name: "DeleteSecurityGroup", writes: true, idempotent: false, run: delete },
+];
+
+/// The name of the group that a VPC comes with.
+const DEFAULT: &str = "default";
+/// Most characters of a name, and of a description (EC2 API Reference, CreateSecurityGroup).
+const LONGEST: usize = 255;
+
+/// The filters of DescribeSecurityGroups. Groups have no rules here, so that those about rules match nothing.
+const FILTERS: &[&str] = &[
+    "description",
+    "egress.ip-permission.cidr",
+    "egress.ip-permission.from-port",
+    "egress.ip-permission.group-id",
+    "egress.ip-permission.group-name",
+    "egress.ip-permission.ipv6-cidr",
+    "egress.ip-permission.prefix-list-id",
+    "egress.ip-permission.protocol",
+    "egress.ip-permission.to-port",
+    "egress.ip-permission.user-id",
+    "group-id",
+    "group-name",
+    "ip-permission.cidr",
+    "ip-permission.from-port",
+    "ip-permission.group-id",
+    "ip-permission.group-name",
+    "ip-permission.ipv6-cidr",
+    "ip-permission.prefix-list-id",
+    "ip-permission.protocol",
+    "ip-permission.to-port",
+    "ip-permission.user-id",
+    "owner-id",
+    "tag",
+    "tag-key",
+    "vpc-id",
+];
+
+fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let name = params.required("GroupName")?;
+    let description = params.required("GroupDescription")?;
+    let vpc = call.need_vpc(&params.required("VpcId")?)?.id;
+    let tags = super::tags::take(params, "security-group")?;
+    for (value, parameter) in [(&name, "GroupName"), (&description, "GroupDescription")] {
+        if value.chars().count() > LONGEST {
+            return Err(ApiError::value(value, parameter, "Character limit of 255 exceeded."));
+        }
+    }
+    if name == DEFAULT {
+        let message = format!("Cannot use reserved security group name: {name}");
+        return Err(ApiError::new("InvalidParameterValue", message));
+    }
+    if name.starts_with("sg-") {
+        return Err(ApiError::value(name, "GroupName", "Group names may not be in the format sg-*."));
+    }
+    if call.state.security_groups().any(|group| group.vpc == vpc && group.name == name) {
+        let message = format!("The security group '{name}' already exists for VPC '{vpc}'");
+        return Err(ApiError::new("InvalidGroup.Duplicate", message));
+    }
+    let group = SecurityGroup { id: new_id("sg-"), owner: call.caller.account.clone(), vpc, name, description, tags };
+    let mut answer = Xml::new();
+    answer.text("return", true);
+    answer.text("groupId", &group.id);
+    super::tags::write(&mut answer, &group.tags);
+    answer.text("securityGroupArn", arn(call, &group));
+    Ok(Done { edit: Edit::put([Record::SecurityGroup(group)]), answer })
+}
+
+/// The groups that the caller sees, by id: those of the API's records, and the default group of each other VPC.
+fn groups<'c>(call: &'c Call<'_>) -> BTreeMap<String, Cow<'c, SecurityGroup>> {
+    let of_vpcs = call.vpcs().map(|vpc| default_group(&vpc));
+    let mut groups: BTreeMap<String, Cow<'_, SecurityGroup>> =
+        of_vpcs.map(|group| (group.id.clone(), Cow::Owned(group))).collect();
+    let mine = call.state.security_groups().filter(|group| is_mine(call, group));
+    groups.extend(mine.map(|group| (group.id.clone(), Cow::Borrowed(group))));
+    groups
+}
+
+/// The group that a VPC comes with.
+fn default_group(vpc: &Vpc) -> SecurityGroup {
+    SecurityGroup {
+        id: default_group_id(vpc.id),
+        owner: vpc.owner.clone(),
+        vpc: vpc.id,
+        name: DEFAULT.to_owned(),
+        description: "default VPC security group".to_owned(),
+        tags: Tags::new(),
+    }
+}
+
+fn is_mine(call: &Call<'_>, group: &SecurityGroup) -> bool {
+    call.sees(&group.owner) && call.vpc(group.vpc).is_some_and(|vpc| vpc.region == call.caller.region)
+}
+
+/// The group that a call names, or EC2's error for one that is not there.
+fn need<'c>(call: &'c Call<'_>, id: &str) -> Result<Cow<'c, SecurityGroup>, ApiError> {
+    if let Some(group) = call.state.security_group(id) {
+        return if is_mine(call, group) { Ok(Cow::Borrowed(group)) } else { Err(not_found(id)) };
+    }
+    let vpc = id.strip_prefix("sg-").and_then(|digits| format!("{}{digits}", VpcId::PREFIX).parse().ok());
+    let group = vpc.and_then(|vpc| call.vpc(vpc)).map(|vpc| default_group(&vpc));
+    group.filter(|group| is_mine(call, group)).map(Cow::Owned).ok_or_else(|| not_found(id))
+}
+
+fn not_found(id: &str) -> ApiError {
+    ApiError::new("InvalidGroup.NotFound", format!("The security group '{id}' does not exist"))
+}
+
+fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let ids = params.list("GroupId");
+    let names = params.list("GroupName");
+    let filters = Filters::take(params, FILTERS, "InvalidParameterValue")?;
+    let page = Page::take(params, 5)?;
+    let all = if ids.is_empty() {
+        groups(call)
+    } else {
+        ids.iter().map(|id| Ok((id.clone(), need(call, id)?))).collect::<Result<_, ApiError>>()?
+    };
+    if let Some(name) = names.iter().find(|name| !all.values().any(|group| group.name == **name)) {
+        return Err(not_found(name));
+    }
+    let found = all.into_values().filter(|group| {
+        (names.is_empty() || names.contains(&group.name)) && filters.matches(&group.tags, |filter| value(group, filter))
+    });
+    let (found, next) = page.cut(found, |group| group.id.clone());
+    let mut answer = Xml::new();
+    answer.optional("nextToken", next);
+    answer.list("securityGroupInfo", found, |xml, group| {
+        xml.text("groupId", &group.id);
+        xml.texts("ipPermissionsEgress", [""; 0]);
+        super::tags::write(xml, &group.tags);
+        xml.text("vpcId", group.vpc);
+        xml.text("securityGroupArn", arn(call, &group));
+        xml.text("ownerId", &group.owner);
+        xml.text("groupName", &group.name);
+        xml.text("groupDescription", &group.description);
+        xml.texts("ipPermissions", [""; 0]);
+    });
+    Ok(Done { answer, ..Done::default() })
+}
+
+fn arn(call: &Call<'_>, group: &SecurityGroup) -> String {
+    let region = &call.caller.region;
+    format!("arn:{}:ec2:{region}:{}:security-group/{}", partition_of(region).name, group.owner, group.id)
+}
+
+/// What a group has under a filter's name.
+fn value<'g>(group: &'g SecurityGroup, filter: &str) -> Option<Cow<'g, str>> {
+    Some(match filter {
+        "description" => group.description.as_str().into(),
+        "group-id" => group.id.as_str().into(),
+        "group-name" => group.name.as_str().into(),
+        "owner-id" => group.owner.as_str().into(),
+        "vpc-id" => group.vpc.to_string().into(),
+        _ => return None,
+    })
+}
+
+fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let id = params.optional("GroupId");
+    if let Some(name) = params.optional("GroupName") {
+        // "For a security group in a nondefault VPC, you must specify the group ID" (EC2 API Reference)
+        return Err(ApiError::value(name, "GroupName", "Security groups of a VPC are named by GroupId."));
+    }
+    let id = id.ok_or_else(|| ApiError::missing("GroupId"))?;
+    let group = need(call, &id)?;
+    if group.name == DEFAULT {
+        let message = format!("the specified group: \"{id}\" name: \"{DEFAULT}\" cannot be deleted by a user");
+        return Err(ApiError::new("CannotDelete", message));
+    }
+    let uses = |endpoint: &Endpoint| endpoint.phase != Phase::Deleted && endpoint.security_groups.contains(&id);
+    if call.state.endpoints_of(group.vpc).any(uses) {
+        return Err(ApiError::new("DependencyViolation", format!("resource {id} has a dependent object")));
+    }
+    let mut answer = Xml::new();
+    answer.text("return", true);
+    answer.text("groupId", &id);
+    Ok(Done { edit: Edit { remove: vec![id], ..Edit::default() }, answer })
+}

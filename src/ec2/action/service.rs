@@ -1,0 +1,323 @@
+//! Endpoint services of providers: what `CreateVpcEndpointServiceConfiguration` makes.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand::RngExt;
+
+use super::{region, unsuccessful};
+use crate::ec2::call::{Action, Call, Done, new_id};
+use crate::ec2::error::ApiError;
+use crate::ec2::filter::{Filters, Page};
+use crate::ec2::params::Params;
+use crate::ec2::record::{Phase, PrivateDns, Record, Service};
+use crate::ec2::state::Edit;
+use crate::ec2::xml::Xml;
+use crate::naming::{self, DnsName, ZoneName};
+
+pub(super) const ACTIONS: &[Action] = &[
+    Action { name: "CreateVpcEndpointServiceConfiguration", writes: true, idempotent: true, run: create },
+    Action { name: "DescribeVpcEndpointServiceConfigurations", writes: false, idempotent: false, run: describe },
+    Action { name: "ModifyVpcEndpointServiceConfiguration", writes: true, idempotent: false, run: modify },
+    Action { name: "DeleteVpcEndpointServiceConfigurations", writes: true, idempotent: false, run: delete },
+    Action { name: "StartVpcEndpointServicePrivateDnsVerification", writes: true, idempotent: false, run: verify },
+];
+
+const FILTERS: &[&str] =
+    &["service-id", "service-name", "service-state", "supported-ip-address-types", "tag", "tag-key"];
+
+/// The service of the caller that a call names, or EC2's error for one that is not there.
+pub(super) fn need<'c>(call: &'c Call<'_>, id: &str) -> Result<&'c Service, ApiError> {
+    let is_formed = id
+        .strip_prefix("vpce-svc-")
+        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
+    if !is_formed {
+        let expected =
+            "expecting 'vpce-svc-...; the Id may only contain lowercase alphanumeric characters and a single dash'";
+        let message = format!("Invalid VPC endpoint service Id: '{id}' ({expected})");
+        // EC2's own spelling
+        return Err(ApiError::new("InvalidVpcEndpointServiceIdId.Malformed", message));
+    }
+    let mine = |service: &&Service| call.sees(&service.owner) && service.region == call.caller.region;
+    call.state.service(id).filter(mine).ok_or_else(|| {
+        let message = format!("The VpcEndpointService Id '{id}' does not exist");
+        ApiError::new("InvalidVpcEndpointServiceId.NotFound", message)
+    })
+}
+
+fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let id = new_id("vpce-svc-");
+    let name = Service::name_of(&id, &call.caller.region).map_err(|error| ApiError::internal(error.to_string()))?;
+    let mut service = Service {
+        id,
+        owner: call.caller.account.clone(),
+        name,
+        region: call.caller.region.clone(),
+        acceptance_required: params.flag("AcceptanceRequired")?.unwrap_or(true),
+        network_load_balancer_arns: Vec::new(),
+        gateway_load_balancer_arns: Vec::new(),
+        availability_zones: Vec::new(),
+        supported_ip_address_types: Vec::new(),
+        private_dns: params.optional("PrivateDnsName").map(|name| private_dns(&name)).transpose()?,
+        allowed_principals: BTreeMap::new(),
+        tags: super::tags::take(params, "vpc-endpoint-service")?,
+    };
+    change_sets(&mut service, params, "")?;
+    let mut answer = Xml::new();
+    let zones = region::zones(call, &service.region);
+    answer.element("serviceConfiguration", |xml| write(xml, &zones, &service));
+    answer.optional("clientToken", call.client_token.as_ref());
+    Ok(Done { edit: Edit::put([Record::Service(service)]), answer })
+}
+
+/// Whether a value may be in a list of a service.
+type Check<'c> = &'c dyn Fn(&str) -> Result<(), ApiError>;
+
+/// What a call adds to the lists of a service and takes from them, and the rules of the result. `add` is the prefix of
+/// the parameters that add; those that take away are there where it is not empty.
+fn change_sets(service: &mut Service, params: &mut Params, add: &str) -> Result<(), ApiError> {
+    let mut change = |name: &str, set: &mut Vec<String>, check: Check<'_>| -> Result<(), ApiError> {
+        if !add.is_empty() {
+            let gone = params.list(&format!("Remove{name}"));
+            set.retain(|value| !gone.contains(value));
+        }
+        for value in params.list(&format!("{add}{name}")) {
+            check(&value)?;
+            if !set.contains(&value) {
+                set.push(value);
+            }
+        }
+        Ok(())
+    };
+    let is_type = |value: &str| match value {
+        "ipv4" | "ipv6" => Ok(()),
+        _ => Err(ApiError::value(value, "SupportedIpAddressType", "Expected ipv4 or ipv6.")),
+    };
+    change("NetworkLoadBalancerArn", &mut service.network_load_balancer_arns, &|arn| check_arn(arn, "net"))?;
+    change("GatewayLoadBalancerArn", &mut service.gateway_load_balancer_arns, &|arn| check_arn(arn, "gwy"))?;
+    change("SupportedIpAddressType", &mut service.supported_ip_address_types, &is_type)?;
+    let own = service.region.to_string();
+    let mut regions = vec![own.clone()];
+    change("SupportedRegion", &mut regions, &|region| {
+        let message = "Endpoints of other regions are not supported: a service is reached in its own region.";
+        if region == own { Ok(()) } else { Err(ApiError::invalid(message)) }
+    })?;
+    match (service.network_load_balancer_arns.is_empty(), service.gateway_load_balancer_arns.is_empty()) {
+        (true, true) => return Err(ApiError::missing("NetworkLoadBalancerArn")),
+        (false, false) => {
+            let message = "An endpoint service has either Network Load Balancers or Gateway Load Balancers.";
+            return Err(ApiError::new("InvalidParameterCombination", message));
+        }
+        _ => {}
+    }
+    if service.supported_ip_address_types.is_empty() {
+        service.supported_ip_address_types.push("ipv4".to_owned());
+    }
+    Ok(())
+}
+
+/// `arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/net/name/0123456789abcdef`; `kind` is `net` or
+/// `gwy`. There are no load balancers here, so that every well-formed one is taken as one that exists.
+fn check_arn(arn: &str, kind: &str) -> Result<(), ApiError> {
+    let parts: Vec<&str> = arn.split(':').collect();
+    let is_formed = match parts.as_slice() {
+        ["arn", partition, "elasticloadbalancing", region, account, balancer] => {
+            let path: Vec<&str> = balancer.split('/').collect();
+            let is_path = matches!(path.as_slice(), ["loadbalancer", of, name, id] if *of == kind && !name.is_empty() && !id.is_empty());
+            partition.starts_with("aws") && !region.is_empty() && is_account(account) && is_path
+        }
+        _ => false,
+    };
+    if is_formed {
+        return Ok(());
+    }
+    let message = format!("The load balancer ARN '{arn}' is malformed");
+    Err(ApiError::new("InvalidNetworkLoadBalancerArn.Malformed", message))
+}
+
+/// Twelve digits.
+pub(super) fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// A private name that is not verified yet, with the proof that is asked for.
+fn private_dns(name: &str) -> Result<PrivateDns, ApiError> {
+    let is_name = name.parse::<DnsName>().is_ok_and(|name| name.label_count() > 1);
+    if !is_name {
+        return Err(ApiError::value(name, "PrivateDnsName", "This is not a valid DNS name."));
+    }
+    Ok(PrivateDns {
+        name: name.trim_end_matches('.').to_ascii_lowercase(),
+        state: "pendingVerification".to_owned(),
+        proof_name: format!("_{}", random(b"abcdefghijklmnopqrstuvwxyz0123456789")),
+        proof_value: format!("vpce:{}", random(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")),
+    })
+}
+
+/// Twenty of these characters.
+fn random(characters: &[u8]) -> String {
+    let mut rng = rand::rng();
+    (0..20)
+        .filter_map(|_| characters.get(rng.random_range(0..characters.len())).map(|octet| char::from(*octet)))
+        .collect()
+}
+
+fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let ids = params.list("ServiceId");
+    let filters = Filters::take(params, FILTERS, "InvalidFilter")?;
+    let page = Page::take(params, 1)?;
+    let chosen: BTreeMap<&str, &Service> = if ids.is_empty() {
+        let mine = |service: &&Service| call.sees(&service.owner) && service.region == call.caller.region;
+        call.state.services().filter(mine).map(|service| (service.id.as_str(), service)).collect()
+    } else {
+        ids.iter().map(|id| need(call, id).map(|service| (service.id.as_str(), service))).collect::<Result<_, _>>()?
+    };
+    let found = chosen.into_values().filter(|service| filters.matches(&service.tags, |name| values(service, name)));
+    let (found, next) = page.cut(found, |service| service.id.clone());
+    let mut answer = Xml::new();
+    let zones = region::zones(call, &call.caller.region);
+    answer.list("serviceConfigurationSet", found, |xml, service| write(xml, &zones, service));
+    answer.optional("nextToken", next);
+    Ok(Done { answer, ..Done::default() })
+}
+
+/// What a service has under a filter's name.
+fn values<'s>(service: &'s Service, filter: &str) -> Vec<Cow<'s, str>> {
+    match filter {
+        "service-id" => vec![service.id.as_str().into()],
+        "service-name" => vec![service.name.as_str().into()],
+        "service-state" => vec!["Available".into()],
+        "supported-ip-address-types" => {
+            service.supported_ip_address_types.iter().map(|text| text.as_str().into()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn write(xml: &mut Xml, zones: &BTreeSet<ZoneName>, service: &Service) {
+    xml.list("serviceType", [service.service_type()], |xml, kind| xml.text("serviceType", kind));
+    xml.text("serviceId", &service.id);
+    xml.text("serviceName", &service.name);
+    xml.text("serviceState", "Available");
+    xml.texts("availabilityZoneIdSet", zones.iter().map(region::zone_id));
+    xml.texts("availabilityZoneSet", zones);
+    xml.text("acceptanceRequired", service.acceptance_required);
+    xml.text("managesVpcEndpoints", false);
+    if !service.network_load_balancer_arns.is_empty() {
+        xml.texts("networkLoadBalancerArnSet", &service.network_load_balancer_arns);
+    }
+    if !service.gateway_load_balancer_arns.is_empty() {
+        xml.texts("gatewayLoadBalancerArnSet", &service.gateway_load_balancer_arns);
+    }
+    xml.texts("supportedIpAddressTypeSet", &service.supported_ip_address_types);
+    xml.texts("baseEndpointDnsNameSet", naming::resolve(&service.name).map(|names| names.base));
+    if let Some(private) = &service.private_dns {
+        xml.text("privateDnsName", &private.name);
+        xml.element("privateDnsNameConfiguration", |xml| {
+            xml.text("state", &private.state);
+            xml.text("type", "TXT");
+            xml.text("value", &private.proof_value);
+            xml.text("name", &private.proof_name);
+        });
+    }
+    super::tags::write(xml, &service.tags);
+    xml.list("supportedRegionSet", [&service.region], |xml, region| {
+        xml.text("region", region);
+        xml.text("serviceState", "Available");
+    });
+    xml.text("remoteAccessEnabled", false);
+}
+
+fn modify(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let mut service = need(call, &params.required("ServiceId")?)?.clone();
+    let name = params.optional("PrivateDnsName");
+    let remove_name = params.flag("RemovePrivateDnsName")?.unwrap_or(false);
+    if name.is_some() && remove_name {
+        let message = "The parameters PrivateDnsName and RemovePrivateDnsName cannot be used together.";
+        return Err(ApiError::new("InvalidParameterCombination", message));
+    }
+    if let Some(required) = params.flag("AcceptanceRequired")? {
+        service.acceptance_required = required;
+    }
+    change_sets(&mut service, params, "Add")?;
+    let was = service.private_dns.clone();
+    if remove_name {
+        service.private_dns = None;
+    }
+    if let Some(name) = name {
+        let next = private_dns(&name)?;
+        // the same name again keeps its proof
+        if was.as_ref().is_none_or(|was| was.name != next.name) {
+            service.private_dns = Some(next);
+        }
+    }
+    let mut edit = Edit::default();
+    if service.private_dns != was {
+        edit.put.extend(without_private_dns(call, &service));
+    }
+    edit.put.push(Record::Service(service));
+    Ok(Done::changed(edit))
+}
+
+/// The endpoints that lead to a service and have private DNS on, with it off: the name is no longer the service's.
+fn without_private_dns(call: &Call<'_>, service: &Service) -> Vec<Record> {
+    let loses = call
+        .state
+        .endpoints()
+        .filter(|endpoint| endpoint.service == service.name && endpoint.private_dns_enabled)
+        .filter(|endpoint| endpoint.phase != Phase::Deleted);
+    loses
+        .cloned()
+        .map(|mut endpoint| {
+            endpoint.private_dns_enabled = false;
+            Record::Endpoint(endpoint)
+        })
+        .collect()
+}
+
+fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let ids = params.list("ServiceId");
+    if ids.is_empty() {
+        return Err(ApiError::missing("ServiceId"));
+    }
+    let mut edit = Edit::default();
+    let mut failed = Vec::new();
+    for id in ids {
+        let service = match need(call, &id) {
+            Ok(service) => service,
+            Err(error) if error.code.ends_with(".Malformed") => return Err(error),
+            Err(_) => {
+                let message = format!("The VpcEndpointService Id '{id}' does not exist");
+                failed.push((id, ApiError::new("InvalidVpcEndpointService.NotFound", message)));
+                continue;
+            }
+        };
+        // those of files too; "You can't delete an endpoint service if there are any endpoints connected" (PrivateLink
+        // guide); one whose life is over does not count
+        let leads_here = |endpoint: &&crate::model::Endpoint| call.model.service(endpoint).service_name == service.name;
+        if call.model.endpoints().filter(leads_here).any(|endpoint| !endpoint.state.is_over()) {
+            let message = "Service has existing active VPC Endpoint connections!";
+            failed.push((id, ApiError::new("ExistingVpcEndpointConnections", message)));
+            continue;
+        }
+        edit.put.extend(without_private_dns(call, service));
+        edit.remove
+            .extend(call.state.notifications().filter(|told| told.subject == service.id).map(|told| told.id.clone()));
+        edit.remove.push(id);
+    }
+    Ok(Done { edit, answer: unsuccessful(failed) })
+}
+
+/// "Initiates the verification process to prove that the service provider owns the private DNS name domain" (EC2 API
+/// Reference). Nobody but the operator of this server hands out names in its VPCs, so that who asks for one has it: it
+/// is verified at once, without a look at the TXT record.
+fn verify(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let id = params.required("ServiceId")?;
+    let mut service = need(call, &id)?.clone();
+    let Some(private) = &mut service.private_dns else {
+        let message = format!("The VPC endpoint service {id} does not have a private DNS name.");
+        return Err(ApiError::invalid(message));
+    };
+    "verified".clone_into(&mut private.state);
+    Ok(Done::changed(Edit::put([Record::Service(service)])))
+}

@@ -1,0 +1,201 @@
+//! Tags: in the calls that make things, in answers, and actions of their own.
+
+use std::borrow::Cow;
+
+use crate::ec2::call::{Action, Call, Done};
+use crate::ec2::error::ApiError;
+use crate::ec2::filter::{Filters, Page};
+use crate::ec2::params::Params;
+use crate::ec2::record::{Record, Tags};
+use crate::ec2::state::Edit;
+use crate::ec2::xml::Xml;
+use crate::model::Key;
+
+pub(super) const ACTIONS: &[Action] = &[
+    Action { name: "CreateTags", writes: true, idempotent: false, run: create },
+    Action { name: "DeleteTags", writes: true, idempotent: false, run: delete },
+    Action { name: "DescribeTags", writes: false, idempotent: false, run: describe },
+];
+
+/// Most resources of one call (EC2 API Reference, CreateTags).
+const MOST_RESOURCES: usize = 1_000;
+const FILTERS: &[&str] = &["key", "resource-id", "resource-type", "tag", "value"];
+
+/// Most tags of an object (EC2 guide, "Tag restrictions").
+const MOST: usize = 50;
+
+/// The tags that `TagSpecification.N` gives a new object of the kind `resource` (`vpc`, `vpc-endpoint`).
+pub(super) fn take(params: &mut Params, resource: &str) -> Result<Tags, ApiError> {
+    let mut tags = Tags::new();
+    for mut specification in params.structures("TagSpecification") {
+        let kind = specification.required("ResourceType")?;
+        if kind != resource {
+            let message = format!("'{kind}' is not a valid taggable resource type for this operation.");
+            return Err(ApiError::new("InvalidParameterValue", message));
+        }
+        take_list(&mut specification, &mut tags)?;
+        specification.finish()?;
+    }
+    Ok(tags)
+}
+
+/// `Tag.N.Key` and `Tag.N.Value`.
+pub(super) fn take_list(params: &mut Params, tags: &mut Tags) -> Result<(), ApiError> {
+    for mut tag in params.structures("Tag") {
+        let key = tag.required("Key")?;
+        let value = tag.optional("Value").unwrap_or_default();
+        if key.chars().count() > 127 || value.chars().count() > 256 || key.starts_with("aws:") {
+            let message =
+                "Tag keys have at most 127 characters and do not begin with aws:, tag values have at most 256.";
+            return Err(ApiError::new("InvalidParameterValue", message));
+        }
+        tag.finish()?;
+        tags.insert(key, value);
+    }
+    if tags.len() > MOST {
+        return Err(limit_exceeded());
+    }
+    Ok(())
+}
+
+fn limit_exceeded() -> ApiError {
+    ApiError::new("TagLimitExceeded", format!("The maximum number of tags is {MOST}."))
+}
+
+/// `<tagSet>`
+pub(super) fn write(xml: &mut Xml, tags: &Tags) {
+    xml.list("tagSet", tags, |xml, (key, value)| {
+        xml.text("key", key);
+        xml.text("value", value);
+    });
+}
+
+fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let records = resources(call, params)?;
+    let mut given = Tags::new();
+    take_list(params, &mut given)?;
+    if given.is_empty() {
+        return Err(ApiError::missing("Tag.1.Key"));
+    }
+    change(records, |tags| {
+        tags.extend(given.clone());
+        if tags.len() > MOST { Err(limit_exceeded()) } else { Ok(()) }
+    })
+}
+
+fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let records = resources(call, params)?;
+    let mut given = Vec::new();
+    for mut tag in params.structures("Tag") {
+        // "If you specify a tag key without a tag value, we delete any tag with this key regardless of its value. If you
+        // specify this parameter with an empty string as the tag value, we delete the key only if its value is an empty
+        // string" (EC2 API Reference)
+        given.push((tag.required("Key")?, tag.given("Value")));
+        tag.finish()?;
+    }
+    change(records, |tags| {
+        // "If you omit this parameter, we delete all user-defined tags" (EC2 API Reference)
+        tags.retain(|key, value| {
+            let is_meant = |(k, v): &(String, Option<String>)| k == key && v.as_ref().is_none_or(|v| v == value);
+            !given.is_empty() && !given.iter().any(is_meant)
+        });
+        Ok(())
+    })
+}
+
+/// The records whose ids the call names.
+fn resources(call: &Call<'_>, params: &mut Params) -> Result<Vec<Record>, ApiError> {
+    let ids = params.list("ResourceId");
+    if ids.is_empty() {
+        return Err(ApiError::missing("ResourceId"));
+    }
+    if ids.len() > MOST_RESOURCES {
+        let message = format!("The maximum number of resources is {MOST_RESOURCES}.");
+        return Err(ApiError::new("InvalidParameterValue", message));
+    }
+    ids.iter().map(|id| resource(call, id)).collect()
+}
+
+fn resource(call: &Call<'_>, id: &str) -> Result<Record, ApiError> {
+    let record = call.state.get(id).filter(|record| is_mine(call, record) && record.tags().is_some());
+    if let Some(record) = record {
+        return Ok(Record::clone(record));
+    }
+    // what a file declares is there, and has its tags nowhere
+    let in_file = match id.split_once('-').map_or("", |(prefix, _)| prefix) {
+        "vpc" => id.parse().ok().map(Key::Vpc),
+        "subnet" => id.parse().ok().map(Key::Subnet),
+        "vpce" => id.parse().ok().map(Key::Endpoint),
+        _ => None,
+    };
+    if let Some(key) = in_file {
+        call.owned(&key, id)?;
+    }
+    let (code, message) = match id.rsplit_once('-').map_or("", |(prefix, _)| prefix) {
+        "vpc" => ("InvalidVpcID.NotFound", format!("The vpc ID '{id}' does not exist")),
+        "subnet" => ("InvalidSubnetID.NotFound", format!("The subnet ID '{id}' does not exist")),
+        "sg" => ("InvalidGroup.NotFound", format!("The security group '{id}' does not exist")),
+        "vpce" => ("InvalidVpcEndpointId.NotFound", format!("The Vpc Endpoint Id '{id}' does not exist")),
+        "vpce-svc" => {
+            let message = format!("The VpcEndpointService Id '{id}' does not exist");
+            ("InvalidVpcEndpointServiceId.NotFound", message)
+        }
+        _ => ("InvalidID", format!("The ID '{id}' is not valid")),
+    };
+    Err(ApiError::new(code, message))
+}
+
+/// Whether a record is of the caller's account and region.
+fn is_mine(call: &Call<'_>, record: &Record) -> bool {
+    let of_vpc = |id| call.vpc(id).is_some_and(|vpc| vpc.region == call.caller.region);
+    let is_here = match record {
+        Record::Vpc(vpc) => vpc.region == call.caller.region,
+        Record::Service(service) => service.region == call.caller.region,
+        Record::Subnet(subnet) => of_vpc(subnet.vpc),
+        Record::SecurityGroup(group) => of_vpc(group.vpc),
+        Record::Endpoint(endpoint) => of_vpc(endpoint.vpc),
+        Record::Notification(_) => true,
+    };
+    is_here && call.sees(record.owner())
+}
+
+fn change(records: Vec<Record>, change: impl Fn(&mut Tags) -> Result<(), ApiError>) -> Result<Done, ApiError> {
+    let mut put = Vec::with_capacity(records.len());
+    for mut record in records {
+        record.tags_mut().map_or(Ok(()), &change)?;
+        put.push(record);
+    }
+    Ok(Done::changed(Edit::put(put)))
+}
+
+fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let filters = Filters::take(params, FILTERS, "InvalidParameterValue")?;
+    let page = Page::take(params, 5)?;
+    let mine = call.state.records().filter(|record| is_mine(call, record));
+    let all = mine.filter_map(|record| record.tags().map(|(kind, tags)| (record.id(), kind, tags)));
+    let each = all.flat_map(|(id, kind, tags)| tags.iter().map(move |(key, value)| (id.clone(), kind, key, value)));
+    let found = each.filter(|(id, kind, key, value)| {
+        let one = Tags::from([((*key).clone(), (*value).clone())]);
+        let values = |filter: &str| -> Option<Cow<'_, str>> {
+            match filter {
+                "key" => Some(key.as_str().into()),
+                "resource-id" => Some(id.as_str().into()),
+                "resource-type" => Some((*kind).into()),
+                "value" => Some(value.as_str().into()),
+                _ => None,
+            }
+        };
+        filters.matches(&one, values)
+    });
+    // no id has a space in it
+    let (found, next) = page.cut(found, |(id, _, key, _)| format!("{id} {key}"));
+    let mut answer = Xml::new();
+    answer.optional("nextToken", next);
+    answer.list("tagSet", found, |xml, (id, kind, key, value)| {
+        xml.text("key", key);
+        xml.text("resourceId", id);
+        xml.text("resourceType", kind);
+        xml.text("value", value);
+    });
+    Ok(Done { answer, ..Done::default() })
+}

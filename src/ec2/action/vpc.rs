@@ -1,0 +1,250 @@
+//! VPCs and their attributes.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use ipnet::{IpNet, Ipv6Net};
+
+use crate::ec2::call::{Action, Call, Done, default_group_id, new_id, parse_id};
+use crate::ec2::error::ApiError;
+use crate::ec2::filter::{Filters, Page};
+use crate::ec2::params::Params;
+use crate::ec2::record::{Phase, Record, SecurityGroup, Tags, Vpc};
+use crate::ec2::state::Edit;
+use crate::ec2::xml::Xml;
+use crate::model::Key;
+use crate::naming::VpcId;
+
+pub(super) const ACTIONS: &[Action] = &[
+    Action { name: "CreateVpc", writes: true, idempotent: false, run: create },
+    Action { name: "DescribeVpcs", writes: false, idempotent: false, run: describe },
+    Action { name: "DeleteVpc", writes: true, idempotent: false, run: delete },
+    Action { name: "DescribeVpcAttribute", writes: false, idempotent: false, run: describe_attribute },
+    Action { name: "ModifyVpcAttribute", writes: true, idempotent: false, run: modify_attribute },
+];
+
+/// The filters of DescribeVpcs that can match here.
+const FILTERS: &[&str] = &[
+    "cidr",
+    "cidr-block-association.cidr-block",
+    "cidr-block-association.association-id",
+    "cidr-block-association.state",
+    "dhcp-options-id",
+    "ipv6-cidr-block-association.ipv6-cidr-block",
+    "ipv6-cidr-block-association.ipv6-pool",
+    "ipv6-cidr-block-association.association-id",
+    "ipv6-cidr-block-association.state",
+    "is-default",
+    "owner-id",
+    "state",
+    "tag",
+    "tag-key",
+    "vpc-id",
+];
+
+fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    // EC2 refuses 127.0.0.0/8 too; here it is how one machine shows a split horizon
+    let block = block(params, "CidrBlock", 16..=28, "InvalidVpc.Range")?;
+    let block = block.ok_or_else(|| ApiError::missing("CidrBlock"))?;
+    let vpc = Vpc {
+        id: parse_id(&new_id(VpcId::PREFIX), "InternalError", VpcId::PREFIX)?,
+        owner: call.caller.account.clone(),
+        region: call.caller.region.clone(),
+        cidr_blocks: std::iter::once(block).chain(ipv6_block(params)?).collect(),
+        // "By default, enableDnsHostnames is false and enableDnsSupport true, unless the VPC is a default VPC" (VPC guide)
+        enable_dns_support: true,
+        enable_dns_hostnames: false,
+        instance_tenancy: params.optional("InstanceTenancy").unwrap_or_else(|| "default".to_owned()),
+        tags: super::tags::take(params, "vpc")?,
+    };
+    let group = SecurityGroup {
+        id: default_group_id(vpc.id),
+        owner: vpc.owner.clone(),
+        vpc: vpc.id,
+        name: "default".to_owned(),
+        description: "default VPC security group".to_owned(),
+        tags: Tags::new(),
+    };
+    let mut answer = Xml::new();
+    answer.element("vpc", |xml| write(xml, &vpc));
+    Ok(Done { edit: Edit::put([Record::Vpc(vpc), Record::SecurityGroup(group)]), answer })
+}
+
+/// A block of a call, host bits cut off as EC2 does; `bad_size` is the code for one that is too large or too small.
+pub(super) fn block(
+    params: &mut Params,
+    name: &str,
+    sizes: RangeInclusive<u8>,
+    bad_size: &'static str,
+) -> Result<Option<IpNet>, ApiError> {
+    let Some(text) = params.optional(name) else { return Ok(None) };
+    let wants_v6 = name.starts_with("Ipv6");
+    let block = text.parse::<IpNet>().ok().filter(|block| matches!(block, IpNet::V6(_)) == wants_v6);
+    let block = block.ok_or_else(|| ApiError::value(&text, name, "This is not a valid CIDR block."))?;
+    if !sizes.contains(&block.prefix_len()) {
+        return Err(ApiError::new(bad_size, format!("The CIDR '{text}' is invalid.")));
+    }
+    Ok(Some(block.trunc()))
+}
+
+/// The IPv6 block of a new VPC: the caller's own, or one in the place of Amazon's, out of the unique local addresses
+/// (RFC 4193) so that it is nobody else's.
+fn ipv6_block(params: &mut Params) -> Result<Option<IpNet>, ApiError> {
+    let is_provided = params.flag("AmazonProvidedIpv6CidrBlock")?.unwrap_or(false);
+    let own = block(params, "Ipv6CidrBlock", 44..=60, "InvalidVpc.Range")?;
+    for name in ["Ipv6Pool", "Ipv6CidrBlockNetworkBorderGroup"] {
+        params.optional(name);
+    }
+    match (own, is_provided) {
+        (Some(_), true) => {
+            let message = "AmazonProvidedIpv6CidrBlock and Ipv6CidrBlock cannot be used together.";
+            Err(ApiError::new("InvalidParameterCombination", message))
+        }
+        (None, true) => {
+            let address = 0xfd << 120 | rand::random::<u128>() >> 8;
+            // 56 is a prefix length
+            Ok(Ipv6Net::new(address.into(), 56).ok().map(|net| IpNet::V6(net.trunc())))
+        }
+        (own, false) => Ok(own),
+    }
+}
+
+fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let ids = params.list("VpcId");
+    let filters = Filters::take(params, FILTERS, "InvalidParameterValue")?;
+    let page = Page::take(params, 5)?;
+    let chosen: BTreeMap<String, Cow<'_, Vpc>> = if ids.is_empty() {
+        call.vpcs().map(|vpc| (vpc.id.to_string(), vpc)).collect()
+    } else {
+        ids.iter().map(|id| call.need_vpc(id).map(|vpc| (id.clone(), vpc))).collect::<Result<_, _>>()?
+    };
+    let found = chosen.into_values().filter(|vpc| filters.matches(&vpc.tags, |name| values(vpc, name)));
+    let (found, next) = page.cut(found, |vpc| vpc.id.to_string());
+    let mut answer = Xml::new();
+    answer.list("vpcSet", found, |xml, vpc| write(xml, &vpc));
+    answer.optional("nextToken", next);
+    Ok(Done { answer, ..Done::default() })
+}
+
+/// What a VPC has under a filter's name.
+fn values<'v>(vpc: &'v Vpc, filter: &str) -> Vec<Cow<'v, str>> {
+    let blocks = |v6: bool| {
+        vpc.cidr_blocks
+            .iter()
+            .filter(move |block| matches!(block, IpNet::V6(_)) == v6)
+            .map(|block| block.to_string().into())
+    };
+    match filter {
+        "cidr" => blocks(false).take(1).collect(),
+        "cidr-block-association.cidr-block" => blocks(false).collect(),
+        "cidr-block-association.association-id" => blocks(false).map(|_| association(vpc).into()).collect(),
+        "cidr-block-association.state" => blocks(false).map(|_| "associated".into()).collect(),
+        "ipv6-cidr-block-association.ipv6-cidr-block" => blocks(true).collect(),
+        "ipv6-cidr-block-association.association-id" => blocks(true).map(|_| association(vpc).into()).collect(),
+        "ipv6-cidr-block-association.state" => blocks(true).map(|_| "associated".into()).collect(),
+        "dhcp-options-id" => vec!["default".into()],
+        "is-default" => vec!["false".into()],
+        "owner-id" => vec![vpc.owner.as_str().into()],
+        "state" => vec!["available".into()],
+        "vpc-id" => vec![vpc.id.to_string().into()],
+        _ => Vec::new(),
+    }
+}
+
+fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let id = params.required("VpcId")?;
+    let vpc = call.need_vpc(&id)?;
+    call.owned(&Key::Vpc(vpc.id), vpc.id)?;
+    let in_use = call.model.subnets().any(|subnet| subnet.vpc_id == vpc.id)
+        || call.state.endpoints_of(vpc.id).any(|endpoint| endpoint.phase != Phase::Deleted)
+        || call.state.security_groups().any(|group| group.vpc == vpc.id && group.name != "default");
+    if in_use {
+        let message = format!("The vpc '{id}' has dependencies and cannot be deleted.");
+        return Err(ApiError::new("DependencyViolation", message));
+    }
+    let groups = call.state.security_groups().filter(|group| group.vpc == vpc.id).map(|group| group.id.clone());
+    Ok(Done::changed(Edit { remove: std::iter::once(id.clone()).chain(groups).collect(), ..Edit::default() }))
+}
+
+fn describe_attribute(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let id = params.required("VpcId")?;
+    let attribute = params.required("Attribute")?;
+    let vpc = call.need_vpc(&id)?;
+    let value = match attribute.as_str() {
+        "enableDnsSupport" => vpc.enable_dns_support,
+        "enableDnsHostnames" => vpc.enable_dns_hostnames,
+        "enableNetworkAddressUsageMetrics" => false,
+        _ => {
+            let expected = "Expected enableDnsSupport, enableDnsHostnames or enableNetworkAddressUsageMetrics.";
+            return Err(ApiError::value(attribute, "Attribute", expected));
+        }
+    };
+    let mut answer = Xml::new();
+    answer.text("vpcId", &id);
+    answer.element(&attribute, |xml| xml.text("value", value));
+    Ok(Done { answer, ..Done::default() })
+}
+
+fn modify_attribute(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let id = params.required("VpcId")?;
+    let vpc = call.need_vpc(&id)?;
+    call.owned(&Key::Vpc(vpc.id), vpc.id)?;
+    let mut given = Vec::new();
+    for name in ["EnableDnsSupport", "EnableDnsHostnames", "EnableNetworkAddressUsageMetrics"] {
+        let mut attribute = params.structure(name);
+        if let Some(value) = attribute.flag("Value")? {
+            given.push((name, value));
+        }
+        attribute.finish()?;
+    }
+    // "You cannot modify the DNS resolution and DNS hostnames attributes in the same request" (EC2 API Reference)
+    let &[(name, value)] = given.as_slice() else {
+        let message = if given.is_empty() {
+            "No attributes specified."
+        } else {
+            "Fields for multiple attribute types specified."
+        };
+        return Err(ApiError::new("InvalidParameterCombination", message));
+    };
+    let mut vpc = vpc.into_owned();
+    match name {
+        "EnableDnsSupport" => vpc.enable_dns_support = value,
+        "EnableDnsHostnames" if value && !vpc.enable_dns_support => {
+            // "You can only enable DNS hostnames if you've enabled DNS support" (EC2 API Reference)
+            let message = "enableDnsHostnames can only be enabled if enableDnsSupport is enabled.";
+            return Err(ApiError::invalid(message));
+        }
+        "EnableDnsHostnames" => vpc.enable_dns_hostnames = value,
+        _ => {}
+    }
+    Ok(Done::changed(Edit::put([Record::Vpc(vpc)])))
+}
+
+fn write(xml: &mut Xml, vpc: &Vpc) {
+    xml.text("ownerId", &vpc.owner);
+    xml.text("instanceTenancy", &vpc.instance_tenancy);
+    let (v4, v6): (Vec<&IpNet>, Vec<&IpNet>) = vpc.cidr_blocks.iter().partition(|block| matches!(block, IpNet::V4(_)));
+    let state = |xml: &mut Xml| xml.text("state", "associated");
+    xml.list("ipv6CidrBlockAssociationSet", v6, |xml, block| {
+        xml.text("associationId", association(vpc));
+        xml.text("ipv6CidrBlock", block);
+        xml.element("ipv6CidrBlockState", state);
+    });
+    xml.list("cidrBlockAssociationSet", &v4, |xml, block| {
+        xml.text("associationId", association(vpc));
+        xml.text("cidrBlock", block);
+        xml.element("cidrBlockState", state);
+    });
+    xml.text("isDefault", false);
+    super::tags::write(xml, &vpc.tags);
+    xml.text("vpcId", vpc.id);
+    xml.text("state", "available");
+    xml.optional("cidrBlock", v4.first());
+    xml.text("dhcpOptionsId", "default");
+}
+
+/// The id of the association of a VPC's block: the same for ever.
+fn association(vpc: &Vpc) -> String {
+    vpc.id.to_string().replacen(VpcId::PREFIX, "vpc-cidr-assoc-", 1)
+}

@@ -1,0 +1,20 @@
+//! The integration tests, as one program: tables, properties, replays, and servers on ports of their own.
+
+mod answers;
+mod architecture;
+mod aws_guide;
+mod cache;
+mod common;
+mod ec2_api;
+mod ec2_http;
+mod ec2_random;
+mod ec2_services;
+mod encrypted;
+mod explain;
+mod forwarding;
+mod guards;
+mod incremental;
+mod naming_golden;
+mod problems;
+mod replay;
+mod wire;

@@ -1,0 +1,58 @@
+//! Every seed of the fuzz targets and every file of the corpora, through what the fuzz targets call.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::common::entry;
+
+/// All files below a directory of the repository, sorted.
+fn files(dir: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    fn walk(dir: &Path, out: &mut Vec<PathBuf>) {
+        let entries = fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
+        for entry in entries {
+            let path = entry.unwrap().path();
+            if path.is_dir() { walk(&path, out) } else { out.push(path) }
+        }
+    }
+    let mut paths = Vec::new();
+    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join(dir), &mut paths);
+    paths.sort();
+    assert!(!paths.is_empty(), "nothing below {dir}");
+    paths.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
+/// Packets that other name servers were tried with. BIND's are for its reader of names: a name behind two numbers.
+#[test]
+fn corpora() {
+    for (path, octets) in files("tests/corpora") {
+        println!("{}", path.display());
+        entry::packet(&octets);
+        entry::relay(&octets);
+        // the same octets as the question of a query, and as what follows one
+        entry::packet(&[b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00", &octets[..]].concat());
+        entry::packet(&[b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x01\x00\x00\x01\x00\x01", &octets[..]].concat());
+        entry::toml(&octets);
+        entry::json(&octets);
+        entry::authorize(&octets);
+        entry::form(&octets);
+        entry::call(&octets);
+    }
+}
+
+#[test]
+fn seeds() {
+    for (dir, target) in [
+        ("fuzz/corpus/packet", entry::packet as fn(&[u8])),
+        ("fuzz/corpus/relay", entry::relay),
+        ("fuzz/corpus/toml", entry::toml),
+        ("fuzz/corpus/json", entry::json),
+        ("fuzz/corpus/authorize", entry::authorize),
+        ("fuzz/corpus/form", entry::form),
+        ("fuzz/corpus/call", entry::call),
+    ] {
+        for (path, octets) in files(dir) {
+            println!("{}", path.display());
+            target(&octets);
+        }
+    }
+}
