@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use divan::{Bencher, black_box};
 use vpcedns::answer::{Decision, NameBuf, NoTrace, answer};
 use vpcedns::config::Limits;
-use vpcedns::forward::cache::{Cache, Entry, Key};
+use vpcedns::forward::cache::{Cache, CacheKey, CachedReply};
 use vpcedns::forward::relay::Client;
 use vpcedns::model::{Broken, Model};
 use vpcedns::snapshot::{Policy, Snapshot};
@@ -95,13 +95,13 @@ fn question_to_cached_reply(bencher: Bencher<'_, '_>, names: u32) {
     let cache = Cache::new(&Limits { cache_size: 1 << 30, ..Limits::default() });
     let upstreams = cache.upstreams(&[SocketAddr::new(PEER, 53).into()].into());
     let name = |number: u32| [&[9], format!("n{number:08}").as_bytes(), b"\x07example\0"].concat();
-    let key = |name| Key { name, rtype: 1, dnssec_ok: false, checking_disabled: false, upstreams: &upstreams };
+    let key = |name| CacheKey { name, rtype: 1, dnssec_ok: false, checking_disabled: false, upstreams: &upstreams };
     let questions: Vec<Vec<u8>> = (0..names).map(|number| [&name(number)[..], &[0, 1, 0, 1]].concat()).collect();
     for question in &questions {
         let head = [0, 0, 0x81, 0x80, 0, 1, 0, 2, 0, 0, 0, 0];
         let record = [0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 192, 0, 2, 1];
         let reply = [&head[..], question, &record, &record].concat();
-        let entry = Entry::new(&reply, question, cache.times(), 0).expect("a reply to the question");
+        let entry = CachedReply::new(&reply, question, cache.times(), 0).expect("a reply to the question");
         cache.store(&key(&question[..question.len() - 4]), entry, cache.known(&upstreams), 0);
     }
     let mut out = [0; 1232];

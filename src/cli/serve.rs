@@ -168,7 +168,7 @@ async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
     print_ready(&snapshots.load(), &listeners, http, ec2, began.elapsed());
 
     // only now, as those that lead back to us are seen by what comes in
-    forwarder.upstreams_are(all_upstreams(&snapshots.load()));
+    forwarder.set_upstreams(all_upstreams(&snapshots.load()));
     let follow = tokio::task::spawn_blocking(move || {
         follow(watch, &publisher, &mut listeners, &listen, &forwarder, certificates.as_deref());
         listeners
@@ -210,7 +210,7 @@ fn follow(
         let mut publisher = publisher.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = publisher.reload(&mut open);
         if outcome.changes.others > 0 {
-            forwarder.upstreams_are(all_upstreams(&publisher.snapshots().load()));
+            forwarder.set_upstreams(all_upstreams(&publisher.snapshots().load()));
         }
         drop(publisher);
         log(&outcome, asked);

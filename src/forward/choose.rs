@@ -15,13 +15,13 @@ const GRAIN: Duration = Duration::from_millis(1);
 /// What to do with a question.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Choice {
-    /// Who is asked, first to last, by place in the list.
+    /// Indices of the upstreams to ask, best first.
     pub(super) order: Vec<usize>,
-    /// Who is asked the same beside them, for the measure of it.
+    /// Index of an upstream that gets a copy of the question, to measure it.
     pub(super) probe: Option<usize>,
 }
 
-/// Chooses among the upstreams of a set; where all are down and none is due, nobody.
+/// Chooses among the upstreams of a set. Empty where all are down and no probe is due.
 pub(super) fn choose<H: DerefMut<Target = Health>>(candidates: impl Iterator<Item = H>, now: Instant) -> Choice {
     let mut up: Vec<(u128, usize)> = Vec::new();
     let mut due = Vec::new();

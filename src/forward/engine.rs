@@ -1,4 +1,4 @@
-//! The upstreams that there are, each with what is known about it.
+//! The set of known upstreams, each with its health and its connections.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,18 +20,18 @@ type Peers = HashMap<Upstream, Arc<Peer>, foldhash::fast::RandomState>;
 
 /// Asks upstreams. Clones share all that is known about them.
 #[derive(Clone)]
-pub struct Forwarder(Arc<Inner>);
+pub struct Forwarder(Arc<ForwarderState>);
 
-/// What upstreams are asked with, but for its bounds.
+/// How upstreams are asked, apart from the limits.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Whose certificates are believed.
+    /// The certificate authorities that are trusted.
     pub trust: Trust,
     /// Whether letters go out in random case, where the upstream gives them back so (draft-vixie-dnsext-dns0x20).
     pub mix_case: bool,
 }
 
-struct Inner {
+struct ForwarderState {
     limits: Limits,
     options: Options,
     peers: ArcSwap<Peers>,
@@ -41,24 +41,24 @@ struct Inner {
 }
 
 impl Forwarder {
-    /// With the bounds of `limits`, and everything else as it is by default.
+    /// A forwarder with these limits and default options.
     pub fn new(limits: &Limits) -> Self {
         Self::with(limits, Options::default())
     }
 
-    /// With the bounds of `limits`.
+    /// A forwarder with these limits and options.
     pub fn with(limits: &Limits, options: Options) -> Self {
         let (peers, changing, loops) = (ArcSwap::default(), Mutex::default(), Arc::default());
-        Self(Arc::new(Inner { limits: limits.clone(), options, peers, changing, loops }))
+        Self(Arc::new(ForwarderState { limits: limits.clone(), options, peers, changing, loops }))
     }
 
     pub(super) fn limits(&self) -> &Limits {
         &self.0.limits
     }
 
-    /// These upstreams there are, and no others: what is known about others is forgotten, and new ones are looked at
-    /// whether they lead back to us. Needs the runtime in which questions are asked.
-    pub fn upstreams_are<'u>(&self, upstreams: impl Iterator<Item = &'u Upstream>) {
+    /// Replaces the set of known upstreams. State of upstreams that are no longer in the set is dropped; new ones are
+    /// probed for loops. Must be called inside the runtime that sends the questions.
+    pub fn set_upstreams<'u>(&self, upstreams: impl Iterator<Item = &'u Upstream>) {
         let all: Vec<Upstream> = upstreams.cloned().collect();
         let new: Vec<Arc<Peer>> = {
             let _changing = self.0.changing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -81,7 +81,7 @@ impl Forwarder {
         }
     }
 
-    /// What is known about each upstream, for metrics; by its spelling.
+    /// State and counts of each upstream, sorted by its spelling.
     pub fn report(&self) -> Vec<Report> {
         let mut all: Vec<Report> = self.0.peers.load().values().map(|peer| peer.standing.report()).collect();
         all.sort_by(|a, b| a.upstream.cmp(&b.upstream));
@@ -94,7 +94,7 @@ impl Forwarder {
         self.0.loops.is_own(name)
     }
 
-    /// Each of `upstreams`, with what is known about it.
+    /// The peer of each of `upstreams`, added where it is new.
     pub(super) fn peers(&self, upstreams: &[Upstream]) -> Vec<Arc<Peer>> {
         let peers = self.0.peers.load();
         upstreams.iter().map(|upstream| peers.get(upstream).cloned().unwrap_or_else(|| self.add(upstream))).collect()

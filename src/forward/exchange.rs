@@ -20,6 +20,30 @@ use crate::forward::peer::{Peer, SoFar, Try};
 use crate::forward::query::{Outbound, is_truncated, rcode, rcode_of};
 use crate::model::Upstream;
 
+/// Gets a reply to a question from a list of upstreams. Implemented by [`Forwarder`], which returns what they say, and
+/// by [`Validating`](super::validate::Validating), which validates it.
+pub trait Exchange: Send + Sync + 'static {
+    /// The whole reply to the question, or why there is none.
+    fn exchange(
+        &self,
+        question: &Outbound<'_>,
+        upstreams: &Arc<[Upstream]>,
+    ) -> impl Future<Output = Result<Vec<u8>, ForwardError>> + Send;
+
+    /// Why no upstream is asked at this moment, whatever the question; `None`: ask.
+    fn refusal(&self, upstreams: &[Upstream]) -> Option<ForwardError>;
+}
+
+impl Exchange for Forwarder {
+    async fn exchange(&self, question: &Outbound<'_>, to: &Arc<[Upstream]>) -> Result<Vec<u8>, ForwardError> {
+        Forwarder::exchange(self, question, to).await
+    }
+
+    fn refusal(&self, upstreams: &[Upstream]) -> Option<ForwardError> {
+        Forwarder::refusal(self, upstreams)
+    }
+}
+
 /// How often every upstream is asked: a lost datagram is not the end.
 const ROUNDS: usize = 2;
 

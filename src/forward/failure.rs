@@ -1,4 +1,4 @@
-//! What keeps an upstream from answering, in words for whoever asked.
+//! Why an upstream gave no answer, worded for the client.
 
 use std::fmt;
 use std::io;

@@ -1,18 +1,17 @@
-//! A question for others: out of the cache, or of an upstream, which is asked once for all who wait.
+//! Answers a question from the cache or from an upstream, which is asked once for all clients that wait.
 //!
 //! | what | where |
 //! |---|---|
-//! | a fresh reply, or one that may answer as a refresh failed a short while ago | [`Lookup::find`], at once |
-//! | nothing fresh, and nobody can be asked at this moment: what is stored for such a time, or a failure | [`Lookup::refuse`], at once |
-//! | nothing stored: ask; whoever has the same question waits with the first | [`Lookup::resolve`] |
-//! | a reply whose time is over: ask, and give it out if nobody answers in time (RFC 8767 5) | [`Lookup::resolve`] |
-//! | a reply whose time is nearly over: give it out, and ask | [`Lookup::find`] |
+//! | a fresh reply, or a stale one whose last refresh failed a short while ago | [`Lookup::find`], at once |
+//! | no fresh reply, and every upstream is down: a stale reply, or SERVFAIL | [`Lookup::refuse`], at once |
+//! | no reply: ask; callers with the same question share the reply | [`Lookup::resolve`] |
+//! | a stale reply: ask, and use it if no upstream answers in time (RFC 8767 5) | [`Lookup::resolve`] |
+//! | a reply that is about to expire: use it, and refresh it | [`Lookup::find`] |
 //!
-//! Whoever asks first asks for itself; if its client goes away, one of the others asks again. What no client waits for
-//! any longer, or never did, is a task of its own.
+//! The first caller (the leader) sends the query; the others await its result. If the leader is cancelled, one of the
+//! others becomes the leader. A refresh that no client waits for is a task of its own.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,57 +21,21 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 
 use crate::config::Limits;
-use crate::forward::cache::{Age, Cache, Entry, Found, Key, Kind, Known, OwnedKey, UpstreamSet};
+use crate::forward::cache::{Age, AskedAt, Cache, CacheHit, CacheKey, CachedReply, ReplyKind, StoredKey, UpstreamSet};
+use crate::forward::exchange::Exchange;
+use crate::forward::failure::ForwardError;
 use crate::forward::query::Outbound;
-use crate::forward::validate::Validating;
-use crate::forward::{ForwardError, Forwarder};
-use crate::model::Upstream;
 
-/// Refreshes under way at one time that no client waits for. One that has to be left out costs nobody an answer.
+/// Most background refreshes at one time. A refresh beyond this is skipped; clients still get the stored reply.
 const REFRESHES: usize = 256;
 /// INFO-CODE "Network Error" (RFC 8914 4.24).
 pub(super) const NETWORK_ERROR: u16 = 23;
 /// INFO-CODE "Other Error" (RFC 8914 4.1).
 const OTHER: u16 = 0;
 
-/// Asks upstreams. [`Forwarder`] does, and [`Validating`] looks at what it brings.
-pub trait Exchange: Send + Sync + 'static {
-    /// A whole reply to the question, or why there is none.
-    fn exchange(
-        &self,
-        question: &Outbound<'_>,
-        upstreams: &Arc<[Upstream]>,
-    ) -> impl Future<Output = Result<Vec<u8>, ForwardError>> + Send;
-
-    /// Why nobody is asked at this moment, where that is so whatever the question.
-    fn refusal(&self, upstreams: &[Upstream]) -> Option<ForwardError>;
-}
-
-impl Exchange for Forwarder {
-    async fn exchange(&self, question: &Outbound<'_>, to: &Arc<[Upstream]>) -> Result<Vec<u8>, ForwardError> {
-        Forwarder::exchange(self, question, to).await
-    }
-
-    fn refusal(&self, upstreams: &[Upstream]) -> Option<ForwardError> {
-        Forwarder::refusal(self, upstreams)
-    }
-}
-
-impl Lookup {
-    /// What asks upstreams.
-    pub fn upstream(&self) -> &Forwarder {
-        self.upstream.forwarder()
-    }
-
-    /// True when a question that came to us for `name` (wire octets) is one of our own; see [`Forwarder::is_own_probe`].
-    pub fn is_own_probe(&self, name: &[u8]) -> bool {
-        self.upstream().is_own_probe(name)
-    }
-}
-
-/// A question for others.
+/// A question that the cache or an upstream has to answer.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub struct LookupQuestion<'a> {
     /// The name as the client wrote it: uncompressed, its case kept, root included.
     pub spelled: &'a [u8],
     /// The name in lower case.
@@ -83,13 +46,13 @@ pub struct Wanted<'a> {
     pub dnssec_ok: bool,
     /// The client's CD.
     pub checking_disabled: bool,
-    /// Whom to ask.
+    /// The upstreams to ask, best first.
     pub upstreams: &'a Arc<UpstreamSet>,
 }
 
-impl<'a> Wanted<'a> {
-    fn key(&self) -> Key<'a> {
-        Key {
+impl<'a> LookupQuestion<'a> {
+    fn key(&self) -> CacheKey<'a> {
+        CacheKey {
             name: self.name,
             rtype: self.rtype,
             dnssec_ok: self.dnssec_ok,
@@ -118,8 +81,8 @@ impl<'a> Wanted<'a> {
         question_octets(self.spelled, self.rtype)
     }
 
-    fn unanswered(&self, error: &ForwardError, now: u64) -> Entry {
-        Entry::unanswered(&self.question(), NETWORK_ERROR, &error.to_string(), now)
+    fn unanswered(&self, error: &ForwardError, now: u64) -> CachedReply {
+        CachedReply::unanswered(&self.question(), NETWORK_ERROR, &error.to_string(), now)
     }
 }
 
@@ -129,9 +92,9 @@ pub(super) fn question_octets(name: &[u8], rtype: u16) -> Vec<u8> {
     [name, &[high, low, 0, 1]].concat()
 }
 
-/// What has been done since the start.
+/// Counts of look-ups since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Done {
+pub struct LookupCounts {
     /// Questions for which nothing was stored.
     pub misses: u64,
     /// Of these, questions that waited for the reply to another.
@@ -141,13 +104,13 @@ pub struct Done {
 }
 
 /// See the module.
-pub struct Lookup<E = Validating> {
-    upstream: E,
+pub struct Lookup<E> {
+    pub(super) upstream: E,
     cache: Arc<Cache>,
-    /// Questions that are being asked. A change of who owns a name begins a question anew.
-    flights: Mutex<HashMap<FlightKey, Flight>>,
+    /// Questions in flight. A question that comes after a change of zones does not join one from before.
+    in_flight: Mutex<HashMap<InFlightKey, InFlight>>,
     refreshes: Arc<Semaphore>,
-    /// Where prefetches live; `None`: there are none.
+    /// Where background refreshes run; `None`: there are none.
     runtime: Option<Handle>,
     stale_wait: Duration,
     started: Instant,
@@ -157,12 +120,12 @@ pub struct Lookup<E = Validating> {
 }
 
 impl<E: Exchange> Lookup<E> {
-    /// Asks by `upstream` what `cache` does not know. Prefetches live in the runtime in which this is called.
+    /// Asks `upstream` for what is not in `cache`. Background refreshes run in the runtime that calls this.
     pub fn new(upstream: E, cache: Arc<Cache>, limits: &Limits) -> Self {
         Self {
             upstream,
             cache,
-            flights: Mutex::default(),
+            in_flight: Mutex::default(),
             refreshes: Arc::new(Semaphore::new(REFRESHES)),
             runtime: Handle::try_current().ok(),
             stale_wait: limits.stale_wait,
@@ -183,9 +146,9 @@ impl<E: Exchange> Lookup<E> {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// What has been done.
-    pub fn done(&self) -> Done {
-        Done {
+    /// Counts since the start.
+    pub fn counts(&self) -> LookupCounts {
+        LookupCounts {
             misses: self.misses.load(Ordering::Relaxed),
             shared: self.shared.load(Ordering::Relaxed),
             prefetches: self.prefetches.load(Ordering::Relaxed),
@@ -193,137 +156,137 @@ impl<E: Exchange> Lookup<E> {
     }
 
     /// The answer that can be given at once; `None`: [`resolve`](Self::resolve) has to wait for one.
-    pub fn find(self: &Arc<Self>, wanted: &Wanted<'_>, now: u64) -> Option<Found> {
-        match self.look(wanted, now) {
-            Look::Now(found) => Some(found),
-            Look::Stale(_) | Look::Nothing => None,
+    pub fn find(self: &Arc<Self>, question: &LookupQuestion<'_>, now: u64) -> Option<CacheHit> {
+        match self.look(question, now) {
+            CacheState::Usable(found) => Some(found),
+            CacheState::Stale(_) | CacheState::Nothing => None,
         }
     }
 
     /// The answer to what is not [found](Self::find) where nobody can be asked: a reply whose time is over, or
     /// SERVFAIL with the reason. So an outage of upstreams takes nothing from those who ask for something else.
-    pub fn refuse(&self, wanted: &Wanted<'_>, now: u64) -> Option<Found> {
-        let error = self.upstream.refusal(&wanted.upstreams.upstreams)?;
-        self.cache.find(&wanted.key(), now).or_else(|| {
+    pub fn refuse(&self, question: &LookupQuestion<'_>, now: u64) -> Option<CacheHit> {
+        let error = self.upstream.refusal(&question.upstreams.upstreams)?;
+        self.cache.find(&question.key(), now).or_else(|| {
             self.misses.fetch_add(1, Ordering::Relaxed);
-            Some(fresh(Arc::new(wanted.unanswered(&error, now))))
+            Some(fresh(Arc::new(question.unanswered(&error, now))))
         })
     }
 
     /// The answer, once there is one. A failure is an answer, too: SERVFAIL with the reason.
-    pub async fn resolve(self: &Arc<Self>, wanted: &Wanted<'_>) -> Found {
+    pub async fn resolve(self: &Arc<Self>, question: &LookupQuestion<'_>) -> CacheHit {
         let mut counted = false;
         loop {
-            match self.look(wanted, self.now()) {
-                Look::Now(found) => return found,
-                Look::Stale(stale) => return self.refreshed(wanted, &stale).await.map_or(stale, fresh),
-                Look::Nothing => {}
+            match self.look(question, self.now()) {
+                CacheState::Usable(found) => return found,
+                CacheState::Stale(stale) => return self.refreshed(question, &stale).await.map_or(stale, fresh),
+                CacheState::Nothing => {}
             }
-            let mut flight = match self.board(wanted) {
-                Boarding::First(takeoff) => {
+            let mut follower = match self.join(question) {
+                Join::Leader(leader) => {
                     self.misses.fetch_add(u64::from(!counted), Ordering::Relaxed);
-                    return fresh(takeoff.fly(wanted).await);
+                    return fresh(leader.ask(question).await);
                 }
-                Boarding::Joined(flight) => flight,
+                Join::Follower(follower) => follower,
             };
             if !std::mem::replace(&mut counted, true) {
                 self.misses.fetch_add(1, Ordering::Relaxed);
                 self.shared.fetch_add(1, Ordering::Relaxed);
             }
-            if let Some(entry) = landed(&mut flight).await {
+            if let Some(entry) = finished(&mut follower).await {
                 return fresh(entry);
             }
-            // whoever asked has gone away: one of those who waited asks again
+            // the leader was cancelled: try to become the next one
         }
     }
 
-    fn look(self: &Arc<Self>, wanted: &Wanted<'_>, now: u64) -> Look {
-        let Some(found) = self.cache.find(&wanted.key(), now) else { return Look::Nothing };
+    fn look(self: &Arc<Self>, question: &LookupQuestion<'_>, now: u64) -> CacheState {
+        let Some(found) = self.cache.find(&question.key(), now) else { return CacheState::Nothing };
         match found.age {
-            Age::Stale(_) if found.refresh => return Look::Stale(found),
-            Age::Fresh(_) if found.refresh => self.prefetch(wanted, &found, now),
+            Age::Stale(_) if found.refresh => return CacheState::Stale(found),
+            Age::Fresh(_) if found.refresh => self.prefetch(question, &found, now),
             _ => {}
         }
-        Look::Now(found)
+        CacheState::Usable(found)
     }
 
     /// The reply to a question that is asked again, if it is an answer and there in time.
-    async fn refreshed(self: &Arc<Self>, wanted: &Wanted<'_>, stale: &Found) -> Option<Arc<Entry>> {
-        let landed = match self.board(wanted) {
-            Boarding::Joined(mut flight) => timeout(self.stale_wait, landed(&mut flight)).await,
-            Boarding::First(takeoff) => {
-                let mut flying = Box::pin(takeoff.fly_alone(Alone::new(wanted)));
-                let landed = timeout(self.stale_wait, &mut flying).await;
-                if landed.is_err()
+    async fn refreshed(self: &Arc<Self>, question: &LookupQuestion<'_>, stale: &CacheHit) -> Option<Arc<CachedReply>> {
+        let reply = match self.join(question) {
+            Join::Follower(mut follower) => timeout(self.stale_wait, finished(&mut follower)).await,
+            Join::Leader(leader) => {
+                let mut asking = Box::pin(leader.ask_owned(OwnedQuestion::new(question)));
+                let reply = timeout(self.stale_wait, &mut asking).await;
+                if reply.is_err()
                     && let Ok(permit) = Arc::clone(&self.refreshes).try_acquire_owned()
                 {
                     tokio::spawn(async move {
-                        flying.await;
+                        asking.await;
                         drop(permit);
                     });
                 }
-                landed.map(Some)
+                reply.map(Some)
             }
         };
-        if let Ok(entry) = landed {
-            return entry.filter(|entry| entry.kind() != Kind::Failure);
+        if let Ok(entry) = reply {
+            return entry.filter(|entry| entry.kind() != ReplyKind::Failure);
         }
-        // one client has waited for all: the others get the stale answer at once, until this is over
-        self.cache.put_off(&wanted.key(), &stale.entry, self.now());
+        // the other clients get the stale reply at once until the next retry
+        self.cache.put_off(&question.key(), &stale.entry, self.now());
         None
     }
 
-    /// Asks in a task of its own, unless somebody is asking already, or there are too many such tasks.
-    fn prefetch(self: &Arc<Self>, wanted: &Wanted<'_>, found: &Found, now: u64) {
+    /// Refreshes in the background, unless the question is in flight or there are too many refreshes.
+    fn prefetch(self: &Arc<Self>, question: &LookupQuestion<'_>, found: &CacheHit, now: u64) {
         let permit = Arc::clone(&self.refreshes).try_acquire_owned();
         let (Some(runtime), Ok(permit)) = (&self.runtime, permit) else {
             // the next hit tries again
-            self.cache.release(&wanted.key(), &found.entry, now);
+            self.cache.release(&question.key(), &found.entry, now);
             return;
         };
-        if let Boarding::First(takeoff) = self.board(wanted) {
+        if let Join::Leader(leader) = self.join(question) {
             self.prefetches.fetch_add(1, Ordering::Relaxed);
-            let alone = Alone::new(wanted);
+            let owned = OwnedQuestion::new(question);
             runtime.spawn(async move {
-                takeoff.fly_alone(alone).await;
+                leader.ask_owned(owned).await;
                 drop(permit);
             });
         }
     }
 
-    /// Joins those who have the same question, or becomes the first of them.
-    fn board(self: &Arc<Self>, wanted: &Wanted<'_>) -> Boarding<E> {
-        let known = self.cache.known(wanted.upstreams);
-        let key = (wanted.key().keep(), known.change);
-        let mut flights = self.flights();
-        if let Some(flight) = flights.get(&key) {
-            return Boarding::Joined(flight.clone());
+    /// Joins the same question if it is in flight, or becomes its leader.
+    fn join(self: &Arc<Self>, question: &LookupQuestion<'_>) -> Join<E> {
+        let known = self.cache.known(question.upstreams);
+        let key = (question.key().keep(), known.change);
+        let mut in_flight = self.in_flight();
+        if let Some(follower) = in_flight.get(&key) {
+            return Join::Follower(follower.clone());
         }
-        let (landing, flight) = watch::channel(None);
-        flights.insert(key.clone(), flight);
-        Boarding::First(Takeoff { lookup: Arc::clone(self), key, known, landing })
+        let (result, follower) = watch::channel(None);
+        in_flight.insert(key.clone(), follower);
+        Join::Leader(Leader { lookup: Arc::clone(self), key, known, result })
     }
 
-    fn flights(&self) -> MutexGuard<'_, HashMap<FlightKey, Flight>> {
-        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    fn in_flight(&self) -> MutexGuard<'_, HashMap<InFlightKey, InFlight>> {
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What the cache says.
-enum Look {
-    /// This is the answer.
-    Now(Found),
-    /// This is the answer if nobody has a newer one in time.
-    Stale(Found),
+/// What the cache holds for a question.
+enum CacheState {
+    /// A reply to use at once.
+    Usable(CacheHit),
+    /// A stale reply, to be used if no upstream answers in time.
+    Stale(CacheHit),
     /// Nothing.
     Nothing,
 }
 
-/// The question and the change after which it is asked: who asks after a change does not join who asked before.
-type FlightKey = (OwnedKey, u64);
+/// A question, and the number of the last change of zones when it was asked.
+type InFlightKey = (StoredKey, u64);
 
-/// A question that outlives its client.
-struct Alone {
+/// A question for a task that outlives its client.
+struct OwnedQuestion {
     spelled: Box<[u8]>,
     name: Box<[u8]>,
     rtype: u16,
@@ -332,77 +295,78 @@ struct Alone {
     upstreams: Arc<UpstreamSet>,
 }
 
-impl Alone {
-    fn new(wanted: &Wanted<'_>) -> Self {
-        let Wanted { spelled, name, rtype, dnssec_ok, checking_disabled, upstreams } = *wanted;
+impl OwnedQuestion {
+    fn new(question: &LookupQuestion<'_>) -> Self {
+        let LookupQuestion { spelled, name, rtype, dnssec_ok, checking_disabled, upstreams } = *question;
         let upstreams = Arc::clone(upstreams);
         Self { spelled: spelled.into(), name: name.into(), rtype, dnssec_ok, checking_disabled, upstreams }
     }
 
-    fn wanted(&self) -> Wanted<'_> {
+    fn question(&self) -> LookupQuestion<'_> {
         let Self { spelled, name, rtype, dnssec_ok, checking_disabled, upstreams } = self;
         let (rtype, dnssec_ok, checking_disabled) = (*rtype, *dnssec_ok, *checking_disabled);
-        Wanted { spelled, name, rtype, dnssec_ok, checking_disabled, upstreams }
+        LookupQuestion { spelled, name, rtype, dnssec_ok, checking_disabled, upstreams }
     }
 }
 
-/// Where the reply of a question that is being asked comes out.
-type Flight = watch::Receiver<Option<Arc<Entry>>>;
+/// Receives the reply to a question in flight.
+type InFlight = watch::Receiver<Option<Arc<CachedReply>>>;
 
-enum Boarding<E: Exchange> {
-    First(Takeoff<E>),
-    Joined(Flight),
+enum Join<E: Exchange> {
+    Leader(Leader<E>),
+    Follower(InFlight),
 }
 
-/// The right, and the duty, to ask. Dropped, it lets others ask.
-struct Takeoff<E: Exchange> {
+/// The one caller that sends the query. Dropping it without a result lets another caller take over.
+struct Leader<E: Exchange> {
     lookup: Arc<Lookup<E>>,
-    key: FlightKey,
-    known: Known,
-    landing: watch::Sender<Option<Arc<Entry>>>,
+    key: InFlightKey,
+    known: AskedAt,
+    result: watch::Sender<Option<Arc<CachedReply>>>,
 }
 
-impl<E: Exchange> Takeoff<E> {
-    /// Asks, keeps what comes of it, and tells those who wait.
-    async fn fly(self, wanted: &Wanted<'_>) -> Arc<Entry> {
+impl<E: Exchange> Leader<E> {
+    /// Asks, stores the reply, and gives it to the followers.
+    async fn ask(self, question: &LookupQuestion<'_>) -> Arc<CachedReply> {
         let Lookup { upstream, cache, .. } = &*self.lookup;
-        let said = upstream.exchange(&wanted.outbound(), &wanted.upstreams.upstreams).await;
+        let said = upstream.exchange(&question.outbound(), &question.upstreams.upstreams).await;
         let now = self.lookup.now();
         let entry = match said {
             Ok(ref reply) => {
-                let question = wanted.question();
-                Entry::new(reply, &question, cache.times(), now)
-                    .unwrap_or_else(|_| Entry::unanswered(&question, OTHER, "the upstream's reply is malformed", now))
+                let question = question.question();
+                CachedReply::new(reply, &question, cache.times(), now).unwrap_or_else(|_| {
+                    CachedReply::unanswered(&question, OTHER, "the upstream's reply is malformed", now)
+                })
             }
-            Err(ref error) => wanted.unanswered(error, now),
+            Err(ref error) => question.unanswered(error, now),
         };
         let entry = match said {
-            Err(error) if error.nobody_was_asked() => cache.pass(&wanted.key(), entry, now),
-            _ => cache.store(&wanted.key(), entry, self.known, now),
+            Err(error) if error.nobody_was_asked() => cache.pass(&question.key(), entry, now),
+            _ => cache.store(&question.key(), entry, self.known, now),
         };
-        self.landing.send_replace(Some(Arc::clone(&entry)));
+        self.result.send_replace(Some(Arc::clone(&entry)));
         entry
     }
 
-    /// The same where nobody is there who asked.
-    async fn fly_alone(self, alone: Alone) -> Arc<Entry> {
-        self.fly(&alone.wanted()).await
+    /// The same for a background task.
+    async fn ask_owned(self, owned: OwnedQuestion) -> Arc<CachedReply> {
+        self.ask(&owned.question()).await
     }
 }
 
-impl<E: Exchange> Drop for Takeoff<E> {
+impl<E: Exchange> Drop for Leader<E> {
     fn drop(&mut self) {
-        self.lookup.flights().remove(&self.key);
+        self.lookup.in_flight().remove(&self.key);
     }
 }
 
-/// The reply, or nothing where whoever asked is gone.
-async fn landed(flight: &mut Flight) -> Option<Arc<Entry>> {
-    flight.wait_for(Option::is_some).await.ok()?.clone()
+/// The leader's reply; `None` if it was cancelled.
+async fn finished(follower: &mut InFlight) -> Option<Arc<CachedReply>> {
+    follower.wait_for(Option::is_some).await.ok()?.clone()
 }
 
-fn fresh(entry: Arc<Entry>) -> Found {
-    Found { entry, age: Age::Fresh(0), refresh: false }
+fn fresh(entry: Arc<CachedReply>) -> CacheHit {
+    CacheHit { entry, age: Age::Fresh(0), refresh: false }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Asks upstreams and hands on what they say, as they said it.
 //!
 //! ```text
-//! lookup        a question to the cached reply, or to that of an upstream, once for all who wait
+//! validate      DNSSEC validation of upstream replies, by look-ups of its own
+//! lookup        a question to the cached reply, or to that of an upstream, asked once for all who wait
 //!   cache       replies that are kept: what they answer, for whom, and for how long
-//!   validate    whether a reply is signed as it should be
 //! engine        the upstreams that there are
 //!   exchange    a question to the first good reply of several upstreams, in time
 //!     choose    whom to ask first
@@ -55,7 +55,11 @@ pub mod validate;
 
 pub use connection::Trust;
 pub use engine::{Forwarder, Options};
+pub use exchange::Exchange;
 pub use failure::{Failure, ForwardError, Tried};
 pub use health::State;
 pub use query::Outbound;
 pub use standing::Report;
+
+/// Answers from the cache or from upstreams, validated where the settings say so: what a server uses.
+pub type UpstreamLookup = lookup::Lookup<validate::Validating>;

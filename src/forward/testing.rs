@@ -17,7 +17,7 @@ use crate::forward::{ForwardError, Forwarder, Outbound};
 use crate::model::Upstream;
 
 /// What comes back for a query: datagrams, or messages on the connection.
-type Script = dyn Fn(&Message, Over) -> Vec<Say> + Send + Sync;
+type UpstreamScript = dyn Fn(&Message, Over) -> Vec<Say> + Send + Sync;
 
 /// How the query came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(super) enum Say {
 }
 
 /// See the module.
-pub(super) struct Server {
+pub(super) struct ScriptedUpstream {
     pub(super) address: Upstream,
     /// Queries by UDP and by TCP.
     pub(super) asked: Arc<[AtomicUsize; 2]>,
@@ -48,9 +48,9 @@ pub(super) struct Server {
     pub(super) connections: Arc<AtomicUsize>,
 }
 
-impl Server {
+impl ScriptedUpstream {
     pub(super) async fn start(script: impl Fn(&Message, Over) -> Vec<Say> + Send + Sync + 'static) -> Self {
-        let script: Arc<Script> = Arc::new(script);
+        let script: Arc<UpstreamScript> = Arc::new(script);
         let (udp, tcp) = loop {
             let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
             if let Ok(tcp) = TcpListener::bind(udp.local_addr().unwrap()).await {
@@ -181,12 +181,12 @@ pub(super) fn address(reply: &Message) -> String {
     reply.answers.iter().map(|record| record.data.to_string()).collect()
 }
 
-pub(super) async fn silent() -> Server {
-    Server::start(|_, _| Vec::new()).await
+pub(super) async fn silent() -> ScriptedUpstream {
+    ScriptedUpstream::start(|_, _| Vec::new()).await
 }
 
-pub(super) async fn good() -> Server {
-    Server::start(|query, _| say(&reply(query, [192, 0, 2, 1]))).await
+pub(super) async fn good() -> ScriptedUpstream {
+    ScriptedUpstream::start(|query, _| say(&reply(query, [192, 0, 2, 1]))).await
 }
 
 /// True the first time.

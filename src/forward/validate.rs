@@ -1,7 +1,7 @@
-//! Whether what upstreams say is signed by whom it should be (RFC 4035 5): hickory's validator on our own lookups.
+//! DNSSEC validation of upstream replies (RFC 4035 5): hickory's validator over our own look-ups.
 //!
-//! Asked for are DO and CD, whatever the client wants: signatures come along, and so does what the upstream itself
-//! could not validate. Replies are kept in the cache under these two, those with the keys of zones among them.
+//! Every question goes out with DO and CD, whatever the client sets: replies then carry signatures, and the upstream
+//! does not hold back what it could not validate. Replies, DNSKEY and DS among them, are cached under DO and CD.
 //!
 //! | verdict | the client gets |
 //! |---|---|
@@ -30,8 +30,9 @@ use hickory_proto::serialize::binary::BinDecodable;
 
 use crate::answer::rtype;
 use crate::config::Limits;
-use crate::forward::cache::{Age, Cache, Entry, Kind, UpstreamSet};
-use crate::forward::lookup::{Exchange, Lookup, NETWORK_ERROR, Wanted, question_octets};
+use crate::forward::cache::{Age, Cache, CachedReply, ReplyKind, UpstreamSet};
+use crate::forward::exchange::Exchange;
+use crate::forward::lookup::{Lookup, LookupQuestion, NETWORK_ERROR, question_octets};
 use crate::forward::message::{HEADER, Message, flag, u16_at};
 use crate::forward::query::rcode_of;
 use crate::forward::relay::{copy_records, count};
@@ -64,14 +65,14 @@ impl Validation {
     }
 }
 
-/// Asks upstreams, and validates what they say where that is wanted.
+/// Asks upstreams, and validates their replies where the settings say so.
 pub struct Validating {
     forwarder: Forwarder,
     validator: Option<Validator>,
 }
 
 impl Validating {
-    /// Asks by `forwarder`; with `validation`, what `upstreams` say is validated, and what that takes is kept in `cache`.
+    /// Asks through `forwarder`; with `validation`, replies of `upstreams` are validated, and keys are kept in `cache`.
     pub fn new(
         forwarder: Forwarder,
         validation: Option<Validation>,
@@ -89,9 +90,21 @@ impl Validating {
         Self { forwarder, validator }
     }
 
-    /// What asks.
+    /// The forwarder that sends the questions.
     pub fn forwarder(&self) -> &Forwarder {
         &self.forwarder
+    }
+}
+
+impl Lookup<Validating> {
+    /// What asks upstreams.
+    pub fn forwarder(&self) -> &Forwarder {
+        self.upstream.forwarder()
+    }
+
+    /// True when a question that came to us for `name` (wire octets) is one of our own; see [`Forwarder::is_own_probe`].
+    pub fn is_own_probe(&self, name: &[u8]) -> bool {
+        self.forwarder().is_own_probe(name)
     }
 }
 
@@ -299,7 +312,7 @@ impl Raw {
     /// A whole reply, and whether it is an answer: a failure is none, and neither is what was true once.
     async fn ask(&self, name: &[u8], rtype: u16) -> (Vec<u8>, bool) {
         let lower = name.to_ascii_lowercase();
-        let wanted = Wanted {
+        let wanted = LookupQuestion {
             spelled: name,
             name: &lower,
             rtype,
@@ -309,7 +322,7 @@ impl Raw {
         };
         let found = self.lookup.resolve(&wanted).await;
         match found.age {
-            Age::Fresh(_) => (found.entry.message(found.age), found.entry.kind() != Kind::Failure),
+            Age::Fresh(_) => (found.entry.message(found.age), found.entry.kind() != ReplyKind::Failure),
             Age::Stale(_) => (servfail(name, rtype, NETWORK_ERROR, "no upstream answered"), false),
         }
     }
@@ -370,7 +383,7 @@ fn without_signatures(reply: &[u8], asked: u16) -> Option<Vec<u8>> {
 }
 
 fn servfail(name: &[u8], rtype: u16, code: u16, why: &str) -> Vec<u8> {
-    Entry::unanswered(&question_octets(name, rtype), code, why, 0).message(Age::Fresh(0))
+    CachedReply::unanswered(&question_octets(name, rtype), code, why, 0).message(Age::Fresh(0))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::answer::Rcode;
-use crate::forward::cache::{Age, Found};
+use crate::forward::cache::{Age, CacheHit};
 use crate::wire::Transport;
 
 /// Threads beyond this many share a shard, which costs time but no counts.
@@ -161,7 +161,7 @@ impl Tally<'_> {
     }
 
     /// A question answered from the cache.
-    pub fn cached(&self, found: &Found) {
+    pub fn cached(&self, found: &CacheHit) {
         up(match found.age {
             Age::Fresh(_) => &self.cache_hits,
             Age::Stale(_) => &self.cache_stale,

@@ -23,8 +23,8 @@ use tokio::sync::Semaphore;
 
 use super::{Counters, Explanation, Status, Totals, explain};
 use crate::forward::State as Health;
+use crate::forward::UpstreamLookup;
 use crate::forward::cache::Flush;
-use crate::forward::lookup::Lookup;
 use crate::model::parse_rtype;
 use crate::naming::DnsName;
 use crate::snapshot::Snapshot;
@@ -42,7 +42,7 @@ pub struct Views {
     /// What has been done.
     pub counters: Arc<Counters>,
     /// What is known of others.
-    pub lookup: Arc<Lookup>,
+    pub lookup: Arc<UpstreamLookup>,
     /// Metrics of other parts, if there are any.
     pub more: Option<MoreMetrics>,
 }
@@ -198,7 +198,7 @@ fn registry(views: &Views) -> Registry {
         labelled.register("replies", "Replies out of our own data", ConstCounter::new(count));
     }
     let (loads, failures) = views.status.loads();
-    let (done, held) = (views.lookup.done(), views.lookup.cache().held());
+    let (done, held) = (views.lookup.counts(), views.lookup.cache().held());
     for (name, help, count) in [
         ("silent", "Packets without a reply, on purpose", totals.silent),
         ("forwarded", "Questions handed to upstreams", totals.forwarded),
@@ -215,7 +215,7 @@ fn registry(views: &Views) -> Registry {
     ] {
         registry.register(name, help, ConstCounter::new(count));
     }
-    register_upstreams(&mut registry, views.lookup.upstream());
+    register_upstreams(&mut registry, views.lookup.forwarder());
     let snapshot = views.snapshots.load_full();
     let last = views.status.last();
     let problems = last.as_ref().map_or(0, |report| report.problems.len());

@@ -10,8 +10,8 @@ use arc_swap::{ArcSwap, Guard};
 use crate::answer::{Decision, NameBuf, NoTrace, Rcode, answer};
 use crate::config::Limits;
 use crate::forward::Forwarder;
+use crate::forward::UpstreamLookup;
 use crate::forward::cache::{Cache, UpstreamSet};
-use crate::forward::lookup::Lookup;
 use crate::forward::validate::{Validating, Validation};
 use crate::model::Upstream;
 use crate::naming::{VpcId, parse_label};
@@ -61,7 +61,7 @@ pub enum Outcome {
 /// Makes replies; shared by all sockets.
 pub struct Responder {
     snapshots: Arc<ArcSwap<Snapshot>>,
-    lookup: Arc<Lookup>,
+    lookup: Arc<UpstreamLookup>,
     pub(super) limits: Limits,
     pub(super) secret: CookieSecret,
     counters: Arc<Counters>,
@@ -105,7 +105,7 @@ impl Responder {
         let cache = Arc::new(Cache::new(&limits));
         let upstreams = Arc::clone(&snapshots.load().policy.upstreams);
         let upstream = Validating::new(forwarder, validation, &upstreams, &cache, &limits);
-        let lookup = Lookup::new(upstream, cache, &limits);
+        let lookup = UpstreamLookup::new(upstream, cache, &limits);
         Self { snapshots, lookup: Arc::new(lookup), limits, secret, counters }
     }
 
@@ -125,7 +125,7 @@ impl Responder {
     }
 
     /// Where answers of others come from: upstreams and the cache.
-    pub fn lookup(&self) -> &Arc<Lookup> {
+    pub fn lookup(&self) -> &Arc<UpstreamLookup> {
         &self.lookup
     }
 

@@ -10,10 +10,10 @@ use std::time::Instant;
 use super::pad::pad_vec;
 use super::respond::{Incoming, Responder, reply_limit, wants_padding};
 use crate::answer::{Decision, Forward, NameBuf, NoTrace, Part, Question, Rcode, Reason, Reply, answer};
-use crate::forward::cache::{Age, Found, Kind, UpstreamSet};
+use crate::forward::cache::{Age, CacheHit, ReplyKind, UpstreamSet};
 use crate::forward::chain::{Prefix, cname_targets, cut_after};
 use crate::forward::compose::compose;
-use crate::forward::lookup::Wanted;
+use crate::forward::lookup::LookupQuestion;
 use crate::forward::message::{Message, flag, rtype};
 use crate::forward::rebinding::{is_guarded, private_address};
 use crate::forward::relay::{Client, Ede, relay};
@@ -67,13 +67,13 @@ pub(super) struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     /// What is asked for, of the cache and of upstreams.
-    pub(super) fn wanted<'w>(&'w self, forward: &Forward<'w>, upstreams: &'w Arc<UpstreamSet>) -> Wanted<'w> {
+    pub(super) fn wanted<'w>(&'w self, forward: &Forward<'w>, upstreams: &'w Arc<UpstreamSet>) -> LookupQuestion<'w> {
         let (own_name, _) = self.query.question_octets.split_at(self.query.question_octets.len().saturating_sub(4));
         let (spelled, name) = match forward.name {
             Some(name) => (name.wire(), name.wire()),
             None => (own_name, self.query.question.name.wire),
         };
-        Wanted {
+        LookupQuestion {
             spelled,
             name,
             rtype: self.query.question.rtype,
@@ -97,7 +97,7 @@ impl<'a> Asked<'a> {
         self.put_together(forward, found).await
     }
 
-    async fn look_up(&self, wanted: &Wanted<'_>) -> Found {
+    async fn look_up(&self, wanted: &LookupQuestion<'_>) -> CacheHit {
         let found = self.responder.lookup().resolve(wanted).await;
         let counters = self.responder.counters();
         if found.entry.is_unanswered() {
@@ -114,8 +114,8 @@ impl<'a> Asked<'a> {
     /// `None` where something has to be put together: our own aliases go in front, one of the upstream's leads to a
     /// name that is not its to answer, or its addresses may not be handed on. This is asked for every hit anew, as
     /// clients differ, and names change hands.
-    pub(super) fn copy(&self, forward: &Forward<'_>, found: &Found, out: &mut [u8]) -> Option<usize> {
-        let Found { entry, age, .. } = found;
+    pub(super) fn copy(&self, forward: &Forward<'_>, found: &CacheHit, out: &mut [u8]) -> Option<usize> {
+        let CacheHit { entry, age, .. } = found;
         let whole = forward.chain.is_empty()
             && !(entry.has_private_address() && self.is_guarded(forward, forward.reason))
             && !(self.follows() && entry.targets().any(|target| self.turns(target, forward.upstreams)));
@@ -132,7 +132,7 @@ impl<'a> Asked<'a> {
     }
 
     /// The reply where it is more, or less, than what one upstream said: `found` is that.
-    async fn put_together(&self, forward: &Forward<'a>, mut found: Found) -> Vec<u8> {
+    async fn put_together(&self, forward: &Forward<'a>, mut found: CacheHit) -> Vec<u8> {
         let mut before = vec![encode_chain(&forward.chain)];
         let (mut upstreams, mut reason) = (forward.upstreams, forward.reason);
         let began = Instant::now();
@@ -148,7 +148,8 @@ impl<'a> Asked<'a> {
                         break;
                     }
                     let set = self.responder.lookup().cache().upstreams(upstreams);
-                    let wanted = Wanted { spelled: name.wire(), name: name.wire(), ..self.wanted(forward, &set) };
+                    let wanted =
+                        LookupQuestion { spelled: name.wire(), name: name.wire(), ..self.wanted(forward, &set) };
                     found = self.look_up(&wanted).await;
                     continue;
                 }
@@ -168,7 +169,7 @@ impl<'a> Asked<'a> {
     }
 
     /// The reply to the client out of a message and the records in front of it; `None` if that is malformed.
-    fn finish(&self, before: &[Prefix], reason: Reason<'_>, message: &[u8], found: &Found) -> Option<Vec<u8>> {
+    fn finish(&self, before: &[Prefix], reason: Reason<'_>, message: &[u8], found: &CacheHit) -> Option<Vec<u8>> {
         let before: Vec<&Prefix> = before.iter().filter(|prefix| prefix.count > 0).collect();
         let composed = match before[..] {
             [] => message.to_vec(),
@@ -323,9 +324,9 @@ fn why_not_private(reason: Reason<'_>) -> Option<String> {
 }
 
 /// That an answer is stale, or else why it is none.
-fn extended_error<'a>(found: &Found, why: Option<&'a str>) -> Option<Ede<'a>> {
+fn extended_error<'a>(found: &CacheHit, why: Option<&'a str>) -> Option<Ede<'a>> {
     match found.age {
-        Age::Stale(_) if found.entry.kind() == Kind::NoName => Some(Ede { code: STALE_NO_NAME, text: "" }),
+        Age::Stale(_) if found.entry.kind() == ReplyKind::NoName => Some(Ede { code: STALE_NO_NAME, text: "" }),
         Age::Stale(_) => Some(Ede { code: STALE, text: "" }),
         Age::Fresh(_) => why.map(|text| Ede { code: OTHER, text }),
     }

@@ -16,9 +16,9 @@ use proptest::prelude::*;
 use tokio::time::{Instant, advance, sleep};
 use vpcedns::answer::{Decision, NameBuf, NoTrace, Question, answer};
 use vpcedns::config::Limits;
-use vpcedns::forward::cache::{Cache, Flush, Kind};
-use vpcedns::forward::lookup::{Exchange, Lookup, Wanted};
-use vpcedns::forward::{Failure, Tried};
+use vpcedns::forward::cache::{Cache, Flush, ReplyKind};
+use vpcedns::forward::lookup::{Lookup, LookupQuestion};
+use vpcedns::forward::{Exchange, Failure, Tried};
 use vpcedns::forward::{ForwardError, Outbound};
 use vpcedns::model::{Broken, Input, Model, Upstream};
 use vpcedns::observe::Counters;
@@ -461,7 +461,7 @@ async fn ask<E: Exchange>(lookup: &Arc<Lookup<E>>, snapshot: &Snapshot, vpc: u8,
     let upstreams = lookup.cache().upstreams(forward.upstreams);
     let name = question.name.wire;
     let (rtype, dnssec_ok, checking_disabled) = (1, false, false);
-    let wanted = Wanted { spelled: &wire, name, rtype, dnssec_ok, checking_disabled, upstreams: &upstreams };
+    let wanted = LookupQuestion { spelled: &wire, name, rtype, dnssec_ok, checking_disabled, upstreams: &upstreams };
     let began = Instant::now();
     let found = match lookup.find(&wanted, lookup.now()) {
         Some(found) => found,
@@ -470,7 +470,7 @@ async fn ask<E: Exchange>(lookup: &Arc<Lookup<E>>, snapshot: &Snapshot, vpc: u8,
     assert!(began.elapsed() <= Duration::from_secs(30), "{:?}", began.elapsed());
     let octets = found.entry.message(found.age);
     let [upstream, high, low] = *octets.get(..octets.len() - 11)?.last_chunk()?;
-    (found.entry.kind() == Kind::Positive).then(|| (upstream, usize::from(u16::from_be_bytes([high, low]))))
+    (found.entry.kind() == ReplyKind::Positive).then(|| (upstream, usize::from(u16::from_be_bytes([high, low]))))
 }
 
 proptest! {

@@ -339,7 +339,7 @@ async fn a_question_that_comes_back_ends_here() {
     let counters = Arc::new(Counters::default());
     let responder =
         Responder::with_forwarder(snapshots, Limits::default(), secret(), counters, forwarder.clone(), None);
-    forwarder.upstreams_are([address].iter());
+    forwarder.set_upstreams([address].iter());
     let mut packet = [0; 1232];
     let (len, _) = upstream.recv_from(&mut packet).await.unwrap();
     let (peer, local) = ("127.0.0.1:5353".parse().unwrap(), "127.0.0.1:53".parse().unwrap());

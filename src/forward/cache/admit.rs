@@ -1,4 +1,4 @@
-//! What of a reply is taken in, and for how long.
+//! Which records of a reply are stored, and for how long.
 //!
 //! Kept are all records of the authority and additional sections, as they only ever speak for the question under which
 //! they are stored; of the answer section those that answer the question: of its name, of the names that its CNAMEs
@@ -20,9 +20,9 @@ const ROUNDS: usize = 16;
 /// The largest TTL there is; a larger one means 0 (RFC 2181 8).
 const MAX_TTL: u32 = 0x7fff_ffff;
 
-/// What a reply is good for.
+/// What a reply says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ReplyKind {
     /// Records of the type that was asked for.
     Positive,
     /// The name does not exist (RFC 2308 2.1).
@@ -43,7 +43,7 @@ pub(super) struct Admitted {
     pub(super) opt: usize,
     /// With the upper bits that EDNS has.
     pub(super) rcode: u16,
-    pub(super) kind: Kind,
+    pub(super) kind: ReplyKind,
     /// Seconds; 0: it is for those that wait for it and nobody else (RFC 1035 3.2.1). A failure's is not known here.
     pub(super) lifetime: u32,
     /// Where the aliases of the answer lead, in lower case, one name behind the other.
@@ -106,7 +106,7 @@ pub(super) fn admit(message: &Message<'_>, question: &[u8], times: &Times) -> Op
         *count = count.checked_add(1)?;
     }
     // RFC 2308 5: without an SOA nobody says how long a "no" holds
-    if ttls.is_empty() || kind != Kind::Positive && !soa || message.flags() & flag::TC != 0 {
+    if ttls.is_empty() || kind != ReplyKind::Positive && !soa || message.flags() & flag::TC != 0 {
         lifetime = 0;
     }
     let rcode = message.rcode();
@@ -124,24 +124,24 @@ pub(super) fn admit(message: &Message<'_>, question: &[u8], times: &Times) -> Op
     Some(Admitted { octets: out, ttls, opt, rcode, kind, lifetime, targets, no_answer })
 }
 
-fn kind_of(message: &Message<'_>, asked: u16) -> Kind {
+fn kind_of(message: &Message<'_>, asked: u16) -> ReplyKind {
     match message.rcode() {
-        rcode::NXDOMAIN => Kind::NoName,
+        rcode::NXDOMAIN => ReplyKind::NoName,
         rcode::NOERROR => {
             let mut answers = message.records().take_while(|record| record.section == Section::Answer);
             let found = answers.any(|record| record.rtype == asked || asked == rtype::ANY);
-            if found { Kind::Positive } else { Kind::NoData }
+            if found { ReplyKind::Positive } else { ReplyKind::NoData }
         }
-        _ => Kind::Failure,
+        _ => ReplyKind::Failure,
     }
 }
 
 /// The record's TTL within the bounds of the settings.
-fn ttl_of(message: &Message<'_>, record: &Record, kind: Kind, times: &Times) -> u32 {
+fn ttl_of(message: &Message<'_>, record: &Record, kind: ReplyKind, times: &Times) -> u32 {
     let ttl = if record.ttl > MAX_TTL { 0 } else { record.ttl.clamp(times.min_ttl, times.max_ttl) };
     let octets = message.octets();
     let of = |kind: u16| record.section == Section::Authority && record.rtype == kind;
-    if !matches!(kind, Kind::NoName | Kind::NoData) {
+    if !matches!(kind, ReplyKind::NoName | ReplyKind::NoData) {
         return ttl;
     }
     // RFC 2308 5: the time is the lesser of the SOA's MINIMUM, its last field, and its TTL

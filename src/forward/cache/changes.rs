@@ -1,4 +1,4 @@
-//! Which names changed hands, and when: what keeps an entry from outliving its question's owner.
+//! Names whose zone or rule changed, and when: entries from before such a change are dropped.
 //!
 //! Every entry carries the number of the change after which its question was asked. As long as nothing changes, that
 //! is one comparison. After a change, an entry is looked at once: it holds unless its name, or one above it, is among
@@ -14,7 +14,7 @@ const MAX_NAMES: usize = 10_000;
 
 /// See the module.
 #[derive(Default)]
-pub(super) struct Changes {
+pub(super) struct NameChanges {
     /// How many changes there have been.
     now: AtomicU64,
     names: RwLock<Names>,
@@ -45,7 +45,7 @@ pub(super) enum Extent {
     Below,
 }
 
-impl Changes {
+impl NameChanges {
     /// The number of the last change.
     pub(super) fn now(&self) -> u64 {
         self.now.load(Ordering::Acquire)
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn only_what_changed_is_dropped() {
-        let changes = Changes::default();
+        let changes = NameChanges::default();
         let (before, other) = (at(changes.now()), at(changes.now()));
         changes.note(Extent::Below, [&b"\x04corp\x07example\0"[..]]);
         assert!(!changes.holds(NAME, &before));
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_name_alone_or_everything() {
-        let changes = Changes::default();
+        let changes = NameChanges::default();
         changes.note(Extent::Name, [&b"\x04corp\x07example\0"[..]]);
         assert!(changes.holds(NAME, &at(0)) && !changes.holds(b"\x04corp\x07example\0", &at(0)));
         changes.note(Extent::Below, [&b"\0"[..]]);
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let changes = Changes::default();
+        let changes = NameChanges::default();
         let name = |number: usize| [&[8], format!("{number:08}").as_bytes(), &[0]].concat();
         for number in 0..=MAX_NAMES {
             changes.note(Extent::Below, [&*name(number)]);

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use super::Times;
-use super::admit::{Admitted, Kind, admit};
+use super::admit::{Admitted, ReplyKind, admit};
 use crate::answer::rtype;
 use crate::forward::message::{HEADER, Malformed, Message, flag, same_question, u16_at};
 use crate::forward::query::rcode;
@@ -14,13 +14,13 @@ use crate::forward::relay::{
 
 /// A reply as it is kept: what the upstream said, less what is between us and it.
 #[derive(Debug)]
-pub struct Entry {
+pub struct CachedReply {
     octets: Box<[u8]>,
     ttls: Box<[u16]>,
     targets: Box<[u8]>,
     opt: usize,
     rcode: u16,
-    kind: Kind,
+    kind: ReplyKind,
     no_answer: bool,
     /// It has an address that no public name should have.
     private_address: bool,
@@ -60,7 +60,7 @@ impl Age {
     }
 }
 
-impl Entry {
+impl CachedReply {
     /// Out of an upstream's reply to `question`: its name as it was asked, its type and its class. `now` in
     /// milliseconds.
     ///
@@ -98,7 +98,7 @@ impl Entry {
             ttls: Vec::new(),
             opt,
             rcode: rcode::SERVFAIL,
-            kind: Kind::Failure,
+            kind: ReplyKind::Failure,
             lifetime: 0,
             targets: Vec::new(),
             no_answer: true,
@@ -129,7 +129,7 @@ impl Entry {
     }
 
     /// What it is good for.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ReplyKind {
         self.kind
     }
 

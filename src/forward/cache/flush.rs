@@ -1,13 +1,13 @@
-//! What an operator wants to be asked again.
+//! Flushing the cache by name, by zone or as a whole.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::changes::Extent;
-use super::{Cache, Entry, OwnedKey};
+use super::{Cache, CachedReply, StoredKey};
 use crate::naming::DnsName;
 
-/// Which entries go.
+/// Which entries to drop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Flush {
     /// Those of a name, and those of others whose aliases lead to it.
@@ -39,7 +39,7 @@ impl Cache {
 }
 
 impl Flush {
-    fn covers(&self, key: &OwnedKey, entry: &Arc<Entry>) -> bool {
+    fn covers(&self, key: &StoredKey, entry: &Arc<CachedReply>) -> bool {
         let mut names = std::iter::once(&*key.name).chain(entry.targets());
         match self {
             Self::All => true,

@@ -1,4 +1,4 @@
-//! What an entry is known by: everything that shapes what an upstream says to a question.
+//! The cache key: everything that an upstream's reply depends on.
 
 use std::hash::{Hash, Hasher};
 
@@ -11,7 +11,7 @@ use super::upstreams::UpstreamSet;
 /// The class is always IN. EDNS and AD are not part of it: all questions go out with both, and what a client does
 /// not understand is taken off its reply. Two clients whose views have different upstreams have different keys.
 #[derive(Clone, Copy, Debug)]
-pub struct Key<'a> {
+pub struct CacheKey<'a> {
     /// The name that is asked for, in lower case, uncompressed, root included.
     pub name: &'a [u8],
     /// The type.
@@ -24,7 +24,7 @@ pub struct Key<'a> {
     pub upstreams: &'a UpstreamSet,
 }
 
-impl Key<'_> {
+impl CacheKey<'_> {
     /// Everything but the name.
     fn head(&self) -> u64 {
         let flags = u64::from(self.dnssec_ok) << 1 | u64::from(self.checking_disabled);
@@ -32,34 +32,34 @@ impl Key<'_> {
     }
 
     /// The key by itself.
-    pub(in crate::forward) fn keep(self) -> OwnedKey {
-        OwnedKey { head: self.head(), name: self.name.into() }
+    pub(in crate::forward) fn keep(self) -> StoredKey {
+        StoredKey { head: self.head(), name: self.name.into() }
     }
 }
 
-impl Hash for Key<'_> {
+impl Hash for CacheKey<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.head());
         state.write(self.name);
     }
 }
 
-/// A [`Key`] that is kept.
+/// A [`CacheKey`] that is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::forward) struct OwnedKey {
+pub(in crate::forward) struct StoredKey {
     head: u64,
     pub(super) name: Box<[u8]>,
 }
 
-impl Hash for OwnedKey {
+impl Hash for StoredKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.head);
         state.write(&self.name);
     }
 }
 
-impl Equivalent<OwnedKey> for Key<'_> {
-    fn equivalent(&self, key: &OwnedKey) -> bool {
+impl Equivalent<StoredKey> for CacheKey<'_> {
+    fn equivalent(&self, key: &StoredKey) -> bool {
         self.head() == key.head && *self.name == *key.name
     }
 }

@@ -1,4 +1,4 @@
-//! Replies of upstreams, kept for as long as they say, or a little longer where nobody can say anything newer.
+//! The reply cache: upstream replies, kept for their TTL, and longer while no upstream answers (RFC 8767).
 //!
 //! ```text
 //! find       a question to the entry that answers it, fresh or stale
@@ -40,14 +40,14 @@ use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 use crate::config::Limits;
 use crate::model::Upstream;
 use crate::naming::DnsName;
-use changes::{Changes, Extent};
+use changes::{Extent, NameChanges};
 use upstreams::Sets;
 
-pub use admit::Kind;
-pub use entry::{Age, Entry};
+pub use admit::ReplyKind;
+pub use entry::{Age, CachedReply};
 pub use flush::Flush;
-pub use key::Key;
-pub(in crate::forward) use key::OwnedKey;
+pub use key::CacheKey;
+pub(in crate::forward) use key::StoredKey;
 pub use upstreams::UpstreamSet;
 
 /// Octets that an entry takes beside its own: the key, the slot of the table, the allocator's heads.
@@ -55,7 +55,7 @@ const OVERHEAD: usize = 120;
 /// Octets of a usual entry, from which the size of the table is guessed.
 const USUAL: u64 = 640;
 
-/// How long things are good for.
+/// Lifetimes in the cache.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
     /// Seconds: what a shorter TTL is raised to.
@@ -98,20 +98,20 @@ impl Times {
     }
 }
 
-/// An entry that answers a question.
+/// A stored reply that answers a question.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct CacheHit {
     /// The entry.
-    pub entry: Arc<Entry>,
+    pub entry: Arc<CachedReply>,
     /// How old it is.
     pub age: Age,
     /// Whether the upstreams should be asked again: before it runs out, or as it has run out.
     pub refresh: bool,
 }
 
-/// What was known when a question was asked.
+/// The state of zones and upstreams when a question was sent: a reply from before a change is not stored after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Known {
+pub struct AskedAt {
     /// The last change of who owns a name.
     pub(in crate::forward) change: u64,
     /// The outages of its upstreams that were over.
@@ -121,23 +121,23 @@ pub struct Known {
 /// See the module.
 pub struct Cache {
     /// `None`: nothing is kept.
-    entries: Option<Entries>,
+    entries: Option<ReplyTable>,
     times: Times,
     sets: Sets,
-    changes: Changes,
+    changes: NameChanges,
     evictions: Arc<AtomicU64>,
 }
 
-type Entries = sync::Cache<OwnedKey, Arc<Entry>, Octets, RandomState, Evictions>;
+type ReplyTable = sync::Cache<StoredKey, Arc<CachedReply>, Octets, RandomState, Evictions>;
 
-/// What the cache holds at the moment, and what it had to give up.
+/// Size of the cache, and evictions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Held {
-    /// Entries.
+pub struct CacheUsage {
+    /// Stored replies.
     pub entries: u64,
-    /// Octets that they take.
+    /// Memory they take, in octets.
     pub octets: u64,
-    /// Entries that went as there was no room, since the start.
+    /// Replies evicted for want of room, since the start.
     pub evictions: u64,
 }
 
@@ -154,28 +154,28 @@ impl Cache {
         let entries = options.map(|options| {
             sync::Cache::with_options(options, Octets, RandomState::default(), Evictions(Arc::clone(&evictions)))
         });
-        Self { entries, times: Times::new(limits), sets: Sets::default(), changes: Changes::default(), evictions }
+        Self { entries, times: Times::new(limits), sets: Sets::default(), changes: NameChanges::default(), evictions }
     }
 
-    /// How long things are good for.
+    /// Lifetimes in the cache.
     pub fn times(&self) -> &Times {
         &self.times
     }
 
-    /// The set of these upstreams, for a [`Key`].
+    /// The set of these upstreams, for a [`CacheKey`].
     pub fn upstreams(&self, upstreams: &Arc<[Upstream]>) -> Arc<UpstreamSet> {
         self.sets.of(upstreams)
     }
 
     /// What is known now: to be taken before the upstreams are asked, and given to [`store`](Self::store).
-    pub fn known(&self, upstreams: &UpstreamSet) -> Known {
-        Known { change: self.changes.now(), recoveries: upstreams.recoveries() }
+    pub fn known(&self, upstreams: &UpstreamSet) -> AskedAt {
+        AskedAt { change: self.changes.now(), recoveries: upstreams.recoveries() }
     }
 
     /// The entry that answers the question at this time.
     ///
     /// Where it says that the upstreams should be asked again before it runs out, it says so once.
-    pub fn find(&self, key: &Key<'_>, now: u64) -> Option<Found> {
+    pub fn find(&self, key: &CacheKey<'_>, now: u64) -> Option<CacheHit> {
         let entry = self.entries.as_ref()?.get(key)?;
         if !self.changes.holds(key.name, &entry.seen) {
             self.remove(key, &entry);
@@ -183,17 +183,17 @@ impl Cache {
         }
         let age = now.saturating_sub(entry.stored);
         let fresh = Age::Fresh(u32::try_from(age / 1000).unwrap_or(u32::MAX));
-        if entry.kind() == Kind::Failure {
+        if entry.kind() == ReplyKind::Failure {
             let holds = age < entry.lifetime && !is_over(key, &entry);
-            return holds.then_some(Found { entry, age: fresh, refresh: false });
+            return holds.then_some(CacheHit { entry, age: fresh, refresh: false });
         }
         if age < entry.lifetime {
             let refresh = self.is_due(key, &entry, age, now);
-            return Some(Found { entry, age: fresh, refresh });
+            return Some(CacheHit { entry, age: fresh, refresh });
         }
         if age - entry.lifetime < self.times.stale {
             let refresh = !entry.is_put_off(now, key.upstreams.recoveries());
-            return Some(Found { entry, age: Age::Stale(self.times.stale_ttl), refresh });
+            return Some(CacheHit { entry, age: Age::Stale(self.times.stale_ttl), refresh });
         }
         self.remove(key, &entry);
         None
@@ -203,8 +203,8 @@ impl Cache {
     ///
     /// A failure does not take the place of an answer that can still be given; it keeps others from asking for a
     /// while.
-    pub fn store(&self, key: &Key<'_>, mut entry: Entry, asked: Known, now: u64) -> Arc<Entry> {
-        let failed = entry.kind() == Kind::Failure;
+    pub fn store(&self, key: &CacheKey<'_>, mut entry: CachedReply, asked: AskedAt, now: u64) -> Arc<CachedReply> {
+        let failed = entry.kind() == ReplyKind::Failure;
         key.upstreams.heard(!failed);
         entry.seen = asked.change.into();
         let Some(entries) = &self.entries else { return Arc::new(entry) };
@@ -236,24 +236,24 @@ impl Cache {
     }
 
     /// Passes on a failure that says nothing about the question or its upstreams, and keeps nothing of it.
-    pub fn pass(&self, key: &Key<'_>, failure: Entry, now: u64) -> Arc<Entry> {
+    pub fn pass(&self, key: &CacheKey<'_>, failure: CachedReply, now: u64) -> Arc<CachedReply> {
         if let Some(old) = self.entries.as_ref().and_then(|entries| entries.peek(key)) {
             self.release(key, &old, now);
         }
         Arc::new(failure)
     }
 
-    /// Takes note that nobody asks again for this entry after all.
-    pub fn release(&self, key: &Key<'_>, entry: &Entry, now: u64) {
+    /// Takes back a refresh that `find` announced and that was not started.
+    pub fn release(&self, key: &CacheKey<'_>, entry: &CachedReply, now: u64) {
         entry.put_off(now, key.upstreams.recoveries());
     }
 
-    /// Takes note that nobody answered in time for a client that got this stale entry: others need not wait as well.
-    pub fn put_off(&self, key: &Key<'_>, entry: &Entry, now: u64) {
+    /// Notes that no upstream answered in time, so that other clients get this stale entry without a wait.
+    pub fn put_off(&self, key: &CacheKey<'_>, entry: &CachedReply, now: u64) {
         entry.put_off(now.saturating_add(self.times.stale_retry), key.upstreams.recoveries());
     }
 
-    /// Takes note that another may take, or has given back, these names and all below them.
+    /// Notes that zones or rules changed at these names: entries at or below them from before are dropped.
     pub fn forget_below<'n>(&self, names: impl IntoIterator<Item = &'n DnsName>) {
         let mut names = names.into_iter().peekable();
         if names.peek().is_some() {
@@ -261,11 +261,11 @@ impl Cache {
         }
     }
 
-    /// What it holds.
-    pub fn held(&self) -> Held {
+    /// Size and evictions.
+    pub fn held(&self) -> CacheUsage {
         let evictions = self.evictions.load(Ordering::Relaxed);
         let entries = self.entries.as_ref();
-        Held {
+        CacheUsage {
             entries: entries.map_or(0, |entries| entries.len() as u64),
             octets: entries.map_or(0, sync::Cache::weight),
             evictions,
@@ -273,7 +273,7 @@ impl Cache {
     }
 
     /// Whether a hit should ask again although the entry is fresh; true once, and again after a failure.
-    fn is_due(&self, key: &Key<'_>, entry: &Entry, age: u64, now: u64) -> bool {
+    fn is_due(&self, key: &CacheKey<'_>, entry: &CachedReply, age: u64, now: u64) -> bool {
         let Times { prefetch_percent, .. } = self.times;
         // widened, as a lifetime of 68 years in milliseconds has 41 bits
         let left = (entry.lifetime - age) * 100;
@@ -284,12 +284,12 @@ impl Cache {
     }
 
     /// Whether the entry is an answer, fresh or stale.
-    fn can_answer(&self, entry: &Entry, now: u64) -> bool {
-        entry.kind() != Kind::Failure && now.saturating_sub(entry.stored) < entry.lifetime + self.times.stale
+    fn can_answer(&self, entry: &CachedReply, now: u64) -> bool {
+        entry.kind() != ReplyKind::Failure && now.saturating_sub(entry.stored) < entry.lifetime + self.times.stale
     }
 
     /// Removes the entry, if no other has taken its place.
-    fn remove(&self, key: &Key<'_>, entry: &Arc<Entry>) {
+    fn remove(&self, key: &CacheKey<'_>, entry: &Arc<CachedReply>) {
         if let Some(entries) = &self.entries {
             entries.remove_if(key, |held| Arc::ptr_eq(held, entry));
         }
@@ -297,7 +297,7 @@ impl Cache {
 }
 
 /// Whether the outage in which this failed is over.
-fn is_over(key: &Key<'_>, entry: &Entry) -> bool {
+fn is_over(key: &CacheKey<'_>, entry: &CachedReply) -> bool {
     entry.recoveries.load(Ordering::Relaxed) != key.upstreams.recoveries()
 }
 
@@ -305,8 +305,8 @@ fn is_over(key: &Key<'_>, entry: &Entry) -> bool {
 #[derive(Clone)]
 struct Octets;
 
-impl Weighter<OwnedKey, Arc<Entry>> for Octets {
-    fn weight(&self, key: &OwnedKey, entry: &Arc<Entry>) -> u64 {
+impl Weighter<StoredKey, Arc<CachedReply>> for Octets {
+    fn weight(&self, key: &StoredKey, entry: &Arc<CachedReply>) -> u64 {
         (OVERHEAD + key.name.len() + entry.size()) as u64
     }
 }
@@ -315,10 +315,10 @@ impl Weighter<OwnedKey, Arc<Entry>> for Octets {
 #[derive(Clone)]
 struct Evictions(Arc<AtomicU64>);
 
-impl Lifecycle<OwnedKey, Arc<Entry>> for Evictions {
+impl Lifecycle<StoredKey, Arc<CachedReply>> for Evictions {
     type RequestState = ();
 
-    fn on_evict(&self, (): &mut (), _: OwnedKey, _: Arc<Entry>) {
+    fn on_evict(&self, (): &mut (), _: StoredKey, _: Arc<CachedReply>) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }

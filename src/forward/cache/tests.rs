@@ -31,12 +31,12 @@ impl Bench {
         Self { cache, set }
     }
 
-    fn key<'a>(&'a self, name: &'a [u8]) -> Key<'a> {
-        Key { name, rtype: 1, dnssec_ok: false, checking_disabled: false, upstreams: &self.set }
+    fn key<'a>(&'a self, name: &'a [u8]) -> CacheKey<'a> {
+        CacheKey { name, rtype: 1, dnssec_ok: false, checking_disabled: false, upstreams: &self.set }
     }
 
     fn store(&self, name: &[u8], said: Result<u32, u8>, now: u64) {
-        let entry = Entry::new(&reply(name, said), &question(name), self.cache.times(), now).unwrap();
+        let entry = CachedReply::new(&reply(name, said), &question(name), self.cache.times(), now).unwrap();
         self.cache.store(&self.key(name), entry, self.cache.known(&self.set), now);
     }
 
@@ -54,17 +54,17 @@ fn everything_that_shapes_an_answer_is_in_the_key() {
     let key = bench.key(WWW);
     let other = bench.cache.upstreams(&Arc::from([SocketAddr::from(([127, 0, 0, 2], 53)).into()]));
     for key in [
-        Key { name: b"\x03wwx\x07example\0", ..key },
-        Key { rtype: 28, ..key },
-        Key { dnssec_ok: true, ..key },
-        Key { checking_disabled: true, ..key },
-        Key { upstreams: &other, ..key },
+        CacheKey { name: b"\x03wwx\x07example\0", ..key },
+        CacheKey { rtype: 28, ..key },
+        CacheKey { dnssec_ok: true, ..key },
+        CacheKey { checking_disabled: true, ..key },
+        CacheKey { upstreams: &other, ..key },
     ] {
         assert!(bench.cache.find(&key, 0).is_none(), "{key:?}");
     }
     assert_eq!(bench.find(WWW, 0), FRESH);
     let same = bench.cache.upstreams(&Arc::from([SocketAddr::from(([127, 0, 0, 1], 53)).into()]));
-    assert!(bench.cache.find(&Key { upstreams: &same, ..key }, 0).is_some(), "another list of the same upstreams");
+    assert!(bench.cache.find(&CacheKey { upstreams: &same, ..key }, 0).is_some(), "another list of the same upstreams");
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn zero_means_zero() {
     assert_eq!(bench.find(WWW, 1), None, "and what was there before is out of date");
     let off = Bench::new(&Limits { cache_size: 0, ..Limits::default() });
     off.store(WWW, Ok(60), 0);
-    assert_eq!((off.find(WWW, 0), off.cache.held()), (None, Held::default()));
+    assert_eq!((off.find(WWW, 0), off.cache.held()), (None, CacheUsage::default()));
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn the_end_of_an_outage_ends_its_failures() {
     let asked = bench.cache.known(&bench.set);
     bench.store(b"\x04good\0", Ok(60), 20_001);
     for name in [WWW, &names[1]] {
-        let late = Entry::new(&reply(name, Err(2)), &question(name), bench.cache.times(), 20_002).unwrap();
+        let late = CachedReply::new(&reply(name, Err(2)), &question(name), bench.cache.times(), 20_002).unwrap();
         bench.cache.store(&bench.key(name), late, asked, 20_002);
         assert!(bench.find(name, 20_003).is_none_or(|(_, refresh)| refresh), "{name:?}");
     }
@@ -173,7 +173,7 @@ fn a_change_of_hands_drops_what_is_from_before_and_nothing_else() {
     assert_eq!(bench.find(WWW, 0), None);
     assert_eq!(bench.find(other, 0), FRESH);
     // the reply to a question that was asked before the change comes in after it
-    let late = Entry::new(&reply(WWW, Ok(60)), &question(WWW), bench.cache.times(), 1).unwrap();
+    let late = CachedReply::new(&reply(WWW, Ok(60)), &question(WWW), bench.cache.times(), 1).unwrap();
     bench.cache.store(&bench.key(WWW), late, asked, 1);
     assert_eq!(bench.find(WWW, 1), None);
     bench.store(WWW, Ok(60), 2);
@@ -196,7 +196,7 @@ fn flushing_says_how_many_went() {
         let alias = [&question(b"\x05alias\0")[..], b"\xc0\x0c\0\x05\0\x01\0\0\0\x3c\0\x0d", WWW].concat();
         let alias = [&[0, 1, 0x81, 0x80, 0, 1, 0, 2, 0, 0, 0, 0], &alias[..]].concat();
         let alias = [&alias[..], WWW, &[0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 1]].concat();
-        let entry = Entry::new(&alias, &question(b"\x05alias\0"), bench.cache.times(), 0).unwrap();
+        let entry = CachedReply::new(&alias, &question(b"\x05alias\0"), bench.cache.times(), 0).unwrap();
         bench.cache.store(&bench.key(b"\x05alias\0"), entry, bench.cache.known(&bench.set), 0);
     };
     for (flush, gone, kept) in [
@@ -213,7 +213,7 @@ fn flushing_says_how_many_went() {
     }
     let asked = bench.cache.known(&bench.set);
     bench.cache.flush(&Flush::Name(name("www.example")));
-    let late = Entry::new(&reply(WWW, Ok(60)), &question(WWW), bench.cache.times(), 0).unwrap();
+    let late = CachedReply::new(&reply(WWW, Ok(60)), &question(WWW), bench.cache.times(), 0).unwrap();
     bench.cache.store(&bench.key(WWW), late, asked, 0);
     assert_eq!(bench.find(WWW, 0), None, "what was asked before");
 }

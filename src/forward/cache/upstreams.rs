@@ -1,4 +1,4 @@
-//! Sets of upstreams, numbered by what is in them, and whether they answer at all.
+//! Numbered sets of upstreams, and the outages of each.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -41,10 +41,10 @@ impl UpstreamSet {
 
 /// All sets that were asked for.
 #[derive(Default)]
-pub(super) struct Sets(RwLock<Known>);
+pub(super) struct Sets(RwLock<NumberedSets>);
 
 #[derive(Default)]
-struct Known {
+struct NumberedSets {
     sets: HashMap<Arc<[Upstream]>, Arc<UpstreamSet>>,
     next: u32,
 }

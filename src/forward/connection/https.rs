@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// An open connection; clones ask on the same one.
 #[derive(Clone)]
-pub(super) struct Connection {
+pub(super) struct HttpsConnection {
     requests: SendRequest<Bytes>,
     uri: Uri,
     pulse: Arc<Mutex<Pulse>>,
@@ -37,7 +37,7 @@ struct Pulse {
     open: bool,
 }
 
-impl Connection {
+impl HttpsConnection {
     /// Shakes hands on `stream`, which leads to `upstream`.
     pub(super) async fn over<S>(stream: S, upstream: &Upstream) -> Result<Self, Failure>
     where

@@ -17,7 +17,10 @@ use tokio_rustls::client::TlsStream;
 use crate::forward::failure::Failure;
 use crate::forward::query::Query;
 use crate::model::{Protocol, Upstream};
+use https::HttpsConnection;
+use quic::QuicConnection;
 use slot::Slot;
+use stream::StreamConnection;
 pub use trust::Trust;
 
 /// The place of the one connection to an upstream.
@@ -25,14 +28,14 @@ pub(super) struct Connections {
     upstream: Upstream,
     trust: Trust,
     patience: Duration,
-    slot: Slot<Connection>,
+    slot: Slot<OpenConnection>,
 }
 
 #[derive(Clone)]
-enum Connection {
-    Stream(stream::Connection),
-    Https(https::Connection),
-    Quic(quic::Connection),
+enum OpenConnection {
+    Stream(StreamConnection),
+    Https(HttpsConnection),
+    Quic(QuicConnection),
 }
 
 impl Connections {
@@ -48,7 +51,7 @@ impl Connections {
     pub(super) async fn ask(&self, query: &Query) -> Result<Vec<u8>, Failure> {
         loop {
             let connect = || open(self.upstream.clone(), self.trust.clone(), self.patience);
-            let (connection, reused) = self.slot.get(Connection::is_open, connect).await?;
+            let (connection, reused) = self.slot.get(OpenConnection::is_open, connect).await?;
             match connection.ask(query).await {
                 Err(Failure::Closed) if reused => {}
                 reply => return reply,
@@ -57,7 +60,7 @@ impl Connections {
     }
 }
 
-impl Connection {
+impl OpenConnection {
     fn is_open(&self) -> bool {
         match self {
             Self::Stream(connection) => connection.is_open(),
@@ -77,17 +80,17 @@ impl Connection {
     }
 }
 
-async fn open(upstream: Upstream, trust: Trust, patience: Duration) -> Result<Connection, Failure> {
+async fn open(upstream: Upstream, trust: Trust, patience: Duration) -> Result<OpenConnection, Failure> {
     let opening = async {
         Ok(match upstream.protocol {
-            Protocol::Plain => Connection::Stream(stream::Connection::over(stream::connect(upstream.address).await?)),
+            Protocol::Plain => OpenConnection::Stream(StreamConnection::over(stream::connect(upstream.address).await?)),
             // RFC 7858 9 has no name for it; servers that look for one look for this (IANA)
-            Protocol::Tls => Connection::Stream(stream::Connection::over(secure(&upstream, &trust, b"dot").await?)),
+            Protocol::Tls => OpenConnection::Stream(StreamConnection::over(secure(&upstream, &trust, b"dot").await?)),
             Protocol::Https => {
                 let stream = secure(&upstream, &trust, b"h2").await?;
-                Connection::Https(https::Connection::over(stream, &upstream).await?)
+                OpenConnection::Https(HttpsConnection::over(stream, &upstream).await?)
             }
-            Protocol::Quic => Connection::Quic(quic::Connection::open(&upstream, &trust).await?),
+            Protocol::Quic => OpenConnection::Quic(QuicConnection::open(&upstream, &trust).await?),
         })
     };
     timeout(patience, opening).await.unwrap_or(Err(Failure::TimedOut))

@@ -25,9 +25,9 @@ const CANCELLED: VarInt = VarInt::from_u32(3);
 
 /// An open connection; clones ask on the same one. Closed by the other side, or when nothing came for a while.
 #[derive(Clone)]
-pub(super) struct Connection(quinn::Connection);
+pub(super) struct QuicConnection(quinn::Connection);
 
-impl Connection {
+impl QuicConnection {
     /// Shakes hands with `upstream`.
     pub(super) async fn open(upstream: &Upstream, trust: &Trust) -> Result<Self, Failure> {
         let name = server_name(upstream)?;

@@ -30,20 +30,20 @@ const PREFIX: usize = 2;
 /// Room for what comes in, as long as no message needs more.
 const INPUT: usize = 4096;
 
-type Reply = Result<Vec<u8>, Failure>;
+type Outcome = Result<Vec<u8>, Failure>;
 
 /// An open connection; clones ask on the same one.
 #[derive(Clone)]
-pub(super) struct Connection {
-    asks: mpsc::Sender<Ask>,
+pub(super) struct StreamConnection {
+    asks: mpsc::Sender<PendingQuery>,
 }
 
-struct Ask {
+struct PendingQuery {
     query: Query,
-    reply: oneshot::Sender<Reply>,
+    reply: oneshot::Sender<Outcome>,
 }
 
-impl Connection {
+impl StreamConnection {
     /// Takes questions for `stream` from now on.
     pub(super) fn over<S: AsyncRead + AsyncWrite + Send + 'static>(stream: S) -> Self {
         let (asks, questions) = mpsc::channel(PIPELINE);
@@ -69,9 +69,9 @@ impl Connection {
     }
 
     /// The reply to the query, which gets an id of its own.
-    pub(super) async fn ask(&self, query: Query) -> Reply {
+    pub(super) async fn ask(&self, query: Query) -> Outcome {
         let (reply, heard) = oneshot::channel();
-        match self.asks.try_send(Ask { query, reply }) {
+        match self.asks.try_send(PendingQuery { query, reply }) {
             Ok(()) => heard.await.unwrap_or(Err(Failure::Closed)),
             Err(mpsc::error::TrySendError::Full(_)) => Err(Failure::Busy),
             Err(mpsc::error::TrySendError::Closed(_)) => Err(Failure::Closed),
@@ -80,9 +80,9 @@ impl Connection {
 }
 
 struct Task {
-    questions: mpsc::Receiver<Ask>,
+    questions: mpsc::Receiver<PendingQuery>,
     /// Who gave up stays, so that the reply is known as what it is.
-    waiting: HashMap<u16, Ask, foldhash::fast::RandomState>,
+    waiting: HashMap<u16, PendingQuery, foldhash::fast::RandomState>,
     input: Vec<u8>,
     output: Vec<u8>,
 }
@@ -139,7 +139,7 @@ impl Task {
     }
 
     /// Gives the query an id and puts it behind what is to be written (RFC 7766 8: length and message together).
-    fn write(&mut self, mut ask: Ask) {
+    fn write(&mut self, mut ask: PendingQuery) {
         if ask.reply.is_closed() {
             return;
         }
@@ -229,7 +229,7 @@ mod tests {
     #[tokio::test]
     async fn replies_come_in_any_order_and_any_pieces() {
         let (ours, mut theirs) = duplex(1 << 20);
-        let connection = Connection::over(ours);
+        let connection = StreamConnection::over(ours);
         let names: Vec<Vec<u8>> = (b'a'..=b'z').map(|letter| vec![1, letter, 0]).collect();
         let asks = names.iter().map(|name| connection.ask(query(name)));
         let server = async {
@@ -251,7 +251,7 @@ mod tests {
     #[tokio::test]
     async fn the_longest_message_passes() {
         let (ours, mut theirs) = duplex(1 << 20);
-        let connection = Connection::over(ours);
+        let connection = StreamConnection::over(ours);
         let server = async {
             let mut reply = message(&mut theirs).await;
             reply.resize(65_535, 7);
@@ -264,7 +264,7 @@ mod tests {
     #[tokio::test]
     async fn all_who_wait_are_told_of_the_end() {
         let (ours, mut theirs) = duplex(1 << 20);
-        let connection = Connection::over(ours);
+        let connection = StreamConnection::over(ours);
         let server = async {
             message(&mut theirs).await;
             message(&mut theirs).await;
@@ -279,7 +279,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_nobody_asked_for_ends_it() {
         let (ours, mut theirs) = duplex(1 << 20);
-        let connection = Connection::over(ours);
+        let connection = StreamConnection::over(ours);
         let server = async {
             let mut reply = message(&mut theirs).await;
             reply[0] ^= 1;
@@ -293,7 +293,7 @@ mod tests {
     #[tokio::test]
     async fn who_gave_up_hurts_nobody() {
         let (ours, mut theirs) = duplex(1 << 20);
-        let connection = Connection::over(ours);
+        let connection = StreamConnection::over(ours);
         let gave_up = tokio::spawn({
             let connection = connection.clone();
             async move { connection.ask(query(b"\x01a\0")).await }
@@ -312,11 +312,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_idle_or_stalled_is_closed() {
         let (ours, theirs) = duplex(1 << 20);
-        let connection = Connection::over(ours);
+        let connection = StreamConnection::over(ours);
         tokio::time::sleep(IDLE * 2).await;
         assert!(!connection.is_open());
         drop(theirs);
         let (ours, _theirs) = duplex(1 << 20);
-        assert_eq!(Connection::over(ours).ask(query(b"\0")).await, Err(Failure::TimedOut));
+        assert_eq!(StreamConnection::over(ours).ask(query(b"\0")).await, Err(Failure::TimedOut));
     }
 }

@@ -21,7 +21,7 @@ use crate::forward::{Forwarder, Options, Outbound, Trust};
 use crate::model::{Protocol, Upstream};
 
 /// A server, and whom its certificate is from.
-struct Server {
+struct ScriptedUpstream {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
     trust: Trust,
@@ -47,7 +47,7 @@ fn answer(query: &[u8], id: Option<u16>) -> Vec<u8> {
 }
 
 /// Serves `names`; with `once`, a connection ends after its first answer.
-async fn start(protocol: Protocol, names: &[&str], once: bool) -> Server {
+async fn start(protocol: Protocol, names: &[&str], once: bool) -> ScriptedUpstream {
     let key = KeyPair::generate().unwrap();
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
     let certificate = CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
@@ -68,7 +68,7 @@ async fn start(protocol: Protocol, names: &[&str], once: bool) -> Server {
     } else {
         over_tcp(protocol, config, Arc::clone(&connections), once).await
     };
-    Server { address, connections, trust }
+    ScriptedUpstream { address, connections, trust }
 }
 
 async fn over_tcp(protocol: Protocol, config: ServerConfig, connections: Arc<AtomicUsize>, once: bool) -> SocketAddr {
@@ -174,7 +174,7 @@ fn limits() -> Limits {
     Limits { forward_timeout: Duration::from_secs(5), forward_deadline: Duration::from_secs(20), ..Limits::default() }
 }
 
-impl Server {
+impl ScriptedUpstream {
     fn named(&self, protocol: Protocol, name: Option<&str>) -> Upstream {
         let path = (protocol == Protocol::Https).then(|| "/dns-query".into());
         Upstream { protocol, address: self.address, name: name.map(Into::into), path }

@@ -7,12 +7,14 @@ use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::serialize::binary::BinEncodable;
 
 use super::*;
-use crate::forward::testing::{Over, Say, Server, error, forwarder, good, limits, question, reply, say, silent};
+use crate::forward::testing::{
+    Over, Say, ScriptedUpstream, error, forwarder, good, limits, question, reply, say, silent,
+};
 use crate::forward::{Failure, ForwardError, State};
 
 #[tokio::test]
 async fn questions_share_sockets_and_connections() {
-    let upstream = Server::start(|query, over| {
+    let upstream = ScriptedUpstream::start(|query, over| {
         let mut message = reply(query, [192, 0, 2, 1]);
         message.metadata.truncation = over == Over::Udp;
         say(&message)
@@ -29,7 +31,7 @@ async fn questions_share_sockets_and_connections() {
 
 #[tokio::test]
 async fn a_connection_that_was_closed_is_made_anew() {
-    let upstream = Server::start(|query, over| {
+    let upstream = ScriptedUpstream::start(|query, over| {
         let mut message = reply(query, [192, 0, 2, 1]);
         message.metadata.truncation = over == Over::Udp;
         let mut all = say(&message);
@@ -67,7 +69,7 @@ async fn too_many_for_one_upstream_are_turned_away() {
 #[tokio::test]
 async fn an_upstream_goes_down_and_comes_back() {
     let alive = Arc::new(AtomicBool::new(false));
-    let upstream = Server::start({
+    let upstream = ScriptedUpstream::start({
         let alive = Arc::clone(&alive);
         move |query, _| if alive.load(Ordering::SeqCst) { say(&reply(query, [192, 0, 2, 1])) } else { Vec::new() }
     })
@@ -97,7 +99,7 @@ async fn an_upstream_goes_down_and_comes_back() {
 #[tokio::test]
 async fn one_that_is_down_is_probed_while_another_answers() {
     let (dead, second) = (Arc::new(AtomicBool::new(true)), good().await);
-    let first = Server::start({
+    let first = ScriptedUpstream::start({
         let dead = Arc::clone(&dead);
         move |query, _| if dead.load(Ordering::SeqCst) { Vec::new() } else { say(&reply(query, [192, 0, 2, 1])) }
     })
@@ -123,7 +125,7 @@ async fn one_that_is_down_is_probed_while_another_answers() {
 #[tokio::test]
 async fn an_upstream_that_leads_back_is_taken_out() {
     let forwarder = forwarder();
-    let upstream = Server::start({
+    let upstream = ScriptedUpstream::start({
         let forwarder = forwarder.clone();
         move |query, _| {
             let name = query.queries[0].name().to_bytes().unwrap();
@@ -134,7 +136,7 @@ async fn an_upstream_that_leads_back_is_taken_out() {
     })
     .await;
     let second = good().await;
-    forwarder.upstreams_are([&upstream.address, &second.address].into_iter());
+    forwarder.set_upstreams([&upstream.address, &second.address].into_iter());
     let state = |address: &Upstream| {
         forwarder.report().into_iter().find(|report| report.upstream == *address).map(|report| report.state)
     };
@@ -148,6 +150,6 @@ async fn an_upstream_that_leads_back_is_taken_out() {
     let both = [upstream.address.clone(), second.address.clone()];
     assert!(forwarder.exchange(&question(), &both).await.is_ok());
     assert_eq!(upstream.asked(Over::Udp), before);
-    forwarder.upstreams_are([&second.address].into_iter());
+    forwarder.set_upstreams([&second.address].into_iter());
     assert_eq!(state(&upstream.address), None, "what is not used is forgotten");
 }

@@ -8,7 +8,7 @@ use hickory_proto::op::{Message, ResponseCode};
 use super::*;
 use crate::config::Limits;
 use crate::forward::testing::{
-    AtomicOnce, Over, Say, Server, address, ask, error, good, limits, question, reply, say, silent,
+    AtomicOnce, Over, Say, ScriptedUpstream, address, ask, error, good, limits, question, reply, say, silent,
 };
 
 /// An address at which nobody listens.
@@ -17,8 +17,8 @@ fn nobody() -> Upstream {
 }
 
 /// An upstream that always says the same.
-async fn always(code: ResponseCode) -> Server {
-    Server::start(move |query, _| say(&error(query, code))).await
+async fn always(code: ResponseCode) -> ScriptedUpstream {
+    ScriptedUpstream::start(move |query, _| say(&error(query, code))).await
 }
 
 #[tokio::test]
@@ -32,7 +32,7 @@ async fn the_first_upstream_is_enough() {
 
 #[tokio::test]
 async fn what_does_not_belong_is_ignored() {
-    let upstream = Server::start(|query, _| {
+    let upstream = ScriptedUpstream::start(|query, _| {
         let good = reply(query, [192, 0, 2, 1]).to_vec().unwrap();
         let bad = |change: fn(&mut Vec<u8>)| {
             let mut bad = reply(query, [203, 0, 113, 66]).to_vec().unwrap();
@@ -57,7 +57,7 @@ async fn what_does_not_belong_is_ignored() {
 
 #[tokio::test]
 async fn a_truncated_reply_is_better_than_none() {
-    let upstream = Server::start(|query, over| match over {
+    let upstream = ScriptedUpstream::start(|query, over| match over {
         Over::Udp => {
             let mut cut = reply(query, [192, 0, 2, 1]);
             cut.metadata.truncation = true;
@@ -75,7 +75,7 @@ async fn a_truncated_reply_is_better_than_none() {
 
 #[tokio::test]
 async fn another_answer_by_tcp_is_none() {
-    let upstream = Server::start(|query, over| {
+    let upstream = ScriptedUpstream::start(|query, over| {
         let mut message = reply(query, [192, 0, 2, 1]);
         message.metadata.truncation = over == Over::Udp;
         message.metadata.id ^= u16::from(over == Over::Tcp);
@@ -100,9 +100,10 @@ async fn the_late_and_the_dead_are_passed_over() {
 #[tokio::test]
 async fn a_lost_datagram_is_asked_again() {
     let count = AtomicOnce::default();
-    let upstream =
-        Server::start(move |query, _| if count.first() { Vec::new() } else { say(&reply(query, [192, 0, 2, 1])) })
-            .await;
+    let upstream = ScriptedUpstream::start(
+        move |query, _| if count.first() { Vec::new() } else { say(&reply(query, [192, 0, 2, 1])) },
+    )
+    .await;
     assert_eq!(address(&ask(upstream.alone()).await.unwrap()), "192.0.2.1");
     assert_eq!(upstream.asked(Over::Udp), 2);
 }
@@ -127,7 +128,7 @@ async fn the_deadline_ends_it_all() {
 
 #[tokio::test]
 async fn a_malformed_reply_is_no_reply() {
-    let upstream = Server::start(|query, _| {
+    let upstream = ScriptedUpstream::start(|query, _| {
         let mut octets = reply(query, [192, 0, 2, 1]).to_vec().unwrap();
         octets.truncate(octets.len() - 3);
         vec![Say::Octets(octets)]
@@ -175,7 +176,7 @@ async fn ids_and_ports_cannot_be_guessed() {
 #[tokio::test]
 async fn a_late_reply_is_still_a_reply() {
     let first = Mutex::new(None);
-    let upstream = Server::start(move |query, _| match &mut *first.lock().unwrap() {
+    let upstream = ScriptedUpstream::start(move |query, _| match &mut *first.lock().unwrap() {
         Some(first) => say(&reply(first, [192, 0, 2, 1])),
         first => {
             *first = Some(query.clone());

@@ -7,23 +7,24 @@ use tokio::time::{advance, sleep};
 
 use super::*;
 use crate::forward::{Failure, Tried};
+use crate::model::Upstream;
 use crate::naming::DnsName;
 
 const UPSTREAM: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 53);
 
 /// What an upstream says to its question number n, and after how long.
-type Script = dyn Fn(usize) -> (Duration, Result<u32, u8>) + Send + Sync;
+type ExchangeScript = dyn Fn(usize) -> (Duration, Result<u32, u8>) + Send + Sync;
 
 /// Answers with one address, which is the number of the question, and the TTL or the error of the script; code 255:
 /// not at all, 254: it could not be asked.
-struct Scripted {
-    script: Mutex<Box<Script>>,
+struct ScriptedExchange {
+    script: Mutex<Box<ExchangeScript>>,
     asked: Mutex<Vec<(String, bool)>>,
     /// Why nobody can be asked.
     refusal: Mutex<Option<ForwardError>>,
 }
 
-impl Exchange for Scripted {
+impl Exchange for ScriptedExchange {
     async fn exchange(&self, question: &Outbound<'_>, _: &Arc<[Upstream]>) -> Result<Vec<u8>, ForwardError> {
         let number = {
             let mut asked = self.asked.lock().unwrap();
@@ -56,8 +57,8 @@ impl Exchange for Scripted {
     }
 }
 
-struct Bench {
-    lookup: Arc<Lookup<Scripted>>,
+struct LookupBench {
+    lookup: Arc<Lookup<ScriptedExchange>>,
     set: Arc<UpstreamSet>,
 }
 
@@ -65,11 +66,14 @@ fn ms(number: u64) -> Duration {
     Duration::from_millis(number)
 }
 
-impl Bench {
+impl LookupBench {
     fn new(script: impl Fn(usize) -> (Duration, Result<u32, u8>) + Send + Sync + 'static) -> Self {
         let limits = Limits::default();
-        let upstream =
-            Scripted { script: Mutex::new(Box::new(script)), asked: Mutex::default(), refusal: Mutex::default() };
+        let upstream = ScriptedExchange {
+            script: Mutex::new(Box::new(script)),
+            asked: Mutex::default(),
+            refusal: Mutex::default(),
+        };
         let lookup = Arc::new(Lookup::new(upstream, Arc::new(Cache::new(&limits)), &limits));
         let set = lookup.cache().upstreams(&Arc::from([UPSTREAM.into()]));
         Self { lookup, set }
@@ -87,7 +91,7 @@ impl Bench {
     fn ask(&self, name: &str) -> JoinHandle<Answer> {
         let (lookup, set, name) = (self.lookup.clone(), self.set.clone(), name.parse::<DnsName>().unwrap());
         tokio::spawn(async move {
-            let wanted = Wanted {
+            let wanted = LookupQuestion {
                 spelled: name.wire(),
                 name: name.wire(),
                 rtype: 1,
@@ -102,7 +106,7 @@ impl Bench {
                 None => lookup.resolve(&wanted).await,
             };
             let octets = found.entry.message(found.age);
-            let number = if found.entry.kind() == Kind::Positive { octets.get(octets.len() - 12) } else { None };
+            let number = if found.entry.kind() == ReplyKind::Positive { octets.get(octets.len() - 12) } else { None };
             Answer {
                 number: number.copied(),
                 stale: matches!(found.age, Age::Stale(_)),
@@ -131,7 +135,7 @@ impl Answer {
 #[tokio::test(start_paused = true)]
 async fn one_question_for_all_who_wait() {
     for ttl in [60, 0] {
-        let bench = Bench::new(move |_| (ms(100), Ok(ttl)));
+        let bench = LookupBench::new(move |_| (ms(100), Ok(ttl)));
         let all: Vec<_> = (0..50).map(|_| bench.ask("www.example")).collect();
         let other = bench.ask("other.example");
         for one in all {
@@ -141,16 +145,16 @@ async fn one_question_for_all_who_wait() {
         // a TTL of 0 is for those who waited
         let (number, after) = if ttl == 0 { (3, 100) } else { (1, 0) };
         assert_eq!(bench.ask("www.example").await.unwrap().what(), (Some(number), false, after));
-        let done = bench.lookup.done();
+        let done = bench.lookup.counts();
         assert_eq!((done.misses, done.shared), (52 - u64::from(ttl > 0), 49));
-        assert!(bench.lookup.flights().is_empty());
+        assert!(bench.lookup.in_flight().is_empty());
         assert!(bench.lookup.upstream.asked.lock().unwrap().iter().all(|(_, edns_and_ad)| *edns_and_ad));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_asked_first_may_go_away() {
-    let bench = Bench::new(|_| (ms(100), Ok(60)));
+    let bench = LookupBench::new(|_| (ms(100), Ok(60)));
     let first = bench.ask("www.example");
     tokio::task::yield_now().await;
     let others = [bench.ask("www.example"), bench.ask("www.example")];
@@ -165,7 +169,7 @@ async fn who_asked_first_may_go_away() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_waits_so_long_and_no_longer_for_what_is_stale() {
-    let bench = Bench::new(|number| (ms(if number == 1 { 0 } else { 3000 }), Ok(60)));
+    let bench = LookupBench::new(|number| (ms(if number == 1 { 0 } else { 3000 }), Ok(60)));
     assert_eq!(bench.ask("www.example").await.unwrap().number, Some(1));
     advance(Duration::from_secs(61)).await;
     assert_eq!(bench.ask("www.example").await.unwrap().what(), (Some(1), true, 1800));
@@ -186,7 +190,7 @@ async fn a_client_waits_so_long_and_no_longer_for_what_is_stale() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_asked_for_is_fetched_before_it_runs_out() {
-    let bench = Bench::new(|_| (ms(10), Ok(100)));
+    let bench = LookupBench::new(|_| (ms(10), Ok(100)));
     bench.ask("www.example").await.unwrap();
     bench.ask("unloved.example").await.unwrap();
     advance(Duration::from_secs(91)).await;
@@ -194,14 +198,14 @@ async fn what_is_asked_for_is_fetched_before_it_runs_out() {
         assert_eq!(bench.ask("www.example").await.unwrap().what(), (Some(1), false, 0));
     }
     sleep(ms(20)).await;
-    assert_eq!((bench.asked(), bench.lookup.done().prefetches), (3, 1));
+    assert_eq!((bench.asked(), bench.lookup.counts().prefetches), (3, 1));
     advance(Duration::from_secs(60)).await;
     assert_eq!(bench.ask("www.example").await.unwrap().what(), (Some(3), false, 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_asks_after_a_change_does_not_join_who_asked_before() {
-    let bench = Bench::new(|number| (ms(if number == 1 { 1000 } else { 10 }), Ok(60)));
+    let bench = LookupBench::new(|number| (ms(if number == 1 { 1000 } else { 10 }), Ok(60)));
     let before = bench.ask("www.example");
     tokio::task::yield_now().await;
     bench.lookup.cache().forget_below(&["example".parse().unwrap()]);
@@ -214,7 +218,7 @@ async fn who_asks_after_a_change_does_not_join_who_asked_before() {
 /// Refreshes that nobody waits for are few; names that have run out are many, and their clients wait.
 #[tokio::test(start_paused = true)]
 async fn however_many_have_run_out_none_is_stale_while_the_upstream_answers() {
-    let bench = Bench::new(|_| (ms(100), Ok(60)));
+    let bench = LookupBench::new(|_| (ms(100), Ok(60)));
     let names: Vec<String> = (0..3 * REFRESHES).map(|n| format!("n{n}.example")).collect();
     for seconds in [0, 61, 61] {
         advance(Duration::from_secs(seconds)).await;
@@ -229,7 +233,7 @@ async fn however_many_have_run_out_none_is_stale_while_the_upstream_answers() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_our_own_fault_is_not_remembered() {
-    let bench = Bench::new(|_| (ms(10), Err(254)));
+    let bench = LookupBench::new(|_| (ms(10), Err(254)));
     let failed = bench.ask("www.example").await.unwrap();
     assert!(failed.number.is_none() && failed.text.contains("could not be asked: no port"), "{failed:?}");
     bench.says(|_| (ms(10), Ok(100)));
@@ -247,7 +251,7 @@ async fn what_is_our_own_fault_is_not_remembered() {
 
 #[tokio::test(start_paused = true)]
 async fn where_nobody_can_be_asked_nobody_waits() {
-    let bench = Bench::new(|_| (ms(10), Ok(60)));
+    let bench = LookupBench::new(|_| (ms(10), Ok(60)));
     assert_eq!(bench.ask("www.example").await.unwrap().number, Some(1));
     let down = Tried { upstream: UPSTREAM.into(), failure: Failure::Down, over_tcp: false };
     *bench.lookup.upstream.refusal.lock().unwrap() = Some(ForwardError { tried: vec![down] });
@@ -257,7 +261,7 @@ async fn where_nobody_can_be_asked_nobody_waits() {
     }
     let failed = bench.ask("new.example").await.unwrap();
     assert!(failed.text.contains("127.0.0.1:53 is down"), "{failed:?}");
-    assert_eq!((failed.what(), bench.asked(), bench.lookup.done().misses), ((None, false, 0), 1, 2));
+    assert_eq!((failed.what(), bench.asked(), bench.lookup.counts().misses), ((None, false, 0), 1, 2));
     *bench.lookup.upstream.refusal.lock().unwrap() = None;
     assert_eq!(bench.ask("www.example").await.unwrap().what(), (Some(2), false, 10));
     assert_eq!(bench.ask("new.example").await.unwrap().what(), (Some(3), false, 10), "nothing is remembered of it");
@@ -268,7 +272,7 @@ async fn where_nobody_can_be_asked_nobody_waits() {
 #[tokio::test(start_paused = true)]
 async fn an_outage() {
     const DEADLINE: Duration = Duration::from_secs(5);
-    let bench = Bench::new(|_| (ms(10), Ok(60)));
+    let bench = LookupBench::new(|_| (ms(10), Ok(60)));
     let cached: Vec<String> = (0..20).map(|n| format!("cached{n}.example")).collect();
     for name in &cached {
         assert_eq!(bench.ask(name).await.unwrap().after, ms(10));

@@ -6,13 +6,13 @@ use hickory_proto::op::{Edns, Message, ResponseCode};
 use hickory_proto::rr::rdata::opt::EdnsOption;
 
 use crate::forward::testing::{
-    AtomicOnce, Over, Say, Server, address, ask, error, forwarder, limits, question, reply, say,
+    AtomicOnce, Over, Say, ScriptedUpstream, address, ask, error, forwarder, limits, question, reply, say,
 };
 use crate::forward::{Forwarder, Options};
 
 #[tokio::test]
 async fn truncation_leads_to_tcp() {
-    let upstream = Server::start(|query, over| match over {
+    let upstream = ScriptedUpstream::start(|query, over| match over {
         Over::Udp => {
             let mut cut = error(query, ResponseCode::NoError);
             cut.metadata.truncation = true;
@@ -31,7 +31,7 @@ async fn truncation_leads_to_tcp() {
 
 #[tokio::test]
 async fn guessing_is_shut_out_by_tcp() {
-    let upstream = Server::start(|query, over| {
+    let upstream = ScriptedUpstream::start(|query, over| {
         let mut bad = reply(query, [203, 0, 113, 66]);
         bad.metadata.id = !bad.metadata.id;
         match over {
@@ -46,7 +46,7 @@ async fn guessing_is_shut_out_by_tcp() {
 #[tokio::test]
 async fn an_upstream_without_edns_is_asked_without() {
     for bare in [false, true] {
-        let upstream = Server::start(move |query, _| match &query.edns {
+        let upstream = ScriptedUpstream::start(move |query, _| match &query.edns {
             Some(edns) => {
                 assert!(edns.flags().dnssec_ok && edns.max_payload() == 1232);
                 let octets = error(query, ResponseCode::FormErr).to_vec().unwrap();
@@ -66,7 +66,7 @@ async fn an_upstream_without_edns_is_asked_without() {
 
 #[tokio::test]
 async fn cookies_are_sent_back_and_wrong_ones_ignored() {
-    let upstream = Server::start(|query, _| {
+    let upstream = ScriptedUpstream::start(|query, _| {
         let Some(sent) = cookie(query) else { return say(&error(query, ResponseCode::FormErr)) };
         let with = |mut message: Message, cookie: &[u8]| {
             let mut edns = Edns::new();
@@ -92,7 +92,7 @@ async fn cookies_are_sent_back_and_wrong_ones_ignored() {
 #[tokio::test]
 async fn a_reply_that_lost_its_cookie_is_not_believed() {
     let count = AtomicOnce::default();
-    let upstream = Server::start(move |query, over| {
+    let upstream = ScriptedUpstream::start(move |query, over| {
         let mut message = reply(query, if over == Over::Tcp { [192, 0, 2, 2] } else { [192, 0, 2, 1] });
         if count.first() {
             let mut edns = Edns::new();
@@ -115,7 +115,7 @@ async fn letters_are_mixed_where_they_come_back() {
     let seen = |names: &Arc<Mutex<Vec<String>>>, query: &Message| {
         names.lock().unwrap().push(query.queries[0].name().to_string());
     };
-    let upstream = Server::start({
+    let upstream = ScriptedUpstream::start({
         let names = Arc::clone(&names);
         move |query, _| {
             seen(&names, query);
@@ -134,7 +134,7 @@ async fn letters_are_mixed_where_they_come_back() {
     sent.dedup();
     assert!(sent.len() > 10, "{sent:?}");
 
-    let lowers = Server::start(move |query, _| {
+    let lowers = ScriptedUpstream::start(move |query, _| {
         let mut octets = reply(query, [192, 0, 2, 1]).to_vec().unwrap();
         octets[12..25].make_ascii_lowercase();
         vec![Say::Octets(octets)]
@@ -148,7 +148,7 @@ async fn letters_are_mixed_where_they_come_back() {
 
 #[tokio::test]
 async fn silence_to_edns_is_no_silence() {
-    let upstream = Server::start(|query, _| match &query.edns {
+    let upstream = ScriptedUpstream::start(|query, _| match &query.edns {
         Some(_) => Vec::new(),
         None => say(&reply(query, [192, 0, 2, 1])),
     })
@@ -179,7 +179,7 @@ async fn what_is_said_passes_unharmed() {
         ("an SVCB that is none", [1, 0], 0, svcb.to_vec()),
     ] {
         let said = Arc::new(Mutex::new(Vec::new()));
-        let upstream = Server::start({
+        let upstream = ScriptedUpstream::start({
             let said = Arc::clone(&said);
             move |query, _| {
                 let mut octets = error(query, ResponseCode::NoError).to_vec().unwrap();
@@ -199,7 +199,7 @@ async fn what_is_said_passes_unharmed() {
 
 #[tokio::test]
 async fn the_longest_reply_comes_by_tcp() {
-    let upstream = Server::start(|query, over| {
+    let upstream = ScriptedUpstream::start(|query, over| {
         let mut octets = error(query, ResponseCode::NoError).to_vec().unwrap();
         if over == Over::Udp {
             octets[2] |= 2;

@@ -38,18 +38,18 @@ const TURN: usize = 64;
 const TRIES: usize = 3;
 
 /// See the module.
-pub(super) struct Pool(Arc<Inner>);
+pub(super) struct Pool(Arc<PoolState>);
 
-struct Inner {
+struct PoolState {
     upstream: SocketAddr,
     /// Sockets that take questions; as many again may wait for their last replies.
     most: usize,
     standing: Arc<Standing>,
-    sockets: Mutex<Vec<Arc<Socket>>>,
+    sockets: Mutex<Vec<Arc<UpstreamSocket>>>,
     open: AtomicUsize,
 }
 
-struct Socket {
+struct UpstreamSocket {
     io: UdpSocket,
     upstream: SocketAddr,
     table: Mutex<Table>,
@@ -63,7 +63,7 @@ impl Pool {
     /// Of at most `most` sockets; replies are told to `standing`.
     pub(super) fn new(upstream: SocketAddr, most: usize, standing: Arc<Standing>) -> Self {
         let (sockets, open) = (Mutex::default(), AtomicUsize::new(0));
-        Self(Arc::new(Inner { upstream, most: most.max(1), standing, sockets, open }))
+        Self(Arc::new(PoolState { upstream, most: most.max(1), standing, sockets, open }))
     }
 
     /// Sends the query and waits for what comes, as long as the caller does.
@@ -83,7 +83,7 @@ impl Pool {
     }
 
     /// One of the sockets at random, a new one while there are few, or in place of one that is worn.
-    async fn socket(&self) -> Result<Arc<Socket>, Failure> {
+    async fn socket(&self) -> Result<Arc<UpstreamSocket>, Failure> {
         {
             let sockets = lock(&self.0.sockets);
             if sockets.len() >= self.0.most {
@@ -96,7 +96,7 @@ impl Pool {
                 }
             }
         }
-        let socket = Arc::new(Socket::open(self.0.upstream).await?);
+        let socket = Arc::new(UpstreamSocket::open(self.0.upstream).await?);
         self.0.open.fetch_add(1, Ordering::Relaxed);
         let now = Instant::now();
         let mut sockets = lock(&self.0.sockets);
@@ -116,7 +116,7 @@ impl Pool {
     }
 }
 
-impl Socket {
+impl UpstreamSocket {
     async fn open(upstream: SocketAddr) -> Result<Self, Failure> {
         let any: SocketAddr = match upstream {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
@@ -137,7 +137,7 @@ impl Socket {
 }
 
 /// Reads a socket until it is worn and nobody waits for it.
-async fn read(socket: Arc<Socket>, pool: Weak<Inner>, standing: Arc<Standing>) {
+async fn read(socket: Arc<UpstreamSocket>, pool: Weak<PoolState>, standing: Arc<Standing>) {
     let mut buffer = vec![0; DATAGRAM];
     let mut look = pin!(sleep(LIFE));
     loop {
@@ -176,7 +176,7 @@ async fn read(socket: Arc<Socket>, pool: Weak<Inner>, standing: Arc<Standing>) {
 }
 
 /// Gives what has come to those who wait for it.
-fn drain(socket: &Socket, buffer: &mut [u8], standing: &Standing) {
+fn drain(socket: &UpstreamSocket, buffer: &mut [u8], standing: &Standing) {
     for _ in 0..TURN {
         let (len, from) = match socket.io.try_recv_from(buffer) {
             Ok(received) => received,

@@ -21,7 +21,7 @@ use vpcedns::ec2::filter::{Filters, Page};
 use vpcedns::ec2::params::Params;
 use vpcedns::ec2::xml::Xml;
 use vpcedns::ec2::{Engine, Settings, Store, inputs};
-use vpcedns::forward::cache::{Age, Entry, Times};
+use vpcedns::forward::cache::{Age, CachedReply, Times};
 use vpcedns::forward::message;
 use vpcedns::forward::relay::{Client, Ede, relay as relay_reply};
 use vpcedns::model::{Broken, Model};
@@ -109,7 +109,7 @@ fn serve(loaded: Loaded) {
 
 /// What the cache makes of the same octets is a whole message too, whatever its age, or nothing.
 fn cached(reply: &[u8], client: &Client<'_>) {
-    let Ok(entry) = Entry::new(reply, client.question, &Times::new(&Limits::default()), 0) else { return };
+    let Ok(entry) = CachedReply::new(reply, client.question, &Times::new(&Limits::default()), 0) else { return };
     for age in [Age::Fresh(7), Age::Stale(30)] {
         let mut out = vec![0; client.limit];
         if let Some(len) = entry.write(client, age, &mut out) {

@@ -1,4 +1,4 @@
-//! Entries against the relayed reply, and against another implementation (hickory-proto).
+//! ReplyTable against the relayed reply, and against another implementation (hickory-proto).
 
 use hickory_proto::op::{Message as Other, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::rdata::{A, CNAME, NS, SOA, TXT};
@@ -56,15 +56,15 @@ fn times() -> Times {
     Times::new(&Limits::default())
 }
 
-fn entry_with(reply: &Other, times: &Times) -> Entry {
-    Entry::new(&reply.to_vec().unwrap(), QUESTION, times, 0).unwrap()
+fn entry_with(reply: &Other, times: &Times) -> CachedReply {
+    CachedReply::new(&reply.to_vec().unwrap(), QUESTION, times, 0).unwrap()
 }
 
-fn entry(reply: &Other) -> Entry {
+fn entry(reply: &Other) -> CachedReply {
     entry_with(reply, &times())
 }
 
-fn written(entry: &Entry, client: &Client<'_>, age: Age) -> Vec<u8> {
+fn written(entry: &CachedReply, client: &Client<'_>, age: Age) -> Vec<u8> {
     let mut out = vec![0xff; 65_535];
     let len = entry.write(client, age, &mut out).unwrap();
     out.truncate(len);
@@ -97,7 +97,7 @@ fn with_error(reply: &Other) -> Vec<u8> {
 #[test]
 fn a_hit_is_what_a_relayed_reply_is() {
     let octets = with_error(&full());
-    let entry = Entry::new(&octets, QUESTION, &times(), 0).unwrap();
+    let entry = CachedReply::new(&octets, QUESTION, &times(), 0).unwrap();
     for client in [
         client(),
         Client { edns: Some(false), cookie: Some([7; 24]), ..client() },
@@ -194,12 +194,12 @@ fn how_long_a_no_holds() {
     ] {
         let entry = negative(rcode, record, vec![]);
         assert_eq!(entry.lifetime, want * 1000, "{what}");
-        assert_eq!(entry.kind(), if rcode == no_name { Kind::NoName } else { Kind::NoData }, "{what}");
+        assert_eq!(entry.kind(), if rcode == no_name { ReplyKind::NoName } else { ReplyKind::NoData }, "{what}");
         let shown = Other::from_vec(&entry.message(Age::Fresh(0))).unwrap();
         assert!(shown.authorities.iter().all(|soa| u64::from(soa.ttl) == want), "{what}: others compute it anew");
     }
     let behind = negative(no_name, Some(soa(900, 60)), vec![alias("www.example.", 20, "gone.example.")]);
-    assert_eq!((behind.lifetime, behind.kind(), behind.has_no_answer()), (20_000, Kind::NoName, false));
+    assert_eq!((behind.lifetime, behind.kind(), behind.has_no_answer()), (20_000, ReplyKind::NoName, false));
 }
 
 #[test]
@@ -228,12 +228,12 @@ fn failures_are_what_the_upstream_said_or_why_nobody_did() {
     reply.metadata.response_code = ResponseCode::ServFail;
     let bare = b"\0\x01\x81\x85\0\0\0\0\0\0\0\0";
     for (octets, code) in [(reply.to_vec().unwrap(), ResponseCode::ServFail), (bare.to_vec(), ResponseCode::Refused)] {
-        let failure = Entry::new(&octets, QUESTION, &times(), 0).unwrap();
-        assert_eq!((failure.kind(), failure.is_unanswered()), (Kind::Failure, false));
+        let failure = CachedReply::new(&octets, QUESTION, &times(), 0).unwrap();
+        assert_eq!((failure.kind(), failure.is_unanswered()), (ReplyKind::Failure, false));
         let shown = Other::from_vec(&written(&failure, &client(), Age::Fresh(0))).unwrap();
         assert_eq!((shown.metadata.response_code, shown.queries.len()), (code, 1));
     }
-    let nobody = Entry::unanswered(QUESTION, 23, &"é".repeat(200), 0);
+    let nobody = CachedReply::unanswered(QUESTION, 23, &"é".repeat(200), 0);
     assert!(nobody.is_unanswered());
     let octets = written(&nobody, &Client { limit: 512, cookie: Some([1; 24]), ..client() }, Age::Fresh(0));
     let opt = Message::parse(&octets).unwrap().opt().unwrap();
@@ -248,12 +248,12 @@ fn failures_are_what_the_upstream_said_or_why_nobody_did() {
 fn what_is_no_reply_to_the_question_is_refused() {
     let mut other = full();
     other.queries = vec![Query::query(name("mail.example."), RecordType::A)];
-    assert!(Entry::new(&other.to_vec().unwrap(), QUESTION, &times(), 0).is_err());
+    assert!(CachedReply::new(&other.to_vec().unwrap(), QUESTION, &times(), 0).is_err());
     let mut without = full();
     without.queries.clear();
-    assert!(Entry::new(&without.to_vec().unwrap(), QUESTION, &times(), 0).is_err(), "records of whom?");
+    assert!(CachedReply::new(&without.to_vec().unwrap(), QUESTION, &times(), 0).is_err(), "records of whom?");
     let octets = full().to_vec().unwrap();
-    assert!(Entry::new(&octets[..octets.len() - 1], QUESTION, &times(), 0).is_err());
+    assert!(CachedReply::new(&octets[..octets.len() - 1], QUESTION, &times(), 0).is_err());
 }
 
 /// Upper bits of a response code have no place without EDNS (RFC 6891 6.1.3).
@@ -262,7 +262,7 @@ fn extended_response_codes_need_edns() {
     let mut octets = upstream().to_vec().unwrap();
     octets[11] = 1;
     octets.extend_from_slice(b"\0\0\x29\x04\xd0\x01\0\0\0\0\0");
-    let entry = Entry::new(&octets, QUESTION, &times(), 0).unwrap();
+    let entry = CachedReply::new(&octets, QUESTION, &times(), 0).unwrap();
     for client in [client(), Client { edns: None, ..client() }] {
         assert_eq!(written(&entry, &client, Age::Fresh(0)), relay(&octets, &client).unwrap());
     }
@@ -277,7 +277,7 @@ fn a_reply_of_any_length_is_kept() {
     reply.answers = (0..240).map(|_| text(250)).collect();
     let octets = reply.to_vec().unwrap();
     assert!(octets.len() > 60_000);
-    let entry = Entry::new(&octets, question, &times(), 0).unwrap();
+    let entry = CachedReply::new(&octets, question, &times(), 0).unwrap();
     let client = Client { question, ..client() };
     assert_eq!(written(&entry, &client, Age::Fresh(0)), relay(&octets, &client).unwrap());
 
@@ -291,7 +291,7 @@ fn a_reply_of_any_length_is_kept() {
         let answers = u16::from_be_bytes([octets[6], octets[7]]) + 1;
         octets[6..8].copy_from_slice(&answers.to_be_bytes());
     }
-    let entry = Entry::new(&octets, question, &times(), 0).unwrap();
+    let entry = CachedReply::new(&octets, question, &times(), 0).unwrap();
     assert_eq!(entry.write(&client, Age::Fresh(0), &mut vec![0; 65_535]), None);
     let plain = Client { edns: None, ..client };
     assert_eq!(written(&entry, &plain, Age::Fresh(0)), relay(&octets, &plain).unwrap());
