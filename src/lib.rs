@@ -13,6 +13,8 @@
 
 pub mod problem;
 
+pub mod address;
+
 pub mod naming;
 
 pub mod model;

@@ -100,6 +100,30 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Why a text is not a valid value, and what to write instead: a problem that does not know its place yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What is wrong, with the text in question, without a final full stop.
+    pub what: String,
+    /// What to do about it; empty where `what` says it all.
+    pub hint: String,
+}
+
+impl Fault {
+    /// A text that is not valid because of `what`.
+    pub fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { what: what.into(), hint: hint.into() }
+    }
+}
+
+/// `what is wrong: what to do`
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        if self.hint.is_empty() { Ok(()) } else { write!(f, ": {}", self.hint) }
+    }
+}
+
 /// The known word nearest to `unknown`, if one is near enough to be meant.
 pub fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known

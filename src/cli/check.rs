@@ -9,8 +9,7 @@ use crate::problem::Problem;
 use crate::reload::Loader;
 
 pub(super) fn run(args: &CheckArgs) -> ExitCode {
-    let dirs = super::zones(args.zones.zones.clone());
-    let loaded = Loader::new(dirs.clone()).load(&|_, _| {}, &mut |_, _| Vec::new());
+    let loaded = Loader::new(args.zones.settings().zones).load(&|_, _| {}, &mut |_, _| Vec::new());
     let problems = &loaded.problems;
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
     let exit = if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch as flag;
 use tracing::{error, warn};
 
-use crate::config::{DEFAULT_EC2_STATE, Limits, Secret, Settings};
+use crate::config::{Limits, Secret, Settings};
 use crate::ec2::auth::rate::RateLimits;
 use crate::ec2::auth::sigv4::Credentials;
 use crate::ec2::auth::{Access, AccessKeys, may_listen};
@@ -32,15 +32,14 @@ pub(super) struct Ec2 {
 
 impl Ec2 {
     /// Reads the access keys and the state, if the API is wanted.
-    pub(super) fn open(settings: &Settings, limits: &Limits) -> Result<Option<Self>, Vec<Problem>> {
+    pub(super) fn open(settings: &Settings) -> Result<Option<Self>, Vec<Problem>> {
         let Some(address) = settings.ec2_api else { return Ok(None) };
         let access = settings.ec2_keys.as_deref().map_or(Ok(Access::Open), read_keys)?;
         may_listen(&access, address).map_err(|problem| vec![problem])?;
         let targets = targets(settings)?;
-        let dir = settings.ec2_state.as_deref().unwrap_or(Path::new(DEFAULT_EC2_STATE));
-        let (store, state) = Store::open(dir).map_err(|problem| vec![problem])?;
-        let hosts = settings.ec2_host.clone().unwrap_or_default();
-        Ok(Some(Self { address, access, hosts, targets, limits: limits.clone(), store, state }))
+        let (store, state) = Store::open(&settings.ec2_state).map_err(|problem| vec![problem])?;
+        let hosts = settings.ec2_host.clone();
+        Ok(Some(Self { address, access, hosts, targets, limits: settings.limits.clone(), store, state }))
     }
 
     /// What DNS needs of it.

@@ -18,9 +18,9 @@ pub(super) struct Encrypted {
 /// What the settings ask for; `None` if that is nothing.
 pub(super) fn read(settings: &Settings) -> Result<Option<Encrypted>, Vec<Problem>> {
     let of = [(Scheme::Tls, &settings.tls), (Scheme::Https, &settings.https), (Scheme::Quic, &settings.quic)];
-    let addresses = of.into_iter().flat_map(|(scheme, addresses)| {
-        addresses.iter().flatten().map(move |address| Address { scheme, address: *address })
-    });
+    let addresses = of
+        .into_iter()
+        .flat_map(|(scheme, addresses)| addresses.iter().map(move |address| Address { scheme, address: *address }));
     let addresses: Vec<Address> = addresses.collect();
     let Some(first) = addresses.first() else {
         if settings.tls_cert.is_some() || settings.tls_key.is_some() {
@@ -30,7 +30,7 @@ pub(super) fn read(settings: &Settings) -> Result<Option<Encrypted>, Vec<Problem
     };
     let (Some(cert), Some(key)) = (&settings.tls_cert, &settings.tls_key) else {
         let missing = if settings.tls_cert.is_none() { "--tls-cert" } else { "--tls-key" };
-        let what = format!("{} wants a certificate and its key, and {missing} is not given", first.scheme.flag());
+        let what = format!("{} requires a certificate and its key, and {missing} is not given", first.scheme.flag());
         let hint = "--tls-cert FILE --tls-key FILE, both PEM; `openssl req -x509 -newkey ec -pkeyopt \
                     ec_paramgen_curve:P-256 -nodes -days 90 -subj /CN=dns.example -addext \
                     subjectAltName=DNS:dns.example -out cert.pem -keyout key.pem` makes a pair to try with";

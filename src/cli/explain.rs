@@ -11,24 +11,18 @@ use crate::observe::{Explanation, RecordText, explain};
 use crate::snapshot::{Policy, Snapshot};
 
 pub(super) fn run(args: &ExplainArgs) -> ExitCode {
-    let upstreams = if args.forward.is_empty() { Ok(Upstreams::System) } else { Upstreams::from_words(&args.forward) };
-    let upstreams: Arc<[Upstream]> = match upstreams {
-        Ok(Upstreams::These(addresses)) => addresses.into(),
-        Ok(Upstreams::None) => Arc::from([]),
-        Ok(Upstreams::System) => {
-            crate::forward::system::system_resolvers(&[]).0.into_iter().map(Upstream::plain).collect()
-        }
-        Err(what) => {
-            eprintln!("error: --forward: {what}");
-            return ExitCode::from(2);
-        }
+    let settings = args.flags.settings();
+    let upstreams: Arc<[Upstream]> = match settings.forward {
+        Upstreams::These(addresses) => addresses.into(),
+        Upstreams::None => Arc::from([]),
+        Upstreams::System => crate::forward::system::system_resolvers(&[]).0.into_iter().map(Upstream::plain).collect(),
     };
-    let Some((model, _)) = super::load(&args.zones) else { return ExitCode::FAILURE };
+    let Some((model, _)) = super::load(settings.zones) else { return ExitCode::FAILURE };
     let policy = Policy {
-        allow: args.allow.clone(),
+        allow: settings.allow,
         upstreams,
-        forward_special: args.names.forward_special().into_iter().collect(),
-        private_only: args.names.private_only.iter().cloned().collect(),
+        forward_special: settings.forward_special.into_iter().collect(),
+        private_only: settings.private_only.into_iter().collect(),
         ..Policy::default()
     };
     let snapshot = Snapshot::compile(model, policy, 1);

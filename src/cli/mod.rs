@@ -2,9 +2,11 @@
 
 mod args;
 mod check;
+mod config;
 mod ec2;
 mod encrypted;
 mod explain;
+mod flags;
 mod flush;
 mod health;
 mod http;
@@ -19,7 +21,7 @@ use clap::{CommandFactory, Parser};
 use crate::model::Model;
 use crate::problem::Problem;
 use crate::reload::Loader;
-use args::{Cli, Command, ZonesArgs};
+use args::{Cli, Command};
 
 /// Reads the command line and does what it says. Exit codes: 0 done, 1 a problem that was printed, 2 wrong usage.
 pub fn run() -> ExitCode {
@@ -30,6 +32,7 @@ pub fn run() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Flush(args) => flush::run(&args),
+        Command::Config(args) => config::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "vpcedns", &mut std::io::stdout());
             ExitCode::SUCCESS
@@ -52,18 +55,14 @@ fn print_problems(problems: &[Problem]) {
 }
 
 /// The model of the given files; `None` if it does not load, which has been printed.
-fn load(args: &ZonesArgs) -> Option<(Model, Vec<Problem>)> {
-    let loaded = Loader::new(zones(args.zones.clone())).load(&|_, _| {}, &mut |_, _| Vec::new());
+fn load(zones: Vec<PathBuf>) -> Option<(Model, Vec<Problem>)> {
+    let loaded = Loader::new(zones).load(&|_, _| {}, &mut |_, _| Vec::new());
     if let Some(model) = loaded.model {
         Some((model, loaded.problems))
     } else {
         print_problems(&loaded.problems);
         None
     }
-}
-
-fn zones(given: Vec<PathBuf>) -> Vec<PathBuf> {
-    if given.is_empty() { vec![crate::config::DEFAULT_ZONES.into()] } else { given }
 }
 
 /// Prints to stdout; a reader that has gone (`| head`) is no error.

@@ -13,7 +13,7 @@ use crate::model::{Endpoint, Model};
 use crate::naming::{DnsName, EndpointNames, endpoint_names};
 
 pub(super) fn run(args: &NamesArgs) -> ExitCode {
-    let Some((model, _)) = super::load(&args.zones) else { return ExitCode::FAILURE };
+    let Some((model, _)) = super::load(args.zones.settings().zones) else { return ExitCode::FAILURE };
     if let Some(vpc) = args.vpc.filter(|vpc| model.vpc(*vpc).is_none()) {
         eprintln!("error: the vpc ID '{vpc}' does not exist\n  hint: VPCs are {}", list(&model));
         return ExitCode::FAILURE;

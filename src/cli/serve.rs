@@ -16,10 +16,11 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::ServeArgs;
 use super::check::count;
+use super::config::read_file;
 use super::ec2::Ec2;
 use super::encrypted::{self, Encrypted};
 use super::print_problems;
-use crate::config::{DEFAULT_FILE, DEFAULT_LISTEN, DEFAULT_LOG, Dnssec, Limits, Settings, Upstreams};
+use crate::config::{Dnssec, Limits, Settings, Upstreams};
 use crate::forward::system::{refuse_own, system_resolvers};
 use crate::forward::validate::Validation;
 use crate::forward::{Forwarder, Options, Trust};
@@ -39,14 +40,7 @@ use crate::wire::CookieSecret;
 const LOAD_NICENESS: i32 = 10;
 
 pub(super) fn run(args: &ServeArgs) -> ExitCode {
-    let flags = match args.settings() {
-        Ok(flags) => flags,
-        Err(what) => {
-            eprintln!("error: --forward: {what}");
-            return ExitCode::from(2);
-        }
-    };
-    match start(flags, args.config.as_deref()) {
+    match start(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problems) => {
             print_problems(&problems);
@@ -55,13 +49,9 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
     }
 }
 
-fn start(flags: Settings, file: Option<&Path>) -> Result<(), Vec<Problem>> {
-    let settings = flags.or(read_file(file)?);
-    let mut limits = Limits::default();
-    for (key, value) in &settings.limits {
-        limits.set(key, *value).map_err(|what| vec![Problem::error(Place::whole("--limit"), what, "")])?;
-    }
-    start_log(settings.log.as_deref().unwrap_or(DEFAULT_LOG))?;
+fn start(args: &ServeArgs) -> Result<(), Vec<Problem>> {
+    let settings = args.flags.over(read_file(args.config.as_deref())?);
+    start_log(&settings.log)?;
     // clients and upstreams have connections, and upstreams some sockets each
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         warn!("cannot raise the limit of open files: {error}");
@@ -69,22 +59,9 @@ fn start(flags: Settings, file: Option<&Path>) -> Result<(), Vec<Problem>> {
     let runtime = Builder::new_multi_thread().enable_all().thread_name("vpcedns-io").build();
     let runtime =
         runtime.map_err(|e| vec![Problem::error(Place::whole("vpcedns"), format!("cannot start threads: {e}"), "")])?;
-    let served = runtime.block_on(serve(settings, limits));
+    let served = runtime.block_on(serve(settings));
     runtime.shutdown_timeout(Duration::from_millis(100));
     served
-}
-
-/// The settings file: the one that was named, or the usual one if it is there.
-fn read_file(named: Option<&Path>) -> Result<Settings, Vec<Problem>> {
-    let path = named.unwrap_or(Path::new(DEFAULT_FILE));
-    if named.is_none() && !path.exists() {
-        return Ok(Settings::default());
-    }
-    let label: Arc<str> = path.display().to_string().into();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| vec![Problem::error(Place::whole(label.clone()), format!("cannot be read: {error}"), "")])?;
-    let (settings, problems) = crate::source::read_settings(&label, &text);
-    if problems.iter().any(Problem::is_error) { Err(problems) } else { Ok(settings) }
 }
 
 fn start_log(filter: &str) -> Result<(), Vec<Problem>> {
@@ -92,30 +69,29 @@ fn start_log(filter: &str) -> Result<(), Vec<Problem>> {
     // the validator says of every forged reply what was in it: whoever sends them would fill the disk
     let parsed = EnvFilter::try_new(format!("hickory_net=off,{filter}")).map_err(|error| {
         let hint = "use error, warn, info, debug or trace, or a filter such as vpcedns::reload=debug";
-        vec![Problem::error(Place::whole("--log"), format!("'{filter}' is no log level: {error}"), hint)]
+        vec![Problem::error(Place::whole("--log"), format!("'{filter}' is not a log level: {error}"), hint)]
     })?;
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr).with_ansi(colours).init();
     Ok(())
 }
 
-async fn serve(settings: Settings, limits: Limits) -> Result<(), Vec<Problem>> {
+async fn serve(settings: Settings) -> Result<(), Vec<Problem>> {
     let encrypted = encrypted::read(&settings)?;
-    let remembered = Ec2::open(&settings, &limits)?;
-    let listen = settings.listen.unwrap_or_else(|| vec![DEFAULT_LISTEN]);
-    let upstreams = upstreams(settings.forward.unwrap_or(Upstreams::System), &listen)?;
+    let remembered = Ec2::open(&settings)?;
+    let Settings { listen, limits, zones, .. } = settings;
+    let upstreams = upstreams(settings.forward, &listen)?;
     let policy = Policy {
-        allow: settings.allow.unwrap_or_default(),
+        allow: settings.allow,
         upstreams: upstreams.into(),
-        aa: settings.aa.unwrap_or(false),
-        forward_special: settings.forward_special.into_iter().flatten().collect(),
-        private_only: settings.private_only.into_iter().flatten().collect(),
-        rebind_protection: settings.rebind_protection.unwrap_or(false),
-        rebind_allow: settings.rebind_allow.into_iter().flatten().collect(),
+        aa: settings.aa,
+        forward_special: settings.forward_special.into_iter().collect(),
+        private_only: settings.private_only.into_iter().collect(),
+        rebind_protection: settings.rebind_protection,
+        rebind_allow: settings.rebind_allow.into_iter().collect(),
     };
-    let forwarder = forwarder(settings.forward_ca.as_deref(), settings.forward_0x20.unwrap_or(false), &limits)?;
+    let forwarder = forwarder(settings.forward_ca.as_deref(), settings.forward_0x20, &limits)?;
     let validation = validation(settings.dnssec, settings.dnssec_anchors.as_deref(), settings.dnssec_insecure)?;
-    let zones = super::zones(settings.zones.unwrap_or_default());
     let began = Instant::now();
     let mut loader = Loader::serving_on(zones, listen.clone());
     if let Some(ec2) = &remembered {
@@ -285,16 +261,16 @@ fn forwarder(ca: Option<&Path>, mix_case: bool, limits: &Limits) -> Result<Forwa
 
 /// Whether and how signatures are validated.
 fn validation(
-    dnssec: Option<Dnssec>,
+    dnssec: Dnssec,
     anchors: Option<&Path>,
-    insecure: Option<Vec<DnsName>>,
+    insecure: Vec<DnsName>,
 ) -> Result<Option<Validation>, Vec<Problem>> {
-    let insecure = insecure.into_iter().flatten().collect();
+    let insecure = insecure.into_iter().collect();
     let problem = |what: String| {
         let place = Place::whole(anchors.map_or_else(String::new, |file| file.display().to_string()));
         vec![Problem::error(place, what, "name a file of DNSKEY records, such as /usr/share/dns/root.key")]
     };
-    let wanted = dnssec == Some(Dnssec::Validate);
+    let wanted = dnssec == Dnssec::Validate;
     wanted.then(|| Validation::new(anchors, insecure)).transpose().map_err(problem)
 }
 

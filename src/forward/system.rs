@@ -3,9 +3,10 @@
 //! A server that is its own upstream answers each question with the same question, until its limits end it. So an
 //! upstream that is one of our listeners is left out, or refused where somebody wrote it. Knows no DNS.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use crate::address::{DNS_PORT, is_own, reachable};
 use crate::model::Upstream;
 use crate::problem::{At, Place, Problem};
 
@@ -13,8 +14,6 @@ use crate::problem::{At, Place, Problem};
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// Nameservers that the C library takes of it (MAXNS).
 const MAX_NAMESERVERS: usize = 3;
-/// The port of DNS (RFC 1035 4.2).
-const PORT: u16 = 53;
 
 /// The nameservers of /etc/resolv.conf, at most three, less those that are `own`: the addresses that we listen on.
 pub fn system_resolvers(own: &[SocketAddr]) -> (Vec<SocketAddr>, Vec<Problem>) {
@@ -39,7 +38,7 @@ fn resolvers_of(text: &str, own: &[SocketAddr]) -> (Vec<SocketAddr>, Vec<Problem
         // a scope names an interface of this machine, which matters to link-local addresses only
         let (bare, scope) = address.split_once('%').map_or((address, None), |(bare, scope)| (bare, Some(scope)));
         let Ok(ip) = bare.parse::<IpAddr>() else {
-            let what = format!("nameserver '{address}' is no address");
+            let what = format!("nameserver '{address}' is not a valid address");
             problems.push(Problem::warning(place, what, "it is left out"));
             continue;
         };
@@ -50,7 +49,7 @@ fn resolvers_of(text: &str, own: &[SocketAddr]) -> (Vec<SocketAddr>, Vec<Problem
             continue;
         }
         // resolv.conf(5): 0.0.0.0 is this machine
-        let resolver = SocketAddr::new(routable(ip), PORT);
+        let resolver = SocketAddr::new(reachable(ip), DNS_PORT);
         if is_own(resolver, own) {
             let what = format!("nameserver {address} is this server");
             problems.push(Problem::warning(place, what, format!("it is left out; {HINT}")));
@@ -83,29 +82,6 @@ pub fn refuse_own(upstreams: &[At<Upstream>], own: &[SocketAddr]) -> Vec<Problem
     .collect()
 }
 
-/// True when what is sent to `upstream` arrives at one of the `own` addresses.
-fn is_own(upstream: SocketAddr, own: &[SocketAddr]) -> bool {
-    let ip = routable(upstream.ip());
-    own.iter().any(|own| {
-        let listens_everywhere = own.ip().is_unspecified() && own.is_ipv4() == ip.is_ipv4();
-        own.port() == upstream.port() && (own.ip() == ip || listens_everywhere && is_local(ip))
-    })
-}
-
-/// True when an interface of this machine has the address: to no other can a socket be bound.
-fn is_local(ip: IpAddr) -> bool {
-    UdpSocket::bind((ip, 0)).is_ok()
-}
-
-/// The address where something sent to `ip` arrives.
-fn routable(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(v4) if v4.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(v6) if v6.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,7 +110,7 @@ mod tests {
             texts,
             [
                 "/etc/resolv.conf:1: nameserver fe80::1%eth0 is link-local",
-                "/etc/resolv.conf:2: nameserver 'dns.example' is no address",
+                "/etc/resolv.conf:2: nameserver 'dns.example' is not a valid address",
                 "/etc/resolv.conf:3: nameserver 127.0.0.1 is this server",
             ]
         );

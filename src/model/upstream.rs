@@ -8,6 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::address::{DNS_PORT, HTTPS_PORT, TLS_PORT, parse_address};
+
 /// Where DNS over HTTPS is asked, where the URL has no path (RFC 8484 leaves it open; it is what servers use).
 const DEFAULT_PATH: &str = "/dns-query";
 /// Octets of a name in a certificate (RFC 1035 2.3.4, as text).
@@ -30,9 +32,9 @@ impl Protocol {
     /// The port where the spelling has none.
     pub fn default_port(self) -> u16 {
         match self {
-            Self::Plain => 53,
-            Self::Tls | Self::Quic => 853,
-            Self::Https => 443,
+            Self::Plain => DNS_PORT,
+            Self::Tls | Self::Quic => TLS_PORT,
+            Self::Https => HTTPS_PORT,
         }
     }
 
@@ -162,11 +164,7 @@ fn at_url(text: &str, rest: &str) -> Result<Upstream, UpstreamError> {
 
 /// An address with a port, or one alone with the port of the protocol.
 fn address(text: &str, at: &str, protocol: Protocol) -> Result<SocketAddr, UpstreamError> {
-    let address = match bare(at).parse::<IpAddr>() {
-        Ok(ip) => Some(SocketAddr::new(ip, protocol.default_port())),
-        Err(_) => at.parse().ok(),
-    };
-    match address {
+    match parse_address(at, protocol.default_port()) {
         Some(address) if address.port() == 0 => {
             Err(UpstreamError::new(format!("'{text}' has port 0"), "leave it out, or say which"))
         }

@@ -8,7 +8,7 @@
 //! their sockets already hold. A worker without questions costs nothing, as it waits in the kernel.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use socket2::{SockAddr, Socket};
 use tokio::sync::mpsc;
 
+use crate::address::reachable;
 use crate::serve::common::Shared;
 use crate::serve::mmsg::{self, Datagrams, Destination};
 use crate::serve::respond::{Incoming, Outcome, Transport};
@@ -84,15 +85,6 @@ impl UdpFront {
 impl Drop for UdpFront {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-/// An address at which this machine reaches a socket that is bound to `ip`.
-fn reachable(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(v4) if v4.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(v6) if v6.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        _ => ip,
     }
 }
 

@@ -19,7 +19,8 @@ use crate::problem::{At, Place, Problem};
 use super::doc::{Node, Value, parse_toml};
 use super::lines::Lines;
 use super::reader::{Fields, Keys, Reader};
-use super::values::{Fault, Text};
+use super::values::Text;
+use crate::problem::Fault;
 
 const FILE: &str = "a file of access keys";
 const KEYS: &[&str] = &["access_key_id", "secret_access_key", "account_id", "actions"];

@@ -141,7 +141,8 @@ impl<'t> Reader<'t> {
         self.array(node).iter().filter_map(|item| self.value(item)).collect()
     }
 
-    fn expected(&mut self, node: &Node<'_>, what: &str) {
+    /// Says that `node` is not what it should be.
+    pub(super) fn expected(&mut self, node: &Node<'_>, what: &str) {
         self.error(node.at, format!("expected {what}, found {}", node.describe()), "");
     }
 }

@@ -2,29 +2,14 @@
 //!
 //! Knows the types of `naming` and `model`, and neither files nor places.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 
+use crate::address::{DNS_PORT, parse_address};
 use crate::model::{Mode, RecordIpType, State, Upstream, UpstreamError};
 use crate::naming::{DnsName, EndpointId, InterfaceId, Region, ServiceName, SubnetId, Suffix, VpcId, ZoneName};
-use crate::problem::nearest;
-
-/// Port of DNS (RFC 1035 4.2), where an address comes without one.
-const DNS_PORT: u16 = 53;
-
-/// Why a text is no such value, and what to write instead.
-#[derive(Debug)]
-pub(super) struct Fault {
-    pub(super) what: String,
-    pub(super) hint: String,
-}
-
-impl Fault {
-    pub(super) fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { what: what.into(), hint: hint.into() }
-    }
-}
+use crate::problem::{Fault, nearest};
 
 /// A value that is written as a string.
 pub(super) trait Text: Sized {
@@ -141,12 +126,7 @@ impl Text for SocketAddr {
     const EXAMPLE: &'static str = "10.0.0.2:53";
 
     fn read(text: &str) -> Result<Self, Fault> {
-        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-        let address = match bare.parse::<IpAddr>() {
-            Ok(ip) => Some(Self::new(ip, DNS_PORT)),
-            Err(_) => text.parse().ok(),
-        };
-        match address {
+        match parse_address(text, DNS_PORT) {
             Some(address) if address.port() == 0 => Err(Fault::new(format!("'{text}' has port 0"), "DNS is port 53")),
             Some(address) => Ok(address),
             None => {

@@ -12,6 +12,7 @@ mod ec2_services;
 mod encrypted;
 mod explain;
 mod forwarding;
+mod generated;
 mod guards;
 mod incremental;
 mod naming_golden;

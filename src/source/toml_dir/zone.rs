@@ -10,8 +10,9 @@ use crate::problem::{At, Place};
 
 use super::super::doc::Node;
 use super::super::reader::{Fields, Keys, Reader};
-use super::super::values::{Fault, Text};
+use super::super::values::Text;
 use super::Broken;
+use crate::problem::Fault;
 
 pub(super) const KEYS: &[&str] = &["name", "vpc_ids", "private_dns_mode", "records"];
 

@@ -1,0 +1,29 @@
+//! Every setting and limit, each declared once.
+//!
+//! ```text
+//! settings.rs   one entry a setting \   flag, environment variable, key of vpcedns.toml, help, default,
+//! limits.rs     one entry a limit   /   template (`vpcedns config`), docs/settings.md
+//! ```
+//!
+//! To add one, add one entry there. `source/settings.rs` walks the table to read `vpcedns.toml`, `cli/flags.rs` to
+//! build the command line. What is said later wins: defaults, then the file, then environment and flags.
+
+mod access_key;
+mod limit;
+mod limits;
+mod parse;
+mod setting;
+mod settings;
+mod template;
+mod upstreams;
+
+pub use access_key::{AccessKey, ActionPattern, Secret};
+pub use limit::{Limit, Unit};
+pub use limits::Limits;
+pub use setting::{Form, Group, Setting};
+pub use settings::Settings;
+pub use template::{reference, template};
+pub use upstreams::{Dnssec, Upstreams};
+
+/// The settings file that is read if it is there.
+pub const DEFAULT_FILE: &str = "./vpcedns.toml";

@@ -1,0 +1,220 @@
+//! What a declared setting is, and the macro that makes a struct and a table out of the declarations.
+
+use std::path::PathBuf;
+
+use crate::problem::Fault;
+
+use super::{Dnssec, Settings};
+
+/// One setting: all that is known of it.
+pub struct Setting {
+    /// Key in `vpcedns.toml`; flag and environment variable are derived from it.
+    pub key: &'static str,
+    /// Under which heading it is shown.
+    pub group: Group,
+    /// Its documentation, line by line.
+    pub(super) help: &'static [&'static str],
+    /// What stands for its value in `--help`: `ADDR`.
+    pub value_name: &'static str,
+    /// The values it has by default, as text; none where it is not set.
+    pub default: &'static [&'static str],
+    /// What holds while it is not set; empty if there is a default.
+    pub unset: &'static str,
+    /// A value, for documentation.
+    pub example: &'static str,
+    /// How many values it has, and of which kind.
+    pub form: Form,
+    pub(super) check: fn(&str) -> Result<(), Fault>,
+    pub(super) set: fn(&mut Settings, &[&str]) -> Result<(), Fault>,
+}
+
+/// How many values a setting has, and of which kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// `true` or `false`.
+    Switch,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// One value.
+    One,
+    /// A list: an array in the file, a flag given repeatedly, commas in the environment.
+    List,
+}
+
+/// Headings of `--help`, of the template and of the reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// What most people set.
+    General,
+    /// Upstream resolvers.
+    Forwarding,
+    /// DNS over TLS, HTTPS and QUIC.
+    Encrypted,
+    /// Names that are answered by a policy.
+    Names,
+    /// The EC2-compatible API.
+    Ec2,
+}
+
+impl Group {
+    /// Every group, in the order in which they are shown.
+    pub const ALL: [Self; 5] = [Self::General, Self::Forwarding, Self::Encrypted, Self::Names, Self::Ec2];
+
+    /// The heading.
+    pub fn heading(self) -> &'static str {
+        match self {
+            Self::General => "General",
+            Self::Forwarding => "Upstream resolvers",
+            Self::Encrypted => "Encrypted DNS",
+            Self::Names => "Name policy",
+            Self::Ec2 => "EC2-compatible API",
+        }
+    }
+}
+
+impl Setting {
+    /// The setting with this key.
+    pub fn find(key: &str) -> Option<&'static Self> {
+        Settings::TABLE.iter().find(|setting| setting.key == key)
+    }
+
+    /// Its flag without the hyphens in front: `tls-cert`.
+    pub fn flag(&self) -> String {
+        self.key.replace('_', "-")
+    }
+
+    /// Its environment variable: `VPCEDNS_TLS_CERT`.
+    pub fn variable(&self) -> String {
+        format!("VPCEDNS_{}", self.key.to_uppercase())
+    }
+
+    /// Its documentation in one line, without a final full stop.
+    pub fn help(&self) -> String {
+        self.help.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether `text` can be (one of) its values.
+    pub fn check(&self, text: &str) -> Result<(), Fault> {
+        (self.check)(text)
+    }
+
+    /// Gives it these values, in place of those it had.
+    pub fn set(&self, settings: &mut Settings, texts: &[&str]) -> Result<(), Fault> {
+        (self.set)(settings, texts)
+    }
+}
+
+/// A type that a setting can have.
+pub(super) trait Formed {
+    const FORM: Form;
+}
+
+/// The same, out of values of type `T`, each read from its text by `read`.
+pub(super) trait OfTexts<T>: Formed + Sized {
+    fn of_texts(texts: &[&str], read: fn(&str) -> Result<T, Fault>) -> Result<Self, Fault>;
+}
+
+impl<T> Formed for Vec<T> {
+    const FORM: Form = Form::List;
+}
+
+impl<T> OfTexts<T> for Vec<T> {
+    fn of_texts(texts: &[&str], read: fn(&str) -> Result<T, Fault>) -> Result<Self, Fault> {
+        texts.iter().map(|text| read(text)).collect()
+    }
+}
+
+impl<T> Formed for Option<T> {
+    const FORM: Form = Form::One;
+}
+
+impl<T> OfTexts<T> for Option<T> {
+    fn of_texts(texts: &[&str], read: fn(&str) -> Result<T, Fault>) -> Result<Self, Fault> {
+        match texts {
+            [] => Ok(None),
+            texts => read(single(texts)?).map(Some),
+        }
+    }
+}
+
+/// Types of which a setting has exactly one value.
+macro_rules! single_values {
+    ($($type:ty: $form:expr;)*) => {$(
+        impl Formed for $type {
+            const FORM: Form = $form;
+        }
+
+        impl OfTexts<Self> for $type {
+            fn of_texts(texts: &[&str], read: fn(&str) -> Result<Self, Fault>) -> Result<Self, Fault> {
+                read(single(texts)?)
+            }
+        }
+    )*};
+}
+
+single_values! {
+    String: Form::One;
+    PathBuf: Form::One;
+    bool: Form::Switch;
+    Dnssec: Form::Choice(&["off", "validate"]);
+}
+
+/// The only one of `texts`.
+fn single<'t>(texts: &[&'t str]) -> Result<&'t str, Fault> {
+    match texts {
+        [text] => Ok(text),
+        _ => Err(Fault::new(format!("expected one value, found {}", texts.len()), "")),
+    }
+}
+
+/// Makes the struct `Settings`, its defaults and the table of all settings out of their declarations:
+///
+/// `/// help` and `key: Type = reader of one value, "VALUE NAME", default [texts] or "what holds while it is not set",
+/// example "text";`
+macro_rules! settings {
+    ($( $group:ident: $( $(#[doc = $help:literal])+ $key:ident: $type:ty = $read:expr, $value_name:literal,
+        default [$($default:literal),*] $(or $unset:literal)?, example $example:literal; )+ )+) => {
+        /// What the program is told to do.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Settings {
+            $($( $(#[doc = $help])+ pub $key: $type, )+)+
+            /// Every bound.
+            pub limits: $crate::config::Limits,
+        }
+
+        impl Settings {
+            /// Every setting, in the order in which they are shown.
+            pub const TABLE: &'static [Setting] = &[$($( Setting {
+                key: stringify!($key),
+                group: Group::$group,
+                help: &[$($help),+],
+                value_name: $value_name,
+                default: &[$($default),*],
+                unset: concat!($($unset)?),
+                example: $example,
+                form: <$type as Formed>::FORM,
+                check: |text| $read(text).map(drop),
+                set: |settings, texts| {
+                    settings.$key = <$type>::of_texts(texts, $read)?;
+                    Ok(())
+                },
+            }, )+)+];
+
+            /// The keys of `vpcedns.toml`.
+            pub const KEYS: &'static [&'static str] = &[$($( stringify!($key), )+)+ "limits"];
+        }
+
+        impl Default for Settings {
+            fn default() -> Self {
+                Self {
+                    $($( $key: <$type>::of_texts(&[$($default),*], $read).unwrap_or_else(|fault| {
+                        // a test sets every default
+                        unreachable!("the default of {} is not valid: {fault}", stringify!($key))
+                    }), )+)+
+                    limits: $crate::config::Limits::default(),
+                }
+            }
+        }
+    };
+}
+pub(super) use settings;

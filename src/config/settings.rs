@@ -1,0 +1,110 @@
+//! The declarations of all settings. One entry here makes flag, environment variable, key, help, template and reference.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+
+use crate::naming::DnsName;
+
+use super::parse::{address, dns_address, https_address, name, network, path, special_name, switch, tls_address, word};
+use super::setting::{Formed, Group, OfTexts, Setting, settings};
+use super::upstreams::{Dnssec, Upstreams, dnssec, upstream};
+
+settings! {
+    General:
+    /// Directory or file with zones: every `*.toml` and `*.json` below it
+    zones: Vec<PathBuf> = path, "DIR", default ["./zones"], example "/etc/vpcedns/zones";
+    /// Address for DNS over UDP and TCP, port 53 if it names none
+    listen: Vec<SocketAddr> = dns_address, "ADDR", default ["127.0.0.1:5300"], example "10.0.0.2:53";
+    /// Network whose clients are served although it is in no VPC
+    allow: Vec<IpNet> = network, "CIDR", default [] or "this machine only", example "192.0.2.0/24";
+    /// Address for /healthz, /readyz, /metrics, /v1/explain and /v1/flush
+    http: Option<SocketAddr> = address, "ADDR", default [] or "off", example "127.0.0.1:9153";
+    /// Set the AA flag in answers from local data, which the VPC resolver does not
+    aa: bool = switch, "BOOL", default ["false"], example "true";
+    /// What to log: error, warn, info, debug, trace, or a filter such as `vpcedns::reload=debug`
+    log: String = word, "LEVEL", default ["info"], example "debug";
+
+    Forwarding:
+    /// Resolver for all other names: an address, tls://ADDR#NAME, https://NAME/PATH#ADDR, quic://ADDR#NAME, `system`
+    /// (those of /etc/resolv.conf) or `none`
+    forward: Upstreams = upstream, "ADDR|system|none", default ["system"], example "10.0.0.2";
+    /// Certificate authorities (PEM) trusted for encrypted upstream resolvers, besides the system's
+    forward_ca: Option<PathBuf> = path, "FILE", default [] or "the system's only", example "/etc/vpcedns/ca.pem";
+    /// Send queries in letters of random case, which are harder to forge; upstreams that change the case are excepted
+    forward_0x20: bool = switch, "BOOL", default ["false"], example "true";
+    /// Validate the signatures of upstream replies (`validate`), or only pass them on (`off`)
+    dnssec: Dnssec = dnssec, "off|validate", default ["off"], example "validate";
+    /// File of DNSKEY records to trust in place of the root's built-in keys
+    dnssec_anchors: Option<PathBuf> = path, "FILE", default [] or "the root's keys", example "/usr/share/dns/root.key";
+    /// Name at and below which nothing is validated
+    dnssec_insecure: Vec<DnsName> = name, "NAME", default [] or "none", example "corp.example";
+
+    Encrypted:
+    /// Address for DNS over TLS, port 853 if it names none; requires a certificate
+    tls: Vec<SocketAddr> = tls_address, "ADDR", default [] or "off", example "10.0.0.2:853";
+    /// Address for DNS over HTTPS at /dns-query, port 443 if it names none; requires a certificate
+    https: Vec<SocketAddr> = https_address, "ADDR", default [] or "off", example "10.0.0.2:443";
+    /// Address for DNS over QUIC, port 853 if it names none; requires a certificate
+    quic: Vec<SocketAddr> = tls_address, "ADDR", default [] or "off", example "10.0.0.2:853";
+    /// Certificate of --tls, --https and --quic with its chain, in PEM; read again when it changes
+    tls_cert: Option<PathBuf> = path, "FILE", default [] or "none", example "/etc/vpcedns/fullchain.pem";
+    /// Key of the certificate, in PEM
+    tls_key: Option<PathBuf> = path, "FILE", default [] or "none", example "/etc/vpcedns/privkey.pem";
+
+    Names:
+    /// Special name (localhost, test, 10.in-addr.arpa, or `.` for all) that is forwarded after all, with the names
+    /// below it
+    forward_special: Vec<DnsName> = special_name, "NAME", default [] or "none", example "10.in-addr.arpa";
+    /// Name at and below which a name without a private answer gets SERVFAIL (`*.NAME`: only below)
+    private_only: Vec<DnsName> = name, "NAME", default [] or "none", example "*.corp.example";
+    /// Remove the records when an upstream gives a public name a private address, as dnsmasq's --stop-dns-rebind does
+    rebind_protection: bool = switch, "BOOL", default ["false"], example "true";
+    /// Public name at and below which private addresses are allowed
+    rebind_allow: Vec<DnsName> = name, "NAME", default [] or "none", example "lan.example";
+
+    Ec2:
+    /// Address for the EC2-compatible API
+    ec2_api: Option<SocketAddr> = address, "ADDR", default [] or "off", example "127.0.0.1:4566";
+    /// Directory for the state of the EC2-compatible API
+    ec2_state: PathBuf = path, "DIR", default ["./vpcedns-state"], example "/var/lib/vpcedns";
+    /// File with the access keys of those who may call that API
+    ec2_keys: Option<PathBuf> = path, "FILE", default [] or "everybody on this machine may", example "keys.toml";
+    /// Host name by which that API is called, besides addresses and localhost
+    ec2_host: Vec<String> = word, "NAME", default [] or "none", example "ec2.corp.example";
+    /// Publish connection notifications to this SNS, signed with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+    sns_endpoint: Option<String> = word, "URL", default [] or "off", example "https://sns.{region}.amazonaws.com";
+    /// Post connection notifications to this URL as JSON
+    ec2_webhook: Option<String> = word, "URL", default [] or "off", example "https://hooks.example/vpce";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Form;
+
+    /// No key can be forgotten in a table apart: setting each to its example changes exactly that field.
+    #[test]
+    fn every_setting_has_a_default_and_an_example_that_differs() {
+        let defaults = Settings::default();
+        for setting in Settings::TABLE {
+            let key = setting.key;
+            assert_eq!(setting.default.is_empty(), !setting.unset.is_empty(), "{key} says what holds if it is not set");
+            let mut settings = Settings::default();
+            setting.check(setting.example).unwrap();
+            setting.set(&mut settings, &[setting.example]).unwrap();
+            assert_ne!(settings, defaults, "{key} sets nothing");
+            setting.set(&mut settings, setting.default).unwrap();
+            assert_eq!(settings, defaults, "{key}");
+        }
+    }
+
+    #[test]
+    fn settings_with_one_value_take_no_second() {
+        for setting in Settings::TABLE.iter().filter(|setting| setting.form != Form::List) {
+            let two = [setting.example, setting.example];
+            assert!(setting.set(&mut Settings::default(), &two).is_err(), "{}", setting.key);
+        }
+    }
+}
