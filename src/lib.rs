@@ -9,7 +9,8 @@
 //! ```
 //!
 //! The modules stand in the order of the flow; each may use those above it in this list and none below.
-//! `tests/architecture.rs` holds them to it. What must stay true is in ARCHITECTURE.md as I1 to I9.
+//! `tests/it/architecture.rs` and `tests/it/circles.rs` hold them to it. ARCHITECTURE.md lists what must stay true (I1 to
+//! I9).
 
 pub mod problem;
 

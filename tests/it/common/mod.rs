@@ -7,6 +7,7 @@ pub mod dir;
 pub mod ec2;
 pub mod entry;
 pub mod random;
+pub mod rust_source;
 pub mod xml;
 
 use std::fmt::Write as _;
