@@ -38,6 +38,8 @@ pub mod memory;
 
 pub mod reload;
 
+pub mod publish;
+
 pub mod serve;
 
 pub mod ec2;

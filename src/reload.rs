@@ -1,8 +1,8 @@
-//! Reads the sources, checks them, and publishes what is new: the only writer of the snapshot (invariant I2).
+//! Reads the sources and makes the next model of what is new.
 //!
-//! [`Loader`] remembers which object came from which file, so that a change costs the files it touches. A load with
-//! an error publishes nothing and changes nothing here either, so that the next load starts from the last good one
-//! (invariant I5). [`watch`] says when to load.
+//! [`Loader`] remembers which object came from which file, so that a change costs the files it touches. A load changes
+//! nothing here until it is taken over, so that one with an error leaves the last good one to start from (invariant
+//! I5). [`watch`] says when to load; `publish` takes over and publishes.
 
 mod edit;
 pub mod watch;
@@ -12,19 +12,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
 
-use arc_swap::ArcSwap;
-
-use crate::forward::cache::Cache;
 use crate::forward::system::refuse_own;
 use crate::model::{Applied, Broken, Changes, Input, Key, Model, Object, RuleAction, RuleInput, Upstream};
 use crate::naming::EndpointId;
-use crate::observe::{LoadReport, Status};
 use crate::problem::{At, Place, Problem};
-use crate::snapshot::{Policy, Snapshot};
 use crate::source::{self, Part, PartId, Stamps};
 
+pub(crate) use edit::Overlay;
 pub use edit::{Edit, api};
 
 /// Told, while many files are read, how many of them are done and how many there are.
@@ -32,9 +27,6 @@ pub type Progress<'p> = &'p (dyn Fn(usize, usize) + Sync);
 
 /// A load of more objects than this leaves memory behind that is worth giving back.
 const LARGE: usize = 10_000;
-
-/// Asked before a good model is taken over; an error among the problems refuses it.
-pub type Prepare<'p> = &'p mut dyn FnMut(&Model, &Changes) -> Vec<Problem>;
 
 /// What came from where, and the model of the last good load.
 pub struct Loader {
@@ -50,7 +42,7 @@ pub struct Loader {
 }
 
 /// What is kept of a part: which objects it has, and where. The objects themselves are in the model.
-struct Held {
+pub(crate) struct Held {
     stamps: Stamps,
     /// Endpoints, of which there can be a million: 13 octets each, the last four of them the line.
     endpoints: Box<[(EndpointId, [u8; 4])]>,
@@ -69,6 +61,14 @@ pub struct Loaded {
     pub problems: Vec<Problem>,
     /// How many files were read again.
     pub files_read: usize,
+}
+
+/// What a loader remembers of a change that is taken over.
+pub(crate) enum Taken {
+    /// Parts that went, and parts that were read.
+    Parts { gone: Vec<PartId>, read: Vec<(PartId, Held)> },
+    /// Objects of the control API that go, and those that come.
+    Edit(Arc<Overlay>),
 }
 
 impl Loader {
@@ -102,8 +102,8 @@ impl Loader {
 
     /// Reads what has changed since the last good load, and makes the next model of it.
     ///
-    /// `prepare` may do what has to be done before the model is served, and refuse it.
-    pub fn load(&mut self, progress: Progress<'_>, prepare: Prepare<'_>) -> Loaded {
+    /// Nothing is remembered of it until [`Loader::take`].
+    pub(crate) fn read(&self, progress: Progress<'_>) -> (Loaded, Taken) {
         let (paths, mut problems) = source::scan(&self.dirs);
         let total = paths.len();
         let earlier = |id: &PartId| self.parts.get(id).map(|held| held.stamps.clone());
@@ -116,7 +116,7 @@ impl Loader {
             removed.extend(self.parts.get(id).into_iter().flat_map(Held::keys));
         }
         let mut broken = Broken { incomplete: !problems.is_empty(), ..Broken::default() };
-        let mut added: Vec<Input> = std::mem::take(&mut self.api_at_start);
+        let mut added: Vec<Input> = self.api_at_start.clone();
         let mut read: Vec<(PartId, Held)> = Vec::new();
         for Part { id, stamps, loaded } in parts {
             let Some(loaded) = loaded else { continue };
@@ -146,24 +146,43 @@ impl Loader {
         let Applied { model, changes, problems: more } = self.model.apply(&removed, &added, &broken, &place_of);
         problems.extend(more);
         problems.extend(self.forwarding_to_ourselves(&added));
-        if let Some(model) = model.as_ref().filter(|_| !problems.iter().any(Problem::is_error)) {
-            problems.extend(prepare(model, &changes));
-        }
         problems.sort();
         problems.dedup();
         let model = model.filter(|_| !problems.iter().any(Problem::is_error));
-        if let Some(model) = &model {
-            for id in gone {
-                self.parts.remove(&id);
-            }
-            self.parts.extend(read);
-            self.model = model.clone();
-        }
         if added.len() > LARGE {
             drop(added);
             crate::memory::give_back();
         }
-        Loaded { model, changes, problems, files_read }
+        (Loaded { model, changes, problems, files_read }, Taken::Parts { gone, read })
+    }
+
+    /// Reads what has changed since the last good load, and starts from it the next time if it is good.
+    pub fn load(&mut self, progress: Progress<'_>) -> Loaded {
+        let (loaded, taken) = self.read(progress);
+        if let Some(model) = &loaded.model {
+            self.take(model.clone(), taken);
+        }
+        loaded
+    }
+
+    /// Starts from `model` from now on, and remembers where what is new in it is written.
+    pub(crate) fn take(&mut self, model: Model, taken: Taken) {
+        match taken {
+            Taken::Parts { gone, read } => {
+                for id in gone {
+                    self.parts.remove(&id);
+                }
+                self.parts.extend(read);
+                self.api_at_start = Vec::new();
+            }
+            Taken::Edit(overlay) => {
+                for key in &overlay.removed {
+                    self.api.remove(key);
+                }
+                self.api.extend(overlay.added.iter().cloned());
+            }
+        }
+        self.model = model;
     }
 }
 
@@ -226,133 +245,4 @@ fn endpoint_places<'h>(parts: &[&'h Held]) -> HashMap<EndpointId, (&'h Arc<str>,
         }
     }
     places
-}
-
-/// Publishes snapshots.
-pub struct Publisher {
-    loader: Loader,
-    snapshots: Arc<ArcSwap<Snapshot>>,
-    status: Arc<Status>,
-    /// What others said about names that a snapshot may take or give back.
-    cache: Option<Arc<Cache>>,
-    /// Old snapshots that someone still held when they were replaced.
-    retired: Vec<Arc<Snapshot>>,
-}
-
-/// What a load did to what is being served.
-pub struct Published {
-    /// What changed; empty if nothing did, or if nothing was published.
-    pub changes: Changes,
-    /// The generation being served.
-    pub generation: u64,
-    /// How long reading, checking and publishing took.
-    pub took: Duration,
-    /// Everything that is wrong.
-    pub problems: Vec<Problem>,
-}
-
-impl Published {
-    /// Whether the load was good.
-    pub fn is_good(&self) -> bool {
-        !self.problems.iter().any(Problem::is_error)
-    }
-}
-
-impl Publisher {
-    /// The first load. Problems alone if it has errors: a server does not start on half of what it was told.
-    pub fn start(
-        mut loader: Loader,
-        policy: Policy,
-        progress: Progress<'_>,
-    ) -> Result<(Self, Published), Vec<Problem>> {
-        let began = Instant::now();
-        let read = loader.load(progress, &mut |_, _| Vec::new());
-        let Some(model) = read.model else { return Err(read.problems) };
-        let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model, policy, 1)));
-        let publisher =
-            Self { loader, snapshots, status: Arc::new(Status::default()), cache: None, retired: Vec::new() };
-        let first = publisher.report(began, read.changes, read.problems);
-        Ok((publisher, first))
-    }
-
-    /// Reads again what has changed, and publishes it if it is good and different, and `prepare` has no error to tell.
-    pub fn reload(&mut self, prepare: Prepare<'_>) -> Published {
-        let began = Instant::now();
-        let loaded = self.loader.load(&|_, _| {}, prepare);
-        let changes = self.publish(loaded.model, loaded.changes);
-        // a load may have replaced everything: its memory is worth a short wait
-        for _ in 0..50 {
-            if self.free_retired() {
-                break;
-            }
-            std::thread::sleep(Duration::from_micros(100));
-        }
-        self.report(began, changes, loaded.problems)
-    }
-
-    /// Has `cache` forget what others said about names that change hands, from now on.
-    pub fn invalidates(&mut self, cache: Arc<Cache>) {
-        self.cache = Some(cache);
-    }
-
-    /// Serves `model` from here on, if there is one and it differs; what is new in it then.
-    fn publish(&mut self, model: Option<Model>, changes: Changes) -> Changes {
-        let Some(model) = model.filter(|_| !changes.is_empty()) else { return Changes::default() };
-        let current = self.snapshots.load_full();
-        let next = current.next(model, &changes);
-        if let Some(cache) = &self.cache {
-            // before the snapshot is there: whoever sees it sees nothing from before
-            cache.forget_below(&current.changed_hands(&next, &changes));
-        }
-        drop(current);
-        // whoever holds the old one last frees it; that is done here and not by a thread that answers
-        self.retired.push(self.snapshots.swap(Arc::new(next)));
-        self.free_retired();
-        changes
-    }
-
-    /// Frees the old snapshots that nobody else holds; whether none is left.
-    fn free_retired(&mut self) -> bool {
-        self.retired.retain(|old| Arc::strong_count(old) > 1);
-        self.retired.is_empty()
-    }
-
-    /// The snapshots, for readers.
-    pub fn snapshots(&self) -> &Arc<ArcSwap<Snapshot>> {
-        &self.snapshots
-    }
-
-    /// How loads went, for readers.
-    pub fn status(&self) -> &Arc<Status> {
-        &self.status
-    }
-
-    /// The directories that are read.
-    pub fn dirs(&self) -> &[PathBuf] {
-        self.loader.dirs()
-    }
-
-    fn report(&self, began: Instant, changes: Changes, problems: Vec<Problem>) -> Published {
-        let took = began.elapsed();
-        self.status.loaded(LoadReport { at: SystemTime::now(), took, problems: problems.clone() });
-        Published { changes, generation: self.snapshots.load().generation, took, problems }
-    }
-}
-
-/// `+2 endpoints, ~1, -3, 4 other objects`: what changed, for people.
-pub fn describe(changes: &Changes) -> String {
-    let mut parts = Vec::new();
-    let endpoints = [('+', changes.added), ('~', changes.changed), ('-', changes.removed)];
-    for (sign, count) in endpoints.into_iter().filter(|(_, count)| *count > 0) {
-        let noun = match (parts.is_empty(), count) {
-            (false, _) => "",
-            (true, 1) => " endpoint",
-            (true, _) => " endpoints",
-        };
-        parts.push(format!("{sign}{count}{noun}"));
-    }
-    if changes.others > 0 {
-        parts.push(format!("{} other object{}", changes.others, if changes.others == 1 { "" } else { "s" }));
-    }
-    if parts.is_empty() { "no change".to_owned() } else { parts.join(", ") }
 }

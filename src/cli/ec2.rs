@@ -17,7 +17,7 @@ use crate::ec2::{self, Engine, Front, State, Store};
 use crate::model::Input;
 use crate::observe::MoreMetrics;
 use crate::problem::{Place, Problem};
-use crate::reload::Publisher;
+use crate::publish::Publisher;
 
 /// The API before it listens: what it remembers.
 pub(super) struct Ec2 {

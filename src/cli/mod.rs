@@ -56,7 +56,7 @@ fn print_problems(problems: &[Problem]) {
 
 /// The model of the given files; `None` if it does not load, which has been printed.
 fn load(zones: Vec<PathBuf>) -> Option<(Model, Vec<Problem>)> {
-    let loaded = Loader::new(zones).load(&|_, _| {}, &mut |_, _| Vec::new());
+    let loaded = Loader::new(zones).load(&|_, _| {});
     if let Some(model) = loaded.model {
         Some((model, loaded.problems))
     } else {

@@ -24,12 +24,13 @@ use crate::config::{Dnssec, Limits, Settings, Upstreams};
 use crate::forward::system::{refuse_own, system_resolvers};
 use crate::forward::validate::Validation;
 use crate::forward::{Forwarder, Options, Trust};
-use crate::model::{Changes, Model, RuleAction, Upstream};
+use crate::model::{Model, RuleAction, Upstream};
 use crate::naming::DnsName;
 use crate::observe::{self, Counters, Status, Views};
 use crate::problem::{At, Place, Problem};
+use crate::publish::{Published, Publisher, describe};
+use crate::reload::Loader;
 use crate::reload::watch::{Wake, Watch};
-use crate::reload::{Loader, Published, Publisher, describe};
 use crate::serve::certificates::{Certificates, LOOK_EVERY};
 use crate::serve::listeners::Listeners;
 use crate::serve::respond::Responder;
@@ -179,12 +180,8 @@ fn follow(
             Wake::Asked => true,
             Wake::Changed => false,
         };
-        // sockets come first: a model whose listeners cannot be opened is not served
-        let mut open = |model: &Model, changes: &Changes| {
-            if changes.vpcs { listeners.apply(&wanted(listen, model)) } else { Vec::new() }
-        };
         let mut publisher = publisher.lock().unwrap_or_else(PoisonError::into_inner);
-        let outcome = publisher.reload(&mut open);
+        let outcome = reload(&mut publisher, listeners, listen);
         if outcome.changes.others > 0 {
             forwarder.set_upstreams(all_upstreams(&publisher.snapshots().load()));
         }
@@ -194,6 +191,18 @@ fn follow(
             certificates.reload_and_log();
         }
     }
+}
+
+/// Loads what has changed, and serves it if it is good.
+fn reload(publisher: &mut Publisher, listeners: &mut Listeners<Responder>, listen: &[SocketAddr]) -> Published {
+    let prepared = match publisher.prepare_load() {
+        Ok(prepared) => prepared,
+        Err(refused) => return *refused,
+    };
+    // sockets come first: a model whose listeners cannot be opened is not served
+    let vpcs_changed = prepared.changes().vpcs;
+    let problems = if vpcs_changed { listeners.apply(&wanted(listen, prepared.model())) } else { Vec::new() };
+    if problems.is_empty() { publisher.publish_load(prepared) } else { publisher.give_up(prepared, problems) }
 }
 
 fn log(published: &Published, asked: bool) {

@@ -14,8 +14,9 @@ use super::state::{Edit, State, Token};
 use super::store::Store;
 use super::xml::Xml;
 use super::{Settings, dns, notices};
-use crate::problem::{Place, Problem};
-use crate::reload::{self, Publisher};
+use crate::problem::Problem;
+use crate::publish::Publisher;
+use crate::reload;
 use crate::snapshot::Snapshot;
 
 /// How long a client token is remembered, in milliseconds: a day.
@@ -157,39 +158,31 @@ impl Engine {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
             (dns::change(&state, &edit), notices::of(&edit, &state, now, &self.targets))
         };
-        let mut not_stored = None;
-        let mut state = None;
-        let mut store = || match self.store.commit(&edit, &tell) {
-            Ok(()) => {
-                // held until the change is served, so that nobody reads the one without the other
-                state = Some(self.state.write().unwrap_or_else(PoisonError::into_inner));
-                Vec::new()
-            }
-            Err(error) => {
-                let problem = Problem::error(Place::whole("--ec2-state"), error.to_string(), "");
-                not_stored = Some(error);
-                vec![problem]
-            }
-        };
-        let problems = if change.is_empty() { store() } else { publisher.edit(&change, &mut |_, _| store()).problems };
-        if let Some(error) = not_stored {
-            tracing::error!("{error}: the call fails, and the last good state keeps serving");
-            return Err(ApiError::internal(error.to_string()));
-        }
         // what the actions check is checked again with all else there is, files too
-        match (state, problems.into_iter().find(Problem::is_error)) {
-            (Some(mut state), None) => {
-                state.apply(edit);
-                if let Some(notifier) = self.notifier.as_ref().filter(|_| !tell.is_empty()) {
-                    notifier.wake();
-                }
-                Ok(())
-            }
-            (_, Some(problem)) if problem.place == reload::api() => Err(ApiError::invalid(problem.what)),
-            (_, Some(problem)) => Err(ApiError::invalid(format!("{} ({})", problem.what, problem.place))),
-            // the store is asked unless there is a problem
-            (None, None) => Err(ApiError::internal("the change was not stored")),
+        let prepared = if change.is_empty() { None } else { Some(publisher.prepare(None, &change).map_err(refused)?) };
+        self.store.commit(&edit, &tell).map_err(|error| {
+            tracing::error!("{error}: the call fails, and the last good state keeps serving");
+            ApiError::internal(error.to_string())
+        })?;
+        // held until the change is served, so that nobody reads the one without the other
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(prepared) = prepared {
+            publisher.publish(prepared).map_err(|error| ApiError::internal(error.to_string()))?;
         }
+        state.apply(edit);
+        if let Some(notifier) = self.notifier.as_ref().filter(|_| !tell.is_empty()) {
+            notifier.wake();
+        }
+        Ok(())
+    }
+}
+
+/// What the model has against a change, in EC2's form.
+fn refused(problems: Vec<Problem>) -> ApiError {
+    match problems.into_iter().find(Problem::is_error) {
+        Some(problem) if problem.place == reload::api() => ApiError::invalid(problem.what),
+        Some(problem) => ApiError::invalid(format!("{} ({})", problem.what, problem.place)),
+        None => ApiError::internal("the change is refused without a reason"),
     }
 }
 

@@ -1,10 +1,10 @@
 //! Changes that come from the control API and not from files. They cost what they touch: no file is looked at.
 
-use std::time::Instant;
+use std::sync::Arc;
 
-use super::{Loaded, Loader, Prepare, Published, Publisher};
-use crate::model::{Applied, Broken, Input, Key};
-use crate::problem::{Place, Problem};
+use super::{Loaded, Loader};
+use crate::model::{Applied, Broken, Input, Key, Model};
+use crate::problem::Place;
 
 /// A change to what the control API owns.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +27,27 @@ pub fn api() -> Place {
     Place::whole("the EC2 API")
 }
 
+/// What an edit that is not taken over yet changes in who owns what, over the edits before it.
+pub(crate) struct Overlay {
+    pub(super) removed: Vec<Key>,
+    pub(super) added: Vec<Key>,
+    below: Option<Arc<Overlay>>,
+}
+
+impl Overlay {
+    /// What `edit` changes, on top of `below`.
+    pub(crate) fn new(edit: &Edit, below: Option<Arc<Self>>) -> Arc<Self> {
+        let added = edit.added.iter().map(Input::key).collect();
+        Arc::new(Self { removed: edit.removed.clone(), added, below })
+    }
+
+    /// `Some(true)`: the API owns it by then. `Some(false)`: it has gone. `None`: as in the loader.
+    fn owns(&self, key: &Key) -> Option<bool> {
+        let (added, removed) = (self.added.contains(key), self.removed.contains(key));
+        if added || removed { Some(added) } else { self.below.as_ref().and_then(|below| below.owns(key)) }
+    }
+}
+
 impl Loader {
     /// Where an object was written: a file and line, or the EC2 API. `None`: it is not there.
     pub fn place_of(&self, key: &Key) -> Option<Place> {
@@ -39,43 +60,20 @@ impl Loader {
         })
     }
 
-    /// The next model out of an edit. `prepare` makes the edit durable, and may refuse it.
-    pub fn edit(&mut self, edit: &Edit, prepare: Prepare<'_>) -> Loaded {
-        let place_of = |key: &Key| self.place_of(key);
-        let Applied { mut model, changes, mut problems } =
-            self.model.apply(&edit.removed, &edit.added, &Broken::default(), &place_of);
-        if let Some(good) = &model {
-            problems.extend(prepare(good, &changes));
-            model = model.filter(|_| !problems.iter().any(Problem::is_error));
+    /// The same after the edits of `overlay`.
+    pub(crate) fn place_after(&self, overlay: Option<&Overlay>, key: &Key) -> Option<Place> {
+        match overlay.and_then(|overlay| overlay.owns(key)) {
+            Some(owned) => owned.then(api),
+            None => self.place_of(key),
         }
-        if let Some(model) = &model {
-            for key in &edit.removed {
-                self.api.remove(key);
-            }
-            self.api.extend(edit.added.iter().map(Input::key));
-            self.model = model.clone();
-        }
+    }
+
+    /// The next model out of an edit, over `base` and the edits of `overlay` that led to it; nothing is taken over.
+    pub(crate) fn edit(&self, base: Option<&Model>, overlay: Option<&Overlay>, edit: &Edit) -> Loaded {
+        let place_of = |key: &Key| self.place_after(overlay, key);
+        let base = base.unwrap_or(&self.model);
+        let Applied { model, changes, problems } =
+            base.apply(&edit.removed, &edit.added, &Broken::default(), &place_of);
         Loaded { model, changes, problems, files_read: 0 }
-    }
-}
-
-impl Publisher {
-    /// Checks an edit, has `prepare` make it durable, and serves it. A bad edit changes nothing, and says nothing about
-    /// the state of the files: readiness stays as it was.
-    pub fn edit(&mut self, edit: &Edit, prepare: Prepare<'_>) -> Published {
-        let began = Instant::now();
-        let loaded = self.loader.edit(edit, prepare);
-        let changes = self.publish(loaded.model, loaded.changes);
-        Published {
-            changes,
-            generation: self.snapshots.load().generation,
-            took: began.elapsed(),
-            problems: loaded.problems,
-        }
-    }
-
-    /// Where an object was written: a file and line, or the EC2 API. `None`: it is not there.
-    pub fn place_of(&self, key: &Key) -> Option<Place> {
-        self.loader.place_of(key)
     }
 }

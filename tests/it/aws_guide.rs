@@ -18,7 +18,7 @@ fn fixtures(set: &str) -> PathBuf {
 /// The model of a set of fixtures, and its warnings.
 fn load(set: &str) -> (Model, String) {
     let dir = fixtures(set);
-    let loaded = Loader::new(vec![dir.clone()]).load(&|_, _| {}, &mut |_, _| Vec::new());
+    let loaded = Loader::new(vec![dir.clone()]).load(&|_, _| {});
     let problems = lines(&loaded.problems).replace(&format!("{}/", dir.display()), "");
     (loaded.model.unwrap_or_else(|| panic!("{problems}")), problems)
 }

@@ -12,7 +12,8 @@ use vpcedns::ec2::auth::rate::RateLimits;
 use vpcedns::ec2::auth::sigv4::{Credentials, Request, sign};
 use vpcedns::ec2::auth::{Access, AccessKeys};
 use vpcedns::ec2::{Engine, Front, Settings, Store, inputs, serve};
-use vpcedns::reload::{Loader, Publisher};
+use vpcedns::publish::Publisher;
+use vpcedns::reload::Loader;
 use vpcedns::snapshot::Policy;
 
 const FORM: &str = "Action=DescribeVpcs&Version=2016-11-15";

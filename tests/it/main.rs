@@ -18,6 +18,7 @@ mod guards;
 mod incremental;
 mod naming_golden;
 mod problems;
+mod publish;
 mod replay;
 mod type_names;
 mod wire;

@@ -41,7 +41,7 @@ impl Dir {
 
     /// Loads; problems with the directory's own path left out.
     pub fn load(&mut self) -> (Option<Model>, Changes, String) {
-        let loaded = self.loader.load(&|_, _| {}, &mut |_, _| Vec::new());
+        let loaded = self.loader.load(&|_, _| {});
         let prefix = format!("{}/", self.dir.path().display());
         (loaded.model, loaded.changes, lines(&loaded.problems).replace(&prefix, ""))
     }
@@ -49,7 +49,7 @@ impl Dir {
     /// Waits until the files are old enough not to be read again, as those of a server are.
     pub fn settle(&mut self) {
         let until = Instant::now() + Duration::from_secs(20);
-        while self.loader.load(&|_, _| {}, &mut |_, _| Vec::new()).files_read > 0 {
+        while self.loader.load(&|_, _| {}).files_read > 0 {
             assert!(Instant::now() < until, "files are read again and again");
             std::thread::sleep(Duration::from_millis(10));
         }

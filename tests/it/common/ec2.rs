@@ -9,7 +9,8 @@ use vpcedns::ec2::call::Caller;
 use vpcedns::ec2::error::ApiError;
 use vpcedns::ec2::notify::Target;
 use vpcedns::ec2::{Engine, Settings, State, Store, inputs};
-use vpcedns::reload::{Loader, Publisher};
+use vpcedns::publish::Publisher;
+use vpcedns::reload::Loader;
 use vpcedns::snapshot::{Policy, Snapshot};
 
 use super::xml::Node;

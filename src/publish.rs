@@ -1,0 +1,259 @@
+//! The only writer of the snapshot (invariant I2): `prepare`, then the caller makes it durable, then `publish`.
+//!
+//! ```text
+//! prepare_load            what sources say now    -> Prepared
+//! prepare(None, &a)       an edit                 -> Prepared a
+//! prepare(Some(&a), &b)   an edit on top of it    -> Prepared b
+//!   (the caller makes a and b durable, in one commit if it likes)
+//! publish(a), publish(b)  in the order in which they were prepared
+//! ```
+//!
+//! Preparing checks everything and changes nothing. A `Prepared` that is dropped has never been (invariant I5).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use arc_swap::ArcSwap;
+
+use crate::forward::cache::Cache;
+use crate::model::{Changes, Key, Model};
+use crate::observe::{LoadReport, Status};
+use crate::problem::{Place, Problem};
+use crate::reload::{Edit, Loader, Overlay, Progress, Taken};
+use crate::snapshot::{Policy, Snapshot};
+
+/// Publishes snapshots. Whoever changes anything holds it for the whole of the change.
+pub struct Publisher {
+    loader: Loader,
+    /// The only handle that is written through.
+    snapshots: Arc<ArcSwap<Snapshot>>,
+    status: Arc<Status>,
+    /// What others said about names that a snapshot may take or give back.
+    cache: Option<Arc<Cache>>,
+    /// Old snapshots that someone still held when they were replaced.
+    retired: Vec<Arc<Snapshot>>,
+    /// The version that is served: that of the last `Prepared` that was published.
+    version: u64,
+    /// The version of the `Prepared` that comes next.
+    next_version: u64,
+}
+
+/// A change that has been checked and can be published.
+#[must_use = "a change is served once it is published"]
+pub struct Prepared {
+    version: u64,
+    /// The version on top of which it may be published, and no other.
+    base: u64,
+    model: Model,
+    changes: Changes,
+    /// Warnings.
+    problems: Vec<Problem>,
+    taken: Taken,
+    began: Instant,
+}
+
+impl Prepared {
+    /// The model that will be served.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// What is new in it.
+    pub fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    fn overlay(&self) -> Option<&Arc<Overlay>> {
+        match &self.taken {
+            Taken::Edit(overlay) => Some(overlay),
+            Taken::Parts { .. } => None,
+        }
+    }
+}
+
+/// A [`Prepared`] was to be published over something else than it was prepared for. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("another change was published since this one was prepared")]
+pub struct OutOfOrder;
+
+/// What a load or an edit did to what is being served.
+pub struct Published {
+    /// What changed; empty if nothing did, or if nothing was published.
+    pub changes: Changes,
+    /// The generation being served.
+    pub generation: u64,
+    /// How long reading, checking and publishing took.
+    pub took: Duration,
+    /// Everything that is wrong.
+    pub problems: Vec<Problem>,
+}
+
+impl Published {
+    /// Whether the load was good.
+    pub fn is_good(&self) -> bool {
+        !self.problems.iter().any(Problem::is_error)
+    }
+}
+
+impl Publisher {
+    /// The first load. Problems alone if it has errors: a server does not start on half of what it was told.
+    pub fn start(
+        mut loader: Loader,
+        policy: Policy,
+        progress: Progress<'_>,
+    ) -> Result<(Self, Published), Vec<Problem>> {
+        let began = Instant::now();
+        let read = loader.load(progress);
+        let Some(model) = read.model else { return Err(read.problems) };
+        let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model, policy, 1)));
+        let status = Arc::new(Status::default());
+        let publisher =
+            Self { loader, snapshots, status, cache: None, retired: Vec::new(), version: 0, next_version: 1 };
+        let first = publisher.report(began, read.changes, read.problems);
+        Ok((publisher, first))
+    }
+
+    /// Has `cache` forget what others said about names that change hands, from now on.
+    pub fn invalidates(&mut self, cache: Arc<Cache>) {
+        self.cache = Some(cache);
+    }
+
+    /// Reads again what has changed in the sources. If it has errors, everything stays as it is.
+    pub fn prepare_load(&mut self) -> Result<Prepared, Box<Published>> {
+        let began = Instant::now();
+        let (loaded, taken) = self.loader.read(&|_, _| {});
+        let Some(model) = loaded.model else { return Err(Box::new(self.refuse(began, loaded.problems))) };
+        let version = self.new_version();
+        let (changes, problems) = (loaded.changes, loaded.problems);
+        Ok(Prepared { version, base: self.version, model, changes, problems, taken, began })
+    }
+
+    /// Gives a good load up for what is wrong with serving it, such as a listener that cannot be opened.
+    pub fn give_up(&self, load: Prepared, mut problems: Vec<Problem>) -> Published {
+        problems.extend(load.problems);
+        self.refuse(load.began, problems)
+    }
+
+    /// Checks an edit, on top of `after` where that is prepared and not published yet. An edit with errors changes
+    /// nothing, and says nothing about the state of the files: readiness stays as it was.
+    pub fn prepare(&mut self, after: Option<&Prepared>, edit: &Edit) -> Result<Prepared, Vec<Problem>> {
+        let began = Instant::now();
+        let overlay = after.and_then(Prepared::overlay);
+        let loaded = self.loader.edit(after.map(Prepared::model), overlay.map(Arc::as_ref), edit);
+        let Some(model) = loaded.model else { return Err(loaded.problems) };
+        let taken = Taken::Edit(Overlay::new(edit, overlay.cloned()));
+        let (changes, problems) = (loaded.changes, loaded.problems);
+        let base = after.map_or(self.version, |after| after.version);
+        Ok(Prepared { version: self.new_version(), base, model, changes, problems, taken, began })
+    }
+
+    /// Serves what was prepared, from here on. Fails if anything else was published since, other than what it was
+    /// prepared on top of.
+    pub fn publish(&mut self, prepared: Prepared) -> Result<Published, OutOfOrder> {
+        let Prepared { version, base, model, changes, problems, taken, began } = prepared;
+        if base != self.version {
+            return Err(OutOfOrder);
+        }
+        self.version = version;
+        self.loader.take(model.clone(), taken);
+        if !changes.is_empty() {
+            self.swap(model, &changes);
+        }
+        let generation = self.snapshots.load().generation;
+        Ok(Published { changes, generation, took: began.elapsed(), problems })
+    }
+
+    /// Serves a load, and takes note of how it went.
+    pub fn publish_load(&mut self, load: Prepared) -> Published {
+        let began = load.began;
+        match self.publish(load) {
+            Ok(published) => {
+                // a load may have replaced everything: its memory is worth a short wait
+                for _ in 0..50 {
+                    if self.free_retired() {
+                        break;
+                    }
+                    std::thread::sleep(Duration::from_micros(100));
+                }
+                self.report(began, published.changes, published.problems)
+            }
+            Err(error) => {
+                self.refuse(began, vec![Problem::error(Place::whole("vpcedns"), error.to_string(), "load again")])
+            }
+        }
+    }
+
+    /// The one place where a snapshot is replaced.
+    fn swap(&mut self, model: Model, changes: &Changes) {
+        let current = self.snapshots.load_full();
+        let next = current.next(model, changes);
+        if let Some(cache) = &self.cache {
+            // before the snapshot is there: whoever sees it sees nothing from before
+            cache.forget_below(&current.changed_hands(&next, changes));
+        }
+        drop(current);
+        // whoever holds the old one last frees it; that is done here and not by a thread that answers
+        self.retired.push(self.snapshots.swap(Arc::new(next)));
+        self.free_retired();
+    }
+
+    /// Frees the old snapshots that nobody else holds; whether none is left.
+    fn free_retired(&mut self) -> bool {
+        self.retired.retain(|old| Arc::strong_count(old) > 1);
+        self.retired.is_empty()
+    }
+
+    fn new_version(&mut self) -> u64 {
+        self.next_version += 1;
+        self.next_version - 1
+    }
+
+    /// The snapshots, for readers.
+    pub fn snapshots(&self) -> &Arc<ArcSwap<Snapshot>> {
+        &self.snapshots
+    }
+
+    /// How loads went, for readers.
+    pub fn status(&self) -> &Arc<Status> {
+        &self.status
+    }
+
+    /// The directories that are read.
+    pub fn dirs(&self) -> &[std::path::PathBuf] {
+        self.loader.dirs()
+    }
+
+    /// Where an object was written: a file and line, or the EC2 API. `None`: it is not there.
+    pub fn place_of(&self, key: &Key) -> Option<Place> {
+        self.loader.place_of(key)
+    }
+
+    fn refuse(&self, began: Instant, problems: Vec<Problem>) -> Published {
+        self.report(began, Changes::default(), problems)
+    }
+
+    fn report(&self, began: Instant, changes: Changes, mut problems: Vec<Problem>) -> Published {
+        problems.sort();
+        let took = began.elapsed();
+        self.status.loaded(LoadReport { at: SystemTime::now(), took, problems: problems.clone() });
+        Published { changes, generation: self.snapshots.load().generation, took, problems }
+    }
+}
+
+/// `+2 endpoints, ~1, -3, 4 other objects`: what changed, for people.
+pub fn describe(changes: &Changes) -> String {
+    let mut parts = Vec::new();
+    let endpoints = [('+', changes.added), ('~', changes.changed), ('-', changes.removed)];
+    for (sign, count) in endpoints.into_iter().filter(|(_, count)| *count > 0) {
+        let noun = match (parts.is_empty(), count) {
+            (false, _) => "",
+            (true, 1) => " endpoint",
+            (true, _) => " endpoints",
+        };
+        parts.push(format!("{sign}{count}{noun}"));
+    }
+    if changes.others > 0 {
+        parts.push(format!("{} other object{}", changes.others, if changes.others == 1 { "" } else { "s" }));
+    }
+    if parts.is_empty() { "no change".to_owned() } else { parts.join(", ") }
+}
