@@ -40,6 +40,8 @@ pub mod reload;
 
 pub mod publish;
 
+pub mod resolve;
+
 pub mod serve;
 
 pub mod ec2;

@@ -19,10 +19,11 @@ use arc_swap::ArcSwap;
 use vpcedns::config::Limits;
 use vpcedns::model::{Broken, Model};
 use vpcedns::observe::Counters;
-use vpcedns::serve::respond::{Incoming, Outcome, Responder, Transport};
+use vpcedns::resolve::{Incoming, Outcome, Resolve, Resolver};
 use vpcedns::snapshot::{Policy, Snapshot};
 use vpcedns::source::read_toml;
 use vpcedns::wire::CookieSecret;
+use vpcedns::wire::Transport;
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1).map(|arg| arg.parse::<usize>());
@@ -39,10 +40,10 @@ fn main() -> ExitCode {
     };
     let packets = zones::packets(endpoints);
     let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model, Policy::default(), 1)));
-    let responder =
-        Responder::new(snapshots, Limits::default(), CookieSecret::new([7; 16]), Arc::new(Counters::default()));
+    let resolver =
+        Resolver::new(snapshots, Limits::default(), CookieSecret::new([7; 16]), Arc::new(Counters::default()));
     let began = Instant::now();
-    let octets = ask(&responder, &packets, questions);
+    let octets = ask(&resolver, &packets, questions);
     let ns = began.elapsed().as_nanos() / questions.max(1) as u128;
     println!("{endpoints} endpoints, {questions} questions, {octets} octets: {ns} ns a question");
     ExitCode::SUCCESS
@@ -50,18 +51,18 @@ fn main() -> ExitCode {
 
 /// Asks in batches of 64, as a socket does under load; returns how many octets the replies have.
 #[inline(never)]
-fn ask(responder: &Responder, packets: &[Vec<u8>], questions: usize) -> usize {
+fn ask(resolver: &Resolver, packets: &[Vec<u8>], questions: usize) -> usize {
     let peer: SocketAddr = ([127, 0, 0, 1], 53000).into();
     let local: SocketAddr = ([127, 0, 0, 1], 53).into();
     let mut out = vec![0; 1232];
     let mut octets = 0;
     let mut packets = packets.iter().cycle();
     for _ in 0..questions.div_ceil(64) {
-        let batch = responder.batch();
-        packets.clone().take(64).for_each(|packet| batch.look_ahead(packet));
+        let batch = resolver.batch();
+        packets.clone().take(64).for_each(|packet| resolver.prefetch(&batch, packet));
         for packet in packets.by_ref().take(64) {
             let incoming = Incoming { packet, peer, local, transport: Transport::Udp, vpc: None };
-            if let Outcome::Reply(len) = batch.respond(incoming, &mut out) {
+            if let Outcome::Reply(len) = resolver.try_resolve(&batch, incoming, &mut out) {
                 octets += len;
             }
         }

@@ -31,9 +31,9 @@ use crate::problem::{At, Place, Problem};
 use crate::publish::{Published, Publisher, describe};
 use crate::reload::Loader;
 use crate::reload::watch::{Wake, Watch};
+use crate::resolve::Resolver;
 use crate::serve::certificates::{Certificates, LOOK_EVERY};
 use crate::serve::listeners::Listeners;
-use crate::serve::respond::Responder;
 use crate::snapshot::{Policy, Snapshot};
 use crate::wire::CookieSecret;
 
@@ -104,11 +104,11 @@ async fn serve(settings: Settings) -> Result<(), Vec<Problem>> {
     let counters = Arc::new(Counters::default());
     let secret = CookieSecret::new(rand::random());
     let snapshots = publisher.snapshots().clone();
-    let responder =
-        Responder::with_forwarder(snapshots, limits.clone(), secret, counters.clone(), forwarder.clone(), validation);
-    let lookup = responder.lookup().clone();
+    let resolver =
+        Resolver::with_forwarder(snapshots, limits.clone(), secret, counters.clone(), forwarder.clone(), validation);
+    let lookup = resolver.lookup().clone();
     publisher.invalidates(lookup.cache().clone());
-    let mut listeners = Listeners::new(Arc::new(responder), &limits, Handle::current());
+    let mut listeners = Listeners::new(Arc::new(resolver), &limits, Handle::current());
     let problems = listeners.apply(&wanted(&listen, &publisher.snapshots().load().model));
     if !problems.is_empty() {
         return Err(problems);
@@ -165,7 +165,7 @@ async fn serve(settings: Settings) -> Result<(), Vec<Problem>> {
 fn follow(
     mut watch: Watch,
     publisher: &Mutex<Publisher>,
-    listeners: &mut Listeners<Responder>,
+    listeners: &mut Listeners<Resolver>,
     listen: &[SocketAddr],
     forwarder: &Forwarder,
     certificates: Option<&Certificates>,
@@ -194,7 +194,7 @@ fn follow(
 }
 
 /// Loads what has changed, and serves it if it is good.
-fn reload(publisher: &mut Publisher, listeners: &mut Listeners<Responder>, listen: &[SocketAddr]) -> Published {
+fn reload(publisher: &mut Publisher, listeners: &mut Listeners<Resolver>, listen: &[SocketAddr]) -> Published {
     let prepared = match publisher.prepare_load() {
         Ok(prepared) => prepared,
         Err(refused) => return *refused,
@@ -356,7 +356,7 @@ fn signals(waker: &crate::reload::watch::Waker, status: &Arc<Status>) -> Result<
 /// One line when all is up: what is served, where, and whom others' names are asked of.
 fn print_ready(
     snapshot: &Snapshot,
-    listeners: &Listeners<Responder>,
+    listeners: &Listeners<Resolver>,
     http: Option<SocketAddr>,
     ec2: Option<SocketAddr>,
     took: Duration,

@@ -16,16 +16,17 @@ pub struct Outbound<'a> {
     pub rtype: u16,
     /// The class, which is hardly ever other than 1 (IN).
     pub class: u16,
-    /// The client's RD: whether the upstream may ask others.
+    /// RD: whether the upstream may ask others.
     pub recursion_desired: bool,
-    /// The client's CD: whether it checks signatures itself (RFC 4035 3.2.2).
+    /// CD: whether the reply is wanted unvalidated (RFC 4035 3.2.2); a lookup sends the client's.
     pub checking_disabled: bool,
-    /// The client's AD: whether it wants to know if the answer was checked (RFC 6840 5.7).
+    /// AD: whether the reply may say that it was validated (RFC 6840 5.7); a lookup always sets it, and clears the
+    /// reply's AD for clients that did not ask.
     pub authentic_data: bool,
-    /// The client's DO: whether it wants signatures (RFC 3225 3).
+    /// DO: whether signatures are wanted (RFC 3225 3); a lookup sends the client's, the validator always sets it.
     pub dnssec_ok: bool,
-    /// Whether the question has EDNS: as the client's had. None of its options pass: EDNS is between two neighbours
-    /// (RFC 6891 6.1.1).
+    /// Whether the question has EDNS; a lookup always sets it, whatever the client's had. None of the client's options
+    /// pass: EDNS is between two neighbours (RFC 6891 6.1.1).
     pub edns: bool,
 }
 
@@ -48,7 +49,7 @@ const BLOCK: usize = 128;
 const OPTION_HEAD: usize = 4;
 
 impl Query {
-    /// The question under id 0, with EDNS where the client wants it, dressed for its upstream.
+    /// The question under id 0, with EDNS where it is asked for and the upstream understands it.
     pub(super) fn new(outbound: &Outbound<'_>, dress: &Dress) -> Self {
         let edns = dress.edns && outbound.edns;
         let flags = [

@@ -7,12 +7,13 @@ use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 
 use crate::config::Limits;
+use crate::resolve::Incoming;
 use crate::serve::admission::Admission;
-use crate::serve::respond::{Incoming, Transport};
+use crate::wire::Transport;
 
 /// Shared by every socket of the server.
 pub(super) struct Shared<R> {
-    pub(super) respondent: Arc<R>,
+    pub(super) resolver: Arc<R>,
     pub(super) limits: Limits,
     /// A ticket for each question that waits for an upstream, over all transports together.
     pub(super) slow: Arc<Admission>,
@@ -23,9 +24,9 @@ pub(super) struct Shared<R> {
 }
 
 impl<R> Shared<R> {
-    pub(super) fn new(respondent: Arc<R>, limits: Limits, runtime: Handle) -> Self {
+    pub(super) fn new(resolver: Arc<R>, limits: Limits, runtime: Handle) -> Self {
         let slow = Admission::new(limits.forward_in_flight, limits.forward_in_flight_per_client);
-        Self { respondent, limits, slow, runtime, own: ArcSwap::default() }
+        Self { resolver, limits, slow, runtime, own: ArcSwap::default() }
     }
 }
 

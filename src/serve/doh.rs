@@ -32,9 +32,8 @@ use tokio::time::timeout;
 pub(super) use connection::serve;
 
 use crate::naming::VpcId;
+use crate::resolve::{Incoming, Resolve};
 use crate::serve::common::{Origin, Shared};
-use crate::serve::respond::Incoming;
-use crate::serve::respondent::Respondent;
 use crate::serve::single::{self, Collect, Long, MESSAGE, Refused};
 
 /// Where questions go; RFC 8484 leaves it to the server, and its examples have this.
@@ -60,7 +59,7 @@ struct Requests<R> {
 #[derive(Debug, PartialEq, Eq)]
 struct Refusal(StatusCode, &'static str);
 
-impl<R: Respondent> Requests<R> {
+impl<R: Resolve> Requests<R> {
     async fn answer(self: Arc<Self>, request: Request<Body>) -> Result<Response<Full<Bytes>>, Infallible> {
         let _busy = Busy::new(&self);
         let head = request.method() == Method::HEAD;
@@ -101,7 +100,7 @@ impl<R: Respondent> Requests<R> {
             Some("") => Ok(None),
             Some(rest) => {
                 let id = rest.strip_prefix('/').and_then(|id| id.parse().ok());
-                id.filter(|id| self.shared.respondent.has_vpc(*id)).map(Some).ok_or(not_found)
+                id.filter(|id| self.shared.resolver.has_vpc(*id)).map(Some).ok_or(not_found)
             }
             None => Err(not_found),
         }

@@ -16,10 +16,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use crate::config::Limits;
+use crate::resolve::Resolve;
 use crate::serve::admission::Admission;
 use crate::serve::common::{Origin, Shared};
-use crate::serve::respond::Transport;
-use crate::serve::respondent::Respondent;
+use crate::wire::Transport;
 use connection::GOODBYE;
 
 /// The name of the protocol in ALPN (RFC 9250 4.1.1).
@@ -45,7 +45,7 @@ impl QuicFront {
     /// Accepts on `socket`, which is bound to `bound`; must be called inside the runtime.
     ///
     /// `alive` is held by the listener and by each of its connections.
-    pub(super) fn start<R: Respondent>(
+    pub(super) fn start<R: Resolve>(
         socket: UdpSocket,
         bound: SocketAddr,
         tls: rustls::ServerConfig,
@@ -123,7 +123,7 @@ struct Acceptor<R> {
     working: mpsc::Sender<()>,
 }
 
-impl<R: Respondent> Acceptor<R> {
+impl<R: Resolve> Acceptor<R> {
     async fn run(mut self, mut all_done: mpsc::Receiver<()>) {
         loop {
             let incoming = tokio::select! {

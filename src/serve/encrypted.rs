@@ -9,12 +9,12 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
 use crate::problem::{Place, Problem};
+use crate::resolve::Resolve;
 use crate::serve::admission::Admission;
 use crate::serve::bind::{self, BindError};
 use crate::serve::certificates::Certificates;
 use crate::serve::common::Shared;
 use crate::serve::doq::{self, QuicFront};
-use crate::serve::respondent::Respondent;
 use crate::serve::tcp::{Speaks, TcpFront};
 use crate::serve::{doh, listeners};
 
@@ -75,7 +75,7 @@ enum Front {
 
 impl Listener {
     /// Opens `wanted`; must be called inside the runtime.
-    pub(super) fn open<R: Respondent>(
+    pub(super) fn open<R: Resolve>(
         wanted: Address,
         certificates: &Arc<Certificates>,
         shared: &Arc<Shared<R>>,

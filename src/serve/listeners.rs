@@ -13,12 +13,12 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::config::Limits;
 use crate::problem::{At, Problem};
+use crate::resolve::Resolve;
 use crate::serve::admission::Admission;
 use crate::serve::bind::{self, Bound, Plan};
 use crate::serve::certificates::Certificates;
 use crate::serve::common::{OwnAddresses, Shared};
 use crate::serve::encrypted::{self, Address};
-use crate::serve::respondent::Respondent;
 use crate::serve::tcp::{Speaks, TcpFront};
 use crate::serve::udp::UdpFront;
 
@@ -56,12 +56,12 @@ pub(super) struct Draining {
     pub(super) done: mpsc::Receiver<()>,
 }
 
-impl<R: Respondent> Listeners<R> {
+impl<R: Resolve> Listeners<R> {
     /// No address yet. Questions for upstreams, and TCP, live in `runtime`.
-    pub fn new(respondent: Arc<R>, limits: &Limits, runtime: Handle) -> Self {
+    pub fn new(resolver: Arc<R>, limits: &Limits, runtime: Handle) -> Self {
         let connections = || Admission::new(limits.tcp_connections, limits.tcp_connections_per_client);
         Self {
-            shared: Arc::new(Shared::new(respondent, limits.clone(), runtime)),
+            shared: Arc::new(Shared::new(resolver, limits.clone(), runtime)),
             connections: connections(),
             open: Vec::new(),
             encrypted_connections: connections(),
@@ -305,7 +305,7 @@ mod tests {
         let (listeners, addresses) = listen(&Scripted::new(), &brief, &["127.0.0.1:0"]);
         client(addresses[0]).send_to(b"slow:", addresses[0]).unwrap();
         assert_eq!(ask_tcp(addresses[0], "x"), "x");
-        let scripted = Arc::clone(&listeners.shared.respondent);
+        let scripted = Arc::clone(&listeners.shared.resolver);
         // both workers have seen everything once each has answered
         for _ in 0..16 {
             assert_eq!(ask_udp(addresses[0], "y"), "y");

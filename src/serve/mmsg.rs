@@ -1,7 +1,7 @@
 //! Datagrams in batches: `recvmmsg` and `sendmmsg` over memory that is laid out once.
 //!
-//! The only module with `unsafe`: no maintained crate offers these calls without an allocation for each of them, and
-//! a system call costs more than an answer, so one call has to carry many datagrams. Knows no DNS.
+//! Has `unsafe`, as no other file but `memory.rs`: no maintained crate offers these calls without an allocation for
+//! each of them, and a system call costs more than an answer, so one call has to carry many datagrams. Knows no DNS.
 //!
 //! Everything that the kernel reads or writes lives in one `Arena` behind a raw pointer. The message headers in it
 //! point to its other fields and to the buffers, are written once, and never move; of each header only what the

@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::resolve::{Incoming, Outcome, Resolve};
 use crate::serve::common::Shared;
-use crate::serve::respond::{Incoming, Outcome};
-use crate::serve::respondent::{RespondBatch, Respondent};
 
 /// Longest message in octets: what two octets of length can say (RFC 1035 4.2.2), and the most that DoH takes
 /// (RFC 8484 6).
@@ -23,17 +22,18 @@ thread_local! {
 }
 
 /// The reply to a message; `None`: there is none, as it is no question.
-pub(super) async fn reply<R: Respondent>(shared: &Shared<R>, incoming: Incoming<'_>) -> Option<Vec<u8>> {
-    let at_once = REPLY.with_borrow_mut(|out| match shared.respondent.batch().respond(incoming, out) {
-        Outcome::Silent => Some(None),
-        Outcome::Reply(len) => Some(out.get(..len).map(<[u8]>::to_vec)),
-        Outcome::Slow => None,
-    });
+pub(super) async fn reply<R: Resolve>(shared: &Shared<R>, incoming: Incoming<'_>) -> Option<Vec<u8>> {
+    let at_once =
+        REPLY.with_borrow_mut(|out| match shared.resolver.try_resolve(&shared.resolver.batch(), incoming, out) {
+            Outcome::Silent => Some(None),
+            Outcome::Reply(len) => Some(out.get(..len).map(<[u8]>::to_vec)),
+            Outcome::Pending => None,
+        });
     if let Some(reply) = at_once {
         return reply;
     }
-    let Some(_ticket) = shared.slow.admit(incoming.peer.ip()) else { return shared.respondent.overloaded(incoming) };
-    shared.respondent.resolve(incoming).await
+    let Some(_ticket) = shared.slow.admit(incoming.peer.ip()) else { return shared.resolver.overloaded(incoming) };
+    shared.resolver.resolve(incoming).await
 }
 
 /// The right of one connection to a long message: one at a time, so that many streams cannot each hold one.

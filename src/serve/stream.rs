@@ -22,9 +22,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 #[cfg(doc)]
 use crate::config::Limits;
+use crate::resolve::{Incoming, Outcome, Resolve};
 use crate::serve::common::{Origin, Shared};
-use crate::serve::respond::{Incoming, Outcome};
-use crate::serve::respondent::{RespondBatch, Respondent};
 
 /// Reads after the server was told to stop; a client that still asks then has had its chance.
 const LAST_READS: usize = 64;
@@ -48,7 +47,7 @@ thread_local! {
 /// Answers what comes in on `stream` until the client leaves, falls silent, or the server stops.
 pub(super) async fn serve<R, S>(stream: S, from: Origin, shared: Arc<Shared<R>>, stopped: watch::Receiver<bool>)
 where
-    R: Respondent,
+    R: Resolve,
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut connection = Connection {
@@ -94,7 +93,7 @@ enum Wake {
     Stop,
 }
 
-impl<R: Respondent, S: AsyncRead + AsyncWrite + Unpin> Connection<R, S> {
+impl<R: Resolve, S: AsyncRead + AsyncWrite + Unpin> Connection<R, S> {
     async fn run(&mut self, mut stopped: watch::Receiver<bool>) -> io::Result<()> {
         let idle_after = self.shared.limits.tcp_idle;
         let mut heard = Instant::now();
@@ -169,8 +168,8 @@ impl<R: Respondent, S: AsyncRead + AsyncWrite + Unpin> Connection<R, S> {
             let mut filled = 0;
             while self.unsent.is_empty() {
                 let whole = {
-                    let batch = shared.respondent.batch();
-                    self.answer_into(&batch, replies, &mut filled)
+                    let batch = shared.resolver.batch();
+                    self.answer_into(&shared.resolver, &batch, replies, &mut filled)
                 };
                 self.write_now(cx, replies.get(..filled).unwrap_or_default())?;
                 filled = 0;
@@ -183,7 +182,7 @@ impl<R: Respondent, S: AsyncRead + AsyncWrite + Unpin> Connection<R, S> {
     }
 
     /// Answers messages while there is room for replies; true when all that can be answered has been.
-    fn answer_into(&mut self, batch: &impl RespondBatch, replies: &mut [u8], filled: &mut usize) -> bool {
+    fn answer_into(&mut self, resolver: &R, batch: &R::Batch<'_>, replies: &mut [u8], filled: &mut usize) -> bool {
         while self.slow.len() < self.shared.limits.tcp_pipeline {
             let Some((from, to)) = self.next_message() else { return true };
             let Some((prefix, out)) =
@@ -194,10 +193,10 @@ impl<R: Respondent, S: AsyncRead + AsyncWrite + Unpin> Connection<R, S> {
             self.start = to;
             let packet = self.input.get(from..to).unwrap_or_default();
             let incoming = self.from.incoming(packet);
-            let len = match batch.respond(incoming, out) {
+            let len = match resolver.try_resolve(batch, incoming, out) {
                 Outcome::Silent => continue,
                 Outcome::Reply(len) => len,
-                Outcome::Slow => match slow(&self.shared, &mut self.slow, incoming) {
+                Outcome::Pending => match slow(&self.shared, &mut self.slow, incoming) {
                     Some(reply) => match out.get_mut(..reply.len()) {
                         Some(room) => {
                             room.copy_from_slice(&reply);
@@ -299,18 +298,18 @@ impl<R: Respondent, S: AsyncRead + AsyncWrite + Unpin> Connection<R, S> {
 }
 
 /// Gives the question to a task, or returns at once the reply that says that there are too many.
-fn slow<R: Respondent>(
+fn slow<R: Resolve>(
     shared: &Arc<Shared<R>>,
     tasks: &mut JoinSet<Option<Vec<u8>>>,
     incoming: Incoming<'_>,
 ) -> Option<Vec<u8>> {
     let Some(ticket) = shared.slow.admit(incoming.peer.ip()) else {
-        return shared.respondent.overloaded(incoming);
+        return shared.resolver.overloaded(incoming);
     };
     let Incoming { packet, peer, local, transport, vpc } = incoming;
-    let (packet, respondent) = (packet.to_vec(), Arc::clone(&shared.respondent));
+    let (packet, resolver) = (packet.to_vec(), Arc::clone(&shared.resolver));
     let task = async move {
-        let reply = respondent.resolve(Incoming { packet: &packet, peer, local, transport, vpc }).await;
+        let reply = resolver.resolve(Incoming { packet: &packet, peer, local, transport, vpc }).await;
         drop(ticket);
         reply
     };

@@ -16,11 +16,11 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::config::Limits;
+use crate::resolve::Resolve;
 use crate::serve::admission::Admission;
 use crate::serve::common::{Origin, Shared};
-use crate::serve::respond::Transport;
-use crate::serve::respondent::Respondent;
 use crate::serve::{doh, stream};
+use crate::wire::Transport;
 
 /// Connections that may wait to be accepted.
 pub(super) const BACKLOG: i32 = 1024;
@@ -37,7 +37,7 @@ impl TcpFront {
     /// Accepts on `listener`, which is bound to `bound`; must be called inside the runtime.
     ///
     /// `alive` is held by the listener and by each of its connections.
-    pub(super) fn start<R: Respondent>(
+    pub(super) fn start<R: Resolve>(
         listener: std::net::TcpListener,
         bound: SocketAddr,
         speaks: Speaks,
@@ -93,7 +93,7 @@ struct Acceptor<R> {
     alive: mpsc::Sender<()>,
 }
 
-impl<R: Respondent> Acceptor<R> {
+impl<R: Resolve> Acceptor<R> {
     async fn run(mut self) {
         let mut exhausted = false;
         loop {

@@ -15,11 +15,10 @@ use tokio_rustls::client::TlsStream;
 use crate::config::Limits;
 use crate::naming::VpcId;
 use crate::problem::{At, Place};
+use crate::resolve::{Incoming, Outcome, Resolve};
 use crate::serve::certificates::Certificates;
 use crate::serve::encrypted::{Address, Scheme};
 use crate::serve::listeners::Listeners;
-use crate::serve::respond::{Incoming, Outcome};
-use crate::serve::respondent::{RespondBatch, Respondent};
 
 /// Answers `silent` with nothing, `big:N` with N octets, `local:` with the address that was asked, `hold:` once
 /// [`Scripted::hold`] has a permit, `slow:` as a question for an upstream, once [`Scripted::gate`] has a permit,
@@ -41,7 +40,7 @@ impl Scripted {
 /// The one VPC that there is.
 pub(super) const VPC: &str = "vpc-00000001";
 
-impl Respondent for Scripted {
+impl Resolve for Scripted {
     type Batch<'r> = &'r Self;
 
     fn batch(&self) -> &Self {
@@ -49,22 +48,7 @@ impl Respondent for Scripted {
         self
     }
 
-    async fn resolve(&self, incoming: Incoming<'_>) -> Option<Vec<u8>> {
-        self.gate.acquire().await.unwrap().forget();
-        Some(incoming.packet.to_vec())
-    }
-
-    fn overloaded(&self, _: Incoming<'_>) -> Option<Vec<u8>> {
-        Some(b"overloaded".to_vec())
-    }
-
-    fn has_vpc(&self, vpc: VpcId) -> bool {
-        vpc == VPC.parse().unwrap()
-    }
-}
-
-impl RespondBatch for &Scripted {
-    fn respond(&self, incoming: Incoming<'_>, out: &mut [u8]) -> Outcome {
+    fn try_resolve(&self, _: &&Self, incoming: Incoming<'_>, out: &mut [u8]) -> Outcome {
         // DoQ wants an id, which is 0 there
         let packet = incoming.packet.strip_prefix(b"\0\0").unwrap_or(incoming.packet);
         let reply = if packet == b"silent" {
@@ -72,7 +56,7 @@ impl RespondBatch for &Scripted {
         } else if packet == b"panic" {
             panic!("as told");
         } else if packet.starts_with(b"slow:") {
-            return Outcome::Slow;
+            return Outcome::Pending;
         } else if packet.starts_with(b"hold:") {
             self.held.fetch_add(1, Ordering::Release);
             while self.hold.try_acquire().map(tokio::sync::SemaphorePermit::forget).is_err() {
@@ -88,6 +72,19 @@ impl RespondBatch for &Scripted {
         };
         out[..reply.len()].copy_from_slice(&reply);
         Outcome::Reply(reply.len())
+    }
+
+    async fn resolve(&self, incoming: Incoming<'_>) -> Option<Vec<u8>> {
+        self.gate.acquire().await.unwrap().forget();
+        Some(incoming.packet.to_vec())
+    }
+
+    fn overloaded(&self, _: Incoming<'_>) -> Option<Vec<u8>> {
+        Some(b"overloaded".to_vec())
+    }
+
+    fn has_vpc(&self, vpc: VpcId) -> bool {
+        vpc == VPC.parse().unwrap()
     }
 }
 

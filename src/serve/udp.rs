@@ -2,7 +2,7 @@
 //!
 //! A worker receives what has come, answers it where it lies and sends the replies, without an allocation, a lock or
 //! a shared cache line that is written. Only questions for an upstream leave it, as tasks of the slow lane. Knows no
-//! DNS: [`Respondent`] says what to answer.
+//! DNS: [`Resolve`] says what to answer.
 //!
 //! Stopping loses nothing: the sockets are cut off from new datagrams, and the workers, woken once, answer what
 //! their sockets already hold. A worker without questions costs nothing, as it waits in the kernel.
@@ -19,10 +19,10 @@ use socket2::{SockAddr, Socket};
 use tokio::sync::mpsc;
 
 use crate::address::reachable;
+use crate::resolve::{Incoming, Outcome, Resolve};
 use crate::serve::common::Shared;
 use crate::serve::mmsg::{self, Datagrams, Destination};
-use crate::serve::respond::{Incoming, Outcome, Transport};
-use crate::serve::respondent::{RespondBatch, Respondent};
+use crate::wire::Transport;
 
 /// A worker that could not receive waits this long before it tries again.
 const RECEIVE_PAUSE: Duration = Duration::from_millis(100);
@@ -38,7 +38,7 @@ impl UdpFront {
     /// Starts a worker for each of the sockets, all bound to `bound`.
     ///
     /// `alive` is held by every worker, and by every question of theirs that waits for an upstream.
-    pub(super) fn start<R: Respondent>(
+    pub(super) fn start<R: Resolve>(
         sockets: Vec<Socket>,
         bound: SocketAddr,
         shared: &Arc<Shared<R>>,
@@ -97,7 +97,7 @@ struct Worker<R> {
     alive: mpsc::Sender<()>,
 }
 
-impl<R: Respondent> Worker<R> {
+impl<R: Resolve> Worker<R> {
     /// Answers until it is stopped. A panic costs the batch that caused it, not the address.
     fn run(self) {
         while catch_unwind(AssertUnwindSafe(|| self.work())).is_err() {
@@ -131,9 +131,10 @@ impl<R: Respondent> Worker<R> {
     }
 
     fn answer(&self, datagrams: &mut Datagrams) {
-        let batch = self.shared.respondent.batch();
+        let resolver = &*self.shared.resolver;
+        let batch = resolver.batch();
         let own = self.shared.own.load();
-        datagrams.packets().for_each(|packet| batch.look_ahead(packet));
+        datagrams.packets().for_each(|packet| resolver.prefetch(&batch, packet));
         datagrams.answer_each(|datagram, out| {
             let ip = datagram.destination.map_or(self.bound.ip(), |destination| destination.address);
             let local = SocketAddr::new(ip, self.bound.port());
@@ -144,10 +145,10 @@ impl<R: Respondent> Worker<R> {
                 return None;
             }
             let incoming = Incoming { packet: datagram.packet, peer, local, transport: Transport::Udp, vpc: None };
-            match batch.respond(incoming, out) {
+            match resolver.try_resolve(&batch, incoming, out) {
                 Outcome::Silent => None,
                 Outcome::Reply(len) => Some(len),
-                Outcome::Slow => self.slow(incoming, datagram.destination, out),
+                Outcome::Pending => self.slow(incoming, datagram.destination, out),
             }
         });
         let lost = datagrams.send(&*self.socket);
@@ -159,7 +160,7 @@ impl<R: Respondent> Worker<R> {
     /// Gives the question to a task, or says at once that there are too many.
     fn slow(&self, incoming: Incoming<'_>, destination: Option<Destination>, out: &mut [u8]) -> Option<usize> {
         let Some(ticket) = self.shared.slow.admit(incoming.peer.ip()) else {
-            let reply = self.shared.respondent.overloaded(incoming)?;
+            let reply = self.shared.resolver.overloaded(incoming)?;
             out.get_mut(..reply.len())?.copy_from_slice(&reply);
             return Some(reply.len());
         };
@@ -168,7 +169,7 @@ impl<R: Respondent> Worker<R> {
         let (shared, socket, alive) = (Arc::clone(&self.shared), Arc::clone(&self.socket), self.alive.clone());
         self.shared.runtime.spawn(async move {
             let incoming = Incoming { packet: &packet, peer, local, transport, vpc };
-            if let Some(reply) = shared.respondent.resolve(incoming).await
+            if let Some(reply) = shared.resolver.resolve(incoming).await
                 && let Err(error) = mmsg::send_one(&*socket, &reply, peer, destination)
             {
                 tracing::debug!(%peer, %error, "a reply could not be sent");

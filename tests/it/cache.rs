@@ -22,9 +22,10 @@ use vpcedns::forward::{Exchange, Failure, Tried};
 use vpcedns::forward::{ForwardError, Outbound};
 use vpcedns::model::{Broken, Input, Model, Upstream};
 use vpcedns::observe::Counters;
-use vpcedns::serve::respond::{Incoming, Outcome, Responder, Transport};
+use vpcedns::resolve::{Incoming, Outcome, Resolve, Resolver};
 use vpcedns::snapshot::{Policy, Snapshot};
 use vpcedns::source::read_toml;
+use vpcedns::wire::Transport;
 
 const EC2: &str = "com.amazonaws.us-east-1.ec2";
 const PRIVATE: &str = "ec2.us-east-1.amazonaws.com.";
@@ -55,7 +56,7 @@ fn upstream(records: Vec<Record>, rcode: ResponseCode) -> (SocketAddr, Arc<Mutex
 }
 
 struct Server {
-    responder: Responder,
+    resolver: Resolver,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -87,8 +88,8 @@ impl Server {
         let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model(zones), policy, 1)));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let _inside = runtime.enter();
-        let responder = Responder::new(snapshots, Limits::default(), secret(), Arc::new(Counters::default()));
-        Self { responder, runtime }
+        let resolver = Resolver::new(snapshots, Limits::default(), secret(), Arc::new(Counters::default()));
+        Self { resolver, runtime }
     }
 
     /// The reply, and whether it was there at once.
@@ -109,9 +110,9 @@ impl Server {
         let local = "127.0.0.1:53".parse().unwrap();
         let incoming = Incoming { packet: &packet, peer, local, transport: client.transport, vpc: None };
         let mut out = vec![0; 65_535];
-        match self.responder.batch().respond(incoming, &mut out) {
+        match self.resolver.try_resolve(&self.resolver.batch(), incoming, &mut out) {
             Outcome::Reply(len) => (out[..len].to_vec(), true),
-            Outcome::Slow => (self.runtime.block_on(self.responder.resolve(incoming)).unwrap(), false),
+            Outcome::Pending => (self.runtime.block_on(self.resolver.resolve(incoming)).unwrap(), false),
             Outcome::Silent => panic!("no reply"),
         }
     }

@@ -19,7 +19,6 @@ const KNOWN: &[&[&str]] = &[
     &["model/apply.rs", "model/check.rs"],
     &["naming/catalogue.rs", "naming/catalogue_data.rs", "naming/partition.rs", "naming/service.rs", "naming/shape.rs"],
     &["serve/encrypted.rs", "serve/listeners.rs"],
-    &["serve/respond.rs", "serve/slow.rs"],
     &["source/aws_json/network.rs", "source/aws_json/outputs.rs"],
 ];
 

@@ -24,10 +24,10 @@ use tokio_rustls::client::TlsStream;
 use vpcedns::config::Limits;
 use vpcedns::observe::Counters;
 use vpcedns::problem::{At, Place};
+use vpcedns::resolve::Resolver;
 use vpcedns::serve::certificates::Certificates;
 use vpcedns::serve::encrypted::{Address, Scheme};
 use vpcedns::serve::listeners::Listeners;
-use vpcedns::serve::respond::Responder;
 use vpcedns::snapshot::{Access, Policy, Snapshot};
 
 const BOTH: &str = "enable_dns_hostnames = true";
@@ -36,7 +36,7 @@ const PRIVATE: &str = "ec2.us-east-1.amazonaws.com.";
 const NAME: &str = "dns.example";
 
 struct Server {
-    listeners: Listeners<Responder>,
+    listeners: Listeners<Resolver>,
     counters: Arc<Counters>,
     plain: SocketAddr,
     tls: SocketAddr,
@@ -57,8 +57,8 @@ fn server(zones: &str) -> Server {
     let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model(zones), Policy::default(), 1)));
     let counters = Arc::new(Counters::default());
     let limits = Limits { udp_workers: 1, ..Limits::default() };
-    let responder = Responder::new(snapshots, limits.clone(), secret(), Arc::clone(&counters));
-    let mut listeners = Listeners::new(Arc::new(responder), &limits, tokio::runtime::Handle::current());
+    let resolver = Resolver::new(snapshots, limits.clone(), secret(), Arc::clone(&counters));
+    let mut listeners = Listeners::new(Arc::new(resolver), &limits, tokio::runtime::Handle::current());
     let address = SocketAddr::new(HERE, 0);
     assert_eq!(listeners.apply(&[At::new(address, Place::whole("--listen"))]), []);
     let wanted = [Scheme::Tls, Scheme::Https, Scheme::Quic].map(|scheme| Address { scheme, address });

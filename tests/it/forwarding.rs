@@ -14,8 +14,9 @@ use vpcedns::config::Limits;
 use vpcedns::forward::{Forwarder, Outbound, State};
 use vpcedns::model::Upstream;
 use vpcedns::observe::Counters;
-use vpcedns::serve::respond::{Incoming, Outcome, Responder, Transport};
+use vpcedns::resolve::{Incoming, Outcome, Resolve, Resolver};
 use vpcedns::snapshot::{Policy, Snapshot};
+use vpcedns::wire::Transport;
 
 const BOTH: &str = "enable_dns_hostnames = true";
 const EC2: &str = "com.amazonaws.us-east-1.ec2";
@@ -74,14 +75,14 @@ fn with_edns(asked: &str, dnssec_ok: bool) -> Message {
 fn ask_with(zones: &str, upstream: SocketAddr, policy: Policy, from: &str, query: &Message) -> Message {
     let policy = Policy { upstreams: Arc::from([upstream.into()]), ..policy };
     let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model(zones), policy, 1)));
-    let responder = Responder::new(snapshots, Limits::default(), secret(), Arc::new(Counters::default()));
+    let resolver = Resolver::new(snapshots, Limits::default(), secret(), Arc::new(Counters::default()));
     let packet = query.to_vec().unwrap();
     let peer = SocketAddr::new(from.parse().unwrap(), 5353);
     let local = "127.0.0.1:53".parse().unwrap();
     let incoming = Incoming { packet: &packet, peer, local, transport: Transport::Udp, vpc: None };
-    assert_eq!(responder.batch().respond(incoming, &mut [0; 1232]), Outcome::Slow);
+    assert_eq!(resolver.try_resolve(&resolver.batch(), incoming, &mut [0; 1232]), Outcome::Pending);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    Message::from_vec(&runtime.block_on(responder.resolve(incoming)).unwrap()).unwrap()
+    Message::from_vec(&runtime.block_on(resolver.resolve(incoming)).unwrap()).unwrap()
 }
 
 /// The extended error of a reply: its code and text (RFC 8914 2).
@@ -337,14 +338,13 @@ async fn a_question_that_comes_back_ends_here() {
     let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model(""), policy, 1)));
     let forwarder = Forwarder::new(&Limits::default());
     let counters = Arc::new(Counters::default());
-    let responder =
-        Responder::with_forwarder(snapshots, Limits::default(), secret(), counters, forwarder.clone(), None);
+    let resolver = Resolver::with_forwarder(snapshots, Limits::default(), secret(), counters, forwarder.clone(), None);
     forwarder.set_upstreams([address].iter());
     let mut packet = [0; 1232];
     let (len, _) = upstream.recv_from(&mut packet).await.unwrap();
     let (peer, local) = ("127.0.0.1:5353".parse().unwrap(), "127.0.0.1:53".parse().unwrap());
     let incoming = Incoming { packet: &packet[..len], peer, local, transport: Transport::Udp, vpc: None };
-    let reply = Message::from_vec(&responder.resolve(incoming).await.unwrap()).unwrap();
+    let reply = Message::from_vec(&resolver.resolve(incoming).await.unwrap()).unwrap();
     assert_eq!(reply.metadata.response_code, ResponseCode::ServFail);
     assert_eq!(forwarder.report()[0].state, State::Loops);
     // whatever else is asked is not sent into the loop

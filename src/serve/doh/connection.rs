@@ -15,8 +15,8 @@ use tokio::time::{Instant, sleep};
 
 use super::Requests;
 use crate::config::Limits;
+use crate::resolve::Resolve;
 use crate::serve::common::{Origin, Shared};
-use crate::serve::respondent::Respondent;
 use crate::serve::single;
 
 /// Most octets of a request's head: a question of 2,112 octets fits into a URI three times over.
@@ -33,7 +33,7 @@ const GOODBYE: Duration = Duration::from_millis(200);
 /// Answers the requests that come in on `stream` until the client leaves, falls silent, or the server stops.
 pub(crate) async fn serve<R, S>(stream: S, from: Origin, shared: Arc<Shared<R>>, stopped: watch::Receiver<bool>)
 where
-    R: Respondent,
+    R: Resolve,
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (limits, peer) = (shared.limits.clone(), from.peer);
@@ -51,7 +51,7 @@ async fn run<R, S>(
     mut stopped: watch::Receiver<bool>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
 where
-    R: Respondent,
+    R: Resolve,
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let builder = builder(limits);

@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::answer::NameBuf;
+use crate::resolve::Resolve;
 use crate::serve::common::{Origin, Shared};
-use crate::serve::respondent::Respondent;
 use crate::serve::single::{self, Collect, Long, MESSAGE, Refused};
 use crate::serve::stream::LAST_WAIT;
 use crate::wire::{Packet, parse};
@@ -55,7 +55,7 @@ struct Streams<R> {
 }
 
 /// Answers what comes in on the streams of `connection` until the client leaves, falls silent, or the server stops.
-pub(super) async fn serve<R: Respondent>(
+pub(super) async fn serve<R: Resolve>(
     connection: Connection,
     from: Origin,
     shared: Arc<Shared<R>>,
@@ -104,7 +104,7 @@ pub(super) async fn serve<R: Respondent>(
     }
 }
 
-impl<R: Respondent> Streams<R> {
+impl<R: Resolve> Streams<R> {
     /// Answers the question of one stream; an error, which ends the connection, says what the client did.
     async fn answer(self: Arc<Self>, mut send: SendStream, mut recv: RecvStream) -> Result<(), &'static str> {
         match self.exchange(&mut send, &mut recv).await {

@@ -28,21 +28,21 @@ use vpcedns::model::{Broken, Model};
 use vpcedns::observe::Counters;
 use vpcedns::publish::Publisher;
 use vpcedns::reload::Loader;
-use vpcedns::serve::respond::{Incoming, Outcome, Responder, Transport};
+use vpcedns::resolve::{Incoming, Outcome, Resolve, Resolver};
 use vpcedns::snapshot::{Policy, Snapshot};
 use vpcedns::source::{FileText, Loaded, read_json_set, read_toml};
-use vpcedns::wire::CookieSecret;
+use vpcedns::wire::{CookieSecret, Transport};
 
 /// A zone with every kind of answer in it.
 pub const ZONE: &str = include_str!("zone.toml");
 
-fn responder() -> &'static Responder {
-    static RESPONDER: OnceLock<Responder> = OnceLock::new();
+fn resolver() -> &'static Resolver {
+    static RESPONDER: OnceLock<Resolver> = OnceLock::new();
     RESPONDER.get_or_init(|| {
         let model = apply(read_toml(&Arc::from("zone.toml"), ZONE)).expect("the zone has no errors");
         let snapshot = Snapshot::compile(model, Policy::default(), 1);
         let snapshots = Arc::new(ArcSwap::from_pointee(snapshot));
-        Responder::new(snapshots, Limits::default(), CookieSecret::new([7; 16]), Arc::new(Counters::default()))
+        Resolver::new(snapshots, Limits::default(), CookieSecret::new([7; 16]), Arc::new(Counters::default()))
     })
 }
 
@@ -56,17 +56,19 @@ fn apply(loaded: Loaded) -> Option<Model> {
 /// Any packet gets silence, a whole DNS message that is not too long, or an upstream would be asked.
 pub fn packet(packet: &[u8]) {
     let local: SocketAddr = "127.0.0.1:53".parse().expect("an address");
-    let batch = responder().batch();
+    let resolver = resolver();
+    let batch = resolver.batch();
     // in a VPC with private DNS, on this machine, and unknown
     for peer in ["10.1.0.5:4711", "127.0.0.9:4711", "198.51.100.7:4711"] {
         for transport in [Transport::Udp, Transport::Tcp] {
             let peer = peer.parse().expect("an address");
             let mut out = vec![0xaa; usize::from(u16::MAX)];
-            let outcome = batch.respond(Incoming { packet, peer, local, transport, vpc: None }, &mut out);
+            let outcome =
+                resolver.try_resolve(&batch, Incoming { packet, peer, local, transport, vpc: None }, &mut out);
             let is_request = packet.len() >= 12 && packet[2] & 0x80 == 0;
             match outcome {
                 Outcome::Silent => assert!(!is_request, "a request got no reply"),
-                Outcome::Slow => assert!(is_request),
+                Outcome::Pending => assert!(is_request),
                 Outcome::Reply(len) => {
                     assert!(is_request, "a reply to what is no request");
                     assert!(transport == Transport::Tcp || len <= 1232, "{len} octets");

@@ -1,0 +1,141 @@
+//! Answers that can be given at once, for packets that were received together.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::Guard;
+
+use super::forwarded::ForwardedQuestion;
+use super::reply::{padded, reply_limit};
+use super::resources::Resources;
+use super::{Incoming, Outcome};
+use crate::answer::{Decision, NameBuf, NoTrace, Rcode, answer};
+use crate::forward::cache::UpstreamSet;
+use crate::model::Upstream;
+use crate::naming::parse_label;
+use crate::observe::Tally;
+use crate::snapshot::Snapshot;
+use crate::wire::{Frame, HEADER, Packet, encode, encode_error, parse};
+
+/// Endpoints whose records (about 160 octets each) are more than the caches of a processor hold.
+const BEYOND_CPU_CACHES: usize = 100_000;
+
+/// What every packet of one batch sees: one snapshot, one time (invariant I2).
+pub struct Batch<'r> {
+    resources: &'r Resources,
+    snapshot: Guard<Arc<Snapshot>>,
+    now: u32,
+    rotation: Cell<u32>,
+    tally: Tally<'r>,
+    /// The cache's time.
+    cache_now: u64,
+    /// The upstreams that were asked for last, by where the snapshot has them, which stay there as long as this does.
+    upstreams: RefCell<Option<(*const Upstream, Arc<UpstreamSet>)>>,
+}
+
+impl<'r> Batch<'r> {
+    /// A batch that began at `now`, the time since 1970.
+    pub(super) fn new(resources: &'r Resources, snapshot: Guard<Arc<Snapshot>>, now: Duration) -> Self {
+        Self {
+            resources,
+            snapshot,
+            now: now.as_secs() as u32,
+            // where the order of addresses begins; below a microsecond the clock is as good as chance
+            rotation: Cell::new(now.subsec_nanos()),
+            tally: resources.counters.tally(),
+            cache_now: resources.lookup.now(),
+            upstreams: RefCell::default(),
+        }
+    }
+
+    /// Prefetches the endpoint's cache lines. Pays off in large models only, where the waits for memory of all packets
+    /// of a batch overlap, and those of the answers would not.
+    pub(super) fn prefetch(&self, packet: &[u8]) {
+        let model = &self.snapshot.model;
+        if model.endpoint_count() < BEYOND_CPU_CACHES {
+            return;
+        }
+        let length = packet.get(HEADER).map_or(0, |length| usize::from(*length));
+        let label = packet.get(HEADER + 1..).and_then(|name| name.get(..length));
+        if let Some(label) = label.and_then(parse_label) {
+            std::hint::black_box(model.touch(label.id));
+        }
+    }
+
+    /// Answers a packet from the snapshot or the cache, into `out`.
+    ///
+    /// Does no I/O, takes no lock for names of ours and only that of a reader for cached ones, and allocates nothing
+    /// for endpoint names, private names and cached replies as they came.
+    pub(super) fn try_resolve(&self, incoming: Incoming<'_>, out: &mut [u8]) -> Outcome {
+        self.tally.packet(incoming.transport);
+        let mut name = NameBuf::default();
+        let query = match parse(incoming.packet, &mut name) {
+            Packet::Query(query) => query,
+            Packet::Malformed(malformed) => {
+                self.tally.reply(malformed.rcode);
+                return Outcome::Reply(encode_error(&malformed, self.resources.limits.udp_payload, out));
+            }
+            Packet::Silent => {
+                self.tally.silent();
+                return Outcome::Silent;
+            }
+        };
+        let client = incoming.client(&self.snapshot);
+        let rotation = self.rotation.get();
+        self.rotation.set(rotation.wrapping_add(1));
+        match answer(&self.snapshot, client, &query.question, rotation, &mut NoTrace) {
+            Decision::Reply(reply) => {
+                let frame = Frame {
+                    limit: reply_limit(&query, incoming.transport, &self.resources.limits),
+                    payload: self.resources.limits.udp_payload,
+                    aa: self.snapshot.policy.aa,
+                    // a stranger learns nothing but that he is one
+                    explain: client.access.is_served() || reply.rcode == Rcode::Refused,
+                    secret: &self.resources.secret,
+                    peer: incoming.peer.ip(),
+                    now: self.now,
+                };
+                self.tally.reply(reply.rcode);
+                let len = encode(&query, &reply, &frame, out);
+                Outcome::Reply(padded(&query, incoming.transport, out, len))
+            }
+            Decision::Forward(forward) => {
+                let set = self.upstreams(forward.upstreams);
+                let resources = self.resources;
+                let asked = ForwardedQuestion { resources, snapshot: &self.snapshot, client, query: &query, incoming };
+                let (lookup, wanted) = (&resources.lookup, asked.lookup_question(&forward, &set));
+                let stored = lookup.find(&wanted, self.cache_now);
+                let is_hit = stored.is_some();
+                let found = stored.or_else(|| {
+                    self.tally.forwarded();
+                    // that one of our own comes in is news about an upstream
+                    let is_probe = lookup.is_own_probe(wanted.name);
+                    (!is_probe).then(|| lookup.refuse(&wanted, self.cache_now)).flatten()
+                });
+                let Some(found) = found else { return Outcome::Pending };
+                // what is composed out of several sources needs no upstream, but time and memory
+                let Some(len) = asked.copy(&forward, &found, out) else { return Outcome::Pending };
+                if !is_hit && found.entry.is_unanswered() {
+                    self.tally.forward_failed();
+                } else {
+                    self.tally.cached(&found);
+                }
+                Outcome::Reply(padded(&query, incoming.transport, out, len))
+            }
+        }
+    }
+
+    /// The set of these upstreams of the snapshot.
+    fn upstreams(&self, upstreams: &Arc<[Upstream]>) -> Arc<UpstreamSet> {
+        let mut last = self.upstreams.borrow_mut();
+        match &*last {
+            Some((at, set)) if std::ptr::eq(*at, upstreams.as_ptr()) => Arc::clone(set),
+            _ => {
+                let set = self.resources.lookup.cache().upstreams(upstreams);
+                *last = Some((upstreams.as_ptr(), Arc::clone(&set)));
+                set
+            }
+        }
+    }
+}

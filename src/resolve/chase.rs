@@ -1,0 +1,222 @@
+//! Answers that wait for upstreams, and the aliases that lead from one source to another.
+//!
+//! A reply that comes out of several sources (aliases of ours that lead away, aliases of upstreams that lead into a
+//! private zone) is composed into one message with the client's question, and `relay` makes the client's reply of it, as
+//! of any other.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Incoming;
+use super::forwarded::{AliasTarget, ForwardedQuestion, extended_error, why_not_private};
+use super::reply::{failure, padded_vec, relay_client, without_records};
+use super::resources::Resources;
+use crate::answer::{Decision, Forward, NameBuf, NoTrace, Part, Question, Rcode, Reason, Reply, answer};
+use crate::forward::cache::{Age, CacheHit};
+use crate::forward::chain::{Prefix, cname_targets, cut_after};
+use crate::forward::compose::compose;
+use crate::forward::lookup::LookupQuestion;
+use crate::forward::message::Message;
+use crate::forward::rebinding::private_address;
+use crate::forward::relay::{Ede, relay};
+use crate::model::Upstream;
+use crate::naming::DnsName;
+use crate::snapshot::Snapshot;
+use crate::wire::{Frame, Packet, Query, Writer, encode, parse, records};
+
+/// INFO-CODE "Other Error" (RFC 8914 4.1).
+const OTHER: u16 = 0;
+/// INFO-CODE "Blocked" (RFC 8914 4.16): "due to an internal security policy imposed by the operator of the server".
+const BLOCKED: u16 = 15;
+/// Most upstream sets that are asked for one question, as aliases lead from the names of one to those of another.
+const MAX_STEPS: usize = 8;
+const MALFORMED: &str = "the upstream's reply is malformed, or its aliases lead too far";
+
+/// The whole answer to a packet that could not be answered at once; `None`: no reply.
+pub(super) async fn resolve(resources: &Resources, snapshot: &Snapshot, incoming: Incoming<'_>) -> Option<Vec<u8>> {
+    let mut name = NameBuf::default();
+    let Packet::Query(query) = parse(incoming.packet, &mut name) else { return None };
+    let client = incoming.client(snapshot);
+    let asked = ForwardedQuestion { resources, snapshot, client, query: &query, incoming };
+    let reply = match answer(snapshot, client, &query.question, 0, &mut NoTrace) {
+        // a change since the packet came in made the name ours
+        Decision::Reply(reply) => asked.local(&query.question, query.question_octets, &reply),
+        Decision::Forward(forward) => asked.forward(&forward).await,
+    };
+    Some(padded_vec(&query, incoming.transport, reply))
+}
+
+impl<'a> ForwardedQuestion<'a> {
+    async fn forward(&self, forward: &Forward<'a>) -> Vec<u8> {
+        if self.resources.lookup.is_own_probe(self.query.question.name.wire) {
+            return self.fail(OTHER, "an upstream has sent this server its own question");
+        }
+        let upstreams = self.resources.lookup.cache().upstreams(forward.upstreams);
+        let found = self.look_up(&self.lookup_question(forward, &upstreams)).await;
+        let mut out = vec![0; found.entry.most_octets()];
+        if let Some(len) = self.copy(forward, &found, &mut out) {
+            out.truncate(len);
+            return out;
+        }
+        self.compose_reply(forward, found).await
+    }
+
+    async fn look_up(&self, wanted: &LookupQuestion<'_>) -> CacheHit {
+        let found = self.resources.lookup.resolve(wanted).await;
+        let counters = &self.resources.counters;
+        if found.entry.is_unanswered() {
+            counters.tally().forward_failed();
+        }
+        if matches!(found.age, Age::Stale(_)) {
+            counters.tally().cached(&found);
+        }
+        found
+    }
+
+    /// The reply where it is more, or less, than what one upstream said, which is `found`.
+    async fn compose_reply(&self, forward: &Forward<'a>, mut found: CacheHit) -> Vec<u8> {
+        let mut before = vec![encode_chain(&forward.chain)];
+        let (mut upstreams, mut reason) = (forward.upstreams, forward.reason);
+        let began = Instant::now();
+        for _ in 0..MAX_STEPS {
+            let reply = found.entry.message(found.age);
+            let Ok(message) = Message::parse(&reply) else { break };
+            let done = match self.tail(&message, upstreams) {
+                Some(Tail::Elsewhere(way, name, to)) => {
+                    before.extend(way);
+                    (upstreams, reason) = (to.upstreams, to.reason);
+                    // the first one had a deadline of its own, and no other is begun after it
+                    if began.elapsed() >= self.resources.limits.forward_deadline {
+                        break;
+                    }
+                    let set = self.resources.lookup.cache().upstreams(upstreams);
+                    let wanted = LookupQuestion {
+                        spelled: name.wire(),
+                        name: name.wire(),
+                        ..self.lookup_question(forward, &set)
+                    };
+                    found = self.look_up(&wanted).await;
+                    continue;
+                }
+                Some(Tail::Private(way, tail)) => {
+                    before.push(way);
+                    self.finish(&before, reason, &tail, &found)
+                }
+                Some(Tail::Blocked(why)) => return self.fail(BLOCKED, &why),
+                None => match self.without_rebinding(forward, reason, &message) {
+                    Some(reply) => return reply,
+                    None => self.finish(&before, reason, &reply, &found),
+                },
+            };
+            return done.unwrap_or_else(|| self.fail(OTHER, MALFORMED));
+        }
+        self.fail(OTHER, MALFORMED)
+    }
+
+    /// The reply to the client out of a message and the records in front of it; `None` if that is malformed.
+    fn finish(&self, before: &[Prefix], reason: Reason<'_>, message: &[u8], found: &CacheHit) -> Option<Vec<u8>> {
+        let before: Vec<&Prefix> = before.iter().filter(|prefix| prefix.count > 0).collect();
+        let composed = match before[..] {
+            [] => message.to_vec(),
+            _ => compose(self.query.question_octets, &before, message)?,
+        };
+        let negative = Message::parse(&composed).ok()?.records().next().is_none_or(|r| r.section as usize != 0);
+        let why = negative.then(|| why_not_private(reason)).flatten();
+        let ede = extended_error(found, why.as_deref());
+        relay(&composed, &relay_client(self.query, self.resources, self.incoming, ede)).ok()
+    }
+
+    /// The reply without records where an upstream's would be one of rebinding.
+    fn without_rebinding(&self, forward: &Forward<'_>, reason: Reason<'_>, message: &Message<'_>) -> Option<Vec<u8>> {
+        let address = self.is_guarded(forward, reason).then(|| private_address(message)).flatten()?;
+        let name = self.query.question.name;
+        tracing::debug!("possible DNS rebinding: an upstream gives {name} the address {address}");
+        let why = format!("rebind_protection: an upstream gives this public name the address {address}");
+        // no SERVFAIL: the client would ask its next resolver for it
+        let ede = Ede { code: BLOCKED, text: &why };
+        Some(without_records(self.query, self.resources, self.incoming, Rcode::NoError, ede))
+    }
+
+    /// Where the aliases in the reply of `upstreams` lead to a name that is not theirs, as this client sees it.
+    ///
+    /// Without this, an alias would show the client the public address of a name that is private to it.
+    fn tail(&self, message: &Message<'_>, upstreams: &Arc<[Upstream]>) -> Option<Tail<'a>> {
+        for target in if self.follows_aliases() { cname_targets(message) } else { Vec::new() } {
+            let mut buf = NameBuf::default();
+            buf.read(target.wire())?;
+            let question = Question { name: buf.name(), recursion_desired: true, ..self.query.question };
+            match self.alias_target(&question, upstreams) {
+                AliasTarget::Upstreams => {}
+                AliasTarget::Ours(reply) => {
+                    let [t0, t1] = question.rtype.to_be_bytes();
+                    let octets: Vec<u8> = target.wire().iter().copied().chain([t0, t1, 0, 1]).collect();
+                    return Some(Tail::Private(cut_after(message, &target)?, self.bare(&question, &octets, &reply)));
+                }
+                AliasTarget::Blocked(reason) => return Some(Tail::Blocked(format!("CNAME to {target:?}: {reason}"))),
+                AliasTarget::Elsewhere(to) => {
+                    let owner = DnsName::from_wire(target.wire())?;
+                    let mut chain = to.chain.clone();
+                    for first in chain.iter_mut().filter(|part| part.owner.is_none()) {
+                        first.owner = Some(&owner);
+                    }
+                    let way = [cut_after(message, &target)?, encode_chain(&chain)];
+                    let next = to.name.unwrap_or(&owner).clone();
+                    return Some(Tail::Elsewhere(way, next, to));
+                }
+            }
+        }
+        None
+    }
+
+    /// An answer out of the snapshot, as it goes to the client.
+    fn local(&self, question: &Question<'_>, octets: &[u8], reply: &Reply<'_>) -> Vec<u8> {
+        self.resources.counters.tally().reply(reply.rcode);
+        let bare = self.bare(question, octets, reply);
+        let why = reply.reason.to_string();
+        let ede = reply.answer.is_none().then_some(Ede { code: reply.reason.info_code(), text: &why });
+        let client = relay_client(self.query, self.resources, self.incoming, ede);
+        relay(&bare, &client).unwrap_or_else(|_| self.fail(OTHER, "internal error"))
+    }
+
+    /// An answer out of the snapshot as a message of its own, without EDNS.
+    fn bare(&self, question: &Question<'_>, octets: &[u8], reply: &Reply<'_>) -> Vec<u8> {
+        let query = Query { question_octets: octets, question: *question, edns: None, ..*self.query };
+        let frame = Frame {
+            limit: usize::from(u16::MAX),
+            payload: self.resources.limits.udp_payload,
+            aa: self.snapshot.policy.aa,
+            explain: false,
+            secret: &self.resources.secret,
+            peer: self.incoming.peer.ip(),
+            now: 0,
+        };
+        let mut out = vec![0; usize::from(u16::MAX)];
+        let len = encode(&query, reply, &frame, &mut out);
+        out.truncate(len);
+        out
+    }
+
+    fn fail(&self, code: u16, text: &str) -> Vec<u8> {
+        failure(self.query, self.resources, self.incoming, code, text)
+    }
+}
+
+/// How an upstream's reply goes on after an alias.
+enum Tail<'a> {
+    /// A name that is answered here: the records up to it, and the answer as a message.
+    Private(Prefix, Vec<u8>),
+    /// A name that others have to be asked for: the records up to it and aliases of ours, the name, and whom to ask.
+    Elsewhere([Prefix; 2], DnsName, Forward<'a>),
+    /// A name that would have to be private, and is not; why.
+    Blocked(String),
+}
+
+/// Our own aliases as records; the first belongs to the question, to which it points.
+fn encode_chain(parts: &[Part<'_>]) -> Prefix {
+    let mut out = vec![0; usize::from(u16::MAX)];
+    let mut writer = Writer::new(&mut out, usize::from(u16::MAX));
+    let count = records(parts, &mut writer).unwrap_or(0);
+    let len = writer.len();
+    out.truncate(len);
+    Prefix { records: out, count }
+}

@@ -1,0 +1,127 @@
+//! One question, from octets to octets: answered from the snapshot, from the cache, or by asking an upstream.
+//!
+//! ```text
+//! resolver     Resolver: the implementation of `Resolve` that a server uses
+//!   batch      answers at once: from the snapshot or the cache, without I/O and mostly without allocation
+//!   chase      answers that wait for upstreams, and aliases that lead from one source to another
+//!   forwarded  a question that is answered elsewhere: what is looked up, and whether the reply passes as it is
+//!   reply      what every reply follows: size limits, padding, cookies, SERVFAIL with the reason
+//!     pad      padding of replies on encrypted transports
+//!   resources  what all of them use: upstreams and cache, limits, the cookie secret, counters
+//! ```
+//!
+//! Every transport asks through [`Resolve`], so that all of them give the same octets (invariant I4). Knows no sockets.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use arc_swap::ArcSwap;
+//! use vpcedns::config::Limits;
+//! use vpcedns::model::Model;
+//! use vpcedns::observe::Counters;
+//! use vpcedns::resolve::{Incoming, Outcome, Resolve, Resolver};
+//! use vpcedns::snapshot::{Policy, Snapshot};
+//! use vpcedns::wire::{CookieSecret, Transport};
+//!
+//! let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(Model::default(), Policy::default(), 1)));
+//! let secret = CookieSecret::new([7; 16]);
+//! let resolver = Resolver::new(snapshots, Limits::default(), secret, Arc::new(Counters::default()));
+//!
+//! let incoming = Incoming {
+//!     packet: b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x09localhost\0\0\x01\0\x01",
+//!     peer: ([127, 0, 0, 1], 53000).into(),
+//!     local: ([127, 0, 0, 1], 53).into(),
+//!     transport: Transport::Udp,
+//!     vpc: None,
+//! };
+//! let mut out = [0; 1232];
+//! let batch = resolver.batch();
+//! let Outcome::Reply(len) = resolver.try_resolve(&batch, incoming, &mut out) else { panic!() };
+//! assert!(out[..len].starts_with(b"\x12\x34") && out[..len].ends_with(&[127, 0, 0, 1]));
+//! ```
+// no packet can panic (invariant I6)
+#![cfg_attr(
+    not(test),
+    warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice, clippy::unwrap_used)
+)]
+
+mod batch;
+mod chase;
+mod forwarded;
+mod pad;
+mod reply;
+mod resolver;
+mod resources;
+
+use std::future::Future;
+use std::net::SocketAddr;
+
+use crate::naming::VpcId;
+use crate::snapshot::{Client, Snapshot};
+use crate::wire::Transport;
+
+pub use batch::Batch;
+pub use resolver::Resolver;
+
+/// Answers questions; every transport asks through it, and shares one. [`Resolver`] is the one that a server uses.
+pub trait Resolve: Send + Sync + 'static {
+    /// What stays the same for packets that were received together: one snapshot and one time (invariant I2).
+    type Batch<'r>
+    where
+        Self: 'r;
+
+    /// Begins a batch. Do not hold it across an await.
+    fn batch(&self) -> Self::Batch<'_>;
+
+    /// Prefetches what the answer to `packet` reads. Call it for every packet of a batch before the first is answered.
+    fn prefetch(&self, _batch: &Self::Batch<'_>, _packet: &[u8]) {}
+
+    /// Answers at once, into `out` (at least 65,535 octets for streams, 1,232 for datagrams), or says that it cannot.
+    fn try_resolve(&self, batch: &Self::Batch<'_>, incoming: Incoming<'_>, out: &mut [u8]) -> Outcome;
+
+    /// The reply to a packet for which [`try_resolve`](Self::try_resolve) returned [`Outcome::Pending`]; `None`: no
+    /// reply. Takes no longer than [`Limits::forward_deadline`](crate::config::Limits::forward_deadline) twice.
+    fn resolve(&self, incoming: Incoming<'_>) -> impl Future<Output = Option<Vec<u8>>> + Send;
+
+    /// The reply to such a packet where too many wait already: SERVFAIL with the reason; `None`: no reply.
+    fn overloaded(&self, incoming: Incoming<'_>) -> Option<Vec<u8>>;
+
+    /// Whether a request may name this VPC as its client's.
+    fn has_vpc(&self, vpc: VpcId) -> bool;
+}
+
+/// A packet and where it came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Incoming<'a> {
+    /// The DNS message, without the stream's length prefix.
+    pub packet: &'a [u8],
+    /// The client.
+    pub peer: SocketAddr,
+    /// The address that the client asked.
+    pub local: SocketAddr,
+    /// How it came.
+    pub transport: Transport,
+    /// The VPC that the client says it belongs to, as the path of DoH can.
+    pub vpc: Option<VpcId>,
+}
+
+impl Incoming<'_> {
+    /// Who sent it.
+    fn client<'s>(&self, snapshot: &'s Snapshot) -> Client<'s> {
+        match self.vpc {
+            None => snapshot.client(self.local, self.peer.ip()),
+            Some(vpc) => snapshot.client_naming(vpc, self.peer.ip()),
+        }
+    }
+}
+
+/// What [`Resolve::try_resolve`] did with a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// There is no reply, on purpose.
+    Silent,
+    /// The reply is the first so many octets of the buffer.
+    Reply(usize),
+    /// An upstream has to be asked, or the reply composed from several sources: [`Resolve::resolve`] does it.
+    Pending,
+}

@@ -1,0 +1,98 @@
+//! The resolver that a server uses.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+
+use super::batch::Batch;
+use super::chase;
+use super::reply::{failure, padded_vec};
+use super::resources::Resources;
+use super::{Incoming, Outcome, Resolve};
+use crate::answer::NameBuf;
+use crate::config::Limits;
+use crate::forward::cache::Cache;
+use crate::forward::validate::{Validating, Validation};
+use crate::forward::{Forwarder, UpstreamLookup};
+use crate::naming::VpcId;
+use crate::observe::Counters;
+use crate::snapshot::Snapshot;
+use crate::wire::{CookieSecret, Packet, parse};
+
+/// INFO-CODE "Other Error" (RFC 8914 4.1).
+const OTHER: u16 = 0;
+
+/// Answers from the newest snapshot, and from upstreams and their cache.
+pub struct Resolver {
+    snapshots: Arc<ArcSwap<Snapshot>>,
+    resources: Resources,
+}
+
+impl Resolver {
+    /// Answers from whatever `snapshots` holds at the time, and counts in `counters`.
+    pub fn new(
+        snapshots: Arc<ArcSwap<Snapshot>>,
+        limits: Limits,
+        secret: CookieSecret,
+        counters: Arc<Counters>,
+    ) -> Self {
+        let forwarder = Forwarder::new(&limits);
+        Self::with_forwarder(snapshots, limits, secret, counters, forwarder, None)
+    }
+
+    /// The same, asking upstreams through `forwarder`; `validation`: DNSSEC validation of their replies.
+    pub fn with_forwarder(
+        snapshots: Arc<ArcSwap<Snapshot>>,
+        limits: Limits,
+        secret: CookieSecret,
+        counters: Arc<Counters>,
+        forwarder: Forwarder,
+        validation: Option<Validation>,
+    ) -> Self {
+        let cache = Arc::new(Cache::new(&limits));
+        let upstreams = Arc::clone(&snapshots.load().policy.upstreams);
+        let upstream = Validating::new(forwarder, validation, &upstreams, &cache, &limits);
+        let lookup = Arc::new(UpstreamLookup::new(upstream, cache, &limits));
+        Self { snapshots, resources: Resources { lookup, limits, secret, counters } }
+    }
+
+    /// Upstreams and their cache.
+    pub fn lookup(&self) -> &Arc<UpstreamLookup> {
+        &self.resources.lookup
+    }
+}
+
+impl Resolve for Resolver {
+    type Batch<'r> = Batch<'r>;
+
+    fn batch(&self) -> Batch<'_> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Batch::new(&self.resources, self.snapshots.load(), now)
+    }
+
+    fn prefetch(&self, batch: &Batch<'_>, packet: &[u8]) {
+        batch.prefetch(packet);
+    }
+
+    fn try_resolve(&self, batch: &Batch<'_>, incoming: Incoming<'_>, out: &mut [u8]) -> Outcome {
+        batch.try_resolve(incoming, out)
+    }
+
+    async fn resolve(&self, incoming: Incoming<'_>) -> Option<Vec<u8>> {
+        // one snapshot for all of the answer (invariant I2), whatever is published while an upstream is asked
+        chase::resolve(&self.resources, &self.snapshots.load_full(), incoming).await
+    }
+
+    fn overloaded(&self, incoming: Incoming<'_>) -> Option<Vec<u8>> {
+        let mut name = NameBuf::default();
+        let Packet::Query(query) = parse(incoming.packet, &mut name) else { return None };
+        self.resources.counters.tally().overloaded();
+        let reply = failure(&query, &self.resources, incoming, OTHER, "too many questions wait for an upstream");
+        Some(padded_vec(&query, incoming.transport, reply))
+    }
+
+    fn has_vpc(&self, vpc: VpcId) -> bool {
+        self.snapshots.load().model.vpc(vpc).is_some()
+    }
+}

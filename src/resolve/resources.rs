@@ -1,0 +1,30 @@
+//! What every answer uses, whichever way it comes about.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::config::Limits;
+use crate::forward::UpstreamLookup;
+use crate::observe::Counters;
+use crate::wire::{ClientCookie, CookieSecret};
+
+/// Upstreams and their cache, limits, the cookie secret and counters; shared by all answers of a resolver.
+pub(super) struct Resources {
+    pub(super) lookup: Arc<UpstreamLookup>,
+    pub(super) limits: Limits,
+    pub(super) secret: CookieSecret,
+    pub(super) counters: Arc<Counters>,
+}
+
+impl Resources {
+    /// The client's cookie and a fresh one of ours, as they go into a reply (RFC 7873 5.2.3).
+    pub(super) fn cookie(&self, client: ClientCookie, peer: IpAddr) -> [u8; 24] {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as u32;
+        let mut cookie = [0; 24];
+        let (front, back) = cookie.split_at_mut(client.0.len());
+        front.copy_from_slice(&client.0);
+        back.copy_from_slice(&self.secret.server_cookie(client, peer, now));
+        cookie
+    }
+}
