@@ -16,11 +16,12 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 
 use crate::forward::cache::Cache;
-use crate::model::{Changes, Key, Model};
+use crate::model::{Applied, Changes, Key, Model, Violation};
 use crate::observe::{LoadReport, Status};
 use crate::problem::{Place, Problem};
 use crate::reload::{Edit, Loader, Overlay, Progress, Taken};
 use crate::snapshot::{Policy, Snapshot};
+use crate::source;
 
 /// Publishes snapshots. Whoever changes anything holds it for the whole of the change.
 pub struct Publisher {
@@ -136,13 +137,14 @@ impl Publisher {
 
     /// Checks an edit, on top of `after` where that is prepared and not published yet. An edit with errors changes
     /// nothing, and says nothing about the state of the files: readiness stays as it was.
-    pub fn prepare(&mut self, after: Option<&Prepared>, edit: &Edit) -> Result<Prepared, Vec<Problem>> {
+    pub fn prepare(&mut self, after: Option<&Prepared>, edit: &Edit) -> Result<Prepared, Vec<Violation>> {
         let began = Instant::now();
         let overlay = after.and_then(Prepared::overlay);
-        let loaded = self.loader.edit(after.map(Prepared::model), overlay.map(Arc::as_ref), edit);
-        let Some(model) = loaded.model else { return Err(loaded.problems) };
+        let Applied { model, changes, violations } =
+            self.loader.edit(after.map(Prepared::model), overlay.map(Arc::as_ref), edit);
+        let Some(model) = model else { return Err(violations) };
+        let problems = source::problems(violations);
         let taken = Taken::Edit(Overlay::new(edit, overlay.cloned()));
-        let (changes, problems) = (loaded.changes, loaded.problems);
         let base = after.map_or(self.version, |after| after.version);
         Ok(Prepared { version: self.new_version(), base, model, changes, problems, taken, began })
     }

@@ -143,8 +143,8 @@ impl Loader {
             other => all.iter().find_map(|held| held.place_of(other)),
         };
         let place_of = |key: &Key| place_of(key).or_else(|| self.api.contains(key).then(api));
-        let Applied { model, changes, problems: more } = self.model.apply(&removed, &added, &broken, &place_of);
-        problems.extend(more);
+        let Applied { model, changes, violations } = self.model.apply(&removed, &added, &broken, &place_of);
+        problems.extend(source::problems(violations));
         problems.extend(self.forwarding_to_ourselves(&added));
         problems.sort();
         problems.dedup();

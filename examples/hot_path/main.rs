@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     let loaded = read_toml(&"generated.toml".into(), &zones::zones(endpoints));
     let applied = Model::default().apply(&[], &loaded.inputs, &Broken::default(), &|_| None);
     let Some(model) = applied.model else {
-        eprintln!("{:#?}", applied.problems.first());
+        eprintln!("{:#?}", applied.violations.first());
         return ExitCode::FAILURE;
     };
     let packets = zones::packets(endpoints);

@@ -13,10 +13,9 @@ use super::params::Params;
 use super::state::{Edit, State, Token};
 use super::store::Store;
 use super::xml::Xml;
-use super::{Settings, dns, notices};
-use crate::problem::Problem;
+use super::{Settings, dns, notices, violation};
+use crate::model::Violation;
 use crate::publish::Publisher;
-use crate::reload;
 use crate::snapshot::Snapshot;
 
 /// How long a client token is remembered, in milliseconds: a day.
@@ -104,7 +103,9 @@ impl Engine {
             client_token: None,
             place_of: &|_| None,
         };
-        run(action, &call, &mut params).map(|done| done.answer)
+        let dry_run = params.flag("DryRun")?.unwrap_or(false);
+        let done = run(action, &call, &mut params)?;
+        if dry_run { Err(ApiError::dry_run()) } else { Ok(done.answer) }
     }
 
     /// What is answered, and the ids of what was changed.
@@ -112,6 +113,7 @@ impl Engine {
         let client_token = if action.idempotent { params.optional("ClientToken") } else { None };
         let parameters = format!("{params:?}");
         let token_key = client_token.as_ref().map(|token| format!("{} {} {token}", caller.account, action.name));
+        let dry_run = params.flag("DryRun")?.unwrap_or(false);
         let mut publisher = lock(&self.publisher);
         let snapshot = self.snapshots.load_full();
         let now = now();
@@ -146,20 +148,28 @@ impl Engine {
             (done, changed)
         };
         drop(snapshot);
-        if !edit.is_empty() {
-            self.commit(&mut publisher, edit, now)?;
+        if !edit.is_empty() || dry_run {
+            self.commit(&mut publisher, edit, now, dry_run)?;
         }
         Ok((answer, changed))
     }
 
-    /// Makes a change durable and serves it; an error leaves everything as it was.
-    fn commit(&self, publisher: &mut Publisher, edit: Edit, now: u64) -> Result<(), ApiError> {
+    /// Makes a change durable and serves it; an error leaves everything as it was. A dry run ends in an error before
+    /// anything is stored.
+    fn commit(&self, publisher: &mut Publisher, edit: Edit, now: u64, dry_run: bool) -> Result<(), ApiError> {
         let (change, tell) = {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
             (dns::change(&state, &edit), notices::of(&edit, &state, now, &self.targets))
         };
-        // what the actions check is checked again with all else there is, files too
-        let prepared = if change.is_empty() { None } else { Some(publisher.prepare(None, &change).map_err(refused)?) };
+        // the rules that the change must keep with all else there is, files too
+        let prepared = if change.is_empty() {
+            None
+        } else {
+            Some(publisher.prepare(None, &change).map_err(|broken| refused(&broken))?)
+        };
+        if dry_run {
+            return Err(ApiError::dry_run());
+        }
         self.store.commit(&edit, &tell).map_err(|error| {
             tracing::error!("{error}: the call fails, and the last good state keeps serving");
             ApiError::internal(error.to_string())
@@ -178,20 +188,18 @@ impl Engine {
 }
 
 /// What the model has against a change, in EC2's form.
-fn refused(problems: Vec<Problem>) -> ApiError {
-    match problems.into_iter().find(Problem::is_error) {
-        Some(problem) if problem.place == reload::api() => ApiError::invalid(problem.what),
-        Some(problem) => ApiError::invalid(format!("{} ({})", problem.what, problem.place)),
+fn refused(violations: &[Violation]) -> ApiError {
+    match violations.iter().find(|violation| violation.is_error()) {
+        Some(violation) => violation::error(violation),
         None => ApiError::internal("the change is refused without a reason"),
     }
 }
 
-/// Runs an action: every parameter is used, and `DryRun` stops before anything is done.
+/// Runs an action, which must use every parameter.
 fn run(action: &Action, call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
-    let dry_run = params.flag("DryRun")?.unwrap_or(false);
     let done = (action.run)(call, params)?;
     std::mem::take(params).finish()?;
-    if dry_run { Err(ApiError::dry_run()) } else { Ok(done) }
+    Ok(done)
 }
 
 /// The answer to a call that was already made with the same token.

@@ -10,6 +10,7 @@
 //!   state   all records in memory, and a change to them
 //!   store   the same on disk
 //!   dns     what of a record DNS depends on
+//!   violation  what a broken rule of the model is called in EC2
 //! notify    tells SNS topics and a webhook what became of an endpoint's connection
 //!   notices who is to be told of a change
 //!   outbox  what is still to be told, on disk
@@ -39,6 +40,7 @@ pub mod params;
 pub mod record;
 mod state;
 mod store;
+mod violation;
 pub mod xml;
 
 use std::time::Duration;

@@ -3,104 +3,28 @@
 //! The first load is a change to the empty model, so there is one path for both. A change costs what it touches;
 //! only a changed VPC, subnet or service looks at the endpoints that refer to it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use std::collections::HashSet;
-
+use super::change::{Broken, Changes, Key};
 use super::check::Check;
 use super::endpoint::{Choices, Endpoint, ServiceIndex};
 use super::input::{EndpointInput, GivenNames, Input, InterfaceInput, Object};
 use super::shards::Spread;
+use super::violation::Violation;
 use super::zone::{HostedZone, Rule, same};
 use super::{Map, Model, PrivateName};
 use crate::naming::{DnsName, EndpointId, InterfaceId, ServiceName, SubnetId, VpcId};
-use crate::problem::{At, Place, Problem};
-
-/// What an object is known by.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Key {
-    /// A VPC.
-    Vpc(VpcId),
-    /// A subnet.
-    Subnet(SubnetId),
-    /// An endpoint.
-    Endpoint(EndpointId),
-    /// A service that a source describes.
-    Service(ServiceName),
-    /// A hosted zone: its name and the VPCs that see it.
-    HostedZone(DnsName, Box<[VpcId]>),
-    /// A resolver rule: its domain and the VPCs for which it holds.
-    Rule(DnsName, Box<[VpcId]>),
-}
-
-impl Input {
-    /// What the object is known by.
-    pub fn key(&self) -> Key {
-        let sorted = |ids: &[At<VpcId>]| {
-            let mut ids: Vec<VpcId> = ids.iter().map(|id| id.value).collect();
-            ids.sort_unstable();
-            ids.dedup();
-            ids.into_boxed_slice()
-        };
-        match &self.object {
-            Object::Vpc(vpc) => Key::Vpc(vpc.vpc_id.value),
-            Object::Subnet(subnet) => Key::Subnet(subnet.subnet_id.value),
-            Object::Endpoint(endpoint) => Key::Endpoint(endpoint.vpc_endpoint_id.value),
-            Object::Service(service) => Key::Service(service.service_name.value.clone()),
-            Object::HostedZone(zone) => Key::HostedZone(zone.name.value.clone(), sorted(&zone.vpc_ids)),
-            Object::Rule(rule) => Key::Rule(rule.domain_name.value.clone(), sorted(&rule.vpc_ids)),
-        }
-    }
-}
-
-/// What a change did, for the log and for the snapshot.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// Endpoints that are new.
-    pub added: usize,
-    /// Endpoints that differ.
-    pub changed: usize,
-    /// Endpoints that are gone.
-    pub removed: usize,
-    /// Objects of other kinds that are new, differ or are gone.
-    pub others: usize,
-    /// VPCs whose private names changed.
-    pub private_names: HashSet<VpcId>,
-    /// VPCs came, went or changed: who is whose client may have changed.
-    pub vpcs: bool,
-    /// Hosted zones or rules changed.
-    pub zones_or_rules: bool,
-    /// A service came into use or went out of it, or its names changed.
-    pub services: bool,
-    /// The names that endpoints which came, went or changed may answer, or may leave to others now: their private
-    /// names, and the ends of their hostnames.
-    pub endpoint_names: HashSet<DnsName>,
-}
-
-impl Changes {
-    /// True when the next model says the same as the one before.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// What a source declares but could not read: references to it are no further problem.
-#[derive(Clone, Debug, Default)]
-pub struct Broken {
-    /// Ids and names, as written.
-    pub ids: HashSet<String>,
-    /// Something could not be read at all, so that nobody knows what it declares.
-    pub incomplete: bool,
-}
+use crate::problem::{At, Place};
 
 /// The outcome of [`Model::apply`].
 pub struct Applied {
-    /// The next model; `None` if a problem is an error, and then nothing changes (invariant I5).
+    /// The next model; `None` if a violation is an error, and then nothing changes (invariant I5).
     pub model: Option<Model>,
     /// What changed.
     pub changes: Changes,
-    /// All problems, errors and warnings.
-    pub problems: Vec<Problem>,
+    /// Every rule that the change breaks, in the order in which they are checked; warnings too.
+    pub violations: Vec<Violation>,
 }
 
 impl Spread for (VpcId, std::net::Ipv4Addr) {
@@ -145,11 +69,9 @@ impl Model {
         check.zones_against_private_names(&next, &changes);
         check.aliases(&next, &changes, added);
 
-        let mut problems = check.problems;
-        problems.sort();
-        problems.dedup();
-        let failed = problems.iter().any(Problem::is_error);
-        Applied { model: (!failed).then_some(next), changes, problems }
+        let violations = check.violations;
+        let failed = violations.iter().any(Violation::is_error);
+        Applied { model: (!failed).then_some(next), changes, violations }
     }
 
     fn replace_vpcs(

@@ -1,6 +1,7 @@
 //! The rules that objects must keep among themselves, one function each.
 //!
-//! Where EC2 has a text for a broken rule, its words are used, so that a search finds what AWS users wrote.
+//! A broken rule is a [`Violation`]: what it is called to whom is for sources (`source/violation.rs`) and for the EC2 API
+//! (`ec2/violation.rs`).
 
 mod endpoint;
 mod network;
@@ -9,15 +10,16 @@ mod zones;
 
 use std::collections::HashSet;
 
-use super::apply::{Broken, Key};
+use super::change::{Broken, Key};
 use super::input::{ServiceInput, SubnetInput, VpcInput};
+use super::violation::{Breach, Violation};
 use super::{Subnet, Vpc};
 use crate::naming::{self, Evidence, Service, ServiceName, SubnetId, VpcId};
-use crate::problem::{At, Place, Problem};
+use crate::problem::{At, Place};
 
-/// The problems of one change, and what the rules need to know about it.
+/// The violations of one change, and what the rules need to know about it.
 pub(super) struct Check<'a> {
-    pub(super) problems: Vec<Problem>,
+    pub(super) violations: Vec<Violation>,
     pub(super) place_of: &'a dyn Fn(&Key) -> Option<Place>,
     pub(super) dirty_vpcs: HashSet<VpcId>,
     pub(super) dirty_subnets: HashSet<SubnetId>,
@@ -35,7 +37,7 @@ pub(super) struct Check<'a> {
 impl<'a> Check<'a> {
     pub(super) fn new(broken: &'a Broken, place_of: &'a dyn Fn(&Key) -> Option<Place>) -> Self {
         Self {
-            problems: Vec::new(),
+            violations: Vec::new(),
             place_of,
             dirty_vpcs: HashSet::new(),
             dirty_subnets: HashSet::new(),
@@ -48,40 +50,32 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn error(&mut self, place: &Place, what: impl Into<String>, hint: impl Into<String>) {
-        self.problems.push(Problem::error(place.clone(), what, hint));
-    }
-
-    fn warn(&mut self, place: &Place, what: impl Into<String>, hint: impl Into<String>) {
-        self.problems.push(Problem::warning(place.clone(), what, hint));
+    fn report(&mut self, place: &Place, breach: Breach) {
+        self.violations.push(Violation { place: place.clone(), breach });
     }
 
     fn is_broken(&self, id: &dyn ToString) -> bool {
         self.broken.incomplete || !self.broken.ids.is_empty() && self.broken.ids.contains(&id.to_string())
     }
 
-    /// A VPC that `owner` is said to be in is not there.
+    /// A VPC that `owner` is said to be in does not exist.
     fn unknown_vpc(&mut self, vpc: &At<VpcId>, owner: &dyn std::fmt::Display) {
         if !self.is_broken(&vpc.value) {
-            let what = format!("the vpc ID '{}' of {owner} does not exist", vpc.value);
-            self.error(&vpc.place, what, no_such("vpc", "describe-vpcs"));
+            self.report(&vpc.place, Breach::NoSuchVpc { vpc: vpc.value, owner: Some(owner.to_string()) });
         }
     }
 
-    /// Unique ids: `what` was declared at `place` and somewhere else too.
+    /// Unique ids: `id` was declared at `place` and somewhere else too.
     pub(super) fn twice<'i, T: PartialEq + ToString + 'i>(
         &mut self,
         key: Option<&Key>,
-        what: &str,
+        id: &str,
         place: &Place,
         all: impl Iterator<Item = &'i At<T>>,
     ) {
-        let other =
-            all.filter(|at| at.value.to_string() == what).map(|at| at.place.clone()).find(|other| other != place);
+        let other = all.filter(|at| at.value.to_string() == id).map(|at| at.place.clone()).find(|other| other != place);
         let other = other.or_else(|| key.and_then(self.place_of));
-        let hint =
-            other.map_or_else(String::new, |other| format!("it is also declared at {other}: remove one of them"));
-        self.error(place, format!("{what} is declared twice"), hint);
+        self.report(place, Breach::DeclaredTwice { id: id.to_owned(), other });
     }
 
     pub(super) fn vpc(input: &VpcInput) -> Vpc {
@@ -111,13 +105,9 @@ impl<'a> Check<'a> {
         let base = match (&input.base_endpoint_dns_name, &known) {
             (Some(base), _) => base.value.clone(),
             (None, Ok(service)) => service.base.clone(),
-            (None, Err(error)) => {
-                let error = error.to_string();
-                self.error(
-                    &name.place,
-                    error,
-                    "set base_endpoint_dns_name, what follows the endpoint's own label in its names",
-                );
+            (None, Err(why)) => {
+                let breach = Breach::NoBaseName { why: why.clone() };
+                self.report(&name.place, breach);
                 return None;
             }
         };
@@ -136,12 +126,4 @@ impl<'a> Check<'a> {
             evidence: Evidence::Given,
         })
     }
-}
-
-fn no_such(table: &str, command: &str) -> String {
-    format!("add a [[{table}]], or the output of `aws ec2 {command}`")
-}
-
-fn list(items: &[impl ToString]) -> String {
-    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

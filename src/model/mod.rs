@@ -5,6 +5,7 @@
 //! sockets or formats.
 
 mod apply;
+mod change;
 mod check;
 mod endpoint;
 mod input;
@@ -13,6 +14,7 @@ mod shards;
 mod state;
 mod table;
 mod upstream;
+mod violation;
 mod zone;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -21,13 +23,15 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use std::collections::{HashMap, HashSet};
 
-pub use apply::{Applied, Broken, Changes, Key};
+pub use apply::Applied;
+pub use change::{Broken, Changes, Key};
 pub(crate) use endpoint::ZoneIndex;
 pub use endpoint::{Endpoint, Interface};
 pub use input::*;
 pub use rdata::{RdataError, parse_rdata, parse_rtype, rtype_name};
 pub use state::{Mode, RecordIpType, State};
 pub use upstream::{Protocol, Upstream, UpstreamError};
+pub use violation::{Breach, Violation, VpcAttribute};
 pub use zone::{HostedZone, Node, Rrset, Rule};
 pub(crate) use zone::{applies_to, hash};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Loaded, Loader};
+use super::Loader;
 use crate::model::{Applied, Broken, Input, Key, Model};
 use crate::problem::Place;
 
@@ -69,11 +69,9 @@ impl Loader {
     }
 
     /// The next model out of an edit, over `base` and the edits of `overlay` that led to it; nothing is taken over.
-    pub(crate) fn edit(&self, base: Option<&Model>, overlay: Option<&Overlay>, edit: &Edit) -> Loaded {
+    pub(crate) fn edit(&self, base: Option<&Model>, overlay: Option<&Overlay>, edit: &Edit) -> Applied {
         let place_of = |key: &Key| self.place_after(overlay, key);
         let base = base.unwrap_or(&self.model);
-        let Applied { model, changes, problems } =
-            base.apply(&edit.removed, &edit.added, &Broken::default(), &place_of);
-        Loaded { model, changes, problems, files_read: 0 }
+        base.apply(&edit.removed, &edit.added, &Broken::default(), &place_of)
     }
 }

@@ -21,6 +21,7 @@ mod reader;
 mod settings;
 mod toml_dir;
 mod values;
+mod violation;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ pub use access_keys::read_access_keys;
 pub use files::{MAX_FILE_BYTES, is_source, scan};
 pub use parts::{Part, PartId, Stamps, read_files};
 pub use settings::read_settings;
+pub use violation::problems;
 
 /// A file that has been read, not yet parsed.
 #[derive(Clone, Debug)]

@@ -246,7 +246,7 @@ impl World {
     fn publish(&mut self, text: String) -> HashSet<vpcedns::naming::DnsName> {
         let removed: Vec<_> = inputs(&self.text).iter().map(Input::key).collect();
         let applied = self.model.apply(&removed, &inputs(&text), &Broken::default(), &|_| None);
-        let model = applied.model.unwrap_or_else(|| panic!("{}", lines(&applied.problems)));
+        let model = applied.model.unwrap_or_else(|| panic!("{:#?}", applied.violations));
         let next = self.snapshot.next(model.clone(), &applied.changes);
         let names = self.snapshot.changed_hands(&next, &applied.changes);
         (self.text, self.model, self.snapshot) = (text, model, Arc::new(next));

@@ -16,7 +16,6 @@ const KNOWN: &[&[&str]] = &[
     &["ec2/outbox.rs", "ec2/store.rs"],
     &["forward/message.rs", "forward/name.rs"],
     &["forward/query.rs", "forward/relay.rs"],
-    &["model/apply.rs", "model/check.rs"],
     &["naming/catalogue.rs", "naming/catalogue_data.rs", "naming/partition.rs", "naming/service.rs", "naming/shape.rs"],
     &["serve/encrypted.rs", "serve/listeners.rs"],
     &["source/aws_json/network.rs", "source/aws_json/outputs.rs"],

@@ -126,7 +126,7 @@ impl Store {
             added.extend(new);
         }
         let applied = self.model.apply(&removed, &added, &Broken::default(), &|_| None);
-        let Some(model) = applied.model else { return Err(applied.problems) };
+        let Some(model) = applied.model else { return Err(vpcedns::source::problems(applied.violations)) };
         self.held = held;
         self.model = model.clone();
         if !applied.changes.is_empty() {
@@ -139,7 +139,7 @@ impl Store {
 fn fresh(files: &Files) -> Result<Model, Vec<Problem>> {
     let added: Vec<Input> = files.iter().flat_map(|(name, text)| inputs(name, text)).collect();
     let applied = Model::default().apply(&[], &added, &Broken::default(), &|_| None);
-    applied.model.ok_or(applied.problems)
+    applied.model.ok_or_else(|| vpcedns::source::problems(applied.violations))
 }
 
 /// Asks both for every name, each from one client and for one type, others each time.

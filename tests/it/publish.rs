@@ -43,7 +43,7 @@ fn vpcs(publisher: &Publisher) -> usize {
 }
 
 fn prepare(publisher: &mut Publisher, after: Option<&Prepared>, edit: &Edit) -> Prepared {
-    publisher.prepare(after, edit).unwrap_or_else(|problems| panic!("{}", super::common::lines(&problems)))
+    publisher.prepare(after, edit).unwrap_or_else(|violations| panic!("{violations:#?}"))
 }
 
 #[test]
@@ -55,7 +55,8 @@ fn edits_stack_and_are_published_in_order() {
     let third = prepare(&mut publisher, Some(&second), &removes("vpc-00000101"));
     assert_eq!((vpcs(&publisher), third.model().vpcs().len()), (1, 2), "nothing is served before it is published");
     // the second sees what the first does, and so does the place of what is there twice
-    let Err(problems) = publisher.prepare(Some(&second), &adds("vpc-00000101")) else { panic!("declared twice") };
+    let Err(violations) = publisher.prepare(Some(&second), &adds("vpc-00000101")) else { panic!("declared twice") };
+    let problems = vpcedns::source::problems(violations);
     assert!(problems[0].to_string().contains("the EC2 API"), "{}", problems[0]);
     for (prepared, generation, expected) in [(first, 2, 2), (second, 3, 3), (third, 4, 2)] {
         let outcome = publisher.publish(prepared).unwrap();

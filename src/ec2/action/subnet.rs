@@ -96,9 +96,6 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
 }
 
 fn check_block(call: &Call<'_>, vpc: &Vpc, block: &IpNet) -> Result<(), ApiError> {
-    if !vpc.cidr_blocks.iter().any(|of_vpc| of_vpc.contains(block)) {
-        return Err(ApiError::new(BAD_RANGE, format!("The CIDR '{block}' is invalid.")));
-    }
     let overlaps = |other: &IpNet| other.contains(block) || block.contains(other);
     let of_vpc = call.model.subnets().filter(|subnet| subnet.vpc_id == vpc.id);
     if of_vpc.flat_map(|subnet| &subnet.cidr_blocks).any(overlaps) {

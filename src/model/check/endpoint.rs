@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use super::super::endpoint::{Choices, Endpoint, Interface, ServiceIndex};
 use super::super::input::EndpointInput;
+use super::super::violation::{Breach, VpcAttribute};
 use super::super::{Mode, Model};
-use super::{Check, list, no_such};
+use super::Check;
 use crate::naming::{self, DnsName, Evidence, Service, SubnetId, Suffix};
-use crate::problem::Problem;
 
 impl Check<'_> {
     /// An endpoint as it will be served; `None` if it refers to things that are not there.
@@ -30,38 +30,23 @@ impl Check<'_> {
             |region: &&naming::Region| names.service_name.as_str().split('.').any(|part| part == region.as_str());
         let foreign = names.region.as_ref().filter(regional).is_some_and(|region| *region != vpc.region);
         if foreign && input.given_names.as_ref().is_none_or(|given| given.base.is_none()) {
-            let place = &input.service_name.place;
-            let what =
-                format!("the service {} is not in {}, the region of {}", names.service_name, vpc.region, vpc.vpc_id);
-            self.error(place, what, "an endpoint and its service are in the same region");
+            let breach = Breach::ServiceOfOtherRegion {
+                service: names.service_name.clone(),
+                region: vpc.region.clone(),
+                vpc: vpc.vpc_id,
+            };
+            self.report(&input.service_name.place, breach);
         }
         let interfaces = self.interfaces(model, input, &names);
         let has_name = !names.private_names.is_empty();
         let wants_private = input.private_dns_enabled.as_ref().map_or(has_name, |at| at.value);
         if let Some(at) = input.private_dns_enabled.as_ref().filter(|at| at.value && !has_name) {
-            let what = format!(
-                "Private DNS can't be enabled because the service {} does not provide a private DNS name.",
-                names.service_name
-            );
-            self.error(
-                &at.place,
-                what,
-                "set private_dns_enabled = false, or give the service private_dns_names in [[vpc_endpoint_service]]",
-            );
+            self.report(&at.place, Breach::NoPrivateName { service: names.service_name.clone() });
         }
         if wants_private && !vpc.has_private_dns() && self.warned_vpcs.insert(vpc.vpc_id) {
-            let off = if vpc.enable_dns_support { "enable_dns_hostnames" } else { "enable_dns_support" };
-            self.warn(
-                &input.vpc_endpoint_id.place,
-                format!(
-                    "private DNS of {id} is on, but {off} = false on {}: its private names answer as public ones",
-                    vpc.vpc_id
-                ),
-                format!(
-                    "set enable_dns_support and enable_dns_hostnames of {} to true, or private_dns_enabled = false",
-                    vpc.vpc_id
-                ),
-            );
+            let off = if vpc.enable_dns_support { VpcAttribute::DnsHostnames } else { VpcAttribute::DnsSupport };
+            let breach = Breach::PrivateDnsIneffective { endpoint: id, vpc: vpc.vpc_id, off };
+            self.report(&input.vpc_endpoint_id.place, breach);
         }
         Some(Endpoint {
             id,
@@ -86,13 +71,13 @@ impl Check<'_> {
         let Some(was) = old.endpoint(input.vpc_endpoint_id.value) else { return };
         let id = was.id;
         if was.vpc != input.vpc_id.value {
-            let what = format!("{id} was in {} and is now in {}", was.vpc, input.vpc_id.value);
-            self.error(&input.vpc_id.place, what, "an endpoint never moves: give the new one an id of its own");
+            let breach = Breach::EndpointMoved { endpoint: id, from: was.vpc, to: input.vpc_id.value };
+            self.report(&input.vpc_id.place, breach);
         }
         let service = &old.service(was).service_name;
         if *service != input.service_name.value {
-            let what = format!("{id} led to {service} and now leads to {}", input.service_name.value);
-            self.error(&input.service_name.place, what, "an endpoint never moves: give the new one an id of its own");
+            let (from, to) = (service.clone(), input.service_name.value.clone());
+            self.report(&input.service_name.place, Breach::ServiceChanged { endpoint: id, from, to });
         }
     }
 
@@ -121,17 +106,9 @@ impl Check<'_> {
                 availability_zones: Vec::new(),
                 evidence: Evidence::Given,
             },
-            Err(error) => {
+            Err(why) => {
                 if !self.is_broken(&name.value.as_str()) {
-                    let hint = naming::nearest_service(&name.value).map_or_else(
-                        || "describe it in a [[vpc_endpoint_service]]".to_owned(),
-                        |near| format!("did you mean {near}? If not, describe it in a [[vpc_endpoint_service]]"),
-                    );
-                    self.error(
-                        &name.place,
-                        format!("The Vpc Endpoint Service '{}' does not exist: {error}", name.value),
-                        hint,
-                    );
+                    self.report(&name.place, Breach::NoSuchService { service: name.value.clone(), why });
                 }
                 return None;
             }
@@ -160,7 +137,7 @@ impl Check<'_> {
     ) -> Option<ServiceIndex> {
         let index = model.services.intern(service, given);
         if index.is_none() {
-            self.error(&input.service_name.place, "there are more than 16,777,216 different services", "");
+            self.report(&input.service_name.place, Breach::TooManyServices);
         }
         index
     }
@@ -172,16 +149,8 @@ impl Check<'_> {
             return;
         }
         if self.warned_services.insert(name.value.clone()) {
-            let near = naming::nearest_service(&name.value)
-                .map_or_else(String::new, |near| format!("did you mean {near}? If not: "));
-            self.warn(
-                &name.place,
-                format!(
-                    "{} is not in the catalogue: its names are made by AWS's general rule ({})",
-                    name.value, service.base
-                ),
-                format!("{near}describe it in a [[vpc_endpoint_service]] to be sure"),
-            );
+            let breach = Breach::ServiceNotInCatalogue { service: name.value.clone(), base: service.base.clone() };
+            self.report(&name.place, breach);
         }
     }
 
@@ -193,27 +162,27 @@ impl Check<'_> {
             let subnet_id = &interface.subnet_id;
             let Some(subnet) = model.subnets.get(&subnet_id.value) else {
                 if !self.is_broken(&subnet_id.value) {
-                    let what = format!("The subnet ID '{}' does not exist", subnet_id.value);
-                    self.error(&subnet_id.place, what, no_such("subnet", "describe-subnets"));
+                    self.report(&subnet_id.place, Breach::NoSuchSubnet { subnet: subnet_id.value });
                 }
                 continue;
             };
             if subnet.vpc_id != input.vpc_id.value {
-                let what =
-                    format!("{} is in {}, but {id} is in {}", subnet.subnet_id, subnet.vpc_id, input.vpc_id.value);
-                self.error(&subnet_id.place, what, "an endpoint's subnets are in its own VPC");
+                let breach = Breach::SubnetOfOtherVpc {
+                    subnet: subnet.subnet_id,
+                    vpc: subnet.vpc_id,
+                    endpoint: id,
+                    endpoint_vpc: input.vpc_id.value,
+                };
+                self.report(&subnet_id.place, breach);
             }
             if !service.availability_zones.is_empty() && !service.availability_zones.contains(&subnet.zone) {
-                let what = format!(
-                    "The VPC endpoint service {} does not support the availability zone of the subnet: {}.",
-                    service.service_name, subnet.subnet_id
-                );
-                let hint = format!(
-                    "it is in {}; the service is offered in {}",
-                    subnet.zone,
-                    list(&service.availability_zones)
-                );
-                self.error(&subnet_id.place, what, hint);
+                let breach = Breach::ZoneNotOffered {
+                    service: service.service_name.clone(),
+                    subnet: subnet.subnet_id,
+                    zone: subnet.zone.clone(),
+                    offered: service.availability_zones.clone(),
+                };
+                self.report(&subnet_id.place, breach);
             }
             let (v4, v6) = (&interface.private_ip_address, &interface.ipv6_address);
             let addresses = v4
@@ -222,25 +191,17 @@ impl Check<'_> {
                 .chain(v6.iter().map(|at| (IpAddr::V6(at.value), &at.place)));
             for (address, place) in addresses {
                 if !subnet.cidr_blocks.iter().any(|cidr| cidr.contains(&address)) {
-                    let what = format!("{address} is not inside {}", subnet.subnet_id);
-                    self.problems.push(Problem::error(
-                        place.clone(),
-                        what,
-                        format!("the subnet has {}", list(&subnet.cidr_blocks)),
-                    ));
+                    let (subnet, blocks) = (subnet.subnet_id, subnet.cidr_blocks.clone());
+                    self.report(place, Breach::AddressOutsideSubnet { address, subnet, blocks });
                 }
             }
             let Some(zone) = model.zones.intern(&subnet.zone) else {
-                self.error(&subnet_id.place, "more than 65,535 availability zones", "");
+                self.report(&subnet_id.place, Breach::TooManyZones);
                 continue;
             };
             if let Some((_, other)) = zones_seen.iter().find(|(seen, _)| *seen == zone) {
-                let what = format!(
-                    "Found another VPC endpoint subnet in the availability zone of subnet {}. VPC endpoint subnets should be in different availability zones supported by the VPC endpoint service.",
-                    subnet_id.value
-                );
-                let hint = format!("{other} is in {} too: keep one of them", model.zones.by_index(zone));
-                self.error(&subnet_id.place, what, hint);
+                let (other, zone) = (*other, model.zones.by_index(zone).clone());
+                self.report(&subnet_id.place, Breach::TwoSubnetsInZone { subnet: subnet_id.value, other, zone });
             }
             zones_seen.push((zone, subnet_id.value));
             let (v4, v6) = (v4.as_ref().map(|at| at.value), v6.as_ref().map(|at| at.value));

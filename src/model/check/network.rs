@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 
 use ipnet::IpNet;
 
-use super::super::apply::Key;
+use super::super::change::Key;
 use super::super::input::{SubnetInput, VpcInput};
+use super::super::violation::{Breach, Violation};
 use super::super::{Map, Model, Subnet, Vpc};
-use super::{Check, list};
+use super::Check;
 use crate::naming::VpcId;
-use crate::problem::{At, Place, Problem};
+use crate::problem::{At, Place};
 
 impl Check<'_> {
     /// A client must be of one VPC: by its address, or by the listener where addresses overlap.
@@ -41,15 +42,14 @@ impl Check<'_> {
                 if place(a.1.vpc_id, Some(a.0)).is_none() {
                     std::mem::swap(&mut a, &mut b);
                 }
-                found.push(Problem::error(
-                    anywhere(a.1.vpc_id, Some(a.0)),
-                    format!("{} of {} overlaps {} of {}", a.0, a.1.vpc_id, b.0, b.1.vpc_id),
-                    format!(
-                        "give one of them `listeners = [\"address:53\"]`, so that its clients can be told apart ({} is at {})",
-                        b.1.vpc_id,
-                        anywhere(b.1.vpc_id, Some(b.0))
-                    ),
-                ));
+                let breach = Breach::BlocksOverlap {
+                    block: a.0,
+                    vpc: a.1.vpc_id,
+                    other_block: b.0,
+                    other_vpc: b.1.vpc_id,
+                    other_place: anywhere(b.1.vpc_id, Some(b.0)),
+                };
+                found.push(Violation { place: anywhere(a.1.vpc_id, Some(a.0)), breach });
             }
             open.push((cidr, vpc));
         }
@@ -57,15 +57,12 @@ impl Check<'_> {
         for vpc in &vpcs {
             for listener in &vpc.listeners {
                 if let Some(other) = listeners.insert(*listener, vpc.vpc_id) {
-                    found.push(Problem::error(
-                        anywhere(vpc.vpc_id, None),
-                        format!("the listener {listener} of {} is also one of {other}", vpc.vpc_id),
-                        "a listener belongs to one VPC: choose another address or port",
-                    ));
+                    let breach = Breach::ListenerTwice { listener: *listener, vpc: vpc.vpc_id, other };
+                    found.push(Violation { place: anywhere(vpc.vpc_id, None), breach });
                 }
             }
         }
-        self.problems.append(&mut found);
+        self.violations.append(&mut found);
     }
 
     /// A subnet's blocks are inside its VPC's.
@@ -77,21 +74,24 @@ impl Check<'_> {
         };
         for block in &input.cidr_blocks {
             if !vpc.cidr_blocks.iter().any(|cidr| cidr.contains(&block.value)) {
-                let blocks = list(&vpc.cidr_blocks);
-                self.error(
-                    &block.place,
-                    format!("{} of {id} is not inside {}", block.value, vpc.vpc_id),
-                    format!("{} has {blocks}", vpc.vpc_id),
-                );
+                let breach = Breach::SubnetOutsideVpc {
+                    subnet: id,
+                    block: block.value,
+                    vpc: vpc.vpc_id,
+                    blocks: vpc.cidr_blocks.clone(),
+                };
+                self.report(&block.place, breach);
             }
         }
         let zone = &input.availability_zone;
         if !zone.value.as_str().starts_with(vpc.region.as_str()) {
-            self.error(
-                &zone.place,
-                format!("the zone {} of {id} is not in {}, the region of {}", zone.value, vpc.region, vpc.vpc_id),
-                format!("zones of that region are named {}a, {}b, ...", vpc.region, vpc.region),
-            );
+            let breach = Breach::ZoneOfOtherRegion {
+                subnet: id,
+                zone: zone.value.clone(),
+                region: vpc.region.clone(),
+                vpc: vpc.vpc_id,
+            };
+            self.report(&zone.place, breach);
         }
     }
 

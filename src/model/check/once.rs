@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-use super::super::apply::Key;
+use super::super::change::Key;
 use super::super::endpoint::Endpoint;
 use super::super::input::EndpointInput;
+use super::super::violation::Breach;
 use super::super::{Model, PrivateName};
 use super::Check;
 use crate::naming::{EndpointId, InterfaceId, VpcId};
-use crate::problem::{At, Place, Problem};
+use crate::problem::{At, Place};
 
 impl Check<'_> {
     /// Endpoint ids are unique, here and in what stays.
@@ -60,19 +61,16 @@ impl Check<'_> {
         });
         let uses: Vec<(EndpointId, &Place)> = uses.collect();
         let Some((id, place)) = uses.last() else { return };
-        let other = uses.iter().find(|(_, other)| other != place).map(|(other, at)| format!("{other} has it at {at}"));
+        let other = uses.iter().find(|(_, other)| other != place).map(|(other, at)| (*other, Some((*at).clone())));
         let other = other.or_else(|| {
             let holds = |e: &&Endpoint| {
                 e.vpc == vpc && e.id != *id && e.interfaces.iter().any(|i| i.addresses().any(|a| a == address))
             };
             let other = old.endpoints().find(holds)?.id;
-            Some(
-                (self.place_of)(&Key::Endpoint(other))
-                    .map_or_else(|| format!("{other} has it"), |at| format!("{other} has it at {at}")),
-            )
+            Some((other, (self.place_of)(&Key::Endpoint(other))))
         });
-        let what = format!("{address} of {id} is already in use in {vpc}");
-        self.problems.push(Problem::error((*place).clone(), what, other.unwrap_or_default()));
+        let breach = Breach::AddressInUse { address, endpoint: *id, vpc, other };
+        self.report(&(*place).clone(), breach);
     }
 
     /// Interface ids are unique.
@@ -106,17 +104,15 @@ impl Check<'_> {
             }
             let (new, other) = if after.iter().any(|e| e.id == b.endpoint) { (b, a) } else { (a, b) };
             let place = |id| (self.place_of)(&Key::Endpoint(id)).unwrap_or_else(|| Place::whole(format!("{id}")));
-            let what = format!(
-                "{}: private-dns-enabled cannot be set because there is already a conflicting DNS domain for {} in the VPC {vpc}",
-                new.endpoint, a.name
-            );
-            let hint = format!(
-                "{} has it ({}): set private_dns_enabled = false on one of them",
-                other.endpoint,
-                place(other.endpoint)
-            );
+            let breach = Breach::PrivateNameTaken {
+                name: a.name.clone(),
+                endpoint: new.endpoint,
+                vpc,
+                other: other.endpoint,
+                other_place: place(other.endpoint),
+            };
             let at = place(new.endpoint);
-            self.error(&at, what, hint);
+            self.report(&at, breach);
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::super::apply::{Changes, Key};
+use super::super::change::{Changes, Key};
 use super::super::input::{HostedZoneInput, Input, Object, RecordData, RuleInput};
+use super::super::violation::Breach;
 use super::super::zone::{HostedZone, Rule, applies_to};
 use super::super::{Model, PrivateName};
-use super::{Check, no_such};
+use super::Check;
 use crate::naming::{DnsName, EndpointId, VpcId};
 use crate::problem::{At, Place};
 
@@ -22,8 +23,8 @@ impl Check<'_> {
     ) {
         let other = others.iter().find(|other| other.name == zone.name && overlap(&other.vpc_ids, &zone.vpc_ids));
         if let Some(other) = other {
-            let hint = (self.place_of)(&key(other)).map_or_else(String::new, |at| format!("the other is at {at}"));
-            self.error(place, format!("two hosted zones named {} for the same VPC", zone.name), hint);
+            let other = (self.place_of)(&key(other));
+            self.report(place, Breach::HostedZoneTwice { name: zone.name.clone(), other });
         }
     }
 
@@ -38,8 +39,8 @@ impl Check<'_> {
         let other =
             others.iter().find(|other| other.domain_name == rule.domain_name && overlap(&other.vpc_ids, &rule.vpc_ids));
         if let Some(other) = other {
-            let hint = (self.place_of)(&key(other)).map_or_else(String::new, |at| format!("the other is at {at}"));
-            self.error(place, format!("two rules for {} and the same VPC", rule.domain_name), hint);
+            let other = (self.place_of)(&key(other));
+            self.report(place, Breach::RuleTwice { name: rule.domain_name.clone(), other });
         }
     }
 
@@ -53,11 +54,7 @@ impl Check<'_> {
         let new = zones.iter().flat_map(|zone| &zone.vpc_ids).chain(rules.iter().flat_map(|rule| &rule.vpc_ids));
         for vpc in new {
             if model.vpc(vpc.value).is_none() && !self.is_broken(&vpc.value) {
-                self.error(
-                    &vpc.place,
-                    format!("the vpc ID '{}' does not exist", vpc.value),
-                    no_such("vpc", "describe-vpcs"),
-                );
+                self.report(&vpc.place, Breach::NoSuchVpc { vpc: vpc.value, owner: None });
             }
         }
         if self.dirty_vpcs.is_empty() {
@@ -75,7 +72,7 @@ impl Check<'_> {
         for (key, ids) in zones.chain(rules).filter(|(key, _)| !new.contains(key)) {
             for id in ids.iter().filter(|id| gone.contains(*id)) {
                 let place = (self.place_of)(&key).unwrap_or_else(|| Place::whole(id.to_string()));
-                self.error(&place, format!("the vpc ID '{id}' does not exist"), no_such("vpc", "describe-vpcs"));
+                self.report(&place, Breach::NoSuchVpc { vpc: *id, owner: None });
             }
         }
     }
@@ -96,12 +93,13 @@ impl Check<'_> {
                 // as with other endpoints, one that is over has left its name to whoever comes
                 let live = |claim: &&PrivateName| model.endpoint(claim.endpoint).is_some_and(|e| !e.state.is_over());
                 let Some(claim) = model.private_names(*vpc).iter().filter(live).find(apex) else { continue };
-                let what = format!(
-                    "{vpc} has a hosted zone named {} and a private DNS name of {} there",
-                    zone.name, claim.endpoint
-                );
-                let place = self.place_of_zone(zone);
-                self.error(&place, what, "set private_dns_enabled = false on the endpoint, or remove the hosted zone");
+                let breach = Breach::HostedZoneAtPrivateName {
+                    zone: zone.name.clone(),
+                    vpc: *vpc,
+                    name: claim.name.clone(),
+                    endpoint: claim.endpoint,
+                };
+                self.report(&self.place_of_zone(zone), breach);
             }
         }
     }
@@ -133,8 +131,7 @@ impl Check<'_> {
 
     fn no_such_endpoint(&mut self, id: EndpointId, place: &Place) {
         if !self.is_broken(&id) {
-            let what = format!("The Vpc Endpoint Id '{id}' does not exist");
-            self.error(place, what, no_such("vpc_endpoint", "describe-vpc-endpoints"));
+            self.report(place, Breach::NoSuchEndpoint { endpoint: id });
         }
     }
 

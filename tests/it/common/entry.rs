@@ -49,7 +49,8 @@ fn resolver() -> &'static Resolver {
 fn apply(loaded: Loaded) -> Option<Model> {
     let broken = Broken { ids: loaded.broken.into_iter().collect(), incomplete: loaded.incomplete };
     let applied = Model::default().apply(&[], &loaded.inputs, &broken, &|_| None);
-    let errors = loaded.problems.iter().chain(&applied.problems).any(vpcedns::problem::Problem::is_error);
+    // a violation that is an error leaves no model
+    let errors = loaded.problems.iter().any(vpcedns::problem::Problem::is_error);
     applied.model.filter(|_| !errors)
 }
 

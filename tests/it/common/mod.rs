@@ -37,7 +37,7 @@ pub fn try_model(toml: &str) -> Result<Model, Vec<Problem>> {
     let broken = Broken { ids: loaded.broken.into_iter().collect(), incomplete: loaded.incomplete };
     let applied = Model::default().apply(&[], &loaded.inputs, &broken, &|_| None);
     let mut problems = loaded.problems;
-    problems.extend(applied.problems);
+    problems.extend(vpcedns::source::problems(applied.violations));
     match applied.model {
         Some(model) if !problems.iter().any(Problem::is_error) => Ok(model),
         _ => Err(problems),

@@ -79,13 +79,13 @@ pub(super) fn fill(
     }
     interface.ipv4 = match (families.v4, want_v4, interface.ipv4) {
         (false, ..) => None,
-        (true, Some(address), _) => Some(checked_v4(call, subnet, address)?),
+        (true, Some(address), _) => Some(checked_v4(subnet, address)?),
         (true, None, Some(address)) => Some(address),
         (true, None, None) => Some(free_v4(call, subnet)?),
     };
     interface.ipv6 = match (families.v6, want_v6, interface.ipv6) {
         (false, ..) => None,
-        (true, Some(address), _) => Some(checked_v6(call, subnet, address)?),
+        (true, Some(address), _) => Some(checked_v6(subnet, address)?),
         (true, None, Some(address)) => Some(address),
         (true, None, None) => Some(free_v6(call, subnet)?),
     };
@@ -140,29 +140,22 @@ fn is_usable_v6(block: Ipv6Net, address: Ipv6Addr) -> bool {
     address >= first.saturating_add(u128::from(RESERVED_FIRST)) && address < last
 }
 
-fn checked_v4(call: &Call<'_>, subnet: &Subnet, address: Ipv4Addr) -> Result<Ipv4Addr, ApiError> {
+/// An address that a call names. That it is inside the subnet and free is for the model to check.
+fn checked_v4(subnet: &Subnet, address: Ipv4Addr) -> Result<Ipv4Addr, ApiError> {
     let block = block_v4(subnet).ok_or_else(|| no_block(subnet, "IPv4"))?;
     let (first, count) = usable_v4(block);
     let is_usable = address.to_bits().checked_sub(first).is_some_and(|at| at < count);
-    check(address.into(), block.contains(&address), is_usable, call.model.has_address(subnet.vpc, address))?;
-    Ok(address)
+    if is_usable || !block.contains(&address) { Ok(address) } else { Err(reserved(address.into())) }
 }
 
-fn checked_v6(call: &Call<'_>, subnet: &Subnet, address: Ipv6Addr) -> Result<Ipv6Addr, ApiError> {
+fn checked_v6(subnet: &Subnet, address: Ipv6Addr) -> Result<Ipv6Addr, ApiError> {
     let block = block_v6(subnet).ok_or_else(|| no_block(subnet, "IPv6"))?;
-    let in_use = call.model.has_ipv6_address(subnet.vpc, address);
-    check(address.into(), block.contains(&address), is_usable_v6(block, address), in_use)?;
-    Ok(address)
+    if is_usable_v6(block, address) || !block.contains(&address) { Ok(address) } else { Err(reserved(address.into())) }
 }
 
-fn check(address: IpAddr, is_inside: bool, is_usable: bool, in_use: bool) -> Result<(), ApiError> {
-    let refuse = |message: String| Err(ApiError::new("InvalidParameterValue", message));
-    match (is_inside, is_usable, in_use) {
-        (false, ..) => refuse(format!("Address {address} does not fall within the subnet's address range")),
-        (true, false, _) => refuse(format!("Address {address} is in subnet's reserved address range")),
-        (true, true, true) => Err(ApiError::new("InvalidIPAddress.InUse", format!("Address {address} is in use."))),
-        (true, true, false) => Ok(()),
-    }
+fn reserved(address: IpAddr) -> ApiError {
+    let message = format!("Address {address} is in subnet's reserved address range");
+    ApiError::new("InvalidParameterValue", message)
 }
 
 #[cfg(test)]

@@ -1,18 +1,16 @@
-//! The rules of EC2 that an endpoint has to keep, one function each, with EC2's codes and texts.
+//! The rules that EC2 has for endpoints and the model does not, one function each, with EC2's codes and texts.
 //!
-//! The model checks most of them once more, for files; what is here says it in EC2's words. Texts are EC2's own where
-//! one is known (AWS PrivateLink guide; errors that users of Terraform and the CDK reported), else in its manner.
-
-use std::collections::BTreeSet;
+//! What the model checks is not repeated here (`ec2/violation.rs` says it in EC2's words). Texts are EC2's own where one
+//! is known (AWS PrivateLink guide; errors that users of Terraform and the CDK reported), else in its manner.
 
 use super::address::Wanted;
 use crate::ec2::action::offer::Offer;
 use crate::ec2::call::Call;
 use crate::ec2::error::ApiError;
 use crate::ec2::params::Params;
-use crate::ec2::record::{Endpoint, EndpointType, Phase, Subnet, Vpc};
-use crate::model::{Key, applies_to};
-use crate::naming::{DnsName, EndpointId, VpcId, ZoneName};
+use crate::ec2::record::{Endpoint, EndpointType, Phase, Vpc};
+use crate::model::Key;
+use crate::naming::VpcId;
 
 /// Most characters of a policy (AWS quota L-3248932A).
 const LONGEST_POLICY: usize = 20_480;
@@ -70,34 +68,6 @@ pub(super) fn dns_record_ip_type(records: &str, addresses: &str) -> Result<(), A
     Err(ApiError::invalid(message))
 }
 
-/// A subnet that an endpoint is to come into: it is in the endpoint's VPC, and in a zone of the service that the
-/// endpoint has no subnet in yet. `zones` are those that it has, and gets this one's.
-pub(super) fn subnet(
-    offer: &Offer<'_>,
-    vpc: VpcId,
-    subnet: &Subnet,
-    zones: &mut BTreeSet<ZoneName>,
-) -> Result<(), ApiError> {
-    let id = subnet.id;
-    if subnet.vpc != vpc {
-        return Err(ApiError::invalid(format!("The subnet {id} does not belong to the VPC {vpc}.")));
-    }
-    let offered = &offer.service.availability_zones;
-    if !offered.is_empty() && !offered.contains(&subnet.zone) {
-        let name = &offer.service.service_name;
-        let message =
-            format!("The VPC endpoint service {name} does not support the availability zone of the subnet: {id}.");
-        return Err(ApiError::invalid(message));
-    }
-    if !zones.insert(subnet.zone.clone()) {
-        let message = format!(
-            "Found another VPC endpoint subnet in the availability zone of {id}. VPC endpoint subnets should be in different availability zones supported by the VPC endpoint service."
-        );
-        return Err(ApiError::new("DuplicateSubnetsInSameZone", message));
-    }
-    Ok(())
-}
-
 /// Each subnet is given addresses once.
 pub(super) fn wanted_once(wanted: &[Wanted]) -> Result<(), ApiError> {
     let twice = wanted.iter().enumerate().find(|(at, one)| wanted.iter().take(*at).any(|w| w.subnet == one.subnet));
@@ -136,24 +106,12 @@ pub(super) fn policy(text: &str) -> Result<(), ApiError> {
     Err(ApiError::new("InvalidPolicyDocument", message))
 }
 
-/// Private DNS can be on: the service has a private name, the provider has accepted, the VPC has both attributes, and
-/// nothing else has the names there. `own` is the endpoint itself, if it is there already.
-pub(super) fn private_dns(
-    call: &Call<'_>,
-    vpc: &Vpc,
-    offer: &Offer<'_>,
-    is_accepted: bool,
-    own: Option<EndpointId>,
-) -> Result<(), ApiError> {
-    let service = &offer.service;
-    if service.private_names.is_empty() {
-        let name = &service.service_name;
-        let message =
-            format!("Private DNS can't be enabled because the service {name} does not provide a private DNS name.");
-        return Err(ApiError::invalid(message));
-    }
-    if !is_accepted {
-        let name = &service.service_name;
+/// Private DNS can be turned on: the provider has accepted, and the VPC has both attributes. The model only warns of the
+/// attributes, as files may declare an endpoint whose private names wait for them.
+pub(super) fn private_dns(vpc: &Vpc, offer: &Offer<'_>, is_accepted: bool) -> Result<(), ApiError> {
+    // a service without private names is refused by the model
+    if !is_accepted && !offer.service.private_names.is_empty() {
+        let name = &offer.service.service_name;
         let message =
             format!("Private DNS can only be enabled after the endpoint connection is accepted by the owner of {name}");
         return Err(ApiError::invalid(message));
@@ -165,26 +123,7 @@ pub(super) fn private_dns(
         );
         return Err(ApiError::invalid(message));
     }
-    match service.private_names.iter().find(|name| is_taken(call, vpc.id, name, own)) {
-        None => Ok(()),
-        Some(name) => Err(ApiError::invalid(format!(
-            "private-dns-enabled cannot be set because there is already a conflicting DNS domain for {name} in the VPC {}",
-            vpc.id
-        ))),
-    }
-}
-
-/// Whether another endpoint of the VPC claims the name, or a hosted zone that the VPC sees stands at it.
-fn is_taken(call: &Call<'_>, vpc: VpcId, name: &DnsName, own: Option<EndpointId>) -> bool {
-    let claims = call.model.private_names(vpc).iter();
-    let mut others = claims.filter(|claim| claim.name == *name && Some(claim.endpoint) != own);
-    let is_live = |id| call.model.endpoint(id).is_some_and(|endpoint| !endpoint.state.is_over());
-    if others.any(|claim| is_live(claim.endpoint)) {
-        return true;
-    }
-    let parent = if name.is_wildcard() { name.parent() } else { None };
-    let apex = parent.as_ref().unwrap_or(name);
-    call.model.hosted_zones().iter().any(|zone| zone.name == *apex && applies_to(&zone.vpc_ids, Some(vpc)))
+    Ok(())
 }
 
 /// Private names for inbound resolver endpoints alone need a gateway endpoint for all others (S3 guide, "Private DNS").
@@ -194,7 +133,8 @@ pub(super) fn inbound_only(call: &Call<'_>, vpc: VpcId, offer: &Offer<'_>) -> Re
             && endpoint.phase != Phase::Deleted
             && endpoint.service == offer.service.service_name
     };
-    if call.state.endpoints_of(vpc).any(is_gateway) {
+    // a service without private names is refused by the model
+    if offer.service.private_names.is_empty() || call.state.endpoints_of(vpc).any(is_gateway) {
         return Ok(());
     }
     let message = format!(

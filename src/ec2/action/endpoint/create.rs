@@ -1,7 +1,6 @@
 //! CreateVpcEndpoint.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use super::address::{self, Families};
 use super::{Listed, check, write};
@@ -122,10 +121,8 @@ fn interface(
             subnets.push(id);
         }
     }
-    let mut zones = BTreeSet::new();
     for id in &subnets {
         let subnet = call.need_subnet(id)?;
-        check::subnet(offer, vpc.id, &subnet, &mut zones)?;
         let wanted = wanted.iter().find(|one| one.subnet == subnet.id);
         let families = Families::of(&endpoint.ip_address_type);
         endpoint.interfaces.push(address::interface(call, &subnet, families, wanted)?);
@@ -138,7 +135,7 @@ fn interface(
         && !offer.has_type(EndpointType::Gateway);
     endpoint.private_dns_enabled = params.flag("PrivateDnsEnabled")?.unwrap_or(by_default);
     if endpoint.private_dns_enabled {
-        check::private_dns(call, vpc, offer, endpoint.phase != Phase::Requested, None)?;
+        check::private_dns(vpc, offer, endpoint.phase != Phase::Requested)?;
         // "By default, this is enabled with private DNS" (S3 guide)
         endpoint.inbound_resolver_only = inbound_only.unwrap_or_else(|| offer.has_type(EndpointType::Gateway));
         if endpoint.inbound_resolver_only {

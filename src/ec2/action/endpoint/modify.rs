@@ -1,7 +1,5 @@
 //! ModifyVpcEndpoint.
 
-use std::collections::BTreeSet;
-
 use super::address::{self, Families, Wanted};
 use super::{check, need};
 use crate::ec2::action::offer::{self, Offer};
@@ -71,7 +69,7 @@ fn interface(call: &Call<'_>, params: &mut Params, offer: &Offer<'_>, endpoint: 
     options.finish()?;
     check::dns_record_ip_type(&endpoint.dns_record_ip_type, &endpoint.ip_address_type)?;
     change_groups(call, params, endpoint)?;
-    change_subnets(call, params, offer, endpoint)?;
+    change_subnets(call, params, endpoint)?;
     change_private_dns(call, params.flag("PrivateDnsEnabled")?, inbound_only, offer, endpoint)
 }
 
@@ -92,12 +90,7 @@ fn change_groups(call: &Call<'_>, params: &mut Params, endpoint: &mut Endpoint) 
     Ok(())
 }
 
-fn change_subnets(
-    call: &Call<'_>,
-    params: &mut Params,
-    offer: &Offer<'_>,
-    endpoint: &mut Endpoint,
-) -> Result<(), ApiError> {
+fn change_subnets(call: &Call<'_>, params: &mut Params, endpoint: &mut Endpoint) -> Result<(), ApiError> {
     let mut wanted = address::take(params)?;
     check::wanted_once(&wanted)?;
     let families = Families::of(&endpoint.ip_address_type);
@@ -110,10 +103,8 @@ fn change_subnets(
             return Err(ApiError::invalid(message));
         }
     }
-    let mut zones = BTreeSet::new();
     for interface in &mut endpoint.interfaces {
         let subnet = call.need_subnet(&interface.subnet.to_string())?;
-        zones.insert(subnet.zone.clone());
         let wanted = take_wanted(&mut wanted, interface);
         if wanted.is_some() {
             // another address is another interface (PrivateLink guide: the addresses of one do not change)
@@ -123,7 +114,6 @@ fn change_subnets(
     }
     for id in params.list("AddSubnetId") {
         let subnet = call.need_subnet(&id)?;
-        check::subnet(offer, endpoint.vpc, &subnet, &mut zones)?;
         let at = wanted.iter().position(|one| one.subnet == subnet.id);
         let wanted = at.map(|at| wanted.swap_remove(at));
         endpoint.interfaces.push(address::interface(call, &subnet, families, wanted.as_ref())?);
@@ -161,7 +151,7 @@ fn change_private_dns(
     }
     if !was_on {
         let vpc = call.need_vpc(&endpoint.vpc.to_string())?;
-        check::private_dns(call, &vpc, offer, endpoint.phase == Phase::Accepted, Some(endpoint.id))?;
+        check::private_dns(&vpc, offer, endpoint.phase == Phase::Accepted)?;
     }
     let before = if was_on { endpoint.inbound_resolver_only } else { offer.has_type(EndpointType::Gateway) };
     let next = inbound_only.unwrap_or(before);

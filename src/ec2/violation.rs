@@ -1,0 +1,51 @@
+//! What a broken rule of the model is called in EC2: its code and its text.
+//!
+//! Texts are EC2's own where one is known (AWS PrivateLink guide; errors that users of Terraform and the CDK reported),
+//! else those that files get.
+
+use super::error::ApiError;
+use crate::model::{Breach, Violation};
+use crate::problem::Problem;
+use crate::reload;
+
+/// The answer to a call that breaks a rule.
+pub(super) fn error(violation: &Violation) -> ApiError {
+    match &violation.breach {
+        Breach::NoPrivateName { service } => ApiError::invalid(format!(
+            "Private DNS can't be enabled because the service {service} does not provide a private DNS name."
+        )),
+        Breach::PrivateNameTaken { name, vpc, .. } | Breach::HostedZoneAtPrivateName { name, vpc, .. } => {
+            ApiError::invalid(format!(
+                "private-dns-enabled cannot be set because there is already a conflicting DNS domain for {name} in the VPC {vpc}"
+            ))
+        }
+        Breach::SubnetOfOtherVpc { subnet, endpoint_vpc, .. } => {
+            ApiError::invalid(format!("The subnet {subnet} does not belong to the VPC {endpoint_vpc}."))
+        }
+        Breach::ZoneNotOffered { service, subnet, .. } => ApiError::invalid(format!(
+            "The VPC endpoint service {service} does not support the availability zone of the subnet: {subnet}."
+        )),
+        Breach::TwoSubnetsInZone { subnet, .. } => ApiError::new(
+            "DuplicateSubnetsInSameZone",
+            format!(
+                "Found another VPC endpoint subnet in the availability zone of {subnet}. VPC endpoint subnets should be in different availability zones supported by the VPC endpoint service."
+            ),
+        ),
+        Breach::AddressOutsideSubnet { address, .. } => ApiError::new(
+            "InvalidParameterValue",
+            format!("Address {address} does not fall within the subnet's address range"),
+        ),
+        Breach::AddressInUse { address, .. } => {
+            ApiError::new("InvalidIPAddress.InUse", format!("Address {address} is in use."))
+        }
+        Breach::SubnetOutsideVpc { block, .. } => {
+            ApiError::new("InvalidSubnet.Range", format!("The CIDR '{block}' is invalid."))
+        }
+        // rules of files, or of what the actions have looked up already
+        _ => {
+            let problem = Problem::from(violation.clone());
+            let place = if problem.place == reload::api() { String::new() } else { format!(" ({})", problem.place) };
+            ApiError::invalid(problem.what + &place)
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What a change is made of: the keys of objects, what could not be read, and what the change did.
+
+use std::collections::HashSet;
+
+use super::input::{Input, Object};
+use crate::naming::{DnsName, EndpointId, ServiceName, SubnetId, VpcId};
+use crate::problem::At;
+
+/// What an object is known by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// A VPC.
+    Vpc(VpcId),
+    /// A subnet.
+    Subnet(SubnetId),
+    /// An endpoint.
+    Endpoint(EndpointId),
+    /// A service that a source describes.
+    Service(ServiceName),
+    /// A hosted zone: its name and the VPCs that see it.
+    HostedZone(DnsName, Box<[VpcId]>),
+    /// A resolver rule: its domain and the VPCs for which it holds.
+    Rule(DnsName, Box<[VpcId]>),
+}
+
+impl Input {
+    /// What the object is known by.
+    pub fn key(&self) -> Key {
+        let sorted = |ids: &[At<VpcId>]| {
+            let mut ids: Vec<VpcId> = ids.iter().map(|id| id.value).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            ids.into_boxed_slice()
+        };
+        match &self.object {
+            Object::Vpc(vpc) => Key::Vpc(vpc.vpc_id.value),
+            Object::Subnet(subnet) => Key::Subnet(subnet.subnet_id.value),
+            Object::Endpoint(endpoint) => Key::Endpoint(endpoint.vpc_endpoint_id.value),
+            Object::Service(service) => Key::Service(service.service_name.value.clone()),
+            Object::HostedZone(zone) => Key::HostedZone(zone.name.value.clone(), sorted(&zone.vpc_ids)),
+            Object::Rule(rule) => Key::Rule(rule.domain_name.value.clone(), sorted(&rule.vpc_ids)),
+        }
+    }
+}
+
+/// What a change did, for the log and for the snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Endpoints that are new.
+    pub added: usize,
+    /// Endpoints that differ.
+    pub changed: usize,
+    /// Endpoints that are gone.
+    pub removed: usize,
+    /// Objects of other kinds that are new, differ or are gone.
+    pub others: usize,
+    /// VPCs whose private names changed.
+    pub private_names: HashSet<VpcId>,
+    /// VPCs came, went or changed: who is whose client may have changed.
+    pub vpcs: bool,
+    /// Hosted zones or rules changed.
+    pub zones_or_rules: bool,
+    /// A service came into use or went out of it, or its names changed.
+    pub services: bool,
+    /// The names that endpoints which came, went or changed may answer, or may leave to others now: their private
+    /// names, and the ends of their hostnames.
+    pub endpoint_names: HashSet<DnsName>,
+}
+
+impl Changes {
+    /// True when the next model says the same as the one before.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What a source declares but could not read: references to it are no further problem.
+#[derive(Clone, Debug, Default)]
+pub struct Broken {
+    /// Ids and names, as written.
+    pub ids: HashSet<String>,
+    /// Something could not be read at all, so that nobody knows what it declares.
+    pub incomplete: bool,
+}

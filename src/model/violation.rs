@@ -1,0 +1,259 @@
+//! A rule of the model that a change breaks, as data: each reader says it in words of its own.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+use crate::naming::{DnsName, EndpointId, Region, ServiceName, ServiceNameError, SubnetId, VpcId, ZoneName};
+use crate::problem::Place;
+
+/// A broken rule, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The value that breaks it, as precisely as its source said.
+    pub place: Place,
+    /// The rule.
+    pub breach: Breach,
+}
+
+impl Violation {
+    /// Whether the change is refused for it; else it is a warning.
+    pub fn is_error(&self) -> bool {
+        !matches!(self.breach, Breach::PrivateDnsIneffective { .. } | Breach::ServiceNotInCatalogue { .. })
+    }
+}
+
+/// An attribute of a VPC on which private DNS depends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VpcAttribute {
+    /// `enableDnsSupport`
+    DnsSupport,
+    /// `enableDnsHostnames`
+    DnsHostnames,
+}
+
+/// The rules that objects keep among themselves, as they are broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Breach {
+    /// An id is declared once.
+    DeclaredTwice {
+        /// The id or name.
+        id: String,
+        /// The other place, if it is known.
+        other: Option<Place>,
+    },
+    /// What names a VPC names one that exists.
+    NoSuchVpc {
+        /// The VPC that does not exist.
+        vpc: VpcId,
+        /// The subnet or endpoint that is said to be in it; `None`: a hosted zone or rule.
+        owner: Option<String>,
+    },
+    /// An endpoint's subnets exist.
+    NoSuchSubnet {
+        /// The one that does not.
+        subnet: SubnetId,
+    },
+    /// An alias leads to an endpoint that exists.
+    NoSuchEndpoint {
+        /// The one that does not.
+        endpoint: EndpointId,
+    },
+    /// An endpoint's service is in the catalogue, follows AWS's naming rule or is declared.
+    NoSuchService {
+        /// Its name.
+        service: ServiceName,
+        /// Why no names can be made of it.
+        why: ServiceNameError,
+    },
+    /// A declared service says what its endpoints' names end in, where its own name does not.
+    NoBaseName {
+        /// Why no names can be made of its name.
+        why: ServiceNameError,
+    },
+    /// Warning: AWS's general rule makes the names of a service that the catalogue does not have.
+    ServiceNotInCatalogue {
+        /// Its name.
+        service: ServiceName,
+        /// What its endpoints' names end in.
+        base: DnsName,
+    },
+    /// An endpoint is in the region of its service.
+    ServiceOfOtherRegion {
+        /// The service.
+        service: ServiceName,
+        /// The region of the VPC.
+        region: Region,
+        /// The endpoint's VPC.
+        vpc: VpcId,
+    },
+    /// An endpoint never moves to another VPC.
+    EndpointMoved {
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// Its VPC.
+        from: VpcId,
+        /// Its VPC by the change.
+        to: VpcId,
+    },
+    /// An endpoint never changes its service.
+    ServiceChanged {
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// Its service.
+        from: ServiceName,
+        /// Its service by the change.
+        to: ServiceName,
+    },
+    /// Private DNS is on only where the service has a private name.
+    NoPrivateName {
+        /// The service.
+        service: ServiceName,
+    },
+    /// Warning: private DNS of an endpoint is on, and an attribute of its VPC is off.
+    PrivateDnsIneffective {
+        /// The first such endpoint of the VPC.
+        endpoint: EndpointId,
+        /// The VPC.
+        vpc: VpcId,
+        /// The attribute.
+        off: VpcAttribute,
+    },
+    /// Two endpoints of a VPC do not claim one private name.
+    PrivateNameTaken {
+        /// The name.
+        name: DnsName,
+        /// The endpoint that may not have it.
+        endpoint: EndpointId,
+        /// The VPC of both.
+        vpc: VpcId,
+        /// The endpoint that has it.
+        other: EndpointId,
+        /// Where that one is declared.
+        other_place: Place,
+    },
+    /// A hosted zone and an endpoint's hidden zone do not have one name in a VPC.
+    HostedZoneAtPrivateName {
+        /// The hosted zone's name.
+        zone: DnsName,
+        /// The VPC.
+        vpc: VpcId,
+        /// The endpoint's private name.
+        name: DnsName,
+        /// The endpoint.
+        endpoint: EndpointId,
+    },
+    /// An endpoint's subnets are in its own VPC.
+    SubnetOfOtherVpc {
+        /// The subnet.
+        subnet: SubnetId,
+        /// Its VPC.
+        vpc: VpcId,
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// The endpoint's VPC.
+        endpoint_vpc: VpcId,
+    },
+    /// An endpoint's subnets are in zones that offer the service.
+    ZoneNotOffered {
+        /// The service.
+        service: ServiceName,
+        /// The subnet.
+        subnet: SubnetId,
+        /// Its zone.
+        zone: ZoneName,
+        /// The service's zones.
+        offered: Vec<ZoneName>,
+    },
+    /// An endpoint has one subnet in an availability zone.
+    TwoSubnetsInZone {
+        /// The second subnet.
+        subnet: SubnetId,
+        /// The first.
+        other: SubnetId,
+        /// Their zone.
+        zone: ZoneName,
+    },
+    /// An interface's addresses are inside its subnet.
+    AddressOutsideSubnet {
+        /// The address.
+        address: IpAddr,
+        /// The subnet.
+        subnet: SubnetId,
+        /// The subnet's blocks.
+        blocks: Vec<IpNet>,
+    },
+    /// An address is used once in a VPC.
+    AddressInUse {
+        /// The address.
+        address: IpAddr,
+        /// The endpoint that may not have it.
+        endpoint: EndpointId,
+        /// The VPC.
+        vpc: VpcId,
+        /// The endpoint that has it and where that is declared, as far as is known.
+        other: Option<(EndpointId, Option<Place>)>,
+    },
+    /// Clients of two VPCs can be told apart.
+    BlocksOverlap {
+        /// A block.
+        block: IpNet,
+        /// Its VPC.
+        vpc: VpcId,
+        /// The block that it overlaps.
+        other_block: IpNet,
+        /// The VPC of that.
+        other_vpc: VpcId,
+        /// Where that one is declared.
+        other_place: Place,
+    },
+    /// A listener belongs to one VPC.
+    ListenerTwice {
+        /// The listener.
+        listener: SocketAddr,
+        /// A VPC that has it.
+        vpc: VpcId,
+        /// Another.
+        other: VpcId,
+    },
+    /// A subnet's blocks are inside its VPC's.
+    SubnetOutsideVpc {
+        /// The subnet.
+        subnet: SubnetId,
+        /// The block that is not.
+        block: IpNet,
+        /// The VPC.
+        vpc: VpcId,
+        /// The VPC's blocks.
+        blocks: Vec<IpNet>,
+    },
+    /// A subnet's availability zone is in the region of its VPC.
+    ZoneOfOtherRegion {
+        /// The subnet.
+        subnet: SubnetId,
+        /// Its zone.
+        zone: ZoneName,
+        /// The VPC's region.
+        region: Region,
+        /// The VPC.
+        vpc: VpcId,
+    },
+    /// One hosted zone for a name and VPC, as in Route 53 (`ConflictingDomainExists`).
+    HostedZoneTwice {
+        /// The name.
+        name: DnsName,
+        /// Where the other is declared, if that is known.
+        other: Option<Place>,
+    },
+    /// One resolver rule for a domain and VPC.
+    RuleTwice {
+        /// The domain.
+        name: DnsName,
+        /// Where the other is declared, if that is known.
+        other: Option<Place>,
+    },
+    /// The table of services is full.
+    TooManyServices,
+    /// The table of availability zones is full.
+    TooManyZones,
+}
