@@ -23,6 +23,7 @@ pub fn advice(model: &Model, client: &Client<'_>, name: &Name<'_>) -> Vec<String
     let mut said = Vec::new();
     for e in model.endpoints().filter(|e| model.service(e).private_names.iter().any(covers)) {
         let service = endpoint::describe(model.service(e));
+        let said_before = said.len();
         if e.vpc != vpc.vpc_id {
             said.push(format!(
                 "{} ({service}) is in {}, and private names hold in an endpoint's own VPC only",
@@ -47,6 +48,10 @@ pub fn advice(model: &Model, client: &Client<'_>, name: &Name<'_>) -> Vec<String
             if !on {
                 said.push(format!("set {attribute} = true on {}", vpc.vpc_id));
             }
+        }
+        if said.len() == said_before {
+            // the name is private already, and has no records of the type asked for
+            return Vec::new();
         }
     }
     // an endpoint in this VPC that says what to change matters more than others elsewhere

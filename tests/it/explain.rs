@@ -153,3 +153,20 @@ fn random_worlds_are_worth_asking() {
     }
     assert!(private > 100 && forwarded > 1000 && denied > 1000, "{private} {forwarded} {denied}");
 }
+
+/// A name that is private already gets no advice to make it private, whatever the type; one that could be does.
+#[test]
+fn a_private_name_needs_no_advice() {
+    let zones = ["network", "endpoints"].map(|name| format!("{}/zones/{name}.toml", env!("CARGO_MANIFEST_DIR")));
+    let snapshot =
+        Snapshot::compile(model(&zones.map(|path| std::fs::read_to_string(path).unwrap()).concat()), policy(), 1);
+    let advice = |name: &str, rtype: &str| {
+        let asked = Asked::new("127.0.1.5", name, rtype);
+        explain(&snapshot, &name.parse().unwrap(), asked.rtype, asked.from, local()).advice.join("; ")
+    };
+    assert_eq!(advice("ec2.us-east-1.amazonaws.com", "AAAA"), "");
+    assert_eq!(
+        advice("sqs.us-east-1.amazonaws.com", "A"),
+        "an endpoint for com.amazonaws.us-east-1.sqs in vpc-ec43eb89 would make it private"
+    );
+}
