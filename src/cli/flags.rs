@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
 
-use crate::config::{Form, Group, Limit, Setting, Settings};
+use crate::config::{Form, Group, Limits, Setting, Settings};
 use crate::problem::Fault;
 
 /// Which settings a command has flags for.
@@ -152,7 +152,7 @@ fn limit_arg() -> Arg {
 fn limit(text: &str) -> Result<(String, u64), String> {
     let (key, value) = text.split_once('=').ok_or_else(|| format!("'{text}' is not of the form KEY=VALUE"))?;
     let value = value.parse().map_err(|_| format!("'{value}' is not a whole number"))?;
-    Limit::find(key)?.check(value)?;
+    Limits::find(key)?.check(value)?;
     Ok((key.to_owned(), value))
 }
 
@@ -183,7 +183,7 @@ mod tests {
                 assert_eq!(flags(&["test", &format!("--{}={twice}", setting.flag())]).unwrap(), expected);
             }
         }
-        for limit in crate::config::Limits::TABLE {
+        for limit in Limits::TABLE {
             let said = flags(&["test", "--limit", &format!("{}={}", limit.key, limit.most)]).unwrap();
             assert_eq!(limit.value(&said.limits), limit.most, "{}", limit.key);
             assert!(flags(&["test", "--limit", &format!("{}={}", limit.key, limit.most + 1)]).is_err());

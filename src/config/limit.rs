@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use super::Limits;
-
-/// One limit: all that is known of it.
-pub struct Limit {
+/// One limit: all that is known of it. `L` is the struct that holds all limits.
+pub struct LimitInfo<L: 'static> {
     /// Key in `[limits]` of `vpcedns.toml` and of `--limit`, with its unit last.
     pub key: &'static str,
-    /// Its field of [`Limits`].
+    /// Its field of `L`.
     pub field: &'static str,
     /// Under which heading it is shown.
     pub group: &'static str,
@@ -22,8 +20,8 @@ pub struct Limit {
     pub least: u64,
     /// The greatest value that it takes.
     pub most: u64,
-    pub(super) set: fn(&mut Limits, u64),
-    pub(super) value: fn(&Limits) -> u64,
+    pub(super) set: fn(&mut L, u64),
+    pub(super) value: fn(&L) -> u64,
 }
 
 /// What the value of a limit counts.
@@ -57,19 +55,7 @@ impl Unit {
     }
 }
 
-impl Limit {
-    /// The limit with this key; the text says what would be right.
-    pub fn find(key: &str) -> Result<&'static Self, String> {
-        Limits::TABLE.iter().find(|limit| limit.key == key).ok_or_else(|| {
-            let keys = || Limits::TABLE.iter().map(|limit| limit.key);
-            let hint = crate::problem::nearest(key, keys()).map_or_else(
-                || format!("limits are {}", keys().collect::<Vec<_>>().join(", ")),
-                |near| format!("did you mean '{near}'?"),
-            );
-            format!("unknown limit '{key}': {hint}")
-        })
-    }
-
+impl<L> LimitInfo<L> {
     /// Its documentation in one line, without a final full stop.
     pub fn help(&self) -> String {
         self.help.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
@@ -86,7 +72,7 @@ impl Limit {
     }
 
     /// Its value among `limits`, in its unit.
-    pub fn value(&self, limits: &Limits) -> u64 {
+    pub fn value(&self, limits: &L) -> u64 {
         (self.value)(limits)
     }
 }
@@ -139,7 +125,7 @@ macro_rules! limits {
 
         impl Limits {
             /// Every limit, in the order in which they are shown.
-            pub const TABLE: &'static [Limit] = &[$($( Limit {
+            pub const TABLE: &'static [Limit] = &[$($( LimitInfo {
                 key: $key,
                 field: stringify!($field),
                 group: $group,

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use super::limit::{Limit, Measure, Unit, limits};
+use crate::problem::nearest;
+
+use super::limit::{LimitInfo, Measure, Unit, limits};
+
+/// One limit: all that is known of it.
+pub type Limit = LimitInfo<Limits>;
 
 limits! {
     "UDP":
@@ -83,9 +88,21 @@ limits! {
 }
 
 impl Limits {
+    /// The limit with this key; the text says what would be right.
+    pub fn find(key: &str) -> Result<&'static Limit, String> {
+        Self::TABLE.iter().find(|limit| limit.key == key).ok_or_else(|| {
+            let keys = || Self::TABLE.iter().map(|limit| limit.key);
+            let hint = nearest(key, keys()).map_or_else(
+                || format!("limits are {}", keys().collect::<Vec<_>>().join(", ")),
+                |near| format!("did you mean '{near}'?"),
+            );
+            format!("unknown limit '{key}': {hint}")
+        })
+    }
+
     /// Sets one limit by its key; the text says what would be right.
     pub fn set(&mut self, key: &str, value: u64) -> Result<(), String> {
-        let limit = Limit::find(key)?;
+        let limit = Self::find(key)?;
         limit.check(value)?;
         (limit.set)(self, value);
         Ok(())

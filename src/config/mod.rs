@@ -1,8 +1,9 @@
-//! Every setting and limit, each declared once.
+//! Every setting, limit and metric, each declared once.
 //!
 //! ```text
 //! settings.rs   one entry a setting \   flag, environment variable, key of vpcedns.toml, help, default,
 //! limits.rs     one entry a limit   /   template (`vpcedns config`), docs/settings.md
+//! metrics.rs    one entry a metric      counter, line of /metrics, docs/metrics.md
 //! ```
 //!
 //! To add one, add one entry there. `source/settings.rs` walks the table to read `vpcedns.toml`, `cli/flags.rs` to
@@ -11,6 +12,8 @@
 mod access_key;
 mod limit;
 mod limits;
+mod metric;
+mod metrics;
 mod parse;
 mod setting;
 mod settings;
@@ -18,10 +21,12 @@ mod template;
 mod upstreams;
 
 pub use access_key::{AccessKey, ActionPattern, Secret};
-pub use limit::{Limit, Unit};
-pub use limits::Limits;
-pub use setting::{Form, Group, Setting};
-pub use settings::Settings;
+pub use limit::Unit;
+pub use limits::{Limit, Limits};
+pub use metric::{Label, MetricInfo, MetricKind};
+pub use metrics::{Metric, metrics_reference};
+pub use setting::{Form, Group};
+pub use settings::{Setting, Settings};
 pub use template::{reference, template};
 pub use upstreams::{Dnssec, Upstreams};
 

@@ -4,10 +4,8 @@ use std::path::PathBuf;
 
 use crate::problem::Fault;
 
-use super::{Dnssec, Settings};
-
-/// One setting: all that is known of it.
-pub struct Setting {
+/// One setting: all that is known of it. `S` is the struct that holds all settings.
+pub struct SettingInfo<S: 'static> {
     /// Key in `vpcedns.toml`; flag and environment variable are derived from it.
     pub key: &'static str,
     /// Under which heading it is shown.
@@ -25,7 +23,7 @@ pub struct Setting {
     /// How many values it has, and of which kind.
     pub form: Form,
     pub(super) check: fn(&str) -> Result<(), Fault>,
-    pub(super) set: fn(&mut Settings, &[&str]) -> Result<(), Fault>,
+    pub(super) set: fn(&mut S, &[&str]) -> Result<(), Fault>,
 }
 
 /// How many values a setting has, and of which kind.
@@ -72,12 +70,7 @@ impl Group {
     }
 }
 
-impl Setting {
-    /// The setting with this key.
-    pub fn find(key: &str) -> Option<&'static Self> {
-        Settings::TABLE.iter().find(|setting| setting.key == key)
-    }
-
+impl<S> SettingInfo<S> {
     /// Its flag without the hyphens in front: `tls-cert`.
     pub fn flag(&self) -> String {
         self.key.replace('_', "-")
@@ -99,7 +92,7 @@ impl Setting {
     }
 
     /// Gives it these values, in place of those it had.
-    pub fn set(&self, settings: &mut Settings, texts: &[&str]) -> Result<(), Fault> {
+    pub fn set(&self, settings: &mut S, texts: &[&str]) -> Result<(), Fault> {
         (self.set)(settings, texts)
     }
 }
@@ -151,16 +144,16 @@ macro_rules! single_values {
         }
     )*};
 }
+pub(super) use single_values;
 
 single_values! {
     String: Form::One;
     PathBuf: Form::One;
     bool: Form::Switch;
-    Dnssec: Form::Choice(&["off", "validate"]);
 }
 
 /// The only one of `texts`.
-fn single<'t>(texts: &[&'t str]) -> Result<&'t str, Fault> {
+pub(super) fn single<'t>(texts: &[&'t str]) -> Result<&'t str, Fault> {
     match texts {
         [text] => Ok(text),
         _ => Err(Fault::new(format!("expected one value, found {}", texts.len()), "")),
@@ -184,7 +177,7 @@ macro_rules! settings {
 
         impl Settings {
             /// Every setting, in the order in which they are shown.
-            pub const TABLE: &'static [Setting] = &[$($( Setting {
+            pub const TABLE: &'static [Setting] = &[$($( SettingInfo {
                 key: stringify!($key),
                 group: Group::$group,
                 help: &[$($help),+],
@@ -202,6 +195,11 @@ macro_rules! settings {
 
             /// The keys of `vpcedns.toml`.
             pub const KEYS: &'static [&'static str] = &[$($( stringify!($key), )+)+ "limits"];
+
+            /// The setting with this key.
+            pub fn find(key: &str) -> Option<&'static Setting> {
+                Self::TABLE.iter().find(|setting| setting.key == key)
+            }
         }
 
         impl Default for Settings {

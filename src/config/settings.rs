@@ -8,8 +8,11 @@ use ipnet::IpNet;
 use crate::naming::DnsName;
 
 use super::parse::{address, dns_address, https_address, name, network, path, special_name, switch, tls_address, word};
-use super::setting::{Formed, Group, OfTexts, Setting, settings};
+use super::setting::{Formed, Group, OfTexts, SettingInfo, settings};
 use super::upstreams::{Dnssec, Upstreams, dnssec, upstream};
+
+/// One setting: all that is known of it.
+pub type Setting = SettingInfo<Settings>;
 
 settings! {
     General:

@@ -3,7 +3,7 @@
 use crate::model::{Upstream, UpstreamError};
 use crate::problem::Fault;
 
-use super::setting::{Form, Formed, OfTexts};
+use super::setting::{Form, Formed, OfTexts, single, single_values};
 
 /// The resolvers that are asked for all names without a local answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +64,10 @@ pub(super) fn dnssec(text: &str) -> Result<Dnssec, Fault> {
         "validate" => Ok(Dnssec::Validate),
         _ => Err(Fault::new(format!("'{text}' is neither 'off' nor 'validate'"), "")),
     }
+}
+
+single_values! {
+    Dnssec: Form::Choice(&["off", "validate"]);
 }
 
 #[cfg(test)]

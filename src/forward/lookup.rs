@@ -95,6 +95,8 @@ pub(super) fn question_octets(name: &[u8], rtype: u16) -> Vec<u8> {
 /// Counts of look-ups since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LookupCounts {
+    /// Questions for which an upstream was asked, or its reply to the same question awaited.
+    pub forwarded: u64,
     /// Questions for which nothing was stored.
     pub misses: u64,
     /// Of these, questions that waited for the reply to another.
@@ -114,6 +116,7 @@ pub struct Lookup<E> {
     runtime: Option<Handle>,
     stale_wait: Duration,
     started: Instant,
+    forwarded: AtomicU64,
     misses: AtomicU64,
     shared: AtomicU64,
     prefetches: AtomicU64,
@@ -130,6 +133,7 @@ impl<E: Exchange> Lookup<E> {
             runtime: Handle::try_current().ok(),
             stale_wait: limits.stale_wait,
             started: Instant::now(),
+            forwarded: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             shared: AtomicU64::new(0),
             prefetches: AtomicU64::new(0),
@@ -149,6 +153,7 @@ impl<E: Exchange> Lookup<E> {
     /// Counts since the start.
     pub fn counts(&self) -> LookupCounts {
         LookupCounts {
+            forwarded: self.forwarded.load(Ordering::Relaxed),
             misses: self.misses.load(Ordering::Relaxed),
             shared: self.shared.load(Ordering::Relaxed),
             prefetches: self.prefetches.load(Ordering::Relaxed),
@@ -179,17 +184,24 @@ impl<E: Exchange> Lookup<E> {
         loop {
             match self.look(question, self.now()) {
                 CacheState::Usable(found) => return found,
-                CacheState::Stale(stale) => return self.refreshed(question, &stale).await.map_or(stale, fresh),
+                CacheState::Stale(stale) => {
+                    self.forwarded.fetch_add(u64::from(!counted), Ordering::Relaxed);
+                    return self.refreshed(question, &stale).await.map_or(stale, fresh);
+                }
                 CacheState::Nothing => {}
             }
             let mut follower = match self.join(question) {
                 Join::Leader(leader) => {
-                    self.misses.fetch_add(u64::from(!counted), Ordering::Relaxed);
+                    if !counted {
+                        self.forwarded.fetch_add(1, Ordering::Relaxed);
+                        self.misses.fetch_add(1, Ordering::Relaxed);
+                    }
                     return fresh(leader.ask(question).await);
                 }
                 Join::Follower(follower) => follower,
             };
             if !std::mem::replace(&mut counted, true) {
+                self.forwarded.fetch_add(1, Ordering::Relaxed);
                 self.misses.fetch_add(1, Ordering::Relaxed);
                 self.shared.fetch_add(1, Ordering::Relaxed);
             }

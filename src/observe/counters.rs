@@ -4,195 +4,138 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::answer::Rcode;
+use crate::config::Metric;
 use crate::forward::cache::{Age, CacheHit};
 use crate::wire::Transport;
 
-/// Threads beyond this many share a shard, which costs time but no counts.
-const SHARDS: usize = 16;
-/// Response codes that are counted one by one; others go under the last.
-const RCODES: usize = 7;
-/// How messages travel.
-const TRANSPORTS: usize = 5;
+/// Threads beyond this many share counts, which costs time but no counts.
+const THREADS: usize = 16;
 
 /// What has been done since the start.
 #[derive(Default)]
 pub struct Counters {
-    shards: [Shard; SHARDS],
+    threads: [ThreadCounts; THREADS],
 }
 
 /// The counts of one thread, on cache lines of their own.
-#[derive(Default)]
 #[repr(align(128))]
-struct Shard {
-    packets: [AtomicU64; TRANSPORTS],
-    replies: [AtomicU64; RCODES],
-    silent: AtomicU64,
-    forwarded: AtomicU64,
-    forward_failed: AtomicU64,
-    overloaded: AtomicU64,
-    cache_hits: AtomicU64,
-    cache_stale: AtomicU64,
+struct ThreadCounts([AtomicU64; Metric::SLOTS]);
+
+impl Default for ThreadCounts {
+    fn default() -> Self {
+        Self([const { AtomicU64::new(0) }; Metric::SLOTS])
+    }
 }
 
-/// The counts of one batch; they are added to the thread's shard when it is dropped.
+impl ThreadCounts {
+    fn add(&self, slot: usize, count: u64) {
+        if let Some(to) = self.0.get(slot) {
+            to.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The counts of one batch; they are added to those of the thread when it is dropped.
 pub struct Tally<'c> {
-    shard: &'c Shard,
-    packets: [Cell<u32>; TRANSPORTS],
-    replies: [Cell<u32>; RCODES],
-    silent: Cell<u32>,
-    forwarded: Cell<u32>,
-    forward_failed: Cell<u32>,
-    overloaded: Cell<u32>,
-    cache_hits: Cell<u32>,
-    cache_stale: Cell<u32>,
+    thread: &'c ThreadCounts,
+    counts: [Cell<u32>; Metric::TALLIED],
 }
 
 /// The sums over all threads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Packets, whatever became of them, by how they came: see [`TRANSPORTS`](Self::TRANSPORTS).
-    pub packets: [u64; TRANSPORTS],
-    /// Replies out of our own data, by response code: NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, others.
-    pub replies: [u64; RCODES],
-    /// Packets without a reply, on purpose.
-    pub silent: u64,
-    /// Questions handed to upstreams.
-    pub forwarded: u64,
-    /// Of these, questions that no upstream answered.
-    pub forward_failed: u64,
-    /// Questions turned away because too many waited.
-    pub overloaded: u64,
-    /// Questions answered with a cached reply whose time was not over.
-    pub cache_hits: u64,
-    /// Questions answered with a cached reply whose time was over.
-    pub cache_stale: u64,
-}
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Totals([u64; Metric::SLOTS]);
 
 impl Totals {
-    /// The labels of `replies`.
-    pub const RCODES: [&'static str; RCODES] =
-        ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "other"];
-    /// The labels of `packets`, in the order of [`Transport`].
-    pub const TRANSPORTS: [&'static str; TRANSPORTS] = ["udp", "tcp", "tls", "https", "quic"];
+    /// The counts of a metric, one for each combination of its labels; empty where it is not counted by thread.
+    pub fn of(&self, metric: Metric) -> &[u64] {
+        self.0.get(metric.range()).unwrap_or_default()
+    }
+
+    /// The sum of these.
+    pub fn sum(&self, metric: Metric) -> u64 {
+        self.of(metric).iter().sum()
+    }
 }
 
 thread_local! {
-    static SHARD: usize = {
+    static THREAD: usize = {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
-        NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS
+        NEXT.fetch_add(1, Ordering::Relaxed) % THREADS
     };
 }
 
 impl Counters {
-    fn shard(&self) -> &Shard {
-        let [first, ..] = &self.shards;
-        self.shards.get(SHARD.with(|at| *at)).unwrap_or(first)
+    fn thread(&self) -> &ThreadCounts {
+        let [first, ..] = &self.threads;
+        self.threads.get(THREAD.with(|at| *at)).unwrap_or(first)
     }
 
     /// Counts for a batch of this thread.
     pub fn tally(&self) -> Tally<'_> {
-        Tally {
-            shard: self.shard(),
-            packets: Default::default(),
-            replies: Default::default(),
-            silent: Cell::default(),
-            forwarded: Cell::default(),
-            forward_failed: Cell::default(),
-            overloaded: Cell::default(),
-            cache_hits: Cell::default(),
-            cache_stale: Cell::default(),
-        }
+        Tally { thread: self.thread(), counts: [const { Cell::new(0) }; Metric::TALLIED] }
+    }
+
+    /// Counts one event of a metric without labels, at once.
+    pub fn count(&self, metric: Metric) {
+        self.thread().add(metric.slot(), 1);
     }
 
     /// The sums over all threads.
     pub fn totals(&self) -> Totals {
-        let mut totals = Totals::default();
-        for shard in &self.shards {
-            for (sum, count) in totals.packets.iter_mut().zip(&shard.packets) {
+        let mut totals = [0; Metric::SLOTS];
+        for thread in &self.threads {
+            for (sum, count) in totals.iter_mut().zip(&thread.0) {
                 *sum += count.load(Ordering::Relaxed);
             }
-            for (sum, count) in totals.replies.iter_mut().zip(&shard.replies) {
-                *sum += count.load(Ordering::Relaxed);
-            }
-            totals.silent += shard.silent.load(Ordering::Relaxed);
-            totals.forwarded += shard.forwarded.load(Ordering::Relaxed);
-            totals.forward_failed += shard.forward_failed.load(Ordering::Relaxed);
-            totals.overloaded += shard.overloaded.load(Ordering::Relaxed);
-            totals.cache_hits += shard.cache_hits.load(Ordering::Relaxed);
-            totals.cache_stale += shard.cache_stale.load(Ordering::Relaxed);
         }
-        totals
+        Totals(totals)
     }
 }
 
-fn up(cell: &Cell<u32>) {
-    cell.set(cell.get().wrapping_add(1));
-}
-
 impl Tally<'_> {
-    /// A packet came in.
-    pub fn packet(&self, transport: Transport) {
-        if let Some(cell) = self.packets.get(transport as usize) {
-            up(cell);
+    fn up(&self, slot: usize) {
+        if let Some(cell) = self.counts.get(slot) {
+            cell.set(cell.get().wrapping_add(1));
         }
+    }
+
+    /// A packet was received.
+    pub fn packet(&self, transport: Transport) {
+        self.up(const { Metric::Packets.slot() } + transport as usize);
     }
 
     /// A reply with this response code.
     pub fn reply(&self, rcode: Rcode) {
-        let at = (rcode as usize).min(RCODES - 1);
-        if let Some(cell) = self.replies.get(at) {
-            up(cell);
-        }
+        let others = const { Metric::Replies.range().end - Metric::Replies.range().start - 1 };
+        self.up(const { Metric::Replies.slot() } + (rcode as usize).min(others));
     }
 
     /// No reply, on purpose.
     pub fn silent(&self) {
-        up(&self.silent);
+        self.up(const { Metric::Silent.slot() });
     }
 
-    /// A question for an upstream.
-    pub fn forwarded(&self) {
-        up(&self.forwarded);
-    }
-
-    /// Such a question that no upstream answered.
+    /// A question that no upstream answered.
     pub fn forward_failed(&self) {
-        up(&self.forward_failed);
+        self.up(const { Metric::ForwardFailed.slot() });
     }
 
     /// A question answered from the cache.
     pub fn cached(&self, found: &CacheHit) {
-        up(match found.age {
-            Age::Fresh(_) => &self.cache_hits,
-            Age::Stale(_) => &self.cache_stale,
+        self.up(match found.age {
+            Age::Fresh(_) => const { Metric::CacheHits.slot() },
+            Age::Stale(_) => const { Metric::CacheStale.slot() },
         });
-    }
-
-    /// A question turned away.
-    pub fn overloaded(&self) {
-        up(&self.overloaded);
     }
 }
 
 impl Drop for Tally<'_> {
     fn drop(&mut self) {
-        let add = |to: &AtomicU64, cell: &Cell<u32>| {
+        for (slot, cell) in self.counts.iter().enumerate() {
             if cell.get() > 0 {
-                to.fetch_add(u64::from(cell.get()), Ordering::Relaxed);
+                self.thread.add(slot, u64::from(cell.get()));
             }
-        };
-        for (to, cell) in self.shard.packets.iter().zip(&self.packets) {
-            add(to, cell);
         }
-        for (to, cell) in self.shard.replies.iter().zip(&self.replies) {
-            add(to, cell);
-        }
-        add(&self.shard.silent, &self.silent);
-        add(&self.shard.forwarded, &self.forwarded);
-        add(&self.shard.forward_failed, &self.forward_failed);
-        add(&self.shard.overloaded, &self.overloaded);
-        add(&self.shard.cache_hits, &self.cache_hits);
-        add(&self.shard.cache_stale, &self.cache_stale);
     }
 }
 
@@ -211,11 +154,14 @@ mod tests {
                     tally.reply(Rcode::NxDomain);
                     tally.reply(Rcode::BadVers);
                     tally.silent();
+                    counters.count(Metric::Overloaded);
                 });
             }
         });
         let totals = counters.totals();
-        assert_eq!((totals.replies, totals.silent), ([0, 0, 0, 20, 0, 0, 20], 20));
-        assert_eq!(totals.packets, [0, 0, 0, 0, 20]);
+        assert_eq!((totals.of(Metric::Replies), totals.sum(Metric::Silent)), (&[0, 0, 0, 20, 0, 0, 20][..], 20));
+        assert_eq!(totals.of(Metric::Packets), [0, 0, 0, 0, 20]);
+        assert_eq!(totals.sum(Metric::Overloaded), 20);
+        assert_eq!(totals.of(Metric::Loads), [0; 0], "is kept elsewhere");
     }
 }

@@ -2,50 +2,22 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::time::UNIX_EPOCH;
 
-use arc_swap::ArcSwap;
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::{ConstCounter, Counter};
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
-use prometheus_client::registry::Registry;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use super::{Counters, Explanation, Status, Totals, explain};
-use crate::forward::State as Health;
-use crate::forward::UpstreamLookup;
+use super::views::Views;
+use super::{Explanation, explain};
 use crate::forward::cache::Flush;
 use crate::model::parse_rtype;
 use crate::naming::DnsName;
-use crate::snapshot::Snapshot;
-
-/// Adds metrics of other parts of the server.
-pub type MoreMetrics = Arc<dyn Fn(&mut Registry) + Send + Sync>;
-
-/// What HTTP shows.
-#[derive(Clone)]
-pub struct Views {
-    /// The snapshot being served.
-    pub snapshots: Arc<ArcSwap<Snapshot>>,
-    /// How loads went.
-    pub status: Arc<Status>,
-    /// What has been done.
-    pub counters: Arc<Counters>,
-    /// What is known of others.
-    pub lookup: Arc<UpstreamLookup>,
-    /// Metrics of other parts, if there are any.
-    pub more: Option<MoreMetrics>,
-}
 
 /// Answers HTTP on `listener`, at most `at_once` requests at a time, until `stop` ends.
 pub async fn serve(
@@ -174,91 +146,13 @@ fn is_from_a_page(headers: &HeaderMap) -> bool {
     headers.contains_key(header::ORIGIN) || !name.is_some_and(is_ours)
 }
 
-/// OpenMetrics; the numbers are read when they are asked for, so that counting costs workers nothing more.
+/// OpenMetrics.
 async fn metrics(State(views): State<Views>) -> Response {
-    let mut text = String::new();
-    match encode(&mut text, &registry(&views)) {
-        Ok(()) => {
+    match super::metrics::text(&views) {
+        Ok(text) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, kind)], text).into_response()
         }
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
-}
-
-fn registry(views: &Views) -> Registry {
-    let mut registry = Registry::with_prefix("vpcedns");
-    let totals = views.counters.totals();
-    for (transport, count) in Totals::TRANSPORTS.iter().zip(totals.packets) {
-        let labelled = registry.sub_registry_with_label(("transport".into(), (*transport).into()));
-        labelled.register("packets", "Packets, whatever became of them", ConstCounter::new(count));
-    }
-    for (rcode, count) in Totals::RCODES.iter().zip(totals.replies) {
-        let labelled = registry.sub_registry_with_label(("rcode".into(), (*rcode).into()));
-        labelled.register("replies", "Replies out of our own data", ConstCounter::new(count));
-    }
-    let (loads, failures) = views.status.loads();
-    let (done, held) = (views.lookup.counts(), views.lookup.cache().held());
-    for (name, help, count) in [
-        ("silent", "Packets without a reply, on purpose", totals.silent),
-        ("forwarded", "Questions handed to upstreams", totals.forwarded),
-        ("forward_failed", "Questions that no upstream answered", totals.forward_failed),
-        ("overloaded", "Questions turned away because too many waited", totals.overloaded),
-        ("cache_hits", "Questions answered with a cached reply", totals.cache_hits),
-        ("cache_stale", "Questions answered with a cached reply whose time was over", totals.cache_stale),
-        ("cache_misses", "Questions for which nothing was cached", done.misses),
-        ("cache_shared", "Misses that waited for the reply to another", done.shared),
-        ("cache_prefetches", "Cached replies fetched anew before their time was over", done.prefetches),
-        ("cache_evictions", "Cached replies that went for want of room", held.evictions),
-        ("loads", "Loads of the sources", loads),
-        ("load_failures", "Loads that were not published", failures),
-    ] {
-        registry.register(name, help, ConstCounter::new(count));
-    }
-    register_upstreams(&mut registry, views.lookup.forwarder());
-    let snapshot = views.snapshots.load_full();
-    let last = views.status.last();
-    let problems = last.as_ref().map_or(0, |report| report.problems.len());
-    let at =
-        last.as_ref().and_then(|report| report.at.duration_since(UNIX_EPOCH).ok()).map_or(0.0, |at| at.as_secs_f64());
-    let took = last.as_ref().map_or(0.0, |report| report.took.as_secs_f64());
-    registry.register("generation", "The generation being served", ConstGauge::new(snapshot.generation));
-    registry.register(
-        "endpoints",
-        "Endpoints in the model, in whatever state",
-        ConstGauge::new(snapshot.model.endpoint_count() as u64),
-    );
-    registry.register("cache_entries", "Cached replies", ConstGauge::new(held.entries));
-    registry.register("cache_octets", "Octets that cached replies take", ConstGauge::new(held.octets));
-    registry.register("load_problems", "Problems of the last load", ConstGauge::new(problems as u64));
-    registry.register("last_load_timestamp_seconds", "When the last load ended", ConstGauge::new(at));
-    registry.register("last_load_duration_seconds", "How long the last load took", ConstGauge::new(took));
-    if let Some(more) = &views.more {
-        more(&mut registry);
-    }
-    registry
-}
-
-type Labels = Vec<(&'static str, String)>;
-
-/// One line of each metric for each upstream.
-fn register_upstreams(registry: &mut Registry, forwarder: &crate::forward::Forwarder) {
-    let (questions, failures) = (Family::<Labels, Counter>::default(), Family::<Labels, Counter>::default());
-    let (rtt, state) = (Family::<Labels, Gauge<f64, AtomicU64>>::default(), Family::<Labels, Gauge>::default());
-    for report in forwarder.report() {
-        let labels = vec![("upstream", report.upstream.to_string())];
-        questions.get_or_create(&labels).inc_by(report.questions);
-        failures.get_or_create(&labels).inc_by(report.failures);
-        if let Some(seconds) = report.rtt {
-            rtt.get_or_create(&labels).set(seconds.as_secs_f64());
-        }
-        for known in [Health::Up, Health::Down, Health::Loops] {
-            let labels = [&labels[..], &[("state", known.to_string())]].concat();
-            state.get_or_create(&labels).set(i64::from(known == report.state));
-        }
-    }
-    registry.register("upstream_questions", "Questions sent to an upstream, repeated ones included", questions);
-    registry.register("upstream_failures", "Of these, questions without a reply in time", failures);
-    registry.register("upstream_rtt_seconds", "Smoothed round trip to an upstream", rtt);
-    registry.register("upstream_state", "1 for the state that an upstream is in", state);
 }

@@ -2,10 +2,15 @@
 
 mod counters;
 mod explain;
+mod exposition;
 mod http;
+mod metrics;
 mod status;
+mod views;
 
 pub use counters::{Counters, Tally, Totals};
 pub use explain::{Explanation, RecordText, explain};
-pub use http::{MoreMetrics, Views, serve};
+pub use exposition::Exposition;
+pub use http::serve;
 pub use status::{LoadReport, Status};
+pub use views::{MoreMetrics, Views};

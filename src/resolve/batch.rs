@@ -108,7 +108,6 @@ impl<'r> Batch<'r> {
                 let stored = lookup.find(&wanted, self.cache_now);
                 let is_hit = stored.is_some();
                 let found = stored.or_else(|| {
-                    self.tally.forwarded();
                     // that one of our own comes in is news about an upstream
                     let is_probe = lookup.is_own_probe(wanted.name);
                     (!is_probe).then(|| lookup.refuse(&wanted, self.cache_now)).flatten()

@@ -11,7 +11,7 @@ use super::reply::{failure, padded_vec};
 use super::resources::Resources;
 use super::{Incoming, Outcome, Resolve};
 use crate::answer::NameBuf;
-use crate::config::Limits;
+use crate::config::{Limits, Metric};
 use crate::forward::cache::Cache;
 use crate::forward::validate::{Validating, Validation};
 use crate::forward::{Forwarder, UpstreamLookup};
@@ -87,7 +87,7 @@ impl Resolve for Resolver {
     fn overloaded(&self, incoming: Incoming<'_>) -> Option<Vec<u8>> {
         let mut name = NameBuf::default();
         let Packet::Query(query) = parse(incoming.packet, &mut name) else { return None };
-        self.resources.counters.tally().overloaded();
+        self.resources.counters.count(Metric::Overloaded);
         let reply = failure(&query, &self.resources, incoming, OTHER, "too many questions wait for an upstream");
         Some(padded_vec(&query, incoming.transport, reply))
     }

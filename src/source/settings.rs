@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::config::{Form, Limit, Limits, Setting, Settings};
+use crate::config::{Form, Limits, Setting, Settings};
 use crate::problem::{Problem, nearest};
 
 use super::doc::{Entry, Node, Value, parse_toml};
@@ -17,7 +17,7 @@ pub fn read_settings(path: &Arc<str>, text: &str) -> (Settings, Vec<Problem>) {
     let mut settings = Settings::default();
     if syntax_errors.is_empty() {
         for entry in root.entries() {
-            match Setting::find(&entry.key) {
+            match Settings::find(&entry.key) {
                 Some(setting) => read(&mut reader, setting, &entry.node, &mut settings),
                 None if entry.key == "limits" => limits(&mut reader, &entry.node, &mut settings.limits),
                 None => unknown(&mut reader, entry),
@@ -89,7 +89,7 @@ fn limits(reader: &mut Reader<'_>, node: &Node<'_>, limits: &mut Limits) {
         let set = match digits.parse() {
             Ok(value) => limits.set(key, value),
             // negative, or more than 64 bits hold
-            Err(_) => Limit::find(key).and_then(|limit| {
+            Err(_) => Limits::find(key).and_then(|limit| {
                 Err(format!("limit {key} = {digits} is out of range: {} to {}", limit.least, limit.most))
             }),
         };

@@ -27,19 +27,33 @@ pub use encode::{Frame, encode, encode_error, records};
 pub use parse::{Edns, Malformed, Packet, Query, parse};
 pub use writer::Writer;
 
-/// How a message travels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
+/// Makes [`Transport`] out of its variants and their names, so that none can lack one.
+macro_rules! transports {
+    ($( $(#[doc = $doc:literal])+ $transport:ident $name:literal; )+) => {
+        /// How a message travels.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Transport {
+            $( $(#[doc = $doc])+ $transport, )+
+        }
+
+        impl Transport {
+            /// The names of all transports, in the order of the variants.
+            pub const NAMES: [&'static str; [$($name),+].len()] = [$($name),+];
+        }
+    };
+}
+
+transports! {
     /// A datagram: the reply is bounded by what the client takes.
-    Udp,
+    Udp "udp";
     /// A stream: the reply may have 65,535 octets, as with all that follow.
-    Tcp,
+    Tcp "tcp";
     /// DNS over TLS (RFC 7858).
-    Tls,
+    Tls "tls";
     /// DNS over HTTPS (RFC 8484).
-    Https,
+    Https "https";
     /// DNS over QUIC (RFC 9250).
-    Quic,
+    Quic "quic";
 }
 
 impl Transport {

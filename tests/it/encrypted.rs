@@ -21,7 +21,7 @@ use rustls::pki_types::pem::PemObject;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use vpcedns::config::Limits;
+use vpcedns::config::{Limits, Metric};
 use vpcedns::observe::Counters;
 use vpcedns::problem::{At, Place};
 use vpcedns::resolve::Resolver;
@@ -214,8 +214,8 @@ async fn every_transport_gives_the_same_octets() {
             asked += 1;
         }
     }
-    let packets = server.counters.totals().packets;
-    assert_eq!(packets, [asked, asked, asked, 4 * asked, asked]);
+    let totals = server.counters.totals();
+    assert_eq!(totals.of(Metric::Packets), [asked, asked, asked, 4 * asked, asked]);
     assert!(server.listeners.stop().await);
 }
 

@@ -1,8 +1,13 @@
 //! Pages of docs/ that are generated from declarations, and `vpcedns config`.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use vpcedns::config::{Metric, MetricKind};
 
 /// `docs/NAME` is `expected`; with UPDATE_DOCS set it becomes so.
 fn check(name: &str, expected: &str) {
@@ -23,6 +28,11 @@ fn check(name: &str, expected: &str) {
 #[test]
 fn the_page_of_settings_is_up_to_date() {
     check("settings.md", &vpcedns::config::reference());
+}
+
+#[test]
+fn the_page_of_metrics_is_up_to_date() {
+    check("metrics.md", &vpcedns::config::metrics_reference());
 }
 
 /// The environment variable of every setting and limit is read, and the file is checked with file and line.
@@ -59,4 +69,61 @@ fn every_environment_variable_is_read() {
     }
     let output = Command::new(program).arg("serve").env("VPCEDNS_LIMIT", "tcp_idle_ms=1").output().unwrap();
     assert!(String::from_utf8(output.stderr).unwrap().contains("limit tcp_idle_ms = 1 is out of range"));
+}
+
+/// Ended with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Every declared metric is shown by a server, each family once, and no other.
+#[test]
+fn every_metric_is_shown_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = Command::new(env!("CARGO_BIN_EXE_vpcedns"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--forward", "192.0.2.1"])
+        .args(["--ec2-api", "127.0.0.1:0", "--ec2-webhook", "http://127.0.0.1:9", "--zones", "."])
+        .current_dir(&dir)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut running = Running(program.unwrap());
+    let mut ready = String::new();
+    BufReader::new(running.0.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    let at = ready.split("http://").nth(1).and_then(|rest| rest.split(',').next()).unwrap();
+    let get = || {
+        let mut stream = TcpStream::connect(at).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut page = String::new();
+        stream.read_to_string(&mut page).unwrap();
+        page
+    };
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut page = get();
+    // upstreams are made known right after the ready line
+    while !page.contains("vpcedns_upstream_state") && Instant::now() < deadline {
+        std::thread::yield_now();
+        page = get();
+    }
+
+    let shown: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+    // the round trip has no value before the first reply
+    let expected = Metric::TABLE.iter().filter(|(metric, _)| *metric != Metric::UpstreamRtt).map(|(_, info)| {
+        let kind = if info.kind == MetricKind::Gauge { "gauge" } else { "counter" };
+        format!("vpcedns_{} {kind}", info.name)
+    });
+    let mut expected: Vec<String> = expected.collect();
+    let mut sorted = shown.clone();
+    sorted.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(sorted, expected, "{page}");
+    for (_, info) in Metric::TABLE.iter().filter(|(_, info)| info.kind == MetricKind::Tallied) {
+        let lines = page.lines().filter(|line| line.starts_with(&format!("vpcedns_{}_total", info.name))).count();
+        assert_eq!(lines, info.combinations().len(), "{}: a line for each value of its labels", info.name);
+    }
 }

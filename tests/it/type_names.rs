@@ -39,7 +39,6 @@ const KNOWN: &[(&str, usize)] = &[
     ("Service", 2),
     ("Services", 2),
     ("Settings", 2),
-    ("Shard", 2),
     ("Shared", 3),
     ("Stamp", 2),
     ("Stamps", 2),

@@ -5,9 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet, spawn_blocking};
 use tracing::{debug, error, info, warn};
@@ -16,6 +13,8 @@ use super::backoff::Backoff;
 use super::http::Http;
 use super::outbox::{Delivery, Outbox, OutboxError};
 use super::target::{Target, Targets};
+use crate::config::Metric;
+use crate::observe::Exposition;
 use crate::problem::{Place, Problem};
 
 #[cfg(test)]
@@ -110,21 +109,16 @@ impl Notifier {
         self.waker.clone()
     }
 
-    /// Adds the counters and the length of the outbox to a registry of metrics; may block on the outbox.
-    pub fn metrics(&self) -> impl Fn(&mut Registry) + Send + Sync + 'static {
+    /// Adds the counters and the length of the outbox to the metrics; may block on the outbox.
+    pub fn metrics(&self) -> impl Fn(&mut Exposition) + Send + Sync + 'static {
         let shared = Arc::clone(&self.shared);
-        move |registry| {
+        move |out| {
             let NotifyCounters { delivered, failed, given_up } = &shared.counters;
-            for (name, help, count) in [
-                ("notifications_delivered", "Notifications that a target has taken", delivered),
-                ("notifications_failed", "Attempts to deliver a notification in vain", failed),
-                ("notifications_given_up", "Notifications that no target has taken in time", given_up),
-            ] {
-                registry.register(name, help, ConstCounter::new(count.load(Ordering::Relaxed)));
-            }
+            out.counter(Metric::NotificationsDelivered, delivered.load(Ordering::Relaxed));
+            out.counter(Metric::NotificationsFailed, failed.load(Ordering::Relaxed));
+            out.counter(Metric::NotificationsGivenUp, given_up.load(Ordering::Relaxed));
             if let Ok(queued) = shared.outbox.queued() {
-                let help = "Notifications that are waiting to be delivered";
-                registry.register("notifications_queued", help, ConstGauge::new(queued));
+                out.gauge(Metric::NotificationsQueued, queued);
             }
         }
     }

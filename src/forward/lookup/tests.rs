@@ -147,6 +147,7 @@ async fn one_question_for_all_who_wait() {
         assert_eq!(bench.ask("www.example").await.unwrap().what(), (Some(number), false, after));
         let done = bench.lookup.counts();
         assert_eq!((done.misses, done.shared), (52 - u64::from(ttl > 0), 49));
+        assert_eq!(done.forwarded, done.misses);
         assert!(bench.lookup.in_flight().is_empty());
         assert!(bench.lookup.upstream.asked.lock().unwrap().iter().all(|(_, edns_and_ad)| *edns_and_ad));
     }
@@ -261,10 +262,13 @@ async fn where_nobody_can_be_asked_nobody_waits() {
     }
     let failed = bench.ask("new.example").await.unwrap();
     assert!(failed.text.contains("127.0.0.1:53 is down"), "{failed:?}");
-    assert_eq!((failed.what(), bench.asked(), bench.lookup.counts().misses), ((None, false, 0), 1, 2));
+    let counts = bench.lookup.counts();
+    assert_eq!((failed.what(), bench.asked(), counts.misses), ((None, false, 0), 1, 2));
+    assert_eq!(counts.forwarded, 1, "what is refused is not forwarded");
     *bench.lookup.upstream.refusal.lock().unwrap() = None;
     assert_eq!(bench.ask("www.example").await.unwrap().what(), (Some(2), false, 10));
     assert_eq!(bench.ask("new.example").await.unwrap().what(), (Some(3), false, 10), "nothing is remembered of it");
+    assert_eq!(bench.lookup.counts().forwarded, 3, "a stale reply that is refreshed counts, too");
 }
 
 /// Five minutes without an upstream: what is cached goes on, what is not fails at once and says why, and after its

@@ -310,14 +310,14 @@ async fn metrics_count_what_is_done_and_what_waits() {
     let (_stop, stopped) = watch::channel(false);
     tokio::spawn(notifier.run(stopped));
     outbox.until(|entries| entries.len() == 1).await;
-    let (mut registry, mut text) = (Registry::default(), String::new());
-    metrics(&mut registry);
-    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    let mut out = Exposition::default();
+    metrics(&mut out);
+    let text = out.text().unwrap();
     for line in [
-        "notifications_delivered_total 1",
-        "notifications_failed_total 0",
-        "notifications_given_up_total 0",
-        "notifications_queued 1",
+        "vpcedns_notifications_delivered_total 1",
+        "vpcedns_notifications_failed_total 0",
+        "vpcedns_notifications_given_up_total 0",
+        "vpcedns_notifications_queued 1",
     ] {
         assert!(text.lines().any(|said| said == line), "{line} is not in\n{text}");
     }

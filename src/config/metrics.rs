@@ -1,0 +1,141 @@
+//! The declarations of all metrics. One entry here makes counter, line of /metrics and row of docs/metrics.md.
+//!
+//! To add one: an entry here; where it happens, `Tally::up` or `Counters::count` for a counter kept by thread, or a
+//! line in `observe/metrics.rs` for a value that is read.
+
+use std::fmt::Write as _;
+
+use crate::wire::Transport;
+
+use super::metric::{Label, MetricInfo, MetricKind, first_slot, metrics, tallied};
+
+/// How a message came.
+const TRANSPORT: Label = Label { name: "transport", values: &Transport::NAMES };
+/// Response codes; those that are rare share the last.
+const RCODE: Label =
+    Label { name: "rcode", values: &["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "other"] };
+/// An upstream resolver, as it is written in the settings.
+const UPSTREAM: Label = Label { name: "upstream", values: &[] };
+/// What state an upstream can be in.
+const STATE: Label = Label { name: "state", values: &[] };
+
+metrics! {
+    /// Packets received, whatever became of them
+    Packets: Tallied "packets" by [TRANSPORT];
+    /// Replies from local data
+    Replies: Tallied "replies" by [RCODE];
+    /// Packets without a reply, on purpose
+    Silent: Tallied "silent";
+    /// Questions that no upstream answered, those included that were refused at once as all upstreams are down
+    ForwardFailed: Tallied "forward_failed";
+    /// Questions answered with a cached reply
+    CacheHits: Tallied "cache_hits";
+    /// Questions answered with an expired cached reply (RFC 8767)
+    CacheStale: Tallied "cache_stale";
+    /// Questions turned away because too many waited for an upstream
+    Overloaded: Counted "overloaded";
+
+    /// Questions for which an upstream was asked, or its reply to the same question awaited
+    Forwarded: Counter "forwarded";
+    /// Questions for which nothing was cached
+    CacheMisses: Counter "cache_misses";
+    /// Misses that awaited the reply to the same question of another client
+    CacheShared: Counter "cache_shared";
+    /// Cached replies that were refreshed before they expired
+    CachePrefetches: Counter "cache_prefetches";
+    /// Cached replies that were dropped to make room
+    CacheEvictions: Counter "cache_evictions";
+    /// Cached replies
+    CacheEntries: Gauge "cache_entries";
+    /// Octets of memory for cached replies
+    CacheOctets: Gauge "cache_octets";
+
+    /// Questions sent to an upstream, repeated ones included
+    UpstreamQuestions: Counter "upstream_questions" by [UPSTREAM];
+    /// Questions sent to an upstream without a reply in time
+    UpstreamFailures: Counter "upstream_failures" by [UPSTREAM];
+    /// Smoothed round-trip time to an upstream
+    UpstreamRtt: Gauge "upstream_rtt_seconds" by [UPSTREAM];
+    /// 1 for the state that an upstream is in
+    UpstreamState: Gauge "upstream_state" by [UPSTREAM, STATE];
+
+    /// Loads of the sources
+    Loads: Counter "loads";
+    /// Loads that were not published because of an error
+    LoadFailures: Counter "load_failures";
+    /// Problems of the last load, warnings included
+    LoadProblems: Gauge "load_problems";
+    /// When the last load ended (Unix time)
+    LastLoad: Gauge "last_load_timestamp_seconds";
+    /// How long the last load took
+    LastLoadDuration: Gauge "last_load_duration_seconds";
+    /// The generation being served
+    Generation: Gauge "generation";
+    /// Endpoints in the model, in whatever state
+    Endpoints: Gauge "endpoints";
+
+    /// Connection notifications that a target accepted
+    NotificationsDelivered: Counter "notifications_delivered";
+    /// Failed attempts to deliver a notification
+    NotificationsFailed: Counter "notifications_failed";
+    /// Notifications that no target accepted in time
+    NotificationsGivenUp: Counter "notifications_given_up";
+    /// Notifications that wait to be delivered
+    NotificationsQueued: Gauge "notifications_queued";
+}
+
+/// docs/metrics.md: every metric in a table.
+pub fn metrics_reference() -> String {
+    let mut text = String::from(
+        "# Metrics\n\n\
+         Generated from `src/config/metrics.rs`; `UPDATE_DOCS=1 cargo test --test it generated` writes it anew.\n\n\
+         `--http ADDR` opens `/metrics` in the OpenMetrics text format. Units are in the names; an octet is a byte of eight\n\
+         bits. Metrics of notifications are there while a target of notifications is set.\n\n\
+         | name | type | labels | |\n|---|---|---|---|\n",
+    );
+    for (_, info) in Metric::TABLE {
+        let (kind, suffix) = match info.kind {
+            MetricKind::Tallied | MetricKind::Counted | MetricKind::Counter => ("counter", "_total"),
+            MetricKind::Gauge => ("gauge", ""),
+        };
+        let label = |label: &Label| match label.values {
+            [] => format!("`{}`", label.name),
+            values => format!("`{}`: {}", label.name, values.join(", ")),
+        };
+        let labels = info.labels.iter().map(label).collect::<Vec<_>>().join("; ");
+        let _ = writeln!(text, "| `vpcedns_{}{suffix}` | {kind} | {labels} | {} |", info.name, info.help());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn slots_do_not_overlap() {
+        let mut next = 0;
+        for (at, (metric, info)) in Metric::TABLE.iter().enumerate() {
+            assert_eq!(*metric as usize, at);
+            assert_eq!(metric.range().start, next, "{}", info.name);
+            next = metric.range().end;
+            let counted = matches!(info.kind, MetricKind::Tallied | MetricKind::Counted);
+            assert_eq!(metric.range().len(), if counted { info.combinations().len() } else { 0 });
+        }
+        assert_eq!(next, Metric::SLOTS);
+        assert_eq!(Metric::Overloaded.slot(), Metric::TALLIED);
+    }
+
+    /// OpenMetrics: one family a name, lower case; a counter's `_total` is added by the encoder.
+    #[test]
+    fn names_are_distinct_and_well_formed() {
+        let names: HashSet<&str> = Metric::TABLE.iter().map(|(_, info)| info.name).collect();
+        assert_eq!(names.len(), Metric::TABLE.len());
+        for name in names {
+            assert!(name.bytes().all(|octet| octet.is_ascii_lowercase() || octet == b'_'), "{name}");
+            assert!(!name.ends_with("_total"), "{name}");
+        }
+    }
+}

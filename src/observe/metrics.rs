@@ -1,0 +1,58 @@
+//! `/metrics`: what is counted and what is read.
+
+use std::fmt;
+use std::time::UNIX_EPOCH;
+
+use super::exposition::Exposition;
+use super::views::Views;
+use crate::config::Metric;
+use crate::forward::{Forwarder, State as UpstreamState};
+
+/// All metrics. The numbers are read when they are asked for, so that counting costs workers nothing more.
+pub(super) fn text(views: &Views) -> Result<String, fmt::Error> {
+    let mut out = Exposition::default();
+    out.totals(&views.counters.totals());
+
+    let (counts, held) = (views.lookup.counts(), views.lookup.cache().held());
+    out.counter(Metric::Forwarded, counts.forwarded);
+    out.counter(Metric::CacheMisses, counts.misses);
+    out.counter(Metric::CacheShared, counts.shared);
+    out.counter(Metric::CachePrefetches, counts.prefetches);
+    out.counter(Metric::CacheEvictions, held.evictions);
+    out.gauge(Metric::CacheEntries, held.entries);
+    out.gauge(Metric::CacheOctets, held.octets);
+    upstreams(&mut out, views.lookup.forwarder());
+
+    let ((loads, failures), last) = (views.status.loads(), views.status.last());
+    let problems = last.as_ref().map_or(0, |report| report.problems.len());
+    let at = last.as_ref().and_then(|report| report.at.duration_since(UNIX_EPOCH).ok());
+    out.counter(Metric::Loads, loads);
+    out.counter(Metric::LoadFailures, failures);
+    out.gauge(Metric::LoadProblems, problems as u64);
+    out.seconds(Metric::LastLoad, at.map_or(0.0, |at| at.as_secs_f64()));
+    out.seconds(Metric::LastLoadDuration, last.as_ref().map_or(0.0, |report| report.took.as_secs_f64()));
+    let snapshot = views.snapshots.load_full();
+    out.gauge(Metric::Generation, snapshot.generation);
+    out.gauge(Metric::Endpoints, snapshot.model.endpoint_count() as u64);
+    if let Some(more) = &views.more {
+        more(&mut out);
+    }
+    out.text()
+}
+
+/// One line of each metric for each upstream.
+fn upstreams(out: &mut Exposition, forwarder: &Forwarder) {
+    let reports: Vec<_> = forwarder.report().into_iter().map(|report| (report.upstream.to_string(), report)).collect();
+    let names: Vec<[&str; 1]> = reports.iter().map(|(name, _)| [name.as_str()]).collect();
+    let each = || names.iter().zip(&reports).map(|(name, (_, report))| (name.as_slice(), report));
+    out.counters(Metric::UpstreamQuestions, each().map(|(name, report)| (name, report.questions)));
+    out.counters(Metric::UpstreamFailures, each().map(|(name, report)| (name, report.failures)));
+    let rtt = each().filter_map(|(name, report)| Some((name.to_vec(), report.rtt?.as_secs_f64())));
+    out.gauges(Metric::UpstreamRtt, rtt);
+    let known = [UpstreamState::Up, UpstreamState::Down, UpstreamState::Loops].map(|state| (state, state.to_string()));
+    let states = each().flat_map(|(name, report)| {
+        let value = |is: bool| f64::from(u8::from(is));
+        known.iter().map(move |(state, word)| ([name, &[word.as_str()]].concat(), value(*state == report.state)))
+    });
+    out.gauges(Metric::UpstreamState, states);
+}
