@@ -46,4 +46,6 @@ pub mod serve;
 
 pub mod ec2;
 
+pub mod expect;
+
 pub mod cli;

@@ -2,7 +2,7 @@
 //!
 //! Flags of settings come from the table in `config`: see `flags.rs`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -10,7 +10,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::flags::{All, Answers, Flags, Zones};
 use crate::address::{DNS_PORT, parse_address};
+use crate::expect::{Identity, ServerAddress};
 use crate::naming::{DnsName, VpcId};
+use crate::observe::Asker;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -43,6 +45,8 @@ pub(super) enum Command {
     Names(NamesArgs),
     /// Say what a client would be answered, and why
     Explain(ExplainArgs),
+    /// Check what clients are told against a file of assertions; exit 1 if one does not hold
+    Expect(ExpectArgs),
     /// Ask a running server whether it is alive; exit 1 if not
     Health(HealthArgs),
     /// Have a running server ask its upstreams again for what it has cached
@@ -123,9 +127,9 @@ pub(super) struct ExplainArgs {
     /// The type asked for
     #[arg(default_value = "A", value_parser = rtype)]
     pub(super) rtype: u16,
-    /// The client's address
-    #[arg(long, value_name = "IP", default_value = "127.0.0.1", env = "VPCEDNS_FROM")]
-    pub(super) from: IpAddr,
+    /// The client: its address, or the id of its VPC
+    #[arg(long, value_name = "IP|VPC", default_value = "127.0.0.1", env = "VPCEDNS_FROM")]
+    pub(super) from: Asker,
     /// The address that the client asks, if it is a VPC's listener
     #[arg(long, value_name = "ADDR", value_parser = address, env = "VPCEDNS_TO")]
     pub(super) to: Option<SocketAddr>,
@@ -134,6 +138,54 @@ pub(super) struct ExplainArgs {
     /// Print as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "A line of FILE: from CLIENT NAME [TYPE] EXPECTED\n  \
+    from 10.0.1.5      ec2.us-east-1.amazonaws.com A = 10.0.1.18 10.0.1.82\n  \
+    from vpc-ec43eb89  *.dkr.ecr.us-east-1.amazonaws.com private\n  \
+    from 192.168.0.9   ec2.us-east-1.amazonaws.com public\n  \
+    from every vpc     sts.eu-west-1.amazonaws.com AAAA nodata\n\n\
+    Examples:\n  \
+    vpcedns expect --write expect.txt                        begin with what is\n  \
+    vpcedns expect expect.txt --format junit > report.xml    for CI\n  \
+    vpcedns expect expect.txt --server 127.0.0.1:5300        ask a server")]
+pub(super) struct ExpectArgs {
+    /// Files of assertions
+    pub(super) files: Vec<PathBuf>,
+    /// Make the file from what the zones say, or print it where no file is named
+    #[arg(long, env = "VPCEDNS_WRITE")]
+    pub(super) write: bool,
+    /// Ask this server in place of the zones: an address, udp://, tcp://, tls://, https:// or quic://
+    #[arg(long, value_name = "SERVER", env = "VPCEDNS_SERVER")]
+    pub(super) server: Option<ServerAddress>,
+    /// How that server is told who asks
+    #[arg(long, value_enum, default_value_t = Identity::Source, env = "VPCEDNS_VIA")]
+    pub(super) via: Identity,
+    /// PEM file of authorities that the server's certificate may come from, besides the system's
+    #[arg(long, value_name = "FILE", env = "VPCEDNS_CA")]
+    pub(super) ca: Option<PathBuf>,
+    /// Fail where a line cannot be tried
+    #[arg(long, env = "VPCEDNS_STRICT")]
+    pub(super) strict: bool,
+    /// How to print the outcome
+    #[arg(long, value_enum, default_value_t = ExpectFormat::Text, env = "VPCEDNS_FORMAT")]
+    pub(super) format: ExpectFormat,
+    #[command(flatten)]
+    pub(super) flags: Flags<Answers>,
+}
+
+/// How `expect` prints its outcome.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum ExpectFormat {
+    /// Failures for people, and counts
+    Text,
+    /// Test Anything Protocol
+    Tap,
+    /// JUnit XML
+    Junit,
+    /// An array of objects
+    Json,
 }
 
 #[derive(Args)]

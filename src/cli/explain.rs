@@ -1,33 +1,18 @@
 //! `vpcedns explain`
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use super::args::ExplainArgs;
-use crate::config::Upstreams;
-use crate::model::Upstream;
-use crate::observe::{Explanation, RecordText, explain};
-use crate::snapshot::{Policy, Snapshot};
+use crate::observe::{Asker, Explanation, RecordText, explain};
 
 pub(super) fn run(args: &ExplainArgs) -> ExitCode {
-    let settings = args.flags.settings();
-    let upstreams: Arc<[Upstream]> = match settings.forward {
-        Upstreams::These(addresses) => addresses.into(),
-        Upstreams::None => Arc::from([]),
-        Upstreams::System => crate::forward::system::system_resolvers(&[]).0.into_iter().map(Upstream::plain).collect(),
-    };
-    let Some((model, _)) = super::load(settings.zones) else { return ExitCode::FAILURE };
-    let policy = Policy {
-        allow: settings.allow,
-        upstreams,
-        forward_special: settings.forward_special.into_iter().collect(),
-        private_only: settings.private_only.into_iter().collect(),
-        ..Policy::default()
-    };
-    let snapshot = Snapshot::compile(model, policy, 1);
-    let local = args.to.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0));
-    let explanation = explain(&snapshot, &args.name, args.rtype, args.from, local);
+    let Some(snapshot) = super::compile(args.flags.settings()) else { return ExitCode::FAILURE };
+    if let Asker::Vpc(vpc) = args.from
+        && let Err(code) = super::known_vpc(&snapshot.model, vpc)
+    {
+        return code;
+    }
+    let explanation = explain(&snapshot, args.from.to(args.to), &args.name, args.rtype);
     if args.json {
         let json = serde_json::to_string_pretty(&explanation).unwrap_or_default();
         return super::print(&format!("{json}\n"));

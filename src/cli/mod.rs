@@ -5,6 +5,7 @@ mod check;
 mod config;
 mod ec2;
 mod encrypted;
+mod expect;
 mod explain;
 mod flags;
 mod flush;
@@ -15,12 +16,16 @@ mod serve;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{CommandFactory, Parser};
 
-use crate::model::Model;
+use crate::config::{Settings, Upstreams};
+use crate::model::{Model, Upstream};
+use crate::naming::VpcId;
 use crate::problem::Problem;
 use crate::reload::Loader;
+use crate::snapshot::{Policy, Snapshot};
 use args::{Cli, Command};
 
 /// Reads the command line and does what it says. Exit codes: 0 done, 1 a problem that was printed, 2 wrong usage.
@@ -30,6 +35,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Names(args) => names::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Expect(args) => expect::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Flush(args) => flush::run(&args),
         Command::Config(args) => config::run(&args),
@@ -63,6 +69,35 @@ fn load(zones: Vec<PathBuf>) -> Option<(Model, Vec<Problem>)> {
         print_problems(&loaded.problems);
         None
     }
+}
+
+/// What a server with these settings would serve, without its sources other than files; `None` if it does not load,
+/// which has been printed.
+fn compile(settings: Settings) -> Option<Snapshot> {
+    let upstreams: Arc<[Upstream]> = match settings.forward {
+        Upstreams::These(addresses) => addresses.into(),
+        Upstreams::None => Arc::from([]),
+        Upstreams::System => crate::forward::system::system_resolvers(&[]).0.into_iter().map(Upstream::plain).collect(),
+    };
+    let (model, _) = load(settings.zones)?;
+    let policy = Policy {
+        allow: settings.allow,
+        upstreams,
+        forward_special: settings.forward_special.into_iter().collect(),
+        private_only: settings.private_only.into_iter().collect(),
+        ..Policy::default()
+    };
+    Some(Snapshot::compile(model, policy, 1))
+}
+
+/// Whether the model has `vpc`; if not, says which it has.
+fn known_vpc(model: &Model, vpc: VpcId) -> Result<(), ExitCode> {
+    if model.vpc(vpc).is_some() {
+        return Ok(());
+    }
+    let known: Vec<String> = model.vpcs().iter().map(|vpc| vpc.vpc_id.to_string()).collect();
+    eprintln!("error: the vpc ID '{vpc}' does not exist\n  hint: VPCs are {}", known.join(", "));
+    Err(ExitCode::FAILURE)
 }
 
 /// Prints to stdout; a reader that has gone (`| head`) is no error.

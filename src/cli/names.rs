@@ -14,9 +14,10 @@ use crate::naming::{DnsName, EndpointNames, endpoint_names};
 
 pub(super) fn run(args: &NamesArgs) -> ExitCode {
     let Some((model, _)) = super::load(args.zones.settings().zones) else { return ExitCode::FAILURE };
-    if let Some(vpc) = args.vpc.filter(|vpc| model.vpc(*vpc).is_none()) {
-        eprintln!("error: the vpc ID '{vpc}' does not exist\n  hint: VPCs are {}", list(&model));
-        return ExitCode::FAILURE;
+    if let Some(vpc) = args.vpc
+        && let Err(code) = super::known_vpc(&model, vpc)
+    {
+        return code;
     }
     let mut endpoints: Vec<&Endpoint> = model.endpoints().filter(|e| args.vpc.is_none_or(|vpc| e.vpc == vpc)).collect();
     endpoints.sort_by_key(|e| (e.vpc, e.id));
@@ -27,10 +28,6 @@ pub(super) fn run(args: &NamesArgs) -> ExitCode {
         Format::Zone => zones(&rows, args.zone.as_ref()),
         Format::Hosts => hosts(&rows),
     })
-}
-
-fn list(model: &Model) -> String {
-    model.vpcs().iter().map(|vpc| vpc.vpc_id.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// An endpoint with its names and addresses.

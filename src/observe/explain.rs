@@ -1,14 +1,16 @@
 //! Why an answer is what it is: the same `answer` and `encode` as for a packet, with a trace (invariant I7).
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
 
 use hickory_proto::op::Message;
 use serde::Serialize;
 
 use crate::answer::{Decision, NameBuf, Question, advice, answer};
 use crate::model::rtype_name;
-use crate::naming::DnsName;
-use crate::snapshot::Snapshot;
+use crate::naming::{DnsName, VpcId};
+use crate::snapshot::{Client, Snapshot};
 use crate::wire::{CookieSecret, Frame, Query, encode};
 
 /// The answer to a question, and how it came to be.
@@ -19,8 +21,8 @@ pub struct Explanation {
     /// The type asked for.
     #[serde(rename = "type")]
     pub rtype: String,
-    /// Whose question it would be.
-    pub from: IpAddr,
+    /// Whose question it would be: an address, or the id of a VPC.
+    pub from: String,
     /// The VPC whose client that is.
     pub vpc: Option<String>,
     /// The generation of the snapshot that was asked.
@@ -37,6 +39,8 @@ pub struct Explanation {
     pub forwarded_to: Vec<String>,
     /// The reason in one line, as in the extended error of a reply.
     pub reason: String,
+    /// The info-code of that extended error (RFC 8914 4).
+    pub info_code: u16,
     /// What would make the name private.
     pub advice: Vec<String>,
 }
@@ -55,17 +59,72 @@ pub struct RecordText {
     pub data: String,
 }
 
-/// Answers a question as if it came from `from` to `local`, and tells how.
-pub fn explain(snapshot: &Snapshot, name: &DnsName, rtype: u16, from: IpAddr, local: SocketAddr) -> Explanation {
+/// Whose question is explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Asker {
+    /// A client with this address, and the address that it asks, which may be a VPC's listener.
+    Address(IpAddr, SocketAddr),
+    /// Any client of this VPC.
+    Vpc(VpcId),
+}
+
+impl Asker {
+    /// A client with address `from` that asks at a listener that belongs to no VPC.
+    pub fn address(from: IpAddr) -> Self {
+        Self::Address(from, SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// The same client, asking at `listener` where there is one.
+    #[must_use]
+    pub fn to(self, listener: Option<SocketAddr>) -> Self {
+        match (self, listener) {
+            (Self::Address(from, _), Some(listener)) => Self::Address(from, listener),
+            _ => self,
+        }
+    }
+
+    fn client(self, snapshot: &Snapshot) -> Client<'_> {
+        match self {
+            Self::Address(from, local) => snapshot.client(local, from),
+            Self::Vpc(vpc) => snapshot.client_of(vpc),
+        }
+    }
+}
+
+impl fmt::Display for Asker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(from, _) => from.fmt(f),
+            Self::Vpc(vpc) => vpc.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Asker {
+    type Err = String;
+
+    /// An address, or the id of a VPC.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let vpc = || text.starts_with("vpc-").then(|| text.parse().ok()).flatten();
+        let asker = text.parse().ok().map(Self::address).or_else(|| vpc().map(Self::Vpc));
+        asker.ok_or_else(|| format!("'{text}' is neither an IP address nor the id of a VPC"))
+    }
+}
+
+/// Octets that nearly all answers fit in; the rest get a buffer of the largest size.
+const USUAL: usize = 4096;
+
+/// The answer to `asker`'s question for `name`, and how it came to be.
+pub fn explain(snapshot: &Snapshot, asker: Asker, name: &DnsName, rtype: u16) -> Explanation {
     let buf = NameBuf::from(name);
     let question = Question { name: buf.name(), rtype, recursion_desired: true };
-    let client = snapshot.client(local, from);
+    let client = asker.client(snapshot);
     let mut steps: Vec<String> = Vec::new();
     let decision = answer(snapshot, client, &question, 0, &mut steps);
     let mut explanation = Explanation {
         name: name.to_string(),
         rtype: rtype_name(rtype),
-        from,
+        from: asker.to_string(),
         vpc: client.view.vpc.as_ref().map(|vpc| vpc.vpc_id.to_string()),
         generation: snapshot.generation,
         steps,
@@ -74,12 +133,14 @@ pub fn explain(snapshot: &Snapshot, name: &DnsName, rtype: u16, from: IpAddr, lo
         authority: Vec::new(),
         forwarded_to: Vec::new(),
         reason: String::new(),
+        info_code: 0,
         advice: Vec::new(),
     };
     match decision {
         Decision::Reply(reply) => {
             explanation.rcode = Some(reply.rcode.to_string());
             explanation.reason = reply.reason.to_string();
+            explanation.info_code = reply.reason.info_code();
             let [h, l] = rtype.to_be_bytes();
             let octets: Vec<u8> = name.wire().iter().copied().chain([h, l, 0, 1]).collect();
             let query = Query {
@@ -98,12 +159,17 @@ pub fn explain(snapshot: &Snapshot, name: &DnsName, rtype: u16, from: IpAddr, lo
                 aa: snapshot.policy.aa,
                 explain: false,
                 secret: &secret,
-                peer: from,
+                peer: IpAddr::from([0; 4]),
                 now: 0,
             };
-            let mut out = vec![0; usize::from(u16::MAX)];
-            let len = encode(&query, &reply, &frame, &mut out);
-            if let Ok(message) = Message::from_vec(out.get(..len).unwrap_or_default()) {
+            let encoded = |room: usize| {
+                let mut out = vec![0; room];
+                let len = encode(&query, &reply, &Frame { limit: room, ..frame }, &mut out);
+                Message::from_vec(out.get(..len).unwrap_or_default())
+            };
+            let message = encoded(USUAL)
+                .and_then(|short| if short.metadata.truncation { encoded(usize::from(u16::MAX)) } else { Ok(short) });
+            if let Ok(message) = message {
                 explanation.answer = message.answers.iter().map(text).collect();
                 explanation.authority = message.authorities.iter().map(text).collect();
             }
@@ -113,6 +179,7 @@ pub fn explain(snapshot: &Snapshot, name: &DnsName, rtype: u16, from: IpAddr, lo
         }
         Decision::Forward(forward) => {
             explanation.reason = forward.reason.to_string();
+            explanation.info_code = forward.reason.info_code();
             explanation.forwarded_to = forward.upstreams.iter().map(ToString::to_string).collect();
             explanation.advice = advice(&snapshot.model, &client, &question.name);
         }

@@ -1,6 +1,6 @@
 //! HTTP for machines: health, readiness, metrics, explain, flush.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{Query, Request, State};
@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::views::Views;
-use super::{Explanation, explain};
+use super::{Asker, Explanation, explain};
 use crate::forward::cache::Flush;
 use crate::model::parse_rtype;
 use crate::naming::DnsName;
@@ -79,13 +79,14 @@ async fn generation(State(views): State<Views>) -> Json<serde_json::Value> {
     }))
 }
 
-/// `?name=&type=&from=&to=`: `type` is A and `from` is 127.0.0.1 if they are left out; `to` is the listener asked.
+/// `?name=&type=&from=&to=`: `type` is A and `from`, an address or a VPC, is 127.0.0.1 if they are left out; `to` is
+/// the listener asked.
 #[derive(Deserialize)]
 struct ExplainQuery {
     name: String,
     #[serde(rename = "type")]
     rtype: Option<String>,
-    from: Option<IpAddr>,
+    from: Option<String>,
     to: Option<SocketAddr>,
 }
 
@@ -97,11 +98,10 @@ async fn explain_name(
     let name = query.name.parse().map_err(|e| bad(format!("name={}: {e}", query.name)))?;
     let rtype = query.rtype.as_deref().unwrap_or("A");
     let rtype = parse_rtype(rtype).ok_or_else(|| bad(format!("type={rtype}: no record type; try A, AAAA, HTTPS")))?;
-    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let from = query.from.unwrap_or(loopback);
-    let local = query.to.unwrap_or(SocketAddr::new(loopback, 0));
+    let asker: Asker =
+        query.from.as_deref().unwrap_or("127.0.0.1").parse().map_err(|what| bad(format!("from: {what}")))?;
     let snapshot = views.snapshots.load_full();
-    Ok(Json(explain(&snapshot, &name, rtype, from, local)))
+    Ok(Json(explain(&snapshot, asker.to(query.to), &name, rtype)))
 }
 
 /// `?name=`, `?zone=` or `?all`: exactly one.

@@ -9,7 +9,7 @@ mod status;
 mod views;
 
 pub use counters::{Counters, Tally, Totals};
-pub use explain::{Explanation, RecordText, explain};
+pub use explain::{Asker, Explanation, RecordText, explain};
 pub use exposition::Exposition;
 pub use http::serve;
 pub use status::{LoadReport, Status};

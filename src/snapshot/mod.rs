@@ -137,6 +137,14 @@ impl Snapshot {
         }
     }
 
+    /// Any client of `vpc`, as one that asks the VPC's listener; an unknown client where there is no such VPC.
+    pub fn client_of(&self, vpc: VpcId) -> Client<'_> {
+        match self.views.binary_search_by_key(&Some(vpc), |view| view.vpc.as_ref().map(|vpc| vpc.vpc_id)) {
+            Ok(number) => self.client_with(Access::Named, number),
+            Err(_) => self.client_with(Access::Unknown, clients::OUTSIDE),
+        }
+    }
+
     fn client_with(&self, access: Access, number: usize) -> Client<'_> {
         let outside = self.views.first().unwrap_or_else(|| unreachable!("there is always a view of no VPC"));
         let view = self.views.get(number).unwrap_or(outside);

@@ -9,7 +9,7 @@ use proptest::strategy::ValueTree;
 use vpcedns::answer::{Decision, NameBuf, NoTrace, Question, answer};
 use vpcedns::model::Mode;
 use vpcedns::naming::DnsName;
-use vpcedns::observe::{RecordText, explain};
+use vpcedns::observe::{Asker, RecordText, explain};
 use vpcedns::snapshot::{Authority, Policy, Snapshot};
 
 const TYPES: [&str; 8] = ["A", "AAAA", "CNAME", "SOA", "NS", "MX", "PTR", "ANY"];
@@ -56,7 +56,7 @@ proptest! {
             let asked = Asked::new(client, &name, rtype);
             let told = ask(&snapshot, &asked);
             let domain: DnsName = name.parse().unwrap();
-            let explained = explain(&snapshot, &domain, asked.rtype, asked.from, local());
+            let explained = explain(&snapshot, Asker::Address(asked.from, local()), &domain, asked.rtype);
 
             prop_assert_eq!(&explained.reason, &told.reason);
             prop_assert_eq!(lines(&explained.authority, &name), told.authority, "{} {}", name, rtype);

@@ -11,6 +11,7 @@ mod ec2_http;
 mod ec2_random;
 mod ec2_services;
 mod encrypted;
+mod expect;
 mod explain;
 mod forwarding;
 mod generated;

@@ -1,0 +1,123 @@
+//! Outcomes as text, TAP, JUnit XML and JSON.
+
+use std::fmt::Write;
+
+use quick_xml::escape::escape;
+use serde_json::json;
+
+use super::run::Outcome;
+use crate::cli::args::ExpectFormat;
+use crate::expect::Verdict;
+
+/// The whole output.
+pub(super) fn render(format: ExpectFormat, outcomes: &[Outcome<'_>]) -> String {
+    match format {
+        ExpectFormat::Text => text(outcomes),
+        ExpectFormat::Tap => tap(outcomes),
+        ExpectFormat::Junit => junit(outcomes),
+        ExpectFormat::Json => format!("{:#}\n", json!(outcomes.iter().map(object).collect::<Vec<_>>())),
+    }
+}
+
+/// The assertion, with the VPC that `every vpc` stood for.
+fn title(outcome: &Outcome<'_>) -> String {
+    let client = outcome.vpc.map_or_else(String::new, |vpc| format!(" ({vpc})"));
+    format!("{}{client}", outcome.assertion)
+}
+
+/// How many passed, failed and were skipped.
+fn counts(outcomes: &[Outcome<'_>]) -> [usize; 3] {
+    outcomes.iter().fold([0; 3], |[passed, failed, skipped], outcome| match outcome.verdict {
+        Verdict::Pass => [passed + 1, failed, skipped],
+        Verdict::Fail { .. } => [passed, failed + 1, skipped],
+        Verdict::Skip(_) => [passed, failed, skipped + 1],
+    })
+}
+
+fn text(outcomes: &[Outcome<'_>]) -> String {
+    let mut out = String::new();
+    for outcome in outcomes {
+        let place = &outcome.assertion.place;
+        match &outcome.verdict {
+            Verdict::Pass => {}
+            Verdict::Skip(why) => {
+                let _ = writeln!(out, "SKIPPED {place}: {}\n  {why}", title(outcome));
+            }
+            Verdict::Fail { difference, rule, steps } => {
+                let _ = writeln!(out, "FAILED {place}: {}\n  {difference}\n  rule: {rule}", title(outcome));
+                for (number, step) in (1..).zip(steps) {
+                    let _ = writeln!(out, "    {number}. {step}");
+                }
+            }
+        }
+    }
+    let [passed, failed, skipped] = counts(outcomes);
+    let _ = writeln!(out, "{passed} passed, {failed} failed, {skipped} skipped");
+    out
+}
+
+/// TAP version 14.
+fn tap(outcomes: &[Outcome<'_>]) -> String {
+    let mut out = format!("TAP version 14\n1..{}\n", outcomes.len());
+    for (number, outcome) in (1..).zip(outcomes) {
+        // a number sign would begin a directive
+        let title = format!("{} {}", outcome.assertion.place, title(outcome)).replace('#', "\\#");
+        let _ = match &outcome.verdict {
+            Verdict::Pass => writeln!(out, "ok {number} - {title}"),
+            Verdict::Skip(why) => writeln!(out, "ok {number} - {title} # SKIP {why}"),
+            Verdict::Fail { difference, rule, .. } => {
+                writeln!(
+                    out,
+                    "not ok {number} - {title}\n  ---\n  message: {}\n  rule: {}\n  ...",
+                    json!(difference),
+                    json!(rule)
+                )
+            }
+        };
+    }
+    out
+}
+
+fn junit(outcomes: &[Outcome<'_>]) -> String {
+    let [_, failed, skipped] = counts(outcomes);
+    let mut out = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+         <testsuite name=\"vpcedns expect\" tests=\"{}\" failures=\"{failed}\" skipped=\"{skipped}\">\n",
+        outcomes.len()
+    );
+    for outcome in outcomes {
+        let (title, place) = (title(outcome), outcome.assertion.place.to_string());
+        let _ = write!(out, "  <testcase name=\"{}\" classname=\"{}\"", escape(&title), escape(&place));
+        let _ = match &outcome.verdict {
+            Verdict::Pass => writeln!(out, "/>"),
+            Verdict::Skip(why) => writeln!(out, "><skipped message=\"{}\"/></testcase>", escape(why)),
+            Verdict::Fail { difference, rule, .. } => {
+                writeln!(
+                    out,
+                    "><failure message=\"{}\">rule: {}</failure></testcase>",
+                    escape(difference),
+                    escape(rule)
+                )
+            }
+        };
+    }
+    out + "</testsuite>\n"
+}
+
+fn object(outcome: &Outcome<'_>) -> serde_json::Value {
+    let (status, detail, rule, steps) = match &outcome.verdict {
+        Verdict::Pass => ("passed", None, None, &[][..]),
+        Verdict::Skip(why) => ("skipped", Some(why), None, &[][..]),
+        Verdict::Fail { difference, rule, steps } => ("failed", Some(difference), Some(rule), &steps[..]),
+    };
+    json!({
+        "file": &*outcome.assertion.place.file,
+        "line": outcome.assertion.place.line,
+        "assertion": outcome.assertion.to_string(),
+        "vpc": outcome.vpc.map(|vpc| vpc.to_string()),
+        "status": status,
+        "detail": detail,
+        "rule": rule,
+        "steps": steps,
+    })
+}

@@ -1,0 +1,372 @@
+//! What a server says to a question, asked in the name of a client.
+//!
+//! Blocking, one question at a time: the callers are as many threads as there shall be questions under way.
+
+use std::io::{Error, ErrorKind, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
+use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
+use hickory_proto::rr::{Name, RecordType};
+use socket2::{Domain, Protocol as IpProtocol, Socket, Type};
+use tokio::runtime::Runtime;
+
+use super::parse::normal;
+use super::{BLOCKED, Observation};
+use crate::address::{DNS_PORT, parse_address};
+use crate::config::Limits;
+use crate::forward::{Forwarder, Options, Outbound, Trust};
+use crate::model::{Protocol, Upstream};
+use crate::naming::{DnsName, VpcId};
+
+/// How long one attempt waits, and how many there are over UDP.
+const PATIENCE: Duration = Duration::from_secs(2);
+const ATTEMPTS: usize = 3;
+/// What the questions say they take (DNS flag day 2020).
+const PAYLOAD: u16 = 1232;
+
+/// How a server is told whose question it gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Identity {
+    /// By the source address, which this machine must have
+    Source,
+    /// By an EDNS Client Subnet option (RFC 7871)
+    Ecs,
+    /// By a PROXY protocol v2 header
+    Proxy,
+}
+
+/// The server that is asked.
+pub struct ServerUnderTest {
+    transport: Transport,
+    identity: Identity,
+}
+
+enum Transport {
+    Udp(SocketAddr),
+    Tcp(SocketAddr),
+    Encrypted(Box<(Runtime, Forwarder, Upstream)>),
+}
+
+/// Why there is no observation.
+#[derive(Debug, thiserror::Error)]
+pub enum OnlineError {
+    /// The question cannot be asked in the client's name.
+    #[error("{0}")]
+    NoWay(String),
+    /// The server gave no answer.
+    #[error("{0}")]
+    NoAnswer(String),
+}
+
+/// A server as it is written: an address, or one behind `udp://`, `tcp://`, `tls://`, `https://` or `quic://`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerAddress {
+    upstream: Upstream,
+    tcp: bool,
+}
+
+impl FromStr for ServerAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let plain = |rest: &str| {
+            let address = parse_address(rest, DNS_PORT);
+            address.map(Upstream::plain).ok_or_else(|| format!("'{rest}' is not a valid address"))
+        };
+        if let Some(rest) = text.strip_prefix("tcp://") {
+            return Ok(Self { upstream: plain(rest)?, tcp: true });
+        }
+        let upstream = match text.strip_prefix("udp://") {
+            Some(rest) => plain(rest)?,
+            None => text.parse().map_err(|error: crate::model::UpstreamError| error.to_string())?,
+        };
+        Ok(Self { upstream, tcp: false })
+    }
+}
+
+impl ServerUnderTest {
+    /// A server at `address`, whose certificate, if it has one, comes from an authority that `trust` knows.
+    pub fn new(address: &ServerAddress, identity: Identity, trust: Trust) -> std::io::Result<Self> {
+        let upstream = &address.upstream;
+        let transport = match upstream.protocol {
+            Protocol::Plain if address.tcp => Transport::Tcp(upstream.address),
+            Protocol::Plain => Transport::Udp(upstream.address),
+            _ => {
+                let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+                let forwarder = Forwarder::with(&Limits::default(), Options { trust, mix_case: false });
+                Transport::Encrypted(Box::new((runtime, forwarder, upstream.clone())))
+            }
+        };
+        Ok(Self { transport, identity })
+    }
+
+    /// What the server tells a client with address `client`, or one of `vpc` where no address of one is known.
+    pub fn observe(
+        &self,
+        client: Option<IpAddr>,
+        vpc: Option<VpcId>,
+        name: &DnsName,
+        rtype: u16,
+    ) -> Result<Observation, OnlineError> {
+        let reply = match &self.transport {
+            Transport::Encrypted(parts) => {
+                let (runtime, forwarder, upstream) = &**parts;
+                let upstream = named(upstream, vpc)?;
+                let question = Outbound {
+                    name: name.wire(),
+                    rtype,
+                    class: 1,
+                    recursion_desired: true,
+                    checking_disabled: false,
+                    authentic_data: false,
+                    dnssec_ok: false,
+                    edns: true,
+                };
+                let reply = runtime.block_on(forwarder.exchange(&question, &[upstream]));
+                reply.map_err(|error| OnlineError::NoAnswer(error.to_string()))?
+            }
+            Transport::Udp(server) => self.ask(client, vpc, name, rtype, *server, false)?,
+            Transport::Tcp(server) => self.ask(client, vpc, name, rtype, *server, true)?,
+        };
+        let message =
+            Message::from_vec(&reply).map_err(|error| no_answer(format!("the reply is malformed: {error}")))?;
+        Ok(observation(&message, rtype))
+    }
+
+    fn ask(
+        &self,
+        client: Option<IpAddr>,
+        vpc: Option<VpcId>,
+        name: &DnsName,
+        rtype: u16,
+        server: SocketAddr,
+        tcp: bool,
+    ) -> Result<Vec<u8>, OnlineError> {
+        let client = client.ok_or_else(|| {
+            let vpc = vpc.map_or_else(String::new, |vpc| vpc.to_string());
+            no_way(format!("no address of {vpc} is known to ask from; ask an https:// server, or give --zones"))
+        })?;
+        let (bind, ecs, proxy) = match self.identity {
+            Identity::Source => (Some(client), None, None),
+            Identity::Ecs => (None, Some(client), None),
+            Identity::Proxy => (None, None, Some(proxy_header(client, server, tcp))),
+        };
+        let question = question(name, rtype, ecs)?;
+        let lead = proxy.unwrap_or_default();
+        if !tcp {
+            let reply = over_udp(&lead, &question, bind, server)?;
+            if reply.get(2).is_none_or(|flags| flags & 0x02 == 0) {
+                return Ok(reply);
+            }
+        }
+        let lead = if self.identity == Identity::Proxy { proxy_header(client, server, true) } else { lead };
+        over_tcp(&lead, &question, bind, server)
+    }
+}
+
+fn no_way(why: String) -> OnlineError {
+    OnlineError::NoWay(why)
+}
+
+fn no_answer(why: String) -> OnlineError {
+    OnlineError::NoAnswer(why)
+}
+
+/// The upstream that stands for `vpc`'s clients: DoH names the VPC in its path; nothing else can.
+fn named(upstream: &Upstream, vpc: Option<VpcId>) -> Result<Upstream, OnlineError> {
+    match (vpc, upstream.protocol) {
+        (None, _) => Err(no_way("an address cannot be taken on over an encrypted connection; name a VPC".to_owned())),
+        (Some(vpc), Protocol::Https) => {
+            let path = upstream.path.as_deref().unwrap_or("/dns-query").trim_end_matches('/');
+            Ok(Upstream { path: Some(Arc::from(format!("{path}/{vpc}"))), ..upstream.clone() })
+        }
+        (Some(_), _) => Err(no_way("only https:// can name a VPC, by its path".to_owned())),
+    }
+}
+
+fn question(name: &DnsName, rtype: u16, ecs: Option<IpAddr>) -> Result<Vec<u8>, OnlineError> {
+    let failed = |error: &dyn std::fmt::Display| no_way(format!("the question cannot be written: {error}"));
+    let name = Name::from_utf8(name.to_string()).map_err(|error| failed(&error))?;
+    let mut message = Message::new(rand::random(), MessageType::Query, OpCode::Query);
+    message.metadata.recursion_desired = true;
+    message.add_query(Query::query(name, RecordType::from(rtype)));
+    let mut edns = Edns::new();
+    edns.set_max_payload(PAYLOAD);
+    if let Some(address) = ecs {
+        let prefix = if address.is_ipv4() { 32 } else { 128 };
+        edns.options_mut().insert(EdnsOption::Subnet(ClientSubnet::new(address, prefix, 0)));
+    }
+    message.set_edns(edns);
+    message.to_vec().map_err(|error| failed(&error))
+}
+
+/// A socket that sends from `from`, where one is given.
+fn bound(kind: Type, from: Option<IpAddr>, server: SocketAddr) -> Result<Socket, OnlineError> {
+    let failed = |error: Error| no_answer(format!("cannot open a socket: {error}"));
+    let socket = Socket::new(
+        Domain::for_address(server),
+        kind,
+        Some(match kind {
+            Type::DGRAM => IpProtocol::UDP,
+            _ => IpProtocol::TCP,
+        }),
+    );
+    let socket = socket.map_err(failed)?;
+    if let Some(from) = from {
+        socket.bind(&SocketAddr::new(from, 0).into()).map_err(|error| {
+            no_way(format!(
+                "this machine cannot ask from {from} ({error}); use --via ecs or proxy, or an https:// server"
+            ))
+        })?;
+    }
+    Ok(socket)
+}
+
+fn over_udp(lead: &[u8], question: &[u8], from: Option<IpAddr>, server: SocketAddr) -> Result<Vec<u8>, OnlineError> {
+    let failed = |error: Error| no_answer(format!("{server} does not answer: {error}"));
+    let socket: UdpSocket = bound(Type::DGRAM, from, server)?.into();
+    socket.connect(server).map_err(failed)?;
+    socket.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
+    let packet = [lead, question].concat();
+    let mut buffer = vec![0; usize::from(u16::MAX)];
+    let mut last = Error::from(ErrorKind::TimedOut);
+    for _ in 0..ATTEMPTS {
+        socket.send(&packet).map_err(failed)?;
+        loop {
+            match socket.recv(&mut buffer) {
+                // a late reply to an earlier question has another id
+                Ok(len) if buffer.get(..2) == question.get(..2) => {
+                    return Ok(buffer.get(..len).unwrap_or_default().to_vec());
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => {
+                    last = error;
+                    break;
+                }
+            }
+        }
+    }
+    Err(failed(last))
+}
+
+fn over_tcp(lead: &[u8], question: &[u8], from: Option<IpAddr>, server: SocketAddr) -> Result<Vec<u8>, OnlineError> {
+    let failed = |error: Error| no_answer(format!("{server} does not answer over TCP: {error}"));
+    let socket = bound(Type::STREAM, from, server)?;
+    socket.connect_timeout(&server.into(), PATIENCE).map_err(failed)?;
+    let mut stream: TcpStream = socket.into();
+    stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
+    let length = u16::try_from(question.len()).unwrap_or(u16::MAX).to_be_bytes();
+    stream.write_all(&[lead, &length, question].concat()).map_err(failed)?;
+    let mut length = [0; 2];
+    stream.read_exact(&mut length).map_err(failed)?;
+    let mut reply = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut reply).map_err(failed)?;
+    Ok(reply)
+}
+
+/// A PROXY protocol v2 header: `client` asks `server` (HAProxy's specification, 2.2).
+fn proxy_header(client: IpAddr, server: SocketAddr, tcp: bool) -> Vec<u8> {
+    const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
+    let transport = if tcp { 0x1 } else { 0x2 };
+    let mut header = SIGNATURE.to_vec();
+    header.push(0x21);
+    let mut put = |family: u8, addresses: &[&[u8]]| {
+        let length: usize = addresses.iter().map(|part| part.len()).sum::<usize>() + 4;
+        header.push(family | transport);
+        header.extend(u16::try_from(length).unwrap_or(0).to_be_bytes());
+        addresses.iter().for_each(|part| header.extend_from_slice(part));
+        // the client's port means nothing
+        header.extend(53_000u16.to_be_bytes());
+        header.extend(server.port().to_be_bytes());
+    };
+    match (client, server.ip()) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => put(0x10, &[&from.octets(), &to.octets()]),
+        (from, to) => {
+            let wide = |address: IpAddr| match address {
+                IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+                IpAddr::V6(v6) => v6.octets(),
+            };
+            put(0x20, &[&wide(from), &wide(to)]);
+        }
+    }
+    header
+}
+
+fn observation(message: &Message, rtype: u16) -> Observation {
+    let wanted = RecordType::from(rtype);
+    let (records, others): (Vec<_>, Vec<_>) = message.answers.iter().partition(|record| record.record_type() == wanted);
+    let (info_code, text) = extended_error(message);
+    let rcode = message.metadata.response_code;
+    Observation {
+        rcode: Some(rcode_word(u16::from(rcode))),
+        records: records.iter().map(|record| normal(&record.data.to_string())).collect(),
+        others: others
+            .iter()
+            .map(|record| format!("{} {}", record.record_type(), normal(&record.data.to_string())))
+            .collect(),
+        blocked: info_code == Some(BLOCKED),
+        online: true,
+        rule: text.unwrap_or_else(|| "the server gave no reason".to_owned()),
+        steps: Vec::new(),
+    }
+}
+
+/// The words of the IANA registry, which the expectations use.
+fn rcode_word(code: u16) -> String {
+    match code {
+        0 => "NOERROR".to_owned(),
+        1 => "FORMERR".to_owned(),
+        2 => "SERVFAIL".to_owned(),
+        3 => "NXDOMAIN".to_owned(),
+        4 => "NOTIMP".to_owned(),
+        5 => "REFUSED".to_owned(),
+        other => format!("RCODE{other}"),
+    }
+}
+
+/// Info-code and text of the first extended error (RFC 8914 2).
+fn extended_error(message: &Message) -> (Option<u16>, Option<String>) {
+    let Some(edns) = &message.edns else { return (None, None) };
+    let Some(EdnsOption::Unknown(_, octets)) = edns.option(EdnsCode::Unknown(15)) else { return (None, None) };
+    let (code, text) = octets.split_at_checked(2).unwrap_or_default();
+    let code = <[u8; 2]>::try_from(code).ok().map(u16::from_be_bytes);
+    let text = String::from_utf8_lossy(text).into_owned();
+    (code, Some(text).filter(|text| !text.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_spelled_like_upstreams() {
+        for (text, want) in [
+            ("127.0.0.1", Some((Protocol::Plain, "127.0.0.1:53", false))),
+            ("udp://127.0.0.1:5300", Some((Protocol::Plain, "127.0.0.1:5300", false))),
+            ("tcp://[::1]:5300", Some((Protocol::Plain, "[::1]:5300", true))),
+            ("tls://127.0.0.1#localhost", Some((Protocol::Tls, "127.0.0.1:853", false))),
+            ("tcp://nowhere", None),
+            ("gopher://127.0.0.1", None),
+        ] {
+            let got = text.parse::<ServerAddress>().ok();
+            let got = got.map(|server| (server.upstream.protocol, server.upstream.address, server.tcp));
+            assert_eq!(got, want.map(|(protocol, address, tcp)| (protocol, address.parse().unwrap(), tcp)), "{text}");
+        }
+    }
+
+    /// The example of HAProxy's specification 2.2 in octets: signature, version and command, family, length, addresses.
+    #[test]
+    fn proxy_headers() {
+        let header = proxy_header("10.0.0.1".parse().unwrap(), "10.0.0.2:53".parse().unwrap(), false);
+        assert_eq!(header[..12], *b"\x0d\x0a\x0d\x0a\x00\x0d\x0a\x51\x55\x49\x54\x0a");
+        assert_eq!(header[12..24], [0x21, 0x12, 0, 12, 10, 0, 0, 1, 10, 0, 0, 2]);
+        assert_eq!(header[26..], [0, 53]);
+        let header = proxy_header("fd00::1".parse().unwrap(), "10.0.0.2:53".parse().unwrap(), true);
+        assert_eq!((header[13], header.len()), (0x21, 16 + 36));
+    }
+}

@@ -1,0 +1,265 @@
+//! `vpcedns expect`: that it holds for what is right, and catches what goes wrong in split-horizon set-ups.
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// What must hold for the zones that the repository ships.
+const ASSERTIONS: &str = "\
+from vpc-ec43eb89           ec2.us-east-1.amazonaws.com A = 127.0.1.18 127.0.1.82
+from vpc-ec43eb89           ec2.us-east-1.amazonaws.com AAAA nodata
+from vpc-ec43eb89           bad.ec2.us-east-1.amazonaws.com nxdomain
+from 127.0.1.70             elasticloadbalancing.us-east-1.amazonaws.com private
+from vpc-ec43eb89           *.dkr.ecr.us-east-1.amazonaws.com = 127.0.1.19
+from vpc-ec43eb89           api.partner.example public
+from vpc-ec43eb89           db.corp.example = 127.0.1.99
+from vpc-ec43eb89           *.apps.corp.example = 127.0.1.99
+from vpc-ec43eb89           balancer.corp.example = 127.0.1.17 127.0.1.81
+from vpc-ec43eb89           nothing.corp.example nxdomain
+from vpc-ec43eb89           host.onprem.example public
+from vpc-0f1e2d3c4b5a69788  api.partner.example = 127.0.2.17
+from 127.0.2.5              ec2.us-east-1.amazonaws.com public
+from vpc-0f1e2d3c4b5a69788  db.corp.example public
+from every vpc              sqs.us-east-1.amazonaws.com public
+from every vpc              vpce-088d25a4bbf4a7abc-ks83awe7.elasticloadbalancing.us-east-1.vpce.amazonaws.com = 127.0.1.17 127.0.1.81
+from every vpc              vpce-088d25a4bbf4a7abc-ks83awe7-us-east-1b.elasticloadbalancing.us-east-1.vpce.amazonaws.com = 127.0.1.81
+from 192.168.0.9            ec2.us-east-1.amazonaws.com refused
+";
+
+/// Runs `vpcedns expect` on `zones`; exit code, stdout and stderr.
+fn expect(zones: &Path, assertions: &Path, more: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_vpcedns"))
+        .args(["expect", "--zones"])
+        .args([zones, assertions])
+        .args(["--forward", "192.0.2.1"])
+        .args(more)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+/// The shipped zones as one text, with `from` replaced by `to` in its `nth` place, from 1.
+fn zones_with(from: &str, to: &str, nth: usize) -> String {
+    let zones = Path::new(env!("CARGO_MANIFEST_DIR")).join("zones");
+    let mut paths: Vec<_> = fs::read_dir(zones).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    paths.sort();
+    let text: String = paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let mut at = text.match_indices(from).map(|(at, _)| at);
+    let at = at.nth(nth - 1).unwrap_or_else(|| panic!("the zones have no {from} number {nth}"));
+    format!("{}{to}{}", &text[..at], &text[at + from.len()..])
+}
+
+fn write(dir: &Path, name: &str, text: &str) -> std::path::PathBuf {
+    let path = dir.join(name);
+    fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn the_shipped_zones_keep_their_assertions() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = write(dir.path(), "expect.txt", ASSERTIONS);
+    let (code, out, err) = expect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("zones"), &file, &[]);
+    assert_eq!((code, out.as_str(), err.as_str()), (Some(0), "21 passed, 0 failed, 0 skipped\n", ""));
+}
+
+/// Twenty mistakes, each in one place: what is replaced by what, the line that fails and the rule that says why.
+#[test]
+fn mistakes_are_caught_with_their_reason() {
+    let ec2 = "service_name = \"com.amazonaws.us-east-1.ec2\"";
+    let hostnames = "enable_dns_hostnames = true";
+    let corp_vpc = "vpc_ids = [\"vpc-ec43eb89\"]";
+    for (number, (from, nth, to, line, rule)) in (1..).zip([
+        // private DNS that is off
+        (
+            hostnames,
+            1,
+            "enable_dns_hostnames = false",
+            1,
+            "private DNS is off: enable_dns_hostnames=false on vpc-ec43eb89",
+        ),
+        (hostnames, 2, "", 12, "private DNS is off: enable_dns_hostnames=false on vpc-0f1e2d3c4b5a69788"),
+        (
+            hostnames,
+            1,
+            "enable_dns_hostnames = true\nenable_dns_support = false",
+            1,
+            "enable_dns_support=false on vpc-ec43eb89",
+        ),
+        (ec2, 1, &format!("{ec2}\nprivate_dns_enabled = false"), 1, "not ours: forwarded"),
+        // endpoints that do not serve
+        (ec2, 1, &format!("{ec2}\nstate = \"pendingAcceptance\""), 1, "vpce-0fe5b17a0707d6abc is pendingAcceptance"),
+        (ec2, 1, &format!("{ec2}\nstate = \"deleting\""), 3, "vpce-0fe5b17a0707d6abc is deleting"),
+        // addresses
+        ("127.0.1.82", 1, "127.0.1.83", 1, "private name ec2.us-east-1.amazonaws.com of vpce-0fe5b17a0707d6abc"),
+        ("127.0.1.19", 1, "127.0.1.20", 5, "of vpce-0ecd0000000000000"),
+        ("127.0.1.81", 1, "127.0.1.80", 16, "name of vpce-088d25a4bbf4a7abc"),
+        ("dns_suffix = \"ks83awe7\"", 1, "dns_suffix = \"ks83awe8\"", 16, "not ours: forwarded"),
+        // the wrong service or VPC
+        ("us-east-1.ecr.dkr", 1, "us-east-1.ecr.api", 5, "not ours: forwarded"),
+        (
+            "us-east-1.ecr.dkr",
+            1,
+            "us-east-1.sqs",
+            15,
+            "private name sqs.us-east-1.amazonaws.com of vpce-0ecd0000000000000",
+        ),
+        ("api.partner.example", 1, "api.partner.test", 12, "not ours: forwarded"),
+        // hosted zones
+        (corp_vpc, 1, &corp_vpc.replace("ec43eb89", "0f1e2d3c4b5a69788"), 7, "not ours: forwarded"),
+        (corp_vpc, 1, "vpc_ids = [\"vpc-ec43eb89\", \"vpc-0f1e2d3c4b5a69788\"]", 14, "hosted zone corp.example"),
+        ("name = \"*.apps\"", 1, "name = \"www.apps\"", 8, "not in hosted zone corp.example"),
+        (
+            "alias = \"vpce-088d25a4bbf4a7abc\"",
+            1,
+            "alias = \"vpce-0ecd0000000000000\"",
+            9,
+            "alias of hosted zone corp.example to vpce-0ecd0000000000000",
+        ),
+        (
+            "name = \"corp.example\"",
+            1,
+            "name = \"corp.example\"\nprivate_dns_mode = \"overlay\"",
+            10,
+            "not ours: forwarded",
+        ),
+        // modes and rules
+        (ec2, 1, &format!("{ec2}\nprivate_dns_mode = \"overlay\""), 3, "not ours: forwarded"),
+        (
+            "domain_name = \"onprem.example\"",
+            1,
+            "domain_name = \"ec2.us-east-1.amazonaws.com\"",
+            1,
+            "FORWARD rule for ec2.us-east-1.amazonaws.com",
+        ),
+    ]) {
+        let dir = tempfile::tempdir().unwrap();
+        let zones = dir.path().join("zones");
+        fs::create_dir(&zones).unwrap();
+        write(&zones, "all.toml", &zones_with(from, to, nth));
+        let file = write(dir.path(), "expect.txt", ASSERTIONS);
+        let (code, out, err) = expect(&zones, &file, &[]);
+        assert_eq!((code, err.as_str()), (Some(1), ""), "number {number}: {out}");
+        let at = format!("FAILED {}:{line}: ", file.display());
+        let block = out.split("FAILED ").map(|block| format!("FAILED {block}")).find(|block| block.starts_with(&at));
+        let block = block.unwrap_or_else(|| panic!("number {number}: line {line} did not fail\n{out}"));
+        assert!(
+            block.lines().any(|said| said.starts_with("  rule: ") && said.contains(rule)),
+            "number {number}\n{block}"
+        );
+    }
+}
+
+#[test]
+fn a_broken_line_names_its_place_and_nothing_is_tried() {
+    let dir = tempfile::tempdir().unwrap();
+    let zones = Path::new(env!("CARGO_MANIFEST_DIR")).join("zones");
+    let file = write(dir.path(), "expect.txt", "from 127.0.1.5 ec2.us-east-1.amazonaws.com privat\n");
+    let (code, out, err) = expect(&zones, &file, &[]);
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert!(err.contains("expect.txt:1: ") && err.contains("did you mean 'private'?"), "{err}");
+    let (code, _, err) = expect(&zones, &dir.path().join("none.txt"), &[]);
+    assert!(code == Some(2) && err.contains("none.txt") && err.contains("--write"), "{err}");
+}
+
+#[test]
+fn what_is_written_holds_and_is_not_written_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let zones = Path::new(env!("CARGO_MANIFEST_DIR")).join("zones");
+    let file = dir.path().join("expect.txt");
+    let (code, out, _) = expect(&zones, &file, &["--write"]);
+    assert_eq!(code, Some(0), "{out}");
+    let (code, out, err) = expect(&zones, &file, &["--strict"]);
+    assert!(code == Some(0) && out.ends_with(" passed, 0 failed, 0 skipped\n"), "{out}{err}");
+    let lines = fs::read_to_string(&file).unwrap().lines().filter(|line| line.starts_with("from ")).count();
+    assert_eq!(out, format!("{lines} passed, 0 failed, 0 skipped\n"));
+    let (code, _, err) = expect(&zones, &file, &["--write"]);
+    assert!(code == Some(1) && err.contains("File exists"), "{err}");
+}
+
+#[test]
+fn machines_read_the_outcome_and_strict_fails_what_was_skipped() {
+    let dir = tempfile::tempdir().unwrap();
+    let zones = Path::new(env!("CARGO_MANIFEST_DIR")).join("zones");
+    let text = "from vpc-ec43eb89 ec2.us-east-1.amazonaws.com private\n\
+                from vpc-ec43eb89 ec2.us-east-1.amazonaws.com = 10.0.0.1\n\
+                from vpc-00000000 ec2.us-east-1.amazonaws.com private # no such VPC\n";
+    let file = write(dir.path(), "expect.txt", text);
+    let (_, json, _) = expect(&zones, &file, &["--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let status: Vec<_> = json.as_array().unwrap().iter().map(|one| one["status"].as_str().unwrap()).collect();
+    assert_eq!(status, ["passed", "failed", "skipped"]);
+    assert_eq!(json[1]["detail"], "missing 10.0.0.1, not expected 127.0.1.18 127.0.1.82");
+    assert_eq!(json[1]["line"], 2);
+    let (_, tap, _) = expect(&zones, &file, &["--format", "tap"]);
+    assert!(tap.starts_with("TAP version 14\n1..3\nok 1 - ") && tap.contains("\nnot ok 2 - "), "{tap}");
+    assert!(tap.contains(" # SKIP the zones have no vpc-00000000\n"), "{tap}");
+    let (_, junit, _) = expect(&zones, &file, &["--format", "junit"]);
+    assert!(junit.contains("tests=\"3\" failures=\"1\" skipped=\"1\""), "{junit}");
+    let mut reader = quick_xml::Reader::from_str(&junit);
+    while !matches!(reader.read_event().expect("well-formed"), quick_xml::events::Event::Eof) {}
+    let only = write(dir.path(), "skipped.txt", "from vpc-00000000 a.example private\n");
+    assert_eq!(expect(&zones, &only, &[]).0, Some(0));
+    assert_eq!(expect(&zones, &only, &["--strict"]).0, Some(1));
+}
+
+/// A server on a port of the kernel's, by the ready line; stopped when it is dropped.
+struct Running(std::process::Child, String);
+
+impl Running {
+    fn start() -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_vpcedns"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--forward", "none", "--zones"])
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("zones"))
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut out = child.stdout.take().unwrap();
+        let (mut ready, mut octet, began) = (Vec::new(), [0], Instant::now());
+        while !ready.ends_with(b"\n") && out.read(&mut octet).unwrap() == 1 {
+            ready.push(octet[0]);
+        }
+        let ready = String::from_utf8(ready).unwrap();
+        let address = ready.split(", on ").nth(1).and_then(|rest| rest.split(' ').next());
+        let address = address.unwrap_or_else(|| panic!("not ready after {:?}: {ready}", began.elapsed())).to_owned();
+        Self(child, address)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The answers of a server are those of the rules, over UDP and TCP; what cannot be asked is skipped.
+#[test]
+fn a_running_server_is_asked_in_the_clients_name() {
+    let server = Running::start();
+    let dir = tempfile::tempdir().unwrap();
+    let zones = Path::new(env!("CARGO_MANIFEST_DIR")).join("zones");
+    let ours: String =
+        ASSERTIONS.lines().filter(|line| !line.ends_with("public")).map(|line| format!("{line}\n")).collect();
+    let file = write(dir.path(), "expect.txt", &ours);
+    for address in [server.1.clone(), format!("tcp://{}", server.1)] {
+        let (code, out, err) = expect(&zones, &file, &["--server", &address]);
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+        // 192.168.0.9 is no address of this machine
+        assert!(out.ends_with("14 passed, 0 failed, 1 skipped\n"), "{out}");
+    }
+    let wrong = write(dir.path(), "wrong.txt", "from 127.0.1.5 ec2.us-east-1.amazonaws.com public\n");
+    let (code, out, _) = expect(&zones, &wrong, &["--server", &server.1]);
+    assert!(code == Some(1) && out.contains("expected a public answer, got the private address 127.0.1."), "{out}");
+    let gone = server.1.clone();
+    drop(server);
+    let (code, out, _) = expect(&zones, &wrong, &["--server", &format!("tcp://{gone}")]);
+    assert!(code == Some(1) && out.contains("does not answer over TCP"), "{out}");
+}
