@@ -41,11 +41,11 @@ pub enum Identity {
 
 /// The server that is asked.
 pub struct ServerUnderTest {
-    transport: Transport,
+    transport: AskedOver,
     identity: Identity,
 }
 
-enum Transport {
+enum AskedOver {
     Udp(SocketAddr),
     Tcp(SocketAddr),
     Encrypted(Box<(Runtime, Forwarder, Upstream)>),
@@ -93,12 +93,12 @@ impl ServerUnderTest {
     pub fn new(address: &ServerAddress, identity: Identity, trust: Trust) -> std::io::Result<Self> {
         let upstream = &address.upstream;
         let transport = match upstream.protocol {
-            Protocol::Plain if address.tcp => Transport::Tcp(upstream.address),
-            Protocol::Plain => Transport::Udp(upstream.address),
+            Protocol::Plain if address.tcp => AskedOver::Tcp(upstream.address),
+            Protocol::Plain => AskedOver::Udp(upstream.address),
             _ => {
                 let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
                 let forwarder = Forwarder::with(&Limits::default(), Options { trust, mix_case: false });
-                Transport::Encrypted(Box::new((runtime, forwarder, upstream.clone())))
+                AskedOver::Encrypted(Box::new((runtime, forwarder, upstream.clone())))
             }
         };
         Ok(Self { transport, identity })
@@ -113,7 +113,7 @@ impl ServerUnderTest {
         rtype: u16,
     ) -> Result<Observation, OnlineError> {
         let reply = match &self.transport {
-            Transport::Encrypted(parts) => {
+            AskedOver::Encrypted(parts) => {
                 let (runtime, forwarder, upstream) = &**parts;
                 let upstream = named(upstream, vpc)?;
                 let question = Outbound {
@@ -129,8 +129,8 @@ impl ServerUnderTest {
                 let reply = runtime.block_on(forwarder.exchange(&question, &[upstream]));
                 reply.map_err(|error| OnlineError::NoAnswer(error.to_string()))?
             }
-            Transport::Udp(server) => self.ask(client, vpc, name, rtype, *server, false)?,
-            Transport::Tcp(server) => self.ask(client, vpc, name, rtype, *server, true)?,
+            AskedOver::Udp(server) => self.ask(client, vpc, name, rtype, *server, false)?,
+            AskedOver::Tcp(server) => self.ask(client, vpc, name, rtype, *server, true)?,
         };
         let message =
             Message::from_vec(&reply).map_err(|error| no_answer(format!("the reply is malformed: {error}")))?;
@@ -279,7 +279,9 @@ fn proxy_header(client: IpAddr, server: SocketAddr, tcp: bool) -> Vec<u8> {
         let length: usize = addresses.iter().map(|part| part.len()).sum::<usize>() + 4;
         header.push(family | transport);
         header.extend(u16::try_from(length).unwrap_or(0).to_be_bytes());
-        addresses.iter().for_each(|part| header.extend_from_slice(part));
+        for part in addresses {
+            header.extend_from_slice(part);
+        }
         // the client's port means nothing
         header.extend(53_000u16.to_be_bytes());
         header.extend(server.port().to_be_bytes());

@@ -4,12 +4,10 @@
 
 use std::sync::Arc;
 
-use strsim::damerau_levenshtein;
-
 use super::{AssertedClient, Assertion, Expected};
 use crate::model::parse_rtype;
 use crate::naming::DnsName;
-use crate::problem::{Place, Problem};
+use crate::problem::{Fault, Place, Problem, nearest};
 
 /// The words that an expectation can be, besides `= DATA...`.
 const WORDS: [(&str, Expected); 7] = [
@@ -35,17 +33,14 @@ pub fn parse(file: &Arc<str>, text: &str) -> (Vec<Assertion>, Vec<Problem>) {
         let place = Place { file: Arc::clone(file), line: number, column: 0 };
         match assertion(&words, &place) {
             Ok(assertion) => assertions.push(assertion),
-            Err((what, hint)) => problems.push(Problem::error(place, what, hint)),
+            Err(Fault { what, hint }) => problems.push(Problem::error(place, what, hint)),
         }
     }
     (assertions, problems)
 }
 
-/// What is wrong, and what to do.
-type Fault = (String, String);
-
 fn fault<T>(what: impl Into<String>, hint: impl Into<String>) -> Result<T, Fault> {
-    Err((what.into(), hint.into()))
+    Err(Fault::new(what, hint))
 }
 
 fn assertion(words: &[&str], place: &Place) -> Result<Assertion, Fault> {
@@ -101,7 +96,7 @@ fn rtype<'w, 't>(words: &'w [&'t str]) -> Result<(u16, &'w [&'t str]), Fault> {
     match parse_rtype(word) {
         Some(rtype) => Ok((rtype, rest)),
         None => fault(
-            format!("'{word}' is neither a record type nor an expectation{}", nearest(word)),
+            format!("'{word}' is neither a record type nor an expectation{}", meant(word)),
             format!("types are A, AAAA, HTTPS, ...; {}", hint()),
         ),
     }
@@ -118,7 +113,7 @@ fn expected(words: &[&str]) -> Result<Expected, Fault> {
         ["=", data @ ..] => Ok(Expected::Records(data.iter().map(|data| normal(data)).collect())),
         [word] => match WORDS.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(word)) {
             Some((_, expected)) => Ok(expected),
-            None => fault(format!("'{word}' is not an expectation{}", nearest(word)), hint()),
+            None => fault(format!("'{word}' is not an expectation{}", meant(word)), hint()),
         },
         [first, more, ..] => fault(format!("'{more}' follows '{first}', which ends the line"), hint()),
     }
@@ -137,13 +132,10 @@ fn hint() -> String {
     format!("expectations are '= DATA...', {}", words.join(", "))
 }
 
-fn nearest(word: &str) -> String {
-    let lower = word.to_ascii_lowercase();
-    let close = WORDS.iter().map(|(known, _)| (damerau_levenshtein(&lower, known), known)).min();
-    match close {
-        Some((distance, known)) if distance <= 2 => format!("; did you mean '{known}'?"),
-        _ => String::new(),
-    }
+/// The expectation that was probably meant, as the end of a sentence.
+fn meant(word: &str) -> String {
+    let known = nearest(&word.to_ascii_lowercase(), WORDS.iter().map(|(word, _)| *word));
+    known.map_or_else(String::new, |known| format!("; did you mean '{known}'?"))
 }
 
 #[cfg(test)]

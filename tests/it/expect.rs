@@ -246,9 +246,8 @@ fn a_running_server_is_asked_in_the_clients_name() {
     let server = Running::start();
     let dir = tempfile::tempdir().unwrap();
     let zones = Path::new(env!("CARGO_MANIFEST_DIR")).join("zones");
-    let ours: String =
-        ASSERTIONS.lines().filter(|line| !line.ends_with("public")).map(|line| format!("{line}\n")).collect();
-    let file = write(dir.path(), "expect.txt", &ours);
+    let ours: Vec<&str> = ASSERTIONS.lines().filter(|line| !line.ends_with("public")).collect();
+    let file = write(dir.path(), "expect.txt", &ours.join("\n"));
     for address in [server.1.clone(), format!("tcp://{}", server.1)] {
         let (code, out, err) = expect(&zones, &file, &["--server", &address]);
         assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");

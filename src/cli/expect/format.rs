@@ -5,12 +5,12 @@ use std::fmt::Write;
 use quick_xml::escape::escape;
 use serde_json::json;
 
-use super::run::Outcome;
+use super::run::AssertionOutcome;
 use crate::cli::args::ExpectFormat;
 use crate::expect::Verdict;
 
 /// The whole output.
-pub(super) fn render(format: ExpectFormat, outcomes: &[Outcome<'_>]) -> String {
+pub(super) fn render(format: ExpectFormat, outcomes: &[AssertionOutcome<'_>]) -> String {
     match format {
         ExpectFormat::Text => text(outcomes),
         ExpectFormat::Tap => tap(outcomes),
@@ -20,13 +20,13 @@ pub(super) fn render(format: ExpectFormat, outcomes: &[Outcome<'_>]) -> String {
 }
 
 /// The assertion, with the VPC that `every vpc` stood for.
-fn title(outcome: &Outcome<'_>) -> String {
+fn title(outcome: &AssertionOutcome<'_>) -> String {
     let client = outcome.vpc.map_or_else(String::new, |vpc| format!(" ({vpc})"));
     format!("{}{client}", outcome.assertion)
 }
 
 /// How many passed, failed and were skipped.
-fn counts(outcomes: &[Outcome<'_>]) -> [usize; 3] {
+fn counts(outcomes: &[AssertionOutcome<'_>]) -> [usize; 3] {
     outcomes.iter().fold([0; 3], |[passed, failed, skipped], outcome| match outcome.verdict {
         Verdict::Pass => [passed + 1, failed, skipped],
         Verdict::Fail { .. } => [passed, failed + 1, skipped],
@@ -34,7 +34,7 @@ fn counts(outcomes: &[Outcome<'_>]) -> [usize; 3] {
     })
 }
 
-fn text(outcomes: &[Outcome<'_>]) -> String {
+fn text(outcomes: &[AssertionOutcome<'_>]) -> String {
     let mut out = String::new();
     for outcome in outcomes {
         let place = &outcome.assertion.place;
@@ -57,7 +57,7 @@ fn text(outcomes: &[Outcome<'_>]) -> String {
 }
 
 /// TAP version 14.
-fn tap(outcomes: &[Outcome<'_>]) -> String {
+fn tap(outcomes: &[AssertionOutcome<'_>]) -> String {
     let mut out = format!("TAP version 14\n1..{}\n", outcomes.len());
     for (number, outcome) in (1..).zip(outcomes) {
         // a number sign would begin a directive
@@ -78,7 +78,7 @@ fn tap(outcomes: &[Outcome<'_>]) -> String {
     out
 }
 
-fn junit(outcomes: &[Outcome<'_>]) -> String {
+fn junit(outcomes: &[AssertionOutcome<'_>]) -> String {
     let [_, failed, skipped] = counts(outcomes);
     let mut out = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
@@ -104,7 +104,7 @@ fn junit(outcomes: &[Outcome<'_>]) -> String {
     out + "</testsuite>\n"
 }
 
-fn object(outcome: &Outcome<'_>) -> serde_json::Value {
+fn object(outcome: &AssertionOutcome<'_>) -> serde_json::Value {
     let (status, detail, rule, steps) = match &outcome.verdict {
         Verdict::Pass => ("passed", None, None, &[][..]),
         Verdict::Skip(why) => ("skipped", Some(why), None, &[][..]),

@@ -30,14 +30,14 @@ pub(super) struct Subject<'s> {
 }
 
 /// How an assertion came out for one client.
-pub(super) struct Outcome<'a> {
+pub(super) struct AssertionOutcome<'a> {
     pub(super) assertion: &'a Assertion,
     /// The client, where the assertion says `every vpc`.
     pub(super) vpc: Option<VpcId>,
     pub(super) verdict: Verdict,
 }
 
-impl Outcome<'_> {
+impl AssertionOutcome<'_> {
     /// Whether it makes the run fail.
     pub(super) fn is_failure(&self, strict: bool) -> bool {
         match self.verdict {
@@ -49,7 +49,7 @@ impl Outcome<'_> {
 }
 
 /// The outcomes of all assertions, in their order.
-pub(super) fn run_all<'a>(assertions: &'a [Assertion], subject: &Subject<'_>) -> Vec<Outcome<'a>> {
+pub(super) fn run_all<'a>(assertions: &'a [Assertion], subject: &Subject<'_>) -> Vec<AssertionOutcome<'a>> {
     let label = format!("expect-{:08x}", rand::random::<u32>());
     let chunks: Vec<&[Assertion]> = assertions.chunks(CHUNK).collect();
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
@@ -63,7 +63,7 @@ pub(super) fn run_all<'a>(assertions: &'a [Assertion], subject: &Subject<'_>) ->
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(chunk) = chunks.get(at) else { return };
-                    let outcomes: Vec<Outcome<'a>> =
+                    let outcomes: Vec<AssertionOutcome<'a>> =
                         chunk.iter().flat_map(|one| outcomes(one, subject, &label)).collect();
                     done.lock().unwrap_or_else(PoisonError::into_inner).push((at, outcomes));
                 }
@@ -75,8 +75,8 @@ pub(super) fn run_all<'a>(assertions: &'a [Assertion], subject: &Subject<'_>) ->
     done.into_iter().flat_map(|(_, outcomes)| outcomes).collect()
 }
 
-fn outcomes<'a>(assertion: &'a Assertion, subject: &Subject<'_>, label: &str) -> Vec<Outcome<'a>> {
-    let one = |vpc, verdict| vec![Outcome { assertion, vpc, verdict }];
+fn outcomes<'a>(assertion: &'a Assertion, subject: &Subject<'_>, label: &str) -> Vec<AssertionOutcome<'a>> {
+    let one = |vpc, verdict| vec![AssertionOutcome { assertion, vpc, verdict }];
     let name: DnsName = match resolve_name(&assertion.name, label).parse() {
         Ok(name) => name,
         Err(error) => return one(None, Verdict::Skip(format!("a made-up label does not fit: {error}"))),
