@@ -162,7 +162,7 @@ fn a_private_name_needs_no_advice() {
         Snapshot::compile(model(&zones.map(|path| std::fs::read_to_string(path).unwrap()).concat()), policy(), 1);
     let advice = |name: &str, rtype: &str| {
         let asked = Asked::new("127.0.1.5", name, rtype);
-        explain(&snapshot, &name.parse().unwrap(), asked.rtype, asked.from, local()).advice.join("; ")
+        explain(&snapshot, Asker::Address(asked.from, local()), &name.parse().unwrap(), asked.rtype).advice.join("; ")
     };
     assert_eq!(advice("ec2.us-east-1.amazonaws.com", "AAAA"), "");
     assert_eq!(
