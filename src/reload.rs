@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use crate::forward::system::refuse_own;
 use crate::model::{Applied, Broken, Changes, Input, Key, Model, Object, RuleAction, RuleInput, Upstream};
-use crate::naming::EndpointId;
+use crate::naming::{CatalogueNames, EndpointId};
 use crate::problem::{At, Place, Problem};
 use crate::source::{self, Part, PartId, Stamps};
 
@@ -87,6 +87,12 @@ impl Loader {
             api: HashSet::new(),
             model: Model::default(),
         }
+    }
+
+    /// With the names of the catalogue that the operator chose. To be called before the first load.
+    #[must_use]
+    pub fn with_names(self, names: CatalogueNames) -> Self {
+        Self { model: Model::with_names(names), ..self }
     }
 
     /// With what a control API remembers; it is loaded together with the files, which may refer to it.

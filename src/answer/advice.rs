@@ -1,7 +1,7 @@
 //! What would make a name private: for `explain`, when the answer was not.
 
 use super::{Name, endpoint};
-use crate::model::Model;
+use crate::model::{Endpoint, Model};
 use crate::naming::DnsName;
 use crate::snapshot::Client;
 
@@ -14,15 +14,32 @@ pub fn advice(model: &Model, client: &Client<'_>, name: &Name<'_>) -> Vec<String
     };
     let Some(vpc) = &client.view.vpc else {
         let owner =
-            model.endpoints().find(|e| e.private_dns_enabled() && model.service(e).private_names.iter().any(covers));
+            model.endpoints().find(|e| e.private_dns_enabled() && model.service(e).private_names(true).any(covers));
         return owner
             .map(|e| format!("clients of {} get the addresses of {} for it; this client is in no VPC", e.vpc, e.id))
             .into_iter()
             .collect();
     };
     let mut said = Vec::new();
-    for e in model.endpoints().filter(|e| model.service(e).private_names.iter().any(covers)) {
+    for e in model.endpoints() {
+        if e.vpc == vpc.vpc_id && e.private_dns_enabled() && model.service(e).second_names.contains(&asked) {
+            said.push(format!(
+                "{}, or catalogue = \"sdk-names\" for every service: an SDK asks for this name, and nobody has seen it at an endpoint",
+                private_names_line(model, e, &asked)
+            ));
+            continue;
+        }
+        if !model.service(e).private_names(true).any(covers) {
+            continue;
+        }
         let service = endpoint::describe(model.service(e));
+        if !e.is_dualstack() && model.service(e).dualstack_names.iter().any(covers) {
+            said.push(format!(
+                "{} ({service}) has this name only with dns_record_ip_type = \"dualstack\" (S3 guide, \"Private DNS\")",
+                e.id
+            ));
+            continue;
+        }
         let said_before = said.len();
         if e.vpc != vpc.vpc_id {
             said.push(format!(
@@ -57,11 +74,19 @@ pub fn advice(model: &Model, client: &Client<'_>, name: &Name<'_>) -> Vec<String
     // an endpoint in this VPC that says what to change matters more than others elsewhere
     said.sort_by_key(|line| line.contains("own VPC only"));
     if said.is_empty() {
-        let service = crate::naming::services(&vpc.region).find(|service| service.private_names.iter().any(covers));
+        let service = crate::naming::services(&vpc.region, model.catalogue())
+            .find(|service| service.private_names(true).any(covers));
         said.extend(service.map(|service| {
             format!("an endpoint for {} in {} would make it private", service.service_name, vpc.vpc_id)
         }));
     }
     said.truncate(5);
     said
+}
+
+/// The line of configuration that makes one more name private at an endpoint: its list with that name behind the others.
+pub fn private_names_line(model: &Model, endpoint: &Endpoint, more: &DnsName) -> String {
+    let names = model.service(endpoint).private_names.iter().chain([more]);
+    let names: Vec<String> = names.map(|name| format!("\"{name}\"")).collect();
+    format!("set private_dns_names = [{}] on {}", names.join(", "), endpoint.id)
 }

@@ -156,8 +156,6 @@ pub enum Reason<'s> {
     PublicZone,
     /// A private name.
     PrivateName(&'s Endpoint, &'s DnsName),
-    /// The apex of a zone of private names, which has only SOA and NS itself.
-    PrivateApex(&'s DnsName),
     /// A name below a private name.
     BelowPrivateName(&'s DnsName),
     /// A hosted zone has the name.
@@ -205,6 +203,8 @@ pub enum NotPrivate<'s> {
     NotServed(&'s Endpoint),
     /// Only queries that enter by an inbound resolver endpoint are answered.
     InboundOnly(&'s Endpoint),
+    /// An SDK asks for the name, but nobody has seen it at an endpoint of the service.
+    SecondName(&'s Endpoint, &'s DnsName),
 }
 
 impl Reason<'_> {
@@ -229,7 +229,6 @@ impl fmt::Display for Reason<'_> {
             Self::NoSuchEndpointName(e) => write!(f, "{} has no such name", e.id),
             Self::PublicZone => f.write_str("no such endpoint here, and no upstream to ask"),
             Self::PrivateName(e, name) => write!(f, "private name {name} of {}", e.id),
-            Self::PrivateApex(name) => write!(f, "apex of the private zone {name}"),
             Self::BelowPrivateName(name) => write!(f, "below the private name {name}: not forwarded"),
             Self::HostedZone(zone) => write!(f, "hosted zone {}", zone.name),
             Self::Wildcard(zone) => write!(f, "wildcard of hosted zone {}", zone.name),
@@ -269,6 +268,13 @@ impl fmt::Display for NotPrivate<'_> {
             Self::NotServed(e) if e.state.is_served() => write!(f, "private DNS is off: {} has no address yet", e.id),
             Self::NotServed(e) => write!(f, "private DNS is off: {} is {}", e.id, e.state),
             Self::InboundOnly(e) => write!(f, "private DNS of {} is for inbound resolver endpoints only", e.id),
+            Self::SecondName(e, name) => {
+                write!(
+                    f,
+                    "{name} stays public: an SDK asks for it, but no output of AWS has it for the service of {}",
+                    e.id
+                )
+            }
         }
     }
 }

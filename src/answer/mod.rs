@@ -29,7 +29,7 @@ mod question;
 mod special;
 mod trace;
 
-pub use advice::advice;
+pub use advice::{advice, private_names_line};
 pub(crate) use decision::instance_name;
 pub use decision::{Addresses, Authority, Data, Decision, Forward, NotPrivate, Part, Rcode, Reason, Reply};
 pub use question::{Name, NameBuf, Question, rtype};
@@ -240,6 +240,7 @@ fn at_entry<'s, T: Trace>(
         }
         snapshot::Authority::Private(zone) => private::find(ask, entry, zone, labels, trace),
         snapshot::Authority::HostedZone(zone) => hosted::find(ask, zone, labels, trace),
+        snapshot::Authority::SecondName(id) => private::second_name(ask, entry, *id, labels, trace),
         snapshot::Authority::Instances => Found::Reply(instance::forward(ask, labels, trace)),
         snapshot::Authority::System(_) => Found::Nothing(None),
     }

@@ -36,17 +36,12 @@ pub(super) fn find<'s, T: Trace>(
     let apex = ask.offset(labels);
     let at_apex = apex == 0;
     trace.step(format_args!("the private zone {} of {} is the most specific one", entry.name, vpc.vpc_id));
-    let owner = if at_apex { exact } else { wildcard };
+    // EC2 lists `x` beside `*.x` in an endpoint's DnsEntries, so that `*.x` stands for both
+    let owner = if at_apex { exact.or(wildcard) } else { wildcard };
     if let Some(owner) = owner {
         let reason = Reason::PrivateName(owner, &entry.name);
         let own = at_apex.then(|| ask.apex_record(reason)).flatten().filter(|_| ask.rtype != super::rtype::ANY);
         return Found::Reply(own.unwrap_or_else(|| endpoint::addresses(ask, owner, None, true, apex, reason, trace)));
-    }
-    if at_apex {
-        // only `*.` names are taken over, but the apex of their zone exists: it has SOA and NS
-        let reason = Reason::PrivateApex(&entry.name);
-        trace.step(format_args!("{reason}: only names below it are private"));
-        return Found::Reply(ask.apex_record(reason).unwrap_or_else(|| Reply::negative(Rcode::NoError, apex, reason)));
     }
     let reason = Reason::BelowPrivateName(&entry.name);
     if zone.mode(model) == Mode::Overlay {
@@ -56,6 +51,25 @@ pub(super) fn find<'s, T: Trace>(
     // "Instead, it returns NXDOMAIN" (Route 53 guide, "Considerations when working with a private hosted zone")
     trace.step(format_args!("{reason}"));
     Found::Reply(Reply::negative(Rcode::NxDomain, apex, reason))
+}
+
+/// A name that an SDK asks for dual stack, and that nobody has seen at an endpoint of the service: it stays public.
+///
+/// "a hidden zone is authoritative for everything below its name" (seen in 2026 of `datazone.<region>.api.aws`), so that
+/// a name too many takes public names away from the VPC's clients.
+pub(super) fn second_name<'s, T: Trace>(
+    ask: &Ask<'s, '_>,
+    entry: &'s Entry,
+    id: EndpointId,
+    labels: usize,
+    trace: &mut T,
+) -> Found<'s> {
+    let has_private_dns = ask.client.view.vpc.as_ref().is_some_and(|vpc| vpc.has_private_dns());
+    let endpoint = ask.snapshot.model.endpoint(id).filter(|e| has_private_dns && e.is_served());
+    let Some(endpoint) = endpoint.filter(|_| labels == ask.name.label_count()) else { return Found::Nothing(None) };
+    let why = NotPrivate::SecondName(endpoint, &entry.name);
+    trace.step(format_args!("{why}"));
+    Found::Nothing(Some(why))
 }
 
 /// The endpoint of `claims` that answers; at most one can (the model sees to it).

@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::flags::{All, Answers, Flags, Zones};
 use crate::address::{DNS_PORT, parse_address};
 use crate::expect::{Identity, ServerAddress};
-use crate::naming::{DnsName, VpcId};
+use crate::naming::{DnsName, Region, VpcId};
 use crate::observe::Asker;
 
 const STYLES: Styles = Styles::styled()
@@ -51,6 +51,8 @@ pub(super) enum Command {
     Health(HealthArgs),
     /// Have a running server ask its upstreams again for what it has cached
     Flush(FlushArgs),
+    /// List the AWS services that are known, with their private names and how they are known; or compare with an output
+    Catalogue(CatalogueArgs),
     /// Print a commented vpcedns.toml with every default, or check one
     Config(ConfigArgs),
     /// Print shell completions
@@ -115,6 +117,39 @@ pub(super) enum Format {
     Zone,
     /// Lines for /etc/hosts, as clients of the VPC see the names
     Hosts,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    vpcedns catalogue list --region us-east-1\n  \
+    vpcedns catalogue list ecr.dkr\n  \
+    aws ec2 describe-vpc-endpoint-services > services.json && vpcedns catalogue diff services.json")]
+pub(super) struct CatalogueArgs {
+    #[command(subcommand)]
+    pub(super) what: CatalogueCommand,
+}
+
+#[derive(Subcommand)]
+pub(super) enum CatalogueCommand {
+    /// Print services, the ends of their endpoints' names, and their private names with the evidence for each
+    List {
+        /// Services whose names contain this only
+        word: Option<String>,
+        /// The region whose services are printed
+        #[arg(long, value_name = "REGION", default_value = "us-east-1", env = "VPCEDNS_REGION")]
+        region: Region,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what an output of `aws ec2 describe-vpc-endpoint-services` says otherwise; exit 1 if there is anything
+    Diff {
+        /// The output, as JSON
+        file: PathBuf,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Args)]

@@ -9,7 +9,8 @@ use crate::problem::Problem;
 use crate::reload::Loader;
 
 pub(super) fn run(args: &CheckArgs) -> ExitCode {
-    let loaded = Loader::new(args.zones.settings().zones).load(&|_, _| {});
+    let settings = args.zones.settings();
+    let loaded = Loader::new(settings.zones).with_names(settings.catalogue).load(&|_, _| {});
     let problems = &loaded.problems;
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
     let exit = if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };

@@ -27,14 +27,15 @@ impl Subset for All {
 pub(super) struct Zones;
 
 impl Subset for Zones {
-    const KEYS: &'static [&'static str] = &["zones"];
+    const KEYS: &'static [&'static str] = &["zones", "catalogue"];
 }
 
 /// What decides about an answer: `explain`.
 pub(super) struct Answers;
 
 impl Subset for Answers {
-    const KEYS: &'static [&'static str] = &["zones", "allow", "forward", "forward_special", "private_only"];
+    const KEYS: &'static [&'static str] =
+        &["zones", "allow", "forward", "forward_special", "private_only", "catalogue"];
 }
 
 /// What flags and environment say about the settings of `S`; every value has been checked.

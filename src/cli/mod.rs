@@ -1,6 +1,7 @@
 //! Commands: one file each. The only place that prints for people.
 
 mod args;
+mod catalogue;
 mod check;
 mod config;
 mod ec2;
@@ -14,7 +15,6 @@ mod http;
 mod names;
 mod serve;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -38,6 +38,7 @@ pub fn run() -> ExitCode {
         Command::Expect(args) => expect::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Flush(args) => flush::run(&args),
+        Command::Catalogue(args) => catalogue::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "vpcedns", &mut std::io::stdout());
@@ -61,8 +62,8 @@ fn print_problems(problems: &[Problem]) {
 }
 
 /// The model of the given files; `None` if it does not load, which has been printed.
-fn load(zones: Vec<PathBuf>) -> Option<(Model, Vec<Problem>)> {
-    let loaded = Loader::new(zones).load(&|_, _| {});
+fn load(settings: &Settings) -> Option<(Model, Vec<Problem>)> {
+    let loaded = Loader::new(settings.zones.clone()).with_names(settings.catalogue).load(&|_, _| {});
     if let Some(model) = loaded.model {
         Some((model, loaded.problems))
     } else {
@@ -74,12 +75,12 @@ fn load(zones: Vec<PathBuf>) -> Option<(Model, Vec<Problem>)> {
 /// What a server with these settings would serve, without its sources other than files; `None` if it does not load,
 /// which has been printed.
 fn compile(settings: Settings) -> Option<Snapshot> {
+    let (model, _) = load(&settings)?;
     let upstreams: Arc<[Upstream]> = match settings.forward {
         Upstreams::These(addresses) => addresses.into(),
         Upstreams::None => Arc::from([]),
         Upstreams::System => crate::forward::system::system_resolvers(&[]).0.into_iter().map(Upstream::plain).collect(),
     };
-    let (model, _) = load(settings.zones)?;
     let policy = Policy {
         allow: settings.allow,
         upstreams,

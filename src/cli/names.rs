@@ -13,7 +13,7 @@ use crate::model::{Endpoint, Model};
 use crate::naming::{DnsName, EndpointNames, endpoint_names};
 
 pub(super) fn run(args: &NamesArgs) -> ExitCode {
-    let Some((model, _)) = super::load(args.zones.settings().zones) else { return ExitCode::FAILURE };
+    let Some((model, _)) = super::load(&args.zones.settings()) else { return ExitCode::FAILURE };
     if let Some(vpc) = args.vpc
         && let Err(code) = super::known_vpc(&model, vpc)
     {

@@ -94,7 +94,7 @@ async fn serve(settings: Settings) -> Result<(), Vec<Problem>> {
     let forwarder = forwarder(settings.forward_ca.as_deref(), settings.forward_0x20, &limits)?;
     let validation = validation(settings.dnssec, settings.dnssec_anchors.as_deref(), settings.dnssec_insecure)?;
     let began = Instant::now();
-    let mut loader = Loader::serving_on(zones, listen.clone());
+    let mut loader = Loader::serving_on(zones, listen.clone()).with_names(settings.catalogue);
     if let Some(ec2) = &remembered {
         loader = loader.with_api(ec2.inputs());
     }

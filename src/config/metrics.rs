@@ -34,6 +34,8 @@ metrics! {
     CacheStale: Tallied "cache_stale";
     /// Questions turned away because too many waited for an upstream
     Overloaded: Counted "overloaded";
+    /// Questions for names that only an SDK suggests, which stay public, from VPCs with an endpoint of the service
+    SecondNames: Counted "second_names";
 
     /// Questions for which an upstream was asked, or its reply to the same question awaited
     Forwarded: Counter "forwarded";

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 
 use crate::address::{DNS_PORT, HTTPS_PORT, TLS_PORT, parse_address};
-use crate::naming::{DnsName, is_near_special};
+use crate::naming::{CatalogueNames, DnsName, is_near_special};
 use crate::problem::Fault;
 
 /// A directory or file, as written.
@@ -66,6 +66,11 @@ pub(super) fn network(text: &str) -> Result<IpNet, Fault> {
 /// A domain name.
 pub(super) fn name(text: &str) -> Result<DnsName, Fault> {
     text.parse().map_err(|error| Fault::new(format!("'{text}' is not a valid domain name: {error}"), ""))
+}
+
+/// `evident` or `sdk-names`.
+pub(super) fn catalogue(text: &str) -> Result<CatalogueNames, Fault> {
+    text.parse().map_err(|what: String| Fault::new(what, ""))
 }
 
 /// A name at or below which special names can be forwarded: it has to be near one.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::naming::CatalogueNames;
 use crate::problem::Fault;
 
 /// One setting: all that is known of it. `S` is the struct that holds all settings.
@@ -150,6 +151,7 @@ single_values! {
     String: Form::One;
     PathBuf: Form::One;
     bool: Form::Switch;
+    CatalogueNames: Form::Choice(CatalogueNames::ALL);
 }
 
 /// The only one of `texts`.

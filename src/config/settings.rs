@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 
-use crate::naming::DnsName;
+use crate::naming::{CatalogueNames, DnsName};
 
-use super::parse::{address, dns_address, https_address, name, network, path, special_name, switch, tls_address, word};
+use super::parse::{
+    address, catalogue, dns_address, https_address, name, network, path, special_name, switch, tls_address, word,
+};
 use super::setting::{Formed, Group, OfTexts, SettingInfo, settings};
 use super::upstreams::{Dnssec, Upstreams, dnssec, upstream};
 
@@ -62,6 +64,8 @@ settings! {
     forward_special: Vec<DnsName> = special_name, "NAME", default [] or "none", example "10.in-addr.arpa";
     /// Name at and below which a name without a private answer gets SERVFAIL (`*.NAME`: only below)
     private_only: Vec<DnsName> = name, "NAME", default [] or "none", example "*.corp.example";
+    /// Private names of AWS services beyond the evident ones: `sdk-names` adds the second names that only an SDK asks for
+    catalogue: CatalogueNames = catalogue, "evident|sdk-names", default ["evident"], example "sdk-names";
     /// Remove the records when an upstream gives a public name a private address, as dnsmasq's --stop-dns-rebind does
     rebind_protection: bool = switch, "BOOL", default ["false"], example "true";
     /// Public name at and below which private addresses are allowed

@@ -59,7 +59,7 @@ impl Model {
     ) -> Applied {
         let mut next = self.clone();
         let mut changes = Changes::default();
-        let mut check = Check::new(broken, place_of);
+        let mut check = Check::new(broken, place_of, self.catalogue);
 
         next.replace_vpcs(self, removed, added, &mut changes, &mut check);
         next.replace_subnets(self, removed, added, &mut changes, &mut check);
@@ -189,7 +189,7 @@ impl Model {
             check.undeclared.insert(name.clone());
             touched.insert(name.clone());
             Arc::make_mut(&mut self.declared_services).remove(name);
-            if let Ok(service) = crate::naming::resolve(name) {
+            if let Ok(service) = self.resolve(name) {
                 if *self.services.by_index(index) != service {
                     self.services.replace(index, service);
                     dirty.insert(index);
@@ -421,7 +421,7 @@ impl Model {
     ) {
         let mut coming: Map<VpcId, Vec<PrivateName>> = Map::default();
         for endpoint in after.iter().filter(|e| e.private_dns_enabled()) {
-            let names = self.services.by_index(endpoint.service).private_names.iter();
+            let names = self.services.by_index(endpoint.service).private_names(endpoint.is_dualstack());
             let claims = names.map(|name| PrivateName { name: name.clone(), endpoint: endpoint.id });
             coming.entry(endpoint.vpc).or_default().extend(claims);
         }
@@ -463,7 +463,7 @@ fn names_of<'m>(model: &'m Model, endpoints: impl IntoIterator<Item = &'m Endpoi
     services.into_iter().flat_map(|service| {
         let service = model.services.by_index(service);
         // a wildcard stands for what is below its parent
-        let private = service.private_names.iter().map(|name| match name.parent() {
+        let private = service.private_names(true).map(|name| match name.parent() {
             Some(parent) if name.is_wildcard() => parent,
             _ => name.clone(),
         });

@@ -14,7 +14,7 @@ use super::change::{Broken, Key};
 use super::input::{ServiceInput, SubnetInput, VpcInput};
 use super::violation::{Breach, Violation};
 use super::{Subnet, Vpc};
-use crate::naming::{self, Evidence, Service, ServiceName, SubnetId, VpcId};
+use crate::naming::{self, CatalogueNames, DnsName, Evidence, Service, ServiceName, SubnetId, VpcId};
 use crate::problem::{At, Place};
 
 /// The violations of one change, and what the rules need to know about it.
@@ -29,13 +29,19 @@ pub(super) struct Check<'a> {
     pub(super) changed_services: HashSet<ServiceName>,
     /// Services that a source described and describes no more.
     pub(super) undeclared: HashSet<ServiceName>,
+    /// Which of the catalogue's names hold.
+    pub(super) catalogue: CatalogueNames,
     broken: &'a Broken,
     warned_services: HashSet<ServiceName>,
     warned_vpcs: HashSet<VpcId>,
 }
 
 impl<'a> Check<'a> {
-    pub(super) fn new(broken: &'a Broken, place_of: &'a dyn Fn(&Key) -> Option<Place>) -> Self {
+    pub(super) fn new(
+        broken: &'a Broken,
+        place_of: &'a dyn Fn(&Key) -> Option<Place>,
+        catalogue: CatalogueNames,
+    ) -> Self {
         Self {
             violations: Vec::new(),
             place_of,
@@ -44,6 +50,7 @@ impl<'a> Check<'a> {
             touched_claims: HashSet::new(),
             changed_services: HashSet::new(),
             undeclared: HashSet::new(),
+            catalogue,
             broken,
             warned_services: HashSet::new(),
             warned_vpcs: HashSet::new(),
@@ -101,7 +108,7 @@ impl<'a> Check<'a> {
     /// A service as a source describes it, completed by the catalogue.
     pub(super) fn service(&mut self, input: &ServiceInput) -> Option<Service> {
         let name = &input.service_name;
-        let known = naming::resolve(&name.value);
+        let known = naming::resolve_with(&name.value, self.catalogue);
         let base = match (&input.base_endpoint_dns_name, &known) {
             (Some(base), _) => base.value.clone(),
             (None, Ok(service)) => service.base.clone(),
@@ -112,18 +119,25 @@ impl<'a> Check<'a> {
             }
         };
         let inherited = known.as_ref().ok();
+        let private_names: Vec<DnsName> = match &input.private_dns_names {
+            Some(names) => names.iter().map(|name| name.value.clone()).collect(),
+            None => inherited.map(|service| service.private_names.clone()).unwrap_or_default(),
+        };
         Some(Service {
             service_name: name.value.clone(),
             region: inherited.and_then(|service| service.region.clone()),
             zone: Service::zone_of(&base),
             base,
             wildcard: inherited.is_some_and(|service| service.wildcard),
-            private_names: match &input.private_dns_names {
-                Some(names) => names.iter().map(|name| name.value.clone()).collect(),
-                None => inherited.map(|service| service.private_names.clone()).unwrap_or_default(),
+            evidence: vec![Evidence::Given; private_names.len()],
+            private_names,
+            // a list of the operator's, or EC2's own, is complete but for what depends on an endpoint
+            dualstack_names: inherited.map(|service| service.dualstack_names.clone()).unwrap_or_default(),
+            second_names: match &input.private_dns_names {
+                Some(_) => Vec::new(),
+                None => inherited.map(|service| service.second_names.clone()).unwrap_or_default(),
             },
             availability_zones: input.availability_zones.iter().map(|zone| zone.value.clone()).collect(),
-            evidence: Evidence::Given,
         })
     }
 }

@@ -145,6 +145,11 @@ impl Endpoint {
         self.interfaces.iter().map(|i| i.id)
     }
 
+    /// Whether it has both address families: some names are private for such endpoints only.
+    pub fn is_dualstack(&self) -> bool {
+        self.record_ip_type == RecordIpType::Dualstack
+    }
+
     /// Whether its names have A records.
     pub fn has_a(&self) -> bool {
         self.record_ip_type != RecordIpType::Ipv6

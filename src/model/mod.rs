@@ -35,7 +35,10 @@ pub use violation::{Breach, Violation, VpcAttribute};
 pub use zone::{HostedZone, Node, Rrset, Rule};
 pub(crate) use zone::{applies_to, hash};
 
-use crate::naming::{DnsName, EndpointId, Region, Service, ServiceName, SubnetId, VpcId, ZoneName};
+use crate::naming::{
+    self, CatalogueNames, DnsName, EndpointId, InterfaceId, Region, Service, ServiceName, ServiceNameError, SubnetId,
+    VpcId, ZoneName,
+};
 use shards::{Endpoints, SortedShards};
 use table::{Services, Zones};
 
@@ -101,13 +104,29 @@ pub struct Model {
     endpoints: Endpoints,
     ipv4: SortedShards<(VpcId, Ipv4Addr)>,
     ipv6: SortedShards<(VpcId, Ipv6Addr)>,
-    interfaces: SortedShards<crate::naming::InterfaceId>,
+    interfaces: SortedShards<InterfaceId>,
     private_names: Arc<Map<VpcId, Arc<[PrivateName]>>>,
     hosted_zones: Arc<Vec<Arc<HostedZone>>>,
     rules: Arc<Vec<Arc<Rule>>>,
+    catalogue: CatalogueNames,
 }
 
 impl Model {
+    /// An empty model whose endpoints get the names of the catalogue that the operator chose.
+    pub fn with_names(catalogue: CatalogueNames) -> Self {
+        Self { catalogue, ..Self::default() }
+    }
+
+    /// Which of the catalogue's names hold.
+    pub fn catalogue(&self) -> CatalogueNames {
+        self.catalogue
+    }
+
+    /// A service by its name alone, with the names of the catalogue that hold here.
+    pub fn resolve(&self, name: &ServiceName) -> Result<Service, ServiceNameError> {
+        naming::resolve_with(name, self.catalogue)
+    }
+
     /// The VPC with this id.
     pub fn vpc(&self, id: VpcId) -> Option<&Arc<Vpc>> {
         self.vpcs.get(&id)

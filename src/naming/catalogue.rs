@@ -5,6 +5,9 @@
 //! that private DNS takes over. Knows no file format (that is `catalogue_data`) and no endpoint.
 
 use std::fmt;
+use std::str::FromStr;
+
+use serde::Deserialize;
 
 use super::catalogue_data::{Catalogue, Entry};
 use super::name::DnsName;
@@ -13,28 +16,76 @@ use super::service::{Region, Service, ServiceName, ServiceNameError};
 use super::shape::{Family, NO_REGION, Shape, parse};
 use crate::problem::nearest;
 
-/// How sure a service's names are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a private name is known, from the surest on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Evidence {
-    /// Seen in real output, or said by AWS documentation.
-    Documented,
-    /// Kept in maintained third-party tables.
-    Table,
-    /// Made by the reversal rule alone.
-    Derived,
     /// Given by the operator's own files.
     Given,
+    /// Seen in real output of AWS.
+    Seen,
+    /// Said by AWS documentation.
+    Guide,
+    /// Kept in maintained third-party tables.
+    Table,
+    /// Said by users, without an output.
+    Report,
+    /// The host that an SDK asks by default.
+    Sdk,
+    /// Made by the reversal rule; an SDK knows its first label.
+    Label,
+    /// Made by the reversal rule alone.
+    Rule,
 }
 
 /// One word, lower case.
 impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Documented => "documented",
-            Self::Table => "table",
-            Self::Derived => "derived",
             Self::Given => "given",
+            Self::Seen => "seen",
+            Self::Guide => "guide",
+            Self::Table => "table",
+            Self::Report => "report",
+            Self::Sdk => "sdk",
+            Self::Label => "label",
+            Self::Rule => "rule",
         })
+    }
+}
+
+/// Which of the catalogue's private names hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CatalogueNames {
+    /// What was seen or documented, and a service's only name, however it is known.
+    #[default]
+    Evident,
+    /// Also the second names that only an SDK's dual-stack host suggests.
+    SdkNames,
+}
+
+impl CatalogueNames {
+    /// Every value, as it is written.
+    pub const ALL: &'static [&'static str] = &["evident", "sdk-names"];
+}
+
+impl fmt::Display for CatalogueNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Evident => "evident",
+            Self::SdkNames => "sdk-names",
+        })
+    }
+}
+
+impl FromStr for CatalogueNames {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "evident" => Ok(Self::Evident),
+            "sdk-names" => Ok(Self::SdkNames),
+            _ => Err(format!("'{text}' is not a choice of names: expected {}", Self::ALL.join(" or "))),
+        }
     }
 }
 
@@ -44,6 +95,20 @@ impl fmt::Display for Evidence {
 /// tells `com.amazonaws.ec2`, whose region was forgotten, from a new global service. Costs a few microseconds; whoever
 /// has many endpoints of one service keeps the result.
 pub fn resolve(name: &ServiceName) -> Result<Service, ServiceNameError> {
+    resolve_with(name, CatalogueNames::Evident)
+}
+
+/// As [`resolve`], with the names that the operator chose.
+pub fn resolve_with(name: &ServiceName, names: CatalogueNames) -> Result<Service, ServiceNameError> {
+    let mut service = as_catalogued(name)?;
+    if names == CatalogueNames::SdkNames {
+        service.evidence.extend(service.second_names.iter().map(|_| Evidence::Sdk));
+        service.private_names.append(&mut service.second_names);
+    }
+    Ok(service)
+}
+
+fn as_catalogued(name: &ServiceName) -> Result<Service, ServiceNameError> {
     let unknown = || ServiceNameError::Shape(name.to_string());
     match parse(name.as_str()).ok_or_else(unknown)? {
         Shape::Regional { family, region, service, .. } => {
@@ -86,9 +151,9 @@ pub fn is_offered(name: &ServiceName, region: &Region) -> bool {
 ///
 /// The catalogue does not know which of them a region really has: only what is bound to one region or one partition is
 /// left out elsewhere. A global service is in the list of the region that holds its endpoints.
-pub fn services(region: &Region) -> impl Iterator<Item = Service> + use<> {
+pub fn services(region: &Region, names: CatalogueNames) -> impl Iterator<Item = Service> + use<> {
     let mut services: Vec<Service> =
-        service_names(region).filter_map(|name| resolve(&name.parse().ok()?).ok()).collect();
+        service_names(region).filter_map(|name| resolve_with(&name.parse().ok()?, names).ok()).collect();
     services.sort_by(|a, b| a.service_name.cmp(&b.service_name));
     services.into_iter()
 }
@@ -157,29 +222,58 @@ fn build(
     let domain = |text: String| text.parse::<DnsName>().map_err(|e| ServiceNameError::Name(name.to_string(), e));
 
     let base = domain(format!("{label}.{region}.vpce.{suffix}"))?;
-    let private_names = match entry.and_then(|entry| entry.private.as_ref()) {
-        Some(templates) => templates.iter().map(|t| domain(fill(t, region, partition))).collect::<Result<_, _>>()?,
+    let mut names = Vec::new();
+    if let Some(evidence) = entry.map_or(Some(Evidence::Rule), Entry::by_rule) {
         // the private name of a global service is its one API host, without a region
-        None if family == Family::Global => vec![domain(format!("{label}.{suffix}"))?],
-        None => vec![domain(format!("{label}.{region}.{suffix}"))?],
+        let region = if family == Family::Global { String::new() } else { format!("{region}.") };
+        names.push((domain(format!("{label}.{region}{suffix}"))?, evidence));
+    }
+    let mut second = Vec::new();
+    let given: Vec<(&str, Evidence)> = entry.iter().flat_map(|entry| entry.given()).collect();
+    let has_first = given.iter().any(|(name, _)| is_in_first_suffix(name));
+    for (template, evidence) in given {
+        let Some(name) = fill(template, region, partition) else { continue };
+        // what was seen in AWS's own partition is no more than likely in others
+        let is_likely = !partition.has_evidence() && has_first && !is_in_first_suffix(template);
+        if is_likely { second.push(domain(name)?) } else { names.push((domain(name)?, evidence)) }
+    }
+    let filled = |templates: &[String]| -> Result<Vec<DnsName>, ServiceNameError> {
+        templates.iter().filter_map(|template| fill(template, region, partition)).map(domain).collect()
     };
+    second.extend(filled(entry.map_or(&[], |entry| &entry.second))?);
+    let (private_names, evidence) = names.into_iter().unzip();
     Ok(Service {
         zone: Service::zone_of(&base),
         region: if region == NO_REGION { None } else { Some(region.parse()?) },
         base,
         wildcard: entry.is_some_and(|entry| entry.wildcard),
         private_names,
+        evidence,
+        dualstack_names: filled(entry.map_or(&[], |entry| &entry.dualstack))?,
+        second_names: second,
         availability_zones: Vec::new(),
-        evidence: entry.map_or(Evidence::Derived, Entry::evidence),
         service_name: name,
     })
 }
 
-fn fill(template: &str, region: &str, partition: &Partition) -> String {
-    template
-        .replace("{region}", region)
-        .replace("{suffix}", partition.dns_suffix)
-        .replace("{dual-stack}", partition.dual_stack_suffix)
+/// Whether a name of the catalogue ends as the first private names of services do, and not in a suffix that came later.
+fn is_in_first_suffix(template: &str) -> bool {
+    template.ends_with("{suffix}") || template.ends_with("sagemaker.aws")
+}
+
+/// A name of the catalogue for one region; `None` where the partition has no suffix of that kind.
+fn fill(template: &str, region: &str, partition: &Partition) -> Option<String> {
+    let on_aws = partition.on_aws_suffix;
+    let is_there = !template.contains("{on-aws}") || on_aws.is_some();
+    // a domain of the commercial partition, which has no variable as no other partition is known to have the like
+    let is_there = is_there && (partition.has_evidence() || !template.ends_with(".app.aws"));
+    is_there.then(|| {
+        template
+            .replace("{region}", region)
+            .replace("{suffix}", partition.dns_suffix)
+            .replace("{dual-stack}", partition.dual_stack_suffix)
+            .replace("{on-aws}", on_aws.unwrap_or_default())
+    })
 }
 
 /// An endpoint service: the base is documented (AWS PrivateLink guide, "Share your services"), and it has a private
@@ -195,8 +289,10 @@ fn endpoint_service(name: &ServiceName, region: &str, id: &str) -> Result<Servic
         base,
         wildcard: false,
         private_names: Vec::new(),
+        evidence: Vec::new(),
+        dualstack_names: Vec::new(),
+        second_names: Vec::new(),
         availability_zones: Vec::new(),
-        evidence: Evidence::Documented,
     })
 }
 
@@ -213,7 +309,7 @@ mod tests {
         let service = service("com.amazonaws.eu-west-1.brand-new.api");
         assert_eq!(service.base.to_string(), "api.brand-new.eu-west-1.vpce.amazonaws.com");
         assert_eq!(service.private_names, ["api.brand-new.eu-west-1.amazonaws.com".parse().unwrap()]);
-        assert_eq!(service.evidence, Evidence::Derived);
+        assert_eq!(service.evidence, [Evidence::Rule]);
     }
 
     #[test]
@@ -238,7 +334,7 @@ mod tests {
     #[test]
     fn lists_follow_the_region() {
         let names = |region: &str| -> Vec<String> {
-            services(&region.parse().unwrap()).map(|s| s.service_name.to_string()).collect()
+            services(&region.parse().unwrap(), CatalogueNames::Evident).map(|s| s.service_name.to_string()).collect()
         };
         let (east, west, china) = (names("us-east-1"), names("us-east-2"), names("cn-north-1"));
         let has = |list: &[String], name: &str| list.iter().any(|n| n == name);
@@ -271,7 +367,7 @@ mod tests {
     fn every_entry_makes_names_in_every_partition() {
         for region in ["us-east-1", "us-east-2", "cn-north-1", "us-gov-west-1", "eusc-de-east-1", "us-isof-south-1"] {
             let region: Region = region.parse().unwrap();
-            assert_eq!(services(&region).count(), service_names(&region).count(), "{region}");
+            assert_eq!(services(&region, CatalogueNames::SdkNames).count(), service_names(&region).count(), "{region}");
         }
     }
 

@@ -18,8 +18,35 @@ use super::shape::Family;
 pub(super) struct Entry {
     /// The label of its endpoints' names, where turning the labels of its own name gives another.
     pub(super) base: Option<String>,
-    /// Its private names with `{region}`, `{suffix}` and `{dual-stack}`; `None`: by the rule.
-    pub(super) private: Option<Vec<String>>,
+    /// How the one private name that the rule makes is known; `None`: it has others, or none.
+    evidence: Option<Evidence>,
+    /// How it is known that private DNS cannot be on.
+    #[serde(rename = "no-private-name")]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "evidence for readers of the file; without names there is nothing to show")
+    )]
+    pub(super) no_private_name: Option<Evidence>,
+    #[serde(default)]
+    seen: Vec<String>,
+    #[serde(default)]
+    guide: Vec<String>,
+    #[serde(default)]
+    table: Vec<String>,
+    #[serde(default)]
+    report: Vec<String>,
+    #[serde(default)]
+    sdk: Vec<String>,
+    #[serde(default)]
+    label: Vec<String>,
+    #[serde(default)]
+    rule: Vec<String>,
+    /// Names that hold for endpoints with both address families only.
+    #[serde(default)]
+    pub(super) dualstack: Vec<String>,
+    /// Names that nobody has seen at an endpoint, but an SDK asks for.
+    #[serde(default)]
+    pub(super) second: Vec<String>,
     /// Endpoints answer below their own names too.
     #[serde(default)]
     pub(super) wildcard: bool,
@@ -27,19 +54,6 @@ pub(super) struct Entry {
     pub(super) region: Option<String>,
     /// The one partition that has it.
     pub(super) partition: Option<String>,
-    evidence: Word,
-}
-
-/// How a private name is known, in the words of the file.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Word {
-    Seen,
-    Guide,
-    Table,
-    Sdk,
-    Label,
-    Rule,
 }
 
 impl Entry {
@@ -49,13 +63,23 @@ impl Entry {
             && self.partition.as_ref().is_none_or(|only| only == partition_of(region).name)
     }
 
-    /// How sure its names are.
-    pub(super) fn evidence(&self) -> Evidence {
-        match self.evidence {
-            Word::Seen | Word::Guide => Evidence::Documented,
-            Word::Table => Evidence::Table,
-            Word::Sdk | Word::Label | Word::Rule => Evidence::Derived,
-        }
+    /// How the name that the rule makes is known; `None` where the file gives other names, or says that there are none.
+    pub(super) fn by_rule(&self) -> Option<Evidence> {
+        self.evidence
+    }
+
+    /// The private names that the file gives, each with how it is known; `{region}`, `{suffix}` and so on stand in them.
+    pub(super) fn given(&self) -> impl Iterator<Item = (&str, Evidence)> {
+        let lists = [
+            (&self.seen, Evidence::Seen),
+            (&self.guide, Evidence::Guide),
+            (&self.table, Evidence::Table),
+            (&self.report, Evidence::Report),
+            (&self.sdk, Evidence::Sdk),
+            (&self.label, Evidence::Label),
+            (&self.rule, Evidence::Rule),
+        ];
+        lists.into_iter().flat_map(|(names, evidence)| names.iter().map(move |name| (name.as_str(), evidence)))
     }
 }
 
@@ -105,7 +129,10 @@ impl Catalogue {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::super::partition::{PARTITIONS, is_region_code};
+    use super::super::shape::NO_REGION;
     use super::*;
 
     #[test]
@@ -125,13 +152,23 @@ mod tests {
         for family in Family::ALL {
             for (name, entry) in Catalogue::get().family(family) {
                 assert!(entry.region.is_some() || family != Family::Global, "{name} is global and says no region");
-                assert!(entry.region.as_ref().is_none_or(|region| is_region_code(region)), "{name}");
+                assert!(
+                    entry.region.as_ref().is_none_or(|region| is_region_code(region) || region == NO_REGION),
+                    "{name}"
+                );
                 assert!(entry.partition.as_ref().is_none_or(|own| PARTITIONS.iter().any(|p| p.name == own)), "{name}");
-                for private in entry.private.iter().flatten() {
-                    let rest = ["{region}", "{suffix}", "{dual-stack}"]
+                // a service has its name by the rule, or names that are written down, or none; never two of these
+                let ways = [entry.evidence.is_some(), entry.given().count() > 0, entry.no_private_name.is_some()];
+                assert_eq!(ways.iter().filter(|way| **way).count(), 1, "{name}");
+                let written = entry.given().map(|(name, _)| name);
+                let more = entry.dualstack.iter().chain(&entry.second).map(String::as_str);
+                let mut seen = HashSet::new();
+                for private in written.chain(more) {
+                    let rest = ["{region}", "{suffix}", "{dual-stack}", "{on-aws}"]
                         .iter()
-                        .fold(private.clone(), |text, variable| text.replace(variable, "x"));
+                        .fold(private.to_owned(), |text, variable| text.replace(variable, "x"));
                     assert!(!rest.contains(['{', '}']), "{name}: unknown variable in {private}");
+                    assert!(seen.insert(private), "{name}: {private} stands twice");
                 }
             }
         }

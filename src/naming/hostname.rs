@@ -131,7 +131,7 @@ pub struct EndpointNames {
     pub zonal: Vec<DnsName>,
     /// `*.` before the regional and each zonal name; empty unless the service's endpoints answer below their names.
     pub wildcard: Vec<DnsName>,
-    /// The service's private names, which hold only where private DNS is on.
+    /// The service's private names, which hold only where private DNS is on; beside each `*.x` its `x`.
     pub private: Vec<DnsName>,
 }
 
@@ -161,7 +161,18 @@ pub fn endpoint_names<'a>(
     } else {
         Vec::new()
     };
-    Some(EndpointNames { regional, zonal, wildcard, private: service.private_names.clone() })
+    Some(EndpointNames { regional, zonal, wildcard, private: with_apexes(&service.private_names) })
+}
+
+/// Of a name `*.x`, EC2 lists `x` as well (seen of `ecr.dkr` and SageMaker Studio, 2024 to 2026).
+fn with_apexes(names: &[DnsName]) -> Vec<DnsName> {
+    let mut all: Vec<DnsName> = Vec::with_capacity(names.len());
+    for name in names {
+        let apex = if name.is_wildcard() { name.parent() } else { None };
+        all.extend(apex.filter(|apex| !names.contains(apex) && !all.contains(apex)));
+        all.push(name.clone());
+    }
+    all
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ mod service;
 mod shape;
 mod special;
 
-pub use catalogue::{Evidence, is_known, is_offered, nearest_service, resolve, services};
+pub use catalogue::{CatalogueNames, Evidence, is_known, is_offered, nearest_service, resolve, resolve_with, services};
 pub use hostname::{
     EndpointNames, HostLabel, Suffix, SuffixError, endpoint_names, hidden_zone_id, parse_label, regional, zonal,
 };

@@ -16,6 +16,8 @@ pub struct Partition {
     pub dns_suffix: &'static str,
     /// What names with both address families end in: `api.aws`.
     pub dual_stack_suffix: &'static str,
+    /// What the names of image registries end in: `on.aws`; `None` where it is not known.
+    pub on_aws_suffix: Option<&'static str>,
     /// `dns_suffix` turned round, with which some service names begin: `com.amazonaws`, `cn.com.amazonaws`.
     ///
     /// The others begin with `com.amazonaws` in every partition (aws-cdk-lib, `getDefaultEndpointPrefix`).
@@ -31,9 +33,17 @@ const AWS: Partition = Partition {
     name: "aws",
     dns_suffix: "amazonaws.com",
     dual_stack_suffix: "api.aws",
+    on_aws_suffix: Some("on.aws"),
     service_prefix: COMMON_SERVICE_PREFIX,
     region_prefix: "",
 };
+
+impl Partition {
+    /// Whether names were seen or documented there: in the commercial Regions and those of the US government.
+    pub(super) fn has_evidence(&self) -> bool {
+        self.dual_stack_suffix == AWS.dual_stack_suffix
+    }
+}
 
 /// Every partition, as the AWS SDKs list them (botocore, `partitions.json`); `aws` is the last.
 pub static PARTITIONS: [Partition; 8] = [
@@ -41,6 +51,7 @@ pub static PARTITIONS: [Partition; 8] = [
         name: "aws-cn",
         dns_suffix: "amazonaws.com.cn",
         dual_stack_suffix: "api.amazonwebservices.com.cn",
+        on_aws_suffix: Some("on.amazonwebservices.com.cn"),
         service_prefix: "cn.com.amazonaws",
         region_prefix: "cn-",
     },
@@ -49,6 +60,7 @@ pub static PARTITIONS: [Partition; 8] = [
         name: "aws-eusc",
         dns_suffix: "amazonaws.eu",
         dual_stack_suffix: "api.amazonwebservices.eu",
+        on_aws_suffix: None,
         service_prefix: "eu.amazonaws",
         region_prefix: "eusc-",
     },
@@ -56,6 +68,7 @@ pub static PARTITIONS: [Partition; 8] = [
         name: "aws-iso",
         dns_suffix: "c2s.ic.gov",
         dual_stack_suffix: "api.aws.ic.gov",
+        on_aws_suffix: None,
         service_prefix: "gov.ic.c2s",
         region_prefix: "us-iso-",
     },
@@ -63,6 +76,7 @@ pub static PARTITIONS: [Partition; 8] = [
         name: "aws-iso-b",
         dns_suffix: "sc2s.sgov.gov",
         dual_stack_suffix: "api.aws.scloud",
+        on_aws_suffix: None,
         service_prefix: "gov.sgov.sc2s",
         region_prefix: "us-isob-",
     },
@@ -70,6 +84,7 @@ pub static PARTITIONS: [Partition; 8] = [
         name: "aws-iso-e",
         dns_suffix: "cloud.adc-e.uk",
         dual_stack_suffix: "api.cloud-aws.adc-e.uk",
+        on_aws_suffix: None,
         service_prefix: "uk.adc-e.cloud",
         region_prefix: "eu-isoe-",
     },
@@ -77,6 +92,7 @@ pub static PARTITIONS: [Partition; 8] = [
         name: "aws-iso-f",
         dns_suffix: "csp.hci.ic.gov",
         dual_stack_suffix: "api.aws.hci.ic.gov",
+        on_aws_suffix: None,
         service_prefix: "gov.ic.hci.csp",
         region_prefix: "us-isof-",
     },

@@ -85,14 +85,31 @@ pub struct Service {
     /// Endpoints answer with any labels in front of their names too (S3).
     pub wildcard: bool,
     /// The names that private DNS takes over; the first is the `PrivateDnsName` of EC2. Empty: private DNS cannot be on.
+    ///
+    /// A name `*.x` stands for `x` too: EC2 lists both in an endpoint's `DnsEntries`.
     pub private_names: Vec<DnsName>,
+    /// How each of `private_names` is known.
+    pub evidence: Vec<Evidence>,
+    /// Names that private DNS takes over for endpoints with both address families only (S3 guide, "Private DNS").
+    pub dualstack_names: Vec<DnsName>,
+    /// Names that an SDK asks for dual stack and that nobody has seen at an endpoint: they stay public.
+    pub second_names: Vec<DnsName>,
     /// Zones in which it is offered; empty: everywhere.
     pub availability_zones: Vec<ZoneName>,
-    /// How sure the names are.
-    pub evidence: Evidence,
 }
 
 impl Service {
+    /// The names that private DNS takes over at an endpoint that has both address families, or has not.
+    pub fn private_names(&self, dualstack: bool) -> impl Iterator<Item = &DnsName> {
+        let more = if dualstack { self.dualstack_names.as_slice() } else { &[] };
+        self.private_names.iter().chain(more)
+    }
+
+    /// Whether an operator's file gave the names.
+    pub fn is_given(&self) -> bool {
+        self.evidence.first() == Some(&Evidence::Given)
+    }
+
     /// The public zone of endpoints whose names end in `base`: the label before `vpce` and all behind it.
     ///
     /// `us-east-1.vpce.amazonaws.com` for `ec2.us-east-1.vpce.amazonaws.com`; the parent of `base` where no

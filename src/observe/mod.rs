@@ -6,6 +6,7 @@ mod exposition;
 mod http;
 mod metrics;
 mod status;
+mod told;
 mod views;
 
 pub use counters::{Counters, Tally, Totals};
@@ -13,4 +14,5 @@ pub use explain::{Asker, Explanation, RecordText, explain};
 pub use exposition::Exposition;
 pub use http::serve;
 pub use status::{LoadReport, Status};
+pub use told::ToldNames;
 pub use views::{MoreMetrics, Views};

@@ -10,10 +10,11 @@ use super::forwarded::ForwardedQuestion;
 use super::reply::{padded, reply_limit};
 use super::resources::Resources;
 use super::{Incoming, Outcome};
-use crate::answer::{Decision, NameBuf, NoTrace, Rcode, answer};
+use crate::answer::{Decision, NameBuf, NoTrace, NotPrivate, Rcode, Reason, answer, private_names_line};
+use crate::config::Metric;
 use crate::forward::cache::UpstreamSet;
-use crate::model::Upstream;
-use crate::naming::parse_label;
+use crate::model::{Endpoint, Upstream};
+use crate::naming::{DnsName, parse_label};
 use crate::observe::Tally;
 use crate::snapshot::Snapshot;
 use crate::wire::{Frame, HEADER, Packet, encode, encode_error, parse};
@@ -101,6 +102,9 @@ impl<'r> Batch<'r> {
                 Outcome::Reply(padded(&query, incoming.transport, out, len))
             }
             Decision::Forward(forward) => {
+                if let Reason::NotPrivate(NotPrivate::SecondName(endpoint, name)) = forward.reason {
+                    self.tell_second_name(endpoint, name);
+                }
                 let set = self.upstreams(forward.upstreams);
                 let resources = self.resources;
                 let asked = ForwardedQuestion { resources, snapshot: &self.snapshot, client, query: &query, incoming };
@@ -122,6 +126,16 @@ impl<'r> Batch<'r> {
                 }
                 Outcome::Reply(padded(&query, incoming.transport, out, len))
             }
+        }
+    }
+
+    /// Counts a question for a name that stays public although an SDK asks for it, and logs once what would change that.
+    #[cold]
+    fn tell_second_name(&self, endpoint: &Endpoint, name: &DnsName) {
+        self.resources.counters.count(Metric::SecondNames);
+        if self.resources.told.is_new(name) {
+            let remedy = private_names_line(&self.snapshot.model, endpoint, name);
+            tracing::warn!(%name, endpoint = %endpoint.id, "an SDK asks for a name that stays public; to make it private {remedy}");
         }
     }
 

@@ -16,7 +16,7 @@ use crate::forward::cache::Cache;
 use crate::forward::validate::{Validating, Validation};
 use crate::forward::{Forwarder, UpstreamLookup};
 use crate::naming::VpcId;
-use crate::observe::Counters;
+use crate::observe::{Counters, ToldNames};
 use crate::snapshot::Snapshot;
 use crate::wire::{CookieSecret, Packet, parse};
 
@@ -54,7 +54,7 @@ impl Resolver {
         let upstreams = Arc::clone(&snapshots.load().policy.upstreams);
         let upstream = Validating::new(forwarder, validation, &upstreams, &cache, &limits);
         let lookup = Arc::new(UpstreamLookup::new(upstream, cache, &limits));
-        Self { snapshots, resources: Resources { lookup, limits, secret, counters } }
+        Self { snapshots, resources: Resources { lookup, limits, secret, counters, told: ToldNames::default() } }
     }
 
     /// Upstreams and their cache.

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::config::Limits;
 use crate::forward::UpstreamLookup;
-use crate::observe::Counters;
+use crate::observe::{Counters, ToldNames};
 use crate::wire::{ClientCookie, CookieSecret};
 
 /// Upstreams and their cache, limits, the cookie secret and counters; shared by all answers of a resolver.
@@ -15,6 +15,8 @@ pub(super) struct Resources {
     pub(super) limits: Limits,
     pub(super) secret: CookieSecret,
     pub(super) counters: Arc<Counters>,
+    /// Names of which the log has been told.
+    pub(super) told: ToldNames,
 }
 
 impl Resources {

@@ -45,14 +45,17 @@ fn compare(old: &Arc<View>, new: &Arc<View>, names: &mut HashSet<DnsName>) {
     }
     for (one, other) in [(old, new), (new, old)] {
         let differs = |entry: &&super::Entry| {
-            other.entry(entry.name.wire()).is_none_or(|twin| !same(&entry.authority, &twin.authority))
+            // a name that stays public is decided as if there were no entry
+            !matches!(entry.authority, Authority::SecondName(_))
+                && other.entry(entry.name.wire()).is_none_or(|twin| !same(&entry.authority, &twin.authority))
         };
         names.extend(one.entries().into_iter().filter(differs).map(|entry| entry.name.clone()));
     }
 }
 
 fn add_all(view: &View, names: &mut HashSet<DnsName>) {
-    names.extend(view.entries().into_iter().map(|entry| entry.name.clone()));
+    let decided = view.entries().into_iter().filter(|entry| !matches!(entry.authority, Authority::SecondName(_)));
+    names.extend(decided.map(|entry| entry.name.clone()));
     names.extend(view.vpc.as_ref().and_then(|_| REVERSE.parse().ok()));
 }
 

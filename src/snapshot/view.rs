@@ -21,6 +21,8 @@ pub enum Authority {
     Private(PrivateZone),
     /// The instance names of the VPC's region, `ip-10-0-1-17.ec2.internal`.
     Instances,
+    /// A second name of this endpoint's service, which stays public.
+    SecondName(EndpointId),
 }
 
 /// The hidden zone at a private name.
@@ -61,7 +63,11 @@ impl View {
         if let Some(vpc) = vpc.filter(|vpc| vpc.has_private_dns()) {
             view.put(instance_zone(vpc.region.as_str()), |_| Authority::Instances);
         }
-        for claim in id.map(|id| model.private_names(id)).unwrap_or_default() {
+        let claims = id.map(|id| model.private_names(id)).unwrap_or_default();
+        for claim in claims {
+            view.note_second_names(model, claim);
+        }
+        for claim in claims {
             view.claim(claim);
         }
         // zones need both attributes too (Route 53 guide, "Considerations when working with a private hosted zone")
@@ -79,6 +85,17 @@ impl View {
         let near = view.entries.iter().filter(|entry| is_near_special(entry.name.wire()));
         view.above = near.flat_map(|entry| special_parents(&entry.name)).collect();
         view
+    }
+
+    /// Notes the second names of an endpoint, once: when its first private name comes by.
+    fn note_second_names(&mut self, model: &Model, claim: &PrivateName) {
+        let Some(endpoint) = model.endpoint(claim.endpoint) else { return };
+        let service = model.service(endpoint);
+        if service.private_names.first() == Some(&claim.name) {
+            for name in &service.second_names {
+                self.put(name.clone(), |_| Authority::SecondName(endpoint.id));
+            }
+        }
     }
 
     fn claim(&mut self, claim: &PrivateName) {

@@ -347,7 +347,7 @@ from 10.2.0.5 vpce-0000000b-bbbbbbbb.s3.us-east-1.vpce.amazonaws.com A
 }
 
 #[test]
-fn private_wildcards_leave_their_apex_empty() {
+fn private_wildcards_stand_for_their_apex_too() {
     let toml = [
         vpc(1, BOTH),
         endpoint('c', 1, "com.amazonaws.us-east-1.ecr.dkr", &["1.19"], ""),
@@ -365,13 +365,13 @@ from 10.1.0.5 111122223333.dkr.ecr.us-east-1.amazonaws.com AAAA
 from 10.1.0.5 111122223333.dkr.ecr.us-east-1.amazonaws.com NS
   NOERROR | authority dkr.ecr.us-east-1.amazonaws.com 60 SOA | private name dkr.ecr.us-east-1.amazonaws.com of vpce-0000000c
 from 10.1.0.5 dkr.ecr.us-east-1.amazonaws.com A
-  NOERROR | authority 60 SOA | apex of the private zone dkr.ecr.us-east-1.amazonaws.com
+  NOERROR | 60 A 10.1.1.19 | private name dkr.ecr.us-east-1.amazonaws.com of vpce-0000000c
 from 10.1.0.5 dkr.ecr.us-east-1.amazonaws.com SOA
-  NOERROR | 900 SOA | apex of the private zone dkr.ecr.us-east-1.amazonaws.com
+  NOERROR | 900 SOA | private name dkr.ecr.us-east-1.amazonaws.com of vpce-0000000c
 from 10.1.0.5 dkr.ecr.us-east-1.amazonaws.com NS
-  NOERROR | 172800 NS ns-1536.awsdns-00.co.uk, 172800 NS ns-0.awsdns-00.com, 172800 NS ns-1024.awsdns-00.org, 172800 NS ns-512.awsdns-00.net | apex of the private zone dkr.ecr.us-east-1.amazonaws.com
+  NOERROR | 172800 NS ns-1536.awsdns-00.co.uk, 172800 NS ns-0.awsdns-00.com, 172800 NS ns-1024.awsdns-00.org, 172800 NS ns-512.awsdns-00.net | private name dkr.ecr.us-east-1.amazonaws.com of vpce-0000000c
 from 10.1.0.5 dkr.ecr.us-east-1.amazonaws.com ANY
-  NOERROR | 900 SOA | apex of the private zone dkr.ecr.us-east-1.amazonaws.com
+  NOERROR | 60 A 10.1.1.19 | private name dkr.ecr.us-east-1.amazonaws.com of vpce-0000000c
 from 10.1.0.5 ecr.us-east-1.amazonaws.com A
   FORWARD 192.0.2.53:53 | not ours: forwarded
 from 10.1.0.5 api.ecr.us-east-1.amazonaws.com A
@@ -409,7 +409,7 @@ from 10.1.0.5 api.partner.example A
 from 10.1.0.5 blue.tenants.partner.example A
   NOERROR | 60 A 10.1.1.18 | private name tenants.partner.example of vpce-0000000b
 from 10.1.0.5 tenants.partner.example A
-  NOERROR | authority 60 SOA | apex of the private zone tenants.partner.example
+  NOERROR | 60 A 10.1.1.18 | private name tenants.partner.example of vpce-0000000b
 from 10.1.0.5 partner.example A
   FORWARD 192.0.2.53:53 | not ours: forwarded
 ",

@@ -4,6 +4,8 @@ mod answers;
 mod architecture;
 mod aws_guide;
 mod cache;
+mod cases;
+mod catalogue;
 mod circles;
 mod common;
 mod ec2_api;

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use vpcedns::naming::{Region, Service, Suffix, ZoneName, endpoint_names, resolve, services};
+use vpcedns::naming::{CatalogueNames, Region, Service, Suffix, ZoneName, endpoint_names, resolve, services};
 
 /// One endpoint a line: its service, its zones, and what the line is there to show.
 const ENDPOINTS: [(&str, &[&str], &str); 23] = [
@@ -96,13 +96,21 @@ fn services_of_us_east_1_get_their_names() {
     // one service of the list is offered in another region only
     let elsewhere = service("aws.api.us-east-2.route53globalresolver");
     let region: Region = "us-east-1".parse().unwrap();
-    let mut list: Vec<Service> = services(&region).chain([elsewhere]).collect();
+    let mut list: Vec<Service> = services(&region, CatalogueNames::Evident).chain([elsewhere]).collect();
     list.sort_by(|a, b| a.service_name.cmp(&b.service_name));
     let mut out = String::new();
     for service in &list {
-        let private: Vec<String> = service.private_names.iter().map(ToString::to_string).collect();
-        let private = if private.is_empty() { "-".to_owned() } else { private.join(" ") };
-        writeln!(out, "{} | {} | {private} | {}", service.service_name, service.base, service.evidence).unwrap();
+        let private = service.private_names.iter().zip(&service.evidence);
+        let private: Vec<String> = private.map(|(name, evidence)| format!("{name} {evidence}")).collect();
+        let private = if private.is_empty() { "-".to_owned() } else { private.join(", ") };
+        write!(out, "{} | {} | {private}", service.service_name, service.base).unwrap();
+        for (word, names) in [("dualstack", &service.dualstack_names), ("second", &service.second_names)] {
+            if !names.is_empty() {
+                let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+                write!(out, " | {word} {}", names.join(" ")).unwrap();
+            }
+        }
+        out.push('\n');
     }
     assert_golden("services-us-east-1.txt", &out);
 }

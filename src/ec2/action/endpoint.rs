@@ -58,14 +58,14 @@ impl Listed<'_> {
         let has_private = record.private_dns_enabled && vpc.is_some();
         let public = public_hosted_zone_id(service.region.as_ref().unwrap_or(&call.caller.region)).map(Cow::Borrowed);
         let entry = |name: &DnsName| {
-            if !service.private_names.contains(name) {
+            if !names.private.contains(name) {
                 return (name.clone(), public.clone());
             }
             let apex = if name.is_wildcard() { name.parent() } else { None };
             let zone = hidden_zone_id(record.id, apex.as_ref().unwrap_or(name));
             (name.clone(), Some(Cow::Owned(zone)))
         };
-        names.dns_entries().filter(|name| has_private || !service.private_names.contains(name)).map(entry).collect()
+        names.dns_entries().filter(|name| has_private || !names.private.contains(name)).map(entry).collect()
     }
 }
 

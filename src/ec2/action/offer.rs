@@ -82,7 +82,7 @@ pub(super) fn need<'c>(call: &'c Call<'_>, name: &str) -> Result<Offer<'c>, ApiE
     if !naming::is_offered(&name, &call.caller.region) {
         return Err(missing());
     }
-    let service = naming::resolve(&name).map_err(|_| missing())?;
+    let service = call.model.resolve(&name).map_err(|_| missing())?;
     Ok(Offer { service: Cow::Owned(service), provider: None })
 }
 
@@ -118,7 +118,7 @@ fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let page = Page::take(params, 1)?;
     let mut offers: BTreeMap<ServiceName, Offer<'_>> = BTreeMap::new();
     if names.is_empty() {
-        let catalogue = naming::services(&call.caller.region).map(Cow::Owned);
+        let catalogue = naming::services(&call.caller.region, call.model.catalogue()).map(Cow::Owned);
         let catalogue = catalogue.map(|service| Offer { service, provider: None });
         let declared = call.model.declared_services().filter_map(|service| declared(call, service));
         offers.extend(catalogue.chain(declared).map(|offer| (offer.service.service_name.clone(), offer)));

@@ -94,7 +94,7 @@ impl Check<'_> {
             .filter(|_| !self.undeclared.contains(&name.value))
             .map(|index| model.services.by_index(index).clone());
         let base = given.and_then(|names| names.base.clone());
-        let mut service = match declared.map_or_else(|| naming::resolve(&name.value), Ok) {
+        let mut service = match declared.map_or_else(|| naming::resolve_with(&name.value, self.catalogue), Ok) {
             Ok(service) => service,
             Err(_) if base.is_some() => Service {
                 service_name: name.value.clone(),
@@ -103,8 +103,10 @@ impl Check<'_> {
                 zone: DnsName::root(),
                 wildcard: false,
                 private_names: Vec::new(),
+                evidence: Vec::new(),
+                dualstack_names: Vec::new(),
+                second_names: Vec::new(),
                 availability_zones: Vec::new(),
-                evidence: Evidence::Given,
             },
             Err(why) => {
                 if !self.is_broken(&name.value.as_str()) {
@@ -120,7 +122,10 @@ impl Check<'_> {
                 service.wildcard = names.wildcard;
             }
             if let Some(private) = &names.private {
+                service.evidence = vec![Evidence::Given; private.len()];
                 service.private_names.clone_from(private);
+                service.dualstack_names.clear();
+                service.second_names.clear();
             }
             return self.intern(model, input, service, true);
         }
@@ -145,7 +150,7 @@ impl Check<'_> {
     fn warn_of_unknown_service(&mut self, input: &EndpointInput, service: &Service) {
         let name = &input.service_name;
         let endpoint_service = service.base.labels().next().is_some_and(|label| label.starts_with(b"vpce-svc-"));
-        if endpoint_service || service.evidence == Evidence::Given || naming::is_known(&name.value) {
+        if endpoint_service || service.is_given() || naming::is_known(&name.value) {
             return;
         }
         if self.warned_services.insert(name.value.clone()) {

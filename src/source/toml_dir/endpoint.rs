@@ -1,6 +1,6 @@
 //! `[[vpc_endpoint]]` and `[[vpc_endpoint_service]]`.
 
-use crate::model::{EndpointInput, InterfaceInput, Mode, Object, RecordIpType, ServiceInput, State};
+use crate::model::{EndpointInput, GivenNames, InterfaceInput, Mode, Object, RecordIpType, ServiceInput, State};
 
 use super::super::doc::Node;
 use super::super::reader::{Fields, Keys, Reader};
@@ -15,6 +15,7 @@ pub(super) const ENDPOINT_KEYS: &[&str] = &[
     "private_dns_enabled",
     "private_dns_only_for_inbound_resolver_endpoint",
     "private_dns_mode",
+    "private_dns_names",
     "state",
     "dns_suffix",
     "dns_record_ip_type",
@@ -39,6 +40,11 @@ pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Resu
     let private_dns_enabled = fields.flag(reader, "private_dns_enabled");
     let inbound_resolver_only = fields.flag(reader, "private_dns_only_for_inbound_resolver_endpoint");
     let mode = fields.optional(reader, "private_dns_mode");
+    // the endpoint's own list in place of its service's
+    let private_dns_names =
+        fields.node(reader, "private_dns_names").map(|node| reader.values(node).into_iter().map(|name| name.value));
+    let given_names =
+        private_dns_names.map(|names| GivenNames { base: None, wildcard: false, private: Some(names.collect()) });
     let state = fields.optional(reader, "state");
     let dns_suffix = fields.optional(reader, "dns_suffix");
     let dns_record_ip_type = fields.optional(reader, "dns_record_ip_type");
@@ -57,7 +63,7 @@ pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Resu
         dns_suffix,
         dns_record_ip_type: dns_record_ip_type.map_or(RecordIpType::Ipv4, |kind| kind.value),
         private_dns_mode: mode.map_or(Mode::Apex, |mode| mode.value),
-        given_names: None,
+        given_names,
         network_interfaces,
     })))
 }

@@ -1,0 +1,44 @@
+//! Inputs of real users that failed once, in `tests/cases`: zones as they had them, and questions with their answers.
+//!
+//! `questions.txt` is a table as in `answers.rs`; `# problems` lines at its head say what is wrong with the zones. Ids and
+//! addresses are made up.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::common::{check, lines, policy};
+use vpcedns::model::Model;
+use vpcedns::reload::Loader;
+use vpcedns::snapshot::Snapshot;
+
+/// The directories that have questions.
+fn cases() -> Vec<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let mut all: Vec<PathBuf> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    all.retain(|path| path.join("questions.txt").exists());
+    all.sort();
+    all
+}
+
+fn load(zones: PathBuf) -> (Option<Model>, String) {
+    let loaded = Loader::new(vec![zones]).load(&|_, _| {});
+    (loaded.model, lines(&loaded.problems))
+}
+
+#[test]
+fn what_failed_once_is_answered() {
+    let cases = cases();
+    assert!(!cases.is_empty());
+    for case in cases {
+        println!("{}", case.display());
+        let table = fs::read_to_string(case.join("questions.txt")).unwrap();
+        let (wanted, table): (Vec<&str>, Vec<&str>) = table.lines().partition(|line| line.starts_with('#'));
+        let (model, problems) = load(case.join("zones"));
+        let model = model.unwrap_or_else(|| panic!("{} does not load:\n{problems}", case.display()));
+        for problem in wanted.iter().map(|line| line.trim_start_matches(['#', ' '])) {
+            assert!(problems.contains(problem), "{}: no '{problem}' in\n{problems}", case.display());
+        }
+        assert_eq!(problems.is_empty(), wanted.is_empty(), "{problems}");
+        check(&Snapshot::compile(model, policy(), 1), &table.join("\n"));
+    }
+}
