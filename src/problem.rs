@@ -38,7 +38,7 @@ impl fmt::Display for Place {
 pub struct At<T> {
     /// What was written.
     pub value: T,
-    /// Where.
+    /// File, line and column at which it was written.
     pub place: Place,
 }
 

@@ -47,7 +47,7 @@ pub struct Prepared {
     base: u64,
     model: Model,
     changes: Changes,
-    /// Warnings.
+    /// Warnings of the load that made it.
     problems: Vec<Problem>,
     taken: Taken,
     began: Instant,

@@ -61,7 +61,7 @@ pub struct Reply<'s> {
     pub answer: Option<Part<'s>>,
     /// The zone whose SOA goes into the authority section, or the cut whose NS do.
     pub authority: Authority<'s>,
-    /// Why.
+    /// The rule that decided, for `explain` and EDE.
     pub reason: Reason<'s>,
 }
 
@@ -72,9 +72,9 @@ pub struct Forward<'s> {
     pub chain: Vec<Part<'s>>,
     /// The name to ask for, where it is not the question's own.
     pub name: Option<&'s DnsName>,
-    /// Whom to ask.
+    /// The upstream resolvers to ask.
     pub upstreams: &'s Arc<[Upstream]>,
-    /// Why.
+    /// The rule that decided, for `explain` and EDE.
     pub reason: Reason<'s>,
 }
 

@@ -10,7 +10,7 @@ pub mod rtype {
     pub const A: u16 = 1;
     /// Name server.
     pub const NS: u16 = 2;
-    /// Alias.
+    /// Canonical name: an alias.
     pub const CNAME: u16 = 5;
     /// Start of authority.
     pub const SOA: u16 = 6;

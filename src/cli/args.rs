@@ -245,7 +245,7 @@ pub(super) struct FlushArgs {
     /// A name and all below it
     #[arg(long, value_name = "NAME", env = "VPCEDNS_ZONE")]
     pub(super) zone: Option<DnsName>,
-    /// Everything
+    /// All cached replies
     #[arg(long, env = "VPCEDNS_ALL")]
     pub(super) all: bool,
     /// The HTTP address of the server

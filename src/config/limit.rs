@@ -27,7 +27,7 @@ pub struct LimitInfo<L: 'static> {
 /// What the value of a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// Things.
+    /// A number of things, without a unit.
     Count,
     /// Octets.
     Octets,

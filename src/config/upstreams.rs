@@ -10,7 +10,7 @@ use super::setting::{Form, Formed, OfTexts, single, single_values};
 pub enum Upstreams {
     /// The resolvers of this machine, less our own addresses.
     System,
-    /// Nobody.
+    /// No resolver: such names are refused.
     None,
     /// These, in order.
     These(Vec<Upstream>),

@@ -36,7 +36,7 @@ pub struct Engine {
 
 /// The answer to a call that was carried out.
 pub struct Answer {
-    /// XML.
+    /// The body of the reply: an XML document.
     pub body: String,
     /// Ids of the objects that it made, changed or removed.
     pub changed: Vec<String>,

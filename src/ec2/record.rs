@@ -259,7 +259,7 @@ pub struct Notification {
     pub owner: String,
     /// The service (`vpce-svc-...`) or endpoint (`vpce-...`) whose events it tells.
     pub subject: String,
-    /// Topic.
+    /// ARN of the SNS topic that is notified.
     pub arn: String,
     /// `Connect`, `Accept`, `Reject`, `Delete`.
     pub events: Vec<String>,

@@ -18,9 +18,9 @@ pub struct ForwardError {
 /// An upstream that gave no reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tried {
-    /// Which.
+    /// The upstream resolver.
     pub upstream: Upstream,
-    /// Why not.
+    /// Why it gave none.
     pub failure: Failure,
     /// Whether it had been asked by TCP, as its reply by UDP was truncated.
     pub over_tcp: bool,

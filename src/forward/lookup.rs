@@ -290,7 +290,7 @@ enum CacheState {
     Usable(CacheHit),
     /// A stale reply, to be used if no upstream answers in time.
     Stale(CacheHit),
-    /// Nothing.
+    /// No cached reply.
     Nothing,
 }
 

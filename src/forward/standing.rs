@@ -27,7 +27,7 @@ pub(super) struct Standing {
 /// What metrics show of an upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// Which.
+    /// The upstream resolver.
     pub upstream: Upstream,
     /// Questions sent to it, those that were sent again included.
     pub questions: u64,

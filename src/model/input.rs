@@ -149,7 +149,7 @@ pub struct HostedZoneInput {
 pub struct RecordInput {
     /// Owner, absolute.
     pub name: At<DnsName>,
-    /// Data.
+    /// Its records, or the endpoint that it is an alias of.
     pub data: RecordData,
 }
 
@@ -160,7 +160,7 @@ pub enum RecordData {
     Records {
         /// RR type.
         rtype: u16,
-        /// Seconds.
+        /// Time to live, in seconds.
         ttl: u32,
         /// Uncompressed record data.
         rdata: Vec<At<Box<[u8]>>>,

@@ -43,7 +43,7 @@ choices! {
         PendingAcceptance = "pendingAcceptance",
         /// Accepted and being made, or being changed.
         Pending = "pending",
-        /// Ready.
+        /// Ready: it serves in all its zones.
         Available = "available",
         /// Some of it works.
         Partial = "partial",
@@ -61,9 +61,9 @@ choices! {
 
     /// Which address records an endpoint's names have (EC2 `DnsRecordIpType`).
     RecordIpType {
-        /// A.
+        /// A records only.
         Ipv4 = "ipv4",
-        /// AAAA.
+        /// AAAA records only.
         Ipv6 = "ipv6",
         /// A and AAAA.
         Dualstack = "dualstack",

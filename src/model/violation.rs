@@ -213,7 +213,7 @@ pub enum Breach {
         listener: SocketAddr,
         /// A VPC that has it.
         vpc: VpcId,
-        /// Another.
+        /// Another VPC that has it.
         other: VpcId,
     },
     /// A subnet's blocks are inside its VPC's.

@@ -14,7 +14,7 @@ use crate::naming::{DnsName, EndpointId, VpcId};
 pub struct Rrset {
     /// RR type.
     pub rtype: u16,
-    /// Seconds.
+    /// Time to live, in seconds.
     pub ttl: u32,
     /// Uncompressed record data, one entry a record.
     pub rdata: Vec<Box<[u8]>>,

@@ -48,11 +48,11 @@ pub struct Explanation {
 /// A record in words.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
 pub struct RecordText {
-    /// Owner.
+    /// Name of the owner, without a final dot.
     pub name: String,
-    /// Seconds.
+    /// Time to live, in seconds.
     pub ttl: u32,
-    /// Type.
+    /// Mnemonic of the record type.
     #[serde(rename = "type")]
     pub rtype: String,
     /// Data in presentation format.

@@ -146,7 +146,7 @@ fn is_from_a_page(headers: &HeaderMap) -> bool {
     headers.contains_key(header::ORIGIN) || !name.is_some_and(is_ours)
 }
 
-/// OpenMetrics.
+/// All metrics in the OpenMetrics text format.
 async fn metrics(State(views): State<Views>) -> Response {
     match super::metrics::text(&views) {
         Ok(text) => {

@@ -14,7 +14,7 @@ pub enum Flush {
     Name(DnsName),
     /// The same for a name and all below it.
     Zone(DnsName),
-    /// All.
+    /// All replies.
     All,
 }
 
