@@ -8,10 +8,11 @@ mod zones;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use divan::{Bencher, black_box};
-use vpcedns::answer::{Decision, NameBuf, NoTrace, answer};
+use vpcedns::answer::{Decision, NoTrace, answer};
 use vpcedns::config::Limits;
+use vpcedns::dns::{NameBuf, Rtype};
 use vpcedns::forward::cache::{Cache, CacheKey, CachedReply};
-use vpcedns::forward::relay::Client;
+use vpcedns::forward::relay::Requestor;
 use vpcedns::model::{Broken, Model};
 use vpcedns::snapshot::{Policy, Snapshot};
 use vpcedns::source::read_toml;
@@ -95,7 +96,8 @@ fn question_to_cached_reply(bencher: Bencher<'_, '_>, names: u32) {
     let cache = Cache::new(&Limits { cache_size: 1 << 30, ..Limits::default() });
     let upstreams = cache.upstreams(&[SocketAddr::new(PEER, 53).into()].into());
     let name = |number: u32| [&[9], format!("n{number:08}").as_bytes(), b"\x07example\0"].concat();
-    let key = |name| CacheKey { name, rtype: 1, dnssec_ok: false, checking_disabled: false, upstreams: &upstreams };
+    let key =
+        |name| CacheKey { name, rtype: Rtype::A, dnssec_ok: false, checking_disabled: false, upstreams: &upstreams };
     let questions: Vec<Vec<u8>> = (0..names).map(|number| [&name(number)[..], &[0, 1, 0, 1]].concat()).collect();
     for question in &questions {
         let head = [0, 0, 0x81, 0x80, 0, 1, 0, 2, 0, 0, 0, 0];
@@ -110,7 +112,7 @@ fn question_to_cached_reply(bencher: Bencher<'_, '_>, names: u32) {
     bencher.bench_local(|| {
         let question = at.next().and_then(|at| questions.get(at))?;
         let found = cache.find(&key(&question[..question.len() - 4]), 1000)?;
-        let client = Client {
+        let client = Requestor {
             id: 7,
             question,
             recursion_desired: true,
@@ -118,6 +120,7 @@ fn question_to_cached_reply(bencher: Bencher<'_, '_>, names: u32) {
             authentic_data: true,
             keep_authoritative: false,
             edns: Some(false),
+            payload: 1232,
             limit: 1232,
             cookie: None,
             ede: None,

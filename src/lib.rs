@@ -14,6 +14,8 @@
 
 pub mod problem;
 
+pub mod dns;
+
 pub mod address;
 
 pub mod naming;

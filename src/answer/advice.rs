@@ -1,13 +1,13 @@
 //! What would make a name private: for `explain`, when the answer was not.
 
-use super::{Name, endpoint};
+use super::endpoint;
+use crate::dns::{DnsName, NameRef};
 use crate::model::{Endpoint, Model};
-use crate::naming::DnsName;
 use crate::snapshot::Client;
 
 /// What to do so that clients like this one get a private answer for `name`; empty if there is nothing to say.
-pub fn advice(model: &Model, client: &Client<'_>, name: &Name<'_>) -> Vec<String> {
-    let Some(asked) = DnsName::from_wire(name.wire) else { return Vec::new() };
+pub fn advice(model: &Model, client: &Client<'_>, name: &NameRef<'_>) -> Vec<String> {
+    let Some(asked) = DnsName::from_wire(name.wire()) else { return Vec::new() };
     let covers = |private: &DnsName| match private.is_wildcard().then(|| private.parent()).flatten() {
         Some(parent) => asked != parent && asked.is_at_or_below(&parent),
         None => asked == *private,

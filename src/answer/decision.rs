@@ -4,42 +4,8 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use crate::dns::{DnsName, InfoCode, Rcode, Rtype, write_name};
 use crate::model::{Endpoint, HostedZone, Interface, Rrset, Rule, Upstream, Vpc, ZoneIndex};
-use crate::naming::{DnsName, write_wire};
-
-/// Response codes (RFC 1035 4.1.1, RFC 6891 9).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Rcode {
-    /// The question was answered, perhaps with nothing.
-    NoError = 0,
-    /// The packet is malformed.
-    FormErr = 1,
-    /// Something here failed.
-    ServFail = 2,
-    /// The name does not exist.
-    NxDomain = 3,
-    /// The request is of a kind that is not done here.
-    NotImp = 4,
-    /// Not for this client, or not here.
-    Refused = 5,
-    /// The EDNS version is not spoken here.
-    BadVers = 16,
-}
-
-impl fmt::Display for Rcode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoError => "NOERROR",
-            Self::FormErr => "FORMERR",
-            Self::ServFail => "SERVFAIL",
-            Self::NxDomain => "NXDOMAIN",
-            Self::NotImp => "NOTIMP",
-            Self::Refused => "REFUSED",
-            Self::BadVers => "BADVERS",
-        })
-    }
-}
 
 /// What to do with a question.
 #[derive(Clone, Debug)]
@@ -60,7 +26,7 @@ pub struct Reply<'s> {
     /// The record set that was asked for.
     pub answer: Option<Part<'s>>,
     /// The zone whose SOA goes into the authority section, or the cut whose NS do.
-    pub authority: Authority<'s>,
+    pub authority: AuthoritySection<'s>,
     /// The rule that decided, for `explain` and EDE.
     pub reason: Reason<'s>,
 }
@@ -103,7 +69,7 @@ pub enum Data<'s> {
     /// The address that an instance name says.
     Instance(Ipv4Addr),
     /// One record that is always the same: its type and data.
-    Fixed(u16, &'static [u8]),
+    Fixed(Rtype, &'static [u8]),
     /// The instance name of an address, in the zone of the VPC's region.
     Ptr(Ipv4Addr, &'s Vpc),
 }
@@ -132,7 +98,7 @@ impl<'s> Addresses<'s> {
 
 /// What the authority section holds.
 #[derive(Clone, Copy, Debug)]
-pub enum Authority<'s> {
+pub enum AuthoritySection<'s> {
     /// Nothing: the answer section says it all.
     None,
     /// The SOA of the zone that is so many octets into the wire form of the name that the reason is about.
@@ -209,13 +175,12 @@ pub enum NotPrivate<'s> {
 
 impl Reason<'_> {
     /// The RFC 8914 info-code that fits.
-    pub fn info_code(&self) -> u16 {
+    pub fn info_code(&self) -> InfoCode {
         match self {
-            // Blocked: "due to an internal security policy imposed by the operator of the server" (RFC 8914 4.16)
-            Self::PrivateOnly(..) => 15,
-            Self::DnsSupportOff(_) | Self::UnknownClient => 18,
-            Self::NoUpstream | Self::NoRecursion => 20,
-            _ => 0,
+            Self::PrivateOnly(..) => InfoCode::BLOCKED,
+            Self::DnsSupportOff(_) | Self::UnknownClient => InfoCode::PROHIBITED,
+            Self::NoUpstream | Self::NoRecursion => InfoCode::NOT_AUTHORITATIVE,
+            _ => InfoCode::OTHER,
         }
     }
 }
@@ -290,6 +255,6 @@ pub(super) struct Wire<'a>(pub &'a [u8]);
 
 impl fmt::Display for Wire<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_wire(f, self.0)
+        write_name(f, self.0)
     }
 }

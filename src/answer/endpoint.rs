@@ -1,9 +1,10 @@
 //! Endpoint hostnames and the public zones they are in.
 
 use super::decision::Addresses;
-use super::{Ask, Data, Rcode, Reason, Reply, TTL, Trace, rtype, show};
+use super::{Ask, Data, Reason, Reply, TTL, Trace, show};
+use crate::dns::{DnsName, Rcode, Rtype};
 use crate::model::{Endpoint, Interface, ZoneIndex};
-use crate::naming::{self, DnsName, Service};
+use crate::naming::{self, Service};
 
 /// The answer to a regional, zonal or `*.` name of an endpoint that is known here; `None` for all other names.
 ///
@@ -21,13 +22,13 @@ pub(super) fn find<'s, T: Trace>(ask: &Ask<'s, '_>, trace: &mut T) -> Option<Rep
         "{} is a name of {} ({}), the same for every client",
         ask.name, endpoint.id, service.service_name
     ));
-    let zone = ask.name.wire.len() - service.zone.wire().len();
+    let zone = ask.name.wire().len() - service.zone.wire().len();
     if !endpoint.is_served() {
         let reason = Reason::NotServed(endpoint);
         trace.step(format_args!("{reason}: its names do not exist"));
-        return Some(Reply::negative(Rcode::NxDomain, zone, reason));
+        return Some(Reply::negative(Rcode::NXDOMAIN, zone, reason));
     }
-    let no_such_name = Reply::negative(Rcode::NxDomain, zone, Reason::NoSuchEndpointName(endpoint));
+    let no_such_name = Reply::negative(Rcode::NXDOMAIN, zone, Reason::NoSuchEndpointName(endpoint));
     if at > 0 && !service.wildcard {
         trace.step(format_args!("names below it exist for S3 only"));
         return Some(no_such_name);
@@ -56,15 +57,15 @@ pub(super) fn addresses<'s, T: Trace>(
     let has_aaaa = endpoint.has_aaaa(private) && of.iter().any(|i| i.ipv6().is_some());
     let data = match ask.rtype {
         // for ANY one record set is enough (RFC 8482 4.1)
-        rtype::A | rtype::ANY if has_a => Data::A(of),
-        rtype::AAAA | rtype::ANY if has_aaaa => Data::Aaaa(of),
+        Rtype::A | Rtype::ANY if has_a => Data::A(of),
+        Rtype::AAAA | Rtype::ANY if has_aaaa => Data::Aaaa(of),
         _ => {
             // never NXDOMAIN: musl takes it for the whole name; never forwarded: it would leak the public address
             trace.step(format_args!(
                 "{reason}: it has no records of that type (dns_record_ip_type is {})",
                 endpoint.record_ip_type
             ));
-            return Reply::negative(Rcode::NoError, zone, reason);
+            return Reply::negative(Rcode::NOERROR, zone, reason);
         }
     };
     trace.step(format_args!("{reason}: the addresses of its interfaces"));
@@ -74,15 +75,15 @@ pub(super) fn addresses<'s, T: Trace>(
 /// Other names in a public zone when there is no upstream to ask: what is between the zone and its endpoints exists.
 pub(super) fn public_zone<'s, T: Trace>(ask: &Ask<'s, '_>, zone: usize, trace: &mut T) -> Reply<'s> {
     let reason = Reason::PublicZone;
-    trace.step(format_args!("{reason}: the zone is {}", show(ask.name.wire.get(zone..).unwrap_or(&[0]))));
+    trace.step(format_args!("{reason}: the zone is {}", show(ask.name.wire().get(zone..).unwrap_or(&[0]))));
     // `vpce.<suffix>` itself: to deny it would deny everything below it (RFC 8020 2)
     let above = ask.name.label(0) == Some(b"vpce") && zone == 0;
-    let exists = above || DnsName::from_wire(ask.name.wire).is_some_and(|name| ask.snapshot.is_public_name(&name));
+    let exists = above || DnsName::from_wire(ask.name.wire()).is_some_and(|name| ask.snapshot.is_public_name(&name));
     if !exists {
-        return Reply::negative(Rcode::NxDomain, zone, reason);
+        return Reply::negative(Rcode::NXDOMAIN, zone, reason);
     }
     let apex = if zone == 0 { ask.apex_record_for(TTL, reason) } else { None };
-    apex.unwrap_or_else(|| Reply::negative(Rcode::NoError, zone, reason))
+    apex.unwrap_or_else(|| Reply::negative(Rcode::NOERROR, zone, reason))
 }
 
 /// The service of an endpoint in a reason's words.

@@ -1,9 +1,9 @@
 //! Private hosted zones: RFC 1034 4.3.2 with the wildcards of RFC 4592.
 
 use super::decision::Addresses;
-use super::{Ask, Authority, Data, Found, Part, Rcode, Reason, Reply, Trace, endpoint, rtype};
+use super::{Ask, AuthoritySection, Data, Found, Part, Reason, Reply, Trace, endpoint};
+use crate::dns::{MAX_NAME_LEN, Rcode, Rtype};
 use crate::model::{HostedZone, Mode, Node};
-use crate::naming::MAX_NAME;
 
 /// Asks the hosted zone whose apex is the last `labels` labels of the name.
 pub(super) fn find<'s, T: Trace>(ask: &Ask<'s, '_>, zone: &'s HostedZone, labels: usize, trace: &mut T) -> Found<'s> {
@@ -14,15 +14,15 @@ pub(super) fn find<'s, T: Trace>(ask: &Ask<'s, '_>, zone: &'s HostedZone, labels
     for depth in labels + 1..=ask.name.label_count() {
         let Some(node) = zone.node(ask.name.suffix(depth)) else { break };
         encloser = depth;
-        if let Some(cut) = node.rrset(rtype::NS) {
+        if let Some(cut) = node.rrset(Rtype::NS) {
             let is_cut_itself = depth == ask.name.label_count();
-            if !(is_cut_itself && ask.rtype == rtype::DS) {
+            if !(is_cut_itself && ask.rtype == Rtype::DS) {
                 return Found::Reply(referral(zone, cut, ask.name.suffix(depth), trace));
             }
         }
     }
     if encloser == ask.name.label_count() {
-        let node = zone.node(ask.name.wire);
+        let node = zone.node(ask.name.wire());
         return node
             .map_or(Found::Nothing(None), |node| at_node(ask, zone, node, apex, Reason::HostedZone(zone), trace));
     }
@@ -36,12 +36,12 @@ pub(super) fn find<'s, T: Trace>(ask: &Ask<'s, '_>, zone: &'s HostedZone, labels
     }
     let reason = Reason::NotInHostedZone(zone);
     trace.step(format_args!("{reason}"));
-    Found::Reply(Reply::negative(Rcode::NxDomain, apex, reason))
+    Found::Reply(Reply::negative(Rcode::NXDOMAIN, apex, reason))
 }
 
 /// `*.<encloser>`, the only wildcard that can cover a name whose closest encloser this is (RFC 4592 3.3.1).
 fn wildcard<'s>(zone: &'s HostedZone, encloser: &[u8]) -> Option<&'s Node> {
-    let mut name = [0u8; MAX_NAME];
+    let mut name = [0u8; MAX_NAME_LEN];
     let len = encloser.len() + 2;
     name.get_mut(..2)?.copy_from_slice(b"\x01*");
     name.get_mut(2..len)?.copy_from_slice(encloser);
@@ -52,8 +52,8 @@ fn wildcard<'s>(zone: &'s HostedZone, encloser: &[u8]) -> Option<&'s Node> {
 fn referral<'s, T: Trace>(zone: &'s HostedZone, cut: &'s crate::model::Rrset, wire: &[u8], trace: &mut T) -> Reply<'s> {
     let reason = Reason::Delegated(zone);
     trace.step(format_args!("{reason} at {}", super::show(wire)));
-    let authority = zone.name_of(wire).map_or(Authority::None, |owner| Authority::Cut(owner, cut));
-    Reply { rcode: Rcode::NoError, chain: Vec::new(), answer: None, authority, reason }
+    let authority = zone.name_of(wire).map_or(AuthoritySection::None, |owner| AuthoritySection::Cut(owner, cut));
+    Reply { rcode: Rcode::NOERROR, chain: Vec::new(), answer: None, authority, reason }
 }
 
 /// A name that exists: its records of the type, its alias, or nothing.
@@ -65,15 +65,15 @@ fn at_node<'s, T: Trace>(
     reason: Reason<'s>,
     trace: &mut T,
 ) -> Found<'s> {
-    if apex == 0 && matches!(ask.rtype, rtype::SOA | rtype::NS) {
-        return Found::Reply(ask.apex_record(reason).unwrap_or_else(|| Reply::negative(Rcode::NoError, apex, reason)));
+    if apex == 0 && matches!(ask.rtype, Rtype::SOA | Rtype::NS) {
+        return Found::Reply(ask.apex_record(reason).unwrap_or_else(|| Reply::negative(Rcode::NOERROR, apex, reason)));
     }
     if let Some(id) = node.alias {
         let target = ask.snapshot.model.endpoint(id).filter(|e| e.is_served());
         if let Some(target) = target {
             let reason = Reason::Alias(zone, target);
             let of = Addresses::new(target, None, ask.rotation);
-            let has_addresses = matches!(ask.rtype, rtype::A | rtype::AAAA | rtype::ANY) && of.iter().next().is_some();
+            let has_addresses = matches!(ask.rtype, Rtype::A | Rtype::AAAA | Rtype::ANY) && of.iter().next().is_some();
             if has_addresses {
                 return Found::Reply(endpoint::addresses(ask, target, None, false, apex, reason, trace));
             }
@@ -81,19 +81,19 @@ fn at_node<'s, T: Trace>(
             trace.step(format_args!("its alias leads to {id}, which does not serve"));
         }
     }
-    let rrset = if ask.rtype == rtype::ANY { node.rrsets.first() } else { node.rrset(ask.rtype) };
+    let rrset = if ask.rtype == Rtype::ANY { node.rrsets.first() } else { node.rrset(ask.rtype) };
     if let Some(rrset) = rrset {
         trace.step(format_args!("{reason} has it"));
         return Found::Reply(Reply::positive(Data::Rrset(rrset, ask.rotation), reason));
     }
-    if let Some(cname) = node.rrset(rtype::CNAME)
+    if let Some(cname) = node.rrset(Rtype::CNAME)
         && let Some(target) = &cname.target
     {
         return Found::Alias(Part { owner: None, data: Data::Rrset(cname, 0) }, target, reason);
     }
-    if apex == 0 && ask.rtype == rtype::ANY {
+    if apex == 0 && ask.rtype == Rtype::ANY {
         return Found::Reply(Reply::positive(Data::Soa(super::SOA_TTL), reason));
     }
     trace.step(format_args!("{reason} has the name, but no records of that type"));
-    Found::Reply(Reply::negative(Rcode::NoError, apex, reason))
+    Found::Reply(Reply::negative(Rcode::NOERROR, apex, reason))
 }

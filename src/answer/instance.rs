@@ -6,7 +6,8 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::{Ask, Data, Rcode, Reason, Reply, Trace, rtype};
+use super::{Ask, Data, Reason, Reply, Trace};
+use crate::dns::{Rcode, Rtype};
 use crate::model::Vpc;
 use crate::naming::reverse_octet;
 
@@ -71,22 +72,22 @@ pub(super) fn reverse<'s, T: Trace>(ask: &Ask<'s, '_>, zone: &ReverseZone<'s>, t
     trace.step(format_args!("autodefined reverse zone of {}", vpc.vpc_id));
     let none = Reason::NoSuchInstance(vpc);
     if apex == 0 {
-        return ask.apex_record(none).unwrap_or_else(|| Reply::negative(Rcode::NoError, apex, none));
+        return ask.apex_record(none).unwrap_or_else(|| Reply::negative(Rcode::NOERROR, apex, none));
     }
     let address = Ipv4Addr::from(zone.octets);
     if zone.well_formed && zone.len < 4 {
         // between the apex and its addresses: an empty non-terminal, for resolvers that ask label by label (RFC 9156)
-        return Reply::negative(Rcode::NoError, apex, none);
+        return Reply::negative(Rcode::NOERROR, apex, none);
     }
     if !zone.well_formed || !ask.snapshot.model.has_address(vpc.vpc_id, address) {
         trace.step(format_args!("{none}"));
-        return Reply::negative(Rcode::NxDomain, apex, none);
+        return Reply::negative(Rcode::NXDOMAIN, apex, none);
     }
     let reason = Reason::Instance(vpc);
     trace.step(format_args!("{address} is an address of an interface in {}", vpc.vpc_id));
     match ask.rtype {
-        rtype::PTR | rtype::ANY => Reply::positive(Data::Ptr(address, vpc), reason),
-        _ => Reply::negative(Rcode::NoError, apex, reason),
+        Rtype::PTR | Rtype::ANY => Reply::positive(Data::Ptr(address, vpc), reason),
+        _ => Reply::negative(Rcode::NOERROR, apex, reason),
     }
 }
 
@@ -98,19 +99,19 @@ pub(super) fn forward<'s, T: Trace>(ask: &Ask<'s, '_>, labels: usize, trace: &mu
     trace.step(format_args!("autodefined zone of instance names of {}", vpc.vpc_id));
     let none = Reason::NoSuchInstance(vpc);
     if apex == 0 {
-        return ask.apex_record(none).unwrap_or_else(|| Reply::negative(Rcode::NoError, apex, none));
+        return ask.apex_record(none).unwrap_or_else(|| Reply::negative(Rcode::NOERROR, apex, none));
     }
     let address =
         (ask.name.label_count() == labels + 1).then(|| ask.name.label(0).and_then(instance_address)).flatten();
     let Some(address) = address.filter(|address| ask.snapshot.model.has_address(vpc.vpc_id, *address)) else {
         trace.step(format_args!("{none}"));
-        return Reply::negative(Rcode::NxDomain, apex, none);
+        return Reply::negative(Rcode::NXDOMAIN, apex, none);
     };
     let reason = Reason::Instance(vpc);
     trace.step(format_args!("{address} is an address of an interface in {}", vpc.vpc_id));
     match ask.rtype {
-        rtype::A | rtype::ANY => Reply::positive(Data::Instance(address), reason),
-        _ => Reply::negative(Rcode::NoError, apex, reason),
+        Rtype::A | Rtype::ANY => Reply::positive(Data::Instance(address), reason),
+        _ => Reply::negative(Rcode::NOERROR, apex, reason),
     }
 }
 

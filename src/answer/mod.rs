@@ -31,13 +31,13 @@ mod trace;
 
 pub use advice::{advice, private_names_line};
 pub(crate) use decision::instance_name;
-pub use decision::{Addresses, Authority, Data, Decision, Forward, NotPrivate, Part, Rcode, Reason, Reply};
-pub use question::{Name, NameBuf, Question, rtype};
+pub use decision::{Addresses, AuthoritySection, Data, Decision, Forward, NotPrivate, Part, Reason, Reply};
+pub use question::Question;
 pub use special::SOA_DATA as SPECIAL_SOA_DATA;
 pub use trace::{NoTrace, Trace};
 
+use crate::dns::{DnsName, NameBuf, NameRef, Rcode, Rtype};
 use crate::model::RuleAction;
-use crate::naming::DnsName;
 use crate::snapshot::{self, Access, Client, Snapshot};
 use decision::Wire;
 
@@ -55,8 +55,8 @@ const MAX_CHAIN: usize = 11;
 struct Ask<'s, 'q> {
     snapshot: &'s Snapshot,
     client: Client<'s>,
-    name: Name<'q>,
-    rtype: u16,
+    name: NameRef<'q>,
+    rtype: Rtype,
     rotation: u32,
 }
 
@@ -112,15 +112,15 @@ fn follow<'s, T: Trace>(
                 (target, reason) = (next, why);
             }
             Step::Done(Decision::Reply(mut reply)) => {
-                if matches!(reply.rcode, Rcode::Refused) {
+                if matches!(reply.rcode, Rcode::REFUSED) {
                     // the alias itself is a good answer; that its target is not to be had here is no refusal of it
-                    reply.rcode = Rcode::NoError;
+                    reply.rcode = Rcode::NOERROR;
                 }
                 if let Some(part) = &mut reply.answer {
                     part.owner = Some(target);
                 }
                 // nothing leads to what may not be told
-                reply.chain = if matches!(reply.rcode, Rcode::ServFail) { Vec::new() } else { chain };
+                reply.chain = if matches!(reply.rcode, Rcode::SERVFAIL) { Vec::new() } else { chain };
                 return Decision::Reply(reply);
             }
             Step::Done(Decision::Forward(mut forward)) => {
@@ -188,7 +188,7 @@ fn one_name<'s, T: Trace>(ask: &Ask<'s, '_>, recursion_desired: bool, trace: &mu
     let mut only_zones = false;
     let instance = instance::reverse_zone(ask);
     let special = special::zone(ask);
-    let private_only = ask.snapshot.policy.private_only.covering(ask.name.wire);
+    let private_only = ask.snapshot.policy.private_only.covering(ask.name.wire());
     for labels in (0..=ask.name.label_count()).rev() {
         let entry =
             if ask.client.view.has_depth(labels) { ask.client.view.entry(ask.name.suffix(labels)) } else { None };
@@ -219,7 +219,7 @@ fn one_name<'s, T: Trace>(ask: &Ask<'s, '_>, recursion_desired: bool, trace: &mu
 /// What decides at one name: a rule, or else a zone. A SYSTEM rule keeps rules for shorter names from holding.
 fn at_entry<'s, T: Trace>(
     ask: &Ask<'s, '_>,
-    entry: &'s snapshot::Entry,
+    entry: &'s snapshot::ViewEntry,
     labels: usize,
     recursion_desired: bool,
     only_zones: &mut bool,
@@ -279,7 +279,7 @@ fn nobodys<'s, T: Trace>(
             reason: why_not.unwrap_or(Reason::Upstream),
         });
     }
-    if let Some(zone) = snapshot::public_zone(ask.name.wire, ask.name.starts) {
+    if let Some(zone) = snapshot::public_zone(ask.name.wire(), ask.name.starts()) {
         Decision::Reply(endpoint::public_zone(ask, zone, trace))
     } else {
         trace.step(format_args!("no zone or rule of ours covers {}, and there is no upstream", ask.name));
@@ -289,29 +289,29 @@ fn nobodys<'s, T: Trace>(
 
 impl<'s> Reply<'s> {
     fn refused(reason: Reason<'s>) -> Self {
-        Self { rcode: Rcode::Refused, chain: Vec::new(), answer: None, authority: Authority::None, reason }
+        Self { rcode: Rcode::REFUSED, chain: Vec::new(), answer: None, authority: AuthoritySection::None, reason }
     }
 
     fn failed(reason: Reason<'s>) -> Self {
-        Self { rcode: Rcode::ServFail, ..Self::refused(reason) }
+        Self { rcode: Rcode::SERVFAIL, ..Self::refused(reason) }
     }
 
     fn positive(data: Data<'s>, reason: Reason<'s>) -> Self {
         let answer = Some(Part { owner: None, data });
-        Self { rcode: Rcode::NoError, chain: Vec::new(), answer, authority: Authority::None, reason }
+        Self { rcode: Rcode::NOERROR, chain: Vec::new(), answer, authority: AuthoritySection::None, reason }
     }
 
     /// NOERROR without the type, or NXDOMAIN, with the SOA of the zone that begins at octet `zone` of the name
     /// (RFC 2308 2.1, 2.2).
     fn negative(rcode: Rcode, zone: usize, reason: Reason<'s>) -> Self {
-        Self { rcode, chain: Vec::new(), answer: None, authority: Authority::Soa(zone), reason }
+        Self { rcode, chain: Vec::new(), answer: None, authority: AuthoritySection::Soa(zone), reason }
     }
 }
 
 impl Ask<'_, '_> {
     /// Where the name of the last `labels` labels begins.
     fn offset(&self, labels: usize) -> usize {
-        self.name.wire.len() - self.name.suffix(labels).len()
+        self.name.wire().len() - self.name.suffix(labels).len()
     }
 
     /// What the apex of a private zone always has: SOA and NS; `None` for other types.
@@ -323,8 +323,8 @@ impl Ask<'_, '_> {
     fn apex_record_for<'s>(&self, ttl: u32, reason: Reason<'s>) -> Option<Reply<'s>> {
         match self.rtype {
             // for ANY one record set is enough (RFC 8482 4.1)
-            rtype::SOA | rtype::ANY => Some(Reply::positive(Data::Soa(ttl), reason)),
-            rtype::NS => Some(Reply::positive(Data::Ns, reason)),
+            Rtype::SOA | Rtype::ANY => Some(Reply::positive(Data::Soa(ttl), reason)),
+            Rtype::NS => Some(Reply::positive(Data::Ns, reason)),
             _ => None,
         }
     }

@@ -3,15 +3,16 @@
 //! "we create a hidden, AWS-managed private hosted zone for you" (PrivateLink guide, "Private DNS"): one zone at
 //! exactly each private name, or at the parent of a `*.` name.
 
-use super::{Ask, Found, NotPrivate, Rcode, Reason, Reply, Trace, endpoint};
+use super::{Ask, Found, NotPrivate, Reason, Reply, Trace, endpoint};
+use crate::dns::{Rcode, Rtype};
 use crate::model::{Endpoint, Mode};
 use crate::naming::EndpointId;
-use crate::snapshot::{Entry, PrivateZone};
+use crate::snapshot::{PrivateZone, ViewEntry};
 
 /// Asks the hidden zone at `entry`, whose apex is the last `labels` labels of the name.
 pub(super) fn find<'s, T: Trace>(
     ask: &Ask<'s, '_>,
-    entry: &'s Entry,
+    entry: &'s ViewEntry,
     zone: &'s PrivateZone,
     labels: usize,
     trace: &mut T,
@@ -40,7 +41,7 @@ pub(super) fn find<'s, T: Trace>(
     let owner = if at_apex { exact.or(wildcard) } else { wildcard };
     if let Some(owner) = owner {
         let reason = Reason::PrivateName(owner, &entry.name);
-        let own = at_apex.then(|| ask.apex_record(reason)).flatten().filter(|_| ask.rtype != super::rtype::ANY);
+        let own = at_apex.then(|| ask.apex_record(reason)).flatten().filter(|_| ask.rtype != Rtype::ANY);
         return Found::Reply(own.unwrap_or_else(|| endpoint::addresses(ask, owner, None, true, apex, reason, trace)));
     }
     let reason = Reason::BelowPrivateName(&entry.name);
@@ -50,7 +51,7 @@ pub(super) fn find<'s, T: Trace>(
     }
     // "Instead, it returns NXDOMAIN" (Route 53 guide, "Considerations when working with a private hosted zone")
     trace.step(format_args!("{reason}"));
-    Found::Reply(Reply::negative(Rcode::NxDomain, apex, reason))
+    Found::Reply(Reply::negative(Rcode::NXDOMAIN, apex, reason))
 }
 
 /// A name that an SDK asks for dual stack, and that nobody has seen at an endpoint of the service: it stays public.
@@ -59,7 +60,7 @@ pub(super) fn find<'s, T: Trace>(
 /// a name too many takes public names away from the VPC's clients.
 pub(super) fn second_name<'s, T: Trace>(
     ask: &Ask<'s, '_>,
-    entry: &'s Entry,
+    entry: &'s ViewEntry,
     id: EndpointId,
     labels: usize,
     trace: &mut T,

@@ -10,8 +10,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::flags::{All, Answers, Flags, Zones};
 use crate::address::{DNS_PORT, parse_address};
+use crate::dns::{DnsName, Rtype};
 use crate::expect::{Identity, ServerAddress};
-use crate::naming::{DnsName, Region, VpcId};
+use crate::naming::{Region, VpcId};
 use crate::observe::Asker;
 
 const STYLES: Styles = Styles::styled()
@@ -161,7 +162,7 @@ pub(super) struct ExplainArgs {
     pub(super) name: DnsName,
     /// The type asked for
     #[arg(default_value = "A", value_parser = rtype)]
-    pub(super) rtype: u16,
+    pub(super) rtype: Rtype,
     /// The client: its address, or the id of its VPC
     #[arg(long, value_name = "IP|VPC", default_value = "127.0.0.1", env = "VPCEDNS_FROM")]
     pub(super) from: Asker,
@@ -268,9 +269,8 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     address.ok_or_else(|| format!("'{text}' is not a valid address: give one such as 127.0.0.1:5300 or [::1]:5300"))
 }
 
-fn rtype(text: &str) -> Result<u16, String> {
-    crate::model::parse_rtype(text)
-        .ok_or_else(|| format!("'{text}' is not a record type: try A, AAAA, HTTPS or TYPE65"))
+fn rtype(text: &str) -> Result<Rtype, String> {
+    text.parse().map_err(|_| format!("'{text}' is not a record type: try A, AAAA, HTTPS or TYPE65"))
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::args::{CatalogueArgs, CatalogueCommand};
+use crate::dns::DnsName;
 use crate::model::{Object, ServiceInput};
-use crate::naming::{CatalogueNames, DnsName, Evidence, Region, Service, is_known, resolve, services};
+use crate::naming::{CatalogueNames, Evidence, Region, Service, is_known, resolve, services};
 use crate::source::{FileText, read_json_set};
 
 pub(super) fn run(args: &CatalogueArgs) -> ExitCode {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::args::FlushArgs;
 use super::http::request;
-use crate::naming::DnsName;
+use crate::dns::DnsName;
 
 pub(super) fn run(args: &FlushArgs) -> ExitCode {
     let what = match (&args.name, &args.zone) {

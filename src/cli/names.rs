@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use super::args::{Format, NamesArgs};
 use crate::answer::{NS_TTL, TTL};
+use crate::dns::DnsName;
 use crate::model::{Endpoint, Model};
-use crate::naming::{DnsName, EndpointNames, endpoint_names};
+use crate::naming::{EndpointNames, endpoint_names};
 
 pub(super) fn run(args: &NamesArgs) -> ExitCode {
     let Some((model, _)) = super::load(&args.zones.settings()) else { return ExitCode::FAILURE };

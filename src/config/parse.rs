@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 
 use crate::address::{DNS_PORT, HTTPS_PORT, TLS_PORT, parse_address};
-use crate::naming::{CatalogueNames, DnsName, is_near_special};
+use crate::dns::DnsName;
+use crate::naming::{CatalogueNames, is_near_special};
 use crate::problem::Fault;
 
 /// A directory or file, as written.

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 
-use crate::naming::{CatalogueNames, DnsName};
+use crate::naming::CatalogueNames;
 
 use super::parse::{
     address, catalogue, dns_address, https_address, name, network, path, special_name, switch, tls_address, word,
 };
 use super::setting::{Formed, Group, OfTexts, SettingInfo, settings};
 use super::upstreams::{Dnssec, Upstreams, dnssec, upstream};
+use crate::dns::DnsName;
 
 /// One setting: all that is known of it.
 pub type Setting = SettingInfo<Settings>;

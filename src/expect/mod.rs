@@ -19,7 +19,7 @@ mod write;
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::model::rtype_name;
+use crate::dns::Rtype;
 use crate::naming::VpcId;
 use crate::problem::Place;
 
@@ -28,9 +28,6 @@ pub use offline::observe_snapshot;
 pub use online::{Identity, OnlineError, ServerAddress, ServerUnderTest};
 pub use parse::{parse, resolve_name};
 pub use write::write;
-
-/// Info-code of an answer that policy gives in place of an upstream (RFC 8914 4.16).
-const BLOCKED: u16 = 15;
 
 /// One line: who asks for what, and what the answer must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +39,7 @@ pub struct Assertion {
     /// The name; a first label `*` stands for one that nobody has thought of.
     pub name: String,
     /// The record type.
-    pub rtype: u16,
+    pub rtype: Rtype,
     /// What the answer must be.
     pub expected: Expected,
 }
@@ -50,7 +47,7 @@ pub struct Assertion {
 impl fmt::Display for Assertion {
     /// The line again, with single spaces.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "from {} {} {} {}", self.from, self.name, rtype_name(self.rtype), self.expected)
+        write!(f, "from {} {} {} {}", self.from, self.name, self.rtype, self.expected)
     }
 }
 

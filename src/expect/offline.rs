@@ -2,21 +2,20 @@
 
 use super::Observation;
 use super::parse::normal;
-use crate::model::rtype_name;
-use crate::naming::DnsName;
+use crate::dns::{DnsName, InfoCode, Rtype};
 use crate::observe::{Asker, explain};
 use crate::snapshot::Snapshot;
 
 /// The answer to `asker`'s question for `name` and `rtype`, as `explain` gives it.
-pub fn observe_snapshot(snapshot: &Snapshot, asker: Asker, name: &DnsName, rtype: u16) -> Observation {
+pub fn observe_snapshot(snapshot: &Snapshot, asker: Asker, name: &DnsName, rtype: Rtype) -> Observation {
     let explained = explain(snapshot, asker, name, rtype);
-    let wanted = rtype_name(rtype);
+    let wanted = rtype.to_string();
     let (records, others): (Vec<_>, Vec<_>) = explained.answer.into_iter().partition(|record| record.rtype == wanted);
     Observation {
         rcode: explained.rcode,
         records: records.iter().map(|record| normal(&record.data)).collect(),
         others: others.iter().map(|record| format!("{} {}", record.rtype, normal(&record.data))).collect(),
-        blocked: explained.info_code == super::BLOCKED,
+        blocked: explained.info_code == InfoCode::BLOCKED.number(),
         online: false,
         rule: explained.reason,
         steps: explained.steps,

@@ -14,19 +14,18 @@ use hickory_proto::rr::{Name, RecordType};
 use socket2::{Domain, Protocol as IpProtocol, Socket, Type};
 use tokio::runtime::Runtime;
 
+use super::Observation;
 use super::parse::normal;
-use super::{BLOCKED, Observation};
 use crate::address::{DNS_PORT, parse_address};
 use crate::config::Limits;
+use crate::dns::{Class, DnsName, InfoCode, Rtype, SAFE_PAYLOAD};
 use crate::forward::{Forwarder, Options, Outbound, Trust};
 use crate::model::{Protocol, Upstream};
-use crate::naming::{DnsName, VpcId};
+use crate::naming::VpcId;
 
 /// How long one attempt waits, and how many there are over UDP.
 const PATIENCE: Duration = Duration::from_secs(2);
 const ATTEMPTS: usize = 3;
-/// What the questions say they take (DNS flag day 2020).
-const PAYLOAD: u16 = 1232;
 
 /// How a server is told whose question it gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -110,7 +109,7 @@ impl ServerUnderTest {
         client: Option<IpAddr>,
         vpc: Option<VpcId>,
         name: &DnsName,
-        rtype: u16,
+        rtype: Rtype,
     ) -> Result<Observation, OnlineError> {
         let reply = match &self.transport {
             AskedOver::Encrypted(parts) => {
@@ -119,7 +118,7 @@ impl ServerUnderTest {
                 let question = Outbound {
                     name: name.wire(),
                     rtype,
-                    class: 1,
+                    class: Class::IN,
                     recursion_desired: true,
                     checking_disabled: false,
                     authentic_data: false,
@@ -142,7 +141,7 @@ impl ServerUnderTest {
         client: Option<IpAddr>,
         vpc: Option<VpcId>,
         name: &DnsName,
-        rtype: u16,
+        rtype: Rtype,
         server: SocketAddr,
         tcp: bool,
     ) -> Result<Vec<u8>, OnlineError> {
@@ -188,14 +187,14 @@ fn named(upstream: &Upstream, vpc: Option<VpcId>) -> Result<Upstream, OnlineErro
     }
 }
 
-fn question(name: &DnsName, rtype: u16, ecs: Option<IpAddr>) -> Result<Vec<u8>, OnlineError> {
+fn question(name: &DnsName, rtype: Rtype, ecs: Option<IpAddr>) -> Result<Vec<u8>, OnlineError> {
     let failed = |error: &dyn std::fmt::Display| no_way(format!("the question cannot be written: {error}"));
     let name = Name::from_utf8(name.to_string()).map_err(|error| failed(&error))?;
     let mut message = Message::new(rand::random(), MessageType::Query, OpCode::Query);
     message.metadata.recursion_desired = true;
     message.add_query(Query::query(name, RecordType::from(rtype)));
     let mut edns = Edns::new();
-    edns.set_max_payload(PAYLOAD);
+    edns.set_max_payload(SAFE_PAYLOAD);
     if let Some(address) = ecs {
         let prefix = if address.is_ipv4() { 32 } else { 128 };
         edns.options_mut().insert(EdnsOption::Subnet(ClientSubnet::new(address, prefix, 0)));
@@ -299,7 +298,7 @@ fn proxy_header(client: IpAddr, server: SocketAddr, tcp: bool) -> Vec<u8> {
     header
 }
 
-fn observation(message: &Message, rtype: u16) -> Observation {
+fn observation(message: &Message, rtype: Rtype) -> Observation {
     let wanted = RecordType::from(rtype);
     let (records, others): (Vec<_>, Vec<_>) = message.answers.iter().partition(|record| record.record_type() == wanted);
     let (info_code, text) = extended_error(message);
@@ -311,7 +310,7 @@ fn observation(message: &Message, rtype: u16) -> Observation {
             .iter()
             .map(|record| format!("{} {}", record.record_type(), normal(&record.data.to_string())))
             .collect(),
-        blocked: info_code == Some(BLOCKED),
+        blocked: info_code == Some(InfoCode::BLOCKED.number()),
         online: true,
         rule: text.unwrap_or_else(|| "the server gave no reason".to_owned()),
         steps: Vec::new(),

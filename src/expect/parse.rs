@@ -5,8 +5,7 @@
 use std::sync::Arc;
 
 use super::{AssertedClient, Assertion, Expected};
-use crate::model::parse_rtype;
-use crate::naming::DnsName;
+use crate::dns::{DnsName, Rtype};
 use crate::problem::{Fault, Place, Problem, nearest};
 
 /// The words that an expectation can be, besides `= DATA...`.
@@ -88,14 +87,14 @@ pub fn resolve_name(name: &str, label: &str) -> String {
     }
 }
 
-fn rtype<'w, 't>(words: &'w [&'t str]) -> Result<(u16, &'w [&'t str]), Fault> {
+fn rtype<'w, 't>(words: &'w [&'t str]) -> Result<(Rtype, &'w [&'t str]), Fault> {
     let [word, rest @ ..] = words else { return fault("the expectation is missing", hint()) };
     if *word == "=" || is_word(word) {
-        return Ok((1, words));
+        return Ok((Rtype::A, words));
     }
-    match parse_rtype(word) {
-        Some(rtype) => Ok((rtype, rest)),
-        None => fault(
+    match word.parse() {
+        Ok(rtype) => Ok((rtype, rest)),
+        Err(_) => fault(
             format!("'{word}' is neither a record type nor an expectation{}", meant(word)),
             format!("types are A, AAAA, HTTPS, ...; {}", hint()),
         ),

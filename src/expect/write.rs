@@ -5,15 +5,16 @@ use std::fmt::Write as _;
 
 use super::parse::resolve_name;
 use super::{Observation, observe_snapshot};
-use crate::model::{Model, rtype_name};
-use crate::naming::{DnsName, endpoint_names};
+use crate::dns::{DnsName, Rtype};
+use crate::model::Model;
+use crate::naming::endpoint_names;
 use crate::observe::Asker;
 use crate::snapshot::Snapshot;
 
 /// A label that nobody has, so that only a wildcard answers for it.
 const UNKNOWN: &str = "vpcedns-expect";
 /// A and AAAA: what every client asks for.
-const TYPES: [u16; 2] = [1, 28];
+const TYPES: [Rtype; 2] = [Rtype::A, Rtype::AAAA];
 
 /// A line for each VPC, name and address type: every private name of an endpoint anywhere, every name of the VPC's own
 /// endpoints, and every name of a hosted zone.
@@ -28,10 +29,10 @@ pub fn write(snapshot: &Snapshot) -> String {
             for rtype in TYPES {
                 let seen = observe_snapshot(snapshot, Asker::Vpc(vpc.vpc_id), &asked, rtype);
                 // where the name is not private, one line says so for all types
-                if seen.rcode.is_none() && rtype != 1 {
+                if seen.rcode.is_none() && rtype != Rtype::A {
                     continue;
                 }
-                let _ = writeln!(text, "from {} {name} {} {}", vpc.vpc_id, rtype_name(rtype), expectation(&seen));
+                let _ = writeln!(text, "from {} {name} {} {}", vpc.vpc_id, rtype, expectation(&seen));
             }
         }
     }

@@ -3,8 +3,7 @@
 //! A chain in upstream data may lead to a name that we answer ourselves, for this client. The caller looks at each
 //! target, cuts the reply after the CNAME that leads there, and goes on with its own records. Knows no zones.
 
-use crate::forward::message::{HEADER, Message, Record, Section, rtype, u16_at};
-use crate::forward::name::{WireName, expand, read_name};
+use crate::dns::{Class, HEADER_LEN, Message, NameBuf, Record, Rtype, Section, expand, read_name, u16_at};
 
 /// CNAMEs of one reply that are followed: more than any sane chain has, and a bound for the others.
 pub const MAX_CHAIN: usize = 16;
@@ -20,13 +19,13 @@ pub struct Prefix {
 
 /// The targets of the chain that begins at the question, in order, at most [`MAX_CHAIN`]; ends where it would turn
 /// in a circle.
-pub fn cname_targets(reply: &Message<'_>) -> Vec<WireName> {
+pub fn cname_targets(reply: &Message<'_>) -> Vec<NameBuf> {
     hops(reply).into_iter().map(|hop| hop.target).collect()
 }
 
 /// The part of the answer that leads from the question to `target`: CNAMEs, the DNAMEs that they come from, and the
 /// signatures of both. `None` when the chain does not lead there.
-pub fn cut_after(reply: &Message<'_>, target: &WireName) -> Option<Prefix> {
+pub fn cut_after(reply: &Message<'_>, target: &NameBuf) -> Option<Prefix> {
     let mut hops = hops(reply);
     let last = hops.iter().position(|hop| hop.target == *target)?;
     hops.truncate(last + 1);
@@ -40,8 +39,8 @@ pub fn cut_after(reply: &Message<'_>, target: &WireName) -> Option<Prefix> {
 
 /// One step of a chain.
 struct Hop {
-    owner: WireName,
-    target: WireName,
+    owner: NameBuf,
+    target: NameBuf,
     /// Where the CNAME is in the message.
     at: usize,
 }
@@ -51,10 +50,10 @@ fn hops(reply: &Message<'_>) -> Vec<Hop> {
     if reply.question().is_empty() {
         return hops;
     }
-    let Some((question, _)) = read_name(reply.octets(), HEADER) else { return hops };
+    let Some((question, _)) = read_name(reply.octets(), HEADER_LEN) else { return hops };
     let mut owner = question;
     while hops.len() < MAX_CHAIN {
-        let cname = answers(reply).find(|record| record.rtype == rtype::CNAME && record.owner == owner);
+        let cname = answers(reply).find(|record| record.rtype == Rtype::CNAME && record.owner == owner);
         let Some(record) = cname else { break };
         let Some((target, end)) = read_name(reply.octets(), record.rdata.start) else { break };
         if end != record.rdata.end || target == question || hops.iter().any(|hop| hop.target == target) {
@@ -68,7 +67,7 @@ fn hops(reply: &Message<'_>) -> Vec<Hop> {
 
 /// The answers that are of the question's class.
 fn answers<'m>(reply: &'m Message<'_>) -> impl Iterator<Item = Record> + 'm {
-    let class = reply.question().last_chunk().map(|class| u16::from_be_bytes(*class));
+    let class = reply.question().last_chunk().map(|class| Class::new(u16::from_be_bytes(*class)));
     reply.records().take_while(|record| record.section == Section::Answer).filter(move |r| Some(r.class) == class)
 }
 
@@ -76,14 +75,14 @@ fn answers<'m>(reply: &'m Message<'_>) -> impl Iterator<Item = Record> + 'm {
 fn leads_along(reply: &Message<'_>, record: &Record, hops: &[Hop]) -> bool {
     let kind = match record.rtype {
         // RFC 4034 3.1.1: the type that is signed
-        rtype::RRSIG => u16_at(reply.octets(), record.rdata.start).unwrap_or_default(),
+        Rtype::RRSIG => u16_at(reply.octets(), record.rdata.start).unwrap_or_default().into(),
         rtype => rtype,
     };
     hops.iter().any(|hop| match kind {
-        rtype::CNAME if record.rtype == rtype::CNAME => hop.at == record.range.start,
-        rtype::CNAME => hop.owner == record.owner,
+        Rtype::CNAME if record.rtype == Rtype::CNAME => hop.at == record.range.start,
+        Rtype::CNAME => hop.owner == record.owner,
         // RFC 6672 2.2: a DNAME redirects what is below its owner, not the owner
-        rtype::DNAME => hop.owner != record.owner && hop.owner.is_at_or_below(&record.owner),
+        Rtype::DNAME => hop.owner != record.owner && hop.owner.is_at_or_below(&record.owner),
         _ => false,
     })
 }

@@ -1,8 +1,7 @@
 //! One message out of several: aliases in front of what they lead to.
 
 use super::chain::Prefix;
-use super::message::{HEADER, Message, flag};
-use super::name::expand;
+use crate::dns::{HEADER_LEN, Header, HeaderFlags, Message, expand};
 
 /// The records of `message` as an answer to `question`, with `prefixes` in front of its answer section.
 ///
@@ -11,7 +10,7 @@ use super::name::expand;
 pub fn compose(question: &[u8], prefixes: &[&Prefix], message: &[u8]) -> Option<Vec<u8>> {
     let message = Message::parse(message).ok()?;
     let mut counts = [0u16; 3];
-    let mut out = vec![0; HEADER];
+    let mut out = vec![0; HEADER_LEN];
     out.extend_from_slice(question);
     for prefix in prefixes {
         out.extend_from_slice(&prefix.records);
@@ -23,10 +22,7 @@ pub fn compose(question: &[u8], prefixes: &[&Prefix], message: &[u8]) -> Option<
         let count = counts.get_mut(record.section as usize)?;
         *count = count.checked_add(1)?;
     }
-    let [answers, authorities, additional] = counts;
-    let header = [0, message.flags() & !flag::AD, 1, answers, authorities, additional];
-    for (to, field) in out.chunks_exact_mut(2).zip(header) {
-        to.copy_from_slice(&field.to_be_bytes());
-    }
+    let flags = message.flags().without(HeaderFlags::AD);
+    Header { flags, questions: 1, ..Header::default() }.with_counts(counts).write(&mut out)?;
     Some(out)
 }

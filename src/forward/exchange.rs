@@ -12,12 +12,13 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::sleep_until;
 
+use crate::dns::Rcode;
 use crate::forward::choose::choose;
 use crate::forward::engine::Forwarder;
 use crate::forward::failure::{Failure, ForwardError, Tried};
 use crate::forward::health::State;
 use crate::forward::peer::{Peer, SoFar, Try};
-use crate::forward::query::{Outbound, is_truncated, rcode, rcode_of};
+use crate::forward::query::{Outbound, is_truncated, rcode_of};
 use crate::model::Upstream;
 
 /// Gets a reply to a question from a list of upstreams. Implemented by [`Forwarder`], which returns what they say, and
@@ -187,7 +188,7 @@ fn nobody(peers: &[Arc<Peer>]) -> ForwardError {
 
 /// True when no other upstream could know better.
 fn is_good(reply: &[u8]) -> bool {
-    let poor = matches!(rcode_of(reply), rcode::FORMERR | rcode::SERVFAIL | rcode::NOTIMP | rcode::REFUSED);
+    let poor = matches!(rcode_of(reply), Rcode::FORMERR | Rcode::SERVFAIL | Rcode::NOTIMP | Rcode::REFUSED);
     !poor && !is_truncated(reply)
 }
 

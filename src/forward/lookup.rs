@@ -21,6 +21,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 
 use crate::config::Limits;
+use crate::dns::{Class, ExtendedError, InfoCode, Rtype};
 use crate::forward::cache::{Age, AskedAt, Cache, CacheHit, CacheKey, CachedReply, ReplyKind, StoredKey, UpstreamSet};
 use crate::forward::exchange::Exchange;
 use crate::forward::failure::ForwardError;
@@ -28,10 +29,8 @@ use crate::forward::query::Outbound;
 
 /// Most background refreshes at one time. A refresh beyond this is skipped; clients still get the stored reply.
 const REFRESHES: usize = 256;
-/// INFO-CODE "Network Error" (RFC 8914 4.24).
-pub(super) const NETWORK_ERROR: u16 = 23;
-/// INFO-CODE "Other Error" (RFC 8914 4.1).
-const OTHER: u16 = 0;
+/// What is said of a reply that cannot be read.
+const MALFORMED: ExtendedError<'_> = ExtendedError { code: InfoCode::OTHER, text: "the upstream's reply is malformed" };
 
 /// A question that the cache or an upstream has to answer.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +40,7 @@ pub struct LookupQuestion<'a> {
     /// The name in lower case.
     pub name: &'a [u8],
     /// The type.
-    pub rtype: u16,
+    pub rtype: Rtype,
     /// The client's DO.
     pub dnssec_ok: bool,
     /// The client's CD.
@@ -67,7 +66,7 @@ impl<'a> LookupQuestion<'a> {
         Outbound {
             name: self.spelled,
             rtype: self.rtype,
-            class: 1,
+            class: Class::IN,
             recursion_desired: true,
             checking_disabled: self.checking_disabled,
             authentic_data: true,
@@ -82,14 +81,14 @@ impl<'a> LookupQuestion<'a> {
     }
 
     fn unanswered(&self, error: &ForwardError, now: u64) -> CachedReply {
-        CachedReply::unanswered(&self.question(), NETWORK_ERROR, &error.to_string(), now)
+        let why = ExtendedError { code: InfoCode::NETWORK_ERROR, text: &error.to_string() };
+        CachedReply::unanswered(&self.question(), why, now)
     }
 }
 
 /// The question section for a name as it was spelled, in class IN.
-pub(super) fn question_octets(name: &[u8], rtype: u16) -> Vec<u8> {
-    let [high, low] = rtype.to_be_bytes();
-    [name, &[high, low, 0, 1]].concat()
+pub(super) fn question_octets(name: &[u8], rtype: Rtype) -> Vec<u8> {
+    [name, &rtype.octets(), &Class::IN.octets()].concat()
 }
 
 /// Counts of look-ups since the start.
@@ -301,7 +300,7 @@ type InFlightKey = (StoredKey, u64);
 struct OwnedQuestion {
     spelled: Box<[u8]>,
     name: Box<[u8]>,
-    rtype: u16,
+    rtype: Rtype,
     dnssec_ok: bool,
     checking_disabled: bool,
     upstreams: Arc<UpstreamSet>,
@@ -346,9 +345,8 @@ impl<E: Exchange> Leader<E> {
         let entry = match said {
             Ok(ref reply) => {
                 let question = question.question();
-                CachedReply::new(reply, &question, cache.times(), now).unwrap_or_else(|_| {
-                    CachedReply::unanswered(&question, OTHER, "the upstream's reply is malformed", now)
-                })
+                CachedReply::new(reply, &question, cache.times(), now)
+                    .unwrap_or_else(|_| CachedReply::unanswered(&question, MALFORMED, now))
             }
             Err(ref error) => question.unanswered(error, now),
         };

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::dns::{Class, Rtype};
 use crate::forward::query::Outbound;
 use crate::forward::standing::Standing;
 
@@ -14,8 +15,6 @@ use crate::forward::standing::Standing;
 const SUFFIX: &[u8] = b"\x04loop\x07vpcedns\x08internal\x00";
 /// Digits of the first label: 64 bits, so that nobody else comes to ask for the same.
 const DIGITS: usize = 16;
-/// TXT (RFC 1035 3.2.2).
-const TXT: u16 = 16;
 
 /// The questions that are on their way.
 #[derive(Default)]
@@ -73,8 +72,8 @@ fn token(name: &[u8]) -> Option<u64> {
 pub(super) fn question(name: &[u8]) -> Outbound<'_> {
     Outbound {
         name,
-        rtype: TXT,
-        class: 1,
+        rtype: Rtype::TXT,
+        class: Class::IN,
         recursion_desired: true,
         checking_disabled: false,
         authentic_data: false,

@@ -40,8 +40,6 @@ mod health;
 pub mod lookup;
 mod loops;
 mod manners;
-pub mod message;
-pub mod name;
 mod peer;
 mod query;
 pub mod rebinding;

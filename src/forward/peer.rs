@@ -7,11 +7,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::config::Limits;
+use crate::dns::{Message, Rcode, cookie_in};
 use crate::forward::connection::{Connections, Trust};
 use crate::forward::failure::Failure;
 use crate::forward::manners::Dress;
-use crate::forward::message::Message;
-use crate::forward::query::{Outbound, Query, cookie_in, cookie_of, is_truncated, rcode, rcode_of};
+use crate::forward::query::{Outbound, UpstreamQuery, cookie_of, is_truncated, rcode_of};
 use crate::forward::standing::Standing;
 use crate::forward::udp::{Heard, Pool};
 use crate::model::Upstream;
@@ -72,10 +72,10 @@ impl Peer {
         }
         match rcode_of(&reply) {
             // RFC 6891 7: it does not know EDNS, or something else is wrong with the question
-            rcode::FORMERR | rcode::NOTIMP => {
+            Rcode::FORMERR | Rcode::NOTIMP => {
                 let bare = Dress { edns: false, ..dress };
                 match self.ask_dressed(outbound, &bare, this).await {
-                    Ok(better) if !matches!(rcode_of(&better), rcode::FORMERR | rcode::NOTIMP) => {
+                    Ok(better) if !matches!(rcode_of(&better), Rcode::FORMERR | Rcode::NOTIMP) => {
                         self.standing.manners().refused_edns(Instant::now());
                         Ok(better)
                     }
@@ -83,10 +83,10 @@ impl Peer {
                 }
             }
             // the lower bits of BADCOOKIE: worth a closer look
-            code if code == rcode::BADCOOKIE & 0xf && full_rcode(&reply) == rcode::BADCOOKIE => {
+            code if code.number() == Rcode::BADCOOKIE.in_header() && full_rcode(&reply) == Rcode::BADCOOKIE => {
                 // RFC 7873 5.3: once more with the cookie that came along, and then by TCP
                 let again = self.ask_dressed(outbound, &self.dress(this.earlier), this).await?;
-                if full_rcode(&again) == rcode::BADCOOKIE && !self.standing.upstream.is_encrypted() {
+                if full_rcode(&again) == Rcode::BADCOOKIE && !self.standing.upstream.is_encrypted() {
                     return self.over_connection(outbound, &Dress { cookie: None, ..dress }, this).await;
                 }
                 Ok(again)
@@ -108,7 +108,7 @@ impl Peer {
         if self.standing.upstream.is_encrypted() {
             return self.over_connection(outbound, dress, this).await;
         }
-        let query = Query::new(outbound, dress);
+        let query = UpstreamQuery::new(outbound, dress);
         match self.datagrams.ask(query).await? {
             Heard::Reply(mut reply) => {
                 let (is_sound, believed) = self.learn(&reply, dress);
@@ -139,7 +139,7 @@ impl Peer {
     ) -> Result<Vec<u8>, Failure> {
         this.so_far.over_tcp.store(!self.standing.upstream.is_encrypted(), Ordering::Relaxed);
         let asked = Instant::now();
-        let reply = self.connections.ask(&Query::new(outbound, dress)).await?;
+        let reply = self.connections.ask(&UpstreamQuery::new(outbound, dress)).await?;
         let now = Instant::now();
         // of a plain upstream UDP is the measure
         if self.standing.upstream.is_encrypted() {
@@ -177,8 +177,8 @@ impl Peer {
     }
 }
 
-fn full_rcode(reply: &[u8]) -> u16 {
-    Message::parse(reply).map_or(0, |message| message.rcode())
+fn full_rcode(reply: &[u8]) -> Rcode {
+    Message::parse(reply).map_or(Rcode::NOERROR, |message| message.rcode())
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 //! Knows octets only. A reply is believed when everything that an attacker off the path would have to guess is
 //! right (RFC 5452 9.1): here id and question, and by the socket the port and the upstream's address.
 
+use crate::dns::{
+    Class, HEADER_LEN, Header, HeaderFlags, Message, OPT_LEN, OPTION_HEAD, Opt, OptionCode, Rcode, Rtype, SAFE_PAYLOAD,
+    cookie_in, id_of, push_option, same_question, set_id,
+};
 use crate::forward::manners::Dress;
-use crate::forward::message::{HEADER, Message, flag, same_question, u16_at};
-use crate::forward::relay::{COOKIE, EDNS_PAYLOAD, OPT_LEN, each_option, opt_header};
 
 /// A question for an upstream.
 #[derive(Clone, Copy, Debug)]
@@ -13,9 +15,9 @@ pub struct Outbound<'a> {
     /// The name as the client wrote it: uncompressed wire octets, case kept, root included.
     pub name: &'a [u8],
     /// The type that is asked for.
-    pub rtype: u16,
-    /// The class, which is hardly ever other than 1 (IN).
-    pub class: u16,
+    pub rtype: Rtype,
+    /// The class, which is hardly ever other than IN.
+    pub class: Class,
     /// RD: whether the upstream may ask others.
     pub recursion_desired: bool,
     /// CD: whether the reply is wanted unvalidated (RFC 4035 3.2.2); a lookup sends the client's.
@@ -32,7 +34,7 @@ pub struct Outbound<'a> {
 
 /// The octets that are sent, and what a reply to them must have.
 #[derive(Clone, Debug)]
-pub(super) struct Query {
+pub(super) struct UpstreamQuery {
     octets: Vec<u8>,
     question_end: usize,
     /// Our cookie, which a reply must not have another one for (RFC 7873 5.3).
@@ -41,33 +43,25 @@ pub(super) struct Query {
     mixed: bool,
 }
 
-/// The option that makes a message longer (RFC 7830 3).
-const PADDING: u16 = 12;
 /// What the length of a padded question is a multiple of (RFC 8467 4.1).
 const BLOCK: usize = 128;
-/// Octets of an option before its data (RFC 6891 6.1.2).
-const OPTION_HEAD: usize = 4;
-
-impl Query {
+impl UpstreamQuery {
     /// The question under id 0, with EDNS where it is asked for and the upstream understands it.
     pub(super) fn new(outbound: &Outbound<'_>, dress: &Dress) -> Self {
         let edns = dress.edns && outbound.edns;
-        let flags = [
-            (outbound.recursion_desired, flag::RD),
-            (outbound.checking_disabled, flag::CD),
-            (outbound.authentic_data, flag::AD),
-        ];
-        let flags = flags.iter().filter(|(set, _)| *set).fold(0, |all, (_, bit)| all | bit);
+        let flags = HeaderFlags::NONE
+            .with(HeaderFlags::RD, outbound.recursion_desired)
+            .with(HeaderFlags::CD, outbound.checking_disabled)
+            .with(HeaderFlags::AD, outbound.authentic_data);
+        let header = Header { flags, questions: 1, additional: u16::from(edns), ..Header::default() };
         let mut octets = Vec::with_capacity(BLOCK);
-        for word in [0, flags, 1, 0, 0, u16::from(edns)] {
-            octets.extend_from_slice(&word.to_be_bytes());
-        }
+        octets.extend_from_slice(&header.octets());
         octets.extend_from_slice(outbound.name);
         if dress.mix_case {
-            mix_case(octets.get_mut(HEADER..).unwrap_or_default());
+            mix_case(octets.get_mut(HEADER_LEN..).unwrap_or_default());
         }
-        octets.extend_from_slice(&outbound.rtype.to_be_bytes());
-        octets.extend_from_slice(&outbound.class.to_be_bytes());
+        octets.extend_from_slice(&outbound.rtype.octets());
+        octets.extend_from_slice(&outbound.class.octets());
         let question_end = octets.len();
         let mut cookie = None;
         if edns {
@@ -75,14 +69,16 @@ impl Query {
             cookie = sent.and_then(|cookie| cookie.first_chunk().copied());
             let mut options = Vec::new();
             if let Some(cookie) = sent {
-                add_option(&mut options, COOKIE, cookie);
+                push_option(&mut options, OptionCode::COOKIE, cookie);
             }
             if dress.pad {
                 let len = question_end + OPT_LEN + options.len() + OPTION_HEAD;
                 let padding = [0; BLOCK];
-                add_option(&mut options, PADDING, padding.get(..len.next_multiple_of(BLOCK) - len).unwrap_or_default());
+                let zeros = padding.get(..len.next_multiple_of(BLOCK) - len).unwrap_or_default();
+                push_option(&mut options, OptionCode::PADDING, zeros);
             }
-            octets.extend_from_slice(&opt_header(EDNS_PAYLOAD, 0, outbound.dnssec_ok, options.len() as u16));
+            let opt = Opt::ours(SAFE_PAYLOAD, Rcode::NOERROR, outbound.dnssec_ok);
+            octets.extend_from_slice(&opt.octets(options.len() as u16));
             octets.extend_from_slice(&options);
         }
         Self { octets, question_end, cookie, mixed: dress.mix_case }
@@ -90,9 +86,7 @@ impl Query {
 
     /// Gives it an id: at random where somebody could guess, and 0 where nobody can (RFC 8484 4.1, RFC 9250 4.2.1).
     pub(super) fn set_id(&mut self, id: u16) {
-        if let Some(field) = self.octets.first_chunk_mut() {
-            *field = id.to_be_bytes();
-        }
+        set_id(&mut self.octets, id);
     }
 
     /// What is sent.
@@ -106,15 +100,13 @@ impl Query {
     /// An error without a question is taken too: servers that do not understand a query (and those that do not know
     /// EDNS) say so with a bare header.
     pub(super) fn is_answered_by(&self, reply: &[u8]) -> bool {
-        let (Some(id), Some(flags), Some(questions)) = (u16_at(reply, 0), u16_at(reply, 2), u16_at(reply, 4)) else {
-            return false;
-        };
-        if Some(id) != u16_at(&self.octets, 0) || flags & (flag::QR | flag::OPCODE) != flag::QR {
+        let Some(Header { id, flags, questions, .. }) = Header::of(reply) else { return false };
+        if Some(id) != id_of(&self.octets) || flags.only(HeaderFlags::QR | HeaderFlags::OPCODE) != HeaderFlags::QR {
             return false;
         }
         let is_ours = match questions {
-            0 => reply.len() >= HEADER && !matches!(flags & flag::RCODE, rcode::NOERROR | rcode::NXDOMAIN),
-            1 => match (self.octets.get(HEADER..self.question_end), reply.get(HEADER..self.question_end)) {
+            0 => !matches!(flags.rcode(), Rcode::NOERROR | Rcode::NXDOMAIN),
+            1 => match (self.octets.get(HEADER_LEN..self.question_end), reply.get(HEADER_LEN..self.question_end)) {
                 (Some(asked), Some(answered)) => same_question(asked, answered),
                 _ => false,
             },
@@ -125,9 +117,9 @@ impl Query {
 
     /// True when `reply`, which belongs to this query, has the letters of its name as they were sent, if that matters.
     pub(super) fn keeps_case(&self, reply: &[u8]) -> bool {
-        let has_question = u16_at(reply, 4) == Some(1);
+        let has_question = Header::of(reply).is_some_and(|header| header.questions == 1);
         !(self.mixed && has_question)
-            || self.octets.get(HEADER..self.question_end) == reply.get(HEADER..self.question_end)
+            || self.octets.get(HEADER_LEN..self.question_end) == reply.get(HEADER_LEN..self.question_end)
     }
 }
 
@@ -141,17 +133,11 @@ impl Outbound<'_> {
 
     /// Gives the question of `reply` the letters of the client, whatever was sent in its place.
     pub(super) fn restore_case(&self, reply: &mut [u8]) {
-        let has_question = u16_at(reply, 4) == Some(1);
-        if let Some(name) = reply.get_mut(HEADER..HEADER + self.name.len()).filter(|_| has_question) {
+        let has_question = Header::of(reply).is_some_and(|header| header.questions == 1);
+        if let Some(name) = reply.get_mut(HEADER_LEN..HEADER_LEN + self.name.len()).filter(|_| has_question) {
             name.copy_from_slice(self.name);
         }
     }
-}
-
-fn add_option(options: &mut Vec<u8>, code: u16, data: &[u8]) {
-    options.extend_from_slice(&code.to_be_bytes());
-    options.extend_from_slice(&(data.len() as u16).to_be_bytes());
-    options.extend_from_slice(data);
 }
 
 /// Each letter in a case at random. No length octet is a letter: labels have at most 63 octets.
@@ -170,38 +156,22 @@ pub(super) fn cookie_of(reply: &[u8]) -> Option<&[u8]> {
     cookie_in(reply.get(opt.rdata)?)
 }
 
-/// The same, out of the data of its OPT.
-pub(super) fn cookie_in(options: &[u8]) -> Option<&[u8]> {
-    each_option(options).find(|(code, _)| *code == COOKIE).map(|(_, data)| data)
-}
-
-/// Response codes that decide what happens next (RFC 1035 4.1.1).
-pub(super) mod rcode {
-    pub(in crate::forward) const NOERROR: u16 = 0;
-    pub(in crate::forward) const FORMERR: u16 = 1;
-    pub(in crate::forward) const SERVFAIL: u16 = 2;
-    pub(in crate::forward) const NXDOMAIN: u16 = 3;
-    pub(in crate::forward) const NOTIMP: u16 = 4;
-    pub(in crate::forward) const REFUSED: u16 = 5;
-    /// The server cookie is missing or old; only with EDNS (RFC 7873 8).
-    pub(in crate::forward) const BADCOOKIE: u16 = 23;
-}
-
 /// The response code of a reply, as far as the header has it.
-pub(super) fn rcode_of(reply: &[u8]) -> u16 {
-    u16_at(reply, 2).unwrap_or_default() & flag::RCODE
+pub(super) fn rcode_of(reply: &[u8]) -> Rcode {
+    Header::of(reply).unwrap_or_default().flags.rcode()
 }
 
 /// True when the reply says that it does not hold everything.
 pub(super) fn is_truncated(reply: &[u8]) -> bool {
-    u16_at(reply, 2).unwrap_or_default() & flag::TC != 0
+    Header::of(reply).unwrap_or_default().flags.has(HeaderFlags::TC)
 }
 
 #[cfg(test)]
 mod tests {
     use hickory_proto::op::{Message, MessageType};
 
-    use super::{Dress, Outbound, Query, cookie_of};
+    use super::{Dress, Outbound, UpstreamQuery, cookie_of};
+    use crate::dns::{Class, Rtype};
 
     fn with_edns() -> Dress {
         Dress { edns: true, ..Dress::default() }
@@ -210,8 +180,8 @@ mod tests {
     fn outbound() -> Outbound<'static> {
         Outbound {
             name: b"\x03wWw\x07eXample\x00",
-            rtype: 28,
-            class: 1,
+            rtype: Rtype::AAAA,
+            class: Class::IN,
             recursion_desired: true,
             checking_disabled: true,
             authentic_data: false,
@@ -222,7 +192,7 @@ mod tests {
 
     #[test]
     fn another_implementation_reads_what_is_sent() {
-        let mut query = Query::new(&outbound(), &with_edns());
+        let mut query = UpstreamQuery::new(&outbound(), &with_edns());
         query.set_id(0xabcd);
         let message = Message::from_vec(query.octets()).unwrap();
         assert_eq!((message.metadata.id, message.metadata.message_type), (0xabcd, MessageType::Query));
@@ -234,14 +204,14 @@ mod tests {
         assert!(edns.options().as_ref().is_empty());
         let client_without = Outbound { edns: false, ..outbound() };
         let all = Dress { cookie: Some(b"01234567".to_vec()), pad: true, ..with_edns() };
-        for without in [Query::new(&outbound(), &Dress::default()), Query::new(&client_without, &all)] {
+        for without in [UpstreamQuery::new(&outbound(), &Dress::default()), UpstreamQuery::new(&client_without, &all)] {
             assert!(Message::from_vec(without.octets()).unwrap().edns.is_none());
         }
     }
 
     #[test]
     fn only_its_own_reply_belongs_to_a_query() {
-        let mut query = Query::new(&outbound(), &with_edns());
+        let mut query = UpstreamQuery::new(&outbound(), &with_edns());
         query.set_id(0x1234);
         let mut good = query.octets().to_vec();
         good[2] |= 0x80;
@@ -265,7 +235,7 @@ mod tests {
             assert!(!change(at, to), "{what}");
         }
         // 'A' is type 65 and 'a' type 97: types have no case
-        let mut typed = Query::new(&Outbound { rtype: 65, ..outbound() }, &with_edns());
+        let mut typed = UpstreamQuery::new(&Outbound { rtype: Rtype::HTTPS, ..outbound() }, &with_edns());
         typed.set_id(0x1234);
         let mut reply = typed.octets().to_vec();
         reply[2] |= 0x80;
@@ -276,7 +246,7 @@ mod tests {
     }
 
     /// The reply that has the question's own octets, cookie and all.
-    fn echo(query: &Query) -> Vec<u8> {
+    fn echo(query: &UpstreamQuery) -> Vec<u8> {
         let mut reply = query.octets().to_vec();
         reply[2] |= 0x80;
         reply
@@ -285,22 +255,23 @@ mod tests {
     #[test]
     fn another_cookie_than_ours_is_no_reply() {
         let cookie = |cookie: &[u8]| Dress { cookie: Some(cookie.to_vec()), ..with_edns() };
-        let query = Query::new(&outbound(), &cookie(b"client-8server-8"));
+        let query = UpstreamQuery::new(&outbound(), &cookie(b"client-8server-8"));
         let mut reply = echo(&query);
         assert_eq!(cookie_of(&reply).unwrap(), b"client-8server-8");
         assert!(query.is_answered_by(&reply), "ours");
-        assert!(query.is_answered_by(&echo(&Query::new(&outbound(), &with_edns()))), "none");
+        assert!(query.is_answered_by(&echo(&UpstreamQuery::new(&outbound(), &with_edns()))), "none");
         let at = reply.len() - 16;
         reply[at] ^= 1;
         assert!(!query.is_answered_by(&reply), "another");
-        assert!(Query::new(&outbound(), &with_edns()).is_answered_by(&reply), "none was asked for");
+        assert!(UpstreamQuery::new(&outbound(), &with_edns()).is_answered_by(&reply), "none was asked for");
     }
 
     #[test]
     fn padded_questions_are_of_few_lengths() {
         for labels in 1..=60 {
             let name = [&b"\x03abc".repeat(labels)[..], b"\0"].concat();
-            let query = Query::new(&Outbound { name: &name, ..outbound() }, &Dress { pad: true, ..with_edns() });
+            let query =
+                UpstreamQuery::new(&Outbound { name: &name, ..outbound() }, &Dress { pad: true, ..with_edns() });
             assert_eq!(query.octets().len() % 128, 0, "{labels}");
             assert!(Message::from_vec(query.octets()).is_ok());
         }
@@ -310,7 +281,7 @@ mod tests {
     fn mixed_letters_are_put_right_again() {
         let name = [&b"\x3fAbCdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz0123456789-"[..], b"\0"].concat();
         let client = Outbound { name: &name, ..outbound() };
-        let query = Query::new(&client, &Dress { mix_case: true, ..with_edns() });
+        let query = UpstreamQuery::new(&client, &Dress { mix_case: true, ..with_edns() });
         let mut reply = echo(&query);
         assert!(reply[12..77].eq_ignore_ascii_case(&name) && reply[12..77] != name, "50 coins never fall alike");
         assert!(query.keeps_case(&reply));
@@ -320,6 +291,6 @@ mod tests {
         let mut bare = b"\0\0\x80\x01\0\0\0\0\0\0\0\0".to_vec();
         client.restore_case(&mut bare);
         assert!(query.keeps_case(&bare) && bare.len() == 12);
-        assert!(Query::new(&client, &with_edns()).keeps_case(&reply.to_ascii_lowercase()), "it was not mixed");
+        assert!(UpstreamQuery::new(&client, &with_edns()).keeps_case(&reply.to_ascii_lowercase()), "it was not mixed");
     }
 }

@@ -9,14 +9,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::message::{Message, Record, rtype, u16_at};
-use super::name::read_name;
-use crate::answer::Name;
+use crate::dns::{Message, NameRef, Record, Rtype, read_name, u16_at};
 use crate::snapshot::{Policy, public_zone};
 
 /// Whether no reply to a question for `name` may hold a [`private_address`].
-pub fn is_guarded(policy: &Policy, name: &Name<'_>) -> bool {
-    let allowed = || public_zone(name.wire, name.starts).is_some() || policy.rebind_allow.covering(name.wire).is_some();
+pub fn is_guarded(policy: &Policy, name: &NameRef<'_>) -> bool {
+    let allowed =
+        || public_zone(name.wire(), name.starts()).is_some() || policy.rebind_allow.covering(name.wire()).is_some();
     policy.rebind_protection && !allowed()
 }
 
@@ -29,9 +28,9 @@ pub fn private_address(reply: &Message<'_>) -> Option<IpAddr> {
 fn addresses(octets: &[u8], record: &Record) -> Vec<IpAddr> {
     let data = octets.get(record.rdata.clone()).unwrap_or_default();
     match record.rtype {
-        rtype::A => v4(data),
-        rtype::AAAA => v6(data),
-        rtype::SVCB | rtype::HTTPS => hints(octets, record).unwrap_or_default(),
+        Rtype::A => v4(data),
+        Rtype::AAAA => v6(data),
+        Rtype::SVCB | Rtype::HTTPS => hints(octets, record).unwrap_or_default(),
         _ => Vec::new(),
     }
 }

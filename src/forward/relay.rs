@@ -5,29 +5,21 @@
 //! where it led. EDNS alone is made anew, as it is between two neighbours (RFC 6891 6.1.1): the upstream's OPT goes, and
 //! ours comes last. What stood behind the upstream's OPT moves, and is written without compression.
 //!
-//! Knows no sockets, and decides nothing: what a client gets is in [`Client`].
+//! Knows no sockets, and decides nothing: what a client gets is in [`Requestor`].
 
 use std::collections::HashMap;
 
-use crate::forward::message::{HEADER, Malformed, Message, Record, Section, flag, rtype, same_question, u16_at};
-use crate::forward::name::expand;
-use crate::forward::query::rcode;
-use crate::wire::Writer;
+use crate::dns::{
+    ExtendedError, HEADER_LEN, Header, HeaderFlags, Malformed, Message, OPT_LEN, Opt, OptionCode, Rcode, Record, Rtype,
+    Section, Writer, expand, extended_errors, put_extended_error, put_option, same_question,
+};
 
-/// Octets that we take in a datagram, and say so (DNS flag day 2020).
-pub const EDNS_PAYLOAD: u16 = 1232;
-/// Octets of an OPT without options (RFC 6891 6.1.2).
-pub(super) const OPT_LEN: usize = 11;
-/// The option of cookies (RFC 7873 4).
-pub(super) const COOKIE: u16 = 10;
-/// The option of extended errors (RFC 8914 2).
-pub(super) const EDE: u16 = 15;
 /// What every client takes (RFC 1035 2.3.4): header, question and OPT must fit into it with all extended errors.
 pub(super) const SMALLEST_LIMIT: usize = 512;
 
 /// What of a client's query shapes its reply.
 #[derive(Clone, Copy, Debug)]
-pub struct Client<'a> {
+pub struct Requestor<'a> {
     /// The client's id.
     pub id: u16,
     /// The octets of the client's question: name in its case, type and class.
@@ -44,80 +36,68 @@ pub struct Client<'a> {
     pub edns: Option<bool>,
     /// Longest reply in octets.
     pub limit: usize,
+    /// The payload size that we say in the reply's OPT (RFC 6891 6.2.3), in octets.
+    pub payload: u16,
     /// The client's cookie and ours (RFC 7873 5.2.3), for clients that sent one.
     pub cookie: Option<[u8; 24]>,
     /// An extended error of our own, for clients with EDNS.
-    pub ede: Option<Ede<'a>>,
-}
-
-/// An extended error (RFC 8914).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ede<'a> {
-    /// The INFO-CODE (RFC 8914 4).
-    pub code: u16,
-    /// The EXTRA-TEXT, cut where it does not fit.
-    pub text: &'a str,
+    pub ede: Option<ExtendedError<'a>>,
 }
 
 /// Turns an upstream's reply into the reply to `client`.
 ///
 /// Kept: response code, TC, for who wants it AD, and the records of all three sections. Where that is longer than the client takes, it
 /// ends after a whole RRset (RFC 2181 9), with TC unless nothing but additional records is missing.
-pub fn relay(reply: &[u8], client: &Client<'_>) -> Result<Vec<u8>, Malformed> {
+pub fn relay(reply: &[u8], client: &Requestor<'_>) -> Result<Vec<u8>, Malformed> {
     let message = Message::parse(reply)?;
     let has_question = !message.question().is_empty();
     if has_question && !same_question(message.question(), client.question) {
         return Err(Malformed);
     }
     // a bare error may leave the question out; what would records without a question be the answer to?
-    if !has_question && message.records().any(|record| record.rtype != rtype::OPT) {
+    if !has_question && message.records().any(|record| record.rtype != Rtype::OPT) {
         return Err(Malformed);
     }
     let upstream_opt = message.opt();
-    let rcode = match message.rcode() {
-        // the upper bits of the response code have no place without EDNS (RFC 6891 6.1.3)
-        16.. if client.edns.is_none() => rcode::SERVFAIL,
-        code => code,
-    };
+    let rcode = client.rcode(message.rcode());
     let upstream_options = upstream_opt.and_then(|opt| reply.get(opt.rdata)).unwrap_or_default();
     let mut opt = [0; SMALLEST_LIMIT];
     let opt = own_opt(client, rcode, upstream_options, &mut opt);
 
     let mut out = Vec::with_capacity(reply.len() + OPT_LEN);
-    out.extend_from_slice(&[0; HEADER]);
+    out.extend_from_slice(&[0; HEADER_LEN]);
     out.extend_from_slice(client.question);
     let room = client.limit.min(usize::from(u16::MAX)).saturating_sub(opt.len());
     let ends = copy_records(&message, !has_question, |_| true, &mut out).ok_or(Malformed)?;
     let kept = fitting(&ends, room);
     let lost = ends.get(kept..).unwrap_or_default().iter().any(|(record, _)| record.section != Section::Additional);
     let end = kept.checked_sub(1).and_then(|last| ends.get(last)).map(|(_, end)| *end);
-    out.truncate(end.unwrap_or(HEADER + client.question.len()));
+    out.truncate(end.unwrap_or(HEADER_LEN + client.question.len()));
     out.extend_from_slice(opt);
 
-    let [answers, authorities, additional] = count(ends.get(..kept).unwrap_or_default());
-    let additional = additional.saturating_add(u16::from(!opt.is_empty()));
-    let flags = reply_flags(message.flags(), client, rcode, lost);
-    for (at, word) in [client.id, flags, 1, answers, authorities, additional].into_iter().enumerate() {
-        out.get_mut(2 * at..2 * at + 2).ok_or(Malformed)?.copy_from_slice(&word.to_be_bytes());
-    }
+    let mut header = client.header(message.flags(), rcode).with_counts(count(ends.get(..kept).unwrap_or_default()));
+    header.flags = header.flags.with(HeaderFlags::TC, lost);
+    header.additional = header.additional.saturating_add(u16::from(!opt.is_empty()));
+    header.write(&mut out).ok_or(Malformed)?;
     Ok(out)
 }
 
-/// The flags of the reply: the client's of the query, the upstream's of the answer.
-pub(super) fn reply_flags(upstream: u16, client: &Client<'_>, rcode: u16, cut: bool) -> u16 {
-    let mut flags = flag::QR | flag::RA | upstream & flag::TC | rcode & flag::RCODE;
-    for (set, bit) in [
-        (client.recursion_desired, flag::RD),
-        (client.checking_disabled, flag::CD),
-        (client.authentic_data, upstream & flag::AD),
-        (client.keep_authoritative, upstream & flag::AA),
-        (cut, flag::TC),
-    ] {
-        if set {
-            flags |= bit;
-        }
+impl Requestor<'_> {
+    /// The response code that the client can be told: the upper bits have no place without EDNS (RFC 6891 6.1.3).
+    pub(super) fn rcode(&self, upstream: Rcode) -> Rcode {
+        if upstream.needs_edns() && self.edns.is_none() { Rcode::SERVFAIL } else { upstream }
     }
-    flags
+
+    /// The reply's header, without counts: the query's flags are the client's, the answer's the upstream's.
+    pub(super) fn header(&self, upstream: HeaderFlags, rcode: Rcode) -> Header {
+        let flags = (HeaderFlags::QR | HeaderFlags::RA | upstream.only(HeaderFlags::TC))
+            .with_rcode(rcode)
+            .with(HeaderFlags::RD, self.recursion_desired)
+            .with(HeaderFlags::CD, self.checking_disabled)
+            .with(upstream.only(HeaderFlags::AD), self.authentic_data)
+            .with(upstream.only(HeaderFlags::AA), self.keep_authoritative);
+        Header { id: self.id, flags, questions: 1, ..Header::default() }
+    }
 }
 
 /// Copies the records that are to be kept, but none of those between us and the upstream, and says of each where it ends
@@ -130,7 +110,7 @@ pub(super) fn copy_records(
 ) -> Option<Vec<(Record, usize)>> {
     let mut ends = Vec::new();
     for record in message.records() {
-        let is_of_hop = record.section == Section::Additional && matches!(record.rtype, rtype::OPT | rtype::TSIG);
+        let is_of_hop = record.section == Section::Additional && matches!(record.rtype, Rtype::OPT | Rtype::TSIG);
         if is_of_hop || !keep(&record) {
             moved = true;
             continue;
@@ -180,69 +160,30 @@ fn fitting(ends: &[(Record, usize)], room: usize) -> usize {
 /// Our OPT, of no octets for a client without EDNS: our payload size, the client's DO, the extended errors of our own
 /// and of the upstream, whose options are given. What has no room is left out.
 pub(super) fn own_opt<'b>(
-    client: &Client<'_>,
-    rcode: u16,
+    client: &Requestor<'_>,
+    rcode: Rcode,
     upstream_options: &[u8],
     buffer: &'b mut [u8; SMALLEST_LIMIT],
 ) -> &'b [u8] {
     let Some(dnssec_ok) = client.edns else { return &[] };
-    let room = client.limit.min(SMALLEST_LIMIT).saturating_sub(HEADER + client.question.len());
+    let room = client.limit.min(SMALLEST_LIMIT).saturating_sub(HEADER_LEN + client.question.len());
     let mut writer = Writer::new(buffer, room);
-    if !writer.put(&opt_header(EDNS_PAYLOAD, rcode >> 4, dnssec_ok, 0)) {
+    if !writer.put(&Opt::ours(client.payload, rcode, dnssec_ok).octets(0)) {
         return &[];
     }
     if let Some(cookie) = client.cookie {
-        put_option(&mut writer, COOKIE, [&cookie, &[]]);
+        put_option(&mut writer, OptionCode::COOKIE, [&cookie, &[]]);
     }
     // ours first: it says what the client cannot learn from anybody else
     if let Some(ede) = client.ede {
-        put_option(&mut writer, EDE, [&ede.code.to_be_bytes(), cut_text(ede.text).as_bytes()]);
+        put_extended_error(&mut writer, ede);
     }
-    extended_errors(upstream_options).for_each(|data| put_option(&mut writer, EDE, [data, &[]]));
+    for error in extended_errors(upstream_options) {
+        put_option(&mut writer, OptionCode::EXTENDED_ERROR, [error, &[]]);
+    }
     let len = writer.len();
-    writer.patch_u16(OPT_LEN - 2, (len - OPT_LEN) as u16);
+    writer.patch(OPT_LEN - 2, &((len - OPT_LEN) as u16).to_be_bytes());
     buffer.get(..len).unwrap_or_default()
-}
-
-/// Writes an option whose data is in two pieces; nothing of it where it does not fit.
-fn put_option(writer: &mut Writer<'_>, code: u16, [front, back]: [&[u8]; 2]) {
-    let before = writer.len();
-    let len = (front.len() + back.len()) as u16;
-    if !(writer.put_u16(code) && writer.put_u16(len) && writer.put(front) && writer.put(back)) {
-        writer.truncate(before);
-    }
-}
-
-/// The beginning of a text that fits into an extended error of ours, cut between characters (RFC 8914 2).
-pub(super) fn cut_text(text: &str) -> &str {
-    (0..=EDE_TEXT).rev().find_map(|len| text.get(..len.min(text.len()))).unwrap_or_default()
-}
-
-/// Longest EXTRA-TEXT of our own: with the longest name, header, question, OPT and cookie, it makes 507 octets of 512.
-const EDE_TEXT: usize = 190;
-
-/// EDNS options, each with its code and its data (RFC 6891 6.1.2); ends at the first that is malformed.
-pub(super) fn each_option(mut options: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
-    std::iter::from_fn(move || {
-        let (code, len) = (u16_at(options, 0)?, usize::from(u16_at(options, 2)?));
-        let data = options.get(4..4 + len)?;
-        options = options.get(4 + len..)?;
-        Some((code, data))
-    })
-}
-
-/// The data of the extended errors among EDNS options.
-pub(super) fn extended_errors(options: &[u8]) -> impl Iterator<Item = &[u8]> {
-    each_option(options).filter(|(code, data)| *code == EDE && data.len() >= 2).map(|(_, data)| data)
-}
-
-/// An OPT up to its options, version 0 (RFC 6891 6.1.2, 6.1.3).
-pub(super) fn opt_header(payload: u16, upper_rcode: u16, dnssec_ok: bool, options_len: u16) -> [u8; OPT_LEN] {
-    let [kind_high, kind_low] = rtype::OPT.to_be_bytes();
-    let [payload_high, payload_low] = payload.to_be_bytes();
-    let [len_high, len_low] = options_len.to_be_bytes();
-    let dnssec_ok = if dnssec_ok { 0x80 } else { 0 };
-    [0, kind_high, kind_low, payload_high, payload_low, upper_rcode as u8, 0, dnssec_ok, 0, len_high, len_low]
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
 
 use crate::config::Limits;
+use crate::dns::{Class, Rtype};
 use crate::forward::{ForwardError, Forwarder, Outbound};
 use crate::model::Upstream;
 
@@ -162,8 +163,8 @@ pub(super) fn forwarder() -> Forwarder {
 pub(super) fn question() -> Outbound<'static> {
     Outbound {
         name: b"\x03Www\x07example\x00",
-        rtype: 1,
-        class: 1,
+        rtype: Rtype::A,
+        class: Class::IN,
         recursion_desired: true,
         checking_disabled: false,
         authentic_data: false,

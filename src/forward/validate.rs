@@ -28,20 +28,15 @@ use hickory_proto::rr::rdata::CNAME;
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use hickory_proto::serialize::binary::BinDecodable;
 
-use crate::answer::rtype;
 use crate::config::Limits;
+use crate::dns::{ExtendedError, HEADER_LEN, Header, HeaderFlags, InfoCode, Message, NameSet, Rtype, set_flags};
 use crate::forward::cache::{Age, Cache, CachedReply, ReplyKind, UpstreamSet};
 use crate::forward::exchange::Exchange;
-use crate::forward::lookup::{Lookup, LookupQuestion, NETWORK_ERROR, question_octets};
-use crate::forward::message::{HEADER, Message, flag, u16_at};
+use crate::forward::lookup::{Lookup, LookupQuestion, question_octets};
 use crate::forward::query::rcode_of;
 use crate::forward::relay::{copy_records, count};
 use crate::forward::{ForwardError, Forwarder, Outbound};
 use crate::model::Upstream;
-use crate::naming::NameSet;
-
-/// INFO-CODE "DNSSEC Bogus" (RFC 8914 4.7).
-const BOGUS: u16 = 6;
 
 /// What is validated, and up to which keys. By default everything, up to the root's.
 #[derive(Clone, Default)]
@@ -130,7 +125,7 @@ struct Validator {
 impl Validator {
     fn covers(&self, question: &Outbound<'_>, upstreams: &[Upstream]) -> bool {
         // the root has nobody above it who could vouch for it, which hickory takes for a forgery
-        let is_root = question.name == [0] && question.rtype == rtype::DS;
+        let is_root = question.name == [0] && question.rtype == Rtype::DS;
         !question.checking_disabled
             && !is_root
             && *self.raw.upstreams.upstreams == *upstreams
@@ -146,7 +141,7 @@ impl Validator {
         }
         self.validate_and_dress(question).await.unwrap_or_else(|why| {
             tracing::debug!("bogus: {why}");
-            servfail(question.name, question.rtype, BOGUS, &format!("DNSSEC: {why}"))
+            servfail(question.name, question.rtype, InfoCode::DNSSEC_BOGUS, &format!("DNSSEC: {why}"))
         })
     }
 
@@ -197,7 +192,7 @@ impl Validator {
             return Ok(Validated { is_secure: false, ..validated });
         }
         let target = Box::pin(self.validate(Query::query(end, question.query_type))).await?;
-        let is_nothing = u16_at(&target.octets, 6) == Some(0);
+        let is_nothing = Header::of(&target.octets).is_some_and(|header| header.answers == 0);
         if !is_nothing || rcode_of(&target.octets) != rcode_of(&validated.octets) {
             return Err(MISSING.into());
         }
@@ -255,7 +250,7 @@ fn is_denied(name: &Name, reply: &DnsResponse) -> bool {
             let types = nsec.type_set();
             // RFC 6840 4.1: one at a cut, or at a DNAME, says nothing about what is below
             let is_cut = types.contains(RecordType::NS) && !types.contains(RecordType::SOA);
-            let is_above = owner.zone_of(name) && (is_cut || types.contains(rtype::DNAME.into()));
+            let is_above = owner.zone_of(name) && (is_cut || types.contains(Rtype::DNAME.into()));
             // the last one leads back to the zone's own name
             let is_between = owner < name && (name < next || next <= owner && next.zone_of(name));
             is_between && !is_above && !name.zone_of(next)
@@ -296,7 +291,7 @@ fn is_from_dname(alias: &Record, reply: &DnsResponse) -> bool {
 /// DNAME is a type that hickory keeps as octets: one name without compression (RFC 6672 2.1).
 fn target_of_dname(record: &Record) -> Option<Name> {
     match &record.data {
-        RData::Unknown { code, rdata } if u16::from(*code) == rtype::DNAME => Name::from_bytes(&rdata.anything).ok(),
+        RData::Unknown { code, rdata } if Rtype::from(*code) == Rtype::DNAME => Name::from_bytes(&rdata.anything).ok(),
         _ => None,
     }
 }
@@ -310,7 +305,7 @@ struct Raw {
 
 impl Raw {
     /// A whole reply, and whether it is an answer: a failure is none, and neither is what was true once.
-    async fn ask(&self, name: &[u8], rtype: u16) -> (Vec<u8>, bool) {
+    async fn ask(&self, name: &[u8], rtype: Rtype) -> (Vec<u8>, bool) {
         let lower = name.to_ascii_lowercase();
         let wanted = LookupQuestion {
             spelled: name,
@@ -323,7 +318,7 @@ impl Raw {
         let found = self.lookup.resolve(&wanted).await;
         match found.age {
             Age::Fresh(_) => (found.entry.message(found.age), found.entry.kind() != ReplyKind::Failure),
-            Age::Stale(_) => (servfail(name, rtype, NETWORK_ERROR, "no upstream answered"), false),
+            Age::Stale(_) => (servfail(name, rtype, InfoCode::NETWORK_ERROR, "no upstream answered"), false),
         }
     }
 }
@@ -357,33 +352,29 @@ fn wire(name: &Name) -> Vec<u8> {
 /// The reply as this client gets it: AD or not, and without signatures that it did not ask for (RFC 4035 3.2.1).
 fn dress(validated: &Validated, question: &Outbound<'_>) -> Result<Vec<u8>, String> {
     let Validated { octets: reply, is_secure } = validated;
-    let mut dressed = if question.dnssec_ok || question.rtype == rtype::ANY {
+    let mut dressed = if question.dnssec_ok || question.rtype == Rtype::ANY {
         reply.clone()
     } else {
         without_signatures(reply, question.rtype).ok_or("unreadable reply")?
     };
-    let flags = u16_at(reply, 2).unwrap_or_default() & !flag::AD | if *is_secure { flag::AD } else { 0 };
-    if let Some(field) = dressed.get_mut(2..4) {
-        field.copy_from_slice(&flags.to_be_bytes());
-    }
+    let flags = Header::of(reply).unwrap_or_default().flags.without(HeaderFlags::AD).with(HeaderFlags::AD, *is_secure);
+    set_flags(&mut dressed, flags);
     Ok(dressed)
 }
 
-fn without_signatures(reply: &[u8], asked: u16) -> Option<Vec<u8>> {
+fn without_signatures(reply: &[u8], asked: Rtype) -> Option<Vec<u8>> {
     let message = Message::parse(reply).ok()?;
-    let mut out = vec![0; HEADER];
+    let mut out = vec![0; HEADER_LEN];
     out.extend_from_slice(message.question());
-    let unasked = |kind: u16| matches!(kind, rtype::RRSIG | rtype::NSEC | rtype::NSEC3) && kind != asked;
+    let unasked = |kind: Rtype| matches!(kind, Rtype::RRSIG | Rtype::NSEC | Rtype::NSEC3) && kind != asked;
     let kept = copy_records(&message, false, |record| !unasked(record.rtype), &mut out)?;
-    let [answers, authorities, additional] = count(&kept);
-    for (field, word) in out.chunks_exact_mut(2).zip([0, message.flags(), 1, answers, authorities, additional]) {
-        field.copy_from_slice(&word.to_be_bytes());
-    }
+    let header = Header { flags: message.flags(), questions: 1, ..Header::default() };
+    header.with_counts(count(&kept)).write(&mut out)?;
     Some(out)
 }
 
-fn servfail(name: &[u8], rtype: u16, code: u16, why: &str) -> Vec<u8> {
-    CachedReply::unanswered(&question_octets(name, rtype), code, why, 0).message(Age::Fresh(0))
+fn servfail(name: &[u8], rtype: Rtype, code: InfoCode, why: &str) -> Vec<u8> {
+    CachedReply::unanswered(&question_octets(name, rtype), ExtendedError { code, text: why }, 0).message(Age::Fresh(0))
 }
 
 #[cfg(test)]

@@ -14,7 +14,8 @@ use super::shards::Spread;
 use super::violation::Violation;
 use super::zone::{HostedZone, Rule, same};
 use super::{Map, Model, PrivateName};
-use crate::naming::{DnsName, EndpointId, InterfaceId, ServiceName, SubnetId, VpcId};
+use crate::dns::DnsName;
+use crate::naming::{EndpointId, InterfaceId, ServiceName, SubnetId, VpcId};
 use crate::problem::{At, Place};
 
 /// The outcome of [`Model::apply`].

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use super::input::{Input, Object};
-use crate::naming::{DnsName, EndpointId, ServiceName, SubnetId, VpcId};
+use crate::dns::DnsName;
+use crate::naming::{EndpointId, ServiceName, SubnetId, VpcId};
 use crate::problem::At;
 
 /// What an object is known by.

@@ -14,7 +14,8 @@ use super::change::{Broken, Key};
 use super::input::{ServiceInput, SubnetInput, VpcInput};
 use super::violation::{Breach, Violation};
 use super::{Subnet, Vpc};
-use crate::naming::{self, CatalogueNames, DnsName, Evidence, Service, ServiceName, SubnetId, VpcId};
+use crate::dns::DnsName;
+use crate::naming::{self, CatalogueNames, Evidence, Service, ServiceName, SubnetId, VpcId};
 use crate::problem::{At, Place};
 
 /// The violations of one change, and what the rules need to know about it.

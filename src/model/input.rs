@@ -8,7 +8,8 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::{Mode, RecordIpType, State, Upstream};
-use crate::naming::{DnsName, EndpointId, InterfaceId, Region, ServiceName, SubnetId, Suffix, VpcId, ZoneName};
+use crate::dns::{DnsName, Rtype};
+use crate::naming::{EndpointId, InterfaceId, Region, ServiceName, SubnetId, Suffix, VpcId, ZoneName};
 use crate::problem::{At, Place};
 
 /// One object of a source and the place where it begins.
@@ -159,7 +160,7 @@ pub enum RecordData {
     /// Record data in wire form, one entry a record.
     Records {
         /// RR type.
-        rtype: u16,
+        rtype: Rtype,
         /// Time to live, in seconds.
         ttl: u32,
         /// Uncompressed record data.

@@ -28,16 +28,17 @@ pub use change::{Broken, Changes, Key};
 pub(crate) use endpoint::ZoneIndex;
 pub use endpoint::{Endpoint, Interface};
 pub use input::*;
-pub use rdata::{RdataError, parse_rdata, parse_rtype, rtype_name};
+pub use rdata::{RdataError, parse_rdata};
 pub use state::{Mode, RecordIpType, State};
 pub use upstream::{Protocol, Upstream, UpstreamError};
 pub use violation::{Breach, Violation, VpcAttribute};
 pub use zone::{HostedZone, Node, Rrset, Rule};
 pub(crate) use zone::{applies_to, hash};
 
+use crate::dns::DnsName;
 use crate::naming::{
-    self, CatalogueNames, DnsName, EndpointId, InterfaceId, Region, Service, ServiceName, ServiceNameError, SubnetId,
-    VpcId, ZoneName,
+    self, CatalogueNames, EndpointId, InterfaceId, Region, Service, ServiceName, ServiceNameError, SubnetId, VpcId,
+    ZoneName,
 };
 use shards::{Endpoints, SortedShards};
 use table::{Services, Zones};

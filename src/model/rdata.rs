@@ -3,47 +3,32 @@
 use hickory_proto::rr::{RData, RecordType};
 use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
 
+use crate::dns::Rtype;
+
 /// Why a text is no record data of its type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RdataError {
     /// The type has no presentation format that is known here.
     #[error("records of type {0} cannot be written here")]
-    Type(String),
+    Type(Rtype),
     /// The text does not fit the type.
     #[error("'{text}' is no {rtype} record data: {why}")]
     Data {
         /// As written.
         text: String,
         /// Of which type it was meant to be.
-        rtype: String,
+        rtype: Rtype,
         /// The parser's words.
         why: String,
     },
 }
 
-/// The number of a record type by its mnemonic, in any case (IANA "Resource Record (RR) TYPEs"), or `TYPEnnn` (RFC 3597 5).
-pub fn parse_rtype(text: &str) -> Option<u16> {
-    let upper = text.to_ascii_uppercase();
-    if let Some(number) = upper.strip_prefix("TYPE") {
-        return number.parse().ok();
-    }
-    upper.parse::<RecordType>().ok().map(u16::from)
-}
-
-/// The mnemonic of a record type, `TYPEnnn` for one without (RFC 3597 5).
-pub fn rtype_name(rtype: u16) -> String {
-    match RecordType::from(rtype) {
-        RecordType::Unknown(number) => format!("TYPE{number}"),
-        known => known.to_string(),
-    }
-}
-
 /// Record data of type `rtype` in uncompressed wire form.
 ///
 /// Names in it are absolute, with or without a final dot, as in Route 53 record values.
-pub fn parse_rdata(rtype: u16, text: &str) -> Result<Box<[u8]>, RdataError> {
+pub fn parse_rdata(rtype: Rtype, text: &str) -> Result<Box<[u8]>, RdataError> {
     let kind = RecordType::from(rtype);
-    let bad = |why: String| RdataError::Data { text: text.to_owned(), rtype: rtype_name(rtype), why };
+    let bad = |why: String| RdataError::Data { text: text.to_owned(), rtype, why };
     if !matches!(
         kind,
         RecordType::A
@@ -61,7 +46,7 @@ pub fn parse_rdata(rtype: u16, text: &str) -> Result<Box<[u8]>, RdataError> {
             | RecordType::TLSA
             | RecordType::TXT
     ) {
-        return Err(RdataError::Type(rtype_name(rtype)));
+        return Err(RdataError::Type(rtype));
     }
     if kind == RecordType::TXT {
         return txt(text).map_err(bad);
@@ -115,7 +100,7 @@ mod tests {
     use super::*;
 
     fn parse(rtype: &str, text: &str) -> Result<Vec<u8>, RdataError> {
-        parse_rdata(parse_rtype(rtype).unwrap(), text).map(Vec::from)
+        parse_rdata(rtype.parse().unwrap(), text).map(Vec::from)
     }
 
     #[test]
@@ -135,14 +120,5 @@ mod tests {
         {
             assert!(parse(rtype, text).is_err(), "{rtype} {text}");
         }
-    }
-
-    #[test]
-    fn types_by_name_and_number() {
-        assert_eq!(parse_rtype("aaaa"), Some(28));
-        assert_eq!(parse_rtype("TYPE65400"), Some(65400));
-        assert_eq!(parse_rtype("NOPE"), None);
-        assert_eq!(rtype_name(65), "HTTPS");
-        assert_eq!(rtype_name(65400), "TYPE65400");
     }
 }

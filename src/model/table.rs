@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::Map;
 use super::endpoint::{ServiceIndex, ZoneIndex};
-use crate::naming::{DnsName, Service, ServiceName, ZoneName};
+use crate::dns::DnsName;
+use crate::naming::{Service, ServiceName, ZoneName};
 
 /// What tells services apart: the name, and the names that a source gave for one endpoint.
 type ServiceKey = (ServiceName, Option<(DnsName, bool, Vec<DnsName>)>);

@@ -13,7 +13,7 @@ use crate::address::{DNS_PORT, HTTPS_PORT, TLS_PORT, parse_address};
 /// Where DNS over HTTPS is asked, where the URL has no path (RFC 8484 leaves it open; it is what servers use).
 const DEFAULT_PATH: &str = "/dns-query";
 /// Octets of a name in a certificate (RFC 1035 2.3.4, as text).
-const MAX_NAME: usize = 253;
+const MAX_NAME_LEN: usize = 253;
 
 /// How an upstream is spoken with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -193,7 +193,7 @@ fn server_name(text: &str, name: &str) -> Result<Arc<str>, UpstreamError> {
         let edge = label.starts_with('-') || label.ends_with('-');
         (1..=63).contains(&label.len()) && !edge && label.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-')
     };
-    if name.len() > MAX_NAME || !name.split('.').all(is_label) || name.parse::<IpAddr>().is_ok() {
+    if name.len() > MAX_NAME_LEN || !name.split('.').all(is_label) || name.parse::<IpAddr>().is_ok() {
         let hint = "the name stands in the server's certificate, such as dns.quad9.net";
         return Err(UpstreamError::new(format!("'{text}' has no proper server name"), hint));
     }

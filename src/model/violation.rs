@@ -4,7 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
-use crate::naming::{DnsName, EndpointId, Region, ServiceName, ServiceNameError, SubnetId, VpcId, ZoneName};
+use crate::dns::DnsName;
+use crate::naming::{EndpointId, Region, ServiceName, ServiceNameError, SubnetId, VpcId, ZoneName};
 use crate::problem::Place;
 
 /// A broken rule, and where.

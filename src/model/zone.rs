@@ -7,13 +7,14 @@ use hashbrown::HashTable;
 
 use super::Mode;
 use super::input::{HostedZoneInput, RecordData, RuleAction};
-use crate::naming::{DnsName, EndpointId, VpcId};
+use crate::dns::{DnsName, Rtype};
+use crate::naming::{EndpointId, VpcId};
 
 /// Records of one owner and type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rrset {
     /// RR type.
-    pub rtype: u16,
+    pub rtype: Rtype,
     /// Time to live, in seconds.
     pub ttl: u32,
     /// Uncompressed record data, one entry a record.
@@ -33,7 +34,7 @@ pub struct Node {
 
 impl Node {
     /// The record set of this type.
-    pub fn rrset(&self, rtype: u16) -> Option<&Rrset> {
+    pub fn rrset(&self, rtype: Rtype) -> Option<&Rrset> {
         self.rrsets.iter().find(|rrset| rrset.rtype == rtype)
     }
 }
@@ -58,9 +59,6 @@ impl PartialEq for HostedZone {
     }
 }
 
-const CNAME: u16 = 5;
-const NS: u16 = 2;
-
 impl HostedZone {
     pub(super) fn new(input: &HostedZoneInput) -> Self {
         let mut vpc_ids: Vec<VpcId> = input.vpc_ids.iter().map(|id| id.value).collect();
@@ -82,7 +80,7 @@ impl HostedZone {
                 RecordData::Records { rtype, ttl, rdata } => {
                     let rdata: Vec<Box<[u8]>> = rdata.iter().map(|data| data.value.clone()).collect();
                     let target = match *rtype {
-                        CNAME | NS => rdata.first().and_then(|data| DnsName::from_wire(data)),
+                        Rtype::CNAME | Rtype::NS => rdata.first().and_then(|data| DnsName::from_wire(data)),
                         _ => None,
                     };
                     node.rrsets.push(Rrset { rtype: *rtype, ttl: *ttl, rdata, target });

@@ -4,90 +4,14 @@
 //! name round; before `<region>.vpce.<suffix>` that is the base of endpoint names, before `<region>.<suffix>` the name
 //! that private DNS takes over. Knows no file format (that is `catalogue_data`) and no endpoint.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::Deserialize;
-
-use super::catalogue_data::{Catalogue, Entry};
-use super::name::DnsName;
+use super::catalogue_data::{Catalogue, CatalogueEntry};
+use super::evidence::{CatalogueNames, Evidence};
 use super::partition::{Partition, is_region_code, partition_of_code};
-use super::service::{Region, Service, ServiceName, ServiceNameError};
+use super::service::Service;
+use super::service_name::{Region, ServiceName, ServiceNameError};
 use super::shape::{Family, NO_REGION, Shape, parse};
+use crate::dns::DnsName;
 use crate::problem::nearest;
-
-/// How a private name is known, from the surest on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Evidence {
-    /// Given by the operator's own files.
-    Given,
-    /// Seen in real output of AWS.
-    Seen,
-    /// Said by AWS documentation.
-    Guide,
-    /// Kept in maintained third-party tables.
-    Table,
-    /// Said by users, without an output.
-    Report,
-    /// The host that an SDK asks by default.
-    Sdk,
-    /// Made by the reversal rule; an SDK knows its first label.
-    Label,
-    /// Made by the reversal rule alone.
-    Rule,
-}
-
-/// One word, lower case.
-impl fmt::Display for Evidence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Given => "given",
-            Self::Seen => "seen",
-            Self::Guide => "guide",
-            Self::Table => "table",
-            Self::Report => "report",
-            Self::Sdk => "sdk",
-            Self::Label => "label",
-            Self::Rule => "rule",
-        })
-    }
-}
-
-/// Which of the catalogue's private names hold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CatalogueNames {
-    /// What was seen or documented, and a service's only name, however it is known.
-    #[default]
-    Evident,
-    /// Also the second names that only an SDK's dual-stack host suggests.
-    SdkNames,
-}
-
-impl CatalogueNames {
-    /// Every value, as it is written.
-    pub const ALL: &'static [&'static str] = &["evident", "sdk-names"];
-}
-
-impl fmt::Display for CatalogueNames {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Evident => "evident",
-            Self::SdkNames => "sdk-names",
-        })
-    }
-}
-
-impl FromStr for CatalogueNames {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "evident" => Ok(Self::Evident),
-            "sdk-names" => Ok(Self::SdkNames),
-            _ => Err(format!("'{text}' is not a choice of names: expected {}", Self::ALL.join(" or "))),
-        }
-    }
-}
 
 /// The service of that name: out of the catalogue, else by the rule.
 ///
@@ -213,7 +137,7 @@ fn build(
     family: Family,
     region: &str,
     service: &str,
-    entry: Option<&Entry>,
+    entry: Option<&CatalogueEntry>,
 ) -> Result<Service, ServiceNameError> {
     let partition = partition_of_code(region);
     let suffix = family.suffix(partition);
@@ -223,7 +147,7 @@ fn build(
 
     let base = domain(format!("{label}.{region}.vpce.{suffix}"))?;
     let mut names = Vec::new();
-    if let Some(evidence) = entry.map_or(Some(Evidence::Rule), Entry::by_rule) {
+    if let Some(evidence) = entry.map_or(Some(Evidence::Rule), CatalogueEntry::by_rule) {
         // the private name of a global service is its one API host, without a region
         let region = if family == Family::Global { String::new() } else { format!("{region}.") };
         names.push((domain(format!("{label}.{region}{suffix}"))?, evidence));

@@ -7,15 +7,15 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::catalogue::Evidence;
+use super::evidence::Evidence;
 use super::partition::partition_of;
-use super::service::Region;
+use super::service_name::Region;
 use super::shape::Family;
 
 /// One service, in words that hold for every region.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Entry {
+pub(super) struct CatalogueEntry {
     /// The label of its endpoints' names, where turning the labels of its own name gives another.
     pub(super) base: Option<String>,
     /// How the one private name that the rule makes is known; `None`: it has others, or none.
@@ -56,7 +56,7 @@ pub(super) struct Entry {
     pub(super) partition: Option<String>,
 }
 
-impl Entry {
+impl CatalogueEntry {
     /// Whether `region` can have it.
     pub(super) fn is_in(&self, region: &Region) -> bool {
         self.region.as_ref().is_none_or(|only| only == region.as_str())
@@ -84,7 +84,7 @@ impl Entry {
 }
 
 /// Services of one family by what follows the region in their names.
-pub(super) type Services = HashMap<String, Entry>;
+pub(super) type Services = HashMap<String, CatalogueEntry>;
 
 /// The whole file, table by table.
 #[derive(Debug, Deserialize)]

@@ -12,8 +12,9 @@ use std::str::FromStr;
 use siphasher::sip::SipHasher24;
 
 use super::id::EndpointId;
-use super::name::DnsName;
-use super::service::{Service, ZoneName};
+use super::service::Service;
+use super::service_name::ZoneName;
+use crate::dns::DnsName;
 
 /// The eight characters `[a-z0-9]` behind an endpoint's id in its names; one per endpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

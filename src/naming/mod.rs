@@ -4,25 +4,25 @@
 
 mod catalogue;
 mod catalogue_data;
+mod evidence;
 mod hostname;
 mod id;
-mod name;
-mod name_set;
 mod partition;
 mod service;
+mod service_name;
 mod shape;
 mod special;
 
-pub use catalogue::{CatalogueNames, Evidence, is_known, is_offered, nearest_service, resolve, resolve_with, services};
+pub use catalogue::{is_known, is_offered, nearest_service, resolve, resolve_with, services};
+pub use evidence::{CatalogueNames, Evidence};
 pub use hostname::{
     EndpointNames, HostLabel, Suffix, SuffixError, endpoint_names, hidden_zone_id, parse_label, regional, zonal,
 };
 pub use id::{EndpointId, IdError, InterfaceId, SubnetId, VpcId};
-pub use name::{DnsName, MAX_LABEL, MAX_NAME, NameError, labels, write_wire};
-pub use name_set::NameSet;
 pub use partition::{
     COMMON_SERVICE_PREFIX, PARTITIONS, Partition, is_endpoint_suffix, known_regions, partition_of,
     public_hosted_zone_id,
 };
-pub use service::{Region, Service, ServiceName, ServiceNameError, ZoneName};
-pub use special::{Answer as SpecialAnswer, Special, is_near_special, reverse_octet, special, special_of};
+pub use service::Service;
+pub use service_name::{Region, ServiceName, ServiceNameError, ZoneName};
+pub use special::{Special, SpecialAnswer, is_near_special, reverse_octet, special, special_of};

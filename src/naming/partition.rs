@@ -4,8 +4,8 @@
 
 use std::sync::LazyLock;
 
-use super::name::DnsName;
-use super::service::Region;
+use super::service_name::Region;
+use crate::dns::DnsName;
 
 /// A set of regions with suffixes, accounts and service names of its own.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,11 +4,6 @@
 
 use super::partition::{COMMON_SERVICE_PREFIX, PARTITIONS, Partition, is_region_code, partition_of_code};
 
-/// The shapes, for people who wrote none of them.
-pub(super) const SHAPES: &str = "com.amazonaws.<region>.<service> (or with the partition's own prefix, such as \
-    cn.com.amazonaws), com.amazonaws.vpce.<region>.vpce-svc-<17 hex digits>, aws.api.<region>.<service>, \
-    aws.sagemaker.<region>.<service>, or a global service such as com.amazonaws.iam";
-
 /// How the names of a group of services begin; each is a table of `services.toml`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {

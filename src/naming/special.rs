@@ -14,11 +14,11 @@
 //! of that name behind its resolver), `alt` (RFC 9476), and `ipv4only.arpa` (RFC 8880; an upstream with DNS64 has to
 //! be asked, as that is how its clients find it).
 
-use super::name::labels;
+use crate::dns::labels;
 
 /// What is said about a special name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum SpecialAnswer {
     /// It and all names below have the addresses of this machine (RFC 6761 6.3).
     Localhost,
     /// The reverse zone of 127.0.0.0/8, in which 127.0.0.1 has the name `localhost` (RFC 6303 4.3).
@@ -37,7 +37,7 @@ pub struct Special {
     /// How many labels its apex has.
     pub labels: usize,
     /// What is said about its names.
-    pub answer: Answer,
+    pub answer: SpecialAnswer,
     /// The number of the RFC that says so.
     pub rfc: u16,
 }
@@ -46,12 +46,12 @@ pub struct Special {
 pub fn special<'n>(mut from_right: impl Iterator<Item = &'n [u8]>) -> Option<Special> {
     let zone = |labels, answer, rfc| Some(Special { labels, answer, rfc });
     match from_right.next()? {
-        b"localhost" => zone(1, Answer::Localhost, 6761),
-        b"invalid" | b"test" => zone(1, Answer::Nothing, 6761),
-        b"onion" => zone(1, Answer::Nothing, 7686),
+        b"localhost" => zone(1, SpecialAnswer::Localhost, 6761),
+        b"invalid" | b"test" => zone(1, SpecialAnswer::Nothing, 6761),
+        b"onion" => zone(1, SpecialAnswer::Nothing, 7686),
         b"arpa" => match from_right.next()? {
-            b"home" => zone(2, Answer::Nothing, 8375),
-            b"resolver" => zone(2, Answer::NoRecords, 9462),
+            b"home" => zone(2, SpecialAnswer::Nothing, 8375),
+            b"resolver" => zone(2, SpecialAnswer::NoRecords, 9462),
             b"in-addr" => reverse4(from_right),
             b"ip6" => reverse6(from_right),
             _ => None,
@@ -80,14 +80,14 @@ fn reverse4<'n>(from_right: impl Iterator<Item = &'n [u8]>) -> Option<Special> {
     let [Some(first), second, third, fourth] = octets else { return None };
     let zone = |octets: usize, answer, rfc| Some(Special { labels: 2 + octets, answer, rfc });
     match (first, second, third, fourth) {
-        (127, ..) => zone(1, Answer::Loopback4, 6303),
-        (0 | 10, ..) => zone(1, Answer::Nothing, 6303),
-        (172, Some(16..=31), ..) | (192, Some(168), ..) | (169, Some(254), ..) => zone(2, Answer::Nothing, 6303),
-        (100, Some(64..=127), ..) => zone(2, Answer::Nothing, 7793),
+        (127, ..) => zone(1, SpecialAnswer::Loopback4, 6303),
+        (0 | 10, ..) => zone(1, SpecialAnswer::Nothing, 6303),
+        (172, Some(16..=31), ..) | (192, Some(168), ..) | (169, Some(254), ..) => zone(2, SpecialAnswer::Nothing, 6303),
+        (100, Some(64..=127), ..) => zone(2, SpecialAnswer::Nothing, 7793),
         (192, Some(0), Some(2), _) | (198, Some(51), Some(100), _) | (203, Some(0), Some(113), _) => {
-            zone(3, Answer::Nothing, 6303)
+            zone(3, SpecialAnswer::Nothing, 6303)
         }
-        (255, Some(255), Some(255), Some(255)) => zone(4, Answer::Nothing, 6303),
+        (255, Some(255), Some(255), Some(255)) => zone(4, SpecialAnswer::Nothing, 6303),
         _ => None,
     }
 }
@@ -102,11 +102,11 @@ fn reverse6<'n>(from_right: impl Iterator<Item = &'n [u8]>) -> Option<Special> {
     let zone = |nibbles: usize, answer| Some(Special { labels: 2 + nibbles, answer, rfc: 6303 });
     match &nibbles {
         // unique local addresses of RFC 4193, link-local ones, and those of documentation
-        [b'f', b'd', ..] => zone(2, Answer::Nothing),
-        [b'f', b'e', b'8' | b'9' | b'a' | b'b', ..] => zone(3, Answer::Nothing),
-        [b'2', b'0', b'0', b'1', b'0', b'd', b'b', b'8', ..] => zone(8, Answer::Nothing),
-        [zeros @ .., b'0'] if zeros.iter().all(|nibble| *nibble == b'0') => zone(32, Answer::Nothing),
-        [zeros @ .., b'1'] if zeros.iter().all(|nibble| *nibble == b'0') => zone(32, Answer::Loopback6),
+        [b'f', b'd', ..] => zone(2, SpecialAnswer::Nothing),
+        [b'f', b'e', b'8' | b'9' | b'a' | b'b', ..] => zone(3, SpecialAnswer::Nothing),
+        [b'2', b'0', b'0', b'1', b'0', b'd', b'b', b'8', ..] => zone(8, SpecialAnswer::Nothing),
+        [zeros @ .., b'0'] if zeros.iter().all(|nibble| *nibble == b'0') => zone(32, SpecialAnswer::Nothing),
+        [zeros @ .., b'1'] if zeros.iter().all(|nibble| *nibble == b'0') => zone(32, SpecialAnswer::Loopback6),
         _ => None,
     }
 }
@@ -121,7 +121,7 @@ pub fn reverse_octet(label: &[u8]) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::naming::DnsName;
+    use crate::dns::DnsName;
 
     fn zone(name: &str) -> Option<String> {
         let name: DnsName = name.parse().unwrap();

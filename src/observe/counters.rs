@@ -3,8 +3,8 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use crate::answer::Rcode;
 use crate::config::Metric;
+use crate::dns::Rcode;
 use crate::forward::cache::{Age, CacheHit};
 use crate::wire::Transport;
 
@@ -107,7 +107,7 @@ impl Tally<'_> {
     /// A reply with this response code.
     pub fn reply(&self, rcode: Rcode) {
         let others = const { Metric::Replies.range().end - Metric::Replies.range().start - 1 };
-        self.up(const { Metric::Replies.slot() } + (rcode as usize).min(others));
+        self.up(const { Metric::Replies.slot() } + usize::from(rcode.number()).min(others));
     }
 
     /// No reply, on purpose.
@@ -151,8 +151,8 @@ mod tests {
                 scope.spawn(|| {
                     let tally = counters.tally();
                     tally.packet(Transport::Quic);
-                    tally.reply(Rcode::NxDomain);
-                    tally.reply(Rcode::BadVers);
+                    tally.reply(Rcode::NXDOMAIN);
+                    tally.reply(Rcode::BADVERS);
                     tally.silent();
                     counters.count(Metric::Overloaded);
                 });

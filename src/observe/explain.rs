@@ -7,9 +7,9 @@ use std::str::FromStr;
 use hickory_proto::op::Message;
 use serde::Serialize;
 
-use crate::answer::{Decision, NameBuf, Question, advice, answer};
-use crate::model::rtype_name;
-use crate::naming::{DnsName, VpcId};
+use crate::answer::{Decision, Question, advice, answer};
+use crate::dns::{DnsName, InfoCode, NameBuf, Rtype};
+use crate::naming::VpcId;
 use crate::snapshot::{Client, Snapshot};
 use crate::wire::{CookieSecret, Frame, Query, encode};
 
@@ -115,7 +115,7 @@ impl FromStr for Asker {
 const USUAL: usize = 4096;
 
 /// The answer to `asker`'s question for `name`, and how it came to be.
-pub fn explain(snapshot: &Snapshot, asker: Asker, name: &DnsName, rtype: u16) -> Explanation {
+pub fn explain(snapshot: &Snapshot, asker: Asker, name: &DnsName, rtype: Rtype) -> Explanation {
     let buf = NameBuf::from(name);
     let question = Question { name: buf.name(), rtype, recursion_desired: true };
     let client = asker.client(snapshot);
@@ -123,7 +123,7 @@ pub fn explain(snapshot: &Snapshot, asker: Asker, name: &DnsName, rtype: u16) ->
     let decision = answer(snapshot, client, &question, 0, &mut steps);
     let mut explanation = Explanation {
         name: name.to_string(),
-        rtype: rtype_name(rtype),
+        rtype: rtype.to_string(),
         from: asker.to_string(),
         vpc: client.view.vpc.as_ref().map(|vpc| vpc.vpc_id.to_string()),
         generation: snapshot.generation,
@@ -133,15 +133,15 @@ pub fn explain(snapshot: &Snapshot, asker: Asker, name: &DnsName, rtype: u16) ->
         authority: Vec::new(),
         forwarded_to: Vec::new(),
         reason: String::new(),
-        info_code: 0,
+        info_code: InfoCode::OTHER.number(),
         advice: Vec::new(),
     };
     match decision {
         Decision::Reply(reply) => {
             explanation.rcode = Some(reply.rcode.to_string());
             explanation.reason = reply.reason.to_string();
-            explanation.info_code = reply.reason.info_code();
-            let [h, l] = rtype.to_be_bytes();
+            explanation.info_code = reply.reason.info_code().number();
+            let [h, l] = rtype.octets();
             let octets: Vec<u8> = name.wire().iter().copied().chain([h, l, 0, 1]).collect();
             let query = Query {
                 id: 0,
@@ -179,7 +179,7 @@ pub fn explain(snapshot: &Snapshot, asker: Asker, name: &DnsName, rtype: u16) ->
         }
         Decision::Forward(forward) => {
             explanation.reason = forward.reason.to_string();
-            explanation.info_code = forward.reason.info_code();
+            explanation.info_code = forward.reason.info_code().number();
             explanation.forwarded_to = forward.upstreams.iter().map(ToString::to_string).collect();
             explanation.advice = advice(&snapshot.model, &client, &question.name);
         }

@@ -15,9 +15,8 @@ use tokio::sync::Semaphore;
 
 use super::views::Views;
 use super::{Asker, Explanation, explain};
+use crate::dns::DnsName;
 use crate::forward::cache::Flush;
-use crate::model::parse_rtype;
-use crate::naming::DnsName;
 
 /// Answers HTTP on `listener`, at most `at_once` requests at a time, until `stop` ends.
 pub async fn serve(
@@ -97,7 +96,7 @@ async fn explain_name(
     let bad = |what: String| (StatusCode::BAD_REQUEST, format!("{what}\n"));
     let name = query.name.parse().map_err(|e| bad(format!("name={}: {e}", query.name)))?;
     let rtype = query.rtype.as_deref().unwrap_or("A");
-    let rtype = parse_rtype(rtype).ok_or_else(|| bad(format!("type={rtype}: no record type; try A, AAAA, HTTPS")))?;
+    let rtype = rtype.parse().map_err(|_| bad(format!("type={rtype}: no record type; try A, AAAA, HTTPS")))?;
     let asker: Asker =
         query.from.as_deref().unwrap_or("127.0.0.1").parse().map_err(|what| bad(format!("from: {what}")))?;
     let snapshot = views.snapshots.load_full();

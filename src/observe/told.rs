@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-use crate::naming::DnsName;
+use crate::dns::DnsName;
 
 /// Names that are kept; whoever asks for more names than this has been told often enough.
 const MOST: usize = 1_000;
@@ -23,6 +23,7 @@ impl ToldNames {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dns::DnsName;
 
     #[test]
     fn a_name_is_told_once_and_their_number_is_bounded() {

@@ -10,14 +10,15 @@ use super::forwarded::ForwardedQuestion;
 use super::reply::{padded, reply_limit};
 use super::resources::Resources;
 use super::{Incoming, Outcome};
-use crate::answer::{Decision, NameBuf, NoTrace, NotPrivate, Rcode, Reason, answer, private_names_line};
+use crate::answer::{Decision, NoTrace, NotPrivate, Reason, answer, private_names_line};
 use crate::config::Metric;
+use crate::dns::{DnsName, HEADER_LEN, NameBuf, Rcode};
 use crate::forward::cache::UpstreamSet;
 use crate::model::{Endpoint, Upstream};
-use crate::naming::{DnsName, parse_label};
+use crate::naming::parse_label;
 use crate::observe::Tally;
 use crate::snapshot::Snapshot;
-use crate::wire::{Frame, HEADER, Packet, encode, encode_error, parse};
+use crate::wire::{Frame, Packet, encode, encode_error, parse};
 
 /// Endpoints whose records (about 160 octets each) are more than the caches of a processor hold.
 const BEYOND_CPU_CACHES: usize = 100_000;
@@ -57,8 +58,8 @@ impl<'r> Batch<'r> {
         if model.endpoint_count() < BEYOND_CPU_CACHES {
             return;
         }
-        let length = packet.get(HEADER).map_or(0, |length| usize::from(*length));
-        let label = packet.get(HEADER + 1..).and_then(|name| name.get(..length));
+        let length = packet.get(HEADER_LEN).map_or(0, |length| usize::from(*length));
+        let label = packet.get(HEADER_LEN + 1..).and_then(|name| name.get(..length));
         if let Some(label) = label.and_then(parse_label) {
             std::hint::black_box(model.touch(label.id));
         }
@@ -73,9 +74,9 @@ impl<'r> Batch<'r> {
         let mut name = NameBuf::default();
         let query = match parse(incoming.packet, &mut name) {
             Packet::Query(query) => query,
-            Packet::Malformed(malformed) => {
-                self.tally.reply(malformed.rcode);
-                return Outcome::Reply(encode_error(&malformed, self.resources.limits.udp_payload, out));
+            Packet::Error(error) => {
+                self.tally.reply(error.rcode);
+                return Outcome::Reply(encode_error(&error, self.resources.limits.udp_payload, out));
             }
             Packet::Silent => {
                 self.tally.silent();
@@ -92,7 +93,7 @@ impl<'r> Batch<'r> {
                     payload: self.resources.limits.udp_payload,
                     aa: self.snapshot.policy.aa,
                     // a stranger learns nothing but that he is one
-                    explain: client.access.is_served() || reply.rcode == Rcode::Refused,
+                    explain: client.access.is_served() || reply.rcode == Rcode::REFUSED,
                     secret: &self.resources.secret,
                     peer: incoming.peer.ip(),
                     now: self.now,

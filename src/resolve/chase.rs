@@ -11,23 +11,18 @@ use super::Incoming;
 use super::forwarded::{AliasTarget, ForwardedQuestion, extended_error, why_not_private};
 use super::reply::{failure, padded_vec, relay_client, without_records};
 use super::resources::Resources;
-use crate::answer::{Decision, Forward, NameBuf, NoTrace, Part, Question, Rcode, Reason, Reply, answer};
+use crate::answer::{Decision, Forward, NoTrace, Part, Question, Reason, Reply, answer};
+use crate::dns::{Class, DnsName, ExtendedError, InfoCode, Message, NameBuf, Rcode, Writer};
 use crate::forward::cache::{Age, CacheHit};
 use crate::forward::chain::{Prefix, cname_targets, cut_after};
 use crate::forward::compose::compose;
 use crate::forward::lookup::LookupQuestion;
-use crate::forward::message::Message;
 use crate::forward::rebinding::private_address;
-use crate::forward::relay::{Ede, relay};
+use crate::forward::relay::relay;
 use crate::model::Upstream;
-use crate::naming::DnsName;
 use crate::snapshot::Snapshot;
-use crate::wire::{Frame, Packet, Query, Writer, encode, parse, records};
+use crate::wire::{Frame, Packet, Query, encode, parse, records};
 
-/// INFO-CODE "Other Error" (RFC 8914 4.1).
-const OTHER: u16 = 0;
-/// INFO-CODE "Blocked" (RFC 8914 4.16): "due to an internal security policy imposed by the operator of the server".
-const BLOCKED: u16 = 15;
 /// Most upstream sets that are asked for one question, as aliases lead from the names of one to those of another.
 const MAX_STEPS: usize = 8;
 const MALFORMED: &str = "the upstream's reply is malformed, or its aliases lead too far";
@@ -48,8 +43,8 @@ pub(super) async fn resolve(resources: &Resources, snapshot: &Snapshot, incoming
 
 impl<'a> ForwardedQuestion<'a> {
     async fn forward(&self, forward: &Forward<'a>) -> Vec<u8> {
-        if self.resources.lookup.is_own_probe(self.query.question.name.wire) {
-            return self.fail(OTHER, "an upstream has sent this server its own question");
+        if self.resources.lookup.is_own_probe(self.query.question.name.wire()) {
+            return self.fail(InfoCode::OTHER, "an upstream has sent this server its own question");
         }
         let upstreams = self.resources.lookup.cache().upstreams(forward.upstreams);
         let found = self.look_up(&self.lookup_question(forward, &upstreams)).await;
@@ -102,15 +97,15 @@ impl<'a> ForwardedQuestion<'a> {
                     before.push(way);
                     self.finish(&before, reason, &tail, &found)
                 }
-                Some(Tail::Blocked(why)) => return self.fail(BLOCKED, &why),
+                Some(Tail::Blocked(why)) => return self.fail(InfoCode::BLOCKED, &why),
                 None => match self.without_rebinding(forward, reason, &message) {
                     Some(reply) => return reply,
                     None => self.finish(&before, reason, &reply, &found),
                 },
             };
-            return done.unwrap_or_else(|| self.fail(OTHER, MALFORMED));
+            return done.unwrap_or_else(|| self.fail(InfoCode::OTHER, MALFORMED));
         }
-        self.fail(OTHER, MALFORMED)
+        self.fail(InfoCode::OTHER, MALFORMED)
     }
 
     /// The reply to the client out of a message and the records in front of it; `None` if that is malformed.
@@ -133,8 +128,8 @@ impl<'a> ForwardedQuestion<'a> {
         tracing::debug!("possible DNS rebinding: an upstream gives {name} the address {address}");
         let why = format!("rebind_protection: an upstream gives this public name the address {address}");
         // no SERVFAIL: the client would ask its next resolver for it
-        let ede = Ede { code: BLOCKED, text: &why };
-        Some(without_records(self.query, self.resources, self.incoming, Rcode::NoError, ede))
+        let ede = ExtendedError { code: InfoCode::BLOCKED, text: &why };
+        Some(without_records(self.query, self.resources, self.incoming, Rcode::NOERROR, ede))
     }
 
     /// Where the aliases in the reply of `upstreams` lead to a name that is not theirs, as this client sees it.
@@ -142,14 +137,11 @@ impl<'a> ForwardedQuestion<'a> {
     /// Without this, an alias would show the client the public address of a name that is private to it.
     fn tail(&self, message: &Message<'_>, upstreams: &Arc<[Upstream]>) -> Option<Tail<'a>> {
         for target in if self.follows_aliases() { cname_targets(message) } else { Vec::new() } {
-            let mut buf = NameBuf::default();
-            buf.read(target.wire())?;
-            let question = Question { name: buf.name(), recursion_desired: true, ..self.query.question };
+            let question = Question { name: target.name(), recursion_desired: true, ..self.query.question };
             match self.alias_target(&question, upstreams) {
                 AliasTarget::Upstreams => {}
                 AliasTarget::Ours(reply) => {
-                    let [t0, t1] = question.rtype.to_be_bytes();
-                    let octets: Vec<u8> = target.wire().iter().copied().chain([t0, t1, 0, 1]).collect();
+                    let octets = [target.wire(), &question.rtype.octets(), &Class::IN.octets()].concat();
                     return Some(Tail::Private(cut_after(message, &target)?, self.bare(&question, &octets, &reply)));
                 }
                 AliasTarget::Blocked(reason) => return Some(Tail::Blocked(format!("CNAME to {target:?}: {reason}"))),
@@ -173,9 +165,9 @@ impl<'a> ForwardedQuestion<'a> {
         self.resources.counters.tally().reply(reply.rcode);
         let bare = self.bare(question, octets, reply);
         let why = reply.reason.to_string();
-        let ede = reply.answer.is_none().then_some(Ede { code: reply.reason.info_code(), text: &why });
+        let ede = reply.answer.is_none().then_some(ExtendedError { code: reply.reason.info_code(), text: &why });
         let client = relay_client(self.query, self.resources, self.incoming, ede);
-        relay(&bare, &client).unwrap_or_else(|_| self.fail(OTHER, "internal error"))
+        relay(&bare, &client).unwrap_or_else(|_| self.fail(InfoCode::OTHER, "internal error"))
     }
 
     /// An answer out of the snapshot as a message of its own, without EDNS.
@@ -196,7 +188,7 @@ impl<'a> ForwardedQuestion<'a> {
         out
     }
 
-    fn fail(&self, code: u16, text: &str) -> Vec<u8> {
+    fn fail(&self, code: InfoCode, text: &str) -> Vec<u8> {
         failure(self.query, self.resources, self.incoming, code, text)
     }
 }

@@ -5,22 +5,15 @@ use std::sync::Arc;
 use super::Incoming;
 use super::reply::relay_client;
 use super::resources::Resources;
-use crate::answer::{Decision, Forward, NameBuf, NoTrace, Question, Rcode, Reason, Reply, answer};
+use crate::answer::{Decision, Forward, NoTrace, Question, Reason, Reply, answer};
+use crate::dns::{ExtendedError, InfoCode, NameBuf, Rcode, Rtype};
 use crate::forward::cache::{Age, CacheHit, ReplyKind, UpstreamSet};
 use crate::forward::lookup::LookupQuestion;
-use crate::forward::message::rtype;
 use crate::forward::rebinding::is_guarded;
-use crate::forward::relay::{Ede, relay};
+use crate::forward::relay::relay;
 use crate::model::Upstream;
 use crate::snapshot::{self, Snapshot};
 use crate::wire::Query;
-
-/// INFO-CODE "Other Error" (RFC 8914 4.1).
-const OTHER: u16 = 0;
-/// INFO-CODE "Stale Answer" (RFC 8914 4.4).
-const STALE: u16 = 3;
-/// INFO-CODE "Stale NXDOMAIN Answer" (RFC 8914 4.20).
-const STALE_NO_NAME: u16 = 19;
 
 /// A question for the cache or an upstream, with the client that asked it.
 pub(super) struct ForwardedQuestion<'a> {
@@ -53,7 +46,7 @@ impl<'a> ForwardedQuestion<'a> {
         let (own_name, _) = self.query.question_octets.split_at(self.query.question_octets.len().saturating_sub(4));
         let (spelled, name) = match forward.name {
             Some(name) => (name.wire(), name.wire()),
-            None => (own_name, self.query.question.name.wire),
+            None => (own_name, self.query.question.name.wire()),
         };
         LookupQuestion {
             spelled,
@@ -97,7 +90,7 @@ impl<'a> ForwardedQuestion<'a> {
 
     /// Whether aliases are followed: who asks for an alias wants the alias, not where it leads (RFC 1034 3.6.2).
     pub(super) fn follows_aliases(&self) -> bool {
-        self.query.question.rtype != rtype::CNAME
+        self.query.question.rtype != Rtype::CNAME
     }
 
     /// Whether a lower-case name that an alias of `upstreams` leads to is not theirs, as this client sees it.
@@ -116,7 +109,7 @@ impl<'a> ForwardedQuestion<'a> {
     /// No part of the reply is looked at, so that a cached reply can be asked about too.
     pub(super) fn alias_target(&self, question: &Question<'_>, upstreams: &Arc<[Upstream]>) -> AliasTarget<'a> {
         match answer(self.snapshot, self.client, question, 0, &mut NoTrace) {
-            Decision::Reply(reply) if matches!(reply.rcode, Rcode::NoError | Rcode::NxDomain) => {
+            Decision::Reply(reply) if matches!(reply.rcode, Rcode::NOERROR | Rcode::NXDOMAIN) => {
                 AliasTarget::Ours(reply)
             }
             Decision::Reply(Reply { reason: reason @ Reason::PrivateOnly(..), .. }) => AliasTarget::Blocked(reason),
@@ -136,10 +129,12 @@ pub(super) fn why_not_private(reason: Reason<'_>) -> Option<String> {
 }
 
 /// That an answer is stale, or else why there is none.
-pub(super) fn extended_error<'a>(found: &CacheHit, why: Option<&'a str>) -> Option<Ede<'a>> {
+pub(super) fn extended_error<'a>(found: &CacheHit, why: Option<&'a str>) -> Option<ExtendedError<'a>> {
     match found.age {
-        Age::Stale(_) if found.entry.kind() == ReplyKind::NoName => Some(Ede { code: STALE_NO_NAME, text: "" }),
-        Age::Stale(_) => Some(Ede { code: STALE, text: "" }),
-        Age::Fresh(_) => why.map(|text| Ede { code: OTHER, text }),
+        Age::Stale(_) if found.entry.kind() == ReplyKind::NoName => {
+            Some(ExtendedError { code: InfoCode::STALE_NXDOMAIN_ANSWER, text: "" })
+        }
+        Age::Stale(_) => Some(ExtendedError { code: InfoCode::STALE_ANSWER, text: "" }),
+        Age::Fresh(_) => why.map(|text| ExtendedError { code: InfoCode::OTHER, text }),
     }
 }

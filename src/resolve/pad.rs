@@ -1,11 +1,7 @@
 //! Replies of one length among many, so that who looks at an encrypted connection learns little from lengths.
 
-use crate::forward::message::Message;
+use crate::dns::{Message, OPTION_HEAD, OptionCode};
 
-/// The option (RFC 7830 3).
-const PADDING: u16 = 12;
-/// Octets of an option's code and length.
-const OPTION: usize = 4;
 /// Octets of which a padded reply is a multiple (RFC 8467 4.1).
 const BLOCK: usize = 468;
 
@@ -20,12 +16,12 @@ pub(super) fn pad(out: &mut [u8], len: usize) -> usize {
 fn padded(out: &mut [u8], len: usize) -> Option<usize> {
     let opt = Message::parse(out.get(..len)?).ok()?.opt()?;
     let most = out.len().min(usize::from(u16::MAX));
-    let end = (len + OPTION).next_multiple_of(BLOCK).min(most);
-    let zeros = end.checked_sub(len + OPTION).filter(|_| opt.range.end == len)?;
-    let data_len = u16::try_from(opt.rdata.len() + OPTION + zeros).ok()?;
-    let option: [[u8; 2]; 2] = [PADDING.to_be_bytes(), u16::try_from(zeros).ok()?.to_be_bytes()];
+    let end = (len + OPTION_HEAD).next_multiple_of(BLOCK).min(most);
+    let zeros = end.checked_sub(len + OPTION_HEAD).filter(|_| opt.range.end == len)?;
+    let data_len = u16::try_from(opt.rdata.len() + OPTION_HEAD + zeros).ok()?;
+    let option: [[u8; 2]; 2] = [OptionCode::PADDING.octets(), u16::try_from(zeros).ok()?.to_be_bytes()];
     out.get_mut(opt.rdata.start.checked_sub(2)?..opt.rdata.start)?.copy_from_slice(&data_len.to_be_bytes());
-    let (head, rest) = out.get_mut(len..end)?.split_at_mut_checked(OPTION)?;
+    let (head, rest) = out.get_mut(len..end)?.split_at_mut_checked(OPTION_HEAD)?;
     head.copy_from_slice(option.as_flattened());
     rest.fill(0);
     Some(end)
@@ -34,7 +30,7 @@ fn padded(out: &mut [u8], len: usize) -> Option<usize> {
 /// The same for a reply in a buffer of its own.
 pub(super) fn pad_vec(reply: &mut Vec<u8>) {
     let len = reply.len();
-    reply.resize(len + OPTION + BLOCK, 0);
+    reply.resize(len + OPTION_HEAD + BLOCK, 0);
     let end = pad(reply, len);
     reply.truncate(end);
 }
@@ -88,7 +84,7 @@ mod tests {
         for room in 0..BLOCK {
             let mut out = [&octets[..], &vec![0xee; room]].concat();
             let end = pad(&mut out, len);
-            assert_eq!(end, if room < OPTION { len } else { BLOCK.min(len + room) });
+            assert_eq!(end, if room < OPTION_HEAD { len } else { BLOCK.min(len + room) });
             assert!(Message::from_vec(&out[..end]).is_ok(), "as long as there is room: {room}");
             assert!(out[end..].iter().all(|octet| *octet == 0xee));
         }

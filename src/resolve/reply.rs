@@ -3,11 +3,10 @@
 use super::Incoming;
 use super::pad::{pad, pad_vec};
 use super::resources::Resources;
-use crate::answer::Rcode;
 use crate::config::Limits;
-use crate::forward::message::flag;
-use crate::forward::relay::{Client, Ede, relay};
-use crate::wire::{HEADER, MIN_UDP, Query, Transport};
+use crate::dns::{ExtendedError, HEADER_LEN, Header, HeaderFlags, InfoCode, Rcode};
+use crate::forward::relay::{Requestor, relay};
+use crate::wire::{MIN_UDP, Query, Transport};
 
 /// Pads the reply in the first `len` octets where it is to be; returns its length then.
 pub(super) fn padded(query: &Query<'_>, transport: Transport, out: &mut [u8], len: usize) -> usize {
@@ -35,7 +34,7 @@ pub(super) fn reply_limit(query: &Query<'_>, transport: Transport, limits: &Limi
         (Transport::Udp, Some(edns)) => usize::from(edns.payload.min(limits.udp_payload)).max(MIN_UDP),
         (Transport::Tcp | Transport::Tls | Transport::Https | Transport::Quic, _) => usize::from(u16::MAX),
     }
-    .max(HEADER)
+    .max(HEADER_LEN)
 }
 
 /// The client to whom an upstream's reply, or one made here, is relayed.
@@ -43,9 +42,9 @@ pub(super) fn relay_client<'a>(
     query: &Query<'a>,
     resources: &Resources,
     incoming: Incoming<'_>,
-    ede: Option<Ede<'a>>,
-) -> Client<'a> {
-    Client {
+    ede: Option<ExtendedError<'a>>,
+) -> Requestor<'a> {
+    Requestor {
         id: query.id,
         question: query.question_octets,
         recursion_desired: query.recursion_desired,
@@ -54,6 +53,7 @@ pub(super) fn relay_client<'a>(
         keep_authoritative: false,
         edns: query.edns.map(|edns| edns.dnssec_ok),
         limit: reply_limit(query, incoming.transport, &resources.limits),
+        payload: resources.limits.udp_payload,
         cookie: query.edns.and_then(|edns| edns.cookie).map(|cookie| resources.cookie(cookie, incoming.peer.ip())),
         ede,
     }
@@ -64,10 +64,10 @@ pub(super) fn failure(
     query: &Query<'_>,
     resources: &Resources,
     incoming: Incoming<'_>,
-    code: u16,
+    code: InfoCode,
     text: &str,
 ) -> Vec<u8> {
-    without_records(query, resources, incoming, Rcode::ServFail, Ede { code, text })
+    without_records(query, resources, incoming, Rcode::SERVFAIL, ExtendedError { code, text })
 }
 
 /// A reply without records, and the reason for it.
@@ -76,14 +76,11 @@ pub(super) fn without_records(
     resources: &Resources,
     incoming: Incoming<'_>,
     rcode: Rcode,
-    ede: Ede<'_>,
+    ede: ExtendedError<'_>,
 ) -> Vec<u8> {
-    let mut bare = vec![0; HEADER];
-    bare.extend_from_slice(query.question_octets);
-    let flags = flag::QR | flag::RA | rcode as u16;
-    for (to, field) in bare.chunks_exact_mut(2).zip([0, flags, 1, 0, 0, 0]) {
-        to.copy_from_slice(&field.to_be_bytes());
-    }
+    let flags = (HeaderFlags::QR | HeaderFlags::RA).with_rcode(rcode);
+    let header = Header { flags, questions: 1, ..Header::default() };
+    let bare = [&header.octets(), query.question_octets].concat();
     let client = relay_client(query, resources, incoming, Some(ede));
     // a header and the client's own question are always well formed, and always fit
     relay(&bare, &client).unwrap_or(bare)

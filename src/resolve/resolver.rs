@@ -10,8 +10,8 @@ use super::chase;
 use super::reply::{failure, padded_vec};
 use super::resources::Resources;
 use super::{Incoming, Outcome, Resolve};
-use crate::answer::NameBuf;
 use crate::config::{Limits, Metric};
+use crate::dns::{InfoCode, NameBuf};
 use crate::forward::cache::Cache;
 use crate::forward::validate::{Validating, Validation};
 use crate::forward::{Forwarder, UpstreamLookup};
@@ -19,9 +19,6 @@ use crate::naming::VpcId;
 use crate::observe::{Counters, ToldNames};
 use crate::snapshot::Snapshot;
 use crate::wire::{CookieSecret, Packet, parse};
-
-/// INFO-CODE "Other Error" (RFC 8914 4.1).
-const OTHER: u16 = 0;
 
 /// Answers from the newest snapshot, and from upstreams and their cache.
 pub struct Resolver {
@@ -88,7 +85,8 @@ impl Resolve for Resolver {
         let mut name = NameBuf::default();
         let Packet::Query(query) = parse(incoming.packet, &mut name) else { return None };
         self.resources.counters.count(Metric::Overloaded);
-        let reply = failure(&query, &self.resources, incoming, OTHER, "too many questions wait for an upstream");
+        let reply =
+            failure(&query, &self.resources, incoming, InfoCode::OTHER, "too many questions wait for an upstream");
         Some(padded_vec(&query, incoming.transport, reply))
     }
 

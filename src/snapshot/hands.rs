@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::Snapshot;
 use super::view::{Authority, View};
+use crate::dns::DnsName;
 use crate::model::Changes;
-use crate::naming::{DnsName, VpcId};
+use crate::naming::VpcId;
 
 /// Where the reverse zones of a VPC's blocks are.
 const REVERSE: &str = "in-addr.arpa";
@@ -44,7 +45,7 @@ fn compare(old: &Arc<View>, new: &Arc<View>, names: &mut HashSet<DnsName>) {
         return;
     }
     for (one, other) in [(old, new), (new, old)] {
-        let differs = |entry: &&super::Entry| {
+        let differs = |entry: &&super::ViewEntry| {
             // a name that stays public is decided as if there were no entry
             !matches!(entry.authority, Authority::SecondName(_))
                 && other.entry(entry.name.wire()).is_none_or(|twin| !same(&entry.authority, &twin.authority))

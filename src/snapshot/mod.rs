@@ -17,10 +17,11 @@ use ipnet::IpNet;
 
 pub use clients::Access;
 pub(crate) use view::instance_zone;
-pub use view::{Authority, Entry, PrivateZone, View};
+pub use view::{Authority, PrivateZone, View, ViewEntry};
 
+use crate::dns::{DnsName, NameSet};
 use crate::model::{Changes, Model, Upstream};
-use crate::naming::{self, DnsName, NameSet, VpcId};
+use crate::naming::{self, VpcId};
 use clients::Clients;
 
 /// What the operator decides about answering, apart from the model.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 
+use crate::dns::DnsName;
 use crate::model::{HostedZone, Mode, Model, PrivateName, Rule, RuleAction, Vpc, applies_to, hash};
-use crate::naming::{DnsName, EndpointId, is_near_special, special_of};
+use crate::naming::{EndpointId, is_near_special, special_of};
 
 /// What decides at and below a name.
 #[derive(Clone, Debug)]
@@ -36,7 +37,7 @@ pub struct PrivateZone {
 
 /// A name and what decides there.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct ViewEntry {
     /// The name.
     pub name: DnsName,
     /// What decides.
@@ -48,7 +49,7 @@ pub struct Entry {
 pub struct View {
     /// Whose clients; `None`: those in no VPC.
     pub vpc: Option<Arc<Vpc>>,
-    entries: HashTable<Entry>,
+    entries: HashTable<ViewEntry>,
     /// Bit `n` is set if a name of `n` labels is in `entries`, so that no other length is looked up.
     depths: u128,
     /// Special names that have an entry below them.
@@ -117,7 +118,7 @@ impl View {
 
     fn put(&mut self, name: DnsName, make: impl FnOnce(Option<Authority>) -> Authority) {
         self.depths |= 1 << name.label_count().min(127);
-        let rehash = |entry: &Entry| hash(entry.name.wire());
+        let rehash = |entry: &ViewEntry| hash(entry.name.wire());
         let slot = self.entries.entry(hash(name.wire()), |entry| entry.name == name, rehash);
         match slot {
             hashbrown::hash_table::Entry::Occupied(mut slot) => {
@@ -126,7 +127,7 @@ impl View {
                 entry.authority = make(Some(below));
             }
             hashbrown::hash_table::Entry::Vacant(slot) => {
-                slot.insert(Entry { name, authority: make(None) });
+                slot.insert(ViewEntry { name, authority: make(None) });
             }
         }
     }
@@ -137,7 +138,7 @@ impl View {
     }
 
     /// What decides at exactly this lower-case wire name.
-    pub fn entry(&self, wire: &[u8]) -> Option<&Entry> {
+    pub fn entry(&self, wire: &[u8]) -> Option<&ViewEntry> {
         self.entries.find(hash(wire), |entry| entry.name.wire() == wire)
     }
 
@@ -147,8 +148,8 @@ impl View {
     }
 
     /// All entries, sorted by name.
-    pub fn entries(&self) -> Vec<&Entry> {
-        let mut all: Vec<&Entry> = self.entries.iter().collect();
+    pub fn entries(&self) -> Vec<&ViewEntry> {
+        let mut all: Vec<&ViewEntry> = self.entries.iter().collect();
         all.sort_by_key(|entry| &entry.name);
         all
     }

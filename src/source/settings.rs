@@ -105,7 +105,7 @@ mod tests {
 
     use super::*;
     use crate::config::{Dnssec, Upstreams};
-    use crate::naming::DnsName;
+    use crate::dns::DnsName;
 
     fn read(text: &str) -> (Settings, Vec<String>) {
         let (settings, problems) = read_settings(&"vpcedns.toml".into(), text);

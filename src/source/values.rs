@@ -7,8 +7,9 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use ipnet::IpNet;
 
 use crate::address::{DNS_PORT, parse_address};
+use crate::dns::DnsName;
 use crate::model::{Mode, RecordIpType, State, Upstream, UpstreamError};
-use crate::naming::{DnsName, EndpointId, InterfaceId, Region, ServiceName, SubnetId, Suffix, VpcId, ZoneName};
+use crate::naming::{EndpointId, InterfaceId, Region, ServiceName, SubnetId, Suffix, VpcId, ZoneName};
 use crate::problem::{Fault, nearest};
 
 /// A value that is written as a string.

@@ -20,12 +20,10 @@
 mod cookie;
 mod encode;
 mod parse;
-mod writer;
 
 pub use cookie::{ClientCookie, CookieSecret};
 pub use encode::{Frame, encode, encode_error, records};
-pub use parse::{Edns, Malformed, Packet, Query, parse};
-pub use writer::Writer;
+pub use parse::{Edns, ErrorReply, Packet, Query, parse};
 
 /// Makes [`Transport`] out of its variants and their names, so that none can lack one.
 macro_rules! transports {
@@ -63,7 +61,5 @@ impl Transport {
     }
 }
 
-/// Octets of a header (RFC 1035 4.1.1).
-pub const HEADER: usize = 12;
 /// What a client without EDNS takes (RFC 1035 4.2.1).
 pub const MIN_UDP: usize = 512;

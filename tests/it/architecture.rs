@@ -48,7 +48,7 @@ const FORBIDDEN_IN_CORE: [&str; 28] = [
 ];
 
 /// The modules of which I3 speaks.
-const CORE: [&str; 5] = ["naming", "model", "snapshot", "answer", "wire"];
+const CORE: [&str; 6] = ["dns", "naming", "model", "snapshot", "answer", "wire"];
 
 /// The catalogue is a TOML file that is compiled in; one file reads it.
 const READS_THE_CATALOGUE: &str = "naming/catalogue_data.rs";

@@ -14,8 +14,9 @@ use hickory_proto::rr::rdata::{A, CNAME, TXT};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use proptest::prelude::*;
 use tokio::time::{Instant, advance, sleep};
-use vpcedns::answer::{Decision, NameBuf, NoTrace, Question, answer};
+use vpcedns::answer::{Decision, NoTrace, Question, answer};
 use vpcedns::config::Limits;
+use vpcedns::dns::{NameBuf, Rtype};
 use vpcedns::forward::cache::{Cache, Flush, ReplyKind};
 use vpcedns::forward::lookup::{Lookup, LookupQuestion};
 use vpcedns::forward::{Exchange, Failure, Tried};
@@ -243,7 +244,7 @@ impl World {
     }
 
     /// Publishes another text, and returns the names that changed hands by it.
-    fn publish(&mut self, text: String) -> HashSet<vpcedns::naming::DnsName> {
+    fn publish(&mut self, text: String) -> HashSet<vpcedns::dns::DnsName> {
         let removed: Vec<_> = inputs(&self.text).iter().map(Input::key).collect();
         let applied = self.model.apply(&removed, &inputs(&text), &Broken::default(), &|_| None);
         let model = applied.model.unwrap_or_else(|| panic!("{:#?}", applied.violations));
@@ -456,12 +457,12 @@ async fn ask<E: Exchange>(lookup: &Arc<Lookup<E>>, snapshot: &Snapshot, vpc: u8,
     let wire = crate::common::wire_name(name);
     let mut buf = NameBuf::default();
     buf.read(&wire).unwrap();
-    let question = Question { name: buf.name(), rtype: 1, recursion_desired: true };
+    let question = Question { name: buf.name(), rtype: Rtype::A, recursion_desired: true };
     let client = snapshot.client("127.0.0.1:53".parse().unwrap(), format!("10.{vpc}.0.5").parse().unwrap());
     let Decision::Forward(forward) = answer(snapshot, client, &question, 0, &mut NoTrace) else { return None };
     let upstreams = lookup.cache().upstreams(forward.upstreams);
-    let name = question.name.wire;
-    let (rtype, dnssec_ok, checking_disabled) = (1, false, false);
+    let name = question.name.wire();
+    let (rtype, dnssec_ok, checking_disabled) = (Rtype::A, false, false);
     let wanted = LookupQuestion { spelled: &wire, name, rtype, dnssec_ok, checking_disabled, upstreams: &upstreams };
     let began = Instant::now();
     let found = match lookup.find(&wanted, lookup.now()) {

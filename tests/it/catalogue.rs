@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::common::{Asked, BOTH, ask, check, endpoint, policy, vpc, world};
+use vpcedns::dns::{DnsName, Rtype};
 use vpcedns::model::{Broken, Model};
-use vpcedns::naming::{CatalogueNames, DnsName, Service, resolve, services};
+use vpcedns::naming::{CatalogueNames, Service, resolve, services};
 use vpcedns::observe::{Asker, explain};
 use vpcedns::snapshot::Snapshot;
 use vpcedns::source::read_toml;
@@ -141,7 +142,7 @@ from 127.0.0.1 ecs.us-east-1.api.aws A
 ",
     );
     let name = "ecs.us-east-1.api.aws".parse().unwrap();
-    let told = explain(&world, Asker::address("10.1.0.5".parse().unwrap()), &name, 1);
+    let told = explain(&world, Asker::address("10.1.0.5".parse().unwrap()), &name, Rtype::A);
     assert_eq!(
         told.advice,
         ["set private_dns_names = [\"ecs.us-east-1.amazonaws.com\", \"ecs.us-east-1.api.aws\"] on vpce-0000000a, or \

@@ -6,9 +6,9 @@ use crate::common::random::{AnyWorld, CLIENTS, any_world, names};
 use crate::common::{Asked, Told, ask, model, policy, tell, wire_name};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use vpcedns::answer::{Decision, NameBuf, NoTrace, Question, answer};
+use vpcedns::answer::{Decision, NoTrace, Question, answer};
+use vpcedns::dns::{DnsName, NameBuf};
 use vpcedns::model::Mode;
-use vpcedns::naming::DnsName;
 use vpcedns::observe::{Asker, RecordText, explain};
 use vpcedns::snapshot::{Authority, Policy, Snapshot};
 

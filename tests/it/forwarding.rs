@@ -11,6 +11,7 @@ use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::rdata::{A, CNAME, NULL};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use vpcedns::config::Limits;
+use vpcedns::dns::{Class, Rtype};
 use vpcedns::forward::{Forwarder, Outbound, State};
 use vpcedns::model::Upstream;
 use vpcedns::observe::Counters;
@@ -355,8 +356,8 @@ async fn a_question_that_comes_back_ends_here() {
 fn outbound(name: &[u8]) -> Outbound<'_> {
     Outbound {
         name,
-        rtype: 1,
-        class: 1,
+        rtype: Rtype::A,
+        class: Class::IN,
         recursion_desired: true,
         checking_disabled: false,
         authentic_data: false,

@@ -3,8 +3,9 @@
 use crate::common::random::{CLIENTS, any_world, names as random_names};
 use crate::common::{Asked, BOTH, check, endpoint, model, policy, vpc, world, world_alone};
 use proptest::prelude::*;
-use vpcedns::answer::{Decision, NameBuf, NoTrace, Question, Reason, answer};
-use vpcedns::naming::{DnsName, NameSet, special_of};
+use vpcedns::answer::{Decision, NoTrace, Question, Reason, answer};
+use vpcedns::dns::{DnsName, NameBuf, NameSet};
+use vpcedns::naming::special_of;
 use vpcedns::snapshot::{Policy, Snapshot};
 
 const EC2: &str = "com.amazonaws.us-east-1.ec2";

@@ -9,7 +9,8 @@ use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::{Record, RecordType};
 use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
 use proptest::prelude::*;
-use vpcedns::answer::{Authority, Data, Decision, NameBuf, NoTrace, Part, Rcode, Reply, answer};
+use vpcedns::answer::{AuthoritySection, Data, Decision, NoTrace, Part, Reply, answer};
+use vpcedns::dns::{MAX_EXTRA_TEXT, NameBuf, Rcode};
 use vpcedns::snapshot::Snapshot;
 use vpcedns::wire::{ClientCookie, CookieSecret, Frame, Packet, encode, encode_error, parse};
 
@@ -97,7 +98,7 @@ impl Asked {
         for field in [self.id, flags, 1, 0, 0, u16::from(self.edns.is_some())] {
             packet.extend(field.to_be_bytes());
         }
-        packet.extend(question_octets(&self.name, self.rtype));
+        packet.extend(question_octets(&self.name, self.rtype.into()));
         if let Some(edns) = &self.edns {
             let mut options = Vec::new();
             let cookie = edns.cookie.iter().map(|cookie| (10, cookie));
@@ -198,12 +199,13 @@ fn wanted(part: &Part<'_>) -> Vec<Flat> {
             of.iter().filter_map(vpcedns::model::Interface::ipv6).map(|a| (28, 60, a.octets().to_vec())).collect()
         }
         Data::Rrset(rrset, rotation) => {
-            let mut all: Vec<Flat> = rrset.rdata.iter().map(|d| (rrset.rtype, rrset.ttl, d.to_vec())).collect();
+            let mut all: Vec<Flat> =
+                rrset.rdata.iter().map(|d| (rrset.rtype.number(), rrset.ttl, d.to_vec())).collect();
             let by = rotation as usize % all.len();
             all.rotate_left(by);
             all
         }
-        Data::Fixed(rtype, data) => vec![(rtype, 60, data.to_vec())],
+        Data::Fixed(rtype, data) => vec![(rtype.number(), 60, data.to_vec())],
         Data::Instance(address) => vec![(1, 60, address.octets().to_vec())],
         Data::Ptr(address, _) => {
             let name = format!("ip-{}.ec2.internal", address.to_string().replace('.', "-"));
@@ -245,15 +247,15 @@ proptest! {
         let mut name = NameBuf::default();
         let ours = match parse(&packet, &mut name) {
             Packet::Query(query) => query,
-            Packet::Malformed(malformed) => {
+            Packet::Error(error) => {
                 // kinds of question that are refused for what they ask, not for how they ask it
                 let want = match asked.rtype {
-                    0 | 41 => Rcode::FormErr,
-                    251 | 252 => Rcode::Refused,
-                    128..=250 | 253 | 254 => Rcode::NotImp,
-                    _ => panic!("{:?} for {asked:?}", malformed.rcode),
+                    0 | 41 => Rcode::FORMERR,
+                    251 | 252 => Rcode::REFUSED,
+                    128..=250 | 253 | 254 => Rcode::NOTIMP,
+                    _ => panic!("{:?} for {asked:?}", error.rcode),
                 };
-                prop_assert_eq!(malformed.rcode, want);
+                prop_assert_eq!(error.rcode, want);
                 return Ok(());
             }
             Packet::Silent => panic!("no reply to {asked:?}"),
@@ -264,11 +266,11 @@ proptest! {
         prop_assert_eq!(ours.checking_disabled, theirs.metadata.checking_disabled);
         prop_assert_eq!(ours.authentic_data, theirs.metadata.authentic_data);
         let question = &theirs.queries[0];
-        prop_assert_eq!(ours.question.rtype, u16::from(question.query_type()));
+        prop_assert_eq!(ours.question.rtype.number(), u16::from(question.query_type()));
         let mut wire = Vec::new();
         question.name().emit(&mut BinEncoder::new(&mut wire)).unwrap();
-        prop_assert_eq!(ours.question.name.wire, wire.to_ascii_lowercase());
-        prop_assert_eq!(ours.question_octets, question_octets(&wire, asked.rtype));
+        prop_assert_eq!(ours.question.name.wire(), wire.to_ascii_lowercase());
+        prop_assert_eq!(ours.question_octets, question_octets(&wire, asked.rtype.into()));
         prop_assert_eq!(ours.edns.is_some(), theirs.edns.is_some());
         if let (Some(ours), Some(theirs)) = (ours.edns, &theirs.edns) {
             // hickory reads a payload size below 512 as 512 (RFC 6891 6.2.3)
@@ -305,11 +307,11 @@ proptest! {
         prop_assert_eq!((head.id, head.message_type, head.op_code), (asked.id, MessageType::Response, OpCode::Query));
         prop_assert_eq!((head.recursion_desired, head.checking_disabled), (asked.rd, asked.cd));
         prop_assert!(head.recursion_available && !head.authentic_data);
-        let failed = matches!(reply.rcode, Rcode::Refused | Rcode::ServFail);
+        let failed = matches!(reply.rcode, Rcode::REFUSED | Rcode::SERVFAIL);
         prop_assert_eq!(head.authoritative, asked.aa && !failed);
-        prop_assert_eq!(u16::from(head.response_code), reply.rcode as u16);
+        prop_assert_eq!(u16::from(head.response_code), u16::from(reply.rcode));
         // the question comes back octet for octet, in the client's case
-        let question = question_octets(&asked.name, asked.rtype);
+        let question = question_octets(&asked.name, asked.rtype.into());
         prop_assert_eq!(&out[12..12 + question.len()], &question[..]);
         prop_assert_eq!(message.queries.len(), 1);
 
@@ -327,9 +329,9 @@ proptest! {
         prop_assert!(rest.is_empty(), "RRsets that are in part or nobody's: {:?}", rest);
         let authorities = message.authorities.len();
         let want_authorities = match reply.authority {
-            Authority::None => 0,
-            Authority::Soa(_) | Authority::SpecialSoa(_) => 1,
-            Authority::Cut(_, ns) => ns.rdata.len(),
+            AuthoritySection::None => 0,
+            AuthoritySection::Soa(_) | AuthoritySection::SpecialSoa(_) => 1,
+            AuthoritySection::Cut(_, ns) => ns.rdata.len(),
         };
         prop_assert!(authorities == want_authorities || authorities == 0);
         prop_assert_eq!(head.truncation, !complete || authorities != want_authorities);
@@ -360,17 +362,17 @@ proptest! {
         });
         prop_assert_eq!(option(EdnsCode::Cookie), cookie);
         let extended_error = option(EdnsCode::Unknown(15));
-        let negative = reply.answer.is_none() && !matches!(reply.authority, Authority::Cut(..));
+        let negative = reply.answer.is_none() && !matches!(reply.authority, AuthoritySection::Cut(..));
         if !(explain && negative) {
             prop_assert_eq!(extended_error, None);
         } else if let Some(error) = extended_error {
-            prop_assert_eq!(u16::from_be_bytes([error[0], error[1]]), reply.reason.info_code());
+            prop_assert_eq!(u16::from_be_bytes([error[0], error[1]]), reply.reason.info_code().number());
             let text = std::str::from_utf8(&error[2..]).unwrap();
-            let type_missing = if reply.rcode == Rcode::NoError { ": no records of this type" } else { "" };
+            let type_missing = if reply.rcode == Rcode::NOERROR { ": no records of this type" } else { "" };
             let whole = format!("{}{type_missing}", reply.reason);
             prop_assert!(whole.starts_with(text) && !text.is_empty(), "{} is no part of {}", text, whole);
         } else {
-            prop_assert!(len + 6 + 120 > asked.limit(), "there was room to say why");
+            prop_assert!(len + 6 + MAX_EXTRA_TEXT > asked.limit(), "there was room to say why");
         }
     }
 
@@ -433,25 +435,25 @@ fn hex(text: &str) -> Vec<u8> {
 /// The reply to a packet in words: rcode, counts, whether there is an OPT; or silence.
 fn outcome(packet: &[u8]) -> String {
     let mut name = NameBuf::default();
-    let malformed = match parse(packet, &mut name) {
+    let error = match parse(packet, &mut name) {
         Packet::Silent => return "silence".to_owned(),
         Packet::Query(query) => {
-            return format!("query {} {}", query.question.name, query.question.rtype);
+            return format!("query {} {}", query.question.name, query.question.rtype.number());
         }
-        Packet::Malformed(malformed) => malformed,
+        Packet::Error(error) => error,
     };
     let mut out = [0u8; 512];
-    let len = encode_error(&malformed, 1232, &mut out);
+    let len = encode_error(&error, 1232, &mut out);
     let message = Message::from_vec(&out[..len]).unwrap();
     assert_eq!(out[..2], packet[..2], "the id");
     assert_eq!(out[2] & 0x79, packet[2] & 0x79, "opcode and RD");
     assert_eq!(message.metadata.message_type, MessageType::Response);
     assert!(message.answers.is_empty() && message.authorities.is_empty() && message.additionals.is_empty());
     let code = u16::from(message.metadata.response_code);
-    assert_eq!(code, malformed.rcode as u16);
+    assert_eq!(code, error.rcode.number());
     let question = if message.queries.is_empty() { "" } else { ", question" };
     let opt = if message.edns.is_some() { ", OPT" } else { "" };
-    format!("{}{question}{opt}", malformed.rcode)
+    format!("{}{question}{opt}", error.rcode)
 }
 
 #[test]

@@ -7,10 +7,11 @@ use std::thread;
 
 use ipnet::IpNet;
 
+use crate::dns::{DnsName, Rtype};
 use crate::expect::{
     AssertedClient, Assertion, Observation, ServerUnderTest, Verdict, judge, observe_snapshot, resolve_name,
 };
-use crate::naming::{DnsName, VpcId};
+use crate::naming::VpcId;
 use crate::observe::Asker;
 use crate::snapshot::Snapshot;
 
@@ -113,7 +114,7 @@ fn verdict(
 }
 
 fn seen(
-    rtype: u16,
+    rtype: Rtype,
     name: &DnsName,
     address: Option<IpAddr>,
     vpc: Option<VpcId>,

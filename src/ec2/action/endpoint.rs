@@ -10,14 +10,13 @@ mod modify;
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use crate::dns::DnsName;
 use crate::ec2::call::{Action, Call, default_group_id, parse_id, timestamp};
 use crate::ec2::error::ApiError;
 use crate::ec2::record::{Endpoint, EndpointType, Interface, Phase, Tags};
 use crate::ec2::xml::Xml;
 use crate::model::{self, State};
-use crate::naming::{
-    DnsName, EndpointId, Service, Suffix, ZoneName, endpoint_names, hidden_zone_id, public_hosted_zone_id,
-};
+use crate::naming::{EndpointId, Service, Suffix, ZoneName, endpoint_names, hidden_zone_id, public_hosted_zone_id};
 
 pub(super) const ACTIONS: &[Action] = &[
     Action { name: "CreateVpcEndpoint", writes: true, idempotent: true, run: create::run },

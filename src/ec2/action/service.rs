@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::RngExt;
 
 use super::{region, unsuccessful};
+use crate::dns::DnsName;
 use crate::ec2::call::{Action, Call, Done, new_id};
 use crate::ec2::error::ApiError;
 use crate::ec2::filter::{Filters, Page};
@@ -13,7 +14,7 @@ use crate::ec2::params::Params;
 use crate::ec2::record::{Phase, PrivateDns, Record, Service};
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
-use crate::naming::{self, DnsName, ZoneName};
+use crate::naming::{self, ZoneName};
 
 pub(super) const ACTIONS: &[Action] = &[
     Action { name: "CreateVpcEndpointServiceConfiguration", writes: true, idempotent: true, run: create },

@@ -8,11 +8,10 @@
 use std::collections::HashSet;
 
 use super::Times;
-use crate::answer::rtype;
-use crate::forward::message::{HEADER, Message, Record, Section, flag};
-use crate::forward::name::{WireName, expand, read_name};
-use crate::forward::query::rcode;
-use crate::forward::relay::{EDE, EDNS_PAYLOAD, extended_errors, opt_header};
+use crate::dns::{
+    Class, HEADER_LEN, Header, HeaderFlags, Message, NameBuf, OPT_LEN, Opt, OptionCode, Rcode, Record, Rtype,
+    SAFE_PAYLOAD, Section, expand, extended_errors, push_option, read_name, u16_at,
+};
 
 /// Rounds in which the names of an answer are gathered. Servers write aliases in the order in which they lead on, for
 /// which one is enough.
@@ -42,7 +41,7 @@ pub(super) struct Admitted {
     /// Where the OPT begins.
     pub(super) opt: usize,
     /// With the upper bits that EDNS has.
-    pub(super) rcode: u16,
+    pub(super) rcode: Rcode,
     pub(super) kind: ReplyKind,
     /// Seconds; 0: it is for those that wait for it and nobody else (RFC 1035 3.2.1). A failure's is not known here.
     pub(super) lifetime: u32,
@@ -57,11 +56,11 @@ pub(super) struct Admitted {
 /// `None` if the records do not fit into a message once those that do not belong are gone, and names are written in full.
 pub(super) fn admit(message: &Message<'_>, question: &[u8], times: &Times) -> Option<Admitted> {
     let octets = message.octets();
-    let asked_type = question.last_chunk::<4>().map(|[high, low, ..]| u16::from_be_bytes([*high, *low]))?;
+    let asked_type = question.last_chunk::<4>().map(|[high, low, ..]| Rtype::new(u16::from_be_bytes([*high, *low])))?;
     let names = names_of_answer(message);
     let kind = kind_of(message, asked_type);
     let mut out = Vec::with_capacity(octets.len() + 16);
-    out.extend_from_slice(octets.get(..HEADER)?);
+    out.extend_from_slice(&[0; HEADER_LEN]);
     out.extend_from_slice(question);
     let (mut ttls, mut counts, mut targets) = (Vec::new(), [0_u16; 3], Vec::new());
     let (mut errors, mut soa) = (Vec::new(), false);
@@ -69,12 +68,11 @@ pub(super) fn admit(message: &Message<'_>, question: &[u8], times: &Times) -> Op
     // a reply without a question is an error without records; the question that is put in moves nothing
     let mut moved = false;
     for record in message.records() {
-        if record.section == Section::Additional && matches!(record.rtype, rtype::OPT | rtype::TSIG) {
-            if record.rtype == rtype::OPT {
-                extended_errors(octets.get(record.rdata.clone())?).for_each(|data| {
-                    let len = (data.len() as u16).to_be_bytes();
-                    errors.extend_from_slice(&[&EDE.to_be_bytes()[..], &len, data].concat());
-                });
+        if record.section == Section::Additional && matches!(record.rtype, Rtype::OPT | Rtype::TSIG) {
+            if record.rtype == Rtype::OPT {
+                for error in extended_errors(octets.get(record.rdata.clone())?) {
+                    push_option(&mut errors, OptionCode::EXTENDED_ERROR, error);
+                }
             }
             moved = true;
             continue;
@@ -95,9 +93,9 @@ pub(super) fn admit(message: &Message<'_>, question: &[u8], times: &Times) -> Op
         out.get_mut(ttl_at..ttl_at + 4)?.copy_from_slice(&ttl.to_be_bytes());
         ttls.push(u16::try_from(ttl_at).ok()?);
         lifetime = lifetime.min(ttl);
-        soa |= record.section == Section::Authority && record.rtype == rtype::SOA;
+        soa |= record.section == Section::Authority && record.rtype == Rtype::SOA;
         if record.section == Section::Answer
-            && record.rtype == rtype::CNAME
+            && record.rtype == Rtype::CNAME
             && let Some((target, _)) = read_name(octets, record.rdata.start)
         {
             targets.extend_from_slice(target.wire());
@@ -106,30 +104,33 @@ pub(super) fn admit(message: &Message<'_>, question: &[u8], times: &Times) -> Op
         *count = count.checked_add(1)?;
     }
     // RFC 2308 5: without an SOA nobody says how long a "no" holds
-    if ttls.is_empty() || kind != ReplyKind::Positive && !soa || message.flags() & flag::TC != 0 {
+    if ttls.is_empty() || kind != ReplyKind::Positive && !soa || message.flags().has(HeaderFlags::TC) {
         lifetime = 0;
     }
     let rcode = message.rcode();
     let opt = out.len();
-    out.extend_from_slice(&opt_header(EDNS_PAYLOAD, rcode >> 4, false, u16::try_from(errors.len()).ok()?));
+    u16::try_from(errors.len()).ok()?;
+    out.extend_from_slice(&stored_opt(rcode, &errors));
     out.extend_from_slice(&errors);
     let [answers, authorities, additional] = counts;
-    for (to, count) in
-        out.get_mut(4..HEADER)?.chunks_exact_mut(2).zip([1, answers, authorities, additional.checked_add(1)?])
-    {
-        to.copy_from_slice(&count.to_be_bytes());
-    }
+    let header = Header { questions: 1, ..message.header() };
+    header.with_counts([answers, authorities, additional.checked_add(1)?]).write(&mut out)?;
     let no_answer = answers == 0;
     // an OPT more than the longest message is fine here: no client gets it whole
     Some(Admitted { octets: out, ttls, opt, rcode, kind, lifetime, targets, no_answer })
 }
 
-fn kind_of(message: &Message<'_>, asked: u16) -> ReplyKind {
+/// The OPT of a stored reply, up to its options: it keeps extended errors together, and no client gets it as it is.
+pub(super) fn stored_opt(rcode: Rcode, options: &[u8]) -> [u8; OPT_LEN] {
+    Opt::ours(SAFE_PAYLOAD, rcode, false).octets(options.len() as u16)
+}
+
+fn kind_of(message: &Message<'_>, asked: Rtype) -> ReplyKind {
     match message.rcode() {
-        rcode::NXDOMAIN => ReplyKind::NoName,
-        rcode::NOERROR => {
+        Rcode::NXDOMAIN => ReplyKind::NoName,
+        Rcode::NOERROR => {
             let mut answers = message.records().take_while(|record| record.section == Section::Answer);
-            let found = answers.any(|record| record.rtype == asked || asked == rtype::ANY);
+            let found = answers.any(|record| record.rtype == asked || asked == Rtype::ANY);
             if found { ReplyKind::Positive } else { ReplyKind::NoData }
         }
         _ => ReplyKind::Failure,
@@ -140,12 +141,12 @@ fn kind_of(message: &Message<'_>, asked: u16) -> ReplyKind {
 fn ttl_of(message: &Message<'_>, record: &Record, kind: ReplyKind, times: &Times) -> u32 {
     let ttl = if record.ttl > MAX_TTL { 0 } else { record.ttl.clamp(times.min_ttl, times.max_ttl) };
     let octets = message.octets();
-    let of = |kind: u16| record.section == Section::Authority && record.rtype == kind;
+    let of = |kind: Rtype| record.section == Section::Authority && record.rtype == kind;
     if !matches!(kind, ReplyKind::NoName | ReplyKind::NoData) {
         return ttl;
     }
     // RFC 2308 5: the time is the lesser of the SOA's MINIMUM, its last field, and its TTL
-    if of(rtype::SOA) {
+    if of(Rtype::SOA) {
         let minimum =
             octets.get(record.rdata.clone()).and_then(<[u8]>::last_chunk).map(|last| u32::from_be_bytes(*last));
         return ttl.min(minimum.unwrap_or_default().max(times.min_ttl)).min(times.negative_ttl);
@@ -154,16 +155,16 @@ fn ttl_of(message: &Message<'_>, record: &Record, kind: ReplyKind, times: &Times
 }
 
 /// The question's name, and all that the answer's CNAMEs lead to from there.
-fn names_of_answer(message: &Message<'_>) -> HashSet<WireName> {
+fn names_of_answer(message: &Message<'_>) -> HashSet<NameBuf> {
     let mut names = HashSet::new();
     if message.question().is_empty() {
         return names;
     }
-    names.extend(read_name(message.octets(), HEADER).map(|(name, _)| name));
+    names.extend(read_name(message.octets(), HEADER_LEN).map(|(name, _)| name));
     for _ in 0..ROUNDS {
         let before = names.len();
         for record in message.records().take_while(|record| record.section == Section::Answer) {
-            if record.rtype == rtype::CNAME
+            if record.rtype == Rtype::CNAME
                 && names.contains(&record.owner)
                 && let Some((target, _)) = read_name(message.octets(), record.rdata.start)
             {
@@ -178,16 +179,15 @@ fn names_of_answer(message: &Message<'_>) -> HashSet<WireName> {
 }
 
 /// Whether a record of the answer section is part of the answer.
-fn belongs(message: &Message<'_>, record: &Record, names: &HashSet<WireName>) -> bool {
-    const IN: u16 = 1;
-    if record.class != IN {
+fn belongs(message: &Message<'_>, record: &Record, names: &HashSet<NameBuf>) -> bool {
+    if record.class != Class::IN {
         return false;
     }
     if names.contains(&record.owner) {
         return true;
     }
-    let covered = || message.octets().get(record.rdata.start..)?.first_chunk().map(|kind| u16::from_be_bytes(*kind));
+    let covered = || u16_at(message.octets(), record.rdata.start).map(Rtype::new);
     // RFC 6672 2.2: a DNAME redirects what is below its owner; RFC 4034 3.1.1: a signature says what it covers
-    let dname = record.rtype == rtype::DNAME || record.rtype == rtype::RRSIG && covered() == Some(rtype::DNAME);
+    let dname = record.rtype == Rtype::DNAME || record.rtype == Rtype::RRSIG && covered() == Some(Rtype::DNAME);
     dname && names.iter().any(|name| name.is_at_or_below(&record.owner))
 }

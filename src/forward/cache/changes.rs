@@ -9,6 +9,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
+use crate::dns::ends;
+
 /// Names that are remembered. Where more have changed, everything from before the last of them is dropped.
 const MAX_NAMES: usize = 10_000;
 
@@ -97,17 +99,7 @@ impl Names {
         if self.last.get(name).is_some_and(|last| last.at > since) {
             return true;
         }
-        let mut rest = Some(name);
-        while let Some(suffix) = rest {
-            if self.last.get(suffix).is_some_and(|last| last.below > since) {
-                return true;
-            }
-            rest = match suffix.split_first() {
-                Some((&len, behind)) if len > 0 => behind.get(usize::from(len)..),
-                _ => None,
-            };
-        }
-        false
+        ends(name).any(|end| self.last.get(end).is_some_and(|last| last.below > since))
     }
 }
 

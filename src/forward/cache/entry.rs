@@ -3,14 +3,13 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use super::Times;
-use super::admit::{Admitted, ReplyKind, admit};
-use crate::answer::rtype;
-use crate::forward::message::{HEADER, Malformed, Message, flag, same_question, u16_at};
-use crate::forward::query::rcode;
-use crate::forward::rebinding::private_address;
-use crate::forward::relay::{
-    Client, EDE, EDNS_PAYLOAD, OPT_LEN, SMALLEST_LIMIT, cut_text, opt_header, own_opt, reply_flags,
+use super::admit::{Admitted, ReplyKind, admit, stored_opt};
+use crate::dns::{
+    ExtendedError, HEADER_LEN, Header, HeaderFlags, MAX_EXTRA_TEXT, Malformed, Message, OPT_LEN, OPTION_HEAD,
+    OptionCode, Rcode, Rtype, cut_text, push_option, same_question,
 };
+use crate::forward::rebinding::private_address;
+use crate::forward::relay::{Requestor, SMALLEST_LIMIT, own_opt};
 
 /// A reply as it is kept: what the upstream said, less what is between us and it.
 #[derive(Debug)]
@@ -19,7 +18,7 @@ pub struct CachedReply {
     ttls: Box<[u16]>,
     targets: Box<[u8]>,
     opt: usize,
-    rcode: u16,
+    rcode: Rcode,
     kind: ReplyKind,
     no_answer: bool,
     /// It has an address that no public name should have.
@@ -71,7 +70,7 @@ impl CachedReply {
         if has_question && !same_question(message.question(), question) {
             return Err(Malformed);
         }
-        if !has_question && message.records().any(|record| record.rtype != rtype::OPT) {
+        if !has_question && message.records().any(|record| record.rtype != Rtype::OPT) {
             return Err(Malformed);
         }
         let admitted = admit(&message, question, times).ok_or(Malformed)?;
@@ -79,25 +78,23 @@ impl CachedReply {
     }
 
     /// SERVFAIL for want of a reply, with an extended error that says why (RFC 8914).
-    pub fn unanswered(question: &[u8], code: u16, text: &str, now: u64) -> Self {
-        let text = cut_text(text).as_bytes();
-        let len = text.len() as u16;
-        let mut octets = Vec::with_capacity(HEADER + question.len() + OPT_LEN + 6 + text.len());
-        for word in [0, flag::QR | flag::RA | rcode::SERVFAIL, 1, 0, 0, 1] {
-            octets.extend_from_slice(&word.to_be_bytes());
-        }
+    pub fn unanswered(question: &[u8], why: ExtendedError<'_>, now: u64) -> Self {
+        let flags = (HeaderFlags::QR | HeaderFlags::RA).with_rcode(Rcode::SERVFAIL);
+        let header = Header { flags, questions: 1, additional: 1, ..Header::default() };
+        let mut octets = Vec::with_capacity(SMALLEST_LIMIT);
+        octets.extend_from_slice(&header.octets());
         octets.extend_from_slice(question);
         let opt = octets.len();
-        octets.extend_from_slice(&opt_header(EDNS_PAYLOAD, 0, false, len + 6));
-        for word in [EDE, len + 2, code] {
-            octets.extend_from_slice(&word.to_be_bytes());
-        }
-        octets.extend_from_slice(text);
+        let text = cut_text(why.text, MAX_EXTRA_TEXT).as_bytes();
+        let mut options = Vec::with_capacity(OPTION_HEAD + 2 + text.len());
+        push_option(&mut options, OptionCode::EXTENDED_ERROR, &[&why.code.octets(), text].concat());
+        octets.extend_from_slice(&stored_opt(Rcode::SERVFAIL, &options));
+        octets.extend_from_slice(&options);
         let admitted = Admitted {
             octets,
             ttls: Vec::new(),
             opt,
-            rcode: rcode::SERVFAIL,
+            rcode: Rcode::SERVFAIL,
             kind: ReplyKind::Failure,
             lifetime: 0,
             targets: Vec::new(),
@@ -178,11 +175,8 @@ impl CachedReply {
     /// Writes the reply to `client` into `out`; returns its length. `None` if it is longer than the client takes.
     ///
     /// The same octets as [`relay`](crate::forward::relay::relay) makes of what the upstream said.
-    pub fn write(&self, client: &Client<'_>, age: Age, out: &mut [u8]) -> Option<usize> {
-        let rcode = match self.rcode {
-            16.. if client.edns.is_none() => rcode::SERVFAIL,
-            code => code,
-        };
+    pub fn write(&self, client: &Requestor<'_>, age: Age, out: &mut [u8]) -> Option<usize> {
+        let rcode = client.rcode(self.rcode);
         let mut buffer = [0; SMALLEST_LIMIT];
         let options = self.octets.get(self.opt + OPT_LEN..)?;
         let opt = own_opt(client, rcode, options, &mut buffer);
@@ -194,13 +188,12 @@ impl CachedReply {
         let (body, end) = out.split_at_mut_checked(self.opt)?;
         body.copy_from_slice(self.octets.get(..self.opt)?);
         end.copy_from_slice(opt);
-        body.get_mut(HEADER..HEADER + client.question.len())?.copy_from_slice(client.question);
-        let flags = reply_flags(u16_at(&self.octets, 2)?, client, rcode, false);
+        body.get_mut(HEADER_LEN..HEADER_LEN + client.question.len())?.copy_from_slice(client.question);
+        let stored = Header::of(&self.octets)?;
         // the stored OPT is counted; the client may have none
-        let additional = u16_at(&self.octets, 10)?.checked_sub(u16::from(opt.is_empty()))?;
-        for (at, word) in [(0, client.id), (2, flags), (10, additional)] {
-            body.get_mut(at..at + 2)?.copy_from_slice(&word.to_be_bytes());
-        }
+        let additional = stored.additional.checked_sub(u16::from(opt.is_empty()))?;
+        let counts = [stored.answers, stored.authorities, additional];
+        client.header(stored.flags, rcode).with_counts(counts).write(body)?;
         self.set_ttls(age, body);
         Some(len)
     }

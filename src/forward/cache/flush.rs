@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::changes::Extent;
 use super::{Cache, CachedReply, StoredKey};
-use crate::naming::DnsName;
+use crate::dns::DnsName;
 
 /// Which entries to drop.
 #[derive(Clone, Debug, PartialEq, Eq)]

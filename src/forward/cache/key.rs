@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 use quick_cache::Equivalent;
 
 use super::upstreams::UpstreamSet;
+use crate::dns::Rtype;
 
 /// The question as it goes out, and whom it goes to.
 ///
@@ -15,7 +16,7 @@ pub struct CacheKey<'a> {
     /// The name that is asked for, in lower case, uncompressed, root included.
     pub name: &'a [u8],
     /// The type.
-    pub rtype: u16,
+    pub rtype: Rtype,
     /// The client's DO: whether signatures come with the answer (RFC 3225 3).
     pub dnssec_ok: bool,
     /// The client's CD: whether the upstream gives out what it could not validate (RFC 4035 3.2.2).
@@ -28,7 +29,7 @@ impl CacheKey<'_> {
     /// Everything but the name.
     fn head(&self) -> u64 {
         let flags = u64::from(self.dnssec_ok) << 1 | u64::from(self.checking_disabled);
-        u64::from(self.upstreams.id) << 32 | u64::from(self.rtype) << 8 | flags
+        u64::from(self.upstreams.id) << 32 | u64::from(self.rtype.number()) << 8 | flags
     }
 
     /// The key by itself.

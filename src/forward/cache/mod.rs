@@ -38,8 +38,8 @@ use quick_cache::sync;
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 
 use crate::config::Limits;
+use crate::dns::DnsName;
 use crate::model::Upstream;
-use crate::naming::DnsName;
 use changes::{Extent, NameChanges};
 use upstreams::Sets;
 

@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
+use crate::dns::Rtype;
 
 const WWW: &[u8] = b"\x03www\x07example\0";
 
@@ -32,7 +33,7 @@ impl Bench {
     }
 
     fn key<'a>(&'a self, name: &'a [u8]) -> CacheKey<'a> {
-        CacheKey { name, rtype: 1, dnssec_ok: false, checking_disabled: false, upstreams: &self.set }
+        CacheKey { name, rtype: Rtype::A, dnssec_ok: false, checking_disabled: false, upstreams: &self.set }
     }
 
     fn store(&self, name: &[u8], said: Result<u32, u8>, now: u64) {
@@ -55,7 +56,7 @@ fn everything_that_shapes_an_answer_is_in_the_key() {
     let other = bench.cache.upstreams(&Arc::from([SocketAddr::from(([127, 0, 0, 2], 53)).into()]));
     for key in [
         CacheKey { name: b"\x03wwx\x07example\0", ..key },
-        CacheKey { rtype: 28, ..key },
+        CacheKey { rtype: Rtype::AAAA, ..key },
         CacheKey { dnssec_ok: true, ..key },
         CacheKey { checking_disabled: true, ..key },
         CacheKey { upstreams: &other, ..key },

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use super::stream::{IDLE, STALLED};
 use crate::forward::failure::Failure;
-use crate::forward::query::Query;
+use crate::forward::query::UpstreamQuery;
 use crate::model::Upstream;
 
 /// The media type of DNS messages (RFC 8484 6).
@@ -68,7 +68,7 @@ impl HttpsConnection {
     }
 
     /// The reply to the query.
-    pub(super) async fn ask(&self, query: &Query) -> Result<Vec<u8>, Failure> {
+    pub(super) async fn ask(&self, query: &UpstreamQuery) -> Result<Vec<u8>, Failure> {
         {
             let mut pulse = lock(&self.pulse);
             pulse.used = Instant::now();

@@ -15,7 +15,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::forward::failure::Failure;
-use crate::forward::query::Query;
+use crate::forward::query::UpstreamQuery;
 use crate::model::{Protocol, Upstream};
 use https::HttpsConnection;
 use quic::QuicConnection;
@@ -48,7 +48,7 @@ impl Connections {
     ///
     /// A connection that was there before may have been closed when the question came: then it is asked once more on
     /// a new one (RFC 7766 6.2.4).
-    pub(super) async fn ask(&self, query: &Query) -> Result<Vec<u8>, Failure> {
+    pub(super) async fn ask(&self, query: &UpstreamQuery) -> Result<Vec<u8>, Failure> {
         loop {
             let connect = || open(self.upstream.clone(), self.trust.clone(), self.patience);
             let (connection, reused) = self.slot.get(OpenConnection::is_open, connect).await?;
@@ -69,7 +69,7 @@ impl OpenConnection {
         }
     }
 
-    async fn ask(&self, query: &Query) -> Result<Vec<u8>, Failure> {
+    async fn ask(&self, query: &UpstreamQuery) -> Result<Vec<u8>, Failure> {
         let reply = match self {
             // checked by the connection, which needs the id for it
             Self::Stream(connection) => return connection.ask(query.clone()).await,

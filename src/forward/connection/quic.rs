@@ -9,9 +9,9 @@ use quinn::{ClientConfig, ConnectError, ConnectionError, Endpoint, ReadToEndErro
 
 use super::stream::IDLE;
 use super::trust::{Trust, server_name};
+use crate::dns::u16_at;
 use crate::forward::failure::Failure;
-use crate::forward::message::u16_at;
-use crate::forward::query::Query;
+use crate::forward::query::UpstreamQuery;
 use crate::model::Upstream;
 
 /// The protocol's name (RFC 9250 4.1.1).
@@ -57,7 +57,7 @@ impl QuicConnection {
     }
 
     /// The reply to the query.
-    pub(super) async fn ask(&self, query: &Query) -> Result<Vec<u8>, Failure> {
+    pub(super) async fn ask(&self, query: &UpstreamQuery) -> Result<Vec<u8>, Failure> {
         let (mut sender, receiver) = self.0.open_bi().await.map_err(failure)?;
         let mut receiver = Receiver(receiver);
         let len = query.octets().len() as u16;

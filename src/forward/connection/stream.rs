@@ -12,9 +12,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
+use crate::dns::{id_of, u16_at};
 use crate::forward::failure::Failure;
-use crate::forward::message::u16_at;
-use crate::forward::query::Query;
+use crate::forward::query::UpstreamQuery;
 
 /// A connection on which nothing is asked is closed after this long; most servers close it themselves (RFC 7766
 /// 6.2.3).
@@ -39,7 +39,7 @@ pub(super) struct StreamConnection {
 }
 
 struct PendingQuery {
-    query: Query,
+    query: UpstreamQuery,
     reply: oneshot::Sender<Outcome>,
 }
 
@@ -69,7 +69,7 @@ impl StreamConnection {
     }
 
     /// The reply to the query, which gets an id of its own.
-    pub(super) async fn ask(&self, query: Query) -> Outcome {
+    pub(super) async fn ask(&self, query: UpstreamQuery) -> Outcome {
         let (reply, heard) = oneshot::channel();
         match self.asks.try_send(PendingQuery { query, reply }) {
             Ok(()) => heard.await.unwrap_or(Err(Failure::Closed)),
@@ -161,7 +161,7 @@ impl Task {
                 break;
             };
             // nobody else can speak on this connection, so the upstream itself is wrong
-            let ask = u16_at(message, 0).and_then(|id| self.waiting.remove(&id)).ok_or(Failure::Mismatched)?;
+            let ask = id_of(message).and_then(|id| self.waiting.remove(&id)).ok_or(Failure::Mismatched)?;
             let reply = if ask.query.is_answered_by(message) { Ok(message.to_vec()) } else { Err(Failure::Mismatched) };
             let _ = ask.reply.send(reply);
             start += PREFIX + len;
@@ -198,21 +198,22 @@ mod tests {
     use tokio::io::duplex;
 
     use super::*;
+    use crate::dns::{Class, Rtype};
     use crate::forward::manners::Dress;
     use crate::forward::query::Outbound;
 
-    fn query(name: &[u8]) -> Query {
+    fn query(name: &[u8]) -> UpstreamQuery {
         let outbound = Outbound {
             name,
-            rtype: 1,
-            class: 1,
+            rtype: Rtype::A,
+            class: Class::IN,
             recursion_desired: true,
             checking_disabled: false,
             authentic_data: false,
             dnssec_ok: false,
             edns: false,
         };
-        Query::new(&outbound, &Dress::default())
+        UpstreamQuery::new(&outbound, &Dress::default())
     }
 
     async fn message(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::Limits;
+use crate::dns::{Class, Rtype};
 use crate::forward::testing::reply;
 use crate::forward::{Forwarder, Options, Outbound, Trust};
 use crate::model::{Protocol, Upstream};
@@ -160,8 +161,8 @@ fn quic(config: ServerConfig, connections: Arc<AtomicUsize>, once: bool) -> Sock
 fn question() -> Outbound<'static> {
     Outbound {
         name: b"\x03Www\x07example\x00",
-        rtype: 1,
-        class: 1,
+        rtype: Rtype::A,
+        class: Class::IN,
         recursion_desired: true,
         checking_disabled: false,
         authentic_data: false,

@@ -6,9 +6,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{advance, sleep};
 
 use super::*;
+use crate::dns::DnsName;
 use crate::forward::{Failure, Tried};
 use crate::model::Upstream;
-use crate::naming::DnsName;
 
 const UPSTREAM: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 53);
 
@@ -94,7 +94,7 @@ impl LookupBench {
             let wanted = LookupQuestion {
                 spelled: name.wire(),
                 name: name.wire(),
-                rtype: 1,
+                rtype: Rtype::A,
                 dnssec_ok: false,
                 checking_disabled: false,
                 upstreams: &set,

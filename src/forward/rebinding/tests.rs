@@ -7,8 +7,7 @@ use hickory_proto::rr::rdata::NULL;
 use hickory_proto::rr::{Name as OtherName, RData, Record as OtherRecord, RecordType};
 
 use super::*;
-use crate::answer::NameBuf;
-use crate::naming::DnsName;
+use crate::dns::{DnsName, NameBuf};
 
 /// A reply with one record of any type and data.
 fn reply(rtype: u16, data: &[u8]) -> Vec<u8> {

@@ -7,13 +7,14 @@ use hickory_proto::rr::{Name, RData, Record as OtherRecord, RecordType};
 use proptest::prelude::*;
 
 use super::*;
+use crate::dns::InfoCode;
 
 const QUESTION: &[u8] = b"\x03WwW\x07Example\x00\x00\x01\x00\x01";
 /// A type that nobody knows, of which records are made into OPT.
 const STAND_IN: u16 = 65_400;
 
-fn client() -> Client<'static> {
-    Client {
+fn client() -> Requestor<'static> {
+    Requestor {
         id: 0x1234,
         question: QUESTION,
         recursion_desired: true,
@@ -21,6 +22,7 @@ fn client() -> Client<'static> {
         authentic_data: true,
         keep_authoritative: false,
         edns: Some(true),
+        payload: 1232,
         cookie: None,
         limit: 65_535,
         ede: None,
@@ -51,7 +53,7 @@ fn upstream() -> Other {
     reply
 }
 
-fn relayed(reply: &[u8], client: &Client<'_>) -> Other {
+fn relayed(reply: &[u8], client: &Requestor<'_>) -> Other {
     let octets = relay(reply, client).unwrap();
     assert!(octets.len() <= client.limit, "{} of {}", octets.len(), client.limit);
     let message = Other::from_vec(&octets).unwrap();
@@ -76,8 +78,11 @@ fn assert_same_sections(left: &Other, right: &Other) {
 fn with_opt(message: &Other, ttl: [u8; 4]) -> Vec<u8> {
     let mut octets = message.to_vec().unwrap();
     let parsed = Message::parse(&octets).unwrap();
-    let places: Vec<usize> =
-        parsed.records().filter(|record| record.rtype == STAND_IN).map(|record| record.range.start).collect();
+    let places: Vec<usize> = parsed
+        .records()
+        .filter(|record| record.rtype == Rtype::new(STAND_IN))
+        .map(|record| record.range.start)
+        .collect();
     for at in places {
         octets[at + 1..at + 9].copy_from_slice(&[0, 41, 4, 208, ttl[0], ttl[1], ttl[2], ttl[3]]);
     }
@@ -113,13 +118,13 @@ fn everything_is_kept() {
     assert!(got.metadata.authentic_data && got.metadata.recursion_available && got.metadata.recursion_desired);
     assert!(!got.metadata.authoritative && !got.metadata.checking_disabled && !got.metadata.truncation);
     // what is not said anew is the upstream's, octet for octet
-    let ours = relay(&octets, &Client { edns: None, ..client() }).unwrap();
-    assert_eq!(ours[HEADER + QUESTION.len()..], octets[HEADER + QUESTION.len()..]);
-    let flags = Client { recursion_desired: false, checking_disabled: true, keep_authoritative: true, ..client() };
+    let ours = relay(&octets, &Requestor { edns: None, ..client() }).unwrap();
+    assert_eq!(ours[HEADER_LEN + QUESTION.len()..], octets[HEADER_LEN + QUESTION.len()..]);
+    let flags = Requestor { recursion_desired: false, checking_disabled: true, keep_authoritative: true, ..client() };
     let got = relayed(&octets, &flags).metadata;
     assert!(!got.recursion_desired && got.checking_disabled && got.authoritative);
     // RFC 6840 5.8: AD is for clients who set AD or DO
-    let plain = Client { authentic_data: false, ..client() };
+    let plain = Requestor { authentic_data: false, ..client() };
     assert!(!relayed(&octets, &plain).metadata.authentic_data);
 }
 
@@ -130,7 +135,7 @@ fn edns_is_ours_wherever_the_upstream_had_it() {
         let mut reply = rich();
         reply.additionals.insert(place, unknown(".", STAND_IN, ede));
         let octets = with_opt(&reply, [0, 0, 0x80, 0]);
-        let got = relayed(&octets, &Client { edns: Some(false), ..client() });
+        let got = relayed(&octets, &Requestor { edns: Some(false), ..client() });
         reply.additionals.remove(place);
         assert_same_sections(&got, &reply);
         let edns = got.edns.unwrap();
@@ -138,8 +143,16 @@ fn edns_is_ours_wherever_the_upstream_had_it() {
         let options: Vec<_> = edns.options().as_ref().iter().map(|(_, option)| option.clone()).collect();
         let want = [EdnsOption::Unknown(15, b"\x00\x09why".to_vec()), EdnsOption::Unknown(15, vec![0, 22])];
         assert_eq!(options, want, "extended errors pass, cookies do not");
-        assert_same_sections(&relayed(&octets, &Client { edns: None, ..client() }), &reply);
+        assert_same_sections(&relayed(&octets, &Requestor { edns: None, ..client() }), &reply);
     }
+}
+
+#[test]
+fn the_payload_size_is_the_one_of_the_settings() {
+    let mut reply = upstream();
+    reply.edns.get_or_insert_default().set_max_payload(4096);
+    let got = relayed(&reply.to_vec().unwrap(), &Requestor { payload: 1400, ..client() });
+    assert_eq!(got.edns.unwrap().max_payload(), 1400);
 }
 
 #[test]
@@ -148,8 +161,8 @@ fn our_cookie_and_extended_error_come_first_and_always_fit() {
         [&[&[63][..], &[b'a'; 63]].concat().repeat(3)[..], &[61], &[b'a'; 61], b"\x00\x00\x01\x00\x01"].concat();
     assert_eq!(longest.len(), 255 + 4);
     let text = "ü".repeat(300);
-    let ede = Some(Ede { code: 23, text: &text });
-    let client = Client { question: &longest, limit: 512, cookie: Some([7; 24]), ede, ..client() };
+    let ede = Some(ExtendedError { code: InfoCode::NETWORK_ERROR, text: &text });
+    let client = Requestor { question: &longest, limit: 512, cookie: Some([7; 24]), ede, ..client() };
     let bare_error = b"\0\x01\x80\x02\0\0\0\0\0\0\0\0";
     let got = relayed(bare_error, &client);
     assert_eq!(got.metadata.response_code, ResponseCode::ServFail);
@@ -170,7 +183,7 @@ fn extended_response_codes_need_edns() {
     // 1 in the upper eight bits is BADVERS, which shares its number with BADSIG (RFC 6895 2.3)
     let octets = with_opt(&reply, [1, 0, 0, 0]);
     assert_eq!(u16::from(relayed(&octets, &client()).metadata.response_code), 16);
-    let without = Client { edns: None, ..client() };
+    let without = Requestor { edns: None, ..client() };
     assert_eq!(relayed(&octets, &without).metadata.response_code, ResponseCode::ServFail);
 }
 
@@ -190,10 +203,10 @@ fn what_does_not_fit_is_cut_between_rrsets() {
     let parsed = Message::parse(&octets).unwrap();
     let ends: Vec<usize> = parsed.records().map(|record| record.range.end).collect();
     for limit in 60..=octets.len() + OPT_LEN {
-        relayed(&octets, &Client { limit, ..client() });
+        relayed(&octets, &Requestor { limit, ..client() });
     }
     // the question takes 17 octets, our OPT 11
-    let cut = |room: usize| relayed(&octets, &Client { limit: room + OPT_LEN, ..client() });
+    let cut = |room: usize| relayed(&octets, &Requestor { limit: room + OPT_LEN, ..client() });
     let counts = |message: &Other| (message.answers.len(), message.additionals.len(), message.metadata.truncation);
     assert_eq!(counts(&cut(octets.len())), (5, 5, false));
     assert_eq!(counts(&cut(octets.len() - 1)), (5, 0, false), "nobody misses additional records");
@@ -207,7 +220,7 @@ fn what_does_not_fit_is_cut_between_rrsets() {
         reply.authorities.push(record("example.", 900, RData::NS(NS(name("ns.example.")))));
         reply.to_vec().unwrap()
     };
-    assert!(relayed(&authority, &Client { limit: 50, ..client() }).metadata.truncation);
+    assert!(relayed(&authority, &Requestor { limit: 50, ..client() }).metadata.truncation);
 }
 
 #[test]
@@ -230,7 +243,7 @@ fn signatures_of_the_hop_go() {
 fn another_question_is_not_relayed() {
     let octets = upstream().to_vec().unwrap();
     let other = b"\x03WwW\x07Example\x00\x00\x1c\x00\x01";
-    assert_eq!(relay(&octets, &Client { question: other, ..client() }), Err(Malformed));
+    assert_eq!(relay(&octets, &Requestor { question: other, ..client() }), Err(Malformed));
     assert_eq!(relay(&octets[..20], &client()), Err(Malformed));
 }
 
@@ -285,14 +298,14 @@ proptest! {
             }
             None => reply.to_vec().unwrap(),
         };
-        let got = relayed(&octets, &Client { edns, ..client() });
+        let got = relayed(&octets, &Requestor { edns, ..client() });
         assert_same_sections(&got, &reply);
     }
 
     /// Whatever the limit, the reply keeps to it, can be read, and has whole RRsets.
     #[test]
     fn cut_replies_are_whole((reply, _) in any_reply(), limit in 60..600_usize, edns: Option<bool>) {
-        let got = relayed(&reply.to_vec().unwrap(), &Client { edns, limit, ..client() });
+        let got = relayed(&reply.to_vec().unwrap(), &Requestor { edns, limit, ..client() });
         for (kept, had) in [(&got.answers, &reply.answers), (&got.authorities, &reply.authorities)] {
             assert_eq!(all(kept), all(&had[..kept.len()]));
             let in_part = had[kept.len()..].iter().any(|lost| {
@@ -316,14 +329,14 @@ proptest! {
             let at = at.index(octets.len());
             octets[at] = octet;
         }
-        let client = Client { edns, ..client() };
+        let client = Requestor { edns, ..client() };
         // a pointer into the header reads differently under another id, and is none (RFC 1035 4.1.4)
-        let sane = !octets.windows(2).any(|pair| pair[0] == 0xc0 && usize::from(pair[1]) < HEADER);
+        let sane = !octets.windows(2).any(|pair| pair[0] == 0xc0 && usize::from(pair[1]) < HEADER_LEN);
         if let (Ok(relayed), Ok(before), true) = (relay(&octets, &client), Other::from_vec(&octets), sane) {
             let after = Other::from_vec(&relayed).unwrap();
             assert_eq!(after.answers.len(), before.answers.len());
         }
-        let _ = relay(&octets, &Client { limit, ..client });
+        let _ = relay(&octets, &Requestor { limit, ..client });
         if let Ok(message) = Message::parse(&octets) {
             for target in crate::forward::chain::cname_targets(&message) {
                 crate::forward::chain::cut_after(&message, &target).unwrap();

@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::forward::failure::Failure;
-use crate::forward::query::Query;
+use crate::forward::query::UpstreamQuery;
 use crate::forward::standing::Standing;
 pub(super) use table::Heard;
 use table::Table;
@@ -67,7 +67,7 @@ impl Pool {
     }
 
     /// Sends the query and waits for what comes, as long as the caller does.
-    pub(super) async fn ask(&self, mut query: Query) -> Result<Heard, Failure> {
+    pub(super) async fn ask(&self, mut query: UpstreamQuery) -> Result<Heard, Failure> {
         for _ in 0..TRIES {
             let socket = self.socket().await?;
             let Some(heard) = lock(&socket.table).add(&mut query, Instant::now()) else { continue };

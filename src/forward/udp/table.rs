@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use crate::dns::id_of;
 use crate::forward::failure::Failure;
-use crate::forward::message::u16_at;
-use crate::forward::query::Query;
+use crate::forward::query::UpstreamQuery;
 
 /// Datagrams that are no replies and are overlooked. Whoever sends more is guessing, and is shut out by TCP (RFC 5452
 /// 9.3).
@@ -34,7 +34,7 @@ pub(in crate::forward) enum Heard {
 type Waiter = oneshot::Sender<Result<Heard, Failure>>;
 
 struct Waiting {
-    query: Query,
+    query: UpstreamQuery,
     sent: Instant,
     waiter: Waiter,
 }
@@ -53,7 +53,11 @@ pub(super) struct Table {
 impl Table {
     /// Takes a question on under an id that nobody can guess, which it gives to the query. `None`: this socket takes
     /// no more.
-    pub(super) fn add(&mut self, query: &mut Query, now: Instant) -> Option<oneshot::Receiver<Result<Heard, Failure>>> {
+    pub(super) fn add(
+        &mut self,
+        query: &mut UpstreamQuery,
+        now: Instant,
+    ) -> Option<oneshot::Receiver<Result<Heard, Failure>>> {
         if self.waiting.len() >= MANY {
             self.waiting.retain(|_, waiting| !waiting.waiter.is_closed());
         }
@@ -72,7 +76,7 @@ impl Table {
     ///
     /// `whole` is false for a datagram that may have been longer than the buffer.
     pub(super) fn take(&mut self, datagram: &[u8], whole: bool, now: Instant) -> Option<Duration> {
-        let id = u16_at(datagram, 0).unwrap_or_default();
+        let id = id_of(datagram).unwrap_or_default();
         let found = self.waiting.get(&id).is_some_and(|waiting| waiting.query.is_answered_by(datagram));
         let Some(Waiting { query, sent, waiter }) = found.then(|| self.waiting.remove(&id)).flatten() else {
             self.wrong += u32::from(!self.recent.contains(&id));
@@ -122,26 +126,27 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dns::{Class, Rtype};
     use crate::forward::manners::Dress;
     use crate::forward::query::Outbound;
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn query() -> Query {
+    fn query() -> UpstreamQuery {
         let outbound = Outbound {
             name: b"\x07example\0",
-            rtype: 1,
-            class: 1,
+            rtype: Rtype::A,
+            class: Class::IN,
             recursion_desired: true,
             checking_disabled: false,
             authentic_data: false,
             dnssec_ok: false,
             edns: false,
         };
-        Query::new(&outbound, &Dress { mix_case: true, ..Dress::default() })
+        UpstreamQuery::new(&outbound, &Dress { mix_case: true, ..Dress::default() })
     }
 
-    fn reply(query: &Query) -> Vec<u8> {
+    fn reply(query: &UpstreamQuery) -> Vec<u8> {
         let mut reply = query.octets().to_vec();
         reply[2] |= 0x80;
         reply

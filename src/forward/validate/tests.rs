@@ -11,6 +11,7 @@ use hickory_proto::rr::SerialNumber;
 use hickory_proto::rr::rdata::{A, NULL};
 
 use super::*;
+use crate::dns::Class;
 
 fn name(text: &str) -> Name {
     text.parse().unwrap()
@@ -57,7 +58,7 @@ fn question(kind: RecordType, dnssec_ok: bool) -> Outbound<'static> {
     Outbound {
         name: b"\x03www\x07example\x00",
         rtype: kind.into(),
-        class: 1,
+        class: Class::IN,
         recursion_desired: true,
         checking_disabled: false,
         authentic_data: true,
@@ -161,7 +162,7 @@ fn what_a_wildcard_gave_must_not_exist() {
         );
         assert!(!is_denied(&name(denied), &with_nsec(&[(owner, next)], Proof::Insecure)));
     }
-    let dname = RecordType::from(rtype::DNAME);
+    let dname = RecordType::from(Rtype::DNAME);
     for (types, below, beside) in [
         (&[RecordType::NS][..], false, true),
         (&[RecordType::NS, RecordType::SOA], true, true),
@@ -189,7 +190,7 @@ fn what_a_dname_makes_needs_no_signature() {
     ] {
         let mut reply = with_nsec(&[], Proof::Secure);
         let rdata = NULL::with(b"\x03new\x07example\x00".to_vec());
-        let dname = RData::Unknown { code: RecordType::from(rtype::DNAME), rdata };
+        let dname = RData::Unknown { code: RecordType::from(Rtype::DNAME), rdata };
         let mut dname = Record::from_rdata(name("old.example."), 300, dname);
         dname.proof = if secure { Proof::Secure } else { Proof::Insecure };
         let mut alias = Record::from_rdata(name(alias), 300, RData::CNAME(CNAME(name(target))));
@@ -230,7 +231,7 @@ async fn what_is_not_validated() {
     let asked = question(RecordType::A, true);
     assert!(all.covers(&asked, &upstreams(&[1, 2])));
     assert!(!all.covers(&asked, &upstreams(&[1])), "a rule's");
-    assert!(!all.covers(&Outbound { name: b"\x00", rtype: rtype::DS, ..asked }, &own));
+    assert!(!all.covers(&Outbound { name: b"\x00", rtype: Rtype::DS, ..asked }, &own));
     assert!(!all.covers(&Outbound { checking_disabled: true, ..asked }, &own));
     let some = validator(insecure.into_iter().collect());
     assert!(!some.covers(&asked, &own));

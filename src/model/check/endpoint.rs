@@ -7,7 +7,8 @@ use super::super::input::EndpointInput;
 use super::super::violation::{Breach, VpcAttribute};
 use super::super::{Mode, Model};
 use super::Check;
-use crate::naming::{self, DnsName, Evidence, Service, SubnetId, Suffix};
+use crate::dns::DnsName;
+use crate::naming::{self, Evidence, Service, SubnetId, Suffix};
 
 impl Check<'_> {
     /// An endpoint as it will be served; `None` if it refers to things that are not there.

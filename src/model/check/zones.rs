@@ -9,7 +9,8 @@ use super::super::violation::Breach;
 use super::super::zone::{HostedZone, Rule, applies_to};
 use super::super::{Model, PrivateName};
 use super::Check;
-use crate::naming::{DnsName, EndpointId, VpcId};
+use crate::dns::DnsName;
+use crate::naming::{EndpointId, VpcId};
 use crate::problem::{At, Place};
 
 impl Check<'_> {

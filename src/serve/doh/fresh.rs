@@ -1,14 +1,14 @@
 //! How long a reply may be kept (RFC 8484 5.1).
 
-use crate::forward::message::{Message, Record, Section, flag, rtype};
+use crate::dns::{HeaderFlags, Message, Rcode, Record, Rtype, Section};
 
-/// Response codes that say something that lasts (RFC 1035 4.1.1): NOERROR and NXDOMAIN.
-const LASTING: [u16; 2] = [0, 3];
+/// Response codes that say something that lasts (RFC 1035 4.1.1).
+const LASTING: [Rcode; 2] = [Rcode::NOERROR, Rcode::NXDOMAIN];
 
 /// The smallest TTL of a reply's answer and authority, in seconds; 0 for what is an error or not whole.
 pub(super) fn seconds(reply: &[u8]) -> u32 {
     let Ok(message) = Message::parse(reply) else { return 0 };
-    if !LASTING.contains(&message.rcode()) || message.flags() & flag::TC != 0 {
+    if !LASTING.contains(&message.rcode()) || message.flags().has(HeaderFlags::TC) {
         return 0;
     }
     let records = message.records().filter(|record| record.section != Section::Additional);
@@ -19,7 +19,7 @@ pub(super) fn seconds(reply: &[u8]) -> u32 {
 fn ttl(reply: &[u8], record: &Record) -> u32 {
     let rdata = reply.get(record.rdata.clone()).unwrap_or_default();
     let most = match (record.section, rdata.last_chunk::<4>()) {
-        (Section::Authority, Some(minimum)) if record.rtype == rtype::SOA => u32::from_be_bytes(*minimum),
+        (Section::Authority, Some(minimum)) if record.rtype == Rtype::SOA => u32::from_be_bytes(*minimum),
         _ => u32::MAX,
     };
     // RFC 2181 8: with the highest bit set it means 0

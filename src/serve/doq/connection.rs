@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::answer::NameBuf;
+use crate::dns::NameBuf;
 use crate::resolve::Resolve;
 use crate::serve::common::{Origin, Shared};
 use crate::serve::single::{self, Collect, Long, MESSAGE, Refused};

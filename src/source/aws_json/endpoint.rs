@@ -2,8 +2,9 @@
 
 use std::str::FromStr;
 
+use crate::dns::DnsName;
 use crate::model::{EndpointInput, GivenNames, Mode, RecordIpType, ServiceInput, State};
-use crate::naming::{DnsName, EndpointId, InterfaceId, Region, ServiceName, Suffix, parse_label};
+use crate::naming::{EndpointId, InterfaceId, Region, ServiceName, Suffix, parse_label};
 use crate::problem::{At, Place};
 
 use super::super::reader::{Fields, Keys, Reader};

@@ -1,5 +1,6 @@
 //! Our own files: the example of the design, and many ways to break one.
 
+use crate::dns::Rtype;
 use crate::model::{Mode, Object, RecordData, RuleAction, State};
 
 use super::{load_toml, problems};
@@ -74,7 +75,7 @@ fn the_design_example_loads() {
     assert_eq!((endpoint.state, endpoint.private_dns_mode), (State::Available, Mode::Apex));
     assert_eq!(service.private_dns_names.as_ref().unwrap()[0].value.to_string(), "api.partner.example");
     assert_eq!(zone.records[0].name.value.to_string(), "db.corp.example");
-    assert!(matches!(&zone.records[0].data, RecordData::Records { rtype: 1, ttl: 60, .. }));
+    assert!(matches!(&zone.records[0].data, RecordData::Records { rtype: Rtype::A, ttl: 60, .. }));
     assert!(matches!(&zone.records[1].data, RecordData::Alias(id) if id.value.to_string() == "vpce-088d25a4bbf4a7abc"));
     assert_eq!(rule.action, RuleAction::Forward(["10.9.9.9:53".parse().unwrap()].into()));
 }

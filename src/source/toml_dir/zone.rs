@@ -2,10 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::model::{
-    HostedZoneInput, Mode, Object, RdataError, RecordData, RecordInput, parse_rdata, parse_rtype, rtype_name,
-};
-use crate::naming::DnsName;
+use crate::dns::{DnsName, Rtype};
+use crate::model::{HostedZoneInput, Mode, Object, RdataError, RecordData, RecordInput, parse_rdata};
 use crate::problem::{At, Place};
 
 use super::super::doc::Node;
@@ -24,17 +22,8 @@ const DEFAULT_TTL: u32 = 300;
 /// RFC 2181 8: a TTL is an unsigned 31-bit number.
 const MAX_TTL: u32 = 0x7fff_ffff;
 
-// RR types (RFC 1035 3.2.2, RFC 2782, RFC 3596 2.1)
-const A: u16 = 1;
-const NS: u16 = 2;
-const CNAME: u16 = 5;
-const SOA: u16 = 6;
-const MX: u16 = 15;
-const AAAA: u16 = 28;
-const SRV: u16 = 33;
-
 /// The types at each owner so far, with the place of the record that brought them.
-type Owners = HashMap<DnsName, Vec<(u16, Place)>>;
+type Owners = HashMap<DnsName, Vec<(Rtype, Place)>>;
 
 pub(super) fn hosted_zone(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, Broken> {
     let name: Option<At<DnsName>> = fields.required(reader, "name");
@@ -56,7 +45,7 @@ fn record(reader: &mut Reader<'_>, node: &Node<'_>, zone: &DnsName, owners: &mut
     let types = match &data {
         RecordData::Records { rtype, .. } => &[*rtype][..],
         // an alias is the endpoint's addresses of both families
-        RecordData::Alias(_) => &[A, AAAA][..],
+        RecordData::Alias(_) => &[Rtype::A, Rtype::AAAA][..],
     };
     add_to_owner(reader, fields.at, &name.value, types, zone, owners);
     Some(RecordInput { name, data })
@@ -133,7 +122,7 @@ fn records(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<RecordDat
             Err(error) => reader.error(node.at, error.to_string(), hint_for(rtype)),
         }
     }
-    if rtype == CNAME
+    if rtype == Rtype::CNAME
         && let [_, second, ..] = &rdata[..]
     {
         reader.error_at(second.place.clone(), "a CNAME has one value (RFC 2181 10.1)", "keep one of them");
@@ -141,54 +130,61 @@ fn records(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<RecordDat
     Some(RecordData::Records { rtype, ttl, rdata })
 }
 
-fn rtype(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<u16> {
+fn rtype(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<Rtype> {
     let Some(node) = fields.node(reader, "type") else {
         fields.missing(reader, "type", "A");
         return None;
     };
     let text = reader.text(node)?;
-    match parse_rtype(text) {
-        Some(SOA) => {
+    match text.parse() {
+        Ok(Rtype::SOA) => {
             let hint = "leave it out: a zone has its SOA record of itself";
             reader.error(node.at, "an SOA record cannot be given", hint);
             None
         }
-        Some(rtype) => Some(rtype),
-        None => {
+        Ok(rtype) => Some(rtype),
+        Err(_) => {
             reader.error(node.at, format!("'{text}' is no record type"), "such as A, AAAA, CNAME, TXT, SRV or MX");
             None
         }
     }
 }
 
-fn hint_for(rtype: u16) -> &'static str {
+fn hint_for(rtype: Rtype) -> &'static str {
     match rtype {
-        A => "an IPv4 address, such as 10.0.9.9",
-        AAAA => "an IPv6 address, such as fd00::9",
-        CNAME | NS => "a domain name, such as db.corp.example",
-        MX => "a preference and a domain name, such as 10 mail.corp.example",
-        SRV => "priority, weight, port and domain name, such as 0 0 22 host.corp.example",
+        Rtype::A => "an IPv4 address, such as 10.0.9.9",
+        Rtype::AAAA => "an IPv6 address, such as fd00::9",
+        Rtype::CNAME | Rtype::NS => "a domain name, such as db.corp.example",
+        Rtype::MX => "a preference and a domain name, such as 10 mail.corp.example",
+        Rtype::SRV => "priority, weight, port and domain name, such as 0 0 22 host.corp.example",
         _ => "",
     }
 }
 
 /// RFC 2181 5.2: the records of one type are one set; 10.1 and RFC 1034 3.6.2: beside a CNAME there is nothing.
-fn add_to_owner(reader: &mut Reader<'_>, at: u32, name: &DnsName, types: &[u16], zone: &DnsName, owners: &mut Owners) {
+fn add_to_owner(
+    reader: &mut Reader<'_>,
+    at: u32,
+    name: &DnsName,
+    types: &[Rtype],
+    zone: &DnsName,
+    owners: &mut Owners,
+) {
     if name == zone
-        && let Some(rtype) = types.iter().find(|rtype| [CNAME, NS].contains(rtype))
+        && let Some(rtype) = types.iter().find(|rtype| [Rtype::CNAME, Rtype::NS].contains(rtype))
     {
-        let what = format!("the apex of {zone} cannot have a {} record of its own", rtype_name(*rtype));
+        let what = format!("the apex of {zone} cannot have a {rtype} record of its own");
         reader.error(at, what, "a zone has SOA and NS at its apex of itself; use an alias or addresses there");
         return;
     }
     let there = owners.entry(name.clone()).or_default();
     for rtype in types {
         if let Some((_, place)) = there.iter().find(|(other, _)| other == rtype) {
-            let what = format!("{name} {} is given twice", rtype_name(*rtype));
+            let what = format!("{name} {rtype} is given twice");
             reader.error(at, what, format!("the first is at {place}: put all values into one record"));
             return;
         }
-        let clash = there.iter().find(|(other, _)| (*other == CNAME) != (*rtype == CNAME));
+        let clash = there.iter().find(|(other, _)| (*other == Rtype::CNAME) != (*rtype == Rtype::CNAME));
         if let Some((_, place)) = clash {
             let hint = format!("a CNAME stands alone (RFC 1034 3.6.2); the other record is at {place}");
             reader.error(at, format!("{name} has a CNAME and other data"), hint);

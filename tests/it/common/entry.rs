@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use hickory_proto::op::Message;
 use quick_xml::events::Event;
 use vpcedns::config::{AccessKey, ActionPattern, Limits, Secret};
+use vpcedns::dns::{self, ExtendedError, InfoCode};
 use vpcedns::ec2::auth::guard::guard;
 use vpcedns::ec2::auth::sigv4::Request;
 use vpcedns::ec2::auth::{Access, AccessKeys, OPEN_ACCOUNT, authorize as authorize_request};
@@ -22,8 +23,7 @@ use vpcedns::ec2::params::Params;
 use vpcedns::ec2::xml::Xml;
 use vpcedns::ec2::{Engine, Settings, Store, inputs};
 use vpcedns::forward::cache::{Age, CachedReply, Times};
-use vpcedns::forward::message;
-use vpcedns::forward::relay::{Client, Ede, relay as relay_reply};
+use vpcedns::forward::relay::{Requestor, relay as relay_reply};
 use vpcedns::model::{Broken, Model};
 use vpcedns::observe::Counters;
 use vpcedns::publish::Publisher;
@@ -78,7 +78,7 @@ pub fn packet(packet: &[u8]) {
                     assert_eq!(reply[..2], packet[..2], "the id");
                     assert_eq!(reply[2] & 0x80, 0x80, "QR");
                     assert_eq!(usize::from(u16::from_be_bytes([reply[6], reply[7]])), message.answers.len());
-                    let walked = message::Message::parse(reply).expect("our own reader agrees");
+                    let walked = dns::Message::parse(reply).expect("our own reader agrees");
                     assert_eq!(walked.records().last().map_or(len, |record| record.range.end), len, "octets behind");
                 }
             }
@@ -112,13 +112,13 @@ fn serve(loaded: Loaded) {
 }
 
 /// What the cache makes of the same octets is a whole message too, whatever its age, or nothing.
-fn cached(reply: &[u8], client: &Client<'_>) {
+fn cached(reply: &[u8], client: &Requestor<'_>) {
     let Ok(entry) = CachedReply::new(reply, client.question, &Times::new(&Limits::default()), 0) else { return };
     for age in [Age::Fresh(7), Age::Stale(30)] {
         let mut out = vec![0; client.limit];
         if let Some(len) = entry.write(client, age, &mut out) {
-            let message = message::Message::parse(&out[..len]).expect("a cached reply is a message");
-            assert_eq!((message.id(), message.question()), (client.id, client.question));
+            let message = dns::Message::parse(&out[..len]).expect("a cached reply is a message");
+            assert_eq!((message.header().id, message.question()), (client.id, client.question));
             assert_eq!(message.opt().is_some(), client.edns.is_some());
         }
         let whole = relay_reply(&entry.message(age), client).expect("an entry can be relayed");
@@ -129,16 +129,16 @@ fn cached(reply: &[u8], client: &Client<'_>) {
 /// Any octets in the place of an upstream's reply become a whole message that is not too long, or an error.
 pub fn relay(reply: &[u8]) {
     // the question that a relay goes with is the reply's own, where there is one to be read
-    let own = message::Message::parse(reply).map(|message| message.question().to_vec());
+    let own = dns::Message::parse(reply).map(|message| message.question().to_vec());
     let question = own.ok().filter(|question| !question.is_empty());
     let question = question.unwrap_or_else(|| b"\x01a\x07example\0\0\x01\0\x01".to_vec());
     for (edns, limit, ede) in [
         (None, 512, None),
-        (Some(false), 512, Some(Ede { code: 0, text: "because" })),
+        (Some(false), 512, Some(ExtendedError { code: InfoCode::OTHER, text: "because" })),
         (Some(true), 1232, None),
-        (Some(true), usize::from(u16::MAX), Some(Ede { code: 23, text: "é" })),
+        (Some(true), usize::from(u16::MAX), Some(ExtendedError { code: InfoCode::NETWORK_ERROR, text: "é" })),
     ] {
-        let client = Client {
+        let client = Requestor {
             id: 0x1234,
             question: &question,
             recursion_desired: true,
@@ -147,14 +147,15 @@ pub fn relay(reply: &[u8]) {
             keep_authoritative: false,
             edns,
             cookie: edns.map(|_| [9; 24]),
+            payload: 1232,
             limit,
             ede,
         };
         cached(reply, &client);
         let Ok(out) = relay_reply(reply, &client) else { continue };
         assert!(out.len() <= limit, "{} octets of {limit}", out.len());
-        let message = message::Message::parse(&out).expect("a relayed reply is a message");
-        assert_eq!((message.id(), message.question()), (0x1234, &question[..]));
+        let message = dns::Message::parse(&out).expect("a relayed reply is a message");
+        assert_eq!((message.header().id, message.question()), (0x1234, &question[..]));
         assert_eq!(message.opt().is_some(), edns.is_some(), "OPT is there exactly if the client sent one");
     }
 }

@@ -16,12 +16,13 @@ use std::sync::Arc;
 
 use hickory_proto::op::Message;
 use hickory_proto::rr::Record;
-use vpcedns::answer::{Decision, NameBuf, NoTrace, Part, Question, answer};
-use vpcedns::model::{Broken, Model, parse_rtype};
+use vpcedns::answer::{Decision, NoTrace, Part, Question, answer};
+use vpcedns::dns::{NameBuf, Rtype, Writer};
+use vpcedns::model::{Broken, Model};
 use vpcedns::problem::Problem;
 use vpcedns::snapshot::{Policy, Snapshot};
 use vpcedns::source::read_toml;
-use vpcedns::wire::{CookieSecret, Edns, Frame, Query, Writer, encode, records};
+use vpcedns::wire::{CookieSecret, Edns, Frame, Query, encode, records};
 
 /// So many cases; a failure is shrunk for a while and told, and leaves no file behind.
 pub fn cases(cases: u32) -> proptest::test_runner::Config {
@@ -118,7 +119,7 @@ pub struct Asked {
     pub from: IpAddr,
     pub to: SocketAddr,
     pub name: Vec<u8>,
-    pub rtype: u16,
+    pub rtype: Rtype,
     pub recursion_desired: bool,
     pub rotation: u32,
 }
@@ -140,7 +141,7 @@ impl Asked {
             from: from.parse().unwrap(),
             to: "127.0.0.1:53".parse().unwrap(),
             name: wire_name(name),
-            rtype: parse_rtype(rtype).unwrap_or_else(|| panic!("{rtype} is no type")),
+            rtype: rtype.parse().unwrap_or_else(|_| panic!("{rtype} is no type")),
             recursion_desired: true,
             rotation: 0,
         }
@@ -249,7 +250,7 @@ pub fn tell(decision: &Decision<'_>, question: &Question<'_>, name: &[u8]) -> To
             let mut out = vec![0; usize::from(u16::MAX)];
             let len = encode(&query, reply, &frame, &mut out);
             let message = Message::from_vec(&out[..len]).expect("a reply parses");
-            assert_eq!(u16::from(message.metadata.response_code), reply.rcode as u16, "the rcode on the wire");
+            assert_eq!(u16::from(message.metadata.response_code), u16::from(reply.rcode), "the rcode on the wire");
             let text = |records: &[Record]| records.iter().map(|record| record_text(record, name)).collect();
             Told {
                 verdict: reply.rcode.to_string(),
@@ -291,8 +292,8 @@ fn chain_text(chain: &[Part<'_>], question_octets: &[u8], name: &[u8]) -> Vec<St
 }
 
 /// Name, type, class IN.
-pub fn question_octets(name: &[u8], rtype: u16) -> Vec<u8> {
-    let [high, low] = rtype.to_be_bytes();
+pub fn question_octets(name: &[u8], rtype: Rtype) -> Vec<u8> {
+    let [high, low] = rtype.octets();
     [name, &[high, low, 0, 1]].concat()
 }
 

@@ -6,12 +6,14 @@ use hickory_proto::rr::{Name, RData, Record as OtherRecord, RecordType};
 
 use super::*;
 use crate::config::Limits;
-use crate::forward::relay::{Ede, relay};
+use crate::dns::ExtendedError;
+use crate::dns::InfoCode;
+use crate::forward::relay::relay;
 
 const QUESTION: &[u8] = b"\x03WwW\x07Example\x00\x00\x01\x00\x01";
 
-fn client() -> Client<'static> {
-    Client {
+fn client() -> Requestor<'static> {
+    Requestor {
         id: 0x1234,
         question: QUESTION,
         recursion_desired: true,
@@ -19,6 +21,7 @@ fn client() -> Client<'static> {
         authentic_data: true,
         keep_authoritative: false,
         edns: Some(true),
+        payload: 1232,
         cookie: None,
         limit: 65_535,
         ede: None,
@@ -64,7 +67,7 @@ fn entry(reply: &Other) -> CachedReply {
     entry_with(reply, &times())
 }
 
-fn written(entry: &CachedReply, client: &Client<'_>, age: Age) -> Vec<u8> {
+fn written(entry: &CachedReply, client: &Requestor<'_>, age: Age) -> Vec<u8> {
     let mut out = vec![0xff; 65_535];
     let len = entry.write(client, age, &mut out).unwrap();
     out.truncate(len);
@@ -100,18 +103,22 @@ fn a_hit_is_what_a_relayed_reply_is() {
     let entry = CachedReply::new(&octets, QUESTION, &times(), 0).unwrap();
     for client in [
         client(),
-        Client { edns: Some(false), cookie: Some([7; 24]), ..client() },
-        Client { edns: None, ..client() },
-        Client { authentic_data: false, edns: None, recursion_desired: false, checking_disabled: true, ..client() },
-        Client { ede: Some(Ede { code: 3, text: "why" }), keep_authoritative: true, ..client() },
+        Requestor { edns: Some(false), cookie: Some([7; 24]), ..client() },
+        Requestor { edns: None, ..client() },
+        Requestor { authentic_data: false, edns: None, recursion_desired: false, checking_disabled: true, ..client() },
+        Requestor {
+            ede: Some(ExtendedError { code: InfoCode::STALE_ANSWER, text: "why" }),
+            keep_authoritative: true,
+            ..client()
+        },
     ] {
         assert_eq!(written(&entry, &client, Age::Fresh(0)), relay(&octets, &client).unwrap(), "{client:?}");
         assert_eq!(relay(&entry.message(Age::Fresh(0)), &client).unwrap(), relay(&octets, &client).unwrap());
     }
     let len = written(&entry, &client(), Age::Fresh(0)).len();
     let mut out = [0; 512];
-    assert_eq!(entry.write(&Client { limit: len - 1, ..client() }, Age::Fresh(0), &mut out), None);
-    assert_eq!(entry.write(&Client { limit: len, ..client() }, Age::Fresh(0), &mut out), Some(len));
+    assert_eq!(entry.write(&Requestor { limit: len - 1, ..client() }, Age::Fresh(0), &mut out), None);
+    assert_eq!(entry.write(&Requestor { limit: len, ..client() }, Age::Fresh(0), &mut out), Some(len));
 }
 
 #[test]
@@ -132,8 +139,8 @@ fn times_run_down_and_stale_records_have_one_of_their_own() {
 fn the_clients_question_has_its_own_case() {
     let reply = entry(&full());
     let question: &[u8] = b"\x03wWW\x07eXAMPLE\x00\x00\x01\x00\x01";
-    let octets = written(&reply, &Client { question, ..client() }, Age::Fresh(0));
-    assert_eq!(&octets[HEADER..HEADER + question.len()], question);
+    let octets = written(&reply, &Requestor { question, ..client() }, Age::Fresh(0));
+    assert_eq!(&octets[HEADER_LEN..HEADER_LEN + question.len()], question);
     assert_eq!(&octets[..2], [0x12, 0x34]);
 }
 
@@ -160,13 +167,13 @@ fn a_chain_in_any_order_and_of_any_length_belongs() {
     reply.answers = (0..20).map(|at| alias(&hop(at), 300, &hop(at + 1))).collect();
     reply.answers.push(address(&hop(20), 300));
     let kept = entry(&reply);
-    assert_eq!(Message::parse(&kept.octets).unwrap().count(crate::forward::message::Section::Answer), 21);
+    assert_eq!(Message::parse(&kept.octets).unwrap().count(crate::dns::Section::Answer), 21);
     assert_eq!(kept.targets().count(), 20);
     assert_eq!(kept.targets().last().unwrap(), b"\x03h20\x07example\0");
     // an alias for all that is below a name, and its signature's owner above the question
     let mut reply = upstream();
     let dname = RData::Unknown {
-        code: RecordType::from(rtype::DNAME),
+        code: RecordType::from(Rtype::DNAME),
         rdata: hickory_proto::rr::rdata::NULL::with(b"\x03net\0".to_vec()),
     };
     reply.answers =
@@ -233,14 +240,18 @@ fn failures_are_what_the_upstream_said_or_why_nobody_did() {
         let shown = Other::from_vec(&written(&failure, &client(), Age::Fresh(0))).unwrap();
         assert_eq!((shown.metadata.response_code, shown.queries.len()), (code, 1));
     }
-    let nobody = CachedReply::unanswered(QUESTION, 23, &"é".repeat(200), 0);
+    let nobody =
+        CachedReply::unanswered(QUESTION, ExtendedError { code: InfoCode::NETWORK_ERROR, text: &"é".repeat(200) }, 0);
     assert!(nobody.is_unanswered());
-    let octets = written(&nobody, &Client { limit: 512, cookie: Some([1; 24]), ..client() }, Age::Fresh(0));
+    let octets = written(&nobody, &Requestor { limit: 512, cookie: Some([1; 24]), ..client() }, Age::Fresh(0));
     let opt = Message::parse(&octets).unwrap().opt().unwrap();
     let text = &octets[opt.rdata.start + 28 + 6..opt.rdata.end];
     assert_eq!(std::str::from_utf8(text).unwrap(), "é".repeat(95));
     assert!(
-        Other::from_vec(&written(&nobody, &Client { edns: None, ..client() }, Age::Fresh(0))).unwrap().edns.is_none()
+        Other::from_vec(&written(&nobody, &Requestor { edns: None, ..client() }, Age::Fresh(0)))
+            .unwrap()
+            .edns
+            .is_none()
     );
 }
 
@@ -263,7 +274,7 @@ fn extended_response_codes_need_edns() {
     octets[11] = 1;
     octets.extend_from_slice(b"\0\0\x29\x04\xd0\x01\0\0\0\0\0");
     let entry = CachedReply::new(&octets, QUESTION, &times(), 0).unwrap();
-    for client in [client(), Client { edns: None, ..client() }] {
+    for client in [client(), Requestor { edns: None, ..client() }] {
         assert_eq!(written(&entry, &client, Age::Fresh(0)), relay(&octets, &client).unwrap());
     }
 }
@@ -278,7 +289,7 @@ fn a_reply_of_any_length_is_kept() {
     let octets = reply.to_vec().unwrap();
     assert!(octets.len() > 60_000);
     let entry = CachedReply::new(&octets, question, &times(), 0).unwrap();
-    let client = Client { question, ..client() };
+    let client = Requestor { question, ..client() };
     assert_eq!(written(&entry, &client, Age::Fresh(0)), relay(&octets, &client).unwrap());
 
     // as long as a message can be, so that there is no room for an OPT of ours
@@ -293,7 +304,7 @@ fn a_reply_of_any_length_is_kept() {
     }
     let entry = CachedReply::new(&octets, question, &times(), 0).unwrap();
     assert_eq!(entry.write(&client, Age::Fresh(0), &mut vec![0; 65_535]), None);
-    let plain = Client { edns: None, ..client };
+    let plain = Requestor { edns: None, ..client };
     assert_eq!(written(&entry, &plain, Age::Fresh(0)), relay(&octets, &plain).unwrap());
     assert!(relay(&entry.message(Age::Fresh(0)), &client).unwrap().len() <= 65_535);
 }

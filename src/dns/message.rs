@@ -1,37 +1,17 @@
 //! A bounded walk over a DNS message (RFC 1035 4.1).
 //!
-//! Knows records and nothing of what they mean; names are read in [`name`](super::name). A message is checked from end to end once, when it is
-//! parsed; whatever octets come in, nothing panics, and no loop is longer than the message: pointers of names lead
+//! Knows records and nothing of what they mean. A message is checked from end to end once, when it is parsed; whatever octets come in, nothing panics, and no loop is longer than the message: pointers of names lead
 //! strictly backwards, and a name has at most 255 octets.
 
 use std::ops::Range;
 
-use crate::forward::name::{WireName, read_name};
-
-/// Octets of a header (RFC 1035 4.1.1).
-pub const HEADER: usize = 12;
-/// Header flags, as bits of the third and fourth octet together.
-pub mod flag {
-    /// This is a reply (RFC 1035 4.1.1).
-    pub const QR: u16 = 0x8000;
-    /// The four bits of the kind of query (RFC 1035 4.1.1).
-    pub const OPCODE: u16 = 0x7800;
-    /// Authoritative answer (RFC 1035 4.1.1).
-    pub const AA: u16 = 0x0400;
-    /// Truncated (RFC 1035 4.1.1).
-    pub const TC: u16 = 0x0200;
-    /// Recursion desired (RFC 1035 4.1.1).
-    pub const RD: u16 = 0x0100;
-    /// Recursion available (RFC 1035 4.1.1).
-    pub const RA: u16 = 0x0080;
-    /// Authentic data (RFC 4035 3.2.3).
-    pub const AD: u16 = 0x0020;
-    /// Checking disabled (RFC 4035 3.2.2).
-    pub const CD: u16 = 0x0010;
-    /// The lower four bits of the response code (RFC 1035 4.1.1).
-    pub const RCODE: u16 = 0x000f;
-}
-pub use crate::answer::rtype;
+use super::class::Class;
+use super::edns::Opt;
+use super::header::{HEADER_LEN, Header, HeaderFlags};
+use super::name::{NameBuf, read_name};
+use super::octets::{u16_at, u32_at};
+use super::rcode::Rcode;
+use super::rtype::Rtype;
 
 /// No DNS message: it breaks off, a name loops, or it has more than one question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,11 +35,11 @@ pub struct Record {
     /// Where it stands.
     pub section: Section,
     /// Whose it is.
-    pub owner: WireName,
+    pub owner: NameBuf,
     /// Its type.
-    pub rtype: u16,
+    pub rtype: Rtype,
     /// Its class; of OPT the payload size.
-    pub class: u16,
+    pub class: Class,
     /// Its time to live in seconds; of OPT flags and more.
     pub ttl: u32,
     /// Its data, as octets of the message.
@@ -72,6 +52,7 @@ pub struct Record {
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
     octets: &'a [u8],
+    header: Header,
     /// Name, type and class of the question; of no octets where there is none.
     question_end: usize,
     /// Records in each section, as the header says and as there are.
@@ -81,15 +62,14 @@ pub struct Message<'a> {
 impl<'a> Message<'a> {
     /// Walks through `octets`. Octets after the last record are tolerated; two questions are not (RFC 9619).
     pub fn parse(octets: &'a [u8]) -> Result<Self, Malformed> {
-        let count = |at| u16_at(octets, at).ok_or(Malformed);
-        let questions = count(4)?;
-        let counts = [count(6)?, count(8)?, count(10)?];
-        let question_end = match questions {
-            0 => HEADER,
+        let header = Header::of(octets).ok_or(Malformed)?;
+        let counts = [header.answers, header.authorities, header.additional];
+        let question_end = match header.questions {
+            0 => HEADER_LEN,
             1 => skip_question(octets).ok_or(Malformed)?,
             _ => return Err(Malformed),
         };
-        let message = Self { octets, question_end, counts };
+        let message = Self { octets, header, question_end, counts };
         let promised: usize = counts.iter().map(|&count| usize::from(count)).sum();
         if message.records().count() == promised { Ok(message) } else { Err(Malformed) }
     }
@@ -99,19 +79,19 @@ impl<'a> Message<'a> {
         self.octets
     }
 
-    /// Its id.
-    pub fn id(&self) -> u16 {
-        u16_at(self.octets, 0).unwrap_or_default()
+    /// Its header.
+    pub fn header(&self) -> Header {
+        self.header
     }
 
-    /// Its [`flag`]s.
-    pub fn flags(&self) -> u16 {
-        u16_at(self.octets, 2).unwrap_or_default()
+    /// Its flags.
+    pub fn flags(&self) -> HeaderFlags {
+        self.header.flags
     }
 
     /// The octets of the question: name, type and class; none where the message has no question.
     pub fn question(&self) -> &'a [u8] {
-        self.octets.get(HEADER..self.question_end).unwrap_or_default()
+        self.octets.get(HEADER_LEN..self.question_end).unwrap_or_default()
     }
 
     /// How many records a section has.
@@ -131,13 +111,13 @@ impl<'a> Message<'a> {
 
     /// The EDNS record, if there is one (RFC 6891 6.1.1).
     pub fn opt(&self) -> Option<Record> {
-        self.records().find(|record| record.section == Section::Additional && record.rtype == rtype::OPT)
+        self.records().find(|record| record.section == Section::Additional && record.rtype == Rtype::OPT)
     }
 
     /// The response code with the upper bits that EDNS has (RFC 6891 6.1.3).
-    pub fn rcode(&self) -> u16 {
-        let upper = self.opt().map_or(0, |opt| (opt.ttl >> 24) as u16);
-        upper << 4 | self.flags() & flag::RCODE
+    pub fn rcode(&self) -> Rcode {
+        let upper = self.opt().map_or(0, |opt| Opt::of(opt.class, opt.ttl).upper_rcode);
+        Rcode::from_parts(self.flags().bits(), upper)
     }
 }
 
@@ -161,8 +141,8 @@ impl Iterator for Records<'_> {
         };
         *left = left.checked_sub(1)?;
         let (owner, end) = read_name(self.octets, self.at)?;
-        let (rtype, class) = (u16_at(self.octets, end)?, u16_at(self.octets, end + 2)?);
-        let ttl = u32::from(u16_at(self.octets, end + 4)?) << 16 | u32::from(u16_at(self.octets, end + 6)?);
+        let (rtype, class) = (u16_at(self.octets, end)?.into(), u16_at(self.octets, end + 2)?.into());
+        let ttl = u32_at(self.octets, end + 4)?;
         let len = usize::from(u16_at(self.octets, end + 8)?);
         let rdata = end + 10..end + 10 + len;
         self.octets.get(rdata.clone())?;
@@ -181,21 +161,16 @@ pub fn same_question(a: &[u8], b: &[u8]) -> bool {
     }
 }
 
-/// Two octets of a message.
-pub(super) fn u16_at(octets: &[u8], at: usize) -> Option<u16> {
-    octets.get(at..)?.first_chunk().map(|pair| u16::from_be_bytes(*pair))
-}
-
 /// The end of the question. A name in it cannot be compressed: nothing but the header precedes it.
 fn skip_question(octets: &[u8]) -> Option<usize> {
-    let (_, end) = read_name(octets, HEADER)?;
+    let (_, end) = read_name(octets, HEADER_LEN)?;
     (octets.len() >= end + 4).then_some(end + 4)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::forward::name::expand;
+    use crate::dns::expand;
 
     /// A reply to `a.example`, without records.
     const HEAD: &[u8] = b"\0\x01\x81\x80\0\x01\0\x01\0\0\0\0\x01A\x07eXample\0\0\x01\0\x01";
@@ -210,7 +185,7 @@ mod tests {
         let message = Message::parse(&octets).unwrap();
         let record = message.records().next().unwrap();
         assert_eq!(record.owner.wire(), b"\x01b\x07example\0");
-        assert_eq!((record.rtype, record.class, record.ttl), (2, 1, 3600));
+        assert_eq!((record.rtype, record.class, record.ttl), (Rtype::NS, Class::IN, 3600));
         let mut out = Vec::new();
         expand(&octets, &record, &mut out).unwrap();
         // the case stays, and the pointer in the data, which leads to the owner, is followed

@@ -55,12 +55,11 @@ impl<'b> Writer<'b> {
         self.put(&value.to_be_bytes())
     }
 
-    /// Overwrites two octets that are written already.
-    pub fn patch_u16(&mut self, at: usize, value: u16) {
-        if at + 2 <= self.len
-            && let Some(old) = self.buf.get_mut(at..at + 2)
-        {
-            old.copy_from_slice(&value.to_be_bytes());
+    /// Overwrites octets that are written already, from `at` on; does nothing where there are not so many.
+    pub fn patch(&mut self, at: usize, octets: &[u8]) {
+        let written = self.buf.get_mut(..self.len).unwrap_or_default();
+        if let Some(old) = written.get_mut(at..at + octets.len()) {
+            old.copy_from_slice(octets);
         }
     }
 
@@ -85,8 +84,8 @@ mod tests {
         let mut writer = Writer::new(&mut buf, 5);
         assert!(writer.put(b"abc") && !writer.put(b"def") && writer.put_u16(0x4142) && !writer.put(b"x"));
         assert_eq!((writer.written(), writer.room()), (&b"abcAB"[..], 0));
-        writer.patch_u16(0, 0x4343);
-        writer.patch_u16(4, 0x4444);
+        writer.patch(0, b"CC");
+        writer.patch(4, b"DD");
         assert_eq!(writer.written(), b"CCcAB");
         writer.truncate(1);
         assert_eq!((writer.written(), writer.len()), (&b"C"[..], 1));

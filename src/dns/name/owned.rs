@@ -1,14 +1,11 @@
-//! Domain names as the wire has them: lower case, labels with their lengths, the root at the end.
+//! A name that is kept.
 
 use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// Longest name in octets, lengths and root included (RFC 1035 2.3.4).
-pub const MAX_NAME: usize = 255;
-/// Longest label in octets (RFC 1035 2.3.4).
-pub const MAX_LABEL: usize = 63;
+use super::wire::{MAX_LABEL_LEN, MAX_NAME_LEN, is_at_or_below, labels, write_name};
 
 /// A domain name, always absolute, always lower case; cheap to clone.
 ///
@@ -56,7 +53,7 @@ impl DnsName {
         let mut at = 0;
         loop {
             let len = usize::from(*wire.get(at)?);
-            if len > MAX_LABEL {
+            if len > MAX_LABEL_LEN {
                 return None;
             }
             at += 1 + len;
@@ -64,7 +61,7 @@ impl DnsName {
                 break;
             }
         }
-        (at == wire.len() && at <= MAX_NAME).then(|| Self(wire.to_ascii_lowercase().into()))
+        (at == wire.len() && at <= MAX_NAME_LEN).then(|| Self(wire.to_ascii_lowercase().into()))
     }
 
     /// The wire form: length-prefixed labels and the root.
@@ -94,36 +91,14 @@ impl DnsName {
     }
 
     /// True when `self` is `ancestor` or below it.
-    pub fn is_at_or_below(&self, ancestor: &DnsName) -> bool {
-        let Some(cut) = self.0.len().checked_sub(ancestor.0.len()) else { return false };
-        if self.0.get(cut..) != Some(ancestor.wire()) {
-            return false;
-        }
-        let mut at = 0;
-        while at < cut {
-            at += 1 + usize::from(self.0.get(at).copied().unwrap_or(0));
-        }
-        at == cut
+    pub fn is_at_or_below(&self, ancestor: &Self) -> bool {
+        is_at_or_below(&self.0, &ancestor.0)
     }
 
     /// `label.self`, when that is still a name.
     pub fn prepend(&self, label: &str) -> Result<Self, NameError> {
         if self.0.len() == 1 { label.parse() } else { format!("{label}.{self}").parse() }
     }
-}
-
-/// The labels of a wire name from left to right, without the root; stops at the first malformed octet.
-pub fn labels(wire: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = wire;
-    std::iter::from_fn(move || {
-        let len = usize::from(*rest.first()?);
-        if len == 0 {
-            return None;
-        }
-        let label = rest.get(1..=len)?;
-        rest = rest.get(1 + len..)?;
-        Some(label)
-    })
 }
 
 impl FromStr for DnsName {
@@ -142,7 +117,7 @@ impl FromStr for DnsName {
             if label.is_empty() {
                 return Err(NameError::EmptyLabel);
             }
-            if label.len() > MAX_LABEL {
+            if label.len() > MAX_LABEL_LEN {
                 return Err(NameError::LongLabel);
             }
             if let Some(bad) = label.chars().find(|c| !(c.is_ascii_alphanumeric() || "-_*/".contains(*c))) {
@@ -152,33 +127,15 @@ impl FromStr for DnsName {
             wire.extend(label.bytes().map(|b| b.to_ascii_lowercase()));
         }
         wire.push(0);
-        if wire.len() > MAX_NAME { Err(NameError::LongName) } else { Ok(Self(wire.into())) }
+        if wire.len() > MAX_NAME_LEN { Err(NameError::LongName) } else { Ok(Self(wire.into())) }
     }
 }
 
 /// Without a final dot, as AWS prints names; octets that are not printable as `\DDD` (RFC 1035 5.1).
 impl fmt::Display for DnsName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_wire(f, &self.0)
+        write_name(f, &self.0)
     }
-}
-
-/// Writes a wire name as text, without a final dot; unprintable octets as `\DDD` (RFC 1035 5.1).
-pub fn write_wire(f: &mut impl fmt::Write, wire: &[u8]) -> fmt::Result {
-    let mut first = true;
-    for label in labels(wire) {
-        if !std::mem::take(&mut first) {
-            f.write_char('.')?;
-        }
-        for &octet in label {
-            match octet {
-                b'.' | b'\\' | b'"' | b';' | b'(' | b')' => write!(f, "\\{}", char::from(octet))?,
-                0x21..=0x7e => f.write_char(char::from(octet))?,
-                _ => write!(f, "\\{octet:03}")?,
-            }
-        }
-    }
-    if first { f.write_char('.') } else { Ok(()) }
 }
 
 impl fmt::Debug for DnsName {

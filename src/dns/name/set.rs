@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
-use super::name::DnsName;
+use super::owned::DnsName;
+use super::wire::ends;
 
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,19 +20,10 @@ impl NameSet {
         if self.names.is_empty() {
             return None;
         }
-        let (mut rest, mut is_itself) = (wire, true);
-        loop {
-            match self.names.get_key_value(rest) {
-                Some((name, only_below)) if !(is_itself && *only_below) => return Some(name),
-                _ => {}
-            }
-            let len = usize::from(*rest.first()?);
-            if len == 0 {
-                return None;
-            }
-            rest = rest.get(1 + len..)?;
-            is_itself = false;
-        }
+        ends(wire).enumerate().find_map(|(above, end)| {
+            let (name, only_below) = self.names.get_key_value(end)?;
+            (above > 0 || !only_below).then_some(name)
+        })
     }
 
     /// Whether the set stands for names below this one.
