@@ -30,15 +30,13 @@ pub mod wire;
 
 pub mod config;
 
+pub mod memory;
+
 pub mod source;
 
 pub mod forward;
 
 pub mod observe;
-
-pub mod memory;
-
-pub mod reload;
 
 pub mod publish;
 
@@ -49,5 +47,7 @@ pub mod serve;
 pub mod ec2;
 
 pub mod expect;
+
+pub mod server;
 
 pub mod cli;

@@ -13,7 +13,6 @@ const KNOWN: &[&[&str]] = &[
     &["ec2/notify/notice.rs", "ec2/notify/outbox.rs", "ec2/notify/target.rs"],
     &["ec2/outbox.rs", "ec2/store.rs"],
     &["serve/encrypted.rs", "serve/listeners.rs"],
-    &["source/aws_json/network.rs", "source/aws_json/outputs.rs"],
 ];
 
 /// file -> file it uses -> one of the names by which it does.

@@ -16,7 +16,6 @@ const KNOWN: &[(&str, usize)] = &[
     ("Caller", 2),
     ("Check", 2),
     ("Connection", 2),
-    ("Edit", 2),
     ("Endpoint", 3),
     ("Event", 3),
     ("Fields", 2),
@@ -35,13 +34,9 @@ const KNOWN: &[(&str, usize)] = &[
     ("Services", 2),
     ("Settings", 2),
     ("Shared", 3),
-    ("Stamp", 2),
-    ("Stamps", 2),
     ("State", 3),
     ("Subnet", 3),
     ("Vpc", 3),
-    ("Wake", 2),
-    ("Waker", 2),
     ("Zones", 2),
 ];
 
