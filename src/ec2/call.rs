@@ -3,17 +3,16 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
-use std::time::{Duration, UNIX_EPOCH};
 
 use super::Settings;
-use super::auth::time::iso8601;
 use super::error::ApiError;
 use super::params::Params;
 use super::record;
 use super::state::{Edit, State};
+use super::time::{UnixMillis, iso8601};
 use super::xml::Xml;
 use crate::model::{Key, Model};
-use crate::naming::{Region, SubnetId, VpcId};
+use crate::naming::{Region, SubnetId, VpcId, partition_of};
 use crate::problem::Place;
 
 /// Who calls.
@@ -33,8 +32,8 @@ pub struct Call<'a> {
     pub model: &'a Model,
     /// Who calls.
     pub caller: &'a Caller,
-    /// Milliseconds since 1970.
-    pub now: u64,
+    /// When it came.
+    pub now: UnixMillis,
     /// The settings of the API.
     pub settings: &'a Settings,
     /// `ClientToken`, for actions that take one.
@@ -87,6 +86,7 @@ impl Call<'_> {
             cidr_blocks: vpc.cidr_blocks.clone(),
             enable_dns_support: vpc.enable_dns_support,
             enable_dns_hostnames: vpc.enable_dns_hostnames,
+            enable_network_address_usage_metrics: false,
             instance_tenancy: "default".to_owned(),
             tags: record::Tags::new(),
         }))
@@ -123,6 +123,7 @@ impl Call<'_> {
             vpc: subnet.vpc_id,
             zone: subnet.zone.clone(),
             cidr_blocks: subnet.cidr_blocks.clone(),
+            attributes: record::SubnetAttributes::default(),
             tags: record::Tags::new(),
         }))
     }
@@ -171,6 +172,12 @@ pub fn default_group_id(vpc: VpcId) -> String {
     vpc.to_string().replacen(VpcId::PREFIX, "sg-", 1)
 }
 
+/// The ARN of something of the call's region that `owner` has: `arn:aws:ec2:us-east-1:123456789012:subnet/subnet-...`.
+pub fn region_arn(call: &Call<'_>, owner: &str, kind: &str, id: &str) -> String {
+    let region = &call.caller.region;
+    format!("arn:{}:ec2:{region}:{owner}:{kind}/{id}", partition_of(region).name)
+}
+
 /// An id made of a name: the same for ever.
 pub fn id_of_name(prefix: &str, name: &str) -> String {
     // FNV-1a
@@ -185,9 +192,9 @@ pub fn new_id(prefix: &str) -> String {
     format!("{prefix}0{:016x}", rand::random::<u64>())
 }
 
-/// `2026-11-25T20:14:41.240Z` of milliseconds since 1970.
-pub fn timestamp(ms: u64) -> String {
-    iso8601(UNIX_EPOCH + Duration::from_millis(ms))
+/// `2026-11-25T20:14:41.240Z`
+pub fn timestamp(at: UnixMillis) -> String {
+    iso8601(at.into())
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 //!   auth    who calls, and whether they may
 //! engine    the action checks, the change is made durable, DNS serves it, and only then is it answered
 //!   action  one file for each kind of object: what a call may do, in EC2's codes and texts
-//!   params, filter, xml, error   what calls and answers are made of
+//!   params, fields, filter, xml, error   what calls and answers are made of
+//!   rule    a rule of a security group
 //!   record  what the API keeps of each object
 //!   state   all records in memory, and a change to them
 //!   store   the same on disk
@@ -28,9 +29,12 @@
 mod action;
 pub mod auth;
 pub mod call;
+mod codec;
+mod deliveries;
 mod dns;
 mod engine;
 pub mod error;
+pub mod fields;
 pub mod filter;
 mod http;
 mod notices;
@@ -38,8 +42,10 @@ pub mod notify;
 mod outbox;
 pub mod params;
 pub mod record;
+pub mod rule;
 mod state;
 mod store;
+pub mod time;
 mod violation;
 pub mod xml;
 

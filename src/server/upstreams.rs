@@ -5,11 +5,11 @@ use std::path::Path;
 
 use super::reload::warn_of;
 use crate::config::{Dnssec, Limits, Upstreams};
+use crate::dns::DnsName;
 use crate::forward::system::system_resolvers;
 use crate::forward::validate::Validation;
 use crate::forward::{Forwarder, Options, Trust};
 use crate::model::Upstream;
-use crate::dns::DnsName;
 use crate::problem::{At, Place, Problem};
 use crate::source::refuse_own;
 
