@@ -28,15 +28,13 @@ pub mod wire;
 
 pub mod config;
 
+pub mod memory;
+
 pub mod source;
 
 pub mod forward;
 
 pub mod observe;
-
-pub mod memory;
-
-pub mod reload;
 
 pub mod publish;
 
@@ -47,5 +45,7 @@ pub mod serve;
 pub mod ec2;
 
 pub mod expect;
+
+pub mod server;
 
 pub mod cli;

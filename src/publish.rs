@@ -16,16 +16,15 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 
 use crate::forward::cache::Cache;
-use crate::model::{Applied, Changes, Key, Model, Violation};
+use crate::model::{Changes, Key, Model, Violation};
 use crate::observe::{LoadReport, Status};
 use crate::problem::{Place, Problem};
-use crate::reload::{Edit, Loader, Overlay, Progress, Taken};
 use crate::snapshot::{Policy, Snapshot};
-use crate::source;
+use crate::source::{LoadTrigger, Overlay, Progress, SourceEdit, Sources, Taken};
 
 /// Publishes snapshots. Whoever changes anything holds it for the whole of the change.
 pub struct Publisher {
-    loader: Loader,
+    sources: Sources,
     /// The only handle that is written through.
     snapshots: Arc<ArcSwap<Snapshot>>,
     status: Arc<Status>,
@@ -67,7 +66,7 @@ impl Prepared {
     fn overlay(&self) -> Option<&Arc<Overlay>> {
         match &self.taken {
             Taken::Edit(overlay) => Some(overlay),
-            Taken::Parts { .. } => None,
+            Taken::Load(_) => None,
         }
     }
 }
@@ -99,17 +98,17 @@ impl Published {
 impl Publisher {
     /// The first load. Problems alone if it has errors: a server does not start on half of what it was told.
     pub fn start(
-        mut loader: Loader,
+        mut sources: Sources,
         policy: Policy,
         progress: Progress<'_>,
     ) -> Result<(Self, Published), Vec<Problem>> {
         let began = Instant::now();
-        let read = loader.load(progress);
+        let read = sources.load(progress);
         let Some(model) = read.model else { return Err(read.problems) };
         let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model, policy, 1)));
         let status = Arc::new(Status::default());
         let publisher =
-            Self { loader, snapshots, status, cache: None, retired: Vec::new(), version: 0, next_version: 1 };
+            Self { sources, snapshots, status, cache: None, retired: Vec::new(), version: 0, next_version: 1 };
         let first = publisher.report(began, read.changes, read.problems);
         Ok((publisher, first))
     }
@@ -122,7 +121,7 @@ impl Publisher {
     /// Reads again what has changed in the sources. If it has errors, everything stays as it is.
     pub fn prepare_load(&mut self) -> Result<Prepared, Box<Published>> {
         let began = Instant::now();
-        let (loaded, taken) = self.loader.read(&|_, _| {});
+        let (loaded, taken) = self.sources.read(&|_, _| {});
         let Some(model) = loaded.model else { return Err(Box::new(self.refuse(began, loaded.problems))) };
         let version = self.new_version();
         let (changes, problems) = (loaded.changes, loaded.problems);
@@ -136,15 +135,11 @@ impl Publisher {
     }
 
     /// Checks an edit, on top of `after` where that is prepared and not published yet. An edit with errors changes
-    /// nothing, and says nothing about the state of the files: readiness stays as it was.
-    pub fn prepare(&mut self, after: Option<&Prepared>, edit: &Edit) -> Result<Prepared, Vec<Violation>> {
+    /// nothing, and says nothing about the state of its source: readiness stays as it was.
+    pub fn prepare(&mut self, after: Option<&Prepared>, edit: &SourceEdit) -> Result<Prepared, Vec<Violation>> {
         let began = Instant::now();
         let overlay = after.and_then(Prepared::overlay);
-        let Applied { model, changes, violations } =
-            self.loader.edit(after.map(Prepared::model), overlay.map(Arc::as_ref), edit);
-        let Some(model) = model else { return Err(violations) };
-        let problems = source::problems(violations);
-        let taken = Taken::Edit(Overlay::new(edit, overlay.cloned()));
+        let (model, changes, problems, taken) = self.sources.edit(after.map(Prepared::model), overlay, edit)?;
         let base = after.map_or(self.version, |after| after.version);
         Ok(Prepared { version: self.new_version(), base, model, changes, problems, taken, began })
     }
@@ -157,10 +152,11 @@ impl Publisher {
             return Err(OutOfOrder);
         }
         self.version = version;
-        self.loader.take(model.clone(), taken);
+        self.sources.take(model.clone(), taken);
         if !changes.is_empty() {
             self.swap(model, &changes);
         }
+        self.status.set_sources(self.sources.reports());
         let generation = self.snapshots.load().generation;
         Ok(Published { changes, generation, took: began.elapsed(), problems })
     }
@@ -220,14 +216,14 @@ impl Publisher {
         &self.status
     }
 
-    /// The directories that are read.
-    pub fn dirs(&self) -> &[std::path::PathBuf] {
-        self.loader.dirs()
+    /// Has every source ask `trigger` for a load when it changes. Returns what will not be seen.
+    pub fn watch(&mut self, trigger: &LoadTrigger) -> Vec<Problem> {
+        self.sources.watch(trigger)
     }
 
-    /// Where an object was written: a file and line, or the EC2 API. `None`: it is not there.
+    /// Where an object was written: a file and line, or what else its source says. `None`: it is not there.
     pub fn place_of(&self, key: &Key) -> Option<Place> {
-        self.loader.place_of(key)
+        self.sources.place_of(key)
     }
 
     fn refuse(&self, began: Instant, problems: Vec<Problem>) -> Published {
@@ -237,6 +233,7 @@ impl Publisher {
     fn report(&self, began: Instant, changes: Changes, mut problems: Vec<Problem>) -> Published {
         problems.sort();
         let took = began.elapsed();
+        self.status.set_sources(self.sources.reports());
         self.status.loaded(LoadReport { at: SystemTime::now(), took, problems: problems.clone() });
         Published { changes, generation: self.snapshots.load().generation, took, problems }
     }

@@ -64,7 +64,7 @@ fn list(word: &str, region: &Region, json: bool) -> ExitCode {
         (dualstack, second) = (dualstack + service.dualstack_names.len(), second + service.second_names.len());
     }
     let names = counts.iter().map(|(evidence, count)| format!("{count} {evidence}")).collect::<Vec<_>>().join(", ");
-    let services = super::check::count(chosen.len(), "service");
+    let services = crate::problem::count(chosen.len(), "service");
     let _ = writeln!(text, "{services} in {region}; names: {names}, {dualstack} dualstack, {second} off");
     super::print(&text)
 }
@@ -193,7 +193,7 @@ fn for_people(differences: &[Difference], missing: &[String], total: usize) -> S
     let _ = writeln!(
         text,
         "{}: {} differ, {new} of them new; {} of the catalogue not in the output",
-        super::check::count(total, "service"),
+        crate::problem::count(total, "service"),
         differences.len(),
         missing.len()
     );

@@ -5,12 +5,11 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::args::CheckArgs;
-use crate::problem::Problem;
-use crate::reload::Loader;
+use crate::problem::{Problem, count};
 
 pub(super) fn run(args: &CheckArgs) -> ExitCode {
     let settings = args.zones.settings();
-    let loaded = Loader::new(settings.zones).with_names(settings.catalogue).load(&|_, _| {});
+    let loaded = super::files(&settings).load(&|_, _| {});
     let problems = &loaded.problems;
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
     let exit = if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
@@ -23,7 +22,7 @@ pub(super) fn run(args: &CheckArgs) -> ExitCode {
     let warnings = problems.len() - errors;
     match &loaded.model {
         Some(model) => {
-            let files = loaded.files_read;
+            let files = loaded.parts_read;
             println!(
                 "good: {} in {} from {} ({})",
                 count(model.endpoint_count(), "endpoint"),
@@ -35,11 +34,6 @@ pub(super) fn run(args: &CheckArgs) -> ExitCode {
         None => println!("would not load: {}, {}", count(errors, "error"), count(warnings, "warning")),
     }
     exit
-}
-
-/// `1 endpoint`, `2 endpoints`.
-pub(super) fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 fn to_json(problem: &Problem) -> serde_json::Value {

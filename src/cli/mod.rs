@@ -4,8 +4,6 @@ mod args;
 mod catalogue;
 mod check;
 mod config;
-mod ec2;
-mod encrypted;
 mod expect;
 mod explain;
 mod flags;
@@ -24,8 +22,8 @@ use crate::config::{Settings, Upstreams};
 use crate::model::{Model, Upstream};
 use crate::naming::VpcId;
 use crate::problem::Problem;
-use crate::reload::Loader;
 use crate::snapshot::{Policy, Snapshot};
+use crate::source::Sources;
 use args::{Cli, Command};
 
 /// Reads the command line and does what it says. Exit codes: 0 done, 1 a problem that was printed, 2 wrong usage.
@@ -61,9 +59,14 @@ fn print_problems(problems: &[Problem]) {
     }
 }
 
+/// The files that the settings name, and no other source.
+fn files(settings: &Settings) -> Sources {
+    Sources::of_files(settings.zones.clone()).with_names(settings.catalogue)
+}
+
 /// The model of the given files; `None` if it does not load, which has been printed.
 fn load(settings: &Settings) -> Option<(Model, Vec<Problem>)> {
-    let loaded = Loader::new(settings.zones.clone()).with_names(settings.catalogue).load(&|_, _| {});
+    let loaded = files(settings).load(&|_, _| {});
     if let Some(model) = loaded.model {
         Some((model, loaded.problems))
     } else {

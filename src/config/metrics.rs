@@ -16,6 +16,8 @@ const RCODE: Label =
     Label { name: "rcode", values: &["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "other"] };
 /// An upstream resolver, as it is written in the settings.
 const UPSTREAM: Label = Label { name: "upstream", values: &[] };
+/// A source of objects: `files`, `ec2-api`.
+const SOURCE: Label = Label { name: "source", values: &[] };
 /// What state an upstream can be in.
 const STATE: Label = Label { name: "state", values: &[] };
 
@@ -71,6 +73,12 @@ metrics! {
     LastLoad: Gauge "last_load_timestamp_seconds";
     /// How long the last load took
     LastLoadDuration: Gauge "last_load_duration_seconds";
+    /// 1 while what a source says now is what is served
+    SourceGood: Gauge "source_good" by [SOURCE];
+    /// Problems of a source when it was last read, warnings included
+    SourceProblems: Gauge "source_problems" by [SOURCE];
+    /// When a source was last read without an error (Unix time)
+    SourceLastGood: Gauge "source_last_good_timestamp_seconds" by [SOURCE];
     /// The generation being served
     Generation: Gauge "generation";
     /// Endpoints in the model, in whatever state

@@ -143,7 +143,7 @@ impl Call<'_> {
     /// An error if a file declares the object: what is written by hand is changed by hand.
     pub fn owned(&self, key: &Key, id: impl Display) -> Result<(), ApiError> {
         match (self.place_of)(key) {
-            Some(place) if place != crate::reload::api() => Err(ApiError::new(
+            Some(place) if place != super::dns::place() => Err(ApiError::new(
                 "OperationNotPermitted",
                 format!("{id} is declared at {place}: change it there, the API only reads it"),
             )),

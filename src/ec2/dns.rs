@@ -6,23 +6,48 @@ use crate::model::{
     EndpointInput, Input, InterfaceInput, Key, Mode, Object, RecordIpType, ServiceInput, State as DnsState,
     SubnetInput, VpcInput,
 };
-use crate::problem::At;
-use crate::reload;
+use crate::problem::{At, Place};
+use crate::source::{Progress, Reading, Source, SourceEdit, SourceId};
 
-fn at<T>(value: T) -> At<T> {
-    At::new(value, reload::api())
+/// The API's state as a source: all of it at the start, and edits from then on.
+pub struct StateSource(Vec<Input>);
+
+impl StateSource {
+    /// With what is in `state`.
+    pub fn new(state: &State) -> Self {
+        Self(state.records().filter_map(|record| input(record)).collect())
+    }
 }
 
-/// What all of `state` means for DNS.
-pub fn inputs(state: &State) -> Vec<Input> {
-    state.records().filter_map(|record| input(record)).collect()
+impl Source for StateSource {
+    fn id(&self) -> SourceId {
+        id()
+    }
+
+    fn read(&mut self, _: Progress<'_>) -> Reading {
+        Reading { added: std::mem::take(&mut self.0), ..Reading::default() }
+    }
+}
+
+fn id() -> SourceId {
+    SourceId::new("ec2-api")
+}
+
+/// Where everything is declared that the API owns.
+pub fn place() -> Place {
+    Place::whole("the EC2 API")
+}
+
+fn at<T>(value: T) -> At<T> {
+    At::new(value, place())
 }
 
 /// What `edit` means for DNS, `state` being what was there before.
-pub(super) fn change(state: &State, edit: &Edit) -> reload::Edit {
+pub(super) fn change(state: &State, edit: &Edit) -> SourceEdit {
     let before = edit.remove.iter().cloned().chain(edit.put.iter().map(Record::id));
     let before = before.filter_map(|id| state.get(&id)).filter_map(|record| input(record));
-    reload::Edit {
+    SourceEdit {
+        source: id(),
         removed: before.map(|input| input.key()).collect::<Vec<Key>>(),
         added: edit.put.iter().filter_map(input).collect(),
     }
@@ -68,7 +93,7 @@ fn input(record: &Record) -> Option<Input> {
         }
         Record::Endpoint(_) | Record::SecurityGroup(_) | Record::Notification(_) => return None,
     };
-    Some(Input { place: reload::api(), object })
+    Some(Input { place: place(), object })
 }
 
 /// `None`: it is gone.

@@ -15,6 +15,7 @@ use super::store::Store;
 use super::xml::Xml;
 use super::{Settings, dns, notices, violation};
 use crate::model::Violation;
+use crate::problem::Problem;
 use crate::publish::Publisher;
 use crate::snapshot::Snapshot;
 
@@ -189,7 +190,9 @@ impl Engine {
 
 /// What the model has against a change, in EC2's form.
 fn refused(violations: &[Violation]) -> ApiError {
-    match violations.iter().find(|violation| violation.is_error()) {
+    // of several the one that files would be told first, so that the same call always gets the same text
+    let errors = violations.iter().filter(|violation| violation.is_error());
+    match errors.min_by_key(|violation| Problem::from((*violation).clone())) {
         Some(violation) => violation::error(violation),
         None => ApiError::internal("the change is refused without a reason"),
     }

@@ -47,7 +47,7 @@ use std::time::Duration;
 
 use crate::config::Limits;
 
-pub use dns::inputs;
+pub use dns::{StateSource, place};
 pub use engine::{Answer, Engine};
 pub use http::{Front, serve};
 pub use state::State;

@@ -3,10 +3,10 @@
 //! Texts are EC2's own where one is known (AWS PrivateLink guide; errors that users of Terraform and the CDK reported),
 //! else those that files get.
 
+use super::dns;
 use super::error::ApiError;
 use crate::model::{Breach, Violation};
 use crate::problem::Problem;
-use crate::reload;
 
 /// The answer to a call that breaks a rule.
 pub(super) fn error(violation: &Violation) -> ApiError {
@@ -44,7 +44,7 @@ pub(super) fn error(violation: &Violation) -> ApiError {
         // rules of files, or of what the actions have looked up already
         _ => {
             let problem = Problem::from(violation.clone());
-            let place = if problem.place == reload::api() { String::new() } else { format!(" ({})", problem.place) };
+            let place = if problem.place == dns::place() { String::new() } else { format!(" ({})", problem.place) };
             ApiError::invalid(problem.what + &place)
         }
     }

@@ -7,8 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::address::{DNS_PORT, is_own, reachable};
-use crate::model::Upstream;
-use crate::problem::{At, Place, Problem};
+use crate::problem::{Place, Problem};
 
 /// Where the system's resolvers are written (resolv.conf(5)).
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -69,19 +68,6 @@ fn nameserver(line: &str) -> Option<&str> {
     if words.next()? == "nameserver" { words.next() } else { None }
 }
 
-/// A problem for each upstream that is one of our own addresses.
-pub fn refuse_own(upstreams: &[At<Upstream>], own: &[SocketAddr]) -> Vec<Problem> {
-    let ours = upstreams.iter().filter(|upstream| is_own(upstream.value.address, own));
-    ours.map(|At { value, place }| {
-        Problem::error(
-            place.clone(),
-            format!("upstream {value} is this server"),
-            "every question would come back; name another upstream, or listen elsewhere",
-        )
-    })
-    .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,27 +101,5 @@ mod tests {
             ]
         );
         assert_eq!(resolvers_of("search example\n", &[]).1.len(), 1);
-    }
-
-    #[test]
-    fn knows_itself() {
-        for (upstream, own, want) in [
-            ("127.0.0.1:53", "127.0.0.1:53", true),
-            // Docker's resolver is not localhost, however alike they look
-            ("127.0.0.11:53", "127.0.0.1:53", false),
-            ("127.0.0.1:53", "127.0.0.1:5300", false),
-            ("127.0.0.11:53", "0.0.0.0:53", true),
-            ("0.0.0.0:53", "127.0.0.1:53", true),
-            ("[::ffff:127.0.0.1]:53", "127.0.0.1:53", true),
-            ("192.0.2.1:53", "0.0.0.0:53", false),
-            ("[::1]:53", "[::]:53", true),
-            ("[::1]:53", "0.0.0.0:53", false),
-            ("[2001:db8::1]:53", "[::]:53", false),
-        ] {
-            assert_eq!(is_own(upstream.parse().unwrap(), &addresses(&[own])), want, "{upstream} by {own}");
-        }
-        let upstream = At::new("127.0.0.1:5300".parse().unwrap(), Place::whole("--forward"));
-        let problems = refuse_own(&[upstream], &addresses(&["0.0.0.0:5300"]));
-        assert!(problems[0].is_error() && problems[0].what == "upstream 127.0.0.1:5300 is this server");
     }
 }

@@ -74,6 +74,21 @@ impl Changes {
     }
 }
 
+impl Changes {
+    /// Adds what a later change did.
+    pub fn merge(&mut self, later: Self) {
+        self.added += later.added;
+        self.changed += later.changed;
+        self.removed += later.removed;
+        self.others += later.others;
+        self.private_names.extend(later.private_names);
+        self.vpcs |= later.vpcs;
+        self.zones_or_rules |= later.zones_or_rules;
+        self.services |= later.services;
+        self.endpoint_names.extend(later.endpoint_names);
+    }
+}
+
 /// What a source declares but could not read: references to it are no further problem.
 #[derive(Clone, Debug, Default)]
 pub struct Broken {

@@ -18,6 +18,7 @@ use super::{Asker, Explanation, explain};
 use crate::forward::cache::Flush;
 use crate::model::parse_rtype;
 use crate::naming::DnsName;
+use crate::source::SourceReport;
 
 /// Answers HTTP on `listener`, at most `at_once` requests at a time, until `stop` ends.
 pub async fn serve(
@@ -52,18 +53,26 @@ async fn index() -> &'static str {
     "vpcedns\n\n/healthz\n/readyz\n/metrics\n/v1/generation\n/v1/explain?name=NAME&type=A&from=ADDRESS\nPOST /v1/flush?name=NAME, ?zone=NAME or ?all\n"
 }
 
-/// 200 while the last load is the one being served; else 503 and every problem, with file, line and remedy.
+/// 200 while every source is ready and its last load is the one being served; else 503 and every problem, with file,
+/// line and remedy. How each source is follows.
 async fn ready(State(views): State<Views>) -> Response {
     if views.status.is_draining() {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
     }
+    let sources = views.status.sources();
+    let listed = sources.iter().map(|source| source.to_string() + "\n").collect::<String>();
     let problems = views.status.last().map(|report| report.problems).unwrap_or_default();
     let errors: Vec<String> = problems.iter().filter(|p| p.is_error()).map(ToString::to_string).collect();
-    if errors.is_empty() {
-        return (StatusCode::OK, "ready\n").into_response();
+    let waiting = sources.iter().filter(|source| !source.ready).map(|source| source.id.as_str()).collect::<Vec<_>>();
+    if errors.is_empty() && waiting.is_empty() {
+        return (StatusCode::OK, format!("ready\n{listed}")).into_response();
     }
-    let generation = views.snapshots.load().generation;
-    let text = format!("the last load failed; generation {generation} keeps serving\n{}\n", errors.join("\n"));
+    let text = if errors.is_empty() {
+        format!("not everything has been read yet: {}\n{listed}", waiting.join(", "))
+    } else {
+        let generation = views.snapshots.load().generation;
+        format!("the last load failed; generation {generation} keeps serving\n{}\n{listed}", errors.join("\n"))
+    };
     (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
 }
 
@@ -76,7 +85,18 @@ async fn generation(State(views): State<Views>) -> Json<serde_json::Value> {
         "vpcs": snapshot.model.vpcs().len(),
         "loads": loads,
         "failed_loads": failures,
+        "sources": views.status.sources().iter().map(source_json).collect::<Vec<_>>(),
     }))
+}
+
+fn source_json(source: &SourceReport) -> serde_json::Value {
+    json!({
+        "source": source.id.as_str(),
+        "ready": source.ready,
+        "good": source.is_good(),
+        "age_seconds": source.age().map(|age| age.as_secs()),
+        "problems": source.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    })
 }
 
 /// `?name=&type=&from=&to=`: `type` is A and `from`, an address or a VPC, is 127.0.0.1 if they are left out; `to` is

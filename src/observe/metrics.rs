@@ -7,6 +7,7 @@ use super::exposition::Exposition;
 use super::views::Views;
 use crate::config::Metric;
 use crate::forward::{Forwarder, State as UpstreamState};
+use crate::source::SourceReport;
 
 /// All metrics. The numbers are read when they are asked for, so that counting costs workers nothing more.
 pub(super) fn text(views: &Views) -> Result<String, fmt::Error> {
@@ -31,6 +32,7 @@ pub(super) fn text(views: &Views) -> Result<String, fmt::Error> {
     out.gauge(Metric::LoadProblems, problems as u64);
     out.seconds(Metric::LastLoad, at.map_or(0.0, |at| at.as_secs_f64()));
     out.seconds(Metric::LastLoadDuration, last.as_ref().map_or(0.0, |report| report.took.as_secs_f64()));
+    sources(&mut out, &views.status.sources());
     let snapshot = views.snapshots.load_full();
     out.gauge(Metric::Generation, snapshot.generation);
     out.gauge(Metric::Endpoints, snapshot.model.endpoint_count() as u64);
@@ -38,6 +40,18 @@ pub(super) fn text(views: &Views) -> Result<String, fmt::Error> {
         more(&mut out);
     }
     out.text()
+}
+
+/// One line of each metric for each source.
+fn sources(out: &mut Exposition, reports: &[SourceReport]) {
+    let names: Vec<[&str; 1]> = reports.iter().map(|report| [report.id.as_str()]).collect();
+    let each = || names.iter().zip(reports).map(|(name, report)| (name.to_vec(), report));
+    out.gauges(Metric::SourceGood, each().map(|(name, report)| (name, f64::from(u8::from(report.is_good())))));
+    let problems = |report: &SourceReport| u32::try_from(report.problems.len()).unwrap_or(u32::MAX);
+    out.gauges(Metric::SourceProblems, each().map(|(name, report)| (name, f64::from(problems(report)))));
+    let at = |report: &SourceReport| report.last_good?.duration_since(UNIX_EPOCH).ok();
+    let at = each().filter_map(|(name, report)| Some((name, at(report)?.as_secs_f64())));
+    out.gauges(Metric::SourceLastGood, at);
 }
 
 /// One line of each metric for each upstream.

@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::problem::Problem;
+use crate::source::SourceReport;
 
 /// How the last load went.
 #[derive(Clone, Debug)]
@@ -26,6 +27,7 @@ struct State {
     loads: u64,
     failures: u64,
     draining: bool,
+    sources: Vec<SourceReport>,
 }
 
 impl Status {
@@ -50,6 +52,16 @@ impl Status {
     /// Loads so far, and how many of them were not published.
     pub fn loads(&self) -> (u64, u64) {
         self.with(|state| (state.loads, state.failures))
+    }
+
+    /// Takes note of how the sources are.
+    pub fn set_sources(&self, reports: Vec<SourceReport>) {
+        self.with(|state| state.sources = reports);
+    }
+
+    /// How each source is.
+    pub fn sources(&self) -> Vec<SourceReport> {
+        self.with(|state| state.sources.clone())
     }
 
     /// The server has been told to stop.

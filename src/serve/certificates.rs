@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,6 +18,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, ServerConfig, SupportedProtocolVersion};
 
 use crate::problem::{Place, Problem};
+use crate::source::FileStamp;
 
 /// How often the files are looked at.
 pub const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -30,13 +30,11 @@ pub struct Certificates {
     key: PathBuf,
     current: ArcSwap<CertifiedKey>,
     /// What the files were when they were last read.
-    read: Mutex<Stamps>,
+    read: Mutex<Looks>,
 }
 
-/// What tells a file from an earlier state of it: device, inode, length, and when it was changed; `None`: not there.
-type Stamp = Option<(u64, u64, u64, i64, i64)>;
-/// Of the certificate and of the key.
-type Stamps = [Stamp; 2];
+/// How the certificate's file looks, and the key's.
+type Looks = [Option<FileStamp>; 2];
 
 impl Certificates {
     /// Reads the chain in `cert`, the server's own certificate first, and its key in `key`, both PEM (RFC 7468).
@@ -80,7 +78,7 @@ impl Certificates {
 
     /// Reads the files if they are no longer what was read, and as they were `before`: whoever renews a certificate
     /// writes two files, one after the other. Returns what they are, if that has yet to be read.
-    fn look(&self, before: Option<Stamps>) -> Option<Stamps> {
+    fn look(&self, before: Option<Looks>) -> Option<Looks> {
         let now = stamps(&self.cert, &self.key);
         if now == *self.read.lock().unwrap_or_else(PoisonError::into_inner) {
             return None;
@@ -117,11 +115,8 @@ impl ResolvesServerCert for Certificates {
     }
 }
 
-fn stamps(cert: &Path, key: &Path) -> Stamps {
-    [cert, key].map(|path| {
-        let data = fs::metadata(path).ok()?;
-        Some((data.dev(), data.ino(), data.len(), data.mtime(), data.mtime_nsec()))
-    })
+fn stamps(cert: &Path, key: &Path) -> Looks {
+    [cert, key].map(FileStamp::of)
 }
 
 fn load(cert: &Path, key: &Path) -> Result<CertifiedKey, Problem> {

@@ -1,40 +1,56 @@
-//! Reads files into inputs for the model, each value with its place, and says everything that is wrong with them.
+//! Where objects come from: each source says what it declares, each value with its place, and what is wrong with it.
 //!
 //! ```text
-//! scan        directories       -> paths
-//! read_files  paths             -> parts: one per TOML file, one for all JSON files together
-//! read_toml   text              -> Loaded
-//! read_json_set texts           -> Loaded
+//! contract    Source: what a source says, and how it asks for a load
+//! sources     all sources -> the next model; held remembers what each owns, and where
+//! files       a source: directories of TOML files and of the AWS CLI's JSON
+//!   scan        directories       -> paths
+//!   read_files  paths             -> parts: one per TOML file, one for all JSON files together
+//!   read_toml   text              -> Declared
+//!   read_json_set texts           -> Declared
+//!   watch       asks for a load when a file changes
 //! ```
 //!
 //! Knows files, TOML, JSON and the shapes of `aws ec2 describe-*`. Must not know whether objects fit together (that is
 //! the model's) nor what is answered. A broken object is left out with its own problems, and its id is told, so that
-//! nobody complains about references to it as well.
+//! nobody complains about references to it as well. A new source is one file that implements [`Source`], and one line
+//! in `server/listed.rs`.
 
 mod access_keys;
 mod aws_json;
+mod contract;
 mod doc;
 mod files;
+mod held;
 mod lines;
+mod own;
 mod parts;
 mod reader;
+mod scan;
 mod settings;
+mod sources;
+mod stamp;
 mod toml_dir;
 mod values;
 mod violation;
+mod watch;
 
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-use crate::model::Input;
-use crate::problem::Problem;
-
 pub use access_keys::read_access_keys;
-pub use files::{MAX_FILE_BYTES, is_source, scan};
-pub use parts::{Part, PartId, Stamps, read_files};
+pub use contract::{
+    Declared, LoadRequest, LoadRequests, LoadTrigger, PartId, Progress, Reading, Source, SourceId, SourceReport,
+};
+pub use files::Files;
+pub use own::refuse_own;
+pub use scan::{MAX_FILE_BYTES, scan};
 pub use settings::read_settings;
+pub use sources::{Loaded, SourceEdit, Sources};
+pub(crate) use sources::{Overlay, Taken};
+pub use stamp::FileStamp;
 pub use violation::problems;
 
 /// A file that has been read, not yet parsed.
@@ -46,25 +62,12 @@ pub struct FileText {
     pub text: String,
 }
 
-/// What a file, or a set of files, holds.
-#[derive(Clone, Debug, Default)]
-pub struct Loaded {
-    /// Every object without a problem of its own.
-    pub inputs: Vec<Input>,
-    /// Ids and names of objects that were declared but have errors, as written: references to them are not at fault.
-    pub broken: Vec<String>,
-    /// Something could not be read at all: what it declared is unknown, and so is whether a reference is at fault.
-    pub incomplete: bool,
-    /// Everything that is wrong, in the order of the text.
-    pub problems: Vec<Problem>,
-}
-
 /// What a TOML file declares.
-pub fn read_toml(path: &Arc<str>, text: &str) -> Loaded {
+pub fn read_toml(path: &Arc<str>, text: &str) -> Declared {
     toml_dir::read(Arc::clone(path), text)
 }
 
 /// What JSON files hold that were written by `aws ec2 describe-*`, joined by the ids in them.
-pub fn read_json_set(files: &[FileText]) -> Loaded {
+pub fn read_json_set(files: &[FileText]) -> Declared {
     aws_json::read(files)
 }

@@ -8,8 +8,8 @@ use crate::common::{Asked, ask, check, lines, policy};
 use serde_json::Value;
 use vpcedns::model::{Endpoint, Interface, Model};
 use vpcedns::naming::{EndpointId, ZoneName, endpoint_names};
-use vpcedns::reload::Loader;
 use vpcedns::snapshot::Snapshot;
+use vpcedns::source::Sources;
 
 fn fixtures(set: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(set)
@@ -18,7 +18,7 @@ fn fixtures(set: &str) -> PathBuf {
 /// The model of a set of fixtures, and its warnings.
 fn load(set: &str) -> (Model, String) {
     let dir = fixtures(set);
-    let loaded = Loader::new(vec![dir.clone()]).load(&|_, _| {});
+    let loaded = Sources::of_files(vec![dir.clone()]).load(&|_, _| {});
     let problems = lines(&loaded.problems).replace(&format!("{}/", dir.display()), "");
     (loaded.model.unwrap_or_else(|| panic!("{problems}")), problems)
 }

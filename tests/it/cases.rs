@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use crate::common::{check, lines, policy};
 use vpcedns::model::Model;
-use vpcedns::reload::Loader;
 use vpcedns::snapshot::Snapshot;
+use vpcedns::source::Sources;
 
 /// The directories that have questions.
 fn cases() -> Vec<PathBuf> {
@@ -21,7 +21,7 @@ fn cases() -> Vec<PathBuf> {
 }
 
 fn load(zones: PathBuf) -> (Option<Model>, String) {
-    let loaded = Loader::new(vec![zones]).load(&|_, _| {});
+    let loaded = Sources::of_files(vec![zones]).load(&|_, _| {});
     (loaded.model, lines(&loaded.problems))
 }
 

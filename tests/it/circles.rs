@@ -16,7 +16,6 @@ const KNOWN: &[&[&str]] = &[
     &["forward/query.rs", "forward/relay.rs"],
     &["naming/catalogue.rs", "naming/catalogue_data.rs", "naming/partition.rs", "naming/service.rs", "naming/shape.rs"],
     &["serve/encrypted.rs", "serve/listeners.rs"],
-    &["source/aws_json/network.rs", "source/aws_json/outputs.rs"],
 ];
 
 /// file -> file it uses -> one of the names by which it does.

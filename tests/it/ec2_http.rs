@@ -11,10 +11,10 @@ use vpcedns::config::{AccessKey, ActionPattern, Secret};
 use vpcedns::ec2::auth::rate::RateLimits;
 use vpcedns::ec2::auth::sigv4::{Credentials, Request, sign};
 use vpcedns::ec2::auth::{Access, AccessKeys};
-use vpcedns::ec2::{Engine, Front, Settings, Store, inputs, serve};
+use vpcedns::ec2::{Engine, Front, Settings, StateSource, Store, serve};
 use vpcedns::publish::Publisher;
-use vpcedns::reload::Loader;
 use vpcedns::snapshot::Policy;
+use vpcedns::source::{Files, Sources};
 
 const FORM: &str = "Action=DescribeVpcs&Version=2016-11-15";
 const CREATE: &str = "Action=CreateVpc&Version=2016-11-15&CidrBlock=10.1.0.0/16";
@@ -30,7 +30,8 @@ impl Server {
     fn start(access: Access, rate: RateLimits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (store, state) = Store::open(dir.path()).unwrap();
-        let loader = Loader::new(Vec::new()).with_api(inputs(&state));
+        let loader =
+            Sources::new(vec![Box::new(StateSource::new(&state)), Box::new(Files::new(Vec::new()))], Vec::new());
         let started = Publisher::start(loader, Policy::default(), &|_, _| {});
         let (publisher, _) = started.unwrap_or_else(|problems| panic!("{}", crate::common::lines(&problems)));
         let engine = Arc::new(Engine::new(store, state, Arc::new(Mutex::new(publisher)), Settings::default()));

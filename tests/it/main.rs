@@ -23,5 +23,6 @@ mod naming_golden;
 mod problems;
 mod publish;
 mod replay;
+mod server;
 mod type_names;
 mod wire;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::common::dir::Dir;
 use crate::common::lines;
-use vpcedns::reload::Loader;
+use vpcedns::source::Sources;
 
 const VPC_1: &str =
     r#"{ vpc_id = "vpc-00000001", region = "us-east-1", cidr_blocks = ["10.1.0.0/16"], enable_dns_hostnames = true }"#;
@@ -736,8 +736,8 @@ fn files_in_directories_are_one_set() {
     write("vpcs/one.toml", &vpcs(&[VPC_1, VPC_2]));
     write("subnets.toml", SUBNETS);
     write("team/a/endpoints.toml", &endpoint('a', 1, EC2, &["1 10a 10.1.1.17"]));
-    let mut all = Loader::new(vec![dir.path().to_owned()]);
+    let mut all = Sources::of_files(vec![dir.path().to_owned()]);
     let first = all.load(&|_, _| {});
     assert_eq!(lines(&first.problems), "");
-    assert_eq!((first.changes.added, first.changes.others, first.files_read), (1, 5, 3));
+    assert_eq!((first.changes.added, first.changes.others, first.parts_read), (1, 5, 3));
 }

@@ -1,16 +1,20 @@
 //! Prepare, make durable, publish: edits that stack, edits that are given up, and edits that come too late.
 
+use vpcedns::ec2::{State, StateSource, place};
 use vpcedns::model::{Input, Key, Object, VpcInput};
 use vpcedns::problem::At;
 use vpcedns::publish::{OutOfOrder, Prepared, Publisher};
-use vpcedns::reload::{Edit, Loader, api};
 use vpcedns::snapshot::Policy;
+use vpcedns::source::{Files, SourceEdit, SourceId, Sources};
 
 const FILE: &str = "[[vpc]]\nvpc_id = \"vpc-ec43eb89\"\nregion = \"us-east-1\"\ncidr_blocks = [\"10.0.0.0/16\"]\n";
 
 fn publisher(dir: &tempfile::TempDir) -> Publisher {
     std::fs::write(dir.path().join("a.toml"), FILE).unwrap();
-    let loader = Loader::new(vec![dir.path().to_owned()]);
+    let loader = Sources::new(
+        vec![Box::new(StateSource::new(&State::default())), Box::new(Files::new(vec![dir.path().to_owned()]))],
+        Vec::new(),
+    );
     match Publisher::start(loader, Policy::default(), &|_, _| {}) {
         Ok((publisher, _)) => publisher,
         Err(problems) => panic!("{}", super::common::lines(&problems)),
@@ -18,31 +22,31 @@ fn publisher(dir: &tempfile::TempDir) -> Publisher {
 }
 
 fn vpc(id: &str) -> Input {
-    let at = |text: &str| At::new(text.parse().unwrap(), api());
+    let at = |text: &str| At::new(text.parse().unwrap(), place());
     let object = Object::Vpc(VpcInput {
         vpc_id: at(id),
-        region: At::new("us-east-1".parse().unwrap(), api()),
-        cidr_blocks: vec![At::new(format!("10.{}.0.0/16", &id[9..]).parse().unwrap(), api())],
+        region: At::new("us-east-1".parse().unwrap(), place()),
+        cidr_blocks: vec![At::new(format!("10.{}.0.0/16", &id[9..]).parse().unwrap(), place())],
         enable_dns_support: true,
         enable_dns_hostnames: true,
         listeners: Vec::new(),
     });
-    Input { place: api(), object }
+    Input { place: place(), object }
 }
 
-fn adds(id: &str) -> Edit {
-    Edit { removed: Vec::new(), added: vec![vpc(id)] }
+fn adds(id: &str) -> SourceEdit {
+    SourceEdit { source: SourceId::new("ec2-api"), removed: Vec::new(), added: vec![vpc(id)] }
 }
 
-fn removes(id: &str) -> Edit {
-    Edit { removed: vec![Key::Vpc(id.parse().unwrap())], added: Vec::new() }
+fn removes(id: &str) -> SourceEdit {
+    SourceEdit { source: SourceId::new("ec2-api"), removed: vec![Key::Vpc(id.parse().unwrap())], added: Vec::new() }
 }
 
 fn vpcs(publisher: &Publisher) -> usize {
     publisher.snapshots().load().model.vpcs().len()
 }
 
-fn prepare(publisher: &mut Publisher, after: Option<&Prepared>, edit: &Edit) -> Prepared {
+fn prepare(publisher: &mut Publisher, after: Option<&Prepared>, edit: &SourceEdit) -> Prepared {
     publisher.prepare(after, edit).unwrap_or_else(|violations| panic!("{violations:#?}"))
 }
 
@@ -62,7 +66,7 @@ fn edits_stack_and_are_published_in_order() {
         let outcome = publisher.publish(prepared).unwrap();
         assert_eq!((outcome.generation, vpcs(&publisher)), (generation, expected));
     }
-    assert_eq!(publisher.place_of(&Key::Vpc("vpc-00000102".parse().unwrap())), Some(api()));
+    assert_eq!(publisher.place_of(&Key::Vpc("vpc-00000102".parse().unwrap())), Some(place()));
     assert_eq!(publisher.place_of(&Key::Vpc("vpc-00000101".parse().unwrap())), None);
 }
 

@@ -93,7 +93,7 @@ fn write_file(args: &ExpectArgs, snapshot: &Snapshot) -> ExitCode {
     match create(path, &text) {
         Ok(()) => {
             let lines = text.lines().filter(|line| line.starts_with("from ")).count();
-            super::print(&format!("{}: {}\n", path.display(), super::check::count(lines, "assertion")))
+            super::print(&format!("{}: {}\n", path.display(), crate::problem::count(lines, "assertion")))
         }
         Err(error) => {
             let hint = match error.kind() {

@@ -8,7 +8,7 @@ use crate::model::{Input, InterfaceInput, Object, SubnetInput};
 use crate::naming::InterfaceId;
 use crate::problem::{Place, Problem};
 
-use super::super::Loaded;
+use super::super::Declared;
 use super::endpoint::Endpoint;
 use super::network::{Interface, Subnet};
 use super::outputs::{LISTS, Outputs, Page};
@@ -16,10 +16,10 @@ use super::subnets::StandIns;
 use super::vpcs::{join_vpcs, regions};
 
 /// The inputs that `outputs` make together.
-pub(super) fn join(outputs: Outputs) -> Loaded {
+pub(super) fn join(outputs: Outputs) -> Declared {
     let Outputs { vpcs, attributes, subnets, interfaces, mut endpoints, unserved, services, pages, .. } = outputs;
     let Outputs { broken, incomplete, problems, .. } = outputs;
-    let mut joined = Loaded { inputs: vec![], broken, incomplete, problems };
+    let mut joined = Declared { inputs: vec![], broken, incomplete, problems };
     joined.problems.extend(not_served(&unserved));
     missing_pages(&pages, &mut joined.problems);
     let regions = regions(&subnets, &interfaces, &endpoints);
@@ -93,7 +93,7 @@ fn missing_pages(pages: &[Page], problems: &mut Vec<Problem>) {
 }
 
 /// Interfaces by their ids; two that differ are an error.
-fn by_id(interfaces: Vec<Interface>, joined: &mut Loaded) -> HashMap<InterfaceId, Interface> {
+fn by_id(interfaces: Vec<Interface>, joined: &mut Declared) -> HashMap<InterfaceId, Interface> {
     let mut table: HashMap<InterfaceId, Interface> = HashMap::with_capacity(interfaces.len());
     for interface in interfaces {
         let id = interface.id.value;
@@ -118,7 +118,7 @@ fn add_interfaces(
     endpoint: &mut Endpoint,
     interfaces: &HashMap<InterfaceId, Interface>,
     stand_ins: &mut StandIns,
-    joined: &mut Loaded,
+    joined: &mut Declared,
 ) -> Vec<InterfaceId> {
     let over = endpoint.input.state.is_over();
     let mut missing = vec![];

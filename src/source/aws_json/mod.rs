@@ -18,12 +18,12 @@ mod subnets;
 mod vpcs;
 
 use super::parts::in_parallel;
-use super::{FileText, Loaded};
+use super::{Declared, FileText};
 
 use outputs::Outputs;
 
 /// What all of `files` hold together.
-pub(super) fn read(files: &[FileText]) -> Loaded {
+pub(super) fn read(files: &[FileText]) -> Declared {
     let numbered: Vec<_> = files.iter().zip(0u32..).collect();
     let outputs = in_parallel(&numbered, |(file, number)| outputs::read(file, *number));
     join::join(outputs.into_iter().fold(Outputs::default(), Outputs::merge))

@@ -9,7 +9,15 @@ use crate::problem::{At, Place};
 
 use super::super::reader::{Fields, Keys, Reader};
 use super::super::values::region_within;
-use super::outputs::OutputId;
+
+/// Which output an object came from: one output is of one region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct OutputId {
+    /// The file's number.
+    pub(super) file: u32,
+    /// The output's place in it.
+    pub(super) index: u32,
+}
 
 /// A member of `Vpcs`.
 pub(super) struct Vpc {

@@ -10,7 +10,7 @@ use super::super::doc::{Node, Value, parse_json};
 use super::super::lines::Lines;
 use super::super::reader::{Fields, Keys, Reader};
 use super::endpoint::{self, Endpoint};
-use super::network::{self, Attributes, Interface, Subnet, Vpc};
+use super::network::{self, Attributes, Interface, OutputId, Subnet, Vpc};
 
 /// What files hold, by kind, before it is joined.
 #[derive(Default)]
@@ -85,13 +85,6 @@ pub(super) fn read(file: &FileText, number: u32) -> Outputs {
     }
     outputs.problems = reader.into_problems();
     outputs
-}
-
-/// Which output an object came from: one output is of one region.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct OutputId {
-    file: u32,
-    index: u32,
 }
 
 /// Takes in one output; `None` when it is none that is known.

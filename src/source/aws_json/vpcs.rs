@@ -6,11 +6,10 @@ use crate::model::{Input, Object, VpcInput};
 use crate::naming::{Region, VpcId};
 use crate::problem::{At, Problem};
 
-use super::super::Loaded;
+use super::super::Declared;
 use super::super::values::region_of_zone;
 use super::endpoint::Endpoint;
-use super::network::{Attributes, Interface, Subnet, Vpc};
-use super::outputs::OutputId;
+use super::network::{Attributes, Interface, OutputId, Subnet, Vpc};
 
 /// The region of each VPC, from the surest sign to the least sure one.
 pub(super) fn regions(subnets: &[Subnet], interfaces: &[Interface], endpoints: &[Endpoint]) -> HashMap<VpcId, Region> {
@@ -41,7 +40,7 @@ pub(super) fn join_vpcs(
     attributes: &[Attributes],
     endpoints: &[Endpoint],
     regions: &HashMap<VpcId, Region>,
-    joined: &mut Loaded,
+    joined: &mut Declared,
 ) {
     let mut dns: HashMap<VpcId, (Option<bool>, Option<bool>)> = HashMap::new();
     for one in attributes {

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use crate::model::{EndpointInput, Object, RecordIpType, ServiceInput, State, SubnetInput, VpcInput};
 
-use super::super::{FileText, Loaded, read_json_set, scan};
+use super::super::{Declared, FileText, read_json_set, scan};
 use super::{load_json, problems};
 
 /// A set of files below tests/fixtures, those whose names begin with `without` left out.
-fn fixtures(set: &str, without: &str) -> Loaded {
+fn fixtures(set: &str, without: &str) -> Declared {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(set);
     let (paths, problems) = scan(std::slice::from_ref(&dir));
     assert_eq!(problems, []);
@@ -19,7 +19,7 @@ fn fixtures(set: &str, without: &str) -> Loaded {
     read_json_set(&files.collect::<Vec<_>>())
 }
 
-fn vpcs(loaded: &Loaded) -> Vec<&VpcInput> {
+fn vpcs(loaded: &Declared) -> Vec<&VpcInput> {
     let objects = loaded.inputs.iter().filter_map(|input| match &input.object {
         Object::Vpc(object) => Some(object),
         _ => None,
@@ -27,7 +27,7 @@ fn vpcs(loaded: &Loaded) -> Vec<&VpcInput> {
     objects.collect()
 }
 
-fn subnets(loaded: &Loaded) -> Vec<&SubnetInput> {
+fn subnets(loaded: &Declared) -> Vec<&SubnetInput> {
     let objects = loaded.inputs.iter().filter_map(|input| match &input.object {
         Object::Subnet(object) => Some(object),
         _ => None,
@@ -35,7 +35,7 @@ fn subnets(loaded: &Loaded) -> Vec<&SubnetInput> {
     objects.collect()
 }
 
-fn services(loaded: &Loaded) -> Vec<&ServiceInput> {
+fn services(loaded: &Declared) -> Vec<&ServiceInput> {
     let objects = loaded.inputs.iter().filter_map(|input| match &input.object {
         Object::Service(object) => Some(object),
         _ => None,
@@ -43,7 +43,7 @@ fn services(loaded: &Loaded) -> Vec<&ServiceInput> {
     objects.collect()
 }
 
-fn endpoint<'l>(loaded: &'l Loaded, id: &str) -> &'l EndpointInput {
+fn endpoint<'l>(loaded: &'l Declared, id: &str) -> &'l EndpointInput {
     let mut endpoints = loaded.inputs.iter().filter_map(|input| match &input.object {
         Object::Endpoint(endpoint) => Some(endpoint),
         _ => None,

@@ -5,17 +5,17 @@ mod random;
 mod toml;
 mod zone;
 
-use super::{FileText, Loaded, read_json_set, read_toml};
+use super::{Declared, FileText, read_json_set, read_toml};
 
-fn load_toml(text: &str) -> Loaded {
+fn load_toml(text: &str) -> Declared {
     read_toml(&"t.toml".into(), text)
 }
 
-fn load_json(texts: &[&str]) -> Loaded {
+fn load_json(texts: &[&str]) -> Declared {
     let file = |(text, i): (&&str, usize)| FileText { path: format!("{i}.json").into(), text: (*text).to_owned() };
     read_json_set(&texts.iter().zip(1..).map(file).collect::<Vec<_>>())
 }
 
-fn problems(loaded: &Loaded) -> String {
+fn problems(loaded: &Declared) -> String {
     loaded.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::model::{Input, Object};
 use crate::problem::nearest;
 
-use super::Loaded;
+use super::Declared;
 use super::doc::{Entry, Node, Value, parse_toml};
 use super::lines::Lines;
 use super::reader::{Fields, Keys, Reader};
@@ -56,7 +56,7 @@ const KINDS: [Kind; 6] = [
 ];
 
 /// What `text`, the content of `file`, declares.
-pub(super) fn read(file: Arc<str>, text: &str) -> Loaded {
+pub(super) fn read(file: Arc<str>, text: &str) -> Declared {
     let lines = Lines::new(file, text);
     let mut reader = Reader::new(&lines);
     let (root, syntax_errors) = parse_toml(text);
@@ -69,7 +69,7 @@ pub(super) fn read(file: Arc<str>, text: &str) -> Loaded {
             reader.error_at(place, error.what, error.hint);
         }
     }
-    let mut loaded = Loaded { incomplete, ..Loaded::default() };
+    let mut loaded = Declared { incomplete, ..Declared::default() };
     for entry in root.entries() {
         match KINDS.iter().find(|kind| kind.key == entry.key) {
             // what is left of a file with syntax errors would be full of problems that follow from them
@@ -86,7 +86,7 @@ pub(super) fn read(file: Arc<str>, text: &str) -> Loaded {
     loaded
 }
 
-fn read_kind(reader: &mut Reader<'_>, kind: &Kind, entry: &Entry<'_>, loaded: &mut Loaded) {
+fn read_kind(reader: &mut Reader<'_>, kind: &Kind, entry: &Entry<'_>, loaded: &mut Declared) {
     if !matches!(entry.node.value, Value::Array(_)) {
         let what = format!("'{}' must be an array of tables, found {}", kind.key, entry.node.describe());
         reader.error(entry.key_at, what, format!("begin each one with {}", kind.name));

@@ -5,20 +5,21 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use vpcedns::model::{Changes, Model};
-use vpcedns::reload::Loader;
+use vpcedns::source::{Files, Sources};
 
 use super::lines;
 
 /// A directory with files, and its loader.
 pub struct Dir {
     pub dir: tempfile::TempDir,
-    pub loader: Loader,
+    pub loader: Sources,
 }
 
 impl Dir {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let loader = Loader::serving_on(vec![dir.path().to_owned()], vec!["10.1.0.2:53".parse().unwrap()]);
+        let loader =
+            Sources::new(vec![Box::new(Files::new(vec![dir.path().to_owned()]))], vec!["10.1.0.2:53".parse().unwrap()]);
         Self { dir, loader }
     }
 
@@ -49,7 +50,7 @@ impl Dir {
     /// Waits until the files are old enough not to be read again, as those of a server are.
     pub fn settle(&mut self) {
         let until = Instant::now() + Duration::from_secs(20);
-        while self.loader.load(&|_, _| {}).files_read > 0 {
+        while self.loader.load(&|_, _| {}).parts_read > 0 {
             assert!(Instant::now() < until, "files are read again and again");
             std::thread::sleep(Duration::from_millis(10));
         }

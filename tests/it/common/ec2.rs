@@ -8,10 +8,10 @@ use arc_swap::ArcSwap;
 use vpcedns::ec2::call::Caller;
 use vpcedns::ec2::error::ApiError;
 use vpcedns::ec2::notify::Target;
-use vpcedns::ec2::{Engine, Settings, State, Store, inputs};
+use vpcedns::ec2::{Engine, Settings, State, StateSource, Store};
 use vpcedns::publish::Publisher;
-use vpcedns::reload::Loader;
 use vpcedns::snapshot::{Policy, Snapshot};
+use vpcedns::source::{Files, Sources};
 
 use super::xml::Node;
 use super::{Asked, Told, ask};
@@ -42,7 +42,10 @@ impl Api {
 
     fn open(dir: Arc<tempfile::TempDir>, settings: Settings) -> Self {
         let (store, state) = Store::open(&dir.path().join("state")).unwrap_or_else(|problem| panic!("{problem}"));
-        let loader = Loader::new(vec![dir.path().join("zones")]).with_api(inputs(&state));
+        let loader = Sources::new(
+            vec![Box::new(StateSource::new(&state)), Box::new(Files::new(vec![dir.path().join("zones")]))],
+            Vec::new(),
+        );
         let (publisher, _) = Publisher::start(loader, Policy::default(), &|_, _| {})
             .unwrap_or_else(|problems| panic!("{}", super::lines(&problems)));
         let snapshots = publisher.snapshots().clone();

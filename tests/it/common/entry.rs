@@ -20,17 +20,16 @@ use vpcedns::ec2::error::ApiError;
 use vpcedns::ec2::filter::{Filters, Page};
 use vpcedns::ec2::params::Params;
 use vpcedns::ec2::xml::Xml;
-use vpcedns::ec2::{Engine, Settings, Store, inputs};
+use vpcedns::ec2::{Engine, Settings, StateSource, Store};
 use vpcedns::forward::cache::{Age, CachedReply, Times};
 use vpcedns::forward::message;
 use vpcedns::forward::relay::{Client, Ede, relay as relay_reply};
 use vpcedns::model::{Broken, Model};
 use vpcedns::observe::Counters;
 use vpcedns::publish::Publisher;
-use vpcedns::reload::Loader;
 use vpcedns::resolve::{Incoming, Outcome, Resolve, Resolver};
 use vpcedns::snapshot::{Policy, Snapshot};
-use vpcedns::source::{FileText, Loaded, read_json_set, read_toml};
+use vpcedns::source::{Declared, FileText, Files, Sources, read_json_set, read_toml};
 use vpcedns::wire::{CookieSecret, Transport};
 
 /// A zone with every kind of answer in it.
@@ -46,7 +45,7 @@ fn resolver() -> &'static Resolver {
     })
 }
 
-fn apply(loaded: Loaded) -> Option<Model> {
+fn apply(loaded: Declared) -> Option<Model> {
     let broken = Broken { ids: loaded.broken.into_iter().collect(), incomplete: loaded.incomplete };
     let applied = Model::default().apply(&[], &loaded.inputs, &broken, &|_| None);
     // a violation that is an error leaves no model
@@ -98,7 +97,7 @@ pub fn json(data: &[u8]) {
     serve(read_json_set(&[FileText { path: "fuzz.json".into(), text }]));
 }
 
-fn serve(loaded: Loaded) {
+fn serve(loaded: Declared) {
     let errors = loaded.problems.iter().filter(|problem| problem.is_error()).count();
     assert!(!loaded.incomplete || errors > 0, "something could not be read, and nobody said so");
     for problem in &loaded.problems {
@@ -304,7 +303,8 @@ fn engine() -> &'static Engine {
         let zone = dir.join("zone.toml");
         std::fs::write(&zone, ZONE).expect("a file");
         let (store, state) = Store::open(&dir.join("state")).expect("a store");
-        let loader = Loader::new(vec![zone]).with_api(inputs(&state));
+        let loader =
+            Sources::new(vec![Box::new(StateSource::new(&state)), Box::new(Files::new(vec![zone]))], Vec::new());
         let Ok((publisher, _)) = Publisher::start(loader, Policy::default(), &|_, _| {}) else {
             panic!("the zone has no errors");
         };

@@ -1,13 +1,17 @@
-//! When to load again: after a change below the directories, debounced, or when told to.
+//! Asks for a load after a change below the directories, debounced, from a thread of its own.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::source;
 use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+
+use super::contract::{LoadRequest, LoadTrigger};
+use super::scan::is_source;
+use crate::problem::{Place, Problem};
 
 /// After a change that is complete (a rename, a file that was closed), more of the same are waited for this long.
 const QUIET: Duration = Duration::from_millis(1);
@@ -18,109 +22,90 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// How often a directory that has gone is looked for.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Why to load.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wake {
-    /// Something below the directories changed.
-    Changed,
-    /// Someone asked for it.
-    Asked,
-    /// There will be no more.
-    Stop,
-}
+/// Watches directories until it is dropped.
+pub(super) struct Watch(Sender<FileEvent>);
 
-enum Event {
+enum FileEvent {
     Complete,
     Started,
     Rewatch,
-    Asked,
     Stop,
 }
 
-/// Watches directories.
-pub struct Watch {
-    events: Receiver<Event>,
-    sender: Sender<Event>,
+/// The thread that watches.
+struct WatchThread {
+    events: Receiver<FileEvent>,
     watcher: Option<RecommendedWatcher>,
     dirs: Vec<PathBuf>,
     watched: HashSet<PathBuf>,
-}
-
-/// Makes a [`Watch`] report.
-#[derive(Clone)]
-pub struct Waker(Sender<Event>);
-
-impl Waker {
-    /// Asks for a load.
-    pub fn ask(&self) {
-        // a watch that has ended needs no waking
-        let _ = self.0.send(Event::Asked);
-    }
-
-    /// Asks for the end.
-    pub fn stop(&self) {
-        let _ = self.0.send(Event::Stop);
-    }
+    trigger: LoadTrigger,
 }
 
 impl Watch {
-    /// Watches `dirs`, and all below. The text says why changes are not seen, where the system refuses to tell them.
-    pub fn new(dirs: &[PathBuf]) -> (Self, Option<String>) {
+    /// Watches `dirs`, and all below. The problem says why changes are not seen, where the system refuses to tell them.
+    pub(super) fn start(dirs: Vec<PathBuf>, trigger: LoadTrigger) -> (Option<Self>, Option<Problem>) {
         let (sender, events) = channel();
         let to = sender.clone();
-        let roots: Vec<PathBuf> = dirs.to_vec();
+        let roots = dirs.clone();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if let Some(event) = classify(event, &roots) {
                 let _ = to.send(event);
             }
         });
-        let (watcher, mut complaint) = match watcher {
+        let (watcher, refused) = match watcher {
             Ok(watcher) => (Some(watcher), None),
             Err(error) => (None, Some(error.to_string())),
         };
-        let mut watch = Self { events, sender, watcher, dirs: dirs.to_vec(), watched: HashSet::new() };
-        complaint = complaint.or(watch.rewatch());
-        (watch, complaint)
+        let mut watcher = WatchThread { events, watcher, dirs, watched: HashSet::new(), trigger };
+        let complaint = refused.or(watcher.rewatch());
+        let thread = thread::Builder::new().name("vpcedns-watch".to_owned()).spawn(move || watcher.run());
+        let complaint = complaint.or(thread.err().map(|error| error.to_string()));
+        (Some(Self(sender)), complaint.as_deref().map(unseen))
     }
+}
 
-    /// Something that wakes it from elsewhere.
-    pub fn waker(&self) -> Waker {
-        Waker(self.sender.clone())
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // a thread that has ended needs no telling
+        let _ = self.0.send(FileEvent::Stop);
     }
+}
 
-    /// Waits for the next reason to load.
-    pub fn wait(&mut self) -> Wake {
+fn unseen(why: &str) -> Problem {
+    Problem::warning(Place::whole("--zones"), format!("changes of files are not seen: {why}"), "SIGHUP loads them")
+}
+
+impl WatchThread {
+    /// Asks for a load after each change, until it is told to stop.
+    fn run(mut self) {
         loop {
             let timeout = if self.watched.len() < self.dirs.len() { LOOK_AGAIN } else { Duration::MAX };
             let Some(event) = recv(&self.events, timeout) else {
+                let before = self.watched.len();
                 self.rewatch();
-                if self.watched.len() == self.dirs.len() {
-                    return Wake::Changed;
+                if self.watched.len() > before {
+                    self.trigger.send(LoadRequest::Changed);
                 }
                 continue;
             };
-            if let Some(wake) = self.settle(event) {
-                return wake;
+            if !self.settle(event) {
+                return;
             }
+            self.trigger.send(LoadRequest::Changed);
         }
     }
 
-    /// Waits until nothing more comes, so that many changes are one load.
-    fn settle(&mut self, first: Event) -> Option<Wake> {
+    /// Waits until nothing more comes, so that many changes are one load. False: there will be no more.
+    fn settle(&mut self, first: FileEvent) -> bool {
         let latest = Instant::now() + PATIENCE;
-        let mut wake = Wake::Changed;
         let mut complete = false;
         let mut event = first;
         loop {
             match event {
-                Event::Stop => return Some(Wake::Stop),
-                Event::Asked => {
-                    wake = Wake::Asked;
-                    complete = true;
-                }
-                Event::Complete => complete = true,
-                Event::Started => {}
-                Event::Rewatch => {
+                FileEvent::Stop => return false,
+                FileEvent::Complete => complete = true,
+                FileEvent::Started => {}
+                FileEvent::Rewatch => {
                     self.watched.clear();
                     self.rewatch();
                     complete = true;
@@ -130,7 +115,7 @@ impl Watch {
             let wait = if complete { QUIET } else { HALF_WRITTEN };
             match self.events.recv_timeout(wait.min(latest.saturating_duration_since(Instant::now()))) {
                 Ok(next) => event = next,
-                Err(_) => return Some(wake),
+                Err(_) => return true,
             }
         }
     }
@@ -154,29 +139,29 @@ impl Watch {
     }
 }
 
-fn recv(events: &Receiver<Event>, timeout: Duration) -> Option<Event> {
+fn recv(events: &Receiver<FileEvent>, timeout: Duration) -> Option<FileEvent> {
     if timeout == Duration::MAX {
-        // the watch holds a sender itself, so the channel cannot end
-        return events.recv().ok();
+        // whoever holds the other end has gone: the watch is over
+        return Some(events.recv().unwrap_or(FileEvent::Stop));
     }
     events.recv_timeout(timeout).ok()
 }
 
 /// What an event means; `None` for one that changes nothing, such as our own reading.
-fn classify(event: notify::Result<notify::Event>, roots: &[PathBuf]) -> Option<Event> {
-    let Ok(event) = event else { return Some(Event::Rewatch) };
+fn classify(event: notify::Result<notify::Event>, roots: &[PathBuf]) -> Option<FileEvent> {
+    let Ok(event) = event else { return Some(FileEvent::Rewatch) };
     if event.need_rescan() {
-        return Some(Event::Complete);
+        return Some(FileEvent::Complete);
     }
     let at_root = event.paths.iter().any(|path| roots.contains(path));
-    let is_source = || event.paths.iter().any(|path| source::is_source(path));
+    let is_source = || event.paths.iter().any(|path| is_source(path));
     match event.kind {
-        EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) if at_root => Some(Event::Rewatch),
+        EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) if at_root => Some(FileEvent::Rewatch),
         EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) | EventKind::Create(CreateKind::Folder) => {
-            Some(Event::Complete)
+            Some(FileEvent::Complete)
         }
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) if is_source() => Some(Event::Complete),
-        EventKind::Create(_) | EventKind::Modify(_) if is_source() => Some(Event::Started),
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) if is_source() => Some(FileEvent::Complete),
+        EventKind::Create(_) | EventKind::Modify(_) if is_source() => Some(FileEvent::Started),
         _ => None,
     }
 }

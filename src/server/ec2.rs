@@ -14,7 +14,6 @@ use crate::ec2::auth::sigv4::Credentials;
 use crate::ec2::auth::{Access, AccessKeys, may_listen};
 use crate::ec2::notify::{Notifier, NotifyLimits, Sns, Targets, Webhook};
 use crate::ec2::{self, Engine, Front, State, Store};
-use crate::model::Input;
 use crate::observe::MoreMetrics;
 use crate::problem::{Place, Problem};
 use crate::publish::Publisher;
@@ -42,9 +41,9 @@ impl Ec2 {
         Ok(Some(Self { address, access, hosts, targets, limits: settings.limits.clone(), store, state }))
     }
 
-    /// What DNS needs of it.
-    pub(super) fn inputs(&self) -> Vec<Input> {
-        ec2::inputs(&self.state)
+    /// What it remembers.
+    pub(super) fn state(&self) -> &State {
+        &self.state
     }
 
     /// Takes calls from here on; where, and what there is to count.

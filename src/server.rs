@@ -1,0 +1,278 @@
+//! The whole server as a library call: `Server::start(settings)`, then [`Server::run`] until a [`Handle`] stops it.
+//!
+//! ```text
+//! listed      settings -> sources, one line each
+//! upstreams   settings -> upstream resolvers, forwarder, validation
+//! encrypted   settings -> encrypted addresses and their certificate
+//! ec2         the EC2-compatible API as a part of the server
+//! reload      a thread that loads when asked to; listeners and upstreams follow
+//! ```
+//!
+//! Knows neither the command line nor signals nor where the log goes; `cli/serve.rs` does.
+
+mod ec2;
+mod encrypted;
+mod listed;
+mod reload;
+mod upstreams;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Handle as RuntimeHandle, Runtime};
+use tokio::sync::watch as flag;
+use tracing::{error, info, warn};
+
+use crate::config::{Limits, Settings};
+use crate::model::Upstream;
+use crate::observe::{self, Counters, Status, Views};
+use crate::problem::{Place, Problem};
+use crate::publish::Publisher;
+use crate::resolve::Resolver;
+use crate::serve::certificates::LOOK_EVERY;
+use crate::serve::listeners::Listeners;
+use crate::snapshot::Policy;
+use crate::source::{LoadRequest, LoadRequests, LoadTrigger, Progress, Sources};
+use crate::wire::CookieSecret;
+use ec2::Ec2;
+use encrypted::Encrypted;
+use reload::{Follower, all_upstreams, wanted, warn_of};
+
+/// A server that answers.
+pub struct Server {
+    runtime: Runtime,
+    ready: Ready,
+    handle: Handle,
+    loads: JoinHandle<Listeners<Resolver>>,
+    stop_http: flag::Sender<bool>,
+    drain: Duration,
+}
+
+/// What is served, and where: the content of the ready line.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// The generation of the first snapshot.
+    pub generation: u64,
+    /// Endpoints in the model, in whatever state.
+    pub endpoints: usize,
+    /// VPCs in the model.
+    pub vpcs: usize,
+    /// Addresses of DNS over UDP and TCP.
+    pub plain: Vec<SocketAddr>,
+    /// Addresses of encrypted DNS, with their schemes.
+    pub encrypted: Vec<String>,
+    /// Address of health, readiness and metrics.
+    pub http: Option<SocketAddr>,
+    /// Address of the EC2-compatible API.
+    pub ec2_api: Option<SocketAddr>,
+    /// The upstream resolvers of the settings.
+    pub upstreams: Vec<Upstream>,
+    /// How long the start took.
+    pub took: Duration,
+}
+
+/// Reloads and stops a server, from any thread.
+#[derive(Clone)]
+pub struct Handle {
+    trigger: LoadTrigger,
+    status: Arc<Status>,
+}
+
+impl Handle {
+    /// Asks for a load of all sources, and of the certificates.
+    pub fn reload(&self) {
+        self.trigger.send(LoadRequest::Asked);
+    }
+
+    /// Asks for the end: what has come in is answered first.
+    pub fn stop(&self) {
+        self.status.drain();
+        self.trigger.send(LoadRequest::Stop);
+    }
+
+    /// How loads went, and how the sources are.
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+}
+
+impl Server {
+    /// Starts a server; when this returns, it answers. Fails with everything that is wrong with the settings, the
+    /// sources or the addresses.
+    pub fn start(settings: Settings) -> Result<Self, Vec<Problem>> {
+        Self::start_with(settings, &|_, _| {})
+    }
+
+    /// The same; `progress` is told how far the first load has come.
+    pub fn start_with(settings: Settings, progress: Progress<'_>) -> Result<Self, Vec<Problem>> {
+        let runtime = Builder::new_multi_thread()
+            .enable_all()
+            .thread_name("vpcedns-io")
+            .build()
+            .map_err(|error| no_threads(&error))?;
+        let began = Instant::now();
+        let parts = runtime.block_on(start(settings, progress, began))?;
+        let Parts { ready, handle, follower, requests, stop_http, drain } = parts;
+        let loads = thread::Builder::new().name("vpcedns-load".to_owned());
+        let loads = loads.spawn(move || follower.run(&requests)).map_err(|error| no_threads(&error))?;
+        Ok(Self { runtime, ready, handle, loads, stop_http, drain })
+    }
+
+    /// What is served, and where.
+    pub fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// To reload and to stop it.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// The runtime that the server's tasks run on, for tasks of the caller's such as signals.
+    pub fn runtime(&self) -> &RuntimeHandle {
+        self.runtime.handle()
+    }
+
+    /// Serves until a [`Handle`] stops it, and all that has come in is answered or the time for that is over.
+    pub fn run(self) -> Result<(), Vec<Problem>> {
+        let listeners = self.loads.join().map_err(|_| {
+            vec![Problem::error(Place::whole("vpcedns"), "internal error: the thread that loads has failed", "")]
+        })?;
+        info!("stopping: what has come in is answered first");
+        if !self.runtime.block_on(listeners.stop()) {
+            warn!("stopped with questions unanswered after {} ms", self.drain.as_millis());
+        }
+        let _ = self.stop_http.send(true);
+        self.runtime.shutdown_timeout(Duration::from_millis(100));
+        Ok(())
+    }
+
+    /// Stops it, and waits for that as [`Server::run`] does.
+    pub fn stop(self) -> Result<(), Vec<Problem>> {
+        self.handle.stop();
+        self.run()
+    }
+}
+
+fn no_threads(error: &std::io::Error) -> Vec<Problem> {
+    vec![Problem::error(Place::whole("vpcedns"), format!("cannot start threads: {error}"), "")]
+}
+
+/// A server before its loads have a thread.
+struct Parts {
+    ready: Ready,
+    handle: Handle,
+    follower: Follower,
+    requests: LoadRequests,
+    stop_http: flag::Sender<bool>,
+    drain: Duration,
+}
+
+async fn start(settings: Settings, progress: Progress<'_>, began: Instant) -> Result<Parts, Vec<Problem>> {
+    let encrypted = encrypted::read(&settings)?;
+    let remembered = Ec2::open(&settings)?;
+    let sources = listed::sources(&settings, remembered.as_ref().map(Ec2::state));
+    let Settings { listen, limits, .. } = settings;
+    let upstreams = upstreams::upstreams(settings.forward, &listen)?;
+    let policy = Policy {
+        allow: settings.allow,
+        upstreams: upstreams.clone().into(),
+        aa: settings.aa,
+        forward_special: settings.forward_special.into_iter().collect(),
+        private_only: settings.private_only.into_iter().collect(),
+        rebind_protection: settings.rebind_protection,
+        rebind_allow: settings.rebind_allow.into_iter().collect(),
+    };
+    let forwarder = upstreams::forwarder(settings.forward_ca.as_deref(), settings.forward_0x20, &limits)?;
+    let (anchors, insecure) = (settings.dnssec_anchors.as_deref(), settings.dnssec_insecure);
+    let validation = upstreams::validation(settings.dnssec, anchors, insecure)?;
+    let sources = Sources::new(sources, listen.clone()).with_names(settings.catalogue);
+    let (mut publisher, first) = tokio::task::block_in_place(|| Publisher::start(sources, policy, progress))?;
+    warn_of(&first.problems);
+
+    let counters = Arc::new(Counters::default());
+    let secret = CookieSecret::new(rand::random());
+    let snapshots = publisher.snapshots().clone();
+    let resolver = Resolver::with_forwarder(
+        snapshots.clone(),
+        limits.clone(),
+        secret,
+        counters.clone(),
+        forwarder.clone(),
+        validation,
+    );
+    let lookup = resolver.lookup().clone();
+    publisher.invalidates(lookup.cache().clone());
+    let mut listeners = Listeners::new(Arc::new(resolver), &limits, RuntimeHandle::current());
+    good(listeners.apply(&wanted(&listen, &snapshots.load().model)))?;
+    if let Some(Encrypted { addresses, certificates }) = &encrypted {
+        good(listeners.encrypt(addresses, certificates))?;
+        tokio::spawn(Arc::clone(certificates).follow(LOOK_EVERY));
+    }
+    let certificates = encrypted.map(|encrypted| encrypted.certificates);
+    let (stop_http, http_stopped) = flag::channel(false);
+    let status = publisher.status().clone();
+    let (trigger, requests) = LoadRequests::new();
+    warn_of(&publisher.watch(&trigger));
+    let publisher = Arc::new(Mutex::new(publisher));
+    let (ec2_api, more) = match remembered {
+        Some(ec2) => ec2.start(publisher.clone(), http_stopped.clone()).await.map(|(at, more)| (Some(at), more))?,
+        None => (None, None),
+    };
+    let views = Views { snapshots: snapshots.clone(), status: status.clone(), counters, lookup, more };
+    let http = match settings.http {
+        Some(address) => Some(start_http(address, views, &limits, http_stopped).await?),
+        None => None,
+    };
+    let snapshot = snapshots.load_full();
+    let ready = Ready {
+        generation: snapshot.generation,
+        endpoints: snapshot.model.endpoint_count(),
+        vpcs: snapshot.model.vpcs().len(),
+        plain: listeners.addresses().iter().map(|open| open.actual).collect(),
+        encrypted: listeners.encrypted().iter().map(ToString::to_string).collect(),
+        http,
+        ec2_api,
+        upstreams,
+        took: began.elapsed(),
+    };
+    // only now, as those that lead back to us are seen by what comes in
+    forwarder.set_upstreams(all_upstreams(&snapshot));
+    let drain = limits.drain;
+    let follower = Follower { publisher, listeners, listen, forwarder, certificates };
+    Ok(Parts { ready, handle: Handle { trigger, status }, follower, requests, stop_http, drain })
+}
+
+/// An error if there are problems.
+fn good(problems: Vec<Problem>) -> Result<(), Vec<Problem>> {
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+async fn start_http(
+    address: SocketAddr,
+    views: Views,
+    limits: &Limits,
+    mut stop: flag::Receiver<bool>,
+) -> Result<SocketAddr, Vec<Problem>> {
+    let place = || Place::whole("--http");
+    let failed = |error: std::io::Error| {
+        let hint = "see who has it with `ss -ltnp`, or choose another with --http";
+        vec![Problem::error(place(), format!("cannot listen on {address}: {error}"), hint)]
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let actual = listener.local_addr().map_err(failed)?;
+    let connections = limits.http_connections;
+    tokio::spawn(async move {
+        let stopped = async move {
+            // ends when the flag is set, or when whoever would set it is gone
+            let _ = stop.wait_for(|stop| *stop).await;
+        };
+        if let Err(error) = observe::serve(listener, views, connections, stopped).await {
+            error!("HTTP stopped: {error}");
+        }
+    });
+    Ok(actual)
+}

@@ -1,0 +1,20 @@
+//! The sources of a server: one line each.
+
+use crate::config::Settings;
+use crate::ec2::{State, StateSource};
+use crate::source::{Files, Source};
+
+/// The sources that the settings ask for.
+pub(super) fn sources(settings: &Settings, ec2: Option<&State>) -> Vec<Box<dyn Source>> {
+    let mut listed: Vec<Box<dyn Source>> = Vec::new();
+    listed.extend(ec2.map(|state| Box::new(StateSource::new(state)) as Box<dyn Source>));
+    listed.push(files(settings, listed.is_empty()));
+    listed
+}
+
+/// The directories have to be there, except the usual one where there is another source.
+fn files(settings: &Settings, only: bool) -> Box<dyn Source> {
+    let usual = settings.zones == Settings::default().zones;
+    let dirs = settings.zones.clone();
+    Box::new(if usual && !only { Files::where_present(dirs) } else { Files::new(dirs) })
+}

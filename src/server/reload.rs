@@ -1,0 +1,121 @@
+//! Loads whenever a source or someone asks for it, and has listeners and upstreams follow.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing::{debug, error, info, warn};
+
+use crate::forward::Forwarder;
+use crate::model::{Model, RuleAction, Upstream, Vpc};
+use crate::problem::{At, Place, Problem, count};
+use crate::publish::{Published, Publisher, describe};
+use crate::resolve::Resolver;
+use crate::serve::certificates::Certificates;
+use crate::serve::listeners::Listeners;
+use crate::snapshot::Snapshot;
+use crate::source::{LoadRequest, LoadRequests};
+
+/// Niceness of the thread that loads: enough to give way, too little to wait for ever.
+const LOAD_NICENESS: i32 = 10;
+
+/// Problems that are logged one by one.
+const LOGGED: usize = 50;
+
+/// All that follows a load.
+pub(super) struct Follower {
+    pub(super) publisher: Arc<Mutex<Publisher>>,
+    pub(super) listeners: Listeners<Resolver>,
+    /// The addresses of the settings.
+    pub(super) listen: Vec<SocketAddr>,
+    pub(super) forwarder: Forwarder,
+    pub(super) certificates: Option<Arc<Certificates>>,
+}
+
+impl Follower {
+    /// Loads whenever there is a reason to, until told to stop. Returns the listeners, which still listen.
+    pub(super) fn run(mut self, requests: &LoadRequests) -> Listeners<Resolver> {
+        // where a load and a question want the same processor, the question goes first; on Linux this is for one thread
+        if let Err(error) = rustix::process::nice(LOAD_NICENESS) {
+            debug!("loads run at the priority of answers: {error}");
+        }
+        loop {
+            match requests.wait() {
+                LoadRequest::Stop => return self.listeners,
+                LoadRequest::Asked => self.follow(true),
+                LoadRequest::Changed => self.follow(false),
+            }
+        }
+    }
+
+    fn follow(&mut self, asked: bool) {
+        let publisher = Arc::clone(&self.publisher);
+        let mut publisher = publisher.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = self.reload(&mut publisher);
+        if outcome.changes.others > 0 {
+            self.forwarder.set_upstreams(all_upstreams(&publisher.snapshots().load()));
+        }
+        drop(publisher);
+        log(&outcome, asked);
+        if let Some(certificates) = self.certificates.as_ref().filter(|_| asked) {
+            certificates.reload_and_log();
+        }
+    }
+
+    /// Loads what has changed, and serves it if it is good.
+    fn reload(&mut self, publisher: &mut Publisher) -> Published {
+        let prepared = match publisher.prepare_load() {
+            Ok(prepared) => prepared,
+            Err(refused) => return *refused,
+        };
+        // sockets come first: a model whose listeners cannot be opened is not served
+        let vpcs_changed = prepared.changes().vpcs;
+        let wanted = || wanted(&self.listen, prepared.model());
+        let problems = if vpcs_changed { self.listeners.apply(&wanted()) } else { Vec::new() };
+        if problems.is_empty() { publisher.publish_load(prepared) } else { publisher.give_up(prepared, problems) }
+    }
+}
+
+fn log(published: &Published, asked: bool) {
+    let Published { changes, generation, took, problems } = published;
+    let ms = took.as_secs_f64() * 1000.0;
+    if !published.is_good() {
+        let errors = problems.iter().filter(|problem| problem.is_error());
+        for problem in errors.clone().take(LOGGED) {
+            error!("{problem}");
+        }
+        error!("not loaded: {}; generation {generation} keeps serving", count(errors.count(), "error"));
+        if changes.is_empty() {
+            return;
+        }
+    }
+    warn_of(problems);
+    if asked || !changes.is_empty() {
+        info!("{}, generation {generation}, {ms:.1} ms", describe(changes));
+    }
+}
+
+/// Logs the warnings among `problems`.
+pub(super) fn warn_of(problems: &[Problem]) {
+    for problem in problems.iter().filter(|problem| !problem.is_error()).take(LOGGED) {
+        warn!("{problem}");
+    }
+}
+
+/// The addresses to listen on: those of the settings, and those of VPCs.
+pub(super) fn wanted(listen: &[SocketAddr], model: &Model) -> Vec<At<SocketAddr>> {
+    let own = listen.iter().map(|address| At::new(*address, Place::whole("--listen")));
+    let of_vpc = |vpc: &Vpc| {
+        let place = Place::whole(format!("listeners of {}", vpc.vpc_id));
+        vpc.listeners.iter().map(move |address| At::new(*address, place.clone())).collect::<Vec<_>>()
+    };
+    own.chain(model.vpcs().into_iter().flat_map(|vpc| of_vpc(vpc))).collect()
+}
+
+/// The upstreams of the settings, and those of rules.
+pub(super) fn all_upstreams(snapshot: &Snapshot) -> impl Iterator<Item = &Upstream> {
+    let of_rules = snapshot.model.rules().iter().filter_map(|rule| match &rule.action {
+        RuleAction::Forward(targets) => Some(targets.iter()),
+        RuleAction::System => None,
+    });
+    snapshot.policy.upstreams.iter().chain(of_rules.flatten())
+}

@@ -1,0 +1,65 @@
+//! Upstreams that are this server itself.
+
+use std::net::SocketAddr;
+
+use crate::address::is_own;
+use crate::model::{Input, Object, RuleAction, RuleInput, Upstream};
+use crate::problem::{At, Problem};
+
+/// A problem for each upstream that is one of our own addresses.
+pub fn refuse_own(upstreams: &[At<Upstream>], own: &[SocketAddr]) -> Vec<Problem> {
+    let ours = upstreams.iter().filter(|upstream| is_own(upstream.value.address, own));
+    ours.map(|At { value, place }| {
+        Problem::error(
+            place.clone(),
+            format!("upstream {value} is this server"),
+            "every question would come back; name another upstream, or listen elsewhere",
+        )
+    })
+    .collect()
+}
+
+/// Rules whose upstream is this server: a question would go round until it times out.
+pub(super) fn forwarding_to_ourselves(added: &[Input], own: &[SocketAddr]) -> Vec<Problem> {
+    let targets = added.iter().filter_map(|input| match &input.object {
+        Object::Rule(RuleInput { domain_name, action: RuleAction::Forward(targets), .. }) => {
+            Some((domain_name, targets))
+        }
+        _ => None,
+    });
+    let targets: Vec<At<Upstream>> =
+        targets.flat_map(|(name, targets)| targets.iter().map(|to| At::new(to.clone(), name.place.clone()))).collect();
+    refuse_own(&targets, own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::Place;
+
+    fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn knows_itself() {
+        for (upstream, own, want) in [
+            ("127.0.0.1:53", "127.0.0.1:53", true),
+            // Docker's resolver is not localhost, however alike they look
+            ("127.0.0.11:53", "127.0.0.1:53", false),
+            ("127.0.0.1:53", "127.0.0.1:5300", false),
+            ("127.0.0.11:53", "0.0.0.0:53", true),
+            ("0.0.0.0:53", "127.0.0.1:53", true),
+            ("[::ffff:127.0.0.1]:53", "127.0.0.1:53", true),
+            ("192.0.2.1:53", "0.0.0.0:53", false),
+            ("[::1]:53", "[::]:53", true),
+            ("[::1]:53", "0.0.0.0:53", false),
+            ("[2001:db8::1]:53", "[::]:53", false),
+        ] {
+            assert_eq!(is_own(upstream.parse().unwrap(), &addresses(&[own])), want, "{upstream} by {own}");
+        }
+        let upstream = At::new("127.0.0.1:5300".parse().unwrap(), Place::whole("--forward"));
+        let problems = refuse_own(&[upstream], &addresses(&["0.0.0.0:5300"]));
+        assert!(problems[0].is_error() && problems[0].what == "upstream 127.0.0.1:5300 is this server");
+    }
+}

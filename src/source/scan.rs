@@ -1,0 +1,245 @@
+//! Finds the files of a directory and reads them.
+//!
+//! Knows the file system and nothing of what files hold.
+
+use std::collections::HashSet;
+use std::fs::{self, File, Metadata};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::problem::{Place, Problem};
+
+/// Longest file that is read: some 500,000 endpoints. What is longer is a mistake, such as a disk image.
+pub const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Every `*.toml` and `*.json` below the given directories, in order; a file may be given in place of a directory.
+///
+/// Symbolic links are followed, and what is reached by several ways is read once. Hidden entries are skipped, so that
+/// a Kubernetes ConfigMap (visible links into `..data`) is read once, and editors' leftovers are not read at all.
+pub fn scan(dirs: &[PathBuf]) -> (Vec<PathBuf>, Vec<Problem>) {
+    let mut scan = Scan::default();
+    for dir in dirs {
+        match fs::metadata(dir) {
+            Ok(metadata) if metadata.is_dir() => scan.directory(dir),
+            Ok(metadata) => scan.file(dir, &metadata),
+            Err(error) => {
+                let hint = "name a directory that exists, or make this one";
+                scan.problems.push(Problem::error(place(dir), format!("cannot be read: {}", words(&error)), hint));
+            }
+        }
+    }
+    scan.paths.sort();
+    (scan.paths, scan.problems)
+}
+
+#[derive(Default)]
+struct Scan {
+    paths: Vec<PathBuf>,
+    problems: Vec<Problem>,
+    /// Real paths of what has been visited: no link leads round in a circle.
+    seen: HashSet<PathBuf>,
+}
+
+impl Scan {
+    fn directory(&mut self, dir: &Path) {
+        if !self.is_new(dir) {
+            return;
+        }
+        let entries = match fs::read_dir(dir) {
+            Ok(entries) => entries,
+            Err(error) => return self.unreadable(dir, &error),
+        };
+        let mut paths = vec![];
+        for entry in entries {
+            match entry {
+                Ok(entry) => paths.push(entry.path()),
+                Err(error) => self.unreadable(dir, &error),
+            }
+        }
+        // of two ways to one file, the same one is taken each time
+        paths.sort();
+        for path in paths.iter().filter(|path| is_visible(path)) {
+            match fs::metadata(path) {
+                Ok(metadata) if metadata.is_dir() => self.directory(path),
+                Ok(metadata) if is_ours(path) => self.file(path, &metadata),
+                Err(error) if is_ours(path) => self.unreadable(path, &error),
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+
+    fn file(&mut self, path: &Path, metadata: &Metadata) {
+        if !metadata.is_file() {
+            self.problems.push(Problem::error(
+                place(path),
+                "is no regular file",
+                "only files and directories are read",
+            ));
+        } else if !is_ours(path) {
+            let hint = "files end in .toml, or in .json for output of the AWS CLI";
+            self.problems.push(Problem::error(place(path), "is neither TOML nor JSON by its name", hint));
+        } else if self.is_new(path) {
+            self.paths.push(path.to_owned());
+        }
+    }
+
+    fn is_new(&mut self, path: &Path) -> bool {
+        self.seen.insert(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
+    }
+
+    fn unreadable(&mut self, path: &Path, error: &std::io::Error) {
+        self.problems.push(unreadable(path, error));
+    }
+}
+
+/// Whether a path is called like a file that is read.
+pub(super) fn is_source(path: &Path) -> bool {
+    is_visible(path) && is_ours(path)
+}
+
+/// False for `.git`, `..data`, `.#x.toml`.
+fn is_visible(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| !name.as_encoded_bytes().starts_with(b"."))
+}
+
+/// By the ending, which `x.toml~`, `x.toml.swp` and `#x.toml#` do not have.
+fn is_ours(path: &Path) -> bool {
+    is_toml(path) || is_json(path)
+}
+
+/// True for our own format.
+pub(super) fn is_toml(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "toml")
+}
+
+fn is_json(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "json")
+}
+
+/// The text of a file, without a byte order mark.
+pub(super) fn read_text(path: &Path) -> Result<String, Problem> {
+    let mut octets = vec![];
+    let read = File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut octets));
+    match read {
+        Err(error) => Err(unreadable(path, &error)),
+        Ok(length) if length as u64 > MAX_FILE_BYTES => {
+            let what = format!("is larger than {} MiB", MAX_FILE_BYTES / (1024 * 1024));
+            Err(Problem::error(place(path), what, "split it into several files"))
+        }
+        Ok(_) => decode(path, octets),
+    }
+}
+
+fn decode(path: &Path, octets: Vec<u8>) -> Result<String, Problem> {
+    match String::from_utf8(octets) {
+        Ok(text) => Ok(match text.strip_prefix('\u{feff}') {
+            Some(rest) => rest.to_owned(),
+            None => text,
+        }),
+        Err(error) => {
+            let valid = error.utf8_error().valid_up_to();
+            let octets = error.as_bytes();
+            // PowerShell's `>` writes UTF-16 with a byte order mark
+            let hint = if octets.starts_with(&[0xff, 0xfe]) || octets.starts_with(&[0xfe, 0xff]) {
+                "it looks like UTF-16: save it as UTF-8"
+            } else {
+                "save it as UTF-8"
+            };
+            let line = 1 + octets.iter().take(valid).filter(|octet| **octet == b'\n').count() as u32;
+            Err(Problem::error(Place { line, ..place(path) }, "is not UTF-8 text", hint))
+        }
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
+    let hint = "it must exist, and its permissions must let this user read it";
+    Problem::error(place(path), format!("cannot be read: {}", words(error)), hint)
+}
+
+/// The system's words without its number: "No such file or directory".
+fn words(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+/// The file as a whole.
+pub(super) fn place(path: &Path) -> Place {
+    Place::whole(path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn names(dirs: &[PathBuf], base: &Path) -> Vec<String> {
+        let (paths, problems) = scan(dirs);
+        assert_eq!(problems, []);
+        paths.iter().map(|path| path.strip_prefix(base).unwrap().display().to_string()).collect()
+    }
+
+    #[test]
+    fn finds_what_is_ours_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path();
+        assert_eq!(names(&[base.to_owned()], base), [""; 0]);
+        fs::create_dir_all(base.join("b/.git")).unwrap();
+        fs::create_dir(base.join("dir.toml")).unwrap();
+        for name in [
+            "z.toml",
+            "a.json",
+            "b/c.toml",
+            ".#z.toml",
+            "z.toml~",
+            "z.toml.swp",
+            "#z.toml#",
+            "b/.git/x.toml",
+            "README.md",
+        ] {
+            fs::write(base.join(name), "").unwrap();
+        }
+        assert_eq!(
+            names(&[base.to_owned(), base.join("b"), base.join("z.toml")], base),
+            ["a.json", "b/c.toml", "z.toml"]
+        );
+    }
+
+    #[test]
+    fn config_maps_and_circles() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path();
+        fs::create_dir(base.join("..2026_01_01")).unwrap();
+        fs::write(base.join("..2026_01_01/a.toml"), "").unwrap();
+        symlink("..2026_01_01", base.join("..data")).unwrap();
+        symlink("..data/a.toml", base.join("a.toml")).unwrap();
+        symlink(".", base.join("round")).unwrap();
+        symlink("a.toml", base.join("same.toml")).unwrap();
+        assert_eq!(names(&[base.to_owned()], base), ["a.toml"]);
+        symlink("nowhere", base.join("b.toml")).unwrap();
+        let (_, problems) = scan(&[base.to_owned()]);
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].to_string().contains("b.toml: error: cannot be read: No such file or directory\n"));
+    }
+
+    #[test]
+    fn a_missing_directory_is_named() {
+        let (paths, problems) = scan(&["does/not/exist".into()]);
+        assert!(paths.is_empty());
+        assert_eq!(
+            problems[0].to_string(),
+            "does/not/exist: error: cannot be read: No such file or directory\n  hint: name a directory that exists, or make this one"
+        );
+    }
+
+    #[test]
+    fn text_must_be_utf8() {
+        let decode = |octets: &[u8]| decode(Path::new("x.toml"), octets.to_vec());
+        assert_eq!(decode(b"\xef\xbb\xbfa").unwrap(), "a");
+        assert_eq!(
+            decode(b"a\nb\xff\n").unwrap_err().to_string(),
+            "x.toml:2: error: is not UTF-8 text\n  hint: save it as UTF-8"
+        );
+        assert!(decode(b"\xff\xfea\0").unwrap_err().hint.contains("UTF-16"));
+    }
+}
