@@ -125,7 +125,7 @@ impl ServerUnderTest {
                     dnssec_ok: false,
                     edns: true,
                 };
-                let reply = runtime.block_on(forwarder.exchange(&question, &[upstream]));
+                let reply = runtime.block_on(forwarder.ask(&question, &[upstream]));
                 reply.map_err(|error| OnlineError::NoAnswer(error.to_string()))?
             }
             AskedOver::Udp(server) => self.ask(client, vpc, name, rtype, *server, false)?,

@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use tokio::time::timeout;
+use tokio::time::sleep;
 
 use crate::config::Limits;
 use crate::forward::connection::Trust;
-use crate::forward::loops::{self, Loops};
-use crate::forward::peer::{Peer, SoFar, Try};
+use crate::forward::failure::Failure;
+use crate::forward::health::Probing;
+use crate::forward::loops::Loops;
+use crate::forward::peer::Peer;
 use crate::forward::query::Outbound;
 use crate::forward::standing::Report;
 use crate::model::Upstream;
@@ -37,7 +39,7 @@ struct ForwarderState {
     peers: ArcSwap<Peers>,
     /// Held while `peers` is changed.
     changing: Mutex<()>,
-    loops: Arc<Loops>,
+    loops: Loops,
 }
 
 impl Forwarder {
@@ -48,7 +50,7 @@ impl Forwarder {
 
     /// A forwarder with these limits and options.
     pub fn with(limits: &Limits, options: Options) -> Self {
-        let (peers, changing, loops) = (ArcSwap::default(), Mutex::default(), Arc::default());
+        let (peers, changing, loops) = (ArcSwap::default(), Mutex::default(), Loops::default());
         Self(Arc::new(ForwarderState { limits: limits.clone(), options, peers, changing, loops }))
     }
 
@@ -56,29 +58,17 @@ impl Forwarder {
         &self.0.limits
     }
 
-    /// Replaces the set of known upstreams. State of upstreams that are no longer in the set is dropped; new ones are
-    /// probed for loops. Must be called inside the runtime that sends the questions.
+    /// Replaces the set of known upstreams. State of upstreams that are no longer in the set is dropped.
     pub fn set_upstreams<'u>(&self, upstreams: impl Iterator<Item = &'u Upstream>) {
-        let all: Vec<Upstream> = upstreams.cloned().collect();
-        let new: Vec<Arc<Peer>> = {
-            let _changing = self.0.changing.lock().unwrap_or_else(PoisonError::into_inner);
-            let old = self.0.peers.load();
-            let peers: Peers = all
-                .into_iter()
-                .map(|upstream| {
-                    let known = old.get(&upstream).cloned();
-                    let peer = known.unwrap_or_else(|| Arc::new(self.peer(&upstream)));
-                    (upstream, peer)
-                })
-                .collect();
-            let new = peers.iter().filter(|(upstream, _)| !old.contains_key(*upstream));
-            let new = new.map(|(_, peer)| Arc::clone(peer)).collect();
-            self.0.peers.store(Arc::new(peers));
-            new
-        };
-        for peer in new {
-            self.look(&peer);
-        }
+        let _changing = self.0.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = self.0.peers.load();
+        let peers: Peers = upstreams
+            .map(|upstream| {
+                let known = old.get(upstream).cloned();
+                (upstream.clone(), known.unwrap_or_else(|| Arc::new(self.peer(upstream))))
+            })
+            .collect();
+        self.0.peers.store(Arc::new(peers));
     }
 
     /// State and counts of each upstream, sorted by its spelling.
@@ -88,10 +78,14 @@ impl Forwarder {
         all
     }
 
-    /// True when a question that came to us for `name` (wire octets) is one of those that we sent to see whether an
-    /// upstream leads back to us. It does: it is taken out, and the question must not go on.
-    pub fn is_own_probe(&self, name: &[u8]) -> bool {
-        self.0.loops.is_own(name)
+    /// True when a question that came in for `name` (wire octets), and would go out to `upstreams`, is one that we sent
+    /// to see whether a question leads back to us. It does, and the question must not go on.
+    pub fn is_own_probe(&self, name: &[u8], upstreams: &[Upstream]) -> bool {
+        self.0.loops.is_own(name, upstreams)
+    }
+
+    pub(super) fn loops(&self) -> &Loops {
+        &self.0.loops
     }
 
     /// The peer of each of `upstreams`, added where it is new.
@@ -117,40 +111,44 @@ impl Forwarder {
         Peer::new(upstream.clone(), &self.0.limits, &self.0.options.trust, self.0.options.mix_case)
     }
 
-    /// Looks, beside all else, whether an upstream leads back to us.
-    fn look(&self, peer: &Arc<Peer>) {
-        let (peer, loops) = (Arc::clone(peer), Arc::clone(&self.0.loops));
-        let patience = self.0.limits.forward_deadline;
-        tokio::spawn(async move {
-            let (token, name) = loops.begin(&peer.standing);
-            let question = loops::question(&name);
-            let this = Try { earlier: 0, so_far: &SoFar::default() };
-            let asked = timeout(patience, peer.ask(&question, &this)).await;
-            loops.end(token, matches!(asked, Ok(Ok(_))));
-        });
+    /// Nothing came to a question for `name` that was sent at `sent`.
+    pub(super) fn unanswered(&self, peer: &Arc<Peer>, failure: &Failure, name: &[u8], sent: Instant) {
+        if peer.standing.failed(failure, name, sent) {
+            self.start_prober(peer);
+        }
     }
 
-    /// Looks where it is time to (see `health`).
-    pub(super) fn look_if_due(&self, peer: &Arc<Peer>, now: Instant) {
-        if peer.standing.claim_look(now) {
-            self.look(peer);
-        }
+    /// Sends probes until the upstream answers: one task for an upstream in doubt or down, whatever clients ask.
+    fn start_prober(&self, peer: &Arc<Peer>) {
+        let (peer, patience) = (Arc::downgrade(peer), self.0.limits.forward_timeout);
+        tokio::spawn(async move {
+            // ends with the upstream
+            while let Some(peer) = peer.upgrade() {
+                match peer.standing.probing(Instant::now()) {
+                    Probing::Done => return,
+                    Probing::Down => {}
+                    Probing::Send(pause) => {
+                        let probe = peer.standing.next_probe();
+                        tokio::spawn(async move { peer.ask_beside(&probe.question(), patience).await });
+                        sleep(pause).await;
+                    }
+                }
+            }
+        });
     }
 
     /// Asks the same beside all else, for the measure of the upstream.
     pub(super) fn measure(&self, peer: &Arc<Peer>, question: &Outbound<'_>) {
-        let (peer, patience) = (Arc::clone(peer), self.0.limits.forward_timeout);
+        let (peer, patience, forwarder) = (Arc::clone(peer), self.0.limits.forward_timeout, self.clone());
         let (name, question) = (question.name.to_vec(), question.with_name(b""));
         tokio::spawn(async move {
             let sent = Instant::now();
             let question = question.with_name(&name);
-            let this = Try { earlier: 0, so_far: &SoFar::default() };
-            let failure = match timeout(patience, peer.ask(&question, &this)).await {
-                Ok(Ok(_)) => return,
-                Ok(Err(failure)) => failure,
-                Err(_) => super::Failure::TimedOut,
-            };
-            peer.standing.failed(&failure, sent);
+            if let Err(failure) = peer.ask_beside(&question, patience).await
+                && peer.standing.failed(&failure, &name, sent)
+            {
+                forwarder.start_prober(&peer);
+            }
         });
     }
 }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -16,149 +16,199 @@ use crate::dns::Rcode;
 use crate::forward::choose::choose;
 use crate::forward::engine::Forwarder;
 use crate::forward::failure::{Failure, ForwardError, Tried};
-use crate::forward::health::State;
+use crate::forward::loops::{LoopWatch, Repeated, is_marked};
 use crate::forward::peer::{Peer, SoFar, Try};
 use crate::forward::query::{Outbound, is_truncated, rcode_of};
+use crate::forward::standing::SilentWait;
 use crate::model::Upstream;
 
 /// Gets a reply to a question from a list of upstreams. Implemented by [`Forwarder`], which returns what they say, and
 /// by [`Validating`](super::validate::Validating), which validates it.
 pub trait Exchange: Send + Sync + 'static {
-    /// The whole reply to the question, or why there is none.
+    /// The whole reply to the question, or why there is none. `repeated` tells that the question came in again meanwhile.
     fn exchange(
         &self,
         question: &Outbound<'_>,
         upstreams: &Arc<[Upstream]>,
+        repeated: &Repeated,
     ) -> impl Future<Output = Result<Vec<u8>, ForwardError>> + Send;
 
-    /// Why no upstream is asked at this moment, whatever the question; `None`: ask.
-    fn refusal(&self, upstreams: &[Upstream]) -> Option<ForwardError>;
+    /// Why no upstream is asked at this moment for `name` (wire octets); `None`: ask.
+    fn refusal(&self, name: &[u8], upstreams: &[Upstream]) -> Option<ForwardError>;
 }
 
 impl Exchange for Forwarder {
-    async fn exchange(&self, question: &Outbound<'_>, to: &Arc<[Upstream]>) -> Result<Vec<u8>, ForwardError> {
-        Forwarder::exchange(self, question, to).await
-    }
-
-    fn refusal(&self, upstreams: &[Upstream]) -> Option<ForwardError> {
-        Forwarder::refusal(self, upstreams)
-    }
-}
-
-/// How often every upstream is asked: a lost datagram is not the end.
-const ROUNDS: usize = 2;
-
-impl Forwarder {
     /// Asks `upstreams`, the best first, those that gave no reply twice, until there is a good reply.
     ///
     /// One that does not answer in its time is not given up: the next is asked beside it, and who is first to answer
     /// is heard. NXDOMAIN and "no such record" are good replies. An error of an upstream may be its own, so the next
     /// one is asked; where none knows better, the first such reply is returned as it is. Always a whole message, with
     /// the question that was asked or, in an error, with none.
-    pub async fn exchange(&self, question: &Outbound<'_>, upstreams: &[Upstream]) -> Result<Vec<u8>, ForwardError> {
+    async fn exchange(
+        &self,
+        question: &Outbound<'_>,
+        upstreams: &Arc<[Upstream]>,
+        repeated: &Repeated,
+    ) -> Result<Vec<u8>, ForwardError> {
         let began = Instant::now();
         let peers = self.peers(upstreams);
-        for peer in &peers {
-            self.look_if_due(peer, began);
-        }
-        let choice = choose(peers.iter().map(|peer| peer.standing.health()), began);
+        let tells = |peer: &Arc<Peer>| !peer.standing.is_silent(question.name, began);
+        let choice = choose(peers.iter().map(|peer| (peer.standing.health(), tells(peer))), began);
         if let Some(peer) = choice.probe.and_then(|at| peers.get(at)) {
             self.measure(peer, question);
         }
         let order: Vec<&Arc<Peer>> = choice.order.iter().filter_map(|at| peers.get(*at)).collect();
-        if order.is_empty() {
-            return Err(nobody(&peers));
-        }
-        self.ask_in_turn(question, &order, began).await
+        let Some(first) = order.first() else { return Err(nobody(&peers)) };
+        let questioning = Questioning {
+            forwarder: self,
+            question,
+            upstreams,
+            repeated,
+            order: &order,
+            wait: first.standing.wait_for_silent(question.name, began),
+            deadline: began + self.limits().forward_deadline,
+        };
+        questioning.ask().await
     }
 
-    /// Why none of `upstreams` is asked at this moment: each is down, or leads back to us, and it is not yet time to see
-    /// whether it still does. `None`: [`exchange`](Self::exchange) has to try.
-    pub fn refusal(&self, upstreams: &[Upstream]) -> Option<ForwardError> {
+    /// Each of `upstreams` is down, and it is not yet time to see whether it still is.
+    fn refusal(&self, name: &[u8], upstreams: &[Upstream]) -> Option<ForwardError> {
         let (peers, now) = (self.peers(upstreams), Instant::now());
-        peers.iter().all(|peer| peer.standing.rests(now)).then(|| nobody(&peers))
+        peers.iter().all(|peer| peer.standing.rests(name, now)).then(|| nobody(&peers))
     }
+}
 
-    async fn ask_in_turn(
-        &self,
-        question: &Outbound<'_>,
-        order: &[&Arc<Peer>],
-        began: Instant,
-    ) -> Result<Vec<u8>, ForwardError> {
-        let (most, deadline) = (self.limits().forward_timeout, began + self.limits().forward_deadline);
+impl Forwarder {
+    /// The same as [`exchange`](Exchange::exchange) for a question that nobody else asks meanwhile.
+    pub async fn ask(&self, question: &Outbound<'_>, upstreams: &[Upstream]) -> Result<Vec<u8>, ForwardError> {
+        self.exchange(question, &Arc::from(upstreams), &Repeated::default()).await
+    }
+}
+
+/// How often every upstream is asked: a lost datagram is not the end.
+const ROUNDS: usize = 2;
+
+/// One question to several upstreams.
+struct Questioning<'a> {
+    forwarder: &'a Forwarder,
+    question: &'a Outbound<'a>,
+    upstreams: &'a Arc<[Upstream]>,
+    repeated: &'a Repeated,
+    /// Those to ask, best first.
+    order: &'a [&'a Arc<Peer>],
+    /// The domain is silent, and the question waits among others like it.
+    wait: Option<SilentWait<'a>>,
+    deadline: Instant,
+}
+
+/// An attempt that is in flight, by the upstream's place in the order.
+struct Attempt<'a> {
+    at: usize,
+    sent: Instant,
+    so_far: &'a SoFar,
+}
+
+/// What came of the attempts so far.
+struct Outcomes {
+    /// The last failure of each upstream, and whether it was over TCP.
+    failures: Vec<Option<(Failure, bool)>>,
+    /// The first reply that another upstream may know better.
+    second_best: Option<Vec<u8>>,
+}
+
+impl Outcomes {
+    /// All that have not failed yet do.
+    fn fail_all(&mut self, failure: &Failure) {
+        for outcome in &mut self.failures {
+            outcome.get_or_insert_with(|| (failure.clone(), false));
+        }
+    }
+}
+
+impl Questioning<'_> {
+    async fn ask(&self) -> Result<Vec<u8>, ForwardError> {
+        let most = self.forwarder.limits().forward_timeout;
+        // another server's question that looks for a loop: that it comes in twice is the proof
+        let is_probe = is_marked(self.question.name);
         let mut plan: VecDeque<(usize, usize)> =
-            (0..ROUNDS).flat_map(|round| (0..order.len()).map(move |at| (round, at))).collect();
+            (0..ROUNDS).flat_map(|round| (0..self.order.len()).map(move |at| (round, at))).collect();
         let so_far: Vec<SoFar> = plan.iter().map(|_| SoFar::default()).collect();
         let mut unused = so_far.iter();
-        let mut outcomes: Vec<Option<(Failure, bool)>> = vec![None; order.len()];
-        let mut second_best = None;
+        let mut outcomes = Outcomes { failures: vec![None; self.order.len()], second_best: None };
         let mut running = FuturesUnordered::new();
         // whose lateness the timer is for
-        let mut newest: Option<(usize, Instant, &SoFar)> = None;
-        let mut patience = pin!(sleep_until(deadline.into()));
+        let mut newest: Option<Attempt<'_>> = None;
+        let mut late: Option<usize> = None;
+        let mut watch: Option<LoopWatch<'_>> = None;
+        let mut patience = pin!(sleep_until(self.deadline.into()));
         let mut next = true;
         loop {
             if next
                 && let Some(((round, at), so_far)) = plan.pop_front().zip(unused.next())
-                && let Some(peer) = order.get(at)
+                && let Some(peer) = self.order.get(at)
             {
                 let sent = Instant::now();
-                let last = plan.is_empty();
-                let wait = if last { most } else { peer.standing.health().patience(most) * (1 << round) }.min(most);
-                patience.as_mut().reset((sent + wait).min(deadline).into());
-                newest = Some((at, sent, so_far));
-                if let Some(outcome) = outcomes.get_mut(at) {
+                let wait = Self::patience(peer, round, plan.is_empty(), most);
+                patience.as_mut().reset((sent + wait).min(self.deadline).into());
+                newest = Some(Attempt { at, sent, so_far });
+                if let Some(outcome) = outcomes.failures.get_mut(at) {
                     *outcome = None;
                 }
                 running.push(async move {
-                    let this = Try { earlier: round, so_far };
-                    (at, sent, so_far, peer.ask(question, &this).await)
+                    let this = Try { earlier: round, so_far, is_probe: false };
+                    (Attempt { at, sent, so_far }, peer.ask(self.question, &this).await)
                 });
             }
             next = false;
             tokio::select! {
                 biased;
-                Some((at, sent, so_far, reply)) = running.next() => {
-                    let Some(peer) = order.get(at) else { continue };
+                Some((attempt, reply)) = running.next() => {
                     next = true;
-                    newest = newest.filter(|(_, _, newest)| !std::ptr::eq(*newest, so_far));
-                    match reply {
-                        Ok(reply) => {
-                            let good = is_good(&reply);
-                            peer.standing.health().brought(good);
-                            if good {
-                                return Ok(reply);
-                            }
-                            second_best.get_or_insert(reply);
-                            // one that has said something would say it again
-                            plan.retain(|(_, planned)| *planned != at);
-                        }
-                        Err(failure) => {
-                            // what was late has been counted
-                            if !so_far.late.load(Ordering::Relaxed) {
-                                peer.standing.failed(&failure, sent);
-                            }
-                            if failure == Failure::Busy {
-                                plan.retain(|(_, planned)| *planned != at);
-                            }
-                            if let Some(outcome) = outcomes.get_mut(at) {
-                                *outcome = Some((failure, so_far.over_tcp.load(Ordering::Relaxed)));
-                            }
-                        }
+                    newest = newest.filter(|newest| !std::ptr::eq(newest.so_far, attempt.so_far));
+                    if let Some(good) = self.learn(&attempt, reply, &mut plan, &mut outcomes) {
+                        return Ok(good);
                     }
                     if plan.is_empty() && running.is_empty() {
                         break;
                     }
                 }
                 () = &mut patience => {
-                    if let Some((at, sent, so_far)) = newest.take() && let Some(peer) = order.get(at) {
+                    if let Some(Attempt { at, sent, so_far }) = newest.take() && let Some(peer) = self.order.get(at) {
                         so_far.late.store(true, Ordering::Relaxed);
-                        peer.standing.failed(&Failure::TimedOut, sent);
+                        late = Some(at);
+                        self.forwarder.unanswered(peer, &Failure::TimedOut, self.question.name, sent);
                     }
-                    if plan.is_empty() || Instant::now() >= deadline {
+                    if plan.is_empty() || Instant::now() >= self.deadline {
                         break;
                     }
                     next = true;
+                }
+                () = self.repeated.happened(), if is_probe || late.is_some() && watch.is_none() => {
+                    if is_probe {
+                        outcomes.fail_all(&Failure::Loops);
+                        break;
+                    }
+                    if let Some(peer) = late.and_then(|at| self.order.get(at)) {
+                        watch = Some(self.watch(peer));
+                    }
+                }
+                () = came_back(watch.as_ref()), if watch.is_some() => {
+                    let Some(at) = late else { break };
+                    if let Some(peer) = self.order.get(at) {
+                        self.forwarder.loops().say(self.question.name, &peer.standing.upstream);
+                    }
+                    if let Some(outcome) = outcomes.failures.get_mut(at) {
+                        *outcome = Some((Failure::Loops, false));
+                    }
+                    plan.retain(|(_, planned)| *planned != at);
+                    if plan.is_empty() {
+                        break;
+                    }
+                    next = true;
+                }
+                () = gives_way(self.wait.as_ref()), if self.wait.is_some() => {
+                    outcomes.fail_all(&Failure::SilentDomain);
+                    break;
                 }
             }
         }
@@ -166,7 +216,8 @@ impl Forwarder {
         // those that are beyond the deadline were not asked, and those without an outcome are still silent
         let asked = so_far.len() - plan.len();
         let over_tcp = so_far.iter().map(|so_far| so_far.over_tcp.load(Ordering::Relaxed));
-        let tried = order.iter().zip(outcomes).zip(over_tcp).take(asked).map(|((peer, outcome), over_tcp)| {
+        let Outcomes { failures, second_best } = outcomes;
+        let tried = self.order.iter().zip(failures).zip(over_tcp).take(asked).map(|((peer, outcome), over_tcp)| {
             let (failure, over_tcp) = outcome.unwrap_or((Failure::TimedOut, over_tcp));
             Tried { upstream: peer.standing.upstream.clone(), failure, over_tcp }
         });
@@ -174,14 +225,79 @@ impl Forwarder {
         let truncated = so_far.into_iter().find_map(|so_far| so_far.truncated.into_inner());
         truncated.or(second_best).ok_or(error)
     }
+
+    /// How long to wait for this attempt before the next is made beside it.
+    fn patience(peer: &Peer, round: usize, is_last: bool, most: Duration) -> Duration {
+        if is_last { most } else { (peer.standing.health().patience(most) * (1 << round)).min(most) }
+    }
+
+    /// Takes in what came of an attempt; returns a reply that is good.
+    fn learn(
+        &self,
+        attempt: &Attempt<'_>,
+        reply: Result<Vec<u8>, Failure>,
+        plan: &mut VecDeque<(usize, usize)>,
+        outcomes: &mut Outcomes,
+    ) -> Option<Vec<u8>> {
+        let Attempt { at, sent, so_far } = *attempt;
+        let peer = self.order.get(at)?;
+        match reply {
+            Ok(reply) => {
+                let good = is_good(&reply);
+                peer.standing.brought(good);
+                if good {
+                    return Some(reply);
+                }
+                outcomes.second_best.get_or_insert(reply);
+                // one that has said something would say it again
+                plan.retain(|(_, planned)| *planned != at);
+            }
+            Err(failure) => {
+                // what was late has been counted
+                if !so_far.late.load(Ordering::Relaxed) {
+                    self.forwarder.unanswered(peer, &failure, self.question.name, sent);
+                }
+                if failure == Failure::Busy {
+                    plan.retain(|(_, planned)| *planned != at);
+                }
+                if let Some(outcome) = outcomes.failures.get_mut(at) {
+                    *outcome = Some((failure, so_far.over_tcp.load(Ordering::Relaxed)));
+                }
+            }
+        }
+        None
+    }
+
+    /// Sends a question below this one along the same path, to see whether it comes in again.
+    fn watch(&self, peer: &Arc<Peer>) -> LoopWatch<'_> {
+        let watch = self.forwarder.loops().watch(self.question.name, self.upstreams);
+        let (peer, name, patience) = (Arc::clone(peer), watch.name.clone(), self.forwarder.limits().forward_timeout);
+        // that it is answered, or not, says nothing about a loop
+        tokio::spawn(async move { peer.ask_beside(&LoopWatch::question(&name), patience).await });
+        watch
+    }
+}
+
+async fn came_back(watch: Option<&LoopWatch<'_>>) {
+    match watch {
+        Some(watch) => watch.came_back().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn gives_way(wait: Option<&SilentWait<'_>>) {
+    match wait {
+        Some(wait) => wait.gives_way().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Why nobody can be asked at this moment.
 fn nobody(peers: &[Arc<Peer>]) -> ForwardError {
-    let tried = peers.iter().map(|peer| {
-        let report = peer.standing.report();
-        let failure = if report.state == State::Loops { Failure::Loops } else { Failure::Down };
-        Tried { upstream: report.upstream, failure, over_tcp: false }
+    let tried = peers.iter().map(|peer| Tried {
+        upstream: peer.standing.upstream.clone(),
+        failure: Failure::Down,
+        over_tcp: false,
     });
     ForwardError { tried: tried.collect() }
 }

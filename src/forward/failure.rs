@@ -56,9 +56,12 @@ pub enum Failure {
     /// It has not answered for a while, and is not asked at this moment.
     #[error("is down")]
     Down,
-    /// What is sent there comes back to us.
+    /// This question came back to us.
     #[error("leads back to this server")]
     Loops,
+    /// The domain of the question is silent there, and newer questions for it took the place of this one.
+    #[error("leaves most names of this domain unanswered, and too many questions for them wait")]
+    SilentDomain,
     /// As many questions wait for it as may.
     #[error("has too many questions waiting")]
     Busy,
@@ -87,11 +90,19 @@ impl From<io::Error> for Failure {
     }
 }
 
+impl Failure {
+    /// Whether it says something about the upstream.
+    pub(super) fn is_of_upstream(&self) -> bool {
+        !matches!(self, Self::Local(_) | Self::Busy | Self::Down | Self::Loops | Self::SilentDomain)
+    }
+}
+
 impl ForwardError {
-    /// Whether nobody was asked at all: that says nothing about the question, and is not to be remembered for it.
+    /// Whether nobody was asked, or not long enough: that says nothing about the question, and is not to be remembered
+    /// for it.
     pub fn nobody_was_asked(&self) -> bool {
-        use Failure::{Busy, Down, Local, Loops};
-        self.tried.iter().all(|tried| matches!(tried.failure, Busy | Down | Local(_) | Loops))
+        use Failure::{Busy, Down, Local, SilentDomain};
+        self.tried.iter().all(|tried| matches!(tried.failure, Busy | Down | Local(_) | SilentDomain))
     }
 }
 

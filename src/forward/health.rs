@@ -1,7 +1,12 @@
-//! How an upstream is doing: how long a reply takes, and whether there is any.
+//! The health of one upstream: how long a reply takes, and whether there is any.
 //!
-//! Pure: what happened and when comes in, what to expect comes out. Round trips are measured as TCP does it (RFC 6298
-//! 2), with the bounds of a resolver.
+//! Pure: events with their times come in, decisions come out. Round trips are measured as TCP does it (RFC 6298 2),
+//! with the bounds of a resolver.
+//!
+//! A question without a reply says little about the upstream: the domain may be at fault, and any client can ask for
+//! such a domain. So it only raises a doubt. Probes then ask for what the upstream has answered before (see `probe`),
+//! while clients' questions go on as usual; any reply at all ends the doubt, and only silence to all of that makes the
+//! upstream count as down.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -12,18 +17,18 @@ const UNKNOWN: Duration = Duration::from_millis(400);
 const LEAST_PATIENCE: Duration = Duration::from_millis(100);
 /// What a question that brings nothing costs, in time until another upstream has answered it.
 const MISS: Duration = Duration::from_secs(1);
-/// An upstream that has not been heard for so long, though asked so often, is down. Both, as a thousand questions can
-/// be lost in one moment.
-const SILENCE: Duration = Duration::from_secs(1);
-const UNANSWERED: u32 = 4;
-/// The pauses between questions to an upstream that is down: doubled from the first to the last, which is short enough
-/// to see its return within a second.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LAST_PAUSE: Duration = Duration::from_millis(800);
+/// An upstream in doubt that has answered nothing for so long, though probed so often, is down.
+const DOUBT: Duration = Duration::from_millis(900);
+const PROBES: u32 = 4;
+/// The pause between the probes of a doubt.
+const PROBE_PAUSE: Duration = Duration::from_millis(150);
+/// The longest pause between the probes of an upstream that is down: its return is seen within a second.
+const DOWN_PAUSE: Duration = Duration::from_millis(400);
+/// The pause between clients' questions to an upstream that is down. It may answer these, though it answers no probe any
+/// more; so seldom, as each may cost its client the time of a timeout.
+const CLIENT_PAUSE: Duration = Duration::from_secs(2);
 /// An upstream that others have been preferred to is measured again after this long.
 const MEASURE_AGAIN: Duration = Duration::from_secs(10);
-/// An upstream that led back to us is looked at again after this long.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// What is known about one upstream.
 #[derive(Clone, Debug)]
@@ -33,20 +38,35 @@ pub(super) struct Health {
     /// Of late, the share of questions that brought nothing.
     misses: f32,
     last_reply: Option<Instant>,
-    /// When the first question was sent to which, and to all after it, no reply has come.
-    silent_since: Option<Instant>,
-    unanswered: u32,
+    doubt: Option<Doubt>,
     down: Option<Down>,
-    /// It leads back to us, and when to look whether it still does.
-    loops: Option<Instant>,
     /// When it was asked last, or was seen first.
     measured: Instant,
 }
 
+/// No reply has come since a question that was not answered in time.
+#[derive(Clone, Copy, Debug)]
+struct Doubt {
+    since: Instant,
+    probes: u32,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Down {
-    pause: Duration,
+    /// When a client's question may be spent on it.
     next: Instant,
+    probe_pause: Duration,
+}
+
+/// What the prober of an upstream does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Probing {
+    /// It sends a probe, and waits for so long.
+    Send(Duration),
+    /// The upstream counts as down from now on.
+    Down,
+    /// It ends: the upstream answers.
+    Done,
 }
 
 /// Whether an upstream is asked.
@@ -54,18 +74,18 @@ struct Down {
 pub enum State {
     /// It is.
     Up,
-    /// It does not answer; it is asked now and then, to see when it is back.
+    /// It is, and probed: it has not answered the last questions.
+    Doubtful,
+    /// It is not, but for probes: it answers nothing.
     Down,
-    /// What is sent there comes back to us; it is looked at now and then.
-    Loops,
 }
 
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Up => "up",
+            Self::Doubtful => "doubtful",
             Self::Down => "down",
-            Self::Loops => "loops",
         })
     }
 }
@@ -73,23 +93,14 @@ impl fmt::Display for State {
 impl Health {
     /// Of an upstream that is seen for the first time: up, until it shows otherwise.
     pub(super) fn new(now: Instant) -> Self {
-        Self {
-            rtt: None,
-            misses: 0.0,
-            last_reply: None,
-            silent_since: None,
-            unanswered: 0,
-            down: None,
-            loops: None,
-            measured: now,
-        }
+        Self { rtt: None, misses: 0.0, last_reply: None, doubt: None, down: None, measured: now }
     }
 
     /// Whether it is asked.
     pub(super) fn state(&self) -> State {
-        match (&self.loops, &self.down) {
-            (Some(_), _) => State::Loops,
-            (None, Some(_)) => State::Down,
+        match (&self.down, &self.doubt) {
+            (Some(_), _) => State::Down,
+            (None, Some(_)) => State::Doubtful,
             (None, None) => State::Up,
         }
     }
@@ -117,9 +128,13 @@ impl Health {
             // RFC 6298 2.3: alpha 1/8, beta 1/4
             Some((smoothed, variation)) => ((smoothed * 7 + rtt) / 8, (variation * 3 + smoothed.abs_diff(rtt)) / 4),
         });
+        self.heard(now)
+    }
+
+    /// A reply came that says nothing about the way to the upstream, as its domain is slow; true if it was down before.
+    pub(super) fn heard(&mut self, now: Instant) -> bool {
         self.last_reply = Some(now);
-        self.silent_since = None;
-        self.unanswered = 0;
+        self.doubt = None;
         self.measured = now;
         self.down.take().is_some()
     }
@@ -129,34 +144,49 @@ impl Health {
         self.misses = self.misses * 0.875 + if good { 0.0 } else { 0.125 };
     }
 
-    /// Nothing came to a question that was sent at `sent`; true if the upstream counts as down from now on.
+    /// Whether a reply came after `since`.
+    pub(super) fn was_heard_since(&self, since: Instant) -> bool {
+        self.last_reply.is_some_and(|reply| reply >= since)
+    }
+
+    /// Nothing came to a question that was sent at `sent`; true if this is a new doubt, and the upstream is to be probed.
     pub(super) fn failed(&mut self, sent: Instant, now: Instant) -> bool {
         self.brought(false);
         self.measured = now;
-        if self.last_reply.is_some_and(|reply| reply >= sent) {
+        if self.was_heard_since(sent) || self.doubt.is_some() || self.down.is_some() {
             return false;
         }
-        self.unanswered = self.unanswered.saturating_add(1);
-        let since = *self.silent_since.get_or_insert(sent);
-        let silent = self.unanswered >= UNANSWERED && now.saturating_duration_since(since) >= SILENCE;
-        if !silent || self.down.is_some() {
-            return false;
-        }
-        self.down = Some(Down { pause: FIRST_PAUSE, next: now + FIRST_PAUSE });
+        self.doubt = Some(Doubt { since: now, probes: 0 });
         true
+    }
+
+    /// What the prober does now. To be called again after the pause, until [`Probing::Done`].
+    pub(super) fn probing(&mut self, now: Instant) -> Probing {
+        if let Some(down) = &mut self.down {
+            down.probe_pause = (down.probe_pause * 2).min(DOWN_PAUSE);
+            return Probing::Send(down.probe_pause);
+        }
+        let patience = self.patience(DOUBT);
+        let Some(doubt) = &mut self.doubt else { return Probing::Done };
+        if doubt.probes >= PROBES && now.saturating_duration_since(doubt.since) >= DOUBT.max(patience) {
+            self.doubt = None;
+            self.down = Some(Down { next: now + CLIENT_PAUSE, probe_pause: PROBE_PAUSE / 2 });
+            return Probing::Down;
+        }
+        doubt.probes += 1;
+        Probing::Send(PROBE_PAUSE)
     }
 
     /// True when a question may be spent on it that it would not get otherwise: it is down and due, or has not been
     /// measured for long. Whoever is told so asks it, as the next one is not told for a while.
     pub(super) fn claim(&mut self, now: Instant) -> bool {
-        match (&self.loops, &mut self.down) {
-            (None, Some(down)) if now >= down.next => {
-                down.pause = (down.pause * 2).min(LAST_PAUSE);
-                down.next = now + down.pause;
+        match &mut self.down {
+            Some(down) if now >= down.next => {
+                down.next = now + CLIENT_PAUSE;
                 true
             }
-            (Some(_), _) | (None, Some(_)) => false,
-            (None, None) => {
+            Some(_) => false,
+            None => {
                 let due = now >= self.measured + MEASURE_AGAIN;
                 if due {
                     self.measured = now;
@@ -168,30 +198,7 @@ impl Health {
 
     /// True when it is not asked, and it is not yet time to see whether it should be.
     pub(super) fn rests(&self, now: Instant) -> bool {
-        match (&self.loops, &self.down) {
-            (Some(next), _) => now < *next,
-            (None, Some(down)) => now < down.next,
-            (None, None) => false,
-        }
-    }
-
-    /// What was sent there came to us; true if that is news.
-    pub(super) fn came_back(&mut self, now: Instant) -> bool {
-        self.loops.replace(now + LOOK_AGAIN).is_none()
-    }
-
-    /// True when it is time to see whether it still leads back to us; the next one is told so after a while.
-    pub(super) fn claim_look(&mut self, now: Instant) -> bool {
-        let due = self.loops.is_some_and(|next| now >= next);
-        if due {
-            self.loops = Some(now + LOOK_AGAIN);
-        }
-        due
-    }
-
-    /// It answered without asking us; true if that is news.
-    pub(super) fn leads_elsewhere(&mut self) -> bool {
-        self.loops.take().is_some()
+        self.down.is_some_and(|down| now < down.next)
     }
 }
 
@@ -207,13 +214,15 @@ mod tests {
         (Health::new(now), now)
     }
 
-    /// As many questions as it takes, one each `every`; when it counts as down.
-    fn silent(health: &mut Health, mut now: Instant, every: Duration) -> Instant {
+    /// Runs the prober from the first question without a reply on; when the upstream counts as down.
+    fn silent(health: &mut Health, sent: Instant, mut now: Instant) -> Instant {
+        assert!(health.failed(sent, now));
         for _ in 0..1000 {
-            if health.failed(now, now + every) {
-                return now + every;
+            match health.probing(now) {
+                Probing::Send(pause) => now += pause,
+                Probing::Down => return now,
+                Probing::Done => break,
             }
-            now += every;
         }
         panic!("never down");
     }
@@ -236,32 +245,53 @@ mod tests {
     }
 
     #[test]
-    fn it_takes_time_and_questions_to_be_down() {
+    fn it_takes_time_and_probes_to_be_down() {
         let (mut health, now) = health();
+        assert!(health.failed(now, now + 400 * MS), "the first starts the prober");
         for _ in 0..1000 {
-            assert!(!health.failed(now, now + 400 * MS), "a thousand questions of one moment are one loss");
+            assert!(!health.failed(now, now + 5000 * MS), "however many more there are");
         }
-        assert!(health.failed(now + 500 * MS, now + 1000 * MS));
-        assert!(!health.failed(now + 500 * MS, now + 1001 * MS), "it is said once");
+        assert_eq!(health.state(), State::Doubtful);
+        assert_eq!(health.probing(now + 10_000 * MS), Probing::Send(PROBE_PAUSE), "time alone is not enough");
+        let mut health = Health::new(now);
+        let down = silent(&mut health, now, now + 400 * MS);
+        assert!(down - now <= 2000 * MS, "it is found within two seconds");
         assert_eq!(health.state(), State::Down);
+        assert!(!health.failed(now + 500 * MS, now + 3001 * MS), "it is said once");
 
         let mut slow = Health::new(now);
-        assert!(!slow.failed(now, now + 60_000 * MS), "one question an hour may get lost");
+        assert!(slow.failed(now, now + 60_000 * MS), "one question an hour may get lost");
         assert!(slow.replied(5 * MS, now + 60_000 * MS) || slow.state() == State::Up);
         assert!(!slow.failed(now + 59_000 * MS, now + 61_000 * MS), "a reply came after this was sent");
-        assert_eq!(slow.unanswered, 0);
+        assert_eq!((slow.state(), slow.probing(now + 61_000 * MS)), (State::Up, Probing::Done));
+    }
+
+    /// Whoever asks for names that are never answered puts no upstream out that answers anything else.
+    #[test]
+    fn any_reply_ends_a_doubt() {
+        let (mut health, now) = health();
+        for round in 0..1000 {
+            let now = now + round * 200 * MS;
+            assert!(health.failed(now, now + 100 * MS));
+            assert_eq!(health.probing(now + 100 * MS), Probing::Send(PROBE_PAUSE));
+            assert!(!health.replied(2 * MS, now + 102 * MS));
+            assert_eq!(health.probing(now + 150 * MS), Probing::Done);
+        }
     }
 
     #[test]
     fn an_upstream_that_is_down_is_asked_now_and_then() {
         let (mut health, now) = health();
-        let down = silent(&mut health, now, 300 * MS);
-        assert!(health.rests(down + 99 * MS) && !health.rests(down + 100 * MS));
-        let asked: Vec<u64> = (0..5000).filter(|at| health.claim(down + *at as u32 * MS)).take(6).collect();
-        assert_eq!(asked, [100, 300, 700, 1500, 2300, 3100]);
+        let down = silent(&mut health, now, now + 300 * MS);
+        assert!(health.rests(down + 1999 * MS) && !health.rests(down + 2000 * MS));
+        let asked: Vec<u64> = (0..9000).filter(|at| health.claim(down + *at as u32 * MS)).collect();
+        assert_eq!(asked, [2000, 4000, 6000, 8000]);
+        let pauses: Vec<Probing> = (0..4).map(|_| health.probing(down)).collect();
+        assert_eq!(pauses, [150, 300, 400, 400].map(|ms| Probing::Send(ms * MS)));
         assert!(health.replied(5 * MS, down + 5000 * MS), "its return is news");
         assert!(!health.replied(5 * MS, down + 5000 * MS));
         assert_eq!((health.state(), health.rests(down + 5000 * MS)), (State::Up, false));
+        assert_eq!(health.probing(down + 5000 * MS), Probing::Done);
     }
 
     #[test]
@@ -289,19 +319,5 @@ mod tests {
             hasty.brought(true);
         }
         assert!(hasty.cost() < slow.cost());
-    }
-
-    #[test]
-    fn a_loop_is_looked_at_every_minute() {
-        let (mut health, now) = health();
-        assert!(!health.claim_look(now + 90_000 * MS));
-        assert!(health.came_back(now) && !health.came_back(now));
-        assert_eq!(health.state(), State::Loops);
-        assert!(!health.claim(now + 59_000 * MS), "no question is spent on it");
-        assert!(health.rests(now + 59_000 * MS) && !health.rests(now + 60_000 * MS));
-        assert!(!health.claim_look(now + 59_000 * MS) && health.claim_look(now + 60_000 * MS));
-        assert!(!health.claim_look(now + 61_000 * MS));
-        assert!(health.leads_elsewhere() && !health.leads_elsewhere());
-        assert_eq!(health.state(), State::Up);
     }
 }

@@ -25,6 +25,7 @@ use crate::dns::{Class, ExtendedError, InfoCode, Rtype};
 use crate::forward::cache::{Age, AskedAt, Cache, CacheHit, CacheKey, CachedReply, ReplyKind, StoredKey, UpstreamSet};
 use crate::forward::exchange::Exchange;
 use crate::forward::failure::ForwardError;
+use crate::forward::loops::Repeated;
 use crate::forward::query::Outbound;
 
 /// Most background refreshes at one time. A refresh beyond this is skipped; clients still get the stored reply.
@@ -170,7 +171,7 @@ impl<E: Exchange> Lookup<E> {
     /// The answer to what is not [found](Self::find) where nobody can be asked: a reply whose time is over, or
     /// SERVFAIL with the reason. So an outage of upstreams takes nothing from those who ask for something else.
     pub fn refuse(&self, question: &LookupQuestion<'_>, now: u64) -> Option<CacheHit> {
-        let error = self.upstream.refusal(&question.upstreams.upstreams)?;
+        let error = self.upstream.refusal(question.name, &question.upstreams.upstreams)?;
         self.cache.find(&question.key(), now).or_else(|| {
             self.misses.fetch_add(1, Ordering::Relaxed);
             Some(fresh(Arc::new(question.unanswered(&error, now))))
@@ -270,12 +271,14 @@ impl<E: Exchange> Lookup<E> {
         let known = self.cache.known(question.upstreams);
         let key = (question.key().keep(), known.change);
         let mut in_flight = self.in_flight();
-        if let Some(follower) = in_flight.get(&key) {
-            return Join::Follower(follower.clone());
+        if let Some(question) = in_flight.get(&key) {
+            question.repeated.note();
+            return Join::Follower(question.reply.clone());
         }
-        let (result, follower) = watch::channel(None);
-        in_flight.insert(key.clone(), follower);
-        Join::Leader(Leader { lookup: Arc::clone(self), key, known, result })
+        let (result, reply) = watch::channel(None);
+        let repeated = Arc::<Repeated>::default();
+        in_flight.insert(key.clone(), InFlight { reply, repeated: Arc::clone(&repeated) });
+        Join::Leader(Leader { lookup: Arc::clone(self), key, known, result, repeated })
     }
 
     fn in_flight(&self) -> MutexGuard<'_, HashMap<InFlightKey, InFlight>> {
@@ -320,12 +323,18 @@ impl OwnedQuestion {
     }
 }
 
-/// Receives the reply to a question in flight.
-type InFlight = watch::Receiver<Option<Arc<CachedReply>>>;
+/// A question in flight.
+struct InFlight {
+    reply: Follower,
+    repeated: Arc<Repeated>,
+}
+
+/// Receives the leader's reply.
+type Follower = watch::Receiver<Option<Arc<CachedReply>>>;
 
 enum Join<E: Exchange> {
     Leader(Leader<E>),
-    Follower(InFlight),
+    Follower(Follower),
 }
 
 /// The one caller that sends the query. Dropping it without a result lets another caller take over.
@@ -334,13 +343,14 @@ struct Leader<E: Exchange> {
     key: InFlightKey,
     known: AskedAt,
     result: watch::Sender<Option<Arc<CachedReply>>>,
+    repeated: Arc<Repeated>,
 }
 
 impl<E: Exchange> Leader<E> {
     /// Asks, stores the reply, and gives it to the followers.
     async fn ask(self, question: &LookupQuestion<'_>) -> Arc<CachedReply> {
         let Lookup { upstream, cache, .. } = &*self.lookup;
-        let said = upstream.exchange(&question.outbound(), &question.upstreams.upstreams).await;
+        let said = upstream.exchange(&question.outbound(), &question.upstreams.upstreams, &self.repeated).await;
         let now = self.lookup.now();
         let entry = match said {
             Ok(ref reply) => {
@@ -371,7 +381,7 @@ impl<E: Exchange> Drop for Leader<E> {
 }
 
 /// The leader's reply; `None` if it was cancelled.
-async fn finished(follower: &mut InFlight) -> Option<Arc<CachedReply>> {
+async fn finished(follower: &mut Follower) -> Option<Arc<CachedReply>> {
     follower.wait_for(Option::is_some).await.ok()?.clone()
 }
 

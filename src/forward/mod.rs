@@ -7,12 +7,13 @@
 //! engine        the upstreams that there are
 //!   exchange    a question to the first good reply of several upstreams, in time
 //!     choose    whom to ask first
-//!   loops       whether an upstream leads back to us
+//!   loops       whether a question leads back to us
 //!   peer        one question to one upstream: UDP, then TCP where the reply was truncated; or encrypted
 //!     udp       sockets that many questions share
 //!     connection  TCP, TLS, HTTPS or QUIC, many questions on each
 //!     query     the octets that are sent, and whether a reply belongs to them
-//!     standing  what is known about it: health (round trips, down or not), manners (EDNS, cookies, case)
+//!     standing  what is known about it: health (round trips, down or not), domains (those that it leaves unanswered),
+//!               probe (what it is asked when in doubt), manners (EDNS, cookies, case)
 //! message       a bounded walk over a DNS message; nothing is believed, nothing panics
 //!   name        compressed names, and records written without compression
 //!   relay       an upstream's reply becomes the reply to a client: sections kept, EDNS made anew
@@ -33,6 +34,7 @@ pub mod chain;
 mod choose;
 pub mod compose;
 mod connection;
+mod domains;
 mod engine;
 mod exchange;
 mod failure;
@@ -41,6 +43,7 @@ pub mod lookup;
 mod loops;
 mod manners;
 mod peer;
+mod probe;
 mod query;
 pub mod rebinding;
 pub mod relay;
@@ -56,6 +59,7 @@ pub use engine::{Forwarder, Options};
 pub use exchange::Exchange;
 pub use failure::{Failure, ForwardError, Tried};
 pub use health::State;
+pub use loops::Repeated;
 pub use query::Outbound;
 pub use standing::Report;
 

@@ -4,7 +4,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
 
 use crate::config::Limits;
 use crate::dns::{Message, Rcode, cookie_in};
@@ -31,6 +33,8 @@ pub(super) struct Try<'a> {
     pub(super) earlier: usize,
     /// What is known before the try is over, or when it never is.
     pub(super) so_far: &'a SoFar,
+    /// It is a question of ours, which no bound of clients' questions holds up.
+    pub(super) is_probe: bool,
 }
 
 /// See [`Try`].
@@ -60,7 +64,7 @@ impl Peer {
     /// The upstream's reply, sound and whole, but perhaps an error.
     pub(super) async fn ask(&self, outbound: &Outbound<'_>, this: &Try<'_>) -> Result<Vec<u8>, Failure> {
         // a second try is part of the first, which is still under way
-        let _under_way = if this.earlier == 0 { Some(self.standing.begin(self.most)?) } else { None };
+        let _under_way = if this.earlier == 0 && !this.is_probe { Some(self.standing.begin(self.most)?) } else { None };
         self.standing.asked();
         let dress = self.dress(this.earlier);
         let reply = self.ask_dressed(outbound, &dress, this).await?;
@@ -93,6 +97,12 @@ impl Peer {
             }
             _ => Ok(reply),
         }
+    }
+
+    /// The same beside clients' questions, and within `patience`.
+    pub(super) async fn ask_beside(&self, outbound: &Outbound<'_>, patience: Duration) -> Result<Vec<u8>, Failure> {
+        let this = Try { earlier: 0, so_far: &SoFar::default(), is_probe: true };
+        timeout(patience, self.ask(outbound, &this)).await.unwrap_or(Err(Failure::TimedOut))
     }
 
     fn dress(&self, earlier: usize) -> Dress {
@@ -143,7 +153,7 @@ impl Peer {
         let now = Instant::now();
         // of a plain upstream UDP is the measure
         if self.standing.upstream.is_encrypted() {
-            self.standing.replied(now - asked, now);
+            self.standing.replied(&reply, now - asked, now);
         }
         if dress.cookie.is_some() && cookie_of(&reply).is_none() {
             self.standing.manners().gives_no_cookie();

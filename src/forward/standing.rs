@@ -1,14 +1,18 @@
-//! One upstream's standing with us, shared by all who ask it: its health, its manners and its counts.
+//! What is known about one upstream, shared by all questions to it: health, silent domains, probes, manners and counts.
 //!
-//! What `health` and `manners` decide is remembered, counted and said in the log here.
+//! Keeps the state of the pure rules (`health`, `domains`, `probe`, `manners`), counts, and writes the log.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::dns::{HEADER_LEN, Header, Rcode, Rtype, skip_name, u16_at};
+use crate::forward::domains::{Domains, SilentPlace};
 use crate::forward::failure::Failure;
-use crate::forward::health::{Health, State};
+use crate::forward::health::{Health, Probing, State};
 use crate::forward::manners::Manners;
+use crate::forward::probe::{Probe, Probes};
+use crate::forward::query::rcode_of;
 use crate::model::Upstream;
 
 /// See the module.
@@ -16,13 +20,18 @@ pub(super) struct Standing {
     pub(super) upstream: Upstream,
     health: Mutex<Health>,
     manners: Mutex<Manners>,
+    domains: Mutex<Domains>,
+    /// A domain has left a question unanswered: nearly always false, and then nobody has to look.
+    has_silent: AtomicBool,
+    probes: Mutex<Probes>,
     /// Questions that are under way.
     in_flight: AtomicUsize,
     questions: AtomicU64,
     failures: AtomicU64,
-    /// It should be looked at whether it leads back to us.
-    look: AtomicBool,
 }
+
+/// A reply that leaves a doubt standing only if it is older than this: a silent domain's timeouts raise none.
+const HEARD: Duration = Duration::from_secs(1);
 
 /// What metrics show of an upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,10 +57,12 @@ impl Standing {
             upstream,
             health: Mutex::new(Health::new(Instant::now())),
             manners: Mutex::new(Manners::new(rand::random())),
+            domains: Mutex::default(),
+            has_silent: AtomicBool::new(false),
+            probes: Mutex::default(),
             in_flight: AtomicUsize::new(0),
             questions: AtomicU64::new(0),
             failures: AtomicU64::new(0),
-            look: AtomicBool::new(false),
         }
     }
 
@@ -77,50 +88,86 @@ impl Standing {
         self.questions.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A reply came.
-    pub(super) fn replied(&self, rtt: Duration, now: Instant) {
-        if self.health().replied(rtt, now) {
-            self.look.store(true, Ordering::Relaxed);
+    /// A reply came, `rtt` after its question was sent.
+    pub(super) fn replied(&self, reply: &[u8], rtt: Duration, now: Instant) {
+        let question = question_of(reply);
+        let is_answer = matches!(rcode_of(reply), Rcode::NOERROR | Rcode::NXDOMAIN);
+        let is_slow_domain = question.is_some_and(|(name, _)| self.is_silent(name, now));
+        let mut health = self.health();
+        let is_late = rtt > health.patience(Duration::MAX);
+        let is_back = if is_late && is_slow_domain { health.heard(now) } else { health.replied(rtt, now) };
+        drop(health);
+        if is_back {
             tracing::info!(upstream = %self.upstream, "the upstream answers again");
         }
+        if let Some((name, rtype)) = question.filter(|_| is_answer) {
+            if self.has_silent.load(Ordering::Relaxed) {
+                lock(&self.domains).answered(name);
+            }
+            if !is_late {
+                lock(&self.probes).answered(name, rtype, now);
+            }
+        }
     }
 
-    /// Nothing came to a question that was sent at `sent`.
-    pub(super) fn failed(&self, failure: &Failure, sent: Instant) {
+    /// Nothing came to a question for `name` that was sent at `sent`; true if the upstream is to be probed from now on.
+    pub(super) fn failed(&self, failure: &Failure, name: &[u8], sent: Instant) -> bool {
         // what we lack is not its fault
-        if matches!(failure, Failure::Local(_) | Failure::Busy | Failure::Down | Failure::Loops) {
-            return;
+        if !failure.is_of_upstream() {
+            return false;
         }
         self.failures.fetch_add(1, Ordering::Relaxed);
-        if self.health().failed(sent, Instant::now()) {
-            tracing::warn!(upstream = %self.upstream, "the upstream is down: it {failure}");
+        let now = Instant::now();
+        let is_silent = self.is_silent(name, now);
+        if *failure == Failure::TimedOut {
+            self.has_silent.store(true, Ordering::Relaxed);
+            lock(&self.domains).timed_out(name, now);
         }
+        let mut health = self.health();
+        !(is_silent && health.was_heard_since(now.checked_sub(HEARD).unwrap_or(now))) && health.failed(sent, now)
     }
 
-    /// One of our own questions for the look came to us through this upstream.
-    pub(super) fn came_back(&self) {
-        if self.health().came_back(Instant::now()) {
-            let upstream = &self.upstream;
-            tracing::warn!(%upstream, "the upstream leads back to this server: it is not asked until it no longer does");
+    /// The upstream's reply was what is wanted, or an error that another upstream may not have.
+    pub(super) fn brought(&self, good: bool) {
+        self.health().brought(good);
+    }
+
+    /// Whether a domain of this name (wire octets) is silent at this upstream.
+    pub(super) fn is_silent(&self, name: &[u8], now: Instant) -> bool {
+        self.has_silent.load(Ordering::Relaxed) && lock(&self.domains).is_silent(name, now)
+    }
+
+    /// Counts a question for a name of a silent domain as waiting, until this is dropped.
+    pub(super) fn wait_for_silent(&self, name: &[u8], now: Instant) -> Option<SilentWait<'_>> {
+        if !self.has_silent.load(Ordering::Relaxed) {
+            return None;
         }
+        let place = lock(&self.domains).enter(name, now)?;
+        Some(SilentWait { standing: self, place })
     }
 
-    /// It answered the question for the look without asking us.
-    pub(super) fn leads_elsewhere(&self) {
-        if self.health().leads_elsewhere() {
-            tracing::info!(upstream = %self.upstream, "the upstream no longer leads back to this server");
+    /// What the prober does now.
+    pub(super) fn probing(&self, now: Instant) -> Probing {
+        let probing = self.health().probing(now);
+        if probing == Probing::Down {
+            tracing::warn!(upstream = %self.upstream, "the upstream is down: it answers nothing, names that it has answered included");
         }
+        probing
     }
 
-    /// True when it should be looked at; whoever is told so does it.
-    pub(super) fn claim_look(&self, now: Instant) -> bool {
-        // read first: nearly always it is false, and nothing has to be written
-        self.look.load(Ordering::Relaxed) && self.look.swap(false, Ordering::Relaxed) || self.health().claim_look(now)
+    /// The next probe.
+    pub(super) fn next_probe(&self) -> Probe {
+        lock(&self.probes).next()
     }
 
-    /// True when a question would be spent on it for nothing.
-    pub(super) fn rests(&self, now: Instant) -> bool {
-        !self.look.load(Ordering::Relaxed) && self.health().rests(now)
+    /// True when a question for this name would be spent on it for nothing.
+    pub(super) fn rests(&self, name: &[u8], now: Instant) -> bool {
+        let health = self.health();
+        health.state() == State::Down
+            && (health.rests(now) || {
+                drop(health);
+                self.is_silent(name, now)
+            })
     }
 
     /// What metrics show.
@@ -134,6 +181,41 @@ impl Standing {
             state: health.state(),
         }
     }
+}
+
+/// A question of a silent domain that waits.
+pub(super) struct SilentWait<'s> {
+    standing: &'s Standing,
+    place: SilentPlace,
+}
+
+impl SilentWait<'_> {
+    /// Ends when the question has to give way to a newer one.
+    pub(super) async fn gives_way(&self) {
+        self.place.gives_way.notified().await;
+    }
+}
+
+impl Drop for SilentWait<'_> {
+    fn drop(&mut self) {
+        lock(&self.standing.domains).leave(&self.place);
+    }
+}
+
+/// The name of a reply's question, and its type.
+fn question_of(reply: &[u8]) -> Option<(&[u8], Rtype)> {
+    if Header::of(reply)?.questions != 1 {
+        return None;
+    }
+    let question = reply.get(HEADER_LEN..)?;
+    let mut rest = question;
+    skip_name(&mut rest)?;
+    let name = question.get(..question.len() - rest.len())?;
+    Some((name, Rtype::new(u16_at(rest, 0)?)))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for UnderWay<'_> {

@@ -33,6 +33,7 @@ use crate::dns::{ExtendedError, HEADER_LEN, Header, HeaderFlags, InfoCode, Messa
 use crate::forward::cache::{Age, Cache, CachedReply, ReplyKind, UpstreamSet};
 use crate::forward::exchange::Exchange;
 use crate::forward::lookup::{Lookup, LookupQuestion, question_octets};
+use crate::forward::loops::Repeated;
 use crate::forward::query::rcode_of;
 use crate::forward::relay::{copy_records, count};
 use crate::forward::{ForwardError, Forwarder, Outbound};
@@ -97,22 +98,27 @@ impl Lookup<Validating> {
         self.upstream.forwarder()
     }
 
-    /// True when a question that came to us for `name` (wire octets) is one of our own; see [`Forwarder::is_own_probe`].
-    pub fn is_own_probe(&self, name: &[u8]) -> bool {
-        self.forwarder().is_own_probe(name)
+    /// See [`Forwarder::is_own_probe`].
+    pub fn is_own_probe(&self, name: &[u8], upstreams: &[Upstream]) -> bool {
+        self.forwarder().is_own_probe(name, upstreams)
     }
 }
 
 impl Exchange for Validating {
-    async fn exchange(&self, question: &Outbound<'_>, to: &Arc<[Upstream]>) -> Result<Vec<u8>, ForwardError> {
+    async fn exchange(
+        &self,
+        question: &Outbound<'_>,
+        to: &Arc<[Upstream]>,
+        repeated: &Repeated,
+    ) -> Result<Vec<u8>, ForwardError> {
         match &self.validator {
             Some(validator) if validator.covers(question, to) => Ok(Box::pin(validator.exchange(question)).await),
-            _ => self.forwarder.exchange(question, to).await,
+            _ => self.forwarder.exchange(question, to, repeated).await,
         }
     }
 
-    fn refusal(&self, upstreams: &[Upstream]) -> Option<ForwardError> {
-        self.forwarder.refusal(upstreams)
+    fn refusal(&self, name: &[u8], upstreams: &[Upstream]) -> Option<ForwardError> {
+        self.forwarder.refusal(name, upstreams)
     }
 }
 

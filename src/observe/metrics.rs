@@ -63,7 +63,8 @@ fn upstreams(out: &mut Exposition, forwarder: &Forwarder) {
     out.counters(Metric::UpstreamFailures, each().map(|(name, report)| (name, report.failures)));
     let rtt = each().filter_map(|(name, report)| Some((name.to_vec(), report.rtt?.as_secs_f64())));
     out.gauges(Metric::UpstreamRtt, rtt);
-    let known = [UpstreamState::Up, UpstreamState::Down, UpstreamState::Loops].map(|state| (state, state.to_string()));
+    let known =
+        [UpstreamState::Up, UpstreamState::Doubtful, UpstreamState::Down].map(|state| (state, state.to_string()));
     let states = each().flat_map(|(name, report)| {
         let value = |is: bool| f64::from(u8::from(is));
         known.iter().map(move |(state, word)| ([name, &[word.as_str()]].concat(), value(*state == report.state)))

@@ -113,8 +113,8 @@ impl<'r> Batch<'r> {
                 let stored = lookup.find(&wanted, self.cache_now);
                 let is_hit = stored.is_some();
                 let found = stored.or_else(|| {
-                    // that one of our own comes in is news about an upstream
-                    let is_probe = lookup.is_own_probe(wanted.name);
+                    // one of our own that comes in ends a loop
+                    let is_probe = lookup.is_own_probe(wanted.name, forward.upstreams);
                     (!is_probe).then(|| lookup.refuse(&wanted, self.cache_now)).flatten()
                 });
                 let Some(found) = found else { return Outcome::Pending };

@@ -43,7 +43,7 @@ pub(super) async fn resolve(resources: &Resources, snapshot: &Snapshot, incoming
 
 impl<'a> ForwardedQuestion<'a> {
     async fn forward(&self, forward: &Forward<'a>) -> Vec<u8> {
-        if self.resources.lookup.is_own_probe(self.query.question.name.wire()) {
+        if self.resources.lookup.is_own_probe(self.query.question.name.wire(), forward.upstreams) {
             return self.fail(InfoCode::OTHER, "an upstream has sent this server its own question");
         }
         let upstreams = self.resources.lookup.cache().upstreams(forward.upstreams);

@@ -19,7 +19,7 @@ use vpcedns::config::Limits;
 use vpcedns::dns::{NameBuf, Rtype};
 use vpcedns::forward::cache::{Cache, Flush, ReplyKind};
 use vpcedns::forward::lookup::{Lookup, LookupQuestion};
-use vpcedns::forward::{Exchange, Failure, Tried};
+use vpcedns::forward::{Exchange, Failure, Repeated, Tried};
 use vpcedns::forward::{ForwardError, Outbound};
 use vpcedns::model::{Broken, Input, Model, Upstream};
 use vpcedns::observe::Counters;
@@ -318,7 +318,12 @@ type Step = usize;
 struct Shared(Arc<Scripted>);
 
 impl Exchange for Shared {
-    async fn exchange(&self, question: &Outbound<'_>, to: &Arc<[Upstream]>) -> Result<Vec<u8>, ForwardError> {
+    async fn exchange(
+        &self,
+        question: &Outbound<'_>,
+        to: &Arc<[Upstream]>,
+        _: &Repeated,
+    ) -> Result<Vec<u8>, ForwardError> {
         let SocketAddr::V4(first) = to[0].address else { panic!("no IPv4") };
         let upstream = first.ip().octets()[3];
         let asked = *self.0.step.lock().unwrap();
@@ -342,7 +347,7 @@ impl Exchange for Shared {
         Ok([&head[..], question.name, &[0, 1, 0, 1], &record].concat())
     }
 
-    fn refusal(&self, _: &[Upstream]) -> Option<ForwardError> {
+    fn refusal(&self, _: &[u8], _: &[Upstream]) -> Option<ForwardError> {
         None
     }
 }

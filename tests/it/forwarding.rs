@@ -11,8 +11,7 @@ use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::rdata::{A, CNAME, NULL};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use vpcedns::config::Limits;
-use vpcedns::dns::{Class, Rtype};
-use vpcedns::forward::{Forwarder, Outbound, State};
+use vpcedns::forward::State;
 use vpcedns::model::Upstream;
 use vpcedns::observe::Counters;
 use vpcedns::resolve::{Incoming, Outcome, Resolve, Resolver};
@@ -330,38 +329,53 @@ fn aliases_between_resolvers_end() {
     assert_eq!((asked_onprem.join().unwrap().len(), asked_other.join().unwrap().len()), (4, 4));
 }
 
-/// Our own question comes to us through an upstream: it goes no further, and the upstream is taken out.
+/// A question comes back to us from its upstream: it fails and says so, and everything else that this upstream is asked
+/// for is answered.
 #[tokio::test]
 async fn a_question_that_comes_back_ends_here() {
-    let upstream = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let upstream = Arc::new(tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap());
     let address = Upstream::plain(upstream.local_addr().unwrap());
     let policy = Policy { upstreams: Arc::from([address.clone()]), ..Policy::default() };
     let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model(""), policy, 1)));
-    let forwarder = Forwarder::new(&Limits::default());
-    let counters = Arc::new(Counters::default());
-    let resolver = Resolver::with_forwarder(snapshots, Limits::default(), secret(), counters, forwarder.clone(), None);
-    forwarder.set_upstreams([address].iter());
-    let mut packet = [0; 1232];
-    let (len, _) = upstream.recv_from(&mut packet).await.unwrap();
-    let (peer, local) = ("127.0.0.1:5353".parse().unwrap(), "127.0.0.1:53".parse().unwrap());
-    let incoming = Incoming { packet: &packet[..len], peer, local, transport: Transport::Udp, vpc: None };
-    let reply = Message::from_vec(&resolver.resolve(incoming).await.unwrap()).unwrap();
+    let resolver = Resolver::new(snapshots, Limits::default(), secret(), Arc::new(Counters::default()));
+    let resolver = Arc::new(resolver);
+    tokio::spawn({
+        let resolver = Arc::clone(&resolver);
+        async move {
+            let mut packet = [0; 1232];
+            while let Ok((len, from)) = upstream.recv_from(&mut packet).await {
+                let query = Message::from_vec(&packet[..len]).unwrap();
+                if query.queries[0].name().to_string().ends_with("fine.example.") {
+                    let mut reply = Message::new(query.metadata.id, MessageType::Response, OpCode::Query);
+                    reply.queries.clone_from(&query.queries);
+                    upstream.send_to(&reply.to_vec().unwrap(), from).await.unwrap();
+                    continue;
+                }
+                // what it is asked for it asks us for
+                let (resolver, upstream, packet) =
+                    (Arc::clone(&resolver), Arc::clone(&upstream), packet[..len].to_vec());
+                tokio::spawn(async move {
+                    let reply = resolve(&resolver, &packet).await;
+                    upstream.send_to(&reply, from).await.unwrap();
+                });
+            }
+        }
+    });
+    let ask = async |name: &str| {
+        let packet = with_edns(name, false).to_vec().unwrap();
+        Message::from_vec(&resolve(&resolver, &packet).await).unwrap()
+    };
+    let began = std::time::Instant::now();
+    let reply = ask("www.example.").await;
     assert_eq!(reply.metadata.response_code, ResponseCode::ServFail);
-    assert_eq!(forwarder.report()[0].state, State::Loops);
-    // whatever else is asked is not sent into the loop
-    let reply = forwarder.exchange(&outbound(b"\x03www\x07example\0"), &[forwarder.report()[0].upstream.clone()]).await;
-    assert!(reply.unwrap_err().to_string().ends_with("leads back to this server"));
+    let (_, text) = extended_error(&reply).unwrap();
+    assert!(text.ends_with("leads back to this server"), "{text}");
+    assert!(began.elapsed() < Limits::default().forward_timeout, "it was found out, and did not time out");
+    assert_eq!(ask("www.fine.example.").await.metadata.response_code, ResponseCode::NoError);
+    assert_eq!(resolver.lookup().forwarder().report()[0].state, State::Up);
 }
 
-fn outbound(name: &[u8]) -> Outbound<'_> {
-    Outbound {
-        name,
-        rtype: Rtype::A,
-        class: Class::IN,
-        recursion_desired: true,
-        checking_disabled: false,
-        authentic_data: false,
-        dnssec_ok: false,
-        edns: false,
-    }
+async fn resolve(resolver: &Resolver, packet: &[u8]) -> Vec<u8> {
+    let (peer, local) = ("127.0.0.1:5353".parse().unwrap(), "127.0.0.1:53".parse().unwrap());
+    resolver.resolve(Incoming { packet, peer, local, transport: Transport::Udp, vpc: None }).await.unwrap()
 }

@@ -193,7 +193,7 @@ async fn many_questions_share_one_connection() {
         let forwarder = server.forwarder();
         let upstreams = [server.named(protocol, Some("dns.example"))];
         let question = question();
-        let all = (0..50).map(|_| forwarder.exchange(&question, &upstreams));
+        let all = (0..50).map(|_| forwarder.ask(&question, &upstreams));
         for reply in futures_util::future::join_all(all).await {
             let reply = Message::from_vec(&reply.unwrap()).unwrap();
             assert_eq!(reply.answers[0].data.to_string(), "192.0.2.1");
@@ -210,7 +210,7 @@ async fn a_connection_that_was_ended_is_made_anew() {
         let forwarder = server.forwarder();
         let upstreams = [server.named(protocol, Some("dns.example"))];
         for round in 0..5 {
-            let reply = forwarder.exchange(&question(), &upstreams).await;
+            let reply = forwarder.ask(&question(), &upstreams).await;
             assert!(reply.is_ok(), "{protocol:?}, question {round}: {reply:?}");
         }
         assert!(server.connections.load(Ordering::SeqCst) > 1, "{protocol:?}");
@@ -221,7 +221,7 @@ async fn a_connection_that_was_ended_is_made_anew() {
 async fn who_has_no_name_is_known_by_its_address() {
     for protocol in ALL {
         let server = start(protocol, &["127.0.0.1"], false).await;
-        assert!(server.forwarder().exchange(&question(), &[server.named(protocol, None)]).await.is_ok());
+        assert!(server.forwarder().ask(&question(), &[server.named(protocol, None)]).await.is_ok());
     }
 }
 
@@ -233,12 +233,12 @@ async fn who_is_somebody_else_is_refused() {
         let by_name = [server.named(protocol, Some("other.example"))];
         let by_address = [server.named(protocol, None)];
         for upstreams in [&by_name, &by_address] {
-            let error = server.forwarder().exchange(&question(), upstreams).await.unwrap_err().to_string();
+            let error = server.forwarder().ask(&question(), upstreams).await.unwrap_err().to_string();
             let start = format!("{} is not who it should be: ", upstreams[0]);
             assert!(error.starts_with(&start) && error.contains("certificate"), "{error}");
         }
         let unknown = Forwarder::new(&limits());
-        let error = unknown.exchange(&question(), &[server.named(protocol, Some("dns.example"))]).await.unwrap_err();
+        let error = unknown.ask(&question(), &[server.named(protocol, Some("dns.example"))]).await.unwrap_err();
         assert!(error.to_string().contains("is not who it should be"), "{error}");
         assert_eq!(server.connections.load(Ordering::SeqCst), 0, "{protocol:?}");
     }
@@ -249,7 +249,7 @@ async fn another_status_than_200_is_no_reply() {
     let server = start(Protocol::Https, &["dns.example"], false).await;
     let mut upstream = server.named(Protocol::Https, Some("dns.example"));
     upstream.path = Some("/dns-query?missing".into());
-    let error = server.forwarder().exchange(&question(), &[upstream.clone()]).await.unwrap_err();
+    let error = server.forwarder().ask(&question(), &[upstream.clone()]).await.unwrap_err();
     assert_eq!(error.to_string(), format!("{upstream} answered HTTP status 404"));
 }
 

@@ -122,7 +122,7 @@ async fn the_deadline_ends_it_all() {
     let upstreams = [silent().await.address.clone(), silent().await.address.clone(), silent().await.address.clone()];
     let (forward_timeout, forward_deadline) = (Duration::from_millis(50), Duration::from_millis(60));
     let brief = Forwarder::new(&Limits { forward_timeout, forward_deadline, ..limits() });
-    let error = brief.exchange(&question(), &upstreams).await.unwrap_err();
+    let error = brief.ask(&question(), &upstreams).await.unwrap_err();
     assert!((1..=2).contains(&error.tried.len()), "{error}");
 }
 
@@ -186,7 +186,7 @@ async fn a_late_reply_is_still_a_reply() {
     .await;
     // on one socket, as the upstream answers the one that it was asked from last
     let forwarder = Forwarder::new(&Limits { forward_sockets: 1, ..limits() });
-    let reply = forwarder.exchange(&question(), upstream.alone()).await.unwrap();
+    let reply = forwarder.ask(&question(), upstream.alone()).await.unwrap();
     assert_eq!(address(&Message::from_vec(&reply).unwrap()), "192.0.2.1");
     assert_eq!(upstream.asked(Over::Udp), 2);
 }

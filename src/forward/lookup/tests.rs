@@ -25,7 +25,12 @@ struct ScriptedExchange {
 }
 
 impl Exchange for ScriptedExchange {
-    async fn exchange(&self, question: &Outbound<'_>, _: &Arc<[Upstream]>) -> Result<Vec<u8>, ForwardError> {
+    async fn exchange(
+        &self,
+        question: &Outbound<'_>,
+        _: &Arc<[Upstream]>,
+        _: &Repeated,
+    ) -> Result<Vec<u8>, ForwardError> {
         let number = {
             let mut asked = self.asked.lock().unwrap();
             asked.push((
@@ -52,7 +57,7 @@ impl Exchange for ScriptedExchange {
         }
     }
 
-    fn refusal(&self, _: &[Upstream]) -> Option<ForwardError> {
+    fn refusal(&self, _: &[u8], _: &[Upstream]) -> Option<ForwardError> {
         self.refusal.lock().unwrap().clone()
     }
 }

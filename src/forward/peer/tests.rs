@@ -104,7 +104,7 @@ async fn a_reply_that_lost_its_cookie_is_not_believed() {
     .await;
     let (forwarder, upstreams) = (forwarder(), [upstream.address.clone()]);
     for want in ["192.0.2.1", "192.0.2.2", "192.0.2.1"] {
-        let reply = forwarder.exchange(&question(), &upstreams).await.unwrap();
+        let reply = forwarder.ask(&question(), &upstreams).await.unwrap();
         assert_eq!(address(&Message::from_vec(&reply).unwrap()), want, "it gave none by TCP: it gives none any more");
     }
 }
@@ -126,7 +126,7 @@ async fn letters_are_mixed_where_they_come_back() {
     let options = Options { mix_case: true, ..Options::default() };
     let forwarder = Forwarder::with(&limits(), options);
     for _ in 0..20 {
-        let reply = forwarder.exchange(&question(), upstream.alone()).await.unwrap();
+        let reply = forwarder.ask(&question(), upstream.alone()).await.unwrap();
         assert_eq!(Message::from_vec(&reply).unwrap().queries[0].name().to_string(), "Www.example.");
     }
     let mut sent = std::mem::take(&mut *names.lock().unwrap());
@@ -141,7 +141,7 @@ async fn letters_are_mixed_where_they_come_back() {
     })
     .await;
     for _ in 0..20 {
-        assert!(forwarder.exchange(&question(), lowers.alone()).await.is_ok());
+        assert!(forwarder.ask(&question(), lowers.alone()).await.is_ok());
     }
     assert!((2..=5).contains(&lowers.asked(Over::Tcp)), "by TCP until it is known: {}", lowers.asked(Over::Tcp));
 }
@@ -155,7 +155,7 @@ async fn silence_to_edns_is_no_silence() {
     .await;
     let (forwarder, upstreams) = (forwarder(), [upstream.address.clone()]);
     for _ in 0..5 {
-        assert!(forwarder.exchange(&question(), &upstreams).await.is_ok());
+        assert!(forwarder.ask(&question(), &upstreams).await.is_ok());
     }
     assert_eq!(upstream.asked(Over::Udp), 2 * 3 + 2, "after three times it is known");
 }
@@ -191,7 +191,7 @@ async fn what_is_said_passes_unharmed() {
             }
         })
         .await;
-        let reply = forwarder().exchange(&question(), upstream.alone()).await.unwrap();
+        let reply = forwarder().ask(&question(), upstream.alone()).await.unwrap();
         assert_eq!(reply, *said.lock().unwrap(), "{what}");
         assert_eq!(Message::from_vec(&reply).is_err(), what.starts_with("an SVCB"), "{what}: the test is one");
     }
@@ -213,7 +213,7 @@ async fn the_longest_reply_comes_by_tcp() {
         vec![Say::Octets(octets)]
     })
     .await;
-    assert_eq!(forwarder().exchange(&question(), upstream.alone()).await.unwrap().len(), 65_535);
+    assert_eq!(forwarder().ask(&question(), upstream.alone()).await.unwrap().len(), 65_535);
 }
 
 fn cookie(query: &Message) -> Option<Vec<u8>> {

@@ -192,7 +192,7 @@ fn drain(socket: &UpstreamSocket, buffer: &mut [u8], standing: &Standing) {
         // a reply that fills the buffer may have been longer
         let taken = lock(&socket.table).take(datagram, len < DATAGRAM, now);
         if let Some(rtt) = taken {
-            standing.replied(rtt, now);
+            standing.replied(datagram, rtt, now);
         } else {
             tracing::debug!(upstream = %socket.upstream, "a datagram that is no reply to what was asked");
         }

@@ -248,7 +248,8 @@ async fn an_outage_is_no_forgery() {
     let cache = Arc::new(Cache::new(&limits));
     let validating =
         Validating::new(Forwarder::new(&limits), Some(Validation::default()), &Arc::from([]), &cache, &limits);
-    let reply = validating.exchange(&question(RecordType::A, true), &Arc::from([])).await.unwrap();
+    let reply =
+        validating.exchange(&question(RecordType::A, true), &Arc::from([]), &Repeated::default()).await.unwrap();
     assert_eq!(Read::from_vec(&reply).unwrap().metadata.response_code, ResponseCode::ServFail);
     assert!(String::from_utf8_lossy(&reply).contains("no upstream to ask"));
 }
