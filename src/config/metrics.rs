@@ -83,6 +83,8 @@ metrics! {
     Generation: Gauge "generation";
     /// Endpoints in the model, in whatever state
     Endpoints: Gauge "endpoints";
+    /// Blocks of several VPCs whose clients are of none, as nothing tells them apart
+    ContestedBlocks: Gauge "contested_blocks";
 
     /// Connection notifications that a target accepted
     NotificationsDelivered: Counter "notifications_delivered";

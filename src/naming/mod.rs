@@ -21,8 +21,8 @@ pub use id::{EndpointId, IdError, InterfaceId, SubnetId, VpcId};
 pub use name::{DnsName, MAX_LABEL, MAX_NAME, NameError, labels, write_wire};
 pub use name_set::NameSet;
 pub use partition::{
-    COMMON_SERVICE_PREFIX, PARTITIONS, Partition, is_endpoint_suffix, known_regions, partition_of,
-    public_hosted_zone_id,
+    COMMON_SERVICE_PREFIX, PARTITIONS, Partition, instance_zone, is_endpoint_suffix, known_regions, partition_of,
+    public_hosted_zone_id, public_instance_zone,
 };
 pub use service::{Region, Service, ServiceName, ServiceNameError, ZoneName};
 pub use special::{Answer as SpecialAnswer, Special, is_near_special, reverse_octet, special, special_of};

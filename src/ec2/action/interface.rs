@@ -11,8 +11,7 @@ use crate::ec2::filter::{Filters, Page};
 use crate::ec2::params::Params;
 use crate::ec2::record::{Interface, Phase, Tags};
 use crate::ec2::xml::Xml;
-use crate::naming::{InterfaceId, ZoneName};
-use crate::snapshot::instance_zone;
+use crate::naming::{InterfaceId, ZoneName, instance_zone};
 
 pub(super) const ACTIONS: &[Action] =
     &[Action { name: "DescribeNetworkInterfaces", writes: false, idempotent: false, run: describe }];
@@ -106,7 +105,7 @@ fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
 fn of_endpoint(call: &Call<'_>, listed: &endpoint::Listed<'_>, interface: &Interface) -> Option<Listed> {
     let record = &*listed.record;
     let vpc = call.vpc(record.vpc)?;
-    let name = |address| format!("ip-{}.{}", address_label(address), instance_zone(vpc.region.as_str()));
+    let name = |address| format!("ip-{}.{}", address_label(address), instance_zone(&vpc.region));
     let has_names = vpc.enable_dns_support && vpc.enable_dns_hostnames;
     Some(Listed {
         endpoint: record.id.to_string(),

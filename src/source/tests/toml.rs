@@ -75,7 +75,9 @@ fn the_design_example_loads() {
     assert_eq!(service.private_dns_names.as_ref().unwrap()[0].value.to_string(), "api.partner.example");
     assert_eq!(zone.records[0].name.value.to_string(), "db.corp.example");
     assert!(matches!(&zone.records[0].data, RecordData::Records { rtype: 1, ttl: 60, .. }));
-    assert!(matches!(&zone.records[1].data, RecordData::Alias(id) if id.value.to_string() == "vpce-088d25a4bbf4a7abc"));
+    assert!(
+        matches!(&zone.records[1].data, RecordData::Alias(id) if id.value.endpoint.to_string() == "vpce-088d25a4bbf4a7abc")
+    );
     assert_eq!(rule.action, RuleAction::Forward(["10.9.9.9:53".parse().unwrap()].into()));
 }
 
