@@ -15,7 +15,6 @@ const KNOWN: &[&[&str]] = &[
     &["forward/message.rs", "forward/name.rs"],
     &["forward/query.rs", "forward/relay.rs"],
     &["naming/catalogue.rs", "naming/catalogue_data.rs", "naming/partition.rs", "naming/service.rs", "naming/shape.rs"],
-    &["serve/encrypted.rs", "serve/listeners.rs"],
 ];
 
 /// file -> file it uses -> one of the names by which it does.
