@@ -38,6 +38,14 @@ fn is_local(ip: IpAddr) -> bool {
     UdpSocket::bind((ip, 0)).is_ok()
 }
 
+/// The network that an address stands for where one sender may have many: its /24, or for IPv6 its /56.
+pub fn prefix_of(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V4(v4) => Ipv4Addr::from_bits(v4.to_bits() & !0xff).into(),
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !(u128::MAX >> 56)).into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

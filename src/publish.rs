@@ -17,6 +17,7 @@ use arc_swap::ArcSwap;
 
 use crate::forward::cache::Cache;
 use crate::model::{Changes, Key, Model, Violation};
+use crate::naming::VpcId;
 use crate::observe::{LoadReport, Status};
 use crate::problem::{Place, Problem};
 use crate::snapshot::{Policy, Snapshot};
@@ -147,14 +148,15 @@ impl Publisher {
     /// Serves what was prepared, from here on. Fails if anything else was published since, other than what it was
     /// prepared on top of.
     pub fn publish(&mut self, prepared: Prepared) -> Result<Published, OutOfOrder> {
-        let Prepared { version, base, model, changes, problems, taken, began } = prepared;
+        let Prepared { version, base, model, changes, mut problems, taken, began } = prepared;
         if base != self.version {
             return Err(OutOfOrder);
         }
         self.version = version;
         self.sources.take(model.clone(), taken);
         if !changes.is_empty() {
-            self.swap(model, &changes);
+            let lost = self.swap(model, &changes);
+            problems.extend(lost.into_iter().map(|(vpc, count)| self.lost_addresses(vpc, count)));
         }
         self.status.set_sources(self.sources.reports());
         let generation = self.snapshots.load().generation;
@@ -182,17 +184,27 @@ impl Publisher {
     }
 
     /// The one place where a snapshot is replaced.
-    fn swap(&mut self, model: Model, changes: &Changes) {
+    /// Returns the VPCs that have fewer clients by their blocks now, with how many addresses fewer.
+    fn swap(&mut self, model: Model, changes: &Changes) -> Vec<(VpcId, u128)> {
         let current = self.snapshots.load_full();
         let next = current.next(model, changes);
         if let Some(cache) = &self.cache {
             // before the snapshot is there: whoever sees it sees nothing from before
             cache.forget_below(&current.changed_hands(&next, changes));
         }
+        let lost = current.lost_addresses(&next);
         drop(current);
         // whoever holds the old one last frees it; that is done here and not by a thread that answers
         self.retired.push(self.snapshots.swap(Arc::new(next)));
         self.free_retired();
+        lost
+    }
+
+    fn lost_addresses(&self, vpc: VpcId, count: u128) -> Problem {
+        let place = self.place_of(&Key::Vpc(vpc)).unwrap_or_else(|| Place::whole(vpc.to_string()));
+        let what = format!("the load takes {count} addresses from {vpc}: other VPCs have their blocks too");
+        let hint = format!("give {vpc} `listeners`, or `clients` with the networks that are its own");
+        Problem::warning(place, what, hint)
     }
 
     /// Frees the old snapshots that nobody else holds; whether none is left.

@@ -38,7 +38,7 @@ use crate::snapshot::Policy;
 use crate::source::{LoadRequest, LoadRequests, LoadTrigger, Progress, Sources};
 use crate::wire::CookieSecret;
 use ec2::Ec2;
-use encrypted::Encrypted;
+use encrypted::EncryptedSettings;
 use reload::{Follower, all_upstreams, wanted, warn_of};
 
 /// A server that answers.
@@ -206,9 +206,9 @@ async fn start(settings: Settings, progress: Progress<'_>, began: Instant) -> Re
     );
     let lookup = resolver.lookup().clone();
     publisher.invalidates(lookup.cache().clone());
-    let mut listeners = Listeners::new(Arc::new(resolver), &limits, RuntimeHandle::current());
+    let mut listeners = Listeners::new(Arc::new(resolver), &limits, counters.clone(), RuntimeHandle::current());
     good(listeners.apply(&wanted(&listen, &snapshots.load().model)))?;
-    if let Some(Encrypted { addresses, certificates }) = &encrypted {
+    if let Some(EncryptedSettings { addresses, certificates }) = &encrypted {
         good(listeners.encrypt(addresses, certificates))?;
         tokio::spawn(Arc::clone(certificates).follow(LOOK_EVERY));
     }

@@ -1,11 +1,13 @@
 //! What an answer is made of: parts that borrow from the snapshot, and the reason for it.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::dns::{DnsName, InfoCode, Rcode, Rtype, write_name};
 use crate::model::{Endpoint, HostedZone, Interface, Rrset, Rule, Upstream, Vpc, ZoneIndex};
+use crate::naming::instance_zone;
+use crate::snapshot::ContestedBlock;
 
 /// What to do with a question.
 #[derive(Clone, Debug)]
@@ -70,8 +72,12 @@ pub enum Data<'s> {
     Instance(Ipv4Addr),
     /// One record that is always the same: its type and data.
     Fixed(Rtype, &'static [u8]),
+    /// The same, an IPv6 address.
+    Instance6(Ipv6Addr),
     /// The instance name of an address, in the zone of the VPC's region.
     Ptr(Ipv4Addr, &'s Vpc),
+    /// The name of an address.
+    PtrTo(&'s DnsName),
 }
 
 /// The interfaces whose addresses an answer has.
@@ -140,6 +146,10 @@ pub enum Reason<'s> {
     Instance(&'s Vpc),
     /// A name or address that no interface of the VPC has.
     NoSuchInstance(&'s Vpc),
+    /// The same, but a resolver that may know it is asked.
+    UnknownInstance(&'s Vpc),
+    /// The public name of an interface of the VPC, private inside it.
+    PublicInstance(&'s Vpc),
     /// A FORWARD rule.
     Rule(&'s Rule),
     /// Nothing of ours: the configured resolvers.
@@ -169,6 +179,8 @@ pub enum NotPrivate<'s> {
     NotServed(&'s Endpoint),
     /// Only queries that enter by an inbound resolver endpoint are answered.
     InboundOnly(&'s Endpoint),
+    /// The client's address is in a block of several VPCs, and nothing tells which of them it is in.
+    Contested(&'s ContestedBlock),
     /// An SDK asks for the name, but nobody has seen it at an endpoint of the service.
     SecondName(&'s Endpoint, &'s DnsName),
 }
@@ -203,6 +215,10 @@ impl fmt::Display for Reason<'_> {
             Self::Alias(zone, e) => write!(f, "alias of hosted zone {} to {}", zone.name, e.id),
             Self::Instance(vpc) => write!(f, "interface of {}", vpc.vpc_id),
             Self::NoSuchInstance(vpc) => write!(f, "no interface of {} has it", vpc.vpc_id),
+            Self::UnknownInstance(vpc) => {
+                write!(f, "no interface of {} that is known has it: a private resolver may know it", vpc.vpc_id)
+            }
+            Self::PublicInstance(vpc) => write!(f, "public name of an interface of {}, private inside it", vpc.vpc_id),
             Self::Rule(rule) => write!(f, "FORWARD rule for {}", rule.domain_name),
             Self::Upstream => f.write_str("not ours: forwarded"),
             Self::NotPrivate(why) => write!(f, "{why}"),
@@ -233,6 +249,10 @@ impl fmt::Display for NotPrivate<'_> {
             Self::NotServed(e) if e.state.is_served() => write!(f, "private DNS is off: {} has no address yet", e.id),
             Self::NotServed(e) => write!(f, "private DNS is off: {} is {}", e.id, e.state),
             Self::InboundOnly(e) => write!(f, "private DNS of {} is for inbound resolver endpoints only", e.id),
+            Self::Contested(block) => write!(
+                f,
+                "your VPC is not known: {block}; give one of them `listeners`, or `clients` with the networks that are its own"
+            ),
             Self::SecondName(e, name) => {
                 write!(
                     f,
@@ -247,7 +267,7 @@ impl fmt::Display for NotPrivate<'_> {
 /// The instance name of an address, `ip-10-0-1-17` and the zone of the region.
 pub(crate) fn instance_name(address: Ipv4Addr, vpc: &Vpc) -> Option<DnsName> {
     let [a, b, c, d] = address.octets();
-    crate::snapshot::instance_zone(vpc.region.as_str()).prepend(&format!("ip-{a}-{b}-{c}-{d}")).ok()
+    instance_zone(&vpc.region).prepend(&format!("ip-{a}-{b}-{c}-{d}")).ok()
 }
 
 /// A wire name in a message for people.

@@ -33,9 +33,18 @@ pub(super) fn find<'s, T: Trace>(ask: &Ask<'s, '_>, trace: &mut T) -> Option<Rep
         trace.step(format_args!("names below it exist for S3 only"));
         return Some(no_such_name);
     }
-    let in_zone = |i: &&Interface| label.zone.is_none_or(|zone| model.zone(i).as_str().as_bytes() == zone);
+    let in_zone = |i: &&Interface| {
+        let of_zone = |zone| model.zone(i).as_str().as_bytes() == zone && model.has_zonal_name(endpoint, i);
+        label.zone.is_none_or(of_zone)
+    };
     let Some(interface) = endpoint.interfaces.iter().find(in_zone) else {
-        trace.step(format_args!("it has no interface in that zone"));
+        if endpoint.is_regional_only() {
+            trace.step(format_args!(
+                "it has no zonal names (PrivateLink guide, \"Cross-Region access\", or its DnsEntries)"
+            ));
+        } else {
+            trace.step(format_args!("it has no interface in that zone, or no name for it in its DnsEntries"));
+        }
         return Some(no_such_name);
     };
     let interface = label.zone.map(|_| interface.zone);

@@ -3,7 +3,7 @@
 use super::decision::Addresses;
 use super::{Ask, AuthoritySection, Data, Found, Part, Reason, Reply, Trace, endpoint};
 use crate::dns::{MAX_NAME_LEN, Rcode, Rtype};
-use crate::model::{HostedZone, Mode, Node};
+use crate::model::{HostedZone, Interface, Mode, Node};
 
 /// Asks the hosted zone whose apex is the last `labels` labels of the name.
 pub(super) fn find<'s, T: Trace>(ask: &Ask<'s, '_>, zone: &'s HostedZone, labels: usize, trace: &mut T) -> Found<'s> {
@@ -68,14 +68,22 @@ fn at_node<'s, T: Trace>(
     if apex == 0 && matches!(ask.rtype, Rtype::SOA | Rtype::NS) {
         return Found::Reply(ask.apex_record(reason).unwrap_or_else(|| Reply::negative(Rcode::NOERROR, apex, reason)));
     }
-    if let Some(id) = node.alias {
-        let target = ask.snapshot.model.endpoint(id).filter(|e| e.is_served());
+    if let Some(alias) = &node.alias {
+        let (model, id) = (&ask.snapshot.model, alias.endpoint);
+        let target = model.endpoint(id).filter(|e| e.is_served());
         if let Some(target) = target {
             let reason = Reason::Alias(zone, target);
-            let of = Addresses::new(target, None, ask.rotation);
+            // an alias of a zonal name has that zone's interface; none, if there is none there any more
+            let in_zone = |i: &&Interface| alias.zone.as_ref().is_some_and(|zone| model.zone(i) == zone);
+            let only = target.interfaces.iter().find(in_zone).map(|interface| interface.zone);
+            if alias.zone.is_some() && only.is_none() {
+                trace.step(format_args!("its alias leads to a zone in which {id} has no interface"));
+                return Found::Reply(Reply::negative(Rcode::NOERROR, apex, reason));
+            }
+            let of = Addresses::new(target, only, ask.rotation);
             let has_addresses = matches!(ask.rtype, Rtype::A | Rtype::AAAA | Rtype::ANY) && of.iter().next().is_some();
             if has_addresses {
-                return Found::Reply(endpoint::addresses(ask, target, None, false, apex, reason, trace));
+                return Found::Reply(endpoint::addresses(ask, target, only, false, apex, reason, trace));
             }
         } else {
             trace.step(format_args!("its alias leads to {id}, which does not serve"));

@@ -37,8 +37,8 @@ pub use special::SOA_DATA as SPECIAL_SOA_DATA;
 pub use trace::{NoTrace, Trace};
 
 use crate::dns::{DnsName, NameBuf, NameRef, Rcode, Rtype};
-use crate::model::RuleAction;
-use crate::snapshot::{self, Access, Client, Snapshot};
+use crate::model::{RuleAction, Vpc};
+use crate::snapshot::{self, Access, Client, ContestedBlock, Snapshot};
 use decision::Wire;
 
 /// TTL of endpoint, private and instance names, and of negative answers: 60 seconds, as the VPC resolver gives.
@@ -70,6 +70,8 @@ enum Found<'s> {
     Alias(Part<'s>, &'s DnsName, Reason<'s>),
     /// The rule has nothing to say; why, if it might have had.
     Nothing(Option<NotPrivate<'s>>),
+    /// An interface that nobody told us of might have the name: rules for shorter names hold, and zones do not.
+    UnknownInstance(&'s Vpc),
 }
 
 /// Decides what to say to `question`. `rotation` moves on the order of addresses; `trace` is told each step.
@@ -150,6 +152,12 @@ fn refuse_client<'s, T: Trace>(client: Client<'s>, trace: &mut T) -> Option<Deci
             (Access::Listener, Some(vpc)) => {
                 trace.step(format_args!("client of {}: it asked one of its listeners", vpc.vpc_id));
             }
+            (Access::Clients(net), Some(vpc)) => {
+                trace.step(format_args!("client of {}: its address is in {net} of its clients", vpc.vpc_id));
+            }
+            (Access::Contested(_), _) => {
+                trace.step(format_args!("client of no VPC: several have a block with its address"));
+            }
             (Access::Cidr(cidr), Some(vpc)) => {
                 trace.step(format_args!("client of {}: its address is in {cidr}", vpc.vpc_id));
             }
@@ -184,25 +192,38 @@ fn one_name<'s, T: Trace>(ask: &Ask<'s, '_>, recursion_desired: bool, trace: &mu
     }
     // The most specific zone or rule decides; there is no second try in a shorter zone, except where one says
     // that it lies over what is below (Route 53 guide, "Considerations when working with a private hosted zone").
-    let mut why_not = None;
+    let mut why_not = ask.contested().map(NotPrivate::Contested);
     let mut only_zones = false;
+    let mut unknown: Option<(&Vpc, usize)> = None;
     let instance = instance::reverse_zone(ask);
     let special = special::zone(ask);
     let private_only = ask.snapshot.policy.private_only.covering(ask.name.wire());
     for labels in (0..=ask.name.label_count()).rev() {
         let entry =
             if ask.client.view.has_depth(labels) { ask.client.view.entry(ask.name.suffix(labels)) } else { None };
-        if let Some(entry) = entry {
+        let is_rule = |entry: &&snapshot::ViewEntry| {
+            matches!(entry.authority, snapshot::Authority::Forward(_) | snapshot::Authority::System(_))
+        };
+        // a rule for `.` leaves autodefined names alone (Route 53 guide, "How Route 53 Resolver answers DNS queries")
+        if let Some(entry) = entry.filter(|entry| unknown.is_none() || (labels > 0 && is_rule(entry))) {
             match at_entry(ask, entry, labels, recursion_desired, &mut only_zones, trace) {
                 Found::Decision(decision) => return Step::Done(decision),
                 Found::Reply(reply) => return Step::Done(Decision::Reply(reply)),
                 Found::Alias(part, target, reason) => return Step::Alias(part, target, reason),
                 Found::Nothing(why) => why_not = why_not.or(why),
+                Found::UnknownInstance(vpc) => unknown = unknown.or(Some((vpc, labels))),
             }
+        }
+        if unknown.is_some() {
+            continue;
         }
         // a rule or zone of the operator's at the same name lies over an autodefined zone, as it does for instance names
         if let Some(zone) = instance.as_ref().filter(|zone| zone.labels == labels) {
-            return Step::Done(Decision::Reply(instance::reverse(ask, zone, trace)));
+            match instance::reverse(ask, zone, trace) {
+                Found::Reply(reply) => return Step::Done(Decision::Reply(reply)),
+                _ => unknown = Some((zone.vpc, labels)),
+            }
+            continue;
         }
         if let Some(zone) = special.filter(|zone| zone.labels == labels) {
             return Step::Done(Decision::Reply(special::find(ask, zone, trace)));
@@ -212,6 +233,12 @@ fn one_name<'s, T: Trace>(ask: &Ask<'s, '_>, recursion_desired: bool, trace: &mu
             trace.step(format_args!("{reason}: nobody is asked"));
             return Step::Done(Decision::Reply(Reply::failed(reason)));
         }
+    }
+    if let Some((vpc, labels)) = unknown {
+        return Step::Done(instance::unknown(ask, vpc, labels, private_only.is_some(), recursion_desired, trace));
+    }
+    if let Some(reply) = instance::reverse_ipv6(ask, trace) {
+        return Step::Done(Decision::Reply(reply));
     }
     Step::Done(nobodys(ask, recursion_desired, why_not, trace))
 }
@@ -241,7 +268,8 @@ fn at_entry<'s, T: Trace>(
         snapshot::Authority::Private(zone) => private::find(ask, entry, zone, labels, trace),
         snapshot::Authority::HostedZone(zone) => hosted::find(ask, zone, labels, trace),
         snapshot::Authority::SecondName(id) => private::second_name(ask, entry, *id, labels, trace),
-        snapshot::Authority::Instances => Found::Reply(instance::forward(ask, labels, trace)),
+        snapshot::Authority::Instances => instance::forward(ask, labels, trace),
+        snapshot::Authority::PublicInstances => instance::public(ask, trace),
         snapshot::Authority::System(_) => Found::Nothing(None),
     }
 }
@@ -305,6 +333,16 @@ impl<'s> Reply<'s> {
     /// (RFC 2308 2.1, 2.2).
     fn negative(rcode: Rcode, zone: usize, reason: Reason<'s>) -> Self {
         Self { rcode, chain: Vec::new(), answer: None, authority: AuthoritySection::Soa(zone), reason }
+    }
+}
+
+impl<'s> Ask<'s, '_> {
+    /// The block that keeps the client from being of a VPC.
+    fn contested(&self) -> Option<&'s ContestedBlock> {
+        match self.client.access {
+            Access::Contested(number) => self.snapshot.contested().get(number as usize),
+            _ => None,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::args::{Format, NamesArgs};
 use crate::answer::{NS_TTL, TTL};
 use crate::dns::DnsName;
-use crate::model::{Endpoint, Model};
+use crate::model::{Endpoint, Interface, Model};
 use crate::naming::{EndpointNames, endpoint_names};
 
 pub(super) fn run(args: &NamesArgs) -> ExitCode {
@@ -66,7 +66,8 @@ impl Row {
     /// `None` for an endpoint whose names would be too long.
     fn new(model: &Model, endpoint: &Endpoint) -> Option<Self> {
         let service = model.service(endpoint);
-        let zones = endpoint.interfaces.iter().map(|interface| model.zone(interface));
+        let named: Vec<&Interface> = endpoint.interfaces.iter().filter(|i| model.has_zonal_name(endpoint, i)).collect();
+        let zones = named.iter().map(|interface| model.zone(interface));
         let EndpointNames { regional, zonal, wildcard, private } =
             endpoint_names(endpoint.id, endpoint.suffix, service, zones)?;
         let text = |names: Vec<DnsName>| names.iter().map(ToString::to_string).collect();
@@ -75,7 +76,7 @@ impl Row {
             IpAddr::V6(_) => endpoint.has_aaaa(private),
         };
         let all = |private| {
-            let addresses = endpoint.interfaces.iter().flat_map(crate::model::Interface::addresses);
+            let addresses = endpoint.interfaces.iter().flat_map(Interface::addresses);
             addresses.filter(|address| shown(address, private)).collect::<Vec<_>>()
         };
         let vpc = model.vpc(endpoint.vpc)?;
@@ -86,8 +87,7 @@ impl Row {
             state: endpoint.state.as_str(),
             served: endpoint.is_served(),
             regional: regional.to_string(),
-            zonal: endpoint
-                .interfaces
+            zonal: named
                 .iter()
                 .zip(zonal)
                 .map(|(interface, name)| Zonal {

@@ -39,8 +39,9 @@ fn start(args: &ServeArgs) -> Result<(), Vec<Problem>> {
 
 fn start_log(filter: &str) -> Result<(), Vec<Problem>> {
     use std::io::IsTerminal;
-    // the validator says of every forged reply what was in it: whoever sends them would fill the disk
-    let parsed = EnvFilter::try_new(format!("hickory_net=off,{filter}")).map_err(|error| {
+    // The validator says of every forged reply what was in it, and h2 warns of every client that breaks its rules: whoever
+    // sends such would fill the disk.
+    let parsed = EnvFilter::try_new(format!("hickory_net=off,h2=off,{filter}")).map_err(|error| {
         let hint = "use error, warn, info, debug or trace, or a filter such as vpcedns::reload=debug";
         vec![Problem::error(Place::whole("--log"), format!("'{filter}' is not a log level: {error}"), hint)]
     })?;

@@ -14,6 +14,8 @@ const TRANSPORT: Label = Label { name: "transport", values: &Transport::NAMES };
 /// Response codes; those that are rare share the last.
 const RCODE: Label =
     Label { name: "rcode", values: &["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "other"] };
+/// Why a connection was refused, or closed to make room.
+const REASON: Label = Label { name: "reason", values: &["stranger", "client", "full", "displaced", "handshake"] };
 /// An upstream resolver, as it is written in the settings.
 const UPSTREAM: Label = Label { name: "upstream", values: &[] };
 /// A source of objects: `files`, `ec2-api`.
@@ -38,6 +40,9 @@ metrics! {
     Overloaded: Counted "overloaded";
     /// Questions for names that only an SDK suggests, which stay public, from VPCs with an endpoint of the service
     SecondNames: Counted "second_names";
+    /// Connections refused: of strangers, of a client with too many, as all were in use, idle ones closed for new ones,
+    /// and those whose handshake failed
+    ConnectionsRefused: Counted "connections_refused" by [TRANSPORT, REASON];
 
     /// Questions for which an upstream was asked, or its reply to the same question awaited
     Forwarded: Counter "forwarded";
@@ -83,6 +88,8 @@ metrics! {
     Generation: Gauge "generation";
     /// Endpoints in the model, in whatever state
     Endpoints: Gauge "endpoints";
+    /// Blocks of several VPCs whose clients are of none, as nothing tells them apart
+    ContestedBlocks: Gauge "contested_blocks";
 
     /// Connection notifications that a target accepted
     NotificationsDelivered: Counter "notifications_delivered";

@@ -62,6 +62,8 @@ fn input(record: &Record) -> Option<Input> {
             enable_dns_support: vpc.enable_dns_support,
             enable_dns_hostnames: vpc.enable_dns_hostnames,
             listeners: Vec::new(),
+            clients: Vec::new(),
+            autodefined_reverse: true,
         }),
         Record::Subnet(subnet) => Object::Subnet(SubnetInput {
             subnet_id: at(subnet.id),
@@ -108,6 +110,7 @@ fn endpoint_input(endpoint: &Endpoint) -> Option<EndpointInput> {
         vpc_endpoint_id: at(endpoint.id),
         vpc_id: at(endpoint.vpc),
         service_name: at(endpoint.service.clone()),
+        service_region: None,
         private_dns_enabled: Some(at(endpoint.private_dns_enabled)),
         inbound_resolver_only: endpoint.inbound_resolver_only,
         state,

@@ -325,16 +325,16 @@ impl OwnedQuestion {
 
 /// A question in flight.
 struct InFlight {
-    reply: Follower,
+    reply: LeaderReply,
     repeated: Arc<Repeated>,
 }
 
 /// Receives the leader's reply.
-type Follower = watch::Receiver<Option<Arc<CachedReply>>>;
+type LeaderReply = watch::Receiver<Option<Arc<CachedReply>>>;
 
 enum Join<E: Exchange> {
     Leader(Leader<E>),
-    Follower(Follower),
+    Follower(LeaderReply),
 }
 
 /// The one caller that sends the query. Dropping it without a result lets another caller take over.
@@ -381,7 +381,7 @@ impl<E: Exchange> Drop for Leader<E> {
 }
 
 /// The leader's reply; `None` if it was cancelled.
-async fn finished(follower: &mut Follower) -> Option<Arc<CachedReply>> {
+async fn finished(follower: &mut LeaderReply) -> Option<Arc<CachedReply>> {
     follower.wait_for(Option::is_some).await.ok()?.clone()
 }
 

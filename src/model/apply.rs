@@ -13,9 +13,9 @@ use super::input::{EndpointInput, GivenNames, Input, InterfaceInput, Object};
 use super::shards::Spread;
 use super::violation::Violation;
 use super::zone::{HostedZone, Rule, same};
-use super::{Map, Model, PrivateName};
+use super::{Host, HostNames, Map, Model, PrivateName};
 use crate::dns::DnsName;
-use crate::naming::{EndpointId, InterfaceId, ServiceName, SubnetId, VpcId};
+use crate::naming::{EndpointId, InterfaceId, ServiceName, SubnetId, VpcId, instance_zone};
 use crate::problem::{At, Place};
 
 /// The outcome of [`Model::apply`].
@@ -66,6 +66,7 @@ impl Model {
         next.replace_subnets(self, removed, added, &mut changes, &mut check);
         let services = next.replace_services(removed, added, &mut changes, &mut check);
         next.replace_zones_and_rules(self, removed, added, &mut changes, &mut check);
+        next.replace_hosts(self, removed, added, &mut changes, &mut check);
         next.replace_endpoints(self, removed, added, &services, &mut changes, &mut check);
         check.zones_against_private_names(&next, &changes);
         check.aliases(&next, &changes, added);
@@ -292,6 +293,58 @@ impl Model {
         check.zone_and_rule_vpcs(self, &zones, &rules);
     }
 
+    fn replace_hosts(
+        &mut self,
+        old: &Model,
+        removed: &[Key],
+        added: &[Input],
+        changes: &mut Changes,
+        check: &mut Check<'_>,
+    ) {
+        let gone = removed.iter().filter_map(|key| if let Key::Interface(id) = key { Some(*id) } else { None });
+        let new =
+            added.iter().filter_map(|input| if let Object::Interface(i) = &input.object { Some(i) } else { None });
+        let (gone, new): (Vec<_>, Vec<_>) = (gone.collect(), new.collect());
+        if gone.is_empty() && new.is_empty() {
+            return;
+        }
+        let mut touched: HashSet<VpcId> = HashSet::new();
+        let hosts = Arc::make_mut(&mut self.hosts);
+        for id in &gone {
+            touched.extend(hosts.remove(id).map(|host| host.vpc));
+        }
+        for input in &new {
+            let (id, vpc_id) = (input.network_interface_id.value, input.vpc_id.value);
+            let Some(vpc) = self.vpcs.get(&vpc_id) else {
+                check.unknown_vpc(&input.vpc_id, &id);
+                continue;
+            };
+            let zone = instance_zone(&vpc.region);
+            if hosts.insert(id, Arc::new(Host::new(input, &zone))).is_some() {
+                let all = new.iter().map(|interface| &interface.network_interface_id);
+                check.twice(Some(&Key::Interface(id)), &id.to_string(), &input.network_interface_id.place, all);
+            }
+            touched.insert(vpc_id);
+        }
+        let names = Arc::make_mut(&mut self.host_names);
+        let mut by_vpc: Map<VpcId, Vec<&Host>> = Map::default();
+        for host in hosts.values().filter(|host| touched.contains(&host.vpc)) {
+            by_vpc.entry(host.vpc).or_default().push(host);
+        }
+        for vpc in touched {
+            let next = HostNames::new(by_vpc.remove(&vpc).unwrap_or_default().into_iter());
+            if next == HostNames::default() {
+                names.remove(&vpc);
+            } else {
+                names.insert(vpc, Arc::new(next));
+            }
+            if names.get(&vpc) != old.host_names.get(&vpc) {
+                changes.hosts.insert(vpc);
+                changes.others += 1;
+            }
+        }
+    }
+
     fn replace_endpoints(
         &mut self,
         old: &Model,
@@ -387,6 +440,9 @@ impl Model {
             vpc_endpoint_id: At::new(e.id, place.clone()),
             vpc_id: At::new(e.vpc, place.clone()),
             service_name: At::new(service.service_name.clone(), place.clone()),
+            service_region: given(Choices::CROSS_REGION)
+                .then(|| service.region.clone().map(|region| At::new(region, place.clone())))
+                .flatten(),
             private_dns_enabled: given(Choices::PRIVATE_DNS_GIVEN)
                 .then(|| At::new(e.private_dns_enabled(), place.clone())),
             inbound_resolver_only: e.inbound_resolver_only(),
@@ -397,6 +453,10 @@ impl Model {
             given_names: given(Choices::NAMES_GIVEN).then(|| GivenNames {
                 base: Some(service.base.clone()),
                 wildcard: service.wildcard,
+                zones: (e.is_regional_only() || e.has_given_zones()).then(|| {
+                    let named = e.interfaces.iter().filter(|i| self.has_zonal_name(e, i));
+                    named.map(|i| self.zone(i).clone()).collect()
+                }),
                 private: Some(service.private_names.clone()),
             }),
             network_interfaces: e
@@ -438,12 +498,18 @@ impl Model {
         let is_over = |id: EndpointId| {
             over.get(&id).copied().unwrap_or_else(|| old.endpoint(id).is_none_or(|e| e.state.is_over()))
         };
+        let services = &self.services;
+        let rank = |id: EndpointId, name: &DnsName| {
+            let endpoint = after.iter().find(|endpoint| endpoint.id == id);
+            let mut names = endpoint.into_iter().flat_map(|e| services.by_index(e.service).private_names(true));
+            names.position(|own| own == name).unwrap_or(usize::MAX)
+        };
         let map = Arc::make_mut(&mut self.private_names);
         for (vpc, mut names) in coming {
             let kept = old.private_names(vpc).iter().filter(|claim| !leaving.contains(&claim.endpoint));
             names.extend(kept.cloned());
             names.sort();
-            check.private_names_once(vpc, &names, &is_over, after);
+            check.private_names_once(vpc, &names, &is_over, after, &rank);
             if names == old.private_names(vpc) {
                 continue;
             }

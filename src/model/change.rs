@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::input::{Input, Object};
 use crate::dns::DnsName;
-use crate::naming::{EndpointId, ServiceName, SubnetId, VpcId};
+use crate::naming::{EndpointId, InterfaceId, ServiceName, SubnetId, VpcId};
 use crate::problem::At;
 
 /// What an object is known by.
@@ -22,6 +22,8 @@ pub enum Key {
     HostedZone(DnsName, Box<[VpcId]>),
     /// A resolver rule: its domain and the VPCs for which it holds.
     Rule(DnsName, Box<[VpcId]>),
+    /// An interface that is no endpoint's.
+    Interface(InterfaceId),
 }
 
 impl Input {
@@ -40,6 +42,7 @@ impl Input {
             Object::Service(service) => Key::Service(service.service_name.value.clone()),
             Object::HostedZone(zone) => Key::HostedZone(zone.name.value.clone(), sorted(&zone.vpc_ids)),
             Object::Rule(rule) => Key::Rule(rule.domain_name.value.clone(), sorted(&rule.vpc_ids)),
+            Object::Interface(interface) => Key::Interface(interface.network_interface_id.value),
         }
     }
 }
@@ -61,6 +64,8 @@ pub struct Changes {
     pub vpcs: bool,
     /// Hosted zones or rules changed.
     pub zones_or_rules: bool,
+    /// VPCs in which interfaces that are no endpoint's came, went or changed.
+    pub hosts: HashSet<VpcId>,
     /// A service came into use or went out of it, or its names changed.
     pub services: bool,
     /// The names that endpoints which came, went or changed may answer, or may leave to others now: their private

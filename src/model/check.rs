@@ -67,7 +67,7 @@ impl<'a> Check<'a> {
     }
 
     /// A VPC that `owner` is said to be in does not exist.
-    fn unknown_vpc(&mut self, vpc: &At<VpcId>, owner: &dyn std::fmt::Display) {
+    pub(super) fn unknown_vpc(&mut self, vpc: &At<VpcId>, owner: &dyn std::fmt::Display) {
         if !self.is_broken(&vpc.value) {
             self.report(&vpc.place, Breach::NoSuchVpc { vpc: vpc.value, owner: Some(owner.to_string()) });
         }
@@ -94,6 +94,8 @@ impl<'a> Check<'a> {
             enable_dns_support: input.enable_dns_support,
             enable_dns_hostnames: input.enable_dns_hostnames,
             listeners: input.listeners.iter().map(|listener| listener.value).collect(),
+            clients: input.clients.iter().map(|net| net.value).collect(),
+            autodefined_reverse: input.autodefined_reverse,
         }
     }
 

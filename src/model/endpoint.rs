@@ -59,6 +59,12 @@ impl Choices {
     pub(super) const OVERLAY: u8 = 8;
     /// Its names came with the endpoint, and not by its service's name.
     pub(super) const NAMES_GIVEN: u8 = 16;
+    /// It has no zonal names.
+    pub(super) const REGIONAL_ONLY: u8 = 32;
+    /// Its zonal names are those of its source's list, which leaves out some of its zones.
+    pub(super) const ZONES_GIVEN: u8 = 64;
+    /// Its service is in another region than its VPC.
+    pub(super) const CROSS_REGION: u8 = 128;
 
     pub(super) fn new(made: &[(u8, bool)]) -> Self {
         Self(made.iter().filter(|(_, made)| *made).fold(0, |bits, (bit, _)| bits | bit))
@@ -118,6 +124,17 @@ impl Endpoint {
     /// Whether its private names are only for queries that enter by an inbound resolver endpoint.
     pub fn inbound_resolver_only(&self) -> bool {
         self.choices.has(Choices::INBOUND_ONLY)
+    }
+
+    /// Whether it has no zonal names: "You must use regional DNS. Zonal DNS is not supported when accessing AWS services
+    /// in another Region" (PrivateLink guide, "Cross-Region access").
+    pub fn is_regional_only(&self) -> bool {
+        self.choices.has(Choices::REGIONAL_ONLY)
+    }
+
+    /// Whether its zonal names are those of its source's list, which leaves out some of its zones.
+    pub(super) fn has_given_zones(&self) -> bool {
+        self.choices.has(Choices::ZONES_GIVEN)
     }
 
     /// What happens to unknown names below its private names.

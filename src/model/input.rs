@@ -36,6 +36,8 @@ pub enum Object {
     HostedZone(HostedZoneInput),
     /// `[[resolver_rule]]`
     Rule(RuleInput),
+    /// An interface that is no endpoint's.
+    Interface(NetworkInterfaceInput),
 }
 
 /// A VPC as written.
@@ -53,6 +55,33 @@ pub struct VpcInput {
     pub enable_dns_hostnames: bool,
     /// Whoever reaches one of these addresses is a client of this VPC.
     pub listeners: Vec<At<SocketAddr>>,
+    /// More networks whose clients are this VPC's: those of peers, of a VPN, of containers.
+    pub clients: Vec<At<IpNet>>,
+    /// Whether it has reverse zones of its own (Route 53 Resolver's `AutodefinedReverse`).
+    pub autodefined_reverse: bool,
+}
+
+/// A network interface that is no endpoint's, as written.
+#[derive(Clone, Debug)]
+pub struct NetworkInterfaceInput {
+    /// Its id.
+    pub network_interface_id: At<InterfaceId>,
+    /// The VPC it is in.
+    pub vpc_id: At<VpcId>,
+    /// Its private IPv4 addresses, the primary one first.
+    pub ipv4: Vec<Ipv4Addr>,
+    /// Its IPv6 addresses.
+    pub ipv6: Vec<Ipv6Addr>,
+    /// Its private name.
+    pub private_dns_name: Option<DnsName>,
+    /// The label of its instance's resource name, `i-0123456789abcdef0`, at an instance's first interface.
+    pub resource_name: Option<String>,
+    /// Whether the resource name has an A record.
+    pub resource_name_a: bool,
+    /// Whether the resource name has an AAAA record.
+    pub resource_name_aaaa: bool,
+    /// Public names, each with the private address that it has inside the VPC.
+    pub public_names: Vec<(DnsName, Ipv4Addr)>,
 }
 
 /// A subnet as written.
@@ -77,6 +106,8 @@ pub struct EndpointInput {
     pub vpc_id: At<VpcId>,
     /// The service it leads to.
     pub service_name: At<ServiceName>,
+    /// The region of the service, where the endpoint is in another one (`ServiceRegion`).
+    pub service_region: Option<At<Region>>,
     /// Whether the service's own name answers with the endpoint; `None`: on where the service has such a name.
     pub private_dns_enabled: Option<At<bool>>,
     /// The private names are only for queries that enter by an inbound resolver endpoint (S3's option).
@@ -102,6 +133,9 @@ pub struct GivenNames {
     pub base: Option<DnsName>,
     /// The endpoint's names were given with `*.` in front.
     pub wildcard: bool,
+    /// The zones of its zonal names, where the list is a complete one of names that follow the grammar; `None`: a zonal
+    /// name for each interface.
+    pub zones: Option<Vec<ZoneName>>,
     /// The private names; `None` if the source says nothing about them (private DNS was off).
     pub private: Option<Vec<DnsName>>,
 }
@@ -167,7 +201,16 @@ pub enum RecordData {
         rdata: Vec<At<Box<[u8]>>>,
     },
     /// The addresses of an endpoint, whatever they are at the time.
-    Alias(At<EndpointId>),
+    Alias(At<AliasInput>),
+}
+
+/// The endpoint that an alias leads to: by its id, or by one of its names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AliasInput {
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// Its regional or zonal name, as Terraform's `dns_entry[n].dns_name` has it, without `*.`.
+    pub name: Option<DnsName>,
 }
 
 /// A resolver rule as written.

@@ -8,6 +8,7 @@ mod apply;
 mod change;
 mod check;
 mod endpoint;
+mod host;
 mod input;
 mod rdata;
 mod shards;
@@ -27,12 +28,13 @@ pub use apply::Applied;
 pub use change::{Broken, Changes, Key};
 pub(crate) use endpoint::ZoneIndex;
 pub use endpoint::{Endpoint, Interface};
+pub use host::{Host, HostNames, HostRecords};
 pub use input::*;
 pub use rdata::{RdataError, parse_rdata};
 pub use state::{Mode, RecordIpType, State};
 pub use upstream::{Protocol, Upstream, UpstreamError};
 pub use violation::{Breach, Violation, VpcAttribute};
-pub use zone::{HostedZone, Node, Rrset, Rule};
+pub use zone::{Alias, HostedZone, Node, Rrset, Rule};
 pub(crate) use zone::{applies_to, hash};
 
 use crate::dns::DnsName;
@@ -60,6 +62,10 @@ pub struct Vpc {
     pub enable_dns_hostnames: bool,
     /// Whoever reaches one of these is a client of this VPC.
     pub listeners: Vec<SocketAddr>,
+    /// More networks whose clients are this VPC's.
+    pub clients: Vec<IpNet>,
+    /// Whether it has reverse zones of its own.
+    pub autodefined_reverse: bool,
 }
 
 impl Vpc {
@@ -109,6 +115,10 @@ pub struct Model {
     private_names: Arc<Map<VpcId, Arc<[PrivateName]>>>,
     hosted_zones: Arc<Vec<Arc<HostedZone>>>,
     rules: Arc<Vec<Arc<Rule>>>,
+    hosts: Arc<Map<InterfaceId, Arc<Host>>>,
+    host_names: Arc<Map<VpcId, Arc<HostNames>>>,
+    /// Zones in which an endpoint has an interface and, by its source's list, no zonal name.
+    unnamed_zones: Arc<HashSet<(EndpointId, ZoneIndex)>>,
     catalogue: CatalogueNames,
 }
 
@@ -184,9 +194,25 @@ impl Model {
         self.zones.by_index(interface.zone)
     }
 
-    /// Whether an interface of an endpoint in this VPC has this address.
+    /// Whether an endpoint has a zonal name for this interface of its own.
+    pub fn has_zonal_name(&self, endpoint: &Endpoint, interface: &Interface) -> bool {
+        let is_unnamed = || endpoint.has_given_zones() && self.unnamed_zones.contains(&(endpoint.id, interface.zone));
+        !endpoint.is_regional_only() && !is_unnamed()
+    }
+
+    /// Whether an interface in this VPC that is known has this address.
     pub fn has_address(&self, vpc: VpcId, address: Ipv4Addr) -> bool {
-        self.ipv4.contains(&(vpc, address))
+        self.ipv4.contains(&(vpc, address)) || self.host_names(vpc).is_some_and(|hosts| hosts.has(address.into()))
+    }
+
+    /// What the interfaces of a VPC are called that are no endpoint's; `None` if none is known.
+    pub fn host_names(&self, vpc: VpcId) -> Option<&HostNames> {
+        self.host_names.get(&vpc).map(|names| &**names)
+    }
+
+    /// All interfaces that are no endpoint's, in no order that means anything.
+    pub fn hosts(&self) -> impl Iterator<Item = &Host> {
+        self.hosts.values().map(|host| &**host)
     }
 
     /// The same for an IPv6 address.

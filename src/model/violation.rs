@@ -20,7 +20,10 @@ pub struct Violation {
 impl Violation {
     /// Whether the change is refused for it; else it is a warning.
     pub fn is_error(&self) -> bool {
-        !matches!(self.breach, Breach::PrivateDnsIneffective { .. } | Breach::ServiceNotInCatalogue { .. })
+        !matches!(
+            self.breach,
+            Breach::PrivateDnsIneffective { .. } | Breach::ServiceNotInCatalogue { .. } | Breach::BlockOfTwoVpcs { .. }
+        )
     }
 }
 
@@ -87,6 +90,24 @@ pub enum Breach {
         region: Region,
         /// The endpoint's VPC.
         vpc: VpcId,
+    },
+    /// An endpoint's `service_region` is the region of its service.
+    ServiceRegionDiffers {
+        /// The service.
+        service: ServiceName,
+        /// What the endpoint says.
+        said: Region,
+        /// The service's region.
+        of: Region,
+    },
+    /// An alias leads to a name that its endpoint has.
+    NoSuchEndpointName {
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// The name that it does not have.
+        name: DnsName,
+        /// A name that it has.
+        has: Option<DnsName>,
     },
     /// An endpoint never moves to another VPC.
     EndpointMoved {
@@ -195,18 +216,25 @@ pub enum Breach {
         /// The endpoint that has it and where that is declared, as far as is known.
         other: Option<(EndpointId, Option<Place>)>,
     },
-    /// Clients of two VPCs can be told apart.
-    BlocksOverlap {
-        /// A block.
+    /// Warning: several VPCs have a block and nothing gives its clients to one of them.
+    BlockOfTwoVpcs {
+        /// The block.
         block: IpNet,
-        /// Its VPC.
+        /// A VPC that has it.
         vpc: VpcId,
-        /// The block that it overlaps.
-        other_block: IpNet,
-        /// The VPC of that.
-        other_vpc: VpcId,
+        /// Another.
+        other: VpcId,
         /// Where that one is declared.
         other_place: Place,
+    },
+    /// A network of `clients` belongs to one VPC.
+    ClientsTwice {
+        /// The network.
+        network: IpNet,
+        /// A VPC that has it.
+        vpc: VpcId,
+        /// Another.
+        other: VpcId,
     },
     /// A listener belongs to one VPC.
     ListenerTwice {

@@ -8,7 +8,7 @@ use hashbrown::HashTable;
 use super::Mode;
 use super::input::{HostedZoneInput, RecordData, RuleAction};
 use crate::dns::{DnsName, Rtype};
-use crate::naming::{EndpointId, VpcId};
+use crate::naming::{EndpointId, VpcId, ZoneName, parse_label};
 
 /// Records of one owner and type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,13 +23,22 @@ pub struct Rrset {
     pub target: Option<DnsName>,
 }
 
+/// Where an alias leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alias {
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// The zone whose interface it has; `None`: all.
+    pub zone: Option<ZoneName>,
+}
+
 /// A name of a hosted zone. An empty one is an empty non-terminal (RFC 8499).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Node {
     /// Its record sets.
     pub rrsets: Vec<Rrset>,
     /// The endpoint whose addresses it has.
-    pub alias: Option<EndpointId>,
+    pub alias: Option<Alias>,
 }
 
 impl Node {
@@ -76,7 +85,10 @@ impl HostedZone {
             }
             let node = zone.node_mut(owner);
             match &record.data {
-                RecordData::Alias(endpoint) => node.alias = Some(endpoint.value),
+                RecordData::Alias(target) => {
+                    let zone = target.value.name.as_ref().and_then(zone_in);
+                    node.alias = Some(Alias { endpoint: target.value.endpoint, zone });
+                }
                 RecordData::Records { rtype, ttl, rdata } => {
                     let rdata: Vec<Box<[u8]>> = rdata.iter().map(|data| data.value.clone()).collect();
                     let target = match *rtype {
@@ -112,6 +124,12 @@ impl HostedZone {
         all.sort_by_key(|(name, _)| *name);
         all
     }
+}
+
+/// The zone that a zonal name of an endpoint says.
+fn zone_in(name: &DnsName) -> Option<ZoneName> {
+    let zone = parse_label(name.labels().next()?)?.zone?;
+    std::str::from_utf8(zone).ok()?.parse().ok()
 }
 
 /// What is in a table is the operator's, so nobody can choose names that collide in it: a fixed seed will do.

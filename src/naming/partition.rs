@@ -132,6 +132,24 @@ pub(super) fn is_region_code(label: &str) -> bool {
         && number.bytes().all(|b| b.is_ascii_digit())
 }
 
+/// The zone of a region's private instance names (Route 53 guide, "autodefined rules": `ec2.internal` in us-east-1 only).
+pub fn instance_zone(region: &Region) -> DnsName {
+    let text =
+        if region.as_str() == "us-east-1" { "ec2.internal".to_owned() } else { format!("{region}.compute.internal") };
+    // a region is one label of letters, digits and hyphens, which its type holds
+    text.parse().unwrap_or_else(|_| DnsName::root())
+}
+
+/// The zone of a region's public instance names (EC2 guide, "EC2 instance hostnames and domains").
+pub fn public_instance_zone(region: &Region) -> DnsName {
+    let suffix = partition_of(region).dns_suffix;
+    let text = match region.as_str() {
+        "us-east-1" => format!("compute-1.{suffix}"),
+        region => format!("{region}.compute.{suffix}"),
+    };
+    text.parse().unwrap_or_else(|_| DnsName::root())
+}
+
 /// The public hosted zone that AWS keeps a region's endpoint names in, as `DnsEntries` shows it; `None` where it is
 /// not known (China, and regions younger than the tables).
 pub fn public_hosted_zone_id(region: &Region) -> Option<&'static str> {

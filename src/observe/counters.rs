@@ -80,6 +80,14 @@ impl Counters {
         self.thread().add(metric.slot(), 1);
     }
 
+    /// Counts one event of a metric with labels, each given by its place among the values of the label; returns its
+    /// place among the [combinations](crate::config::MetricInfo::combinations) of these.
+    pub fn count_labelled(&self, metric: Metric, places: &[usize]) -> usize {
+        let at = metric.info().labels.iter().zip(places).fold(0, |at, (label, place)| at * label.values.len() + place);
+        self.thread().add(metric.slot() + at, 1);
+        at
+    }
+
     /// The sums over all threads.
     pub fn totals(&self) -> Totals {
         let mut totals = [0; Metric::SLOTS];

@@ -1,5 +1,6 @@
 //! HTTP for machines: health, readiness, metrics, explain, flush.
 
+use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -64,7 +65,12 @@ async fn ready(State(views): State<Views>) -> Response {
     let errors: Vec<String> = problems.iter().filter(|p| p.is_error()).map(ToString::to_string).collect();
     let waiting = sources.iter().filter(|source| !source.ready).map(|source| source.id.as_str()).collect::<Vec<_>>();
     if errors.is_empty() && waiting.is_empty() {
-        return (StatusCode::OK, format!("ready\n{listed}")).into_response();
+        let snapshot = views.snapshots.load_full();
+        let mut text = format!("ready\n{listed}");
+        for block in snapshot.contested() {
+            let _ = writeln!(text, "clients of no VPC: {block}; give one of them `listeners` or `clients`");
+        }
+        return (StatusCode::OK, text).into_response();
     }
     let text = if errors.is_empty() {
         format!("not everything has been read yet: {}\n{listed}", waiting.join(", "))

@@ -36,6 +36,7 @@ pub(super) fn text(views: &Views) -> Result<String, fmt::Error> {
     let snapshot = views.snapshots.load_full();
     out.gauge(Metric::Generation, snapshot.generation);
     out.gauge(Metric::Endpoints, snapshot.model.endpoint_count() as u64);
+    out.gauge(Metric::ContestedBlocks, snapshot.contested().len() as u64);
     if let Some(more) = &views.more {
         more(&mut out);
     }

@@ -9,6 +9,7 @@ use arc_swap::Guard;
 use super::forwarded::ForwardedQuestion;
 use super::reply::{padded, reply_limit};
 use super::resources::Resources;
+use super::strangers::StrangerReply::{Silent, Truncated, Whole};
 use super::{Incoming, Outcome};
 use crate::answer::{Decision, NoTrace, NotPrivate, Reason, answer, private_names_line};
 use crate::config::Metric;
@@ -17,9 +18,11 @@ use crate::forward::cache::UpstreamSet;
 use crate::model::{Endpoint, Upstream};
 use crate::naming::parse_label;
 use crate::observe::Tally;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Access, Snapshot};
 use crate::wire::{Frame, Packet, encode, encode_error, parse};
 
+/// TC in the third octet of a header (RFC 1035 4.1.1).
+const TC: u8 = 0x02;
 /// Endpoints whose records (about 160 octets each) are more than the caches of a processor hold.
 const BEYOND_CPU_CACHES: usize = 100_000;
 
@@ -88,18 +91,30 @@ impl<'r> Batch<'r> {
         self.rotation.set(rotation.wrapping_add(1));
         match answer(&self.snapshot, client, &query.question, rotation, &mut NoTrace) {
             Decision::Reply(reply) => {
+                let is_stranger = client.access == Access::Unknown && incoming.transport.is_datagram();
+                let told =
+                    if is_stranger { self.resources.strangers.take(incoming.peer.ip(), self.now) } else { Whole };
+                if told == Silent {
+                    self.tally.silent();
+                    return Outcome::Silent;
+                }
                 let frame = Frame {
                     limit: reply_limit(&query, incoming.transport, &self.resources.limits),
                     payload: self.resources.limits.udp_payload,
                     aa: self.snapshot.policy.aa,
-                    // a stranger learns nothing but that he is one
-                    explain: client.access.is_served() || reply.rcode == Rcode::REFUSED,
+                    // a stranger learns nothing but that he is one, and what a forged datagram brings stays short
+                    explain: client.access.is_served() || reply.rcode == Rcode::REFUSED && !is_stranger,
                     secret: &self.resources.secret,
                     peer: incoming.peer.ip(),
                     now: self.now,
                 };
                 self.tally.reply(reply.rcode);
                 let len = encode(&query, &reply, &frame, out);
+                if told == Truncated
+                    && let Some(flags) = out.get_mut(2)
+                {
+                    *flags |= TC;
+                }
                 Outcome::Reply(padded(&query, incoming.transport, out, len))
             }
             Decision::Forward(forward) => {

@@ -7,6 +7,7 @@
 //!   forwarded  a question that is answered elsewhere: what is looked up, and whether the reply passes as it is
 //!   reply      what every reply follows: size limits, padding, cookies, SERVFAIL with the reason
 //!     pad      padding of replies on encrypted transports
+//!   strangers  how often strangers are told that they are refused
 //!   resources  what all of them use: upstreams and cache, limits, the cookie secret, counters
 //! ```
 //!
@@ -52,9 +53,10 @@ mod pad;
 mod reply;
 mod resolver;
 mod resources;
+mod strangers;
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::naming::VpcId;
 use crate::snapshot::{Client, Snapshot};
@@ -85,6 +87,9 @@ pub trait Resolve: Send + Sync + 'static {
 
     /// The reply to such a packet where too many wait already: SERVFAIL with the reason; `None`: no reply.
     fn overloaded(&self, incoming: Incoming<'_>) -> Option<Vec<u8>>;
+
+    /// Whether nothing is known of a client with the address `peer` that asks at `local`, so that all it gets is REFUSED.
+    fn is_stranger(&self, local: SocketAddr, peer: IpAddr) -> bool;
 
     /// Whether a request may name this VPC as its client's.
     fn has_vpc(&self, vpc: VpcId) -> bool;

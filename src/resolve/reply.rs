@@ -4,7 +4,7 @@ use super::Incoming;
 use super::pad::{pad, pad_vec};
 use super::resources::Resources;
 use crate::config::Limits;
-use crate::dns::{ExtendedError, HEADER_LEN, Header, HeaderFlags, InfoCode, Rcode};
+use crate::dns::{ExtendedError, Header, HeaderFlags, InfoCode, Rcode};
 use crate::forward::relay::{Requestor, relay};
 use crate::wire::{MIN_UDP, Query, Transport};
 
@@ -28,13 +28,12 @@ fn wants_padding(query: &Query<'_>, transport: Transport) -> bool {
 
 /// Most octets of a reply: what the client says it takes, and never more than we send (DNS flag day 2020).
 pub(super) fn reply_limit(query: &Query<'_>, transport: Transport, limits: &Limits) -> usize {
-    match (transport, query.edns) {
-        (Transport::Udp, None) => MIN_UDP,
+    match query.edns {
+        _ if !transport.is_datagram() => usize::from(u16::MAX),
+        None => MIN_UDP,
         // RFC 6891 6.2.3: values below 512 are taken for 512
-        (Transport::Udp, Some(edns)) => usize::from(edns.payload.min(limits.udp_payload)).max(MIN_UDP),
-        (Transport::Tcp | Transport::Tls | Transport::Https | Transport::Quic, _) => usize::from(u16::MAX),
+        Some(edns) => usize::from(edns.payload.min(limits.udp_payload)).max(MIN_UDP),
     }
-    .max(HEADER_LEN)
 }
 
 /// The client to whom an upstream's reply, or one made here, is relayed.

@@ -1,5 +1,6 @@
 //! The resolver that a server uses.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,6 +10,7 @@ use super::batch::Batch;
 use super::chase;
 use super::reply::{failure, padded_vec};
 use super::resources::Resources;
+use super::strangers::StrangerLimit;
 use super::{Incoming, Outcome, Resolve};
 use crate::config::{Limits, Metric};
 use crate::dns::{InfoCode, NameBuf};
@@ -17,7 +19,7 @@ use crate::forward::validate::{Validating, Validation};
 use crate::forward::{Forwarder, UpstreamLookup};
 use crate::naming::VpcId;
 use crate::observe::{Counters, ToldNames};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Access, Snapshot};
 use crate::wire::{CookieSecret, Packet, parse};
 
 /// Answers from the newest snapshot, and from upstreams and their cache.
@@ -51,7 +53,8 @@ impl Resolver {
         let upstreams = Arc::clone(&snapshots.load().policy.upstreams);
         let upstream = Validating::new(forwarder, validation, &upstreams, &cache, &limits);
         let lookup = Arc::new(UpstreamLookup::new(upstream, cache, &limits));
-        Self { snapshots, resources: Resources { lookup, limits, secret, counters, told: ToldNames::default() } }
+        let (strangers, told) = (StrangerLimit::new(), ToldNames::default());
+        Self { snapshots, resources: Resources { lookup, limits, secret, counters, told, strangers } }
     }
 
     /// Upstreams and their cache.
@@ -88,6 +91,10 @@ impl Resolve for Resolver {
         let reply =
             failure(&query, &self.resources, incoming, InfoCode::OTHER, "too many questions wait for an upstream");
         Some(padded_vec(&query, incoming.transport, reply))
+    }
+
+    fn is_stranger(&self, local: SocketAddr, peer: IpAddr) -> bool {
+        self.snapshots.load().client(local, peer).access == Access::Unknown
     }
 
     fn has_vpc(&self, vpc: VpcId) -> bool {

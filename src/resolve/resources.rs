@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::strangers::StrangerLimit;
 use crate::config::Limits;
 use crate::forward::UpstreamLookup;
 use crate::observe::{Counters, ToldNames};
@@ -17,6 +18,7 @@ pub(super) struct Resources {
     pub(super) counters: Arc<Counters>,
     /// Names of which the log has been told.
     pub(super) told: ToldNames,
+    pub(super) strangers: StrangerLimit,
 }
 
 impl Resources {

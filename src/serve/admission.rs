@@ -1,4 +1,4 @@
-//! How many may be under way, in all and for each client: connections, and questions that wait for an upstream.
+//! How many questions may wait for an upstream, in all and for each client.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -11,14 +11,17 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::problem::{Place, Problem};
-use crate::serve::{mmsg, tcp};
+use crate::serve::mmsg;
+
+/// Connections that may wait to be accepted; the kernel cuts it down to net.core.somaxconn.
+pub(super) const BACKLOG: i32 = 4096;
 
 /// How often a free port is looked for that UDP and TCP can both have.
 const PORT_TRIES: usize = 32;
 
 /// How to open an address.
 #[derive(Clone, Copy)]
-pub(super) struct Plan {
+pub(super) struct BindPlan {
     /// UDP sockets, one for each worker.
     pub(super) workers: usize,
     /// Octets of a UDP socket's buffers, each way.
@@ -37,7 +40,7 @@ pub(super) struct Bound {
 }
 
 /// A socket that shares its port with nobody; the buffer is what a UDP socket begins with.
-const ALONE: Plan = Plan { workers: 1, buffer: 0, share: false };
+const ALONE: BindPlan = BindPlan { workers: 1, buffer: 0, share: false };
 
 /// Why an address could not be opened.
 #[derive(Debug)]
@@ -47,7 +50,7 @@ pub(super) struct BindError {
 }
 
 /// Opens `address` for UDP and TCP, on the same port.
-pub(super) fn bind(address: SocketAddr, plan: Plan) -> Result<Bound, BindError> {
+pub(super) fn bind(address: SocketAddr, plan: BindPlan) -> Result<Bound, BindError> {
     let mut tries = if address.port() == 0 { PORT_TRIES } else { 1 };
     loop {
         tries -= 1;
@@ -60,7 +63,7 @@ pub(super) fn bind(address: SocketAddr, plan: Plan) -> Result<Bound, BindError> 
 }
 
 /// Opens what goes with the first UDP socket, which has found the port.
-fn bind_rest(first: Socket, address: SocketAddr, plan: Plan) -> Result<Bound, BindError> {
+fn bind_rest(first: Socket, address: SocketAddr, plan: BindPlan) -> Result<Bound, BindError> {
     let udp = |error| BindError { transport: "UDP", error };
     let port = first.local_addr().map_err(udp)?.as_socket().map_or(0, |local| local.port());
     let actual = SocketAddr::new(address.ip(), port);
@@ -78,7 +81,7 @@ fn bind_rest(first: Socket, address: SocketAddr, plan: Plan) -> Result<Bound, Bi
     Ok(Bound { actual, udp: sockets, tcp })
 }
 
-fn udp_socket(address: SocketAddr, plan: Plan, share: bool) -> io::Result<Socket> {
+fn udp_socket(address: SocketAddr, plan: BindPlan, share: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     // Two sockets, one for each family, instead of one with mapped addresses: a client has one spelling only.
     if address.is_ipv6() {
@@ -101,7 +104,7 @@ fn udp_socket(address: SocketAddr, plan: Plan, share: bool) -> io::Result<Socket
     Ok(socket)
 }
 
-fn tcp_socket(address: SocketAddr, plan: Plan) -> io::Result<TcpListener> {
+fn tcp_socket(address: SocketAddr, plan: BindPlan) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -112,7 +115,7 @@ fn tcp_socket(address: SocketAddr, plan: Plan) -> io::Result<TcpListener> {
         socket.set_reuse_port(true)?;
     }
     socket.bind(&SockAddr::from(address))?;
-    socket.listen(tcp::BACKLOG)?;
+    socket.listen(BACKLOG)?;
     if !plan.share {
         socket.set_reuse_port(true)?;
     }
@@ -126,7 +129,7 @@ pub(super) fn bind_tcp(address: SocketAddr) -> Result<TcpListener, BindError> {
 
 /// Opens `address` for one UDP socket.
 pub(super) fn bind_udp(address: SocketAddr, buffer: usize) -> Result<UdpSocket, BindError> {
-    let socket = udp_socket(address, Plan { buffer, ..ALONE }, false);
+    let socket = udp_socket(address, BindPlan { buffer, ..ALONE }, false);
     socket.map(UdpSocket::from).map_err(|error| BindError { transport: "UDP", error })
 }
 
@@ -175,8 +178,8 @@ pub(super) fn problem(place: Place, flag: &str, address: SocketAddr, failed: &Bi
 mod tests {
     use super::*;
 
-    fn plan(share: bool) -> Plan {
-        Plan { workers: 2, buffer: 1 << 16, share }
+    fn plan(share: bool) -> BindPlan {
+        BindPlan { workers: 2, buffer: 1 << 16, share }
     }
 
     #[test]

@@ -1,18 +1,22 @@
-//! What all sockets share: who answers, the limits, the slow lane and which addresses are our own.
+//! What all sockets share: who answers, the limits, questions that wait, refusals, and which addresses are our own.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
 
 use crate::config::Limits;
+use crate::observe::Counters;
 use crate::resolve::Incoming;
 use crate::serve::admission::Admission;
+use crate::serve::connections::Heartbeat;
+use crate::serve::refusals::Refusals;
 use crate::wire::Transport;
 
-/// Shared by every socket of the server.
-pub(super) struct Shared<R> {
+/// What every socket of the server uses.
+pub(super) struct ServeContext<R> {
     pub(super) resolver: Arc<R>,
     pub(super) limits: Limits,
     /// A ticket for each question that waits for an upstream, over all transports together.
@@ -21,17 +25,20 @@ pub(super) struct Shared<R> {
     pub(super) runtime: Handle,
     /// Our own listen addresses, of this moment.
     pub(super) own: ArcSwap<OwnAddresses>,
+    /// Connections that were refused.
+    pub(super) refusals: Refusals,
 }
 
-impl<R> Shared<R> {
-    pub(super) fn new(resolver: Arc<R>, limits: Limits, runtime: Handle) -> Self {
+impl<R> ServeContext<R> {
+    pub(super) fn new(resolver: Arc<R>, limits: Limits, counters: Arc<Counters>, runtime: Handle) -> Self {
         let slow = Admission::new(limits.forward_in_flight, limits.forward_in_flight_per_client);
-        Self { resolver, limits, slow, runtime, own: ArcSwap::default() }
+        let refusals = Refusals::new(counters);
+        Self { resolver, limits, slow, runtime, own: ArcSwap::default(), refusals }
     }
 }
 
 /// Where the messages of a connection come from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub(super) struct Origin {
     /// The client.
     pub(super) peer: SocketAddr,
@@ -39,14 +46,51 @@ pub(super) struct Origin {
     pub(super) local: SocketAddr,
     /// How it asks.
     pub(super) transport: Transport,
+    /// Whether nothing is known of the client.
+    pub(super) is_stranger: bool,
+    /// To be told of each question.
+    pub(super) heartbeat: Heartbeat,
 }
 
 impl Origin {
     /// A message from there.
-    pub(super) fn incoming(self, packet: &[u8]) -> Incoming<'_> {
-        let Self { peer, local, transport } = self;
+    pub(super) fn incoming<'p>(&self, packet: &'p [u8]) -> Incoming<'p> {
+        let Self { peer, local, transport, .. } = *self;
         Incoming { packet, peer, local, transport, vpc: None }
     }
+}
+
+/// A listener at work. Dropping it stops it.
+pub(super) struct Running {
+    /// The address, with the port that was found where 0 was wanted.
+    pub(super) actual: SocketAddr,
+    stop: watch::Sender<bool>,
+}
+
+impl Running {
+    /// A listener, and what its connections watch to learn that they are to stop.
+    pub(super) fn new(actual: SocketAddr) -> (Self, watch::Receiver<bool>) {
+        let (stop, stopped) = watch::channel(false);
+        (Self { actual, stop }, stopped)
+    }
+
+    /// Accepts no more; connections answer what they have been asked, and close.
+    pub(super) fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// An address that takes no more questions but answers some yet.
+pub(super) struct Draining {
+    pub(super) actual: SocketAddr,
+    /// Ends when the last worker, connection and question of the address has.
+    pub(super) done: mpsc::Receiver<()>,
 }
 
 /// The addresses that we listen on.

@@ -27,26 +27,64 @@ use hyper::body::{Body as _, Bytes, Incoming as Body};
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
+use rustls::version::{TLS12, TLS13};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::timeout;
-
-pub(super) use connection::serve;
+use tokio_rustls::TlsAcceptor;
 
 use crate::naming::VpcId;
 use crate::resolve::{Incoming, Resolve};
-use crate::serve::common::{Origin, Shared};
+use crate::serve::common::{Origin, ServeContext};
+use crate::serve::kind::ListenerKind;
 use crate::serve::single::{self, Collect, Long, MESSAGE, Refused};
+use crate::serve::tcp::Spoken;
+use crate::serve::tls;
+use crate::wire::Transport;
 
 /// Where questions go; RFC 8484 leaves it to the server, and its examples have this.
-pub(super) const PATH: &str = "/dns-query";
+const PATH: &str = "/dns-query";
 /// The type of questions and replies (RFC 8484 6).
 const DNS_MESSAGE: &str = "application/dns-message";
 
 /// Most octets of a body that are read although they are refused.
 const DISCARDED: usize = 4 * MESSAGE;
 
+/// `--https`
+pub(super) fn kind<R: Resolve>() -> ListenerKind<R> {
+    ListenerKind {
+        transport: Transport::Https,
+        flag: "--https",
+        path: PATH,
+        addresses: |settings| &settings.https,
+        open: |opening| opening.over_tls(&[&TLS12, &TLS13], &[b"h2", b"http/1.1"], Doh),
+    }
+}
+
+/// What is spoken on a connection.
+#[derive(Clone)]
+struct Doh(TlsAcceptor);
+
+impl<R: Resolve> Spoken<R> for Doh {
+    const TRANSPORT: Transport = Transport::Https;
+    const TAKES_STRANGERS: bool = true;
+
+    async fn serve(
+        self,
+        stream: TcpStream,
+        from: Origin,
+        context: Arc<ServeContext<R>>,
+        mut stopped: watch::Receiver<bool>,
+    ) {
+        if let Some(stream) = tls::shake_hands(&self.0, stream, &from, &context, &mut stopped).await {
+            Box::pin(connection::serve(stream, from, context, stopped)).await;
+        }
+    }
+}
+
 /// What the requests of one connection share.
 struct Requests<R> {
-    shared: Arc<Shared<R>>,
+    shared: Arc<ServeContext<R>>,
     from: Origin,
     long: Long,
     /// Requests that are being answered.
@@ -57,11 +95,12 @@ struct Requests<R> {
 
 /// A request that gets no DNS reply.
 #[derive(Debug, PartialEq, Eq)]
-struct Refusal(StatusCode, &'static str);
+struct HttpRefusal(StatusCode, &'static str);
 
 impl<R: Resolve> Requests<R> {
     async fn answer(self: Arc<Self>, request: Request<Body>) -> Result<Response<Full<Bytes>>, Infallible> {
         let _busy = Busy::new(&self);
+        self.from.heartbeat.beat();
         let head = request.method() == Method::HEAD;
         let (parts, mut body) = request.into_parts();
         let mut response = match self.dns_reply(&parts, &mut body).await {
@@ -81,21 +120,22 @@ impl<R: Resolve> Requests<R> {
         Ok(response)
     }
 
-    async fn dns_reply(&self, parts: &Parts, body: &mut Body) -> Result<Vec<u8>, Refusal> {
+    async fn dns_reply(&self, parts: &Parts, body: &mut Body) -> Result<Vec<u8>, HttpRefusal> {
         let vpc = self.vpc(parts.uri.path())?;
         let packet = match parts.method {
             Method::GET | Method::HEAD => question_of(parts.uri.query().unwrap_or_default())?,
             Method::POST => self.question_in(&parts.headers, body).await?,
-            _ => return Err(Refusal(StatusCode::METHOD_NOT_ALLOWED, "use GET or POST (RFC 8484 4.1)")),
+            _ => return Err(HttpRefusal(StatusCode::METHOD_NOT_ALLOWED, "use GET or POST (RFC 8484 4.1)")),
         };
         let incoming = Incoming { vpc, ..self.from.incoming(&packet) };
         let reply = single::reply(&self.shared, incoming).await;
-        reply.ok_or(Refusal(StatusCode::BAD_REQUEST, "that is no DNS question"))
+        reply.ok_or(HttpRefusal(StatusCode::BAD_REQUEST, "that is no DNS question"))
     }
 
     /// The VPC that the path names.
-    fn vpc(&self, path: &str) -> Result<Option<VpcId>, Refusal> {
-        let not_found = Refusal(StatusCode::NOT_FOUND, "questions go to /dns-query, or to /dns-query/ and a VPC's id");
+    fn vpc(&self, path: &str) -> Result<Option<VpcId>, HttpRefusal> {
+        let not_found =
+            HttpRefusal(StatusCode::NOT_FOUND, "questions go to /dns-query, or to /dns-query/ and a VPC's id");
         match path.strip_prefix(PATH) {
             Some("") => Ok(None),
             Some(rest) => {
@@ -106,31 +146,31 @@ impl<R: Resolve> Requests<R> {
         }
     }
 
-    async fn question_in(&self, headers: &HeaderMap, body: &mut Body) -> Result<Vec<u8>, Refusal> {
+    async fn question_in(&self, headers: &HeaderMap, body: &mut Body) -> Result<Vec<u8>, HttpRefusal> {
         let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
         if !kind.eq_ignore_ascii_case(DNS_MESSAGE) {
-            return Err(Refusal(
+            return Err(HttpRefusal(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "the Content-Type has to be application/dns-message",
             ));
         }
-        let too_long = Refusal(StatusCode::PAYLOAD_TOO_LARGE, "a DNS message has at most 65535 octets");
+        let too_long = HttpRefusal(StatusCode::PAYLOAD_TOO_LARGE, "a DNS message has at most 65535 octets");
         let mut collect = Collect::new(MESSAGE, &self.long);
         let all = async {
             while let Some(frame) = body.frame().await {
-                let frame = frame.map_err(|_| Refusal(StatusCode::BAD_REQUEST, "the body breaks off"))?;
+                let frame = frame.map_err(|_| HttpRefusal(StatusCode::BAD_REQUEST, "the body breaks off"))?;
                 match frame.data_ref().map_or(Ok(()), |data| collect.push(data)) {
                     Ok(()) => {}
                     Err(Refused::TooLong) => return Err(too_long),
                     Err(Refused::TooMany) => {
-                        return Err(Refusal(StatusCode::TOO_MANY_REQUESTS, "one long message at a time"));
+                        return Err(HttpRefusal(StatusCode::TOO_MANY_REQUESTS, "one long message at a time"));
                     }
                 }
             }
             Ok(())
         };
-        let late = |_| Refusal(StatusCode::REQUEST_TIMEOUT, "the body took too long");
+        let late = |_| HttpRefusal(StatusCode::REQUEST_TIMEOUT, "the body took too long");
         timeout(self.shared.limits.tcp_idle, all).await.map_err(late)??;
         Ok(collect.octets().to_vec())
     }
@@ -148,11 +188,11 @@ async fn discard(body: &mut Body) {
 }
 
 /// The question in `dns=` (RFC 8484 4.1.1; RFC 6570 leaves other parameters alone).
-fn question_of(query: &str) -> Result<Vec<u8>, Refusal> {
+fn question_of(query: &str) -> Result<Vec<u8>, HttpRefusal> {
     let mut parameters = query.split('&').filter_map(|parameter| parameter.strip_prefix("dns="));
     let text =
-        parameters.next().ok_or(Refusal(StatusCode::BAD_REQUEST, "the question is missing: ?dns=<base64url>"))?;
-    let no_base64 = Refusal(StatusCode::BAD_REQUEST, "dns= is no base64url without padding (RFC 4648 5)");
+        parameters.next().ok_or(HttpRefusal(StatusCode::BAD_REQUEST, "the question is missing: ?dns=<base64url>"))?;
+    let no_base64 = HttpRefusal(StatusCode::BAD_REQUEST, "dns= is no base64url without padding (RFC 4648 5)");
     URL_SAFE_NO_PAD.decode(text).map_err(|_| no_base64)
 }
 
@@ -168,7 +208,7 @@ fn dns_response(reply: Vec<u8>) -> Response<Full<Bytes>> {
     response
 }
 
-impl Refusal {
+impl HttpRefusal {
     fn into_response(self) -> Response<Full<Bytes>> {
         let Self(status, text) = self;
         let mut response = Response::new(Full::from(format!("{text}\n")));

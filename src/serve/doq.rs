@@ -9,21 +9,27 @@ mod connection;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::time::Duration;
 
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Connecting, Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportConfig, VarInt};
+use rustls::version::TLS13;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use crate::config::Limits;
 use crate::resolve::Resolve;
-use crate::serve::admission::Admission;
-use crate::serve::common::{Origin, Shared};
+use crate::serve::bind;
+use crate::serve::common::{Origin, Running, ServeContext};
+use crate::serve::connections::ConnectionTable;
+use crate::serve::kind::{ListenerKind, OpenError, Opening};
+use crate::serve::refusals::RefusedBecause;
+use crate::serve::tls::handshake_time;
 use crate::wire::Transport;
 use connection::GOODBYE;
 
 /// The name of the protocol in ALPN (RFC 9250 4.1.1).
-pub(super) const ALPN: &[u8] = b"doq";
+const ALPN: &[u8] = b"doq";
 /// Handshakes under way from which on a client has to show first that its address is its own (RFC 9000 8.1.2).
 ///
 /// Below the cap of any one client, so that nobody can use up a client's share in its name.
@@ -36,54 +42,46 @@ const CONNECTION_WINDOW: u32 = 1 << 18;
 const BEFORE_ACCEPT: u64 = 1 << 16;
 const BEFORE_ACCEPT_ALL: u64 = 1 << 20;
 
-/// The listener of one address.
-pub(super) struct QuicFront {
-    stop: watch::Sender<bool>,
-}
-
-impl QuicFront {
-    /// Accepts on `socket`, which is bound to `bound`; must be called inside the runtime.
-    ///
-    /// `alive` is held by the listener and by each of its connections.
-    pub(super) fn start<R: Resolve>(
-        socket: UdpSocket,
-        bound: SocketAddr,
-        tls: rustls::ServerConfig,
-        shared: &Arc<Shared<R>>,
-        connections: &Arc<Admission>,
-        alive: &mpsc::Sender<()>,
-    ) -> io::Result<Self> {
-        let config = config(tls, &shared.limits).map_err(io::Error::other)?;
-        let endpoint = Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(TokioRuntime))?;
-        let (stop, stopped) = watch::channel(false);
-        let (working, all_done) = mpsc::channel(1);
-        let acceptor = Acceptor {
-            endpoint,
-            bound,
-            shared: Arc::clone(shared),
-            connections: Arc::clone(connections),
-            handshakes: Arc::new(()),
-            stopped,
-            working,
-        };
-        let alive = alive.clone();
-        shared.runtime.spawn(async move {
-            acceptor.run(all_done).await;
-            drop(alive);
-        });
-        Ok(Self { stop })
-    }
-
-    /// Accepts no more; connections answer what they have been asked, and close.
-    pub(super) fn stop(&self) {
-        self.stop.send_replace(true);
+/// `--quic`
+pub(super) fn kind<R: Resolve>() -> ListenerKind<R> {
+    ListenerKind {
+        transport: Transport::Quic,
+        flag: "--quic",
+        path: "",
+        addresses: |settings| &settings.quic,
+        open: |opening| {
+            // RFC 9001 4.2: no version below 1.3
+            let tls = opening.tls(&[&TLS13], &[ALPN])?;
+            let buffer = opening.context.limits.udp_socket_buffer;
+            let socket = bind::bind_udp(opening.address, buffer).map_err(OpenError::Bind)?;
+            start(socket, tls, opening).map_err(OpenError::other)
+        },
     }
 }
 
-impl Drop for QuicFront {
-    fn drop(&mut self) {
-        self.stop();
-    }
+/// Accepts on `socket`; must be called inside the runtime.
+fn start<R: Resolve>(socket: UdpSocket, tls: rustls::ServerConfig, opening: &Opening<'_, R>) -> io::Result<Running> {
+    let Opening { context, connections, alive, .. } = *opening;
+    let bound = socket.local_addr()?;
+    let config = config(tls, &context.limits).map_err(io::Error::other)?;
+    let endpoint = Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(TokioRuntime))?;
+    let (running, stopped) = Running::new(bound);
+    let (working, all_done) = mpsc::channel(1);
+    let accepting = QuicAccepting {
+        endpoint,
+        bound,
+        context: Arc::clone(context),
+        connections: Arc::clone(connections),
+        handshakes: Arc::new(()),
+        stopped,
+        working,
+    };
+    let alive = alive.clone();
+    context.runtime.spawn(async move {
+        accepting.run(all_done).await;
+        drop(alive);
+    });
+    Ok(running)
 }
 
 fn config(
@@ -111,11 +109,12 @@ fn config(
     Ok(config)
 }
 
-struct Acceptor<R> {
+/// The accept loop of one listener.
+struct QuicAccepting<R> {
     endpoint: Endpoint,
     bound: SocketAddr,
-    shared: Arc<Shared<R>>,
-    connections: Arc<Admission>,
+    context: Arc<ServeContext<R>>,
+    connections: Arc<ConnectionTable>,
     /// Held once by each handshake under way.
     handshakes: Arc<()>,
     stopped: watch::Receiver<bool>,
@@ -123,7 +122,7 @@ struct Acceptor<R> {
     working: mpsc::Sender<()>,
 }
 
-impl<R: Resolve> Acceptor<R> {
+impl<R: Resolve> QuicAccepting<R> {
     async fn run(mut self, mut all_done: mpsc::Receiver<()>) {
         loop {
             let incoming = tokio::select! {
@@ -156,31 +155,49 @@ impl<R: Resolve> Acceptor<R> {
             }
             return;
         }
-        let Some(ticket) = self.connections.admit(peer.ip()) else {
-            tracing::debug!(%peer, "too many connections");
-            incoming.refuse();
-            return;
-        };
         // a wildcard listener learns here which address was asked
         let local = SocketAddr::new(incoming.local_ip().unwrap_or(self.bound.ip()), self.bound.port());
+        let refused = |because| self.context.refusals.count(Transport::Quic, because, peer.ip());
+        let is_stranger = self.context.resolver.is_stranger(local, peer.ip());
+        let slot = match self.connections.admit(peer.ip(), is_stranger) {
+            Ok(admitted) => {
+                if admitted.took_place {
+                    refused(RefusedBecause::Displaced);
+                }
+                admitted.slot
+            }
+            Err(because) => {
+                incoming.refuse();
+                return refused(because);
+            }
+        };
         let connecting = match incoming.accept() {
             Ok(connecting) => connecting,
             Err(error) => {
                 tracing::debug!(%peer, %error, "a handshake failed");
-                return;
+                return refused(RefusedBecause::Handshake);
             }
         };
         let handshake = Arc::clone(&self.handshakes);
-        let from = Origin { peer, local, transport: Transport::Quic };
-        let (shared, mut stopped, working) = (Arc::clone(&self.shared), self.stopped.clone(), self.working.clone());
-        self.shared.runtime.spawn(async move {
-            let shaken = shake_hands(connecting, &shared.limits, &mut stopped).await;
-            drop(handshake);
-            match shaken {
-                Ok(connection) => connection::serve(connection, from, shared, stopped).await,
-                Err(error) => tracing::debug!(%peer, error, "a handshake failed"),
+        let from = Origin { peer, local, transport: Transport::Quic, is_stranger, heartbeat: slot.heartbeat() };
+        let (context, mut stopped, working) = (Arc::clone(&self.context), self.stopped.clone(), self.working.clone());
+        self.context.runtime.spawn(async move {
+            let serving = async {
+                let shaken = shake_hands(connecting, handshake_time(&from, &context), &mut stopped).await;
+                drop(handshake);
+                match shaken {
+                    Ok(connection) => connection::serve(connection, from, context, stopped).await,
+                    Err(error) => {
+                        tracing::debug!(%peer, error, "a handshake failed");
+                        context.refusals.count(Transport::Quic, RefusedBecause::Handshake, peer.ip());
+                    }
+                }
+            };
+            tokio::select! {
+                () = serving => {}
+                () = slot.taken() => {}
             }
-            drop((ticket, working));
+            drop((slot, working));
         });
     }
 }
@@ -188,11 +205,11 @@ impl<R: Resolve> Acceptor<R> {
 /// The connection, if the handshake comes to its end in time and before the server stops.
 async fn shake_hands(
     connecting: Connecting,
-    limits: &Limits,
+    patience: Duration,
     stopped: &mut watch::Receiver<bool>,
 ) -> Result<quinn::Connection, String> {
     tokio::select! {
-        done = timeout(limits.tls_handshake, connecting) => match done {
+        done = timeout(patience, connecting) => match done {
             Ok(done) => done.map_err(|error| error.to_string()),
             Err(late) => Err(late.to_string()),
         },

@@ -1,124 +1,98 @@
-//! The encrypted listeners, opened once at the start: DoT, DoH and DoQ with one certificate.
+//! The encrypted listeners, opened once at the start: every kind that there is, with one certificate.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rustls::version::{TLS12, TLS13};
 use tokio::sync::mpsc;
-use tokio_rustls::TlsAcceptor;
 
+use crate::config::Settings;
 use crate::problem::{Place, Problem};
-use crate::resolve::Resolve;
-use crate::serve::admission::Admission;
-use crate::serve::bind::{self, BindError};
+use crate::resolve::{Resolve, Resolver};
+use crate::serve::bind;
 use crate::serve::certificates::Certificates;
-use crate::serve::common::Shared;
-use crate::serve::doq::{self, QuicFront};
-use crate::serve::tcp::{Speaks, TcpFront};
-use crate::serve::{doh, listeners};
+use crate::serve::common::{Draining, Running, ServeContext};
+use crate::serve::connections::ConnectionTable;
+use crate::serve::kind::{ListenerKind, OpenError, Opening};
+use crate::serve::{doh, doq, dot};
+use crate::wire::Transport;
 
-/// What is spoken at an encrypted address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheme {
-    /// DNS over TLS (RFC 7858).
-    Tls,
-    /// DNS over HTTPS (RFC 8484).
-    Https,
-    /// DNS over QUIC (RFC 9250).
-    Quic,
-}
-
-impl Scheme {
-    /// The flag that opens such an address.
-    pub fn flag(self) -> &'static str {
-        match self {
-            Self::Tls => "--tls",
-            Self::Https => "--https",
-            Self::Quic => "--quic",
-        }
-    }
+/// Every kind of encrypted listener. To add one, see CONTRIBUTING.md.
+fn kinds<R: Resolve>() -> impl Iterator<Item = ListenerKind<R>> {
+    [dot::kind(), doh::kind(), doq::kind()].into_iter()
 }
 
 /// An encrypted address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address {
     /// What is spoken there.
-    pub scheme: Scheme,
+    pub transport: Transport,
     /// Where.
     pub address: SocketAddr,
+}
+
+impl Address {
+    /// The encrypted addresses that the settings ask for.
+    pub fn wanted(settings: &Settings) -> Vec<Self> {
+        let of_kind = |kind: ListenerKind<Resolver>| {
+            let addresses = (kind.addresses)(settings).iter();
+            addresses.map(move |address| Self { transport: kind.transport, address: *address }).collect::<Vec<_>>()
+        };
+        kinds().flat_map(of_kind).collect()
+    }
+
+    /// The flag that opens such an address: `--tls`.
+    pub fn flag(&self) -> &'static str {
+        self.kind().map_or("", |kind| kind.flag)
+    }
+
+    fn kind(&self) -> Option<ListenerKind<Resolver>> {
+        kinds().find(|kind| kind.transport == self.transport)
+    }
 }
 
 /// `https://127.0.0.1:443/dns-query`
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { scheme, address } = self;
-        match scheme {
-            Scheme::Tls => write!(f, "tls://{address}"),
-            Scheme::Https => write!(f, "https://{address}{}", doh::PATH),
-            Scheme::Quic => write!(f, "quic://{address}"),
-        }
+        let path = self.kind().map_or("", |kind| kind.path);
+        write!(f, "{}://{}{path}", self.transport.name(), self.address)
     }
 }
 
 /// An encrypted address that is open.
-pub(super) struct Listener {
+pub(super) struct EncryptedListener {
     pub(super) address: Address,
-    front: Front,
+    running: Running,
     done: mpsc::Receiver<()>,
 }
 
-enum Front {
-    Tcp(TcpFront),
-    Quic(QuicFront),
-}
-
-impl Listener {
+impl EncryptedListener {
     /// Opens `wanted`; must be called inside the runtime.
     pub(super) fn open<R: Resolve>(
         wanted: Address,
         certificates: &Arc<Certificates>,
-        shared: &Arc<Shared<R>>,
-        connections: &Arc<Admission>,
+        context: &Arc<ServeContext<R>>,
+        connections: &Arc<ConnectionTable>,
     ) -> Result<Self, Problem> {
-        let Address { scheme, address } = wanted;
-        let place = || Place::whole(scheme.flag());
-        let busy = |error: BindError| bind::problem(place(), scheme.flag(), address, &error);
-        let failed =
-            |error: &dyn fmt::Display| Problem::error(place(), format!("cannot listen on {address}: {error}"), "");
-        let tls = |versions: &[_], alpn: &[&[u8]]| certificates.config(versions, alpn).map_err(|e| failed(&e));
-        let (alive, done) = mpsc::channel(1);
-        let (actual, front) = match scheme {
-            Scheme::Tls | Scheme::Https => {
-                let both = [&TLS12, &TLS13];
-                let speaks = match scheme {
-                    Scheme::Tls => Speaks::Tls(TlsAcceptor::from(Arc::new(tls(&both, &[b"dot"])?))),
-                    _ => Speaks::Https(TlsAcceptor::from(Arc::new(tls(&both, &[b"h2", b"http/1.1"])?))),
-                };
-                let listener = bind::bind_tcp(address).map_err(busy)?;
-                let actual = listener.local_addr().map_err(|e| failed(&e))?;
-                let front = TcpFront::start(listener, actual, speaks, shared, connections, &alive);
-                (actual, Front::Tcp(front.map_err(|e| failed(&e))?))
-            }
-            Scheme::Quic => {
-                // RFC 9001 4.2: no version below 1.3
-                let tls = tls(&[&TLS13], &[doq::ALPN])?;
-                let socket = bind::bind_udp(address, shared.limits.udp_socket_buffer).map_err(busy)?;
-                let actual = socket.local_addr().map_err(|e| failed(&e))?;
-                let front = QuicFront::start(socket, actual, tls, shared, connections, &alive);
-                (actual, Front::Quic(front.map_err(|e| failed(&e))?))
-            }
+        let Address { transport, address } = wanted;
+        let place = Place::whole(wanted.flag());
+        let failed = |error| Problem::error(place.clone(), format!("cannot listen on {address}: {error}"), "");
+        let Some(kind) = kinds().find(|kind| kind.transport == transport) else {
+            return Err(failed(format!("there is no encrypted listener for {}", transport.name())));
         };
-        Ok(Self { address: Address { scheme, address: actual }, front, done })
+        let (alive, done) = mpsc::channel(1);
+        let opening = Opening { address, certificates, context, connections, alive: &alive };
+        let running = (kind.open)(&opening).map_err(|error| match error {
+            OpenError::Bind(error) => bind::problem(place.clone(), kind.flag, address, &error),
+            OpenError::Other(error) => failed(error),
+        })?;
+        Ok(Self { address: Address { transport, address: running.actual }, running, done })
     }
 
     /// Accepts no more; connections answer what they have been asked, and close.
-    pub(super) fn close(self) -> listeners::Draining {
-        match &self.front {
-            Front::Tcp(front) => front.stop(),
-            Front::Quic(front) => front.stop(),
-        }
-        listeners::Draining { actual: self.address.address, done: self.done }
+    pub(super) fn close(self) -> Draining {
+        self.running.stop();
+        Draining { actual: self.address.address, done: self.done }
     }
 }
 

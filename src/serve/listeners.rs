@@ -12,24 +12,25 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::Limits;
+use crate::observe::Counters;
 use crate::problem::{At, Problem};
 use crate::resolve::Resolve;
-use crate::serve::admission::Admission;
-use crate::serve::bind::{self, Bound, Plan};
+use crate::serve::bind::{self, BindPlan, Bound};
 use crate::serve::certificates::Certificates;
-use crate::serve::common::{OwnAddresses, Shared};
-use crate::serve::encrypted::{self, Address};
-use crate::serve::tcp::{Speaks, TcpFront};
+use crate::serve::common::{Draining, OwnAddresses, Running, ServeContext};
+use crate::serve::connections::ConnectionTable;
+use crate::serve::encrypted::{Address, EncryptedListener};
+use crate::serve::tcp::{self, PlainTcp};
 use crate::serve::udp::UdpFront;
 
 /// Every address that is listened on: UDP and TCP, and the encrypted ones.
 pub struct Listeners<R> {
-    shared: Arc<Shared<R>>,
-    connections: Arc<Admission>,
-    open: Vec<Listener>,
+    context: Arc<ServeContext<R>>,
+    connections: Arc<ConnectionTable>,
+    open: Vec<PlainListener>,
     /// A flood of handshakes must not close plain TCP, so these have connections of their own.
-    encrypted_connections: Arc<Admission>,
-    encrypted: Vec<encrypted::Listener>,
+    encrypted_connections: Arc<ConnectionTable>,
+    encrypted: Vec<EncryptedListener>,
     draining: Vec<Draining>,
 }
 
@@ -42,26 +43,20 @@ pub struct Open {
     pub actual: SocketAddr,
 }
 
-struct Listener {
+struct PlainListener {
     open: Open,
     udp: UdpFront,
-    tcp: TcpFront,
+    tcp: Running,
     done: mpsc::Receiver<()>,
 }
 
-/// An address that takes no more questions but answers some yet.
-pub(super) struct Draining {
-    pub(super) actual: SocketAddr,
-    /// Ends when the last worker, connection and question of the address has.
-    pub(super) done: mpsc::Receiver<()>,
-}
-
 impl<R: Resolve> Listeners<R> {
-    /// No address yet. Questions for upstreams, and TCP, live in `runtime`.
-    pub fn new(resolver: Arc<R>, limits: &Limits, runtime: Handle) -> Self {
-        let connections = || Admission::new(limits.tcp_connections, limits.tcp_connections_per_client);
+    /// No address yet. Questions for upstreams, and TCP, live in `runtime`; refused connections count in `counters`.
+    pub fn new(resolver: Arc<R>, limits: &Limits, counters: Arc<Counters>, runtime: Handle) -> Self {
+        let most = affordable(limits.tcp_connections, descriptors());
+        let connections = || ConnectionTable::new(most, limits.tcp_connections_per_client, limits.tcp_idle);
         Self {
-            shared: Arc::new(Shared::new(resolver, limits.clone(), runtime)),
+            context: Arc::new(ServeContext::new(resolver, limits.clone(), counters, runtime)),
             connections: connections(),
             open: Vec::new(),
             encrypted_connections: connections(),
@@ -93,7 +88,7 @@ impl<R: Resolve> Listeners<R> {
             }
         }
         if !problems.is_empty() {
-            self.draining.extend(started.into_iter().map(Listener::close));
+            self.draining.extend(started.into_iter().map(PlainListener::close));
             return problems;
         }
         let (kept, gone): (Vec<_>, Vec<_>) =
@@ -101,17 +96,17 @@ impl<R: Resolve> Listeners<R> {
         self.open = kept;
         self.open.append(&mut started);
         let own = OwnAddresses::new(self.open.iter().map(|listener| listener.open.actual).collect());
-        self.shared.own.store(Arc::new(own));
-        self.draining.extend(gone.into_iter().map(Listener::close));
+        self.context.own.store(Arc::new(own));
+        self.draining.extend(gone.into_iter().map(PlainListener::close));
         problems
     }
 
     /// Opens encrypted addresses, which stay open until [`stop`](Self::stop). The problems say which could not be.
     pub fn encrypt(&mut self, wanted: &[Address], certificates: &Arc<Certificates>) -> Vec<Problem> {
-        let _inside = self.shared.runtime.enter();
+        let _inside = self.context.runtime.enter();
         let mut problems = Vec::new();
         for address in wanted {
-            match encrypted::Listener::open(*address, certificates, &self.shared, &self.encrypted_connections) {
+            match EncryptedListener::open(*address, certificates, &self.context, &self.encrypted_connections) {
                 Ok(listener) => self.encrypted.push(listener),
                 Err(problem) => problems.push(problem),
             }
@@ -133,10 +128,10 @@ impl<R: Resolve> Listeners<R> {
     ///
     /// Returns when all are answered, with true, or after [`Limits::drain`], with false.
     pub async fn stop(mut self) -> bool {
-        let deadline = Instant::now() + self.shared.limits.drain;
+        let deadline = Instant::now() + self.context.limits.drain;
         // all are closed before the first is waited for
-        self.draining.extend(self.open.drain(..).map(Listener::close));
-        self.draining.extend(self.encrypted.drain(..).map(encrypted::Listener::close));
+        self.draining.extend(self.open.drain(..).map(PlainListener::close));
+        self.draining.extend(self.encrypted.drain(..).map(EncryptedListener::close));
         for old in &mut self.draining {
             if timeout_at(deadline, old.done.recv()).await.is_err() {
                 return false;
@@ -148,7 +143,7 @@ impl<R: Resolve> Listeners<R> {
     /// Questions that wait for an upstream.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
-        self.shared.slow.total()
+        self.context.slow.total()
     }
 
     /// Binds what is wanted and not open.
@@ -171,30 +166,45 @@ impl<R: Resolve> Listeners<R> {
         (new, problems)
     }
 
-    fn plan(&self, share: bool) -> Plan {
-        let workers = match self.shared.limits.udp_workers {
+    fn plan(&self, share: bool) -> BindPlan {
+        let workers = match self.context.limits.udp_workers {
             0 => thread::available_parallelism().map_or(1, usize::from),
             workers => workers,
         };
-        Plan { workers, buffer: self.shared.limits.udp_socket_buffer, share }
+        BindPlan { workers, buffer: self.context.limits.udp_socket_buffer, share }
     }
 
     /// Puts workers to the sockets.
-    fn start(&self, wanted: SocketAddr, bound: Bound) -> std::io::Result<Listener> {
-        let _inside = self.shared.runtime.enter();
+    fn start(&self, wanted: SocketAddr, bound: Bound) -> std::io::Result<PlainListener> {
+        let _inside = self.context.runtime.enter();
         let (alive, done) = mpsc::channel(1);
-        let udp = UdpFront::start(bound.udp, bound.actual, &self.shared, &alive)?;
-        let tcp = TcpFront::start(bound.tcp, bound.actual, Speaks::Plain, &self.shared, &self.connections, &alive)?;
-        Ok(Listener { open: Open { wanted, actual: bound.actual }, udp, tcp, done })
+        let udp = UdpFront::start(bound.udp, bound.actual, &self.context, &alive)?;
+        let tcp = tcp::start(bound.tcp, bound.actual, PlainTcp, &self.context, &self.connections, &alive)?;
+        Ok(PlainListener { open: Open { wanted, actual: bound.actual }, udp, tcp, done })
     }
 }
 
-impl Listener {
+impl PlainListener {
     fn close(self) -> Draining {
         self.udp.stop();
         self.tcp.stop();
         Draining { actual: self.open.actual, done: self.done }
     }
+}
+
+/// Descriptors that this process may have.
+fn descriptors() -> usize {
+    rlimit::Resource::NOFILE.get_soft().map_or(usize::MAX, |soft| usize::try_from(soft).unwrap_or(usize::MAX))
+}
+
+/// Connections of each of the two kinds, plain and encrypted, so that at least a third of all descriptors is left for
+/// UDP, upstreams, files and HTTP.
+fn affordable(wanted: usize, descriptors: usize) -> usize {
+    let most = (descriptors / 3).max(1);
+    if most < wanted {
+        tracing::warn!("{descriptors} open files are allowed, so that only {most} of {wanted} connections can be had");
+    }
+    wanted.min(most)
 }
 
 /// True when both cannot be bound without sharing: the same port, and the same address or a wildcard.
@@ -305,7 +315,7 @@ mod tests {
         let (listeners, addresses) = listen(&Scripted::new(), &brief, &["127.0.0.1:0"]);
         client(addresses[0]).send_to(b"slow:", addresses[0]).unwrap();
         assert_eq!(ask_tcp(addresses[0], "x"), "x");
-        let scripted = Arc::clone(&listeners.shared.resolver);
+        let scripted = Arc::clone(&listeners.context.resolver);
         // both workers have seen everything once each has answered
         for _ in 0..16 {
             assert_eq!(ask_udp(addresses[0], "y"), "y");

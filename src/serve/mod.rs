@@ -4,17 +4,24 @@
 //! long a reply stays fresh, and which messages are errors of the protocol.
 //!
 //! ```text
-//! listeners   which addresses are open, and how they open, close and drain
-//!   admission how many may be under way, in all and for each client
-//!   bind      one address to its sockets, or to a problem with a hint
-//!   udp       a thread for each socket:  receive a batch, answer it in place, send a batch
-//!     mmsg    the system calls of it, with `unsafe`
-//!   tcp       accepts, caps, shakes hands where it is TLS, and gives each connection to
-//!     stream  two-octet framing, pipelining, slow readers: TCP and DoT
-//!     doh     HTTP/1.1 and HTTP/2
-//!   doq       the same over QUIC, a stream for each question
-//!   encrypted the addresses of the last three
+//! listeners     which addresses are open, and how they open, close and drain
+//!   bind        one address to its sockets, or to a problem with a hint
+//!   udp         a thread for each socket:  receive a batch, answer it in place, send a batch
+//!     mmsg      the system calls of it, with `unsafe`
+//!   tcp         accepts, caps, and gives each connection to what is spoken there: plain TCP, or
+//!   encrypted   every kind of encrypted listener
+//!     dot       TLS: the framing of TCP inside it
+//!     doh       HTTP/1.1 and HTTP/2
+//!     doq       QUIC, a stream for each question
+//!   kind        what a kind is, each declared in the file that serves it
+//!     tls       handshakes
 //!     certificates  two PEM files, read again when they change
+//! stream        two-octet framing, pipelining, slow readers: TCP and DoT
+//! single        a stream for each question: DoH and DoQ
+//! connections   which are let in, and which has to go when there are too many
+//! refusals      refused connections: counted, and logged once a minute
+//! admission     how many questions may wait for an upstream, in all and for each client
+//! common        what all of them use
 //! ```
 // no packet can panic (invariant I6)
 #![cfg_attr(
@@ -26,16 +33,21 @@ mod admission;
 mod bind;
 pub mod certificates;
 mod common;
+mod connections;
 mod doh;
 mod doq;
+mod dot;
 pub mod encrypted;
+mod kind;
 pub mod listeners;
 pub mod mmsg;
+mod refusals;
 mod single;
 mod stream;
 mod tcp;
 #[cfg(test)]
 mod testing;
+mod tls;
 mod udp;
 
 pub(crate) use admission::client_of;

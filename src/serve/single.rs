@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::resolve::{Incoming, Outcome, Resolve};
-use crate::serve::common::Shared;
+use crate::serve::common::ServeContext;
 
 /// Longest message in octets: what two octets of length can say (RFC 1035 4.2.2), and the most that DoH takes
 /// (RFC 8484 6).
@@ -22,7 +22,7 @@ thread_local! {
 }
 
 /// The reply to a message; `None`: there is none, as it is no question.
-pub(super) async fn reply<R: Resolve>(shared: &Shared<R>, incoming: Incoming<'_>) -> Option<Vec<u8>> {
+pub(super) async fn reply<R: Resolve>(shared: &ServeContext<R>, incoming: Incoming<'_>) -> Option<Vec<u8>> {
     let at_once =
         REPLY.with_borrow_mut(|out| match shared.resolver.try_resolve(&shared.resolver.batch(), incoming, out) {
             Outcome::Silent => Some(None),

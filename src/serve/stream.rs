@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 #[cfg(doc)]
 use crate::config::Limits;
 use crate::resolve::{Incoming, Outcome, Resolve};
-use crate::serve::common::{Origin, Shared};
+use crate::serve::common::{Origin, ServeContext};
 
 /// Reads after the server was told to stop; a client that still asks then has had its chance.
 const LAST_READS: usize = 64;
@@ -45,12 +45,12 @@ thread_local! {
 }
 
 /// Answers what comes in on `stream` until the client leaves, falls silent, or the server stops.
-pub(super) async fn serve<R, S>(stream: S, from: Origin, shared: Arc<Shared<R>>, stopped: watch::Receiver<bool>)
+pub(super) async fn serve<R, S>(stream: S, from: Origin, shared: Arc<ServeContext<R>>, stopped: watch::Receiver<bool>)
 where
     R: Resolve,
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut connection = Connection {
+    let mut connection = ServedStream {
         stream,
         from,
         input: vec![0; INPUT],
@@ -63,11 +63,11 @@ where
         shared,
     };
     if let Err(error) = connection.run(stopped).await {
-        tracing::debug!(peer = %from.peer, %error, "a connection ended");
+        tracing::debug!(peer = %connection.from.peer, %error, "a connection ended");
     }
 }
 
-struct Connection<R, S> {
+struct ServedStream<R, S> {
     stream: S,
     from: Origin,
     /// What has come in and is not answered yet is `input[start..end]`.
@@ -82,18 +82,18 @@ struct Connection<R, S> {
     slow: JoinSet<Option<Vec<u8>>>,
     /// Nothing more is read: the client has said all, or the server stops.
     closing: bool,
-    shared: Arc<Shared<R>>,
+    shared: Arc<ServeContext<R>>,
 }
 
 /// Why a connection goes on.
-enum Wake {
+enum WokenBy {
     Read(usize),
     Resolved(Option<Vec<u8>>),
     Idle,
     Stop,
 }
 
-impl<R: Resolve, S: AsyncRead + AsyncWrite + Unpin> Connection<R, S> {
+impl<R: Resolve, S: AsyncRead + AsyncWrite + Unpin> ServedStream<R, S> {
     async fn run(&mut self, mut stopped: watch::Receiver<bool>) -> io::Result<()> {
         let idle_after = self.shared.limits.tcp_idle;
         let mut heard = Instant::now();
@@ -108,26 +108,27 @@ impl<R: Resolve, S: AsyncRead + AsyncWrite + Unpin> Connection<R, S> {
             let room = self.input.get_mut(self.end..).unwrap_or_default();
             let wake = tokio::select! {
                 biased;
-                Some(done) = self.slow.join_next() => Wake::Resolved(done.ok().flatten()),
-                _ = &mut stopped, if !self.closing => Wake::Stop,
-                read = self.stream.read(room), if may_read => Wake::Read(read?),
-                () = &mut idle => Wake::Idle,
+                Some(done) = self.slow.join_next() => WokenBy::Resolved(done.ok().flatten()),
+                _ = &mut stopped, if !self.closing => WokenBy::Stop,
+                read = self.stream.read(room), if may_read => WokenBy::Read(read?),
+                () = &mut idle => WokenBy::Idle,
             };
             match wake {
-                Wake::Read(0) => self.closing = true,
-                Wake::Read(count) => self.end += count,
-                Wake::Resolved(reply) => self.collect(reply),
-                Wake::Stop => {
+                WokenBy::Read(0) => self.closing = true,
+                WokenBy::Read(count) => self.end += count,
+                WokenBy::Resolved(reply) => self.collect(reply),
+                WokenBy::Stop => {
                     self.closing = true;
                     self.answer_the_rest().await?;
                 }
-                Wake::Idle if heard + idle_after > Instant::now() => idle.as_mut().reset(heard + idle_after),
-                Wake::Idle if !self.slow.is_empty() => idle.as_mut().reset(Instant::now() + idle_after),
-                Wake::Idle => return self.close().await,
+                WokenBy::Idle if heard + idle_after > Instant::now() => idle.as_mut().reset(heard + idle_after),
+                WokenBy::Idle if !self.slow.is_empty() => idle.as_mut().reset(Instant::now() + idle_after),
+                WokenBy::Idle => return self.close().await,
             }
             // only whole messages count as something said: octets that drip in must not hold a connection
             if self.answer_all().await? {
                 heard = Instant::now();
+                self.from.heartbeat.beat();
             }
         }
     }
@@ -299,7 +300,7 @@ impl<R: Resolve, S: AsyncRead + AsyncWrite + Unpin> Connection<R, S> {
 
 /// Gives the question to a task, or returns at once the reply that says that there are too many.
 fn slow<R: Resolve>(
-    shared: &Arc<Shared<R>>,
+    shared: &Arc<ServeContext<R>>,
     tasks: &mut JoinSet<Option<Vec<u8>>>,
     incoming: Incoming<'_>,
 ) -> Option<Vec<u8>> {

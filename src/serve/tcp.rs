@@ -1,9 +1,10 @@
-//! The TCP front: accepts connections, within the caps, and gives each to [`stream`], or through TLS to that or to
-//! [`doh`]. A handshake is part of a connection's own task, so that a client which stalls in it holds up nobody.
+//! The TCP front: accepts connections, within the caps, and gives each to what is spoken there: [`Spoken`].
 //!
 //! Nothing that `accept` can report ends the loop: a client that gave up is no reason to stop listening, and a lack
-//! of descriptors passes. Knows no DNS and no framing.
+//! of descriptors passes. A stranger is closed at once where the protocol has no way to say later who one is, which is
+//! the TCP form of REFUSED. Knows no DNS and no framing.
 
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,88 +13,92 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
-use crate::config::Limits;
 use crate::resolve::Resolve;
-use crate::serve::admission::Admission;
-use crate::serve::common::{Origin, Shared};
-use crate::serve::{doh, stream};
+use crate::serve::bind;
+use crate::serve::common::{Origin, Running, ServeContext};
+use crate::serve::connections::ConnectionTable;
+use crate::serve::refusals::RefusedBecause;
+use crate::serve::stream;
 use crate::wire::Transport;
-
-/// Connections that may wait to be accepted.
-pub(super) const BACKLOG: i32 = 1024;
 
 /// How long nothing is accepted after the machine ran out of something that accepting needs.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
-/// The listener of one address.
-pub(super) struct TcpFront {
-    stop: watch::Sender<bool>,
-}
-
-impl TcpFront {
-    /// Accepts on `listener`, which is bound to `bound`; must be called inside the runtime.
-    ///
-    /// `alive` is held by the listener and by each of its connections.
-    pub(super) fn start<R: Resolve>(
-        listener: std::net::TcpListener,
-        bound: SocketAddr,
-        speaks: Speaks,
-        shared: &Arc<Shared<R>>,
-        connections: &Arc<Admission>,
-        alive: &mpsc::Sender<()>,
-    ) -> io::Result<Self> {
-        listener.set_nonblocking(true)?;
-        let (stop, stopped) = watch::channel(false);
-        let acceptor = Acceptor {
-            listener: TcpListener::from_std(listener)?,
-            bound,
-            speaks,
-            shared: Arc::clone(shared),
-            connections: Arc::clone(connections),
-            stopped,
-            alive: alive.clone(),
-        };
-        shared.runtime.spawn(acceptor.run());
-        Ok(Self { stop })
-    }
-
-    /// Accepts no more; connections answer what they have been asked, and close.
-    pub(super) fn stop(&self) {
-        self.stop.send_replace(true);
-    }
-}
-
-impl Drop for TcpFront {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
 /// What is spoken on the connections of a listener.
-#[derive(Clone)]
-pub(super) enum Speaks {
-    /// DNS over TCP (RFC 7766).
-    Plain,
-    /// DNS over TLS (RFC 7858).
-    Tls(TlsAcceptor),
-    /// DNS over HTTPS (RFC 8484).
-    Https(TlsAcceptor),
+pub(super) trait Spoken<R>: Clone + Send + Sync + 'static {
+    /// How its messages travel.
+    const TRANSPORT: Transport;
+    /// Whether strangers are let in, to say later who they are.
+    const TAKES_STRANGERS: bool;
+
+    /// Serves a connection from its first octet to its end, handshake included.
+    fn serve(
+        self,
+        stream: TcpStream,
+        from: Origin,
+        context: Arc<ServeContext<R>>,
+        stopped: watch::Receiver<bool>,
+    ) -> impl Future<Output = ()> + Send;
 }
 
-struct Acceptor<R> {
+/// DNS over TCP (RFC 7766).
+#[derive(Clone, Copy)]
+pub(super) struct PlainTcp;
+
+impl<R: Resolve> Spoken<R> for PlainTcp {
+    const TRANSPORT: Transport = Transport::Tcp;
+    const TAKES_STRANGERS: bool = false;
+
+    fn serve(
+        self,
+        stream: TcpStream,
+        from: Origin,
+        context: Arc<ServeContext<R>>,
+        stopped: watch::Receiver<bool>,
+    ) -> impl Future<Output = ()> + Send {
+        stream::serve(stream, from, context, stopped)
+    }
+}
+
+/// Accepts on `listener`, which is bound to `bound`; must be called inside the runtime.
+///
+/// `alive` is held by the listener and by each of its connections.
+pub(super) fn start<R: Resolve, S: Spoken<R>>(
+    listener: std::net::TcpListener,
+    bound: SocketAddr,
+    spoken: S,
+    context: &Arc<ServeContext<R>>,
+    connections: &Arc<ConnectionTable>,
+    alive: &mpsc::Sender<()>,
+) -> io::Result<Running> {
+    listener.set_nonblocking(true)?;
+    let (running, stopped) = Running::new(bound);
+    let accepting = Accepting {
+        listener: TcpListener::from_std(listener)?,
+        bound,
+        spoken,
+        context: Arc::clone(context),
+        connections: Arc::clone(connections),
+        stopped,
+        alive: alive.clone(),
+    };
+    context.runtime.spawn(accepting.run());
+    Ok(running)
+}
+
+/// The accept loop of one listener.
+struct Accepting<R, S> {
     listener: TcpListener,
     bound: SocketAddr,
-    speaks: Speaks,
-    shared: Arc<Shared<R>>,
-    connections: Arc<Admission>,
+    spoken: S,
+    context: Arc<ServeContext<R>>,
+    connections: Arc<ConnectionTable>,
     stopped: watch::Receiver<bool>,
     alive: mpsc::Sender<()>,
 }
 
-impl<R: Resolve> Acceptor<R> {
+impl<R: Resolve, S: Spoken<R>> Accepting<R, S> {
     async fn run(mut self) {
         let mut exhausted = false;
         loop {
@@ -117,67 +122,42 @@ impl<R: Resolve> Acceptor<R> {
             }
         }
         // The kernel has shaken hands with those that wait still: they get the answers to what they have sent.
-        for _ in 0..BACKLOG {
+        for _ in 0..bind::BACKLOG {
             let Ok(Ok((stream, peer))) = timeout(stream::LAST_WAIT, self.listener.accept()).await else { break };
             self.serve(stream, peer);
         }
     }
 
-    /// Starts a task for the connection, or closes it where there are too many.
-    ///
-    /// The new one is closed, not the idlest: that one is closed by its idle timeout anyway, and a client that is
-    /// turned away knows at once and may come back, while one whose connection vanishes has to guess what was
-    /// answered (RFC 7766 10 asks for limits, and leaves them to the server).
+    /// Starts a task for the connection, or closes it.
     fn serve(&self, stream: TcpStream, peer: SocketAddr) {
-        let Some(ticket) = self.connections.admit(peer.ip()) else {
-            tracing::debug!(%peer, "too many TCP connections");
-            return;
+        // a wildcard listener learns here which address was asked
+        let local = stream.local_addr().unwrap_or(self.bound);
+        let refused = |because| self.context.refusals.count(S::TRANSPORT, because, peer.ip());
+        let is_stranger = self.context.resolver.is_stranger(local, peer.ip());
+        if is_stranger && !S::TAKES_STRANGERS {
+            return refused(RefusedBecause::Stranger);
+        }
+        let slot = match self.connections.admit(peer.ip(), is_stranger) {
+            Ok(admitted) => {
+                if admitted.took_place {
+                    refused(RefusedBecause::Displaced);
+                }
+                admitted.slot
+            }
+            Err(because) => return refused(because),
         };
         // A reply is written at once and whole: there is nothing that Nagle's algorithm could wait for.
         let _ = stream.set_nodelay(true);
-        // a wildcard listener learns here which address was asked
-        let local = stream.local_addr().unwrap_or(self.bound);
-        let (shared, mut stopped, alive) = (Arc::clone(&self.shared), self.stopped.clone(), self.alive.clone());
-        let speaks = self.speaks.clone();
-        let from = move |transport| Origin { peer, local, transport };
-        self.shared.runtime.spawn(async move {
-            match speaks {
-                Speaks::Plain => stream::serve(stream, from(Transport::Tcp), shared, stopped).await,
-                // what TLS and HTTP need is put apart, so that plain connections do not have to hold room for it
-                Speaks::Tls(tls) => {
-                    if let Some(stream) = shake_hands(&tls, stream, peer, &shared.limits, &mut stopped).await {
-                        Box::pin(stream::serve(stream, from(Transport::Tls), shared, stopped)).await;
-                    }
-                }
-                Speaks::Https(tls) => {
-                    if let Some(stream) = shake_hands(&tls, stream, peer, &shared.limits, &mut stopped).await {
-                        Box::pin(doh::serve(stream, from(Transport::Https), shared, stopped)).await;
-                    }
-                }
+        let from = Origin { peer, local, transport: S::TRANSPORT, is_stranger, heartbeat: slot.heartbeat() };
+        let serving = self.spoken.clone().serve(stream, from, Arc::clone(&self.context), self.stopped.clone());
+        let alive = self.alive.clone();
+        self.context.runtime.spawn(async move {
+            tokio::select! {
+                () = serving => {}
+                () = slot.taken() => {}
             }
-            drop((ticket, alive));
+            drop((slot, alive));
         });
-    }
-}
-
-/// The encrypted stream, if the handshake comes to its end in time and before the server stops.
-async fn shake_hands(
-    tls: &TlsAcceptor,
-    stream: TcpStream,
-    peer: SocketAddr,
-    limits: &Limits,
-    stopped: &mut watch::Receiver<bool>,
-) -> Option<Box<TlsStream<TcpStream>>> {
-    let done = tokio::select! {
-        done = timeout(limits.tls_handshake, Box::pin(tls.accept(stream))) => done,
-        _ = stopped.wait_for(|stopped| *stopped) => return None,
-    };
-    match done.unwrap_or_else(|late| Err(late.into())) {
-        Ok(stream) => Some(Box::new(stream)),
-        Err(error) => {
-            tracing::debug!(%peer, %error, "a handshake failed");
-            None
-        }
     }
 }
 
@@ -208,7 +188,51 @@ fn pause_after(error: &io::Error) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpSocket;
+
     use super::*;
+    use crate::config::Limits;
+    use crate::serve::testing::{PATIENCE, STRANGER, Scripted, limits, listen};
+
+    /// The reply to one question from this address; empty where the connection is closed.
+    async fn ask_from(ip: std::net::IpAddr, server: SocketAddr) -> Vec<u8> {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(ip, 0)).unwrap();
+        let mut stream = socket.connect(server).await.unwrap();
+        let mut reply = Vec::new();
+        // whoever is refused may find the connection closed at any of these
+        let exchange = async {
+            stream.write_all(b"\0\x01x").await?;
+            stream.shutdown().await?;
+            stream.read_to_end(&mut reply).await
+        };
+        let _ = timeout(PATIENCE, exchange).await.unwrap();
+        reply
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_stranger_is_closed_at_once_and_others_are_not() {
+        let (_listeners, addresses) = listen(&Scripted::new(), &limits(), &["127.0.0.1:0"]);
+        for _ in 0..3 {
+            assert_eq!(ask_from(STRANGER, addresses[0]).await, b"");
+            assert_eq!(ask_from("127.0.0.7".parse().unwrap(), addresses[0]).await, b"\0\x01x");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_client_gets_in_while_idle_connections_hold_every_slot() {
+        let few = Limits { tcp_connections: 16, tcp_connections_per_client: 16, ..limits() };
+        let (_listeners, addresses) = listen(&Scripted::new(), &few, &["127.0.0.1:0"]);
+        let mut idle = Vec::new();
+        for _ in 0..40 {
+            idle.push(TcpStream::connect(addresses[0]).await.unwrap());
+        }
+        for client in 1..20 {
+            let ip = std::net::IpAddr::from([127, 0, 2, client]);
+            assert_eq!(ask_from(ip, addresses[0]).await, b"\0\x01x");
+        }
+    }
 
     #[test]
     fn no_error_ends_the_loop_and_none_makes_it_spin() {

@@ -1,6 +1,6 @@
 //! A respondent for tests of the transports: does what the packet says.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -17,8 +17,9 @@ use crate::naming::VpcId;
 use crate::problem::{At, Place};
 use crate::resolve::{Incoming, Outcome, Resolve};
 use crate::serve::certificates::Certificates;
-use crate::serve::encrypted::{Address, Scheme};
+use crate::serve::encrypted::Address;
 use crate::serve::listeners::Listeners;
+use crate::wire::Transport;
 
 /// Answers `silent` with nothing, `big:N` with N octets, `local:` with the address that was asked, `hold:` once
 /// [`Scripted::hold`] has a permit, `slow:` as a question for an upstream, once [`Scripted::gate`] has a permit,
@@ -36,6 +37,9 @@ impl Scripted {
         Arc::new(Self { gate: Semaphore::new(0), hold: Semaphore::new(0), held, batches })
     }
 }
+
+/// The one address on this machine that counts as a stranger's.
+pub(super) const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 9, 9));
 
 /// The one VPC that there is.
 pub(super) const VPC: &str = "vpc-00000001";
@@ -83,6 +87,10 @@ impl Resolve for Scripted {
         Some(b"overloaded".to_vec())
     }
 
+    fn is_stranger(&self, _: SocketAddr, peer: IpAddr) -> bool {
+        peer == STRANGER
+    }
+
     fn has_vpc(&self, vpc: VpcId) -> bool {
         vpc == VPC.parse().unwrap()
     }
@@ -97,7 +105,7 @@ pub(super) fn listen(
     limits: &Limits,
     addresses: &[&str],
 ) -> (Listeners<Scripted>, Vec<SocketAddr>) {
-    let mut listeners = Listeners::new(Arc::clone(scripted), limits, Handle::current());
+    let mut listeners = Listeners::new(Arc::clone(scripted), limits, Arc::default(), Handle::current());
     let wanted = wanted(addresses);
     assert_eq!(listeners.apply(&wanted), []);
     let actual = listeners.addresses().iter().map(|open| open.actual).collect();
@@ -126,17 +134,18 @@ pub(super) struct Encrypted {
     pub(super) dir: tempfile::TempDir,
 }
 
-/// One listener for each of `schemes`, with a certificate for [`NAME`].
-pub(super) fn encrypted(scripted: &Arc<Scripted>, limits: &Limits, schemes: &[Scheme]) -> Encrypted {
+/// One listener for each of `transports`, with a certificate for [`NAME`].
+pub(super) fn encrypted(scripted: &Arc<Scripted>, limits: &Limits, transports: &[Transport]) -> Encrypted {
     let dir = tempfile::tempdir().unwrap();
     let (cert, key) = certificate(NAME);
     let paths = ["cert.pem", "key.pem"].map(|name| dir.path().join(name));
     std::fs::write(&paths[0], &cert).unwrap();
     std::fs::write(&paths[1], &key).unwrap();
     let certificates = Arc::new(Certificates::read(&paths[0], &paths[1]).unwrap());
-    let mut listeners = Listeners::new(Arc::clone(scripted), limits, Handle::current());
+    let mut listeners = Listeners::new(Arc::clone(scripted), limits, Arc::default(), Handle::current());
     let any = "127.0.0.1:0".parse().unwrap();
-    let wanted: Vec<Address> = schemes.iter().map(|scheme| Address { scheme: *scheme, address: any }).collect();
+    let wanted: Vec<Address> =
+        transports.iter().map(|transport| Address { transport: *transport, address: any }).collect();
     assert_eq!(listeners.encrypt(&wanted, &certificates), []);
     let addresses = listeners.encrypted().iter().map(|address| address.address).collect();
     Encrypted { listeners, addresses, certificates, cert, dir }

@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 
 use crate::address::reachable;
 use crate::resolve::{Incoming, Outcome, Resolve};
-use crate::serve::common::Shared;
+use crate::serve::common::ServeContext;
 use crate::serve::mmsg::{self, Datagrams, Destination};
 use crate::wire::Transport;
 
@@ -41,7 +41,7 @@ impl UdpFront {
     pub(super) fn start<R: Resolve>(
         sockets: Vec<Socket>,
         bound: SocketAddr,
-        shared: &Arc<Shared<R>>,
+        shared: &Arc<ServeContext<R>>,
         alive: &mpsc::Sender<()>,
     ) -> io::Result<Self> {
         let mut front = Self { bound, stopping: Arc::new(AtomicBool::new(false)), sockets: Vec::new() };
@@ -93,7 +93,7 @@ struct Worker<R> {
     socket: Arc<Socket>,
     bound: SocketAddr,
     stopping: Arc<AtomicBool>,
-    shared: Arc<Shared<R>>,
+    shared: Arc<ServeContext<R>>,
     alive: mpsc::Sender<()>,
 }
 

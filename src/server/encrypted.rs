@@ -7,21 +7,17 @@ use tracing::warn;
 use crate::config::Settings;
 use crate::problem::{Place, Problem};
 use crate::serve::certificates::Certificates;
-use crate::serve::encrypted::{Address, Scheme};
+use crate::serve::encrypted::Address;
 
 /// What is to be opened.
-pub(super) struct Encrypted {
+pub(super) struct EncryptedSettings {
     pub(super) addresses: Vec<Address>,
     pub(super) certificates: Arc<Certificates>,
 }
 
 /// What the settings ask for; `None` if that is nothing.
-pub(super) fn read(settings: &Settings) -> Result<Option<Encrypted>, Vec<Problem>> {
-    let of = [(Scheme::Tls, &settings.tls), (Scheme::Https, &settings.https), (Scheme::Quic, &settings.quic)];
-    let addresses = of
-        .into_iter()
-        .flat_map(|(scheme, addresses)| addresses.iter().map(move |address| Address { scheme, address: *address }));
-    let addresses: Vec<Address> = addresses.collect();
+pub(super) fn read(settings: &Settings) -> Result<Option<EncryptedSettings>, Vec<Problem>> {
+    let addresses = Address::wanted(settings);
     let Some(first) = addresses.first() else {
         if settings.tls_cert.is_some() || settings.tls_key.is_some() {
             warn!("there is a certificate or a key for encrypted listeners, but none of --tls, --https and --quic");
@@ -30,12 +26,12 @@ pub(super) fn read(settings: &Settings) -> Result<Option<Encrypted>, Vec<Problem
     };
     let (Some(cert), Some(key)) = (&settings.tls_cert, &settings.tls_key) else {
         let missing = if settings.tls_cert.is_none() { "--tls-cert" } else { "--tls-key" };
-        let what = format!("{} requires a certificate and its key, and {missing} is not given", first.scheme.flag());
+        let what = format!("{} requires a certificate and its key, and {missing} is not given", first.flag());
         let hint = "--tls-cert FILE --tls-key FILE, both PEM; `openssl req -x509 -newkey ec -pkeyopt \
                     ec_paramgen_curve:P-256 -nodes -days 90 -subj /CN=dns.example -addext \
                     subjectAltName=DNS:dns.example -out cert.pem -keyout key.pem` makes a pair to try with";
         return Err(vec![Problem::error(Place::whole(missing), what, hint)]);
     };
     let certificates = Certificates::read(cert, key).map_err(|problem| vec![problem])?;
-    Ok(Some(Encrypted { addresses, certificates: Arc::new(certificates) }))
+    Ok(Some(EncryptedSettings { addresses, certificates: Arc::new(certificates) }))
 }

@@ -1,20 +1,27 @@
 //! Whose client an address is: disjoint ranges, found by bisection.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use crate::model::Vpc;
+use crate::naming::VpcId;
 
 /// How a client came to be served, or why it is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// It asked an address that belongs to a VPC.
     Listener,
+    /// Its address is in a network of a VPC's `clients`.
+    Clients(IpNet),
     /// Its address is inside a VPC's block.
     Cidr(IpNet),
+    /// Its address is inside blocks of several VPCs, and nothing tells which of them it is in: the number of the block
+    /// among [`Snapshot::contested`](super::Snapshot::contested).
+    Contested(u32),
     /// It is on this machine.
     Loopback,
     /// It is in a network of the `allow` list.
@@ -37,53 +44,87 @@ impl Access {
 /// The view number of clients in no VPC.
 pub(super) const OUTSIDE: usize = 0;
 
+/// A block that several VPCs have and that nothing gives to one of them: its clients are of no VPC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContestedBlock {
+    /// The block.
+    pub block: IpNet,
+    /// The VPCs that have it, sorted.
+    pub vpc_ids: Vec<VpcId>,
+}
+
+/// What to do about it, for the log, readiness and `explain`.
+impl fmt::Display for ContestedBlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ids: Vec<String> = self.vpc_ids.iter().map(ToString::to_string).collect();
+        write!(f, "{} is a block of {}", self.block, ids.join(" and of "))
+    }
+}
+
 /// Who is whose client. VPC number `n` in the list that made it has view number `n + 1`.
 #[derive(Debug)]
 pub(super) struct Clients {
     listeners: HashMap<SocketAddr, usize>,
+    /// By `clients`, which beat any block.
+    named: Ranges,
+    /// By blocks.
+    blocks: Ranges,
+    allow: Vec<IpNet>,
+    contested: Vec<ContestedBlock>,
+}
+
+/// Disjoint ranges of both address families.
+#[derive(Debug)]
+struct Ranges {
     v4: Vec<Range<Ipv4Addr>>,
     v6: Vec<Range<Ipv6Addr>>,
-    allow: Vec<IpNet>,
 }
 
 /// Addresses up to and including `last`, down to the end of the range before.
 #[derive(Debug)]
 struct Range<A> {
     last: A,
-    owner: Option<(IpNet, usize)>,
+    owner: Option<(IpNet, Owner)>,
+}
+
+/// Whose a range is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// The VPC of this view.
+    View(usize),
+    /// Nobody's: the number of the contested block.
+    Contested(u32),
 }
 
 impl Clients {
     pub(super) fn new(vpcs: &[&Arc<Vpc>], allow: &[IpNet]) -> Self {
-        let mut blocks: Vec<(IpNet, bool, usize)> = Vec::new();
-        let mut listeners = HashMap::new();
-        for (at, vpc) in vpcs.iter().enumerate() {
-            listeners.extend(vpc.listeners.iter().map(|listener| (*listener, at + 1)));
-            blocks.extend(vpc.cidr_blocks.iter().map(|cidr| (*cidr, vpc.listeners.is_empty(), at + 1)));
-        }
-        // where blocks overlap, the longer one has its clients; of two alike, the one whose VPC has no listener to be known by
-        blocks.sort_by_key(|(cidr, by_address, _)| (cidr.prefix_len(), *by_address));
+        let numbered = || vpcs.iter().enumerate().map(|(at, vpc)| (at + 1, &***vpc));
+        let listeners = numbered().flat_map(|(view, vpc)| vpc.listeners.iter().map(move |listener| (*listener, view)));
+        let named = numbered().flat_map(|(view, vpc)| vpc.clients.iter().map(move |net| (*net, Owner::View(view))));
+        let mut named: Vec<(IpNet, Owner)> = named.collect();
+        named.sort_by_key(|(net, _)| net.prefix_len());
+        let (mut blocks, contested) = by_block(numbered());
+        blocks.sort_by_key(|(cidr, _)| cidr.prefix_len());
         let mut allow = allow.to_vec();
         allow.sort_by_key(|net| std::cmp::Reverse(net.prefix_len()));
-        let v4 = blocks.iter().filter_map(|(cidr, _, view)| match cidr {
-            IpNet::V4(net) => {
-                Some((u128::from(net.network().to_bits()), u128::from(net.broadcast().to_bits()), (*cidr, *view)))
-            }
-            IpNet::V6(_) => None,
-        });
-        let v6 = blocks.iter().filter_map(|(cidr, _, view)| match cidr {
-            IpNet::V6(net) => Some((net.network().to_bits(), net.broadcast().to_bits(), (*cidr, *view))),
-            IpNet::V4(_) => None,
-        });
         Self {
-            listeners,
-            v4: flatten(v4, u128::from(u32::MAX), |bits| Ipv4Addr::from_bits(bits as u32)),
-            v6: flatten(v6, u128::MAX, Ipv6Addr::from_bits),
+            listeners: listeners.collect(),
+            named: Ranges::new(&named),
+            blocks: Ranges::new(&blocks),
             allow,
+            contested,
         }
     }
 
+    /// Blocks whose clients nothing tells apart.
+    pub(super) fn contested(&self) -> &[ContestedBlock] {
+        &self.contested
+    }
+
     /// How a client is known, and the number of its view.
+    ///
+    /// In this order: the listener that it asked, a network of some VPC's `clients`, the longest block that has its
+    /// address; at equal length the VPC that has `clients` or `listeners` to be known by.
     pub(super) fn find(&self, local: SocketAddr, peer: IpAddr) -> (Access, usize) {
         if !self.listeners.is_empty()
             && let Some(view) = self.listeners.get(&local)
@@ -91,16 +132,13 @@ impl Clients {
             return (Access::Listener, *view);
         }
         let peer = peer.to_canonical();
-        let owner = match peer {
-            IpAddr::V4(peer) => {
-                self.v4.get(self.v4.partition_point(|range| range.last < peer)).and_then(|range| range.owner)
-            }
-            IpAddr::V6(peer) => {
-                self.v6.get(self.v6.partition_point(|range| range.last < peer)).and_then(|range| range.owner)
-            }
-        };
-        if let Some((cidr, view)) = owner {
-            return (Access::Cidr(cidr), view);
+        if let Some((net, Owner::View(view))) = self.named.owner(peer) {
+            return (Access::Clients(net), view);
+        }
+        match self.blocks.owner(peer) {
+            Some((cidr, Owner::View(view))) => return (Access::Cidr(cidr), view),
+            Some((_, Owner::Contested(number))) => return (Access::Contested(number), OUTSIDE),
+            None => {}
         }
         if peer.is_loopback() {
             return (Access::Loopback, OUTSIDE);
@@ -110,10 +148,112 @@ impl Clients {
             None => (Access::Unknown, OUTSIDE),
         }
     }
+
+    /// How many addresses of `block` have their clients in the view `view`, or in none for `None`.
+    pub(super) fn count(&self, block: IpNet, view: usize) -> u128 {
+        let (first, last) = bounds(block);
+        let is_own = |owner: Option<(IpNet, Owner)>| owner.is_some_and(|(_, owner)| owner == Owner::View(view));
+        // the networks of `clients` are few, and lie over blocks: where one begins or ends, both are looked at
+        let mut at = first;
+        let mut sum = 0u128;
+        loop {
+            let address = of_bits(block, at);
+            let (named, named_last) = self.named.range(address);
+            let (owner, own_last) = self.blocks.range(address);
+            let end = named_last.min(own_last).min(last);
+            if is_own(named.or(owner)) {
+                sum = sum.saturating_add((end - at).saturating_add(1));
+            }
+            let Some(next) = end.checked_add(1).filter(|next| *next <= last) else { return sum };
+            at = next;
+        }
+    }
+}
+
+/// Each block once, with its owner: of several VPCs that have it, the one that has `clients` or `listeners`.
+fn by_block<'v>(vpcs: impl Iterator<Item = (usize, &'v Vpc)>) -> (Vec<(IpNet, Owner)>, Vec<ContestedBlock>) {
+    let mut claims: Vec<(IpNet, bool, VpcId, usize)> = Vec::new();
+    for (view, vpc) in vpcs {
+        let by_address_alone = vpc.listeners.is_empty() && vpc.clients.is_empty();
+        claims.extend(vpc.cidr_blocks.iter().map(|cidr| (*cidr, by_address_alone, vpc.vpc_id, view)));
+    }
+    claims.sort_unstable();
+    claims.dedup();
+    let (mut blocks, mut contested) = (Vec::new(), Vec::new());
+    for same in claims.chunk_by(|a, b| a.0 == b.0) {
+        let Some(&(block, rank, _, view)) = same.first() else { continue };
+        let best = same.iter().filter(|claim| claim.1 == rank);
+        let vpc_ids: Vec<VpcId> = best.map(|claim| claim.2).collect();
+        if vpc_ids.len() == 1 {
+            blocks.push((block, Owner::View(view)));
+        } else {
+            blocks.push((block, Owner::Contested(contested.len() as u32)));
+            contested.push(ContestedBlock { block, vpc_ids });
+        }
+    }
+    (blocks, contested)
+}
+
+impl Ranges {
+    /// Of nested blocks, the later ones lie over the earlier ones.
+    fn new(blocks: &[(IpNet, Owner)]) -> Self {
+        let of = |is_v4: bool| {
+            blocks.iter().filter(move |(net, _)| matches!(net, IpNet::V4(_)) == is_v4).map(|(net, owner)| {
+                let (first, last) = bounds(*net);
+                (first, last, (*net, *owner))
+            })
+        };
+        if blocks.is_empty() {
+            return Self { v4: Vec::new(), v6: Vec::new() };
+        }
+        Self {
+            v4: flatten(of(true), u128::from(u32::MAX), |bits| Ipv4Addr::from_bits(bits as u32)),
+            v6: flatten(of(false), u128::MAX, Ipv6Addr::from_bits),
+        }
+    }
+
+    /// Whose an address is.
+    fn owner(&self, address: IpAddr) -> Option<(IpNet, Owner)> {
+        match address {
+            IpAddr::V4(address) => self.v4.get(self.v4.partition_point(|range| range.last < address))?.owner,
+            IpAddr::V6(address) => self.v6.get(self.v6.partition_point(|range| range.last < address))?.owner,
+        }
+    }
+
+    /// Whose an address is, and the last address of the same range.
+    fn range(&self, address: IpAddr) -> (Option<(IpNet, Owner)>, u128) {
+        let all = (None, u128::MAX);
+        match address {
+            IpAddr::V4(address) => {
+                let range = self.v4.get(self.v4.partition_point(|range| range.last < address));
+                range.map_or(all, |range| (range.owner, u128::from(range.last.to_bits())))
+            }
+            IpAddr::V6(address) => {
+                let range = self.v6.get(self.v6.partition_point(|range| range.last < address));
+                range.map_or(all, |range| (range.owner, range.last.to_bits()))
+            }
+        }
+    }
+}
+
+/// First and last address of a block.
+fn bounds(net: IpNet) -> (u128, u128) {
+    match net {
+        IpNet::V4(net) => (u128::from(net.network().to_bits()), u128::from(net.broadcast().to_bits())),
+        IpNet::V6(net) => (net.network().to_bits(), net.broadcast().to_bits()),
+    }
+}
+
+/// The address with these bits, of the family of `net`.
+fn of_bits(net: IpNet, bits: u128) -> IpAddr {
+    match net {
+        IpNet::V4(_) => Ipv4Addr::from_bits(bits as u32).into(),
+        IpNet::V6(_) => Ipv6Addr::from_bits(bits).into(),
+    }
 }
 
 /// First and last address, and whose they are.
-type Block = (u128, u128, (IpNet, usize));
+type Block = (u128, u128, (IpNet, Owner));
 
 /// Turns blocks, of which later ones lie over earlier ones, into disjoint ranges that cover everything.
 fn flatten<A>(blocks: impl Iterator<Item = Block>, max: u128, address: impl Fn(u128) -> A) -> Vec<Range<A>> {
@@ -153,7 +293,48 @@ mod tests {
             enable_dns_support: true,
             enable_dns_hostnames: true,
             listeners: listeners.iter().map(|listener| listener.parse().unwrap()).collect(),
+            clients: Vec::new(),
+            autodefined_reverse: true,
         })
+    }
+
+    fn with_clients(vpc: Arc<Vpc>, clients: &[&str]) -> Arc<Vpc> {
+        let clients = clients.iter().map(|net| net.parse().unwrap()).collect();
+        Arc::new(Vpc { clients, ..Arc::unwrap_or_clone(vpc) })
+    }
+
+    /// The order of the ways to be known: listener, `clients`, the longest block, and what breaks ties.
+    #[test]
+    fn overlapping_blocks_have_one_owner_or_none() {
+        let vpcs = [
+            vpc("vpc-00000001", &["172.31.0.0/16"], &[]),
+            vpc("vpc-00000002", &["172.31.0.0/16", "10.2.0.0/16"], &[]),
+            with_clients(vpc("vpc-00000003", &["10.2.0.0/16"], &[]), &["10.9.0.0/16", "172.31.7.0/24"]),
+            vpc("vpc-00000004", &["10.9.1.0/24", "172.31.128.0/17"], &[]),
+        ];
+        let vpcs: Vec<&Arc<Vpc>> = vpcs.iter().collect();
+        let clients = Clients::new(&vpcs, &[]);
+        let find = |peer: &str| clients.find("127.0.0.1:53".parse().unwrap(), peer.parse().unwrap());
+        for (peer, view, what) in [
+            ("172.31.1.1", 0, "two VPCs have the block and nothing tells them apart"),
+            ("172.31.200.1", 4, "a longer block"),
+            ("172.31.7.1", 3, "a network of clients"),
+            ("10.2.1.1", 3, "one of two VPCs has clients to be known by"),
+            ("10.9.1.1", 3, "a network of clients beats a longer block"),
+            ("10.9.2.1", 3, "a network of clients"),
+        ] {
+            assert_eq!(find(peer).1, view, "{peer}: {what}");
+        }
+        assert_eq!(find("172.31.1.1").0, Access::Contested(0));
+        let [contested] = clients.contested() else { panic!("one block is contested") };
+        assert_eq!(contested.to_string(), "172.31.0.0/16 is a block of vpc-00000001 and of vpc-00000002");
+        let count = |block: &str, view| clients.count(block.parse().unwrap(), view);
+        assert_eq!(count("172.31.0.0/16", 1), 0);
+        assert_eq!(count("172.31.0.0/16", 3), 256);
+        assert_eq!(count("172.31.0.0/16", 4), 32_768);
+        assert_eq!(count("10.9.1.0/24", 4), 0);
+        assert_eq!((count("10.2.0.0/16", 3), count("10.2.0.0/16", 2)), (65_536, 0));
+        assert_eq!(count("fd00::/8", 1), 0);
     }
 
     #[test]
@@ -168,10 +349,10 @@ mod tests {
         let clients = Clients::new(&vpcs, &["192.0.2.0/24".parse().unwrap()]);
         let find = |local: &str, peer: &str| clients.find(local.parse().unwrap(), peer.parse().unwrap());
         let any = "127.0.0.1:53";
-        assert_eq!(find(any, "10.0.0.1").1, 1);
+        assert_eq!(find(any, "10.0.0.1").1, 4, "of two alike, the one that has a listener to be known by");
         assert_eq!(find(any, "10.0.5.1").1, 2, "the longer block");
-        assert_eq!(find(any, "10.0.6.0").1, 1);
-        assert_eq!(find(any, "10.0.255.255").1, 1);
+        assert_eq!(find(any, "10.0.6.0").1, 4);
+        assert_eq!(find(any, "10.0.255.255").1, 4);
         assert_eq!(find(any, "10.1.0.0").1, 2);
         assert_eq!(find(any, "10.2.0.0"), (Access::Unknown, 0));
         assert_eq!(find("10.4.0.2:53", "10.0.0.1"), (Access::Listener, 4));
@@ -180,7 +361,7 @@ mod tests {
         assert_eq!(find(any, "0.0.0.0").1, 3);
         assert_eq!(find(any, "fd00:1::7").1, 1);
         assert_eq!(find(any, "fd00:2::7"), (Access::Unknown, 0));
-        assert_eq!(find(any, "::ffff:10.0.0.1").1, 1);
+        assert_eq!(find(any, "::ffff:10.0.0.1").1, 4);
         assert_eq!(find(any, "127.0.0.9"), (Access::Loopback, 0));
         assert_eq!(find(any, "::1"), (Access::Loopback, 0));
         assert_eq!(find(any, "192.0.2.9"), (Access::Allowed("192.0.2.0/24".parse().unwrap()), 0));

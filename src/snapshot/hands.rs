@@ -7,10 +7,11 @@ use super::Snapshot;
 use super::view::{Authority, View};
 use crate::dns::DnsName;
 use crate::model::Changes;
-use crate::naming::VpcId;
+use crate::naming::{VpcId, instance_zone, public_instance_zone};
 
 /// Where the reverse zones of a VPC's blocks are.
 const REVERSE: &str = "in-addr.arpa";
+const REVERSE_IPV6: &str = "ip6.arpa";
 
 impl Snapshot {
     /// The names at and below which `next`, made of this one by `changes`, may decide otherwise for some client.
@@ -18,6 +19,10 @@ impl Snapshot {
     /// What others said about any other name is as good as before.
     pub fn changed_hands(&self, next: &Self, changes: &Changes) -> HashSet<DnsName> {
         let mut names = changes.endpoint_names.clone();
+        for vpc in changes.hosts.iter().filter_map(|id| next.model.vpc(*id).or_else(|| self.model.vpc(*id))) {
+            names.extend([instance_zone(&vpc.region), public_instance_zone(&vpc.region)]);
+            names.extend([REVERSE, REVERSE_IPV6].iter().filter_map(|zone| zone.parse().ok()));
+        }
         let (old, new) = (self.views_by_vpc(), next.views_by_vpc());
         for (vpc, view) in &old {
             match new.get(vpc) {
@@ -67,7 +72,9 @@ fn same(a: &Authority, b: &Authority) -> bool {
         (Authority::HostedZone(a), Authority::HostedZone(b)) => Arc::ptr_eq(a, b) || a == b,
         (Authority::Private(a), Authority::Private(b)) => a == b,
         (Authority::System(Some(a)), Authority::System(Some(b))) => same(a, b),
-        (Authority::System(None), Authority::System(None)) | (Authority::Instances, Authority::Instances) => true,
+        (Authority::System(None), Authority::System(None))
+        | (Authority::Instances, Authority::Instances)
+        | (Authority::PublicInstances, Authority::PublicInstances) => true,
         _ => false,
     }
 }

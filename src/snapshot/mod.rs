@@ -15,8 +15,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-pub use clients::Access;
-pub(crate) use view::instance_zone;
+pub use clients::{Access, ContestedBlock};
 pub use view::{Authority, PrivateZone, View, ViewEntry};
 
 use crate::dns::{DnsName, NameSet};
@@ -78,6 +77,8 @@ pub struct Snapshot {
     clients: Arc<Clients>,
     /// The view of clients in no VPC first, then one for each VPC in the order of their ids.
     views: Arc<[Arc<View>]>,
+    /// Whether the resolvers of the policy can be those of a VPC, which know its instances.
+    knows_instances: bool,
     /// Base names of services in use, their zones, and the names between (RFC 4592 2.2.2).
     public_names: Arc<HashSet<DnsName>>,
 }
@@ -93,6 +94,7 @@ impl Snapshot {
             clients: Arc::new(Clients::new(&vpcs, &policy.allow)),
             views: views.into(),
             public_names: Arc::new(public_names(&model)),
+            knows_instances: are_private(&policy.upstreams),
             policy: Arc::new(policy),
             model,
         }
@@ -106,15 +108,17 @@ impl Snapshot {
             return Self::compile(model, (*self.policy).clone(), generation);
         }
         let mut views = self.views.clone();
-        if !changes.private_names.is_empty() {
+        if !changes.private_names.is_empty() || !changes.hosts.is_empty() {
+            let is_touched = |id| changes.private_names.contains(id) || changes.hosts.contains(id);
             let rebuilt = views.iter().map(|view| match &view.vpc {
-                Some(vpc) if changes.private_names.contains(&vpc.vpc_id) => Arc::new(View::new(&model, Some(vpc))),
+                Some(vpc) if is_touched(&vpc.vpc_id) => Arc::new(View::new(&model, Some(vpc))),
                 _ => view.clone(),
             });
             views = rebuilt.collect();
         }
         let public_names = if changes.services { Arc::new(public_names(&model)) } else { self.public_names.clone() };
-        Self { generation, model, policy: self.policy.clone(), clients: self.clients.clone(), views, public_names }
+        let (policy, clients) = (self.policy.clone(), self.clients.clone());
+        Self { generation, model, policy, clients, views, public_names, knows_instances: self.knows_instances }
     }
 
     /// Who a packet's sender is, by the address it asked and its own.
@@ -125,13 +129,13 @@ impl Snapshot {
 
     /// Who a packet's sender is that says itself that it is a client of `vpc`.
     ///
-    /// It is believed if its address is in a block of that VPC, on this machine or in the `allow` list. All others are
+    /// It is believed if its address is in a block or in the `clients` of that VPC, on this machine or in the `allow` list. All others are
     /// unknown: whoever can reach the server must not read a VPC's private names by naming it.
     pub fn client_naming(&self, vpc: VpcId, peer: IpAddr) -> Client<'_> {
         let peer = peer.to_canonical();
         let number = self.views.binary_search_by_key(&Some(vpc), |view| view.vpc.as_ref().map(|vpc| vpc.vpc_id));
-        let blocks = self.model.vpc(vpc).map_or(&[][..], |vpc| &vpc.cidr_blocks);
-        let known = peer.is_loopback() || blocks.iter().chain(&self.policy.allow).any(|net| net.contains(&peer));
+        let own = self.model.vpc(vpc).into_iter().flat_map(|vpc| vpc.cidr_blocks.iter().chain(&vpc.clients));
+        let known = peer.is_loopback() || own.chain(&self.policy.allow).any(|net| net.contains(&peer));
         match number {
             Ok(number) if known => self.client_with(Access::Named, number),
             _ => self.client_with(Access::Unknown, clients::OUTSIDE),
@@ -156,6 +160,41 @@ impl Snapshot {
         Client { access, view }
     }
 
+    /// Blocks whose clients nothing tells apart, so that they are of no VPC.
+    pub fn contested(&self) -> &[ContestedBlock] {
+        self.clients.contested()
+    }
+
+    /// Whether the resolvers of the policy can be those of a VPC (all have private addresses, or 169.254.169.253).
+    pub fn knows_instances(&self) -> bool {
+        self.knows_instances
+    }
+
+    /// VPCs that have fewer clients by their own blocks in `next`, with how many addresses fewer.
+    pub fn lost_addresses(&self, next: &Self) -> Vec<(VpcId, u128)> {
+        if Arc::ptr_eq(&self.clients, &next.clients) {
+            return Vec::new();
+        }
+        let number = |of: &Self, id: VpcId| {
+            of.views.binary_search_by_key(&Some(id), |view| view.vpc.as_ref().map(|vpc| vpc.vpc_id)).ok()
+        };
+        let mut lost = Vec::new();
+        for vpc in self.model.vpcs() {
+            let (Some(now), Some(was), Some(is)) =
+                (next.model.vpc(vpc.vpc_id), number(self, vpc.vpc_id), number(next, vpc.vpc_id))
+            else {
+                continue;
+            };
+            let kept = vpc.cidr_blocks.iter().filter(|block| now.cidr_blocks.contains(block));
+            let fewer = |block: &IpNet| self.clients.count(*block, was).saturating_sub(next.clients.count(*block, is));
+            let sum = kept.map(fewer).fold(0u128, u128::saturating_add);
+            if sum > 0 {
+                lost.push((vpc.vpc_id, sum));
+            }
+        }
+        lost
+    }
+
     /// Every address at which a VPC wants to be asked.
     pub fn listeners(&self) -> Vec<SocketAddr> {
         self.model.vpcs().iter().flat_map(|vpc| vpc.listeners.iter().copied()).collect()
@@ -165,6 +204,19 @@ impl Snapshot {
     pub fn is_public_name(&self, name: &DnsName) -> bool {
         self.public_names.contains(name)
     }
+}
+
+/// Whether all of these resolvers are in a private network; false for none.
+fn are_private(upstreams: &[Upstream]) -> bool {
+    let is_private = |upstream: &Upstream| match upstream.address.ip().to_canonical() {
+        IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            // 169.254.169.253 is the VPC's own resolver; 100.64.0.0/10 can be a VPC's block (VPC guide, "VPC CIDR blocks")
+            v4.is_private() || v4.octets() == [169, 254, 169, 253] || (a == 100 && (64..128).contains(&b))
+        }
+        IpAddr::V6(v6) => v6.is_unique_local(),
+    };
+    !upstreams.is_empty() && upstreams.iter().all(is_private)
 }
 
 fn public_names(model: &Model) -> HashSet<DnsName> {

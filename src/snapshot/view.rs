@@ -6,8 +6,8 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use crate::dns::DnsName;
-use crate::model::{HostedZone, Mode, Model, PrivateName, Rule, RuleAction, Vpc, applies_to, hash};
-use crate::naming::{EndpointId, is_near_special, special_of};
+use crate::model::{HostNames, HostedZone, Mode, Model, PrivateName, Rule, RuleAction, Vpc, applies_to, hash};
+use crate::naming::{EndpointId, instance_zone, is_near_special, public_instance_zone, special_of};
 
 /// What decides at and below a name.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub enum Authority {
     Private(PrivateZone),
     /// The instance names of the VPC's region, `ip-10-0-1-17.ec2.internal`.
     Instances,
+    /// The public instance names of the VPC's region, of which those of its own interfaces are private.
+    PublicInstances,
     /// A second name of this endpoint's service, which stays public.
     SecondName(EndpointId),
 }
@@ -62,7 +64,10 @@ impl View {
         let mut view = Self { vpc: vpc.cloned(), entries: HashTable::new(), depths: 0, above: HashSet::new() };
         // what is put in later lies over what was there: AWS lets a rule win over a private zone of the same name
         if let Some(vpc) = vpc.filter(|vpc| vpc.has_private_dns()) {
-            view.put(instance_zone(vpc.region.as_str()), |_| Authority::Instances);
+            view.put(instance_zone(&vpc.region), |_| Authority::Instances);
+            if model.host_names(vpc.vpc_id).is_some_and(HostNames::has_public) {
+                view.put(public_instance_zone(&vpc.region), |_| Authority::PublicInstances);
+            }
         }
         let claims = id.map(|id| model.private_names(id)).unwrap_or_default();
         for claim in claims {
@@ -169,13 +174,6 @@ fn for_vpc<T>(
     let mut mine: Vec<&Arc<T>> = all.iter().filter(|one| applies_to(ids(one), vpc)).collect();
     mine.sort_by_key(|one| !ids(one).is_empty());
     mine
-}
-
-/// The zone of a region's instance names (Route 53 guide, "autodefined rules": `ec2.internal` in us-east-1 only).
-pub(crate) fn instance_zone(region: &str) -> DnsName {
-    let text = if region == "us-east-1" { "ec2.internal".to_owned() } else { format!("{region}.compute.internal") };
-    // a region is one label of letters, digits and hyphens, which its type holds
-    text.parse().unwrap_or_else(|_| DnsName::root())
 }
 
 impl PrivateZone {

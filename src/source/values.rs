@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use crate::address::{DNS_PORT, parse_address};
 use crate::dns::DnsName;
 use crate::model::{Mode, RecordIpType, State, Upstream, UpstreamError};
-use crate::naming::{EndpointId, InterfaceId, Region, ServiceName, SubnetId, Suffix, VpcId, ZoneName};
+use crate::naming::{EndpointId, InterfaceId, Region, ServiceName, SubnetId, Suffix, VpcId, ZoneName, known_regions};
 use crate::problem::{Fault, nearest};
 
 /// A value that is written as a string.
@@ -53,9 +53,45 @@ macro_rules! words {
 }
 
 words! {
-    Region: "us-east-1";
-    ZoneName: "us-east-1a";
     ServiceName: "com.amazonaws.us-east-1.ec2";
+}
+
+/// A region code has words and a number, each behind a hyphen: `us-east1` is none, whatever comes of it.
+impl Text for Region {
+    const EXAMPLE: &'static str = "us-east-1";
+
+    fn read(text: &str) -> Result<Self, Fault> {
+        let region: Self = text.parse().map_err(|error| Fault::new(format!("{error}"), ""))?;
+        as_region(text).map(|_| region).ok_or_else(|| {
+            let meant = nearest_region(text).map(|region| format!("did you mean '{region}'?"));
+            let hint = meant.unwrap_or_else(|| format!("regions are such as {}", Self::EXAMPLE));
+            Fault::new(format!("'{text}' does not have the form of a region"), hint)
+        })
+    }
+}
+
+/// A zone's name begins with its region's code.
+impl Text for ZoneName {
+    const EXAMPLE: &'static str = "us-east-1a";
+
+    fn read(text: &str) -> Result<Self, Fault> {
+        let zone: Self = text.parse().map_err(|error| Fault::new(format!("{error}"), ""))?;
+        let is_zone = region_of_zone(text).is_some_and(|region| text.len() > region.as_str().len());
+        is_zone.then_some(zone).ok_or_else(|| {
+            let region = nearest_region(text.trim_end_matches(|c: char| c.is_ascii_lowercase()));
+            let hint = match region {
+                Some(region) => format!("zones of {region} are named {region}a, {region}b, ..."),
+                None => format!("zones are such as {}; ids of zones (use1-az1) are not read here", Self::EXAMPLE),
+            };
+            Fault::new(format!("'{text}' does not have the form of an availability zone"), hint)
+        })
+    }
+}
+
+/// The known region that was probably meant.
+fn nearest_region(text: &str) -> Option<&'static str> {
+    let squeezed = |text: &str| text.replace('-', "");
+    known_regions().find(|known| squeezed(known) == squeezed(text)).or_else(|| nearest(text, known_regions()))
 }
 
 macro_rules! choices {
@@ -198,6 +234,33 @@ mod tests {
             ("com.amazonaws.iam", None),
         ] {
             assert_eq!(region_within(name).map(|r| r.to_string()).as_deref(), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn regions_and_zones_have_their_form() {
+        for (text, meant) in [
+            ("us-east1", "did you mean 'us-east-1'?"),
+            ("useast1", "did you mean 'us-east-1'?"),
+            ("eu-west_1", ""),
+            ("eu-wset-1x", "did you mean 'eu-west-1'?"),
+            ("nowhere", "regions are such as us-east-1"),
+            ("us-east-1a", "did you mean 'us-east-1'?"),
+        ] {
+            assert_eq!(Region::read(text).unwrap_err().hint, meant, "{text}");
+        }
+        for text in ["us-east-1", "mx-central-1", "us-gov-west-1", "eusc-de-east-1", "us-isob-east-1"] {
+            assert!(Region::read(text).is_ok(), "{text}");
+        }
+        for (text, meant) in [
+            ("us-east1a", "zones of us-east-1 are named us-east-1a, us-east-1b, ..."),
+            ("us-east-1", "zones of us-east-1 are named us-east-1a, us-east-1b, ..."),
+            ("use1-az1", "zones are such as us-east-1a; ids of zones (use1-az1) are not read here"),
+        ] {
+            assert_eq!(ZoneName::read(text).unwrap_err().hint, meant, "{text}");
+        }
+        for text in ["us-east-1a", "us-west-2-lax-1a", "us-east-1-wl1-bos-wlz-1", "eusc-de-east-1b"] {
+            assert!(ZoneName::read(text).is_ok(), "{text}");
         }
     }
 

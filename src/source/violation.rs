@@ -60,7 +60,14 @@ fn texts(breach: &Breach) -> (String, String) {
         }
         Breach::ServiceOfOtherRegion { service, region, vpc } => (
             format!("the service {service} is not in {region}, the region of {vpc}"),
-            "an endpoint and its service are in the same region".to_owned(),
+            "an endpoint and its service are in the same region, or the endpoint says service_region".to_owned(),
+        ),
+        Breach::ServiceRegionDiffers { service, said, of } => {
+            (format!("the service {service} is in {of}, not in {said}"), format!("set service_region = \"{of}\""))
+        }
+        Breach::NoSuchEndpointName { endpoint, name, has } => (
+            format!("{endpoint} has no name {name}"),
+            has.as_ref().map_or_else(|| format!("alias = \"{endpoint}\" does too"), |has| format!("it has {has}")),
         ),
         Breach::EndpointMoved { endpoint, from, to } => {
             (format!("{endpoint} was in {from} and is now in {to}"), NEVER_MOVES.to_owned())
@@ -121,11 +128,15 @@ fn texts(breach: &Breach) -> (String, String) {
             let hint = other.as_ref().map(|(other, place)| format!("{other} has it{}", at(place)));
             (format!("{address} of {endpoint} is already in use in {vpc}"), hint.unwrap_or_default())
         }
-        Breach::BlocksOverlap { block, vpc, other_block, other_vpc, other_place } => (
-            format!("{block} of {vpc} overlaps {other_block} of {other_vpc}"),
+        Breach::BlockOfTwoVpcs { block, vpc, other, other_place } => (
+            format!("{block} of {vpc} is a block of {other} too: clients at its addresses are of no VPC"),
             format!(
-                "give one of them `listeners = [\"address:53\"]`, so that its clients can be told apart ({other_vpc} is at {other_place})"
+                "give one of them `listeners = [\"address:53\"]`, or `clients` with the networks that are its own ({other} is at {other_place})"
             ),
+        ),
+        Breach::ClientsTwice { network, vpc, other } => (
+            format!("the network {network} of clients of {vpc} is also one of {other}"),
+            "a network has clients of one VPC: take it out of one of the two".to_owned(),
         ),
         Breach::ListenerTwice { listener, vpc, other } => (
             format!("the listener {listener} of {vpc} is also one of {other}"),

@@ -147,6 +147,8 @@ fn put_part(writer: &mut Writer<'_>, limit: usize, part: &Part<'_>) -> Option<u1
         Data::Ns => NS_DATA.iter().all(|data| put(Rtype::NS, NS_TTL, data)),
         Data::Fixed(rtype, data) => put(rtype, TTL, data),
         Data::Instance(address) => put(Rtype::A, TTL, &address.octets()),
+        Data::Instance6(address) => put(Rtype::AAAA, TTL, &address.octets()),
+        Data::PtrTo(name) => put(Rtype::PTR, TTL, name.wire()),
         Data::Ptr(address, vpc) => instance_name(address, vpc).is_some_and(|name| put(Rtype::PTR, TTL, name.wire())),
     };
     if complete && writer.len() <= limit {

@@ -25,9 +25,9 @@ pub use cookie::{ClientCookie, CookieSecret};
 pub use encode::{Frame, encode, encode_error, records};
 pub use parse::{Edns, ErrorReply, Packet, Query, parse};
 
-/// Makes [`Transport`] out of its variants and their names, so that none can lack one.
+/// Makes [`Transport`] out of its variants, so that none can lack a name or a property.
 macro_rules! transports {
-    ($( $(#[doc = $doc:literal])+ $transport:ident $name:literal; )+) => {
+    ($( $(#[doc = $doc:literal])+ $transport:ident $name:literal: $datagrams:literal, $encrypted:literal; )+) => {
         /// How a message travels.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Transport {
@@ -37,28 +37,37 @@ macro_rules! transports {
         impl Transport {
             /// The names of all transports, in the order of the variants.
             pub const NAMES: [&'static str; [$($name),+].len()] = [$($name),+];
+
+            /// Its name in metrics, logs and URLs.
+            pub const fn name(self) -> &'static str {
+                match self { $( Self::$transport => $name, )+ }
+            }
+
+            /// Whether a message is a datagram, so that a reply is bounded by what the client takes.
+            pub const fn is_datagram(self) -> bool {
+                match self { $( Self::$transport => $datagrams, )+ }
+            }
+
+            /// Whether those on the way see nothing but lengths.
+            pub const fn is_encrypted(self) -> bool {
+                match self { $( Self::$transport => $encrypted, )+ }
+            }
         }
     };
 }
 
+// name in metrics, logs and URLs: datagrams?, encrypted?
 transports! {
     /// A datagram: the reply is bounded by what the client takes.
-    Udp "udp";
+    Udp "udp": true, false;
     /// A stream: the reply may have 65,535 octets, as with all that follow.
-    Tcp "tcp";
+    Tcp "tcp": false, false;
     /// DNS over TLS (RFC 7858).
-    Tls "tls";
+    Tls "tls": false, true;
     /// DNS over HTTPS (RFC 8484).
-    Https "https";
+    Https "https": false, true;
     /// DNS over QUIC (RFC 9250).
-    Quic "quic";
-}
-
-impl Transport {
-    /// Whether those on the way see nothing but lengths.
-    pub fn is_encrypted(self) -> bool {
-        matches!(self, Self::Tls | Self::Https | Self::Quic)
-    }
+    Quic "quic": false, true;
 }
 
 /// What a client without EDNS takes (RFC 1035 4.2.1).

@@ -814,15 +814,15 @@ from 10.1.0.5 ec2.internal SOA
 from 10.1.0.5 17.1.1.10.in-addr.arpa PTR
   NOERROR | 60 PTR ip-10-1-1-17.ec2.internal | interface of vpc-00000001
 from 10.1.0.5 17.1.1.10.in-addr.arpa A
-  NOERROR | authority 1.1.10.in-addr.arpa 60 SOA | interface of vpc-00000001
+  NOERROR | authority 1.10.in-addr.arpa 60 SOA | interface of vpc-00000001
 from 10.1.0.5 18.1.1.10.in-addr.arpa PTR
-  NXDOMAIN | authority 1.1.10.in-addr.arpa 60 SOA | no interface of vpc-00000001 has it
+  NXDOMAIN | authority 1.10.in-addr.arpa 60 SOA | no interface of vpc-00000001 has it
 from 10.1.0.5 1.1.10.in-addr.arpa PTR
-  NOERROR | authority 60 SOA | no interface of vpc-00000001 has it
-from 10.1.0.5 1.1.10.in-addr.arpa SOA
+  NOERROR | authority 1.10.in-addr.arpa 60 SOA | no interface of vpc-00000001 has it
+from 10.1.0.5 1.10.in-addr.arpa SOA
   NOERROR | 900 SOA | no interface of vpc-00000001 has it
 from 10.1.0.5 1.10.in-addr.arpa PTR
-  NOERROR | authority 10.in-addr.arpa 60 SOA | no interface of vpc-00000001 has it
+  NOERROR | authority 60 SOA | no interface of vpc-00000001 has it
 from 10.1.0.5 10.in-addr.arpa NS
   NOERROR | 172800 NS ns-1536.awsdns-00.co.uk, 172800 NS ns-0.awsdns-00.com, 172800 NS ns-1024.awsdns-00.org, 172800 NS ns-512.awsdns-00.net | no interface of vpc-00000001 has it
 from 10.1.0.5 9.9.9.10.in-addr.arpa PTR
@@ -840,9 +840,9 @@ from 10.1.0.5 4.3.15.172.in-addr.arpa PTR
 from 10.1.0.5 8.8.8.8.in-addr.arpa PTR
   FORWARD 192.0.2.53:53 | not ours: forwarded
 from 10.1.0.5 x.17.1.1.10.in-addr.arpa PTR
-  NXDOMAIN | authority 1.1.10.in-addr.arpa 60 SOA | no interface of vpc-00000001 has it
+  NXDOMAIN | authority 1.10.in-addr.arpa 60 SOA | no interface of vpc-00000001 has it
 from 10.1.0.5 017.1.1.10.in-addr.arpa PTR
-  NXDOMAIN | authority 1.1.10.in-addr.arpa 60 SOA | no interface of vpc-00000001 has it
+  NXDOMAIN | authority 1.10.in-addr.arpa 60 SOA | no interface of vpc-00000001 has it
 from 10.2.0.5 ip-10-2-1-18.us-west-2.compute.internal A
   NOERROR | 60 A 10.2.1.18 | interface of vpc-00000002
 from 10.2.0.5 18.1.2.10.in-addr.arpa PTR

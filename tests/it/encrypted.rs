@@ -26,9 +26,10 @@ use vpcedns::observe::Counters;
 use vpcedns::problem::{At, Place};
 use vpcedns::resolve::Resolver;
 use vpcedns::serve::certificates::Certificates;
-use vpcedns::serve::encrypted::{Address, Scheme};
+use vpcedns::serve::encrypted::Address;
 use vpcedns::serve::listeners::Listeners;
 use vpcedns::snapshot::{Access, Policy, Snapshot};
+use vpcedns::wire::Transport;
 
 const BOTH: &str = "enable_dns_hostnames = true";
 const EC2: &str = "com.amazonaws.us-east-1.ec2";
@@ -58,10 +59,11 @@ fn server(zones: &str) -> Server {
     let counters = Arc::new(Counters::default());
     let limits = Limits { udp_workers: 1, ..Limits::default() };
     let resolver = Resolver::new(snapshots, limits.clone(), secret(), Arc::clone(&counters));
-    let mut listeners = Listeners::new(Arc::new(resolver), &limits, tokio::runtime::Handle::current());
+    let mut listeners =
+        Listeners::new(Arc::new(resolver), &limits, Arc::clone(&counters), tokio::runtime::Handle::current());
     let address = SocketAddr::new(HERE, 0);
     assert_eq!(listeners.apply(&[At::new(address, Place::whole("--listen"))]), []);
-    let wanted = [Scheme::Tls, Scheme::Https, Scheme::Quic].map(|scheme| Address { scheme, address });
+    let wanted = [Transport::Tls, Transport::Https, Transport::Quic].map(|transport| Address { transport, address });
     assert_eq!(listeners.encrypt(&wanted, &certificates), []);
     let plain = listeners.addresses()[0].actual;
     let [tls, https, quic] = listeners.encrypted()[..] else { panic!() };

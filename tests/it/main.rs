@@ -14,6 +14,7 @@ mod ec2_http;
 mod ec2_random;
 mod ec2_services;
 mod encrypted;
+mod estate_names;
 mod expect;
 mod explain;
 mod forwarding;

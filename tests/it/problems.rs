@@ -184,7 +184,7 @@ fn services_fit_regions_zones_and_private_dns() {
         &[("n.toml", &network), ("e.toml", &endpoint('a', 1, "com.amazonaws.us-west-2.ec2", &hosts))],
         "
 e.toml:4:16: error: the service com.amazonaws.us-west-2.ec2 is not in us-east-1, the region of vpc-00000001
-  hint: an endpoint and its service are in the same region
+  hint: an endpoint and its service are in the same region, or the endpoint says service_region
 ",
     );
     let service = "[[vpc_endpoint_service]]\nservice_name = \"com.amazonaws.us-east-1.ec2\"\navailability_zones = [\"us-east-1b\"]\n";
@@ -428,41 +428,49 @@ fn ids_names_and_blocks_are_well_formed() {
     }
 }
 
+/// Blocks may overlap, as every Region's default VPC does; what is of one VPC alone is a listener, or a network.
 #[test]
 fn clients_are_of_one_vpc() {
-    let (one, inside) = (vpcs(&[VPC_1]), vpcs(&[&VPC_2.replace("10.2.0.0/16", "10.1.5.0/24")]));
-    refused(
-        &[("a.toml", &one), ("b.toml", &inside)],
-        r#"
-b.toml:2:67: error: 10.1.5.0/24 of vpc-00000002 overlaps 10.1.0.0/16 of vpc-00000001
-  hint: give one of them `listeners = ["address:53"]`, so that its clients can be told apart (vpc-00000001 is at a.toml:2:67)
-"#,
-    );
-    refused_later(
-        &[("a.toml", &one)],
-        &[("a.toml", &one), ("b.toml", &inside)],
-        r#"
-b.toml:2:67: error: 10.1.5.0/24 of vpc-00000002 overlaps 10.1.0.0/16 of vpc-00000001
-  hint: give one of them `listeners = ["address:53"]`, so that its clients can be told apart (vpc-00000001 is at a.toml:2)
-"#,
-    );
-    let listening = |vpc: &str| vpcs(&[&vpc.replace("enable", "listeners = [\"10.9.0.2:53\"], enable")]);
-    refused(
-        &[("a.toml", &listening(VPC_1)), ("b.toml", &listening(VPC_2))],
-        "
-b.toml:2:14: error: the listener 10.9.0.2:53 of vpc-00000002 is also one of vpc-00000001
-  hint: a listener belongs to one VPC: choose another address or port
-",
-    );
-    // the listener that told them apart goes
-    refused_later(
-        &[("a.toml", &one), ("b.toml", &inside.replace("enable", "listeners = [\"10.9.0.2:53\"], enable"))],
-        &[("a.toml", &one), ("b.toml", &inside)],
-        r#"
-b.toml:2:67: error: 10.1.5.0/24 of vpc-00000002 overlaps 10.1.0.0/16 of vpc-00000001
-  hint: give one of them `listeners = ["address:53"]`, so that its clients can be told apart (vpc-00000001 is at a.toml:2)
-"#,
-    );
+    let with = |vpc: &str, key: &str| vpcs(&[&vpc.replace("enable", &format!("{key}, enable"))]);
+    for (key, what, hint) in [
+        (
+            "listeners = [\"10.9.0.2:53\"]",
+            "the listener 10.9.0.2:53 of vpc-00000002 is also one of vpc-00000001",
+            "a listener belongs to one VPC: choose another address or port",
+        ),
+        (
+            "clients = [\"10.9.0.0/16\"]",
+            "the network 10.9.0.0/16 of clients of vpc-00000002 is also one of vpc-00000001",
+            "a network has clients of one VPC: take it out of one of the two",
+        ),
+    ] {
+        refused(
+            &[("a.toml", &with(VPC_1, key)), ("b.toml", &with(VPC_2, key))],
+            &format!("b.toml:2:14: error: {what}\n  hint: {hint}"),
+        );
+    }
+}
+
+#[test]
+fn blocks_of_two_vpcs_are_a_warning() {
+    let same = VPC_2.replace("10.2.0.0/16", "10.1.0.0/16");
+    let listening = same.replace("enable", "listeners = [\"10.9.0.2:53\"], enable");
+    let inside = VPC_2.replace("10.2.0.0/16", "10.1.5.0/24");
+    for (second, expected) in [
+        (
+            &same,
+            "b.toml:2:67: warning: 10.1.0.0/16 of vpc-00000002 is a block of vpc-00000001 too: clients at its addresses are of no VPC\n  \
+             hint: give one of them `listeners = [\"address:53\"]`, or `clients` with the networks that are its own (vpc-00000001 is at a.toml:2:67)\n",
+        ),
+        (&listening, ""),
+        (&inside, ""),
+    ] {
+        let mut dir = Dir::new();
+        dir.write(&[("a.toml", &vpcs(&[VPC_1])), ("b.toml", &vpcs(&[second]))]);
+        let (model, _, problems) = dir.load();
+        assert!(model.is_some());
+        assert_eq!(problems, expected);
+    }
 }
 
 #[test]
@@ -565,7 +573,7 @@ s.toml:3: error: the vpc ID 'vpc-00000001' of subnet-0000010b does not exist
         &[("n.toml", &network.replace("us-east-1", "us-west-2")), ("e.toml", &a)],
         "
 e.toml:1: error: the service com.amazonaws.us-east-1.ec2 is not in us-west-2, the region of vpc-00000001
-  hint: an endpoint and its service are in the same region
+  hint: an endpoint and its service are in the same region, or the endpoint says service_region
 ",
     );
     let service = "[[vpc_endpoint_service]]\nservice_name = \"com.amazonaws.us-east-1.ec2\"\navailability_zones = [\"us-east-1b\"]\n";

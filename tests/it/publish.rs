@@ -30,6 +30,8 @@ fn vpc(id: &str) -> Input {
         enable_dns_support: true,
         enable_dns_hostnames: true,
         listeners: Vec::new(),
+        clients: Vec::new(),
+        autodefined_reverse: true,
     });
     Input { place: place(), object }
 }

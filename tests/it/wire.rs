@@ -207,6 +207,8 @@ fn wanted(part: &Part<'_>) -> Vec<Flat> {
         }
         Data::Fixed(rtype, data) => vec![(rtype.number(), 60, data.to_vec())],
         Data::Instance(address) => vec![(1, 60, address.octets().to_vec())],
+        Data::Instance6(address) => vec![(28, 60, address.octets().to_vec())],
+        Data::PtrTo(name) => vec![(12, 60, name.wire().to_vec())],
         Data::Ptr(address, _) => {
             let name = format!("ip-{}.ec2.internal", address.to_string().replace('.', "-"));
             vec![(12, 60, wire_name(&name))]

@@ -9,8 +9,7 @@ use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Values, fields};
 use crate::ec2::params::Params;
 use crate::ec2::record::{Interface, Phase, Tags};
-use crate::naming::{InterfaceId, ZoneName};
-use crate::snapshot::instance_zone;
+use crate::naming::{InterfaceId, ZoneName, instance_zone};
 
 pub(super) const ACTIONS: &[Action] =
     &[Action { name: "DescribeNetworkInterfaces", writes: false, idempotent: false, run: describe }];
@@ -65,7 +64,7 @@ fn of_endpoint(
 ) -> Option<ListedInterface> {
     let record = &*listed.record;
     let vpc = call.vpc(record.vpc)?;
-    let name = |address| format!("ip-{}.{}", address_label(address), instance_zone(vpc.region.as_str()));
+    let name = |address| format!("ip-{}.{}", address_label(address), instance_zone(&vpc.region));
     let has_names = vpc.enable_dns_support && vpc.enable_dns_hostnames;
     Some(ListedInterface {
         endpoint: record.id.to_string(),

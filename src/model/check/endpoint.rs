@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::super::endpoint::{Choices, Endpoint, Interface, ServiceIndex};
+use super::super::endpoint::{Choices, Endpoint, Interface, ServiceIndex, ZoneIndex};
 use super::super::input::EndpointInput;
 use super::super::violation::{Breach, VpcAttribute};
 use super::super::{Mode, Model};
@@ -30,7 +30,13 @@ impl Check<'_> {
         let regional =
             |region: &&naming::Region| names.service_name.as_str().split('.').any(|part| part == region.as_str());
         let foreign = names.region.as_ref().filter(regional).is_some_and(|region| *region != vpc.region);
-        if foreign && input.given_names.as_ref().is_none_or(|given| given.base.is_none()) {
+        let said = input.service_region.as_ref();
+        if let Some(at) = said.filter(|at| names.region.as_ref().is_some_and(|region| *region != at.value)) {
+            let of = names.region.clone().unwrap_or_else(|| at.value.clone());
+            let breach =
+                Breach::ServiceRegionDiffers { service: names.service_name.clone(), said: at.value.clone(), of };
+            self.report(&at.place, breach);
+        } else if foreign && said.is_none() && input.given_names.as_ref().is_none_or(|given| given.base.is_none()) {
             let breach = Breach::ServiceOfOtherRegion {
                 service: names.service_name.clone(),
                 region: vpc.region.clone(),
@@ -39,6 +45,24 @@ impl Check<'_> {
             self.report(&input.service_name.place, breach);
         }
         let interfaces = self.interfaces(model, input, &names);
+        let is_cross_region = names.region.as_ref().is_some_and(|region| *region != vpc.region);
+        let is_endpoint_service = names.base.labels().next().is_some_and(|label| label.starts_with(b"vpce-svc-"));
+        let listed = input.given_names.as_ref().and_then(|given| given.zones.as_ref());
+        let unnamed: Vec<ZoneIndex> = listed.map_or_else(Vec::new, |listed| {
+            let zones = interfaces.iter().map(|interface| interface.zone);
+            zones.filter(|zone| !listed.contains(model.zones.by_index(*zone))).collect()
+        });
+        // a list is what the endpoint has; without one AWS's services have no zonal names across regions
+        let is_regional_only = match listed {
+            Some(listed) => listed.is_empty(),
+            None => is_cross_region && !is_endpoint_service,
+        };
+        let has_given_zones = !is_regional_only && !unnamed.is_empty();
+        if has_given_zones || old.endpoint(id).is_some_and(Endpoint::has_given_zones) {
+            let set = std::sync::Arc::make_mut(&mut model.unnamed_zones);
+            set.retain(|(endpoint, _)| *endpoint != id);
+            set.extend(unnamed.iter().filter(|_| has_given_zones).map(|zone| (id, *zone)));
+        }
         let has_name = !names.private_names.is_empty();
         let wants_private = input.private_dns_enabled.as_ref().map_or(has_name, |at| at.value);
         if let Some(at) = input.private_dns_enabled.as_ref().filter(|at| at.value && !has_name) {
@@ -61,6 +85,9 @@ impl Check<'_> {
                 (Choices::INBOUND_ONLY, input.inbound_resolver_only),
                 (Choices::OVERLAY, input.private_dns_mode == Mode::Overlay),
                 (Choices::NAMES_GIVEN, input.given_names.is_some()),
+                (Choices::REGIONAL_ONLY, is_regional_only),
+                (Choices::ZONES_GIVEN, has_given_zones),
+                (Choices::CROSS_REGION, is_cross_region),
             ]),
             service,
             interfaces,
@@ -162,7 +189,7 @@ impl Check<'_> {
 
     fn interfaces(&mut self, model: &mut Model, input: &EndpointInput, service: &Service) -> Box<[Interface]> {
         let id = input.vpc_endpoint_id.value;
-        let mut zones_seen: Vec<(super::super::ZoneIndex, SubnetId)> = Vec::new();
+        let mut zones_seen: Vec<(ZoneIndex, SubnetId)> = Vec::new();
         let mut interfaces = Vec::with_capacity(input.network_interfaces.len());
         for interface in &input.network_interfaces {
             let subnet_id = &interface.subnet_id;

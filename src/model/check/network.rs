@@ -13,7 +13,7 @@ use crate::naming::VpcId;
 use crate::problem::{At, Place};
 
 impl Check<'_> {
-    /// A client must be of one VPC: by its address, or by the listener where addresses overlap.
+    /// Listeners and networks of `clients` belong to one VPC; blocks may be those of several, which is a warning.
     pub(in crate::model) fn client_addresses(&mut self, model: &Model, new: &[&VpcInput]) {
         let place = |vpc: VpcId, cidr: Option<IpNet>| {
             let input = new.iter().find(|input| input.vpc_id.value == vpc)?;
@@ -26,32 +26,38 @@ impl Check<'_> {
                 .unwrap_or_else(|| Place::whole(vpc.to_string()))
         };
         let vpcs = model.vpcs();
-        let mut blocks: Vec<(IpNet, &Vpc)> = vpcs
-            .iter()
-            .filter(|vpc| vpc.listeners.is_empty())
-            .flat_map(|vpc| vpc.cidr_blocks.iter().map(|cidr| (*cidr, &***vpc)))
-            .collect();
-        blocks.sort_by_key(|(cidr, vpc)| (cidr.network(), cidr.prefix_len(), vpc.vpc_id));
+        let mut blocks: Vec<(IpNet, &Vpc)> =
+            vpcs.iter().flat_map(|vpc| vpc.cidr_blocks.iter().map(|cidr| (*cidr, &***vpc))).collect();
+        let is_known_otherwise = |vpc: &Vpc| !vpc.listeners.is_empty() || !vpc.clients.is_empty();
+        blocks.sort_by_key(|(cidr, vpc)| (*cidr, !is_known_otherwise(vpc), vpc.vpc_id));
+        blocks.dedup_by_key(|(cidr, vpc)| (*cidr, vpc.vpc_id));
         let mut found = Vec::new();
-        let mut open: Vec<(IpNet, &Vpc)> = Vec::new();
-        for (cidr, vpc) in blocks {
-            // sorted by first address, a block overlaps exactly those before it that have not ended yet
-            open.retain(|(other, _)| other.contains(&cidr.network()));
-            if let Some((other, owner)) = open.iter().find(|(_, owner)| owner.vpc_id != vpc.vpc_id) {
-                let (mut a, mut b) = ((cidr, vpc), (*other, *owner));
-                if place(a.1.vpc_id, Some(a.0)).is_none() {
-                    std::mem::swap(&mut a, &mut b);
-                }
-                let breach = Breach::BlocksOverlap {
-                    block: a.0,
-                    vpc: a.1.vpc_id,
-                    other_block: b.0,
-                    other_vpc: b.1.vpc_id,
-                    other_place: anywhere(b.1.vpc_id, Some(b.0)),
-                };
-                found.push(Violation { place: anywhere(a.1.vpc_id, Some(a.0)), breach });
+        for same in blocks.chunk_by(|a, b| a.0 == b.0) {
+            let [(cidr, vpc), (_, other), ..] = same else { continue };
+            // of several VPCs with one block, the one that has listeners or clients has those at its addresses
+            if is_known_otherwise(vpc) != is_known_otherwise(other) {
+                continue;
             }
-            open.push((cidr, vpc));
+            let (mut a, mut b) = (*other, *vpc);
+            if place(a.vpc_id, Some(*cidr)).is_none() {
+                std::mem::swap(&mut a, &mut b);
+            }
+            let breach = Breach::BlockOfTwoVpcs {
+                block: *cidr,
+                vpc: a.vpc_id,
+                other: b.vpc_id,
+                other_place: anywhere(b.vpc_id, Some(*cidr)),
+            };
+            found.push(Violation { place: anywhere(a.vpc_id, Some(*cidr)), breach });
+        }
+        let mut networks: Map<IpNet, VpcId> = Map::default();
+        for vpc in &vpcs {
+            for net in &vpc.clients {
+                if let Some(other) = networks.insert(*net, vpc.vpc_id) {
+                    let breach = Breach::ClientsTwice { network: *net, vpc: vpc.vpc_id, other };
+                    found.push(Violation { place: anywhere(vpc.vpc_id, None), breach });
+                }
+            }
         }
         let mut listeners: Map<SocketAddr, VpcId> = Map::default();
         for vpc in &vpcs {

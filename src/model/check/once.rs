@@ -9,6 +9,7 @@ use super::super::input::EndpointInput;
 use super::super::violation::Breach;
 use super::super::{Model, PrivateName};
 use super::Check;
+use crate::dns::DnsName;
 use crate::naming::{EndpointId, InterfaceId, VpcId};
 use crate::problem::{At, Place};
 
@@ -94,7 +95,10 @@ impl Check<'_> {
         names: &[PrivateName],
         is_over: &dyn Fn(EndpointId) -> bool,
         after: &[Endpoint],
+        rank: &dyn Fn(EndpointId, &DnsName) -> usize,
     ) {
+        // of two endpoints that have several names in common, the first of the service is told
+        let mut taken: Vec<(EndpointId, EndpointId, usize, &DnsName)> = Vec::new();
         let live: Vec<&PrivateName> = names.iter().filter(|claim| !is_over(claim.endpoint)).collect();
         for pair in live.windows(2) {
             let [a, b] = pair else { continue };
@@ -103,15 +107,15 @@ impl Check<'_> {
                 continue;
             }
             let (new, other) = if after.iter().any(|e| e.id == b.endpoint) { (b, a) } else { (a, b) };
+            taken.push((new.endpoint, other.endpoint, rank(new.endpoint, &a.name), &a.name));
+        }
+        taken.sort_unstable();
+        taken.dedup_by_key(|(endpoint, other, ..)| (*endpoint, *other));
+        for (endpoint, other, _, name) in taken {
             let place = |id| (self.place_of)(&Key::Endpoint(id)).unwrap_or_else(|| Place::whole(format!("{id}")));
-            let breach = Breach::PrivateNameTaken {
-                name: a.name.clone(),
-                endpoint: new.endpoint,
-                vpc,
-                other: other.endpoint,
-                other_place: place(other.endpoint),
-            };
-            let at = place(new.endpoint);
+            let other_place = place(other);
+            let breach = Breach::PrivateNameTaken { name: name.clone(), endpoint, vpc, other, other_place };
+            let at = place(endpoint);
             self.report(&at, breach);
         }
     }

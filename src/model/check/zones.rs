@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::super::change::{Changes, Key};
-use super::super::input::{HostedZoneInput, Input, Object, RecordData, RuleInput};
+use super::super::input::{AliasInput, HostedZoneInput, Input, Object, RecordData, RuleInput};
 use super::super::violation::Breach;
 use super::super::zone::{HostedZone, Rule, applies_to};
-use super::super::{Model, PrivateName};
+use super::super::{Endpoint, Interface, Model, PrivateName};
 use super::Check;
 use crate::dns::DnsName;
-use crate::naming::{EndpointId, VpcId};
+use crate::naming::{EndpointId, VpcId, regional, zonal};
 use crate::problem::{At, Place};
 
 impl Check<'_> {
@@ -113,8 +113,15 @@ impl Check<'_> {
             seen.insert(input.key());
             for record in &zone.records {
                 let RecordData::Alias(target) = &record.data else { continue };
-                if model.endpoint(target.value).is_none() {
-                    self.no_such_endpoint(target.value, &target.place);
+                let AliasInput { endpoint: id, name } = &target.value;
+                let Some(endpoint) = model.endpoint(*id) else {
+                    self.no_such_endpoint(*id, &target.place);
+                    continue;
+                };
+                if let Some(name) = name.as_ref().filter(|name| !has_name(model, endpoint, name)) {
+                    let has = regional(endpoint.id, endpoint.suffix, model.service(endpoint));
+                    let breach = Breach::NoSuchEndpointName { endpoint: *id, name: name.clone(), has };
+                    self.report(&target.place, breach);
                 }
             }
         }
@@ -122,7 +129,7 @@ impl Check<'_> {
             return;
         }
         for zone in model.hosted_zones().iter().filter(|zone| !seen.contains(&zone_key(zone))) {
-            let targets = zone.nodes().into_iter().filter_map(|(_, node)| node.alias);
+            let targets = zone.nodes().into_iter().filter_map(|(_, node)| Some(node.alias.as_ref()?.endpoint));
             for id in targets.filter(|id| model.endpoint(*id).is_none()) {
                 let place = self.place_of_zone(zone);
                 self.no_such_endpoint(id, &place);
@@ -139,6 +146,15 @@ impl Check<'_> {
     fn place_of_zone(&self, zone: &HostedZone) -> Place {
         (self.place_of)(&zone_key(zone)).unwrap_or_else(|| Place::whole(zone.name.to_string()))
     }
+}
+
+/// Whether an endpoint has this regional or zonal name.
+fn has_name(model: &Model, endpoint: &Endpoint, name: &DnsName) -> bool {
+    let service = model.service(endpoint);
+    let zonal = |i: &Interface| zonal(endpoint.id, endpoint.suffix, model.zone(i), service);
+    let mut named = endpoint.interfaces.iter().filter(|i| model.has_zonal_name(endpoint, i));
+    regional(endpoint.id, endpoint.suffix, service).as_ref() == Some(name)
+        || named.any(|i| zonal(i).as_ref() == Some(name))
 }
 
 /// Whether two lists of VPCs of things with one name leave it open which of them holds.

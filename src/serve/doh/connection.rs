@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 use super::Requests;
 use crate::config::Limits;
 use crate::resolve::Resolve;
-use crate::serve::common::{Origin, Shared};
+use crate::serve::common::{Origin, ServeContext};
 use crate::serve::single;
 
 /// Most octets of a request's head: a question of 2,112 octets fits into a URI three times over.
@@ -31,7 +31,7 @@ const CONNECTION_WINDOW: u32 = 1 << 18;
 const GOODBYE: Duration = Duration::from_millis(200);
 
 /// Answers the requests that come in on `stream` until the client leaves, falls silent, or the server stops.
-pub(crate) async fn serve<R, S>(stream: S, from: Origin, shared: Arc<Shared<R>>, stopped: watch::Receiver<bool>)
+pub(super) async fn serve<R, S>(stream: S, from: Origin, shared: Arc<ServeContext<R>>, stopped: watch::Receiver<bool>)
 where
     R: Resolve,
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,

@@ -14,8 +14,8 @@ use tokio::time::timeout;
 use super::connection::STREAMS;
 use super::*;
 use crate::config::Limits;
-use crate::serve::encrypted::Scheme;
 use crate::serve::testing::{Encrypted, PATIENCE, Scripted, VPC, connect_tls, encrypted, limits};
+use crate::wire::Transport;
 
 type Body = BoxBody<Bytes, Infallible>;
 
@@ -79,7 +79,7 @@ const BOTH: [&[u8]; 2] = [b"http/1.1", b"h2"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_request_gets_its_status() {
-    let server = encrypted(&Scripted::new(), &limits(), &[Scheme::Https]);
+    let server = encrypted(&Scripted::new(), &limits(), &[Transport::Https]);
     let text = |kind: &str| {
         let mut request = request("POST", PATH, "a");
         request.headers_mut().insert("content-type", kind.parse().unwrap());
@@ -137,7 +137,7 @@ async fn every_request_gets_its_status() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_say_what_they_should() {
-    let server = encrypted(&Scripted::new(), &limits(), &[Scheme::Https]);
+    let server = encrypted(&Scripted::new(), &limits(), &[Transport::Https]);
     for alpn in BOTH {
         let mut client = Sender::connect(&server, alpn).await;
         let head = request("HEAD", "/dns-query?dns=YWJj", "");
@@ -151,7 +151,7 @@ async fn headers_say_what_they_should() {
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_are_answered_side_by_side() {
     let scripted = Scripted::new();
-    let server = encrypted(&scripted, &Limits { tcp_pipeline: 8, ..limits() }, &[Scheme::Https]);
+    let server = encrypted(&scripted, &Limits { tcp_pipeline: 8, ..limits() }, &[Transport::Https]);
     let mut first = Sender::connect(&server, b"h2").await;
     // with the first reply the client has heard how many streams it may open, and keeps to that
     assert_eq!(first.ask(get("first"), "x").await.2, b"first");
@@ -172,7 +172,7 @@ async fn streams_are_answered_side_by_side() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_does_not_end_is_given_up() {
     let server =
-        encrypted(&Scripted::new(), &Limits { tcp_idle: Duration::from_millis(100), ..limits() }, &[Scheme::Https]);
+        encrypted(&Scripted::new(), &Limits { tcp_idle: Duration::from_millis(100), ..limits() }, &[Transport::Https]);
     for alpn in BOTH {
         let mut client = Sender::connect(&server, alpn).await;
         let mut request = request("POST", PATH, "");
@@ -196,7 +196,7 @@ impl hyper::body::Body for Endless {
 #[tokio::test(flavor = "multi_thread")]
 async fn silence_ends_a_connection() {
     let brief = Limits { tcp_idle: Duration::from_millis(500), ..limits() };
-    let server = encrypted(&Scripted::new(), &brief, &[Scheme::Https]);
+    let server = encrypted(&Scripted::new(), &brief, &[Transport::Https]);
     // the first says nothing, the second half a head, the third half a preface, the others ask once
     for said in [&b""[..], b"GET /dns-query HTTP/1.1\r\nHo", b"PRI * HTTP/2.0\r\n"] {
         let mut stream = connect_tls(server.addresses[0], &server.cert, &[]).await.unwrap();
@@ -222,7 +222,7 @@ async fn silence_ends_a_connection() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn garbage_and_heads_without_end_are_turned_away() {
-    let server = encrypted(&Scripted::new(), &limits(), &[Scheme::Https]);
+    let server = encrypted(&Scripted::new(), &limits(), &[Transport::Https]);
     let endless = [&b"GET /dns-query?dns="[..], &vec![b'A'; 40_000]].concat();
     for (garbage, status) in [(&b"\0\x1d\0\x01\x01\0\0\x01\0\0\0\0\0\0\r\n\r\n"[..], "400"), (&endless, "431")] {
         let mut stream = connect_tls(server.addresses[0], &server.cert, &[]).await.unwrap();
@@ -240,7 +240,7 @@ async fn garbage_and_heads_without_end_are_turned_away() {
 async fn a_stop_answers_what_was_asked() {
     for alpn in BOTH {
         let scripted = Scripted::new();
-        let server = encrypted(&scripted, &Limits { drain: PATIENCE, ..limits() }, &[Scheme::Https]);
+        let server = encrypted(&scripted, &Limits { drain: PATIENCE, ..limits() }, &[Transport::Https]);
         let mut client = Sender::connect(&server, alpn).await;
         let mut idle = Sender::connect(&server, alpn).await;
         assert_eq!(idle.ask(get("a"), "x").await.2, b"a");
@@ -258,7 +258,7 @@ async fn a_stop_answers_what_was_asked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_has_said_all_still_gets_its_answer() {
     let scripted = Scripted::new();
-    let server = encrypted(&scripted, &limits(), &[Scheme::Https]);
+    let server = encrypted(&scripted, &limits(), &[Transport::Https]);
     let mut stream = connect_tls(server.addresses[0], &server.cert, &[]).await.unwrap();
     let question = URL_SAFE_NO_PAD.encode("slow:");
     let asked = format!("GET {PATH}?dns={question} HTTP/1.1\r\nhost: dns.example\r\n\r\n");

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::dns::NameBuf;
 use crate::resolve::Resolve;
-use crate::serve::common::{Origin, Shared};
+use crate::serve::common::{Origin, ServeContext};
 use crate::serve::single::{self, Collect, Long, MESSAGE, Refused};
 use crate::serve::stream::LAST_WAIT;
 use crate::wire::{Packet, parse};
@@ -49,7 +49,7 @@ enum Failed {
 
 /// What the streams of one connection share.
 struct Streams<R> {
-    shared: Arc<Shared<R>>,
+    shared: Arc<ServeContext<R>>,
     from: Origin,
     long: Long,
 }
@@ -58,11 +58,11 @@ struct Streams<R> {
 pub(super) async fn serve<R: Resolve>(
     connection: Connection,
     from: Origin,
-    shared: Arc<Shared<R>>,
+    shared: Arc<ServeContext<R>>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let idle_after = shared.limits.tcp_idle;
-    let runtime = shared.runtime.clone();
+    let (runtime, peer) = (shared.runtime.clone(), from.peer);
     let streams = Arc::new(Streams { shared, from, long: single::one_long_message() });
     let mut tasks: JoinSet<Result<(), &'static str>> = JoinSet::new();
     let mut timer = pin!(sleep(idle_after));
@@ -76,7 +76,7 @@ pub(super) async fn serve<R: Resolve>(
             biased;
             Some(done) = tasks.join_next() => match done {
                 Ok(Err(what)) => {
-                    tracing::debug!(peer = %from.peer, what, "a connection ended");
+                    tracing::debug!(%peer, what, "a connection ended");
                     return connection.close(code::PROTOCOL_ERROR, what.as_bytes());
                 }
                 // a task that panicked has lost its stream, and no other
@@ -128,6 +128,7 @@ impl<R: Resolve> Streams<R> {
         let read = timeout(patience, read_to_end(recv, &mut collect)).await;
         read.map_err(|_| Failed::Stream(code::UNSPECIFIED_ERROR))??;
         let packet = question(collect.octets())?;
+        self.from.heartbeat.beat();
         let given_up = send.stopped();
         let reply = tokio::select! {
             biased;

@@ -6,8 +6,8 @@ use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ApplicationClose, ClientConfig, Connection, ConnectionError, ReadError, ReadToEndError};
 
 use super::*;
-use crate::serve::encrypted::Scheme;
 use crate::serve::testing::{Encrypted, NAME, PATIENCE, Scripted, client_tls, encrypted, limits, until};
+use crate::wire::Transport;
 
 /// `text` as a message whose id is 0, with its length.
 fn frame(text: &str) -> Vec<u8> {
@@ -47,7 +47,7 @@ async fn closed_with(connection: &Connection) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_stream_has_its_answer() {
     let scripted = Scripted::new();
-    let server = encrypted(&scripted, &Limits { tcp_pipeline: 8, ..limits() }, &[Scheme::Quic]);
+    let server = encrypted(&scripted, &Limits { tcp_pipeline: 8, ..limits() }, &[Transport::Quic]);
     let connection = connect(&server).await.unwrap();
     let ask = |text: String| {
         let connection = connection.clone();
@@ -78,7 +78,7 @@ async fn what_breaks_the_protocol_ends_the_connection() {
     // a question for the root with edns-tcp-keepalive
     let keepalive = b"\0\0\x01\0\0\x01\0\0\0\0\0\x01\0\0\x01\0\x01\0\0\x29\x10\0\0\0\0\0\0\x04\0\x0b\0\0";
     let keepalive = [&[0, keepalive.len() as u8], &keepalive[..]].concat();
-    let server = encrypted(&Scripted::new(), &limits(), &[Scheme::Quic]);
+    let server = encrypted(&Scripted::new(), &limits(), &[Transport::Quic]);
     for (octets, what) in [
         (b"\0\x08\0\x01a word".to_vec(), "an id other than 0"),
         (b"\0\x02\x01\0".to_vec(), "the other octet of the id"),
@@ -106,7 +106,7 @@ async fn what_breaks_the_protocol_ends_the_connection() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_stream_that_fails_is_one_stream() {
     let brief = Limits { tcp_idle: Duration::from_millis(300), ..limits() };
-    let server = encrypted(&Scripted::new(), &brief, &[Scheme::Quic]);
+    let server = encrypted(&Scripted::new(), &brief, &[Transport::Quic]);
     let connection = connect(&server).await.unwrap();
     // a question that does not end, two that are long at one time, and one that is given up
     let (mut endless, mut reply) = connection.open_bi().await.unwrap();
@@ -135,7 +135,7 @@ async fn one_stream_that_fails_is_one_stream() {
 #[tokio::test(flavor = "multi_thread")]
 async fn other_protocols_and_too_many_connections_are_turned_away() {
     let one = Limits { tcp_connections_per_client: 1, ..limits() };
-    let server = encrypted(&Scripted::new(), &one, &[Scheme::Quic]);
+    let server = encrypted(&Scripted::new(), &one, &[Transport::Quic]);
     let other = client(&server, b"h3").connect(server.addresses[0], NAME).unwrap();
     assert!(timeout(PATIENCE, other).await.unwrap().is_err());
     let first = async {
@@ -153,7 +153,7 @@ async fn other_protocols_and_too_many_connections_are_turned_away() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_handshakes_that_stall_hold_up_nobody() {
-    let server = encrypted(&Scripted::new(), &limits(), &[Scheme::Quic]);
+    let server = encrypted(&Scripted::new(), &limits(), &[Transport::Quic]);
     // first packets of clients that never go on, caught on the way to a server which is none
     let endpoint = client(&server, ALPN);
     let mut stalled = Vec::new();
@@ -184,7 +184,7 @@ async fn many_handshakes_that_stall_hold_up_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_answers_what_was_asked_and_closes() {
     let scripted = Scripted::new();
-    let server = encrypted(&scripted, &Limits { drain: PATIENCE, ..limits() }, &[Scheme::Quic]);
+    let server = encrypted(&scripted, &Limits { drain: PATIENCE, ..limits() }, &[Transport::Quic]);
     let connection = connect(&server).await.unwrap();
     let idle = connect(&server).await.unwrap();
     let asked = connection.clone();

@@ -11,7 +11,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::*;
 use crate::config::Limits;
-use crate::serve::testing::{PATIENCE, Scripted, certificate, connect_tls, encrypted, limits};
+use crate::serve::testing::{PATIENCE, STRANGER, Scripted, certificate, connect_tls, encrypted, limits};
 
 fn frame(packet: &str) -> Vec<u8> {
     [&u16::try_from(packet.len()).unwrap().to_be_bytes(), packet.as_bytes()].concat()
@@ -38,9 +38,28 @@ async fn ended(stream: &mut (impl AsyncReadExt + Unpin)) {
     let _ = timeout(PATIENCE, stream.read_to_end(&mut Vec::new())).await.unwrap();
 }
 
+/// A stranger may say later who it is, but not from two connections of one network.
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_have_one_connection_a_network() {
+    let server = encrypted(&Scripted::new(), &limits(), &[Transport::Tls]);
+    let connect = async || {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind((STRANGER, 0).into()).unwrap();
+        socket.connect(server.addresses[0]).await.unwrap()
+    };
+    let mut first = connect().await;
+    // shakes no hands, and holds the one connection that its network may have
+    first.write_all(&[22]).await.unwrap();
+    ended(&mut connect().await).await;
+    let mut client = connect_tls(server.addresses[0], &server.cert, &[b"dot"]).await.unwrap();
+    assert_eq!(ask(&mut client, "x").await, "x");
+    // two seconds, in place of the five that clients have
+    ended(&mut first).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pipeline_is_answered_however_large_its_replies_are() {
-    let server = encrypted(&Scripted::new(), &limits(), &[Scheme::Tls]);
+    let server = encrypted(&Scripted::new(), &limits(), &[Transport::Tls]);
     let mut stream = connect_tls(server.addresses[0], &server.cert, &[b"dot"]).await.unwrap();
     // nothing is read until all is asked, so that replies wait in every buffer there is
     let all: Vec<u8> = (0..300).flat_map(|number| [frame(&format!("{number}")), frame("big:60000")].concat()).collect();
@@ -67,7 +86,7 @@ async fn ask_local(stream: &mut TlsStream<TcpStream>) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_answers_follow_and_a_goodbye_is_said() {
     let scripted = Scripted::new();
-    let server = encrypted(&scripted, &limits(), &[Scheme::Tls]);
+    let server = encrypted(&scripted, &limits(), &[Transport::Tls]);
     let mut stream = connect_tls(server.addresses[0], &server.cert, &[]).await.unwrap();
     stream.write_all(&frame("slow:1")).await.unwrap();
     assert_eq!(ask(&mut stream, "fast").await, "fast");
@@ -82,8 +101,8 @@ async fn slow_answers_follow_and_a_goodbye_is_said() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_stalls_in_the_handshake_holds_up_nobody() {
     let brief = Limits { tls_handshake: Duration::from_millis(200), ..limits() };
-    for scheme in [Scheme::Tls, Scheme::Https] {
-        let server = encrypted(&Scripted::new(), &brief, &[scheme]);
+    for transport in [Transport::Tls, Transport::Https] {
+        let server = encrypted(&Scripted::new(), &brief, &[transport]);
         let mut stalled = Vec::new();
         for _ in 0..50 {
             let mut stream = TcpStream::connect(server.addresses[0]).await.unwrap();
@@ -102,7 +121,7 @@ async fn who_stalls_in_the_handshake_holds_up_nobody() {
 async fn a_stop_does_not_wait_for_handshakes() {
     let scripted = Scripted::new();
     let patient = Limits { tls_handshake: 2 * PATIENCE, drain: PATIENCE, ..limits() };
-    let server = encrypted(&scripted, &patient, &[Scheme::Tls]);
+    let server = encrypted(&scripted, &patient, &[Transport::Tls]);
     let mut stalled = TcpStream::connect(server.addresses[0]).await.unwrap();
     assert_eq!(connect_tls(server.addresses[0], &server.cert, &[]).await.unwrap().get_ref().1.alpn_protocol(), None);
     assert!(server.listeners.stop().await);
@@ -111,7 +130,7 @@ async fn a_stop_does_not_wait_for_handshakes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn garbage_ends_its_connection_and_no_other() {
-    let server = encrypted(&Scripted::new(), &limits(), &[Scheme::Tls]);
+    let server = encrypted(&Scripted::new(), &limits(), &[Transport::Tls]);
     let mut good = connect_tls(server.addresses[0], &server.cert, &[]).await.unwrap();
     for garbage in
         [&b"\0\x1d\0\x01\x01\0\0\x01\0\0\0\0\0\0"[..], b"GET /dns-query HTTP/1.1\r\n\r\n", &vec![0xff; 20_000]]
@@ -126,7 +145,7 @@ async fn garbage_ends_its_connection_and_no_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_protocols_are_turned_away() {
-    let server = encrypted(&Scripted::new(), &limits(), &[Scheme::Tls, Scheme::Https]);
+    let server = encrypted(&Scripted::new(), &limits(), &[Transport::Tls, Transport::Https]);
     let [tls, https] = server.addresses[..] else { panic!() };
     for (address, alpn, good) in [
         (tls, &b"dot"[..], true),
@@ -146,7 +165,7 @@ async fn other_protocols_are_turned_away() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_certificate_is_for_new_connections() {
-    let server = encrypted(&Scripted::new(), &limits(), &[Scheme::Tls]);
+    let server = encrypted(&Scripted::new(), &limits(), &[Transport::Tls]);
     let address = server.addresses[0];
     let mut old = connect_tls(address, &server.cert, &[]).await.unwrap();
     let (cert, key) = certificate(crate::serve::testing::NAME);
@@ -172,7 +191,7 @@ async fn a_new_certificate_is_for_new_connections() {
 #[tokio::test(flavor = "multi_thread")]
 async fn caps_are_for_all_encrypted_listeners_together() {
     let one = Limits { tcp_connections_per_client: 1, ..limits() };
-    let server = encrypted(&Scripted::new(), &one, &[Scheme::Tls, Scheme::Https]);
+    let server = encrypted(&Scripted::new(), &one, &[Transport::Tls, Transport::Https]);
     let [tls, https] = server.addresses[..] else { panic!() };
     let mut first = connect_tls(tls, &server.cert, &[]).await.unwrap();
     assert!(connect_tls(https, &server.cert, &[]).await.is_err());
@@ -186,11 +205,12 @@ async fn caps_are_for_all_encrypted_listeners_together() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_cannot_be_opened_is_named_with_its_flag() {
-    let mut server = encrypted(&Scripted::new(), &limits(), &[Scheme::Tls, Scheme::Quic]);
-    for (scheme, address) in [(Scheme::Https, server.addresses[0]), (Scheme::Quic, server.addresses[1])] {
-        let problems = server.listeners.encrypt(&[Address { scheme, address }], &server.certificates);
+    let mut server = encrypted(&Scripted::new(), &limits(), &[Transport::Tls, Transport::Quic]);
+    for (transport, address) in [(Transport::Https, server.addresses[0]), (Transport::Quic, server.addresses[1])] {
+        let wanted = Address { transport, address };
+        let problems = server.listeners.encrypt(&[wanted], &server.certificates);
         let [problem] = &problems[..] else { panic!("{problems:?}") };
-        assert!(problem.what.contains("in use") && problem.hint.contains(scheme.flag()), "{problem}");
+        assert!(problem.what.contains("in use") && problem.hint.contains(wanted.flag()), "{problem}");
     }
     assert_eq!(server.listeners.encrypted().len(), 2);
 }

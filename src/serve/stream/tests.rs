@@ -61,9 +61,16 @@ async fn segments_do_not_matter() {
 async fn one_read_is_one_batch() {
     let scripted = Scripted::new();
     let (client, server) = tokio::io::duplex(1 << 20);
-    let shared = Arc::new(Shared::new(Arc::clone(&scripted), limits(), tokio::runtime::Handle::current()));
+    let shared =
+        Arc::new(ServeContext::new(Arc::clone(&scripted), limits(), Arc::default(), tokio::runtime::Handle::current()));
     let address = "127.0.0.1:1".parse().unwrap();
-    let from = Origin { peer: address, local: address, transport: crate::wire::Transport::Tcp };
+    let from = Origin {
+        peer: address,
+        local: address,
+        transport: crate::wire::Transport::Tcp,
+        is_stranger: false,
+        heartbeat: crate::serve::connections::Heartbeat::default(),
+    };
     let (_stop, stopped) = watch::channel(false);
     let (mut read, mut write) = tokio::io::split(client);
     write.write_all(&frame("x").repeat(100)).await.unwrap();

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use crate::dns::DnsName;
 use crate::model::{EndpointInput, GivenNames, Mode, RecordIpType, ServiceInput, State};
-use crate::naming::{EndpointId, InterfaceId, Region, ServiceName, Suffix, parse_label};
+use crate::naming::{EndpointId, InterfaceId, Region, ServiceName, Suffix, ZoneName, parse_label};
 use crate::problem::{At, Place};
 
 use super::super::reader::{Fields, Keys, Reader};
@@ -31,6 +31,7 @@ pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Opti
     let vpc_endpoint_id = fields.required(reader, "VpcEndpointId");
     let vpc_id = fields.required(reader, "VpcId");
     let service_name: Option<At<ServiceName>> = fields.required(reader, "ServiceName");
+    let service_region = fields.optional(reader, "ServiceRegion");
     let state = state(reader, fields);
     let (dns_record_ip_type, inbound_resolver_only) = dns_options(reader, fields);
     let interface_ids = fields.list(reader, "NetworkInterfaceIds");
@@ -48,13 +49,15 @@ pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Opti
     let place = reader.place(fields.at);
     (reader.errors() == before).then_some(())?;
     let service_name = service_name?;
-    let region = region_within(service_name.value.as_str());
+    // the region of the VPC: that of the service, unless it is said to be in another one
+    let region = region_within(service_name.value.as_str()).filter(|_| service_region.is_none());
     let given = entries.given;
     let has_names = given.base.is_some() || given.wildcard || given.private.is_some();
     let input = EndpointInput {
         vpc_endpoint_id,
         vpc_id: vpc_id?,
         service_name,
+        service_region,
         private_dns_enabled,
         inbound_resolver_only,
         state: state?,
@@ -124,12 +127,16 @@ struct Entries {
     given: GivenNames,
     /// How many names there were.
     names: usize,
+    /// The zones of its zonal names.
+    zones: Vec<ZoneName>,
+    /// Whether every name follows AWS's grammar.
+    is_ours: bool,
 }
 
 /// Takes `DnsEntries` apart: names of the endpoint itself by the grammar, all others are private names.
 fn entries(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, id: EndpointId) -> Entries {
-    let given = GivenNames { base: None, wildcard: false, private: None };
-    let mut entries = Entries { suffix: None, given, names: 0 };
+    let given = GivenNames { base: None, wildcard: false, zones: None, private: None };
+    let mut entries = Entries { suffix: None, given, names: 0, zones: vec![], is_ours: true };
     for item in fields.items(reader, "DnsEntries") {
         let Some(item) = reader.table(item, "a DNS entry", Keys::Any) else { continue };
         let Some(node) = item.node(reader, "DnsName") else { continue };
@@ -137,8 +144,15 @@ fn entries(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, id: EndpointId) -> 
         match DnsName::read(text) {
             Ok(name) => entries.add(reader, node.at, &name, id),
             // emulators print names with a port
-            Err(fault) => reader.warning(node.at, format!("{}: it is ignored", fault.what), fault.hint),
+            Err(fault) => {
+                entries.is_ours = false;
+                reader.warning(node.at, format!("{}: it is ignored", fault.what), fault.hint);
+            }
         }
+    }
+    // a list that is wholly of AWS's grammar is complete: an emulator's is not
+    if entries.is_ours && entries.given.base.is_some() {
+        entries.given.zones = Some(std::mem::take(&mut entries.zones));
     }
     entries
 }
@@ -155,12 +169,16 @@ impl Entries {
         };
         if label.id != id {
             reader.warning(at, format!("'{name}' is the name of another endpoint: it is ignored"), "");
+            self.is_ours = false;
             return;
         }
         if self.suffix.is_none() {
             self.suffix = Some(At::new(label.suffix, reader.place(at)));
         }
         // an emulator may print the service's name here, which AWS never does
+        let zone = label.zone.and_then(|zone| std::str::from_utf8(zone).ok()?.parse().ok());
+        self.zones.extend(zone);
+        self.is_ours &= base.labels().any(|label| label == b"vpce");
         if base.labels().any(|label| label == b"vpce") {
             self.given.base.get_or_insert(base);
             self.given.wildcard |= wildcard;

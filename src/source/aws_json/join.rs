@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::model::{Input, InterfaceInput, Object, SubnetInput};
-use crate::naming::InterfaceId;
+use crate::naming::{InterfaceId, VpcId};
 use crate::problem::{Place, Problem};
 
 use super::super::Declared;
 use super::endpoint::Endpoint;
+use super::hosts;
 use super::network::{Interface, Subnet};
 use super::outputs::{LISTS, Outputs, Page};
 use super::subnets::StandIns;
@@ -17,8 +18,10 @@ use super::vpcs::{join_vpcs, regions};
 
 /// The inputs that `outputs` make together.
 pub(super) fn join(outputs: Outputs) -> Declared {
-    let Outputs { vpcs, attributes, subnets, interfaces, mut endpoints, unserved, services, pages, .. } = outputs;
-    let Outputs { broken, incomplete, problems, .. } = outputs;
+    let Outputs { vpcs, attributes, subnets, mut interfaces, mut endpoints, unserved, services, pages, .. } = outputs;
+    let Outputs { broken, incomplete, problems, mut instances, .. } = outputs;
+    interfaces.extend(instances.iter_mut().flat_map(|instance| instance.interfaces.drain(..)));
+    let known_vpcs: HashSet<VpcId> = vpcs.iter().map(|vpc| vpc.id.value).collect();
     let mut joined = Declared { inputs: vec![], broken, incomplete, problems };
     joined.problems.extend(not_served(&unserved));
     missing_pages(&pages, &mut joined.problems);
@@ -27,7 +30,7 @@ pub(super) fn join(outputs: Outputs) -> Declared {
 
     let mut stand_ins = StandIns::new(&subnets, &joined.broken);
     let has_interfaces = pages.iter().any(|page| page.key == "NetworkInterfaces") || !interfaces.is_empty();
-    let interfaces = by_id(interfaces, &mut joined);
+    let mut interfaces = by_id(interfaces, &mut joined);
     let mut without = vec![];
     for endpoint in &mut endpoints {
         let missing = add_interfaces(endpoint, &interfaces, &mut stand_ins, &mut joined);
@@ -43,6 +46,10 @@ pub(super) fn join(outputs: Outputs) -> Declared {
         joined.problems.push(Problem::warning(place.clone(), what, hint));
     }
 
+    for id in endpoints.iter().flat_map(|endpoint| &endpoint.interface_ids) {
+        interfaces.remove(&id.value);
+    }
+    joined.inputs.extend(hosts::inputs(interfaces, &subnets, &instances, &known_vpcs));
     for Subnet { place, id: subnet_id, vpc_id, zone, cidr_blocks, .. } in subnets {
         let object = Object::Subnet(SubnetInput { subnet_id, vpc_id, availability_zone: zone, cidr_blocks });
         joined.inputs.push(Input { place, object });

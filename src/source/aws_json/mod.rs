@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! outputs    one file   -> what it holds, by kind
-//! network    an item    -> Vpc, Attributes, Subnet, Interface
+//! network    an item    -> Vpc, Attributes, Subnet, Interface, Instance
 //! endpoint   an item    -> Endpoint, Service
+//! hosts      interfaces that are no endpoint's -> inputs of the model
 //! join       all kinds  -> inputs of the model; vpcs and subnets are its parts
 //! ```
 //!
@@ -11,6 +12,7 @@
 //! are ignored, since AWS adds some every month; unknown values of known members are warnings for the same reason.
 
 mod endpoint;
+mod hosts;
 mod join;
 mod network;
 mod outputs;

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
+use crate::dns::DnsName;
 use crate::naming::{InterfaceId, Region, SubnetId, VpcId, ZoneName};
 use crate::problem::{At, Place};
 
@@ -55,6 +56,25 @@ pub(super) struct Interface {
     pub(super) zone: Option<At<ZoneName>>,
     pub(super) ipv4: Option<At<Ipv4Addr>>,
     pub(super) ipv6: Option<At<Ipv6Addr>>,
+    /// All its IPv4 addresses but the primary one.
+    pub(super) secondary: Vec<Ipv4Addr>,
+    /// All its IPv6 addresses.
+    pub(super) all_ipv6: Vec<Ipv6Addr>,
+    pub(super) private_dns_name: Option<DnsName>,
+    /// Public names, each with the private address behind it.
+    pub(super) public_names: Vec<(DnsName, Ipv4Addr)>,
+    /// The instance whose first interface this is.
+    pub(super) instance: Option<String>,
+}
+
+/// A member of `Instances`.
+pub(super) struct Instance {
+    pub(super) id: String,
+    pub(super) interfaces: Vec<Interface>,
+    /// Whether its resource name has an A record.
+    pub(super) resource_name_a: bool,
+    /// Whether its resource name has an AAAA record.
+    pub(super) resource_name_aaaa: bool,
 }
 
 pub(super) fn vpc(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, output: OutputId) -> Option<Vpc> {
@@ -136,6 +156,91 @@ pub(super) fn interface(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Opt
     if ipv6.is_none() {
         ipv6 = fields.optional(reader, "Ipv6Address");
     }
+    let mut secondary = vec![];
+    let mut public_names = vec![];
+    for item in fields.items(reader, "PrivateIpAddresses") {
+        let Some(item) = reader.table(item, "a private address", Keys::Any) else { continue };
+        let Some(address): Option<At<Ipv4Addr>> = item.optional(reader, "PrivateIpAddress") else { continue };
+        public_names.extend(public_name(reader, &item).map(|name| (name, address.value)));
+        if ipv4.as_ref().is_none_or(|primary: &At<Ipv4Addr>| primary.value != address.value) {
+            secondary.push(address.value);
+        }
+    }
+    if let Some(primary) = &ipv4
+        && let Some(name) = public_name(reader, fields)
+        && !public_names.iter().any(|(known, _)| *known == name)
+    {
+        public_names.push((name, primary.value));
+    }
+    let mut all_ipv6 = vec![];
+    for item in fields.items(reader, "Ipv6Addresses") {
+        if let Some(item) = reader.table(item, "an IPv6 address", Keys::Any) {
+            let address: Option<At<Ipv6Addr>> = item.optional(reader, "Ipv6Address");
+            all_ipv6.extend(address.map(|at| at.value));
+        }
+    }
+    let private_dns_name = name(reader, fields, "PrivateDnsName");
+    let instance = first_of(reader, fields);
     (reader.errors() == before).then_some(())?;
-    Some(Interface { id: id?, subnet_id, vpc_id, zone, ipv4, ipv6 })
+    Some(Interface {
+        id: id?,
+        subnet_id,
+        vpc_id,
+        zone,
+        ipv4,
+        ipv6,
+        secondary,
+        all_ipv6,
+        private_dns_name,
+        public_names,
+        instance,
+    })
+}
+
+/// A name that may be empty, as that of an interface without one is.
+fn name(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, key: &str) -> Option<DnsName> {
+    fields.peek(key).filter(|text| !text.is_empty())?;
+    fields.optional(reader, key).map(|at: At<DnsName>| at.value)
+}
+
+/// `PublicDnsName` of an `Association`.
+fn public_name(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<DnsName> {
+    let node = fields.node(reader, "Association")?;
+    let association = reader.table(node, "an association", Keys::Any)?;
+    name(reader, &association, "PublicDnsName")
+}
+
+/// The instance that has the interface as its first one.
+fn first_of(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<String> {
+    let node = fields.node(reader, "Attachment")?;
+    let attachment = reader.table(node, "an attachment", Keys::Any)?;
+    let first = attachment.integer(reader, "DeviceIndex", 0..=u32::MAX).is_none_or(|index| index == 0);
+    attachment.peek("InstanceId").filter(|_| first).map(str::to_owned)
+}
+
+pub(super) fn instance(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<Instance> {
+    let before = reader.errors();
+    let Some(id) = fields.peek("InstanceId").map(str::to_owned) else {
+        fields.missing(reader, "InstanceId", "i-0123456789abcdef0");
+        return None;
+    };
+    let options =
+        fields.node(reader, "PrivateDnsNameOptions").and_then(|node| reader.table(node, "name options", Keys::Any));
+    let mut flag =
+        |key: &str| options.as_ref().and_then(|options| options.flag(reader, key)).is_some_and(|at| at.value);
+    let (resource_name_a, resource_name_aaaa) =
+        (flag("EnableResourceNameDnsARecord"), flag("EnableResourceNameDnsAAAARecord"));
+    let mut interfaces = vec![];
+    for item in fields.items(reader, "NetworkInterfaces") {
+        let Some(item) = reader.table(item, "a network interface", Keys::Any) else { continue };
+        if let Some(mut interface) = interface(reader, &item) {
+            let node = item.node(reader, "Attachment");
+            let attachment = node.and_then(|node| reader.table(node, "an attachment", Keys::Any));
+            let index = attachment.and_then(|it| it.integer(reader, "DeviceIndex", 0..=u32::MAX)).unwrap_or(0);
+            interface.instance = (index == 0).then(|| id.clone());
+            interfaces.push(interface);
+        }
+    }
+    (reader.errors() == before).then_some(())?;
+    Some(Instance { id, interfaces, resource_name_a, resource_name_aaaa })
 }

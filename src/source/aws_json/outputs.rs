@@ -10,7 +10,7 @@ use super::super::doc::{Node, Value, parse_json};
 use super::super::lines::Lines;
 use super::super::reader::{Fields, Keys, Reader};
 use super::endpoint::{self, Endpoint};
-use super::network::{self, Attributes, Interface, OutputId, Subnet, Vpc};
+use super::network::{self, Attributes, Instance, Interface, OutputId, Subnet, Vpc};
 
 /// What files hold, by kind, before it is joined.
 #[derive(Default)]
@@ -19,6 +19,7 @@ pub(super) struct Outputs {
     pub(super) attributes: Vec<Attributes>,
     pub(super) subnets: Vec<Subnet>,
     pub(super) interfaces: Vec<Interface>,
+    pub(super) instances: Vec<Instance>,
     pub(super) endpoints: Vec<Endpoint>,
     /// Endpoints of types that are not served, by place and type.
     pub(super) unserved: Vec<(Place, String)>,
@@ -40,10 +41,11 @@ pub(super) struct Page {
 }
 
 /// Lists by their key, the same with one member as `create-*` prints it, and the command that prints the list.
-pub(super) const LISTS: [(&str, &str, &str); 5] = [
+pub(super) const LISTS: [(&str, &str, &str); 6] = [
     ("Vpcs", "Vpc", "describe-vpcs"),
     ("Subnets", "Subnet", "describe-subnets"),
     ("NetworkInterfaces", "NetworkInterface", "describe-network-interfaces"),
+    ("Reservations", "Reservation", "describe-instances"),
     ("VpcEndpoints", "VpcEndpoint", "describe-vpc-endpoints"),
     ("ServiceDetails", "ServiceDetail", "describe-vpc-endpoint-services"),
 ];
@@ -53,6 +55,7 @@ const ATTRIBUTES: [&str; 3] = ["EnableDnsSupport", "EnableDnsHostnames", "Enable
 
 const KNOWN: &str = "known outputs of `aws ec2`: describe-vpcs (Vpcs), describe-vpc-attribute (VpcId and EnableDnsSupport or \
      EnableDnsHostnames), describe-subnets (Subnets), describe-network-interfaces (NetworkInterfaces), \
+     describe-instances (Reservations), \
      describe-vpc-endpoints (VpcEndpoints), describe-vpc-endpoint-services (ServiceDetails), each without --query";
 
 /// What one file holds; `number` tells it from others.
@@ -138,6 +141,14 @@ fn take(reader: &mut Reader<'_>, key: &str, item: &Node<'_>, id: OutputId, outpu
                 outputs.interfaces.extend(network::interface(reader, fields));
             });
         }
+        "Reservations" => {
+            let Some(reservation) = reader.table(item, "a reservation", Keys::Any) else { return };
+            for item in reservation.items(reader, "Instances") {
+                object(reader, item, "an instance", "InstanceId", broken, |reader, fields| {
+                    outputs.instances.extend(network::instance(reader, fields));
+                });
+            }
+        }
         "VpcEndpoints" => object(reader, item, "an endpoint", "VpcEndpointId", broken, |reader, fields| {
             let unserved = endpoint::unserved_type(fields).map(|kind| (reader.place(fields.at), kind.to_owned()));
             outputs.unserved.extend(unserved);
@@ -173,6 +184,7 @@ impl Outputs {
         self.attributes.extend(other.attributes);
         self.subnets.extend(other.subnets);
         self.interfaces.extend(other.interfaces);
+        self.instances.extend(other.instances);
         self.endpoints.extend(other.endpoints);
         self.unserved.extend(other.unserved);
         self.services.extend(other.services);

@@ -92,6 +92,8 @@ pub(super) fn join_vpcs(
                 enable_dns_support: support.unwrap_or(true),
                 enable_dns_hostnames: hostnames.unwrap_or(false),
                 listeners: vec![],
+                clients: vec![],
+                autodefined_reverse: true,
             }),
         });
     }

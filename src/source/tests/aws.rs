@@ -212,7 +212,7 @@ fn broken_output_is_named() {
         "2.json:1:59: error: EnableDnsHostnames of vpc-ec43eb89 is false here and true in another output\n  \
          hint: remove the output that is out of date",
     );
-    let unknown = load_json(&["{\"Reservations\": []}"]);
+    let unknown = load_json(&["{\"Volumes\": []}"]);
     assert!(problems(&unknown).starts_with(
         "1.json:1:1: error: is none of the outputs that are known\n  hint: known outputs of `aws ec2`: describe-vpcs (Vpcs), "
     ));

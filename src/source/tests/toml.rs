@@ -76,7 +76,9 @@ fn the_design_example_loads() {
     assert_eq!(service.private_dns_names.as_ref().unwrap()[0].value.to_string(), "api.partner.example");
     assert_eq!(zone.records[0].name.value.to_string(), "db.corp.example");
     assert!(matches!(&zone.records[0].data, RecordData::Records { rtype: Rtype::A, ttl: 60, .. }));
-    assert!(matches!(&zone.records[1].data, RecordData::Alias(id) if id.value.to_string() == "vpce-088d25a4bbf4a7abc"));
+    assert!(
+        matches!(&zone.records[1].data, RecordData::Alias(id) if id.value.endpoint.to_string() == "vpce-088d25a4bbf4a7abc")
+    );
     assert_eq!(rule.action, RuleAction::Forward(["10.9.9.9:53".parse().unwrap()].into()));
 }
 
@@ -123,7 +125,7 @@ fn broken_vpcs_and_subnets() {
         VPC,
         "colour = 3",
         "t.toml:5:1: error: unknown key 'colour'\n  hint: keys of [[vpc]]: vpc_id, region, cidr_blocks, \
-         enable_dns_support, enable_dns_hostnames, listeners",
+         enable_dns_support, enable_dns_hostnames, listeners, clients, autodefined_reverse",
     );
     check_with(VPC, "\"us-east-1\"", "3", "t.toml:3:10: error: expected a string, found 3");
     check_with(

@@ -12,6 +12,7 @@ pub(super) const ENDPOINT_KEYS: &[&str] = &[
     "vpc_endpoint_type",
     "vpc_id",
     "service_name",
+    "service_region",
     "private_dns_enabled",
     "private_dns_only_for_inbound_resolver_endpoint",
     "private_dns_mode",
@@ -37,14 +38,19 @@ pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Resu
     let vpc_endpoint_id = fields.required(reader, "vpc_endpoint_id");
     let vpc_id = fields.required(reader, "vpc_id");
     let service_name = fields.required(reader, "service_name");
+    let service_region = fields.optional(reader, "service_region");
     let private_dns_enabled = fields.flag(reader, "private_dns_enabled");
     let inbound_resolver_only = fields.flag(reader, "private_dns_only_for_inbound_resolver_endpoint");
     let mode = fields.optional(reader, "private_dns_mode");
     // the endpoint's own list in place of its service's
     let private_dns_names =
         fields.node(reader, "private_dns_names").map(|node| reader.values(node).into_iter().map(|name| name.value));
-    let given_names =
-        private_dns_names.map(|names| GivenNames { base: None, wildcard: false, private: Some(names.collect()) });
+    let given_names = private_dns_names.map(|names| GivenNames {
+        base: None,
+        wildcard: false,
+        zones: None,
+        private: Some(names.collect()),
+    });
     let state = fields.optional(reader, "state");
     let dns_suffix = fields.optional(reader, "dns_suffix");
     let dns_record_ip_type = fields.optional(reader, "dns_record_ip_type");
@@ -57,6 +63,7 @@ pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Resu
         vpc_endpoint_id,
         vpc_id,
         service_name,
+        service_region,
         private_dns_enabled,
         inbound_resolver_only: inbound_resolver_only.is_some_and(|flag| flag.value),
         state: state.map_or(State::Available, |state| state.value),

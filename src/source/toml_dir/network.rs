@@ -10,8 +10,16 @@ use super::super::reader::{Fields, Reader, distinct};
 use super::super::values::Text;
 use super::Broken;
 
-pub(super) const VPC_KEYS: &[&str] =
-    &["vpc_id", "region", "cidr_blocks", "enable_dns_support", "enable_dns_hostnames", "listeners"];
+pub(super) const VPC_KEYS: &[&str] = &[
+    "vpc_id",
+    "region",
+    "cidr_blocks",
+    "enable_dns_support",
+    "enable_dns_hostnames",
+    "listeners",
+    "clients",
+    "autodefined_reverse",
+];
 
 pub(super) const SUBNET_KEYS: &[&str] = &["subnet_id", "vpc_id", "availability_zone", "cidr_block", "ipv6_cidr_block"];
 
@@ -24,8 +32,20 @@ pub(super) fn vpc(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Op
     let enable_dns_hostnames = fields.flag(reader, "enable_dns_hostnames").is_some_and(|flag| flag.value);
     let listeners = fields.list(reader, "listeners");
     distinct(reader, &listeners);
+    let clients = fields.list(reader, "clients");
+    distinct(reader, &clients);
+    let autodefined_reverse = fields.flag(reader, "autodefined_reverse").is_none_or(|flag| flag.value);
     let (Some(vpc_id), Some(region)) = (vpc_id, region) else { return Err(Broken) };
-    Ok(Some(Object::Vpc(VpcInput { vpc_id, region, cidr_blocks, enable_dns_support, enable_dns_hostnames, listeners })))
+    Ok(Some(Object::Vpc(VpcInput {
+        vpc_id,
+        region,
+        cidr_blocks,
+        enable_dns_support,
+        enable_dns_hostnames,
+        listeners,
+        clients,
+        autodefined_reverse,
+    })))
 }
 
 fn vpc_blocks(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Vec<At<IpNet>> {

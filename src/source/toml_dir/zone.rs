@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use crate::dns::{DnsName, Rtype};
-use crate::model::{HostedZoneInput, Mode, Object, RdataError, RecordData, RecordInput, parse_rdata};
+use crate::model::{AliasInput, HostedZoneInput, Mode, Object, RdataError, RecordData, RecordInput, parse_rdata};
+use crate::naming::parse_label;
 use crate::problem::{At, Place};
 
 use super::super::doc::Node;
@@ -12,7 +13,7 @@ use super::super::values::Text;
 use super::Broken;
 use crate::problem::Fault;
 
-pub(super) const KEYS: &[&str] = &["name", "vpc_ids", "private_dns_mode", "records"];
+pub(super) const KEYS: &[&str] = &["name", "vpc_ids", "private_dns_mode", "enable_public_dns_fallback", "records"];
 
 const RECORD_KEYS: &[&str] = &["name", "type", "ttl", "values", "alias"];
 
@@ -29,6 +30,13 @@ pub(super) fn hosted_zone(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> R
     let name: Option<At<DnsName>> = fields.required(reader, "name");
     let vpc_ids = fields.list(reader, "vpc_ids");
     let mode = fields.optional(reader, "private_dns_mode").map_or(Mode::Apex, |mode: At<Mode>| mode.value);
+    // AWS's word for the same: "Route 53 retries the query against public DNS instead of returning NXDOMAIN"
+    let fallback = fields.flag(reader, "enable_public_dns_fallback");
+    if let Some(at) = fallback.as_ref().filter(|at| !at.value && mode == Mode::Overlay) {
+        let hint = "keep one of the two: they mean the same";
+        reader.error_at(at.place.clone(), "private_dns_mode is overlay, and enable_public_dns_fallback is false", hint);
+    }
+    let mode = if fallback.is_some_and(|at| at.value) { Mode::Overlay } else { mode };
     let nodes = fields.items(reader, "records");
     // without a name for the zone there is none for its records either
     let Some(name) = name else { return Err(Broken) };
@@ -93,7 +101,27 @@ fn alias(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<RecordData>
             reader.error(node.at, format!("a record with 'alias' has no '{key}'"), hint);
         }
     }
-    fields.optional(reader, "alias").map(RecordData::Alias)
+    let node = fields.node(reader, "alias")?;
+    let text = reader.text(node)?;
+    let Some(target) = alias_target(text) else {
+        let what = format!("'{text}' is neither an endpoint's id nor one of its names");
+        let hint =
+            "such as vpce-0123456789abcdef0, or vpce-0123456789abcdef0-ks83awe7.ec2.us-east-1.vpce.amazonaws.com";
+        reader.error(node.at, what, hint);
+        return None;
+    };
+    Some(RecordData::Alias(At::new(target, reader.place(node.at))))
+}
+
+/// An endpoint by its id, or by a regional or zonal name of it, with `*.` in front or without.
+fn alias_target(text: &str) -> Option<AliasInput> {
+    if let Ok(endpoint) = text.parse() {
+        return Some(AliasInput { endpoint, name: None });
+    }
+    let name: DnsName = text.parse().ok()?;
+    let name = if name.is_wildcard() { name.parent()? } else { name };
+    let endpoint = parse_label(name.labels().next()?)?.id;
+    Some(AliasInput { endpoint, name: Some(name) })
 }
 
 fn records(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<RecordData> {

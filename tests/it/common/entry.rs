@@ -59,14 +59,17 @@ pub fn packet(packet: &[u8]) {
     let resolver = resolver();
     let batch = resolver.batch();
     // in a VPC with private DNS, on this machine, and unknown
+    let stranger: SocketAddr = "198.51.100.7:4711".parse().expect("an address");
     for peer in ["10.1.0.5:4711", "127.0.0.9:4711", "198.51.100.7:4711"] {
         for transport in [Transport::Udp, Transport::Tcp] {
-            let peer = peer.parse().expect("an address");
+            let peer: SocketAddr = peer.parse().expect("an address");
             let mut out = vec![0xaa; usize::from(u16::MAX)];
             let outcome =
                 resolver.try_resolve(&batch, Incoming { packet, peer, local, transport, vpc: None }, &mut out);
             let is_request = packet.len() >= 12 && packet[2] & 0x80 == 0;
             match outcome {
+                // strangers are told a few times a second that they are refused
+                Outcome::Silent if transport == Transport::Udp && peer == stranger => {}
                 Outcome::Silent => assert!(!is_request, "a request got no reply"),
                 Outcome::Pending => assert!(is_request),
                 Outcome::Reply(len) => {
