@@ -18,7 +18,6 @@ pub mod rate;
 pub mod sigv4;
 #[cfg(test)]
 mod tests;
-pub mod time;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -26,6 +25,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::time;
 use crate::config::AccessKey;
 use crate::problem::{Place, Problem};
 use claim::Claim;

@@ -3,14 +3,13 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
-use std::time::{Duration, UNIX_EPOCH};
 
 use super::Settings;
-use super::auth::time::iso8601;
 use super::error::ApiError;
 use super::params::Params;
 use super::record;
 use super::state::{Edit, State};
+use super::time::{UnixMillis, iso8601};
 use super::xml::Xml;
 use crate::model::{Key, Model};
 use crate::naming::{Region, SubnetId, VpcId};
@@ -33,8 +32,8 @@ pub struct Call<'a> {
     pub model: &'a Model,
     /// Who calls.
     pub caller: &'a Caller,
-    /// Milliseconds since 1970.
-    pub now: u64,
+    /// When it came.
+    pub now: UnixMillis,
     /// The settings of the API.
     pub settings: &'a Settings,
     /// `ClientToken`, for actions that take one.
@@ -185,9 +184,9 @@ pub fn new_id(prefix: &str) -> String {
     format!("{prefix}0{:016x}", rand::random::<u64>())
 }
 
-/// `2026-11-25T20:14:41.240Z` of milliseconds since 1970.
-pub fn timestamp(ms: u64) -> String {
-    iso8601(UNIX_EPOCH + Duration::from_millis(ms))
+/// `2026-11-25T20:14:41.240Z`
+pub fn timestamp(at: UnixMillis) -> String {
+    iso8601(at.into())
 }
 
 #[cfg(test)]

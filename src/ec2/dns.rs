@@ -1,10 +1,9 @@
 //! What of a record DNS depends on: the same inputs that files make.
 
-use super::record::{Endpoint, EndpointType, Phase, Record};
+use super::record::{Endpoint, EndpointType, Phase, Record, VerificationState};
 use super::state::{Edit, State};
 use crate::model::{
-    EndpointInput, Input, InterfaceInput, Key, Mode, Object, RecordIpType, ServiceInput, State as DnsState,
-    SubnetInput, VpcInput,
+    EndpointInput, Input, InterfaceInput, Key, Mode, Object, ServiceInput, State as DnsState, SubnetInput, VpcInput,
 };
 use crate::problem::{At, Place};
 use crate::source::{Progress, Reading, Source, SourceEdit, SourceId};
@@ -80,7 +79,7 @@ fn input(record: &Record) -> Option<Input> {
                 service
                     .private_dns
                     .iter()
-                    .filter(|private| private.state == "verified")
+                    .filter(|private| private.state == VerificationState::Verified)
                     .filter_map(|private| private.name.parse().ok().map(at))
                     .collect(),
             ),
@@ -116,7 +115,7 @@ fn endpoint_input(endpoint: &Endpoint) -> Option<EndpointInput> {
         inbound_resolver_only: endpoint.inbound_resolver_only,
         state,
         dns_suffix: None,
-        dns_record_ip_type: endpoint.dns_record_ip_type.parse().unwrap_or(RecordIpType::Ipv4),
+        dns_record_ip_type: endpoint.dns_record_ip_type,
         private_dns_mode: Mode::Apex,
         given_names: None,
         network_interfaces: endpoint

@@ -1,7 +1,7 @@
 //! From a call to its answer: the action checks, the change is made durable, DNS serves it, and only then is it answered.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 
@@ -12,6 +12,7 @@ use super::notify::{Target, Waker};
 use super::params::Params;
 use super::state::{Edit, State, Token};
 use super::store::Store;
+use super::time::UnixMillis;
 use super::xml::Xml;
 use super::{Settings, dns, notices, violation};
 use crate::model::Violation;
@@ -19,8 +20,8 @@ use crate::problem::Problem;
 use crate::publish::Publisher;
 use crate::snapshot::Snapshot;
 
-/// How long a client token is remembered, in milliseconds: a day.
-const TOKEN_LIFE: u64 = 24 * 60 * 60 * 1000;
+/// How long a client token is remembered: a day.
+const TOKEN_LIFE: Duration = Duration::from_hours(24);
 
 /// Everything behind the API but HTTP.
 pub struct Engine {
@@ -121,7 +122,7 @@ impl Engine {
         let (Done { edit, answer }, changed) = {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
             let known = token_key.as_ref().and_then(|key| state.token(key));
-            if let Some(known) = known.filter(|known| now.saturating_sub(known.at) < TOKEN_LIFE) {
+            if let Some(known) = known.filter(|known| now.since(known.at) < TOKEN_LIFE) {
                 return repeat(known, &parameters).map(|answer| (answer, Vec::new()));
             }
             let call = Call {
@@ -142,9 +143,7 @@ impl Engine {
             }
             if !done.edit.is_empty() {
                 let listed = self.settings.deleting + self.settings.deleted;
-                let listed = u64::try_from(listed.as_millis()).unwrap_or(u64::MAX);
-                let (deleted, tokens) = (now.saturating_sub(listed), now.saturating_sub(TOKEN_LIFE));
-                state.add_leftovers(&mut done.edit, deleted, tokens);
+                state.add_leftovers(&mut done.edit, now.before(listed), now.before(TOKEN_LIFE));
             }
             (done, changed)
         };
@@ -157,7 +156,7 @@ impl Engine {
 
     /// Makes a change durable and serves it; an error leaves everything as it was. A dry run ends in an error before
     /// anything is stored.
-    fn commit(&self, publisher: &mut Publisher, edit: Edit, now: u64, dry_run: bool) -> Result<(), ApiError> {
+    fn commit(&self, publisher: &mut Publisher, edit: Edit, now: UnixMillis, dry_run: bool) -> Result<(), ApiError> {
         let (change, tell) = {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
             (dns::change(&state, &edit), notices::of(&edit, &state, now, &self.targets))
@@ -220,6 +219,6 @@ fn lock(publisher: &Mutex<Publisher>) -> MutexGuard<'_, Publisher> {
     publisher.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+fn now() -> UnixMillis {
+    SystemTime::now().into()
 }

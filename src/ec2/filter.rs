@@ -1,7 +1,8 @@
 //! `Filter.N`, `MaxResults` and `NextToken` of the Describe actions.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
+
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 
 use super::error::ApiError;
 use super::params::Params;
@@ -46,21 +47,36 @@ impl Filters {
         Ok(Self(filters))
     }
 
-    /// Whether an object is meant. `values_of` gives what the object has under a filter's name; one value that matches
-    /// is enough.
-    pub fn matches<'v, F, I>(&self, tags: &BTreeMap<String, String>, values_of: F) -> bool
-    where
-        F: Fn(&str) -> I,
-        I: IntoIterator<Item = Cow<'v, str>>,
-    {
-        self.0.iter().all(|(name, patterns)| {
-            let any = |value: &str| patterns.iter().any(|pattern| is_like(pattern.as_bytes(), value.as_bytes()));
-            match name.split_once(':') {
-                Some(("tag", key)) => tags.get(key).is_some_and(|value| any(value)),
-                _ if name == "tag-key" => tags.keys().any(|key| any(key)),
-                _ => values_of(name).into_iter().any(|value| any(&value)),
-            }
-        })
+    /// The filters.
+    pub fn iter(&self) -> impl Iterator<Item = Filter<'_>> {
+        self.0.iter().map(|(name, patterns)| Filter { name, patterns })
+    }
+}
+
+/// A filter of a call.
+#[derive(Clone, Copy, Debug)]
+pub struct Filter<'f> {
+    name: &'f str,
+    patterns: &'f [String],
+}
+
+impl<'f> Filter<'f> {
+    /// By which a resource knows it: its name, and `tag` for `tag:<key>`.
+    pub fn kind(&self) -> &'f str {
+        if self.name.starts_with("tag:") { "tag" } else { self.name }
+    }
+
+    /// Whether it takes a value.
+    pub fn takes(&self, value: &str) -> bool {
+        self.patterns.iter().any(|pattern| is_like(pattern.as_bytes(), value.as_bytes()))
+    }
+
+    /// Whether it takes one of the tags.
+    pub fn takes_tags(&self, tags: &BTreeMap<String, String>) -> bool {
+        match self.name.split_once(':') {
+            Some((_, key)) => tags.get(key).is_some_and(|value| self.takes(value)),
+            None => tags.keys().any(|key| self.takes(key)),
+        }
     }
 }
 
@@ -107,12 +123,12 @@ fn character(value: &[u8], at: usize) -> usize {
 
 /// Which part of a list a call asks for.
 #[derive(Clone, Debug, Default)]
-pub struct Page {
+pub struct ResultPage {
     most: Option<usize>,
     after: Option<String>,
 }
 
-impl Page {
+impl ResultPage {
     /// Takes `MaxResults` (`least` to 1,000; more is taken for 1,000, as EC2 documents) and `NextToken`.
     pub fn take(params: &mut Params, least: u32) -> Result<Self, ApiError> {
         let most = params.parsed::<u32>("MaxResults", "Expected an integer.")?;
@@ -153,19 +169,11 @@ impl Page {
 /// A token is the last id of the page before it, in hexadecimal: no state is kept for it, and objects that come and go
 /// between two pages move no other.
 fn write_token(id: &str) -> String {
-    use std::fmt::Write as _;
-    id.bytes().fold(String::new(), |mut token, byte| {
-        let _ = write!(token, "{byte:02x}");
-        token
-    })
+    HEXLOWER.encode(id.as_bytes())
 }
 
 fn read_token(token: &str) -> Option<String> {
-    if !token.len().is_multiple_of(2) || !token.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    let octets = token.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
-    String::from_utf8(octets.collect::<Option<_>>()?).ok()
+    String::from_utf8(HEXLOWER_PERMISSIVE.decode(token.as_bytes()).ok()?).ok()
 }
 
 #[cfg(test)]
@@ -207,7 +215,7 @@ mod tests {
         let mut form = "MaxResults=2".to_owned();
         let mut seen = Vec::new();
         loop {
-            let page = Page::take(&mut Params::decode(form.as_bytes()).unwrap(), 1).unwrap();
+            let page = ResultPage::take(&mut Params::decode(form.as_bytes()).unwrap(), 1).unwrap();
             let (part, token) = page.cut(ids, |id| (*id).to_owned());
             seen.push(part.len());
             match token {
@@ -216,7 +224,7 @@ mod tests {
             }
         }
         assert_eq!(seen, [2, 2, 1]);
-        let code = |form: &str| Page::take(&mut Params::decode(form.as_bytes()).unwrap(), 5).unwrap_err().code;
+        let code = |form: &str| ResultPage::take(&mut Params::decode(form.as_bytes()).unwrap(), 5).unwrap_err().code;
         assert_eq!(code("NextToken=zz"), "InvalidPaginationToken");
         assert_eq!(code("MaxResults=4"), "InvalidParameterValue");
     }

@@ -5,7 +5,7 @@
 //!   auth    who calls, and whether they may
 //! engine    the action checks, the change is made durable, DNS serves it, and only then is it answered
 //!   action  one file for each kind of object: what a call may do, in EC2's codes and texts
-//!   params, filter, xml, error   what calls and answers are made of
+//!   params, fields, filter, xml, error   what calls and answers are made of
 //!   record  what the API keeps of each object
 //!   state   all records in memory, and a change to them
 //!   store   the same on disk
@@ -31,6 +31,7 @@ pub mod call;
 mod dns;
 mod engine;
 pub mod error;
+pub mod fields;
 pub mod filter;
 mod http;
 mod notices;
@@ -40,6 +41,7 @@ pub mod params;
 pub mod record;
 mod state;
 mod store;
+pub mod time;
 mod violation;
 pub mod xml;
 

@@ -1,11 +1,10 @@
 //! Who is to be told of a change: each event for each connection notification that asks for it, once for each target.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use super::notify::notice::Event;
 use super::notify::{Notice, Target, TopicArn};
 use super::record::{Endpoint, Notification, Record};
 use super::state::{Edit, State};
+use super::time::UnixMillis;
 
 /// A notice on its way into the outbox.
 #[derive(Clone, Debug)]
@@ -18,8 +17,8 @@ pub struct Telling {
     pub topic_arn: TopicArn,
 }
 
-/// What has to be told to `targets` of `edit`, which is made at `now` (milliseconds since 1970) to `state`.
-pub(super) fn of(edit: &Edit, state: &State, now: u64, targets: &[Target]) -> Vec<Telling> {
+/// What has to be told to `targets` of `edit`, which is made at `now` to `state`.
+pub(super) fn of(edit: &Edit, state: &State, now: UnixMillis, targets: &[Target]) -> Vec<Telling> {
     let mut all = Vec::new();
     for event in &edit.events {
         let changed = edit.put.iter().find_map(|record| match record {
@@ -40,7 +39,7 @@ pub(super) fn of(edit: &Edit, state: &State, now: u64, targets: &[Target]) -> Ve
                     account_id: endpoint.owner.clone(),
                     service_id: service_id.map(str::to_owned),
                     service_name: event.service.to_string(),
-                    time: UNIX_EPOCH + Duration::from_millis(now),
+                    time: now.into(),
                 };
                 all.extend(targets.iter().map(|target| Telling {
                     notice: notice.clone(),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::notices::Telling;
 use super::notify::{Delivery, Outbox, OutboxError, Target};
 use super::store::{Store, StoreError, decode, encode};
+use super::time::UnixMillis;
 
 /// Deliveries by id.
 const DELIVERIES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("deliveries");
@@ -38,7 +39,7 @@ fn number(target: Target) -> u8 {
 }
 
 fn ms(at: SystemTime) -> u64 {
-    at.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    UnixMillis::from(at).0
 }
 
 /// Makes the tables, lets go of what is older than `most_age`, and says which id is the next.

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::time::Duration;
+use std::str::FromStr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::Settings;
-use crate::model::State;
+use super::time::UnixMillis;
+use crate::model::{RecordIpType, State};
 use crate::naming::{
     EndpointId, InterfaceId, Region, ServiceName, ServiceNameError, SubnetId, VpcId, ZoneName, partition_of,
 };
@@ -33,6 +34,23 @@ mod text {
         D: Deserializer<'de>,
     {
         String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// The same for types whose errors have no text.
+mod word {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub(super) fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|_| D::Error::custom(format!("unknown value '{text}'")))
     }
 }
 
@@ -134,16 +152,17 @@ pub struct Endpoint {
     pub kind: EndpointType,
     /// The state it was last put into.
     pub phase: Phase,
-    /// When, in milliseconds since 1970: states that pass by themselves follow from it.
-    pub phase_since: u64,
-    /// When it was made, in milliseconds since 1970.
-    pub created: u64,
+    /// When: states that pass by themselves follow from it.
+    pub phase_since: UnixMillis,
+    /// When it was made.
+    pub created: UnixMillis,
     /// Whether private DNS is on.
     pub private_dns_enabled: bool,
-    /// `ipv4`, `dualstack` or `ipv6`.
-    pub ip_address_type: String,
-    /// `ipv4`, `dualstack`, `ipv6` or `service-defined`.
-    pub dns_record_ip_type: String,
+    /// Which addresses its interfaces have.
+    pub ip_address_type: IpAddressType,
+    /// Which address records its names have.
+    #[serde(with = "word")]
+    pub dns_record_ip_type: RecordIpType,
     /// `PrivateDnsOnlyForInboundResolverEndpoint`
     pub inbound_resolver_only: bool,
     /// The policy, if it is not the default one.
@@ -174,6 +193,45 @@ impl EndpointType {
             Self::Interface => "Interface",
             Self::Gateway => "Gateway",
         }
+    }
+}
+
+/// Which addresses the interfaces of an endpoint have (EC2 `IpAddressType`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IpAddressType {
+    /// IPv4.
+    Ipv4,
+    /// Both.
+    Dualstack,
+    /// IPv6.
+    Ipv6,
+}
+
+impl IpAddressType {
+    /// As EC2 prints it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "ipv4",
+            Self::Dualstack => "dualstack",
+            Self::Ipv6 => "ipv6",
+        }
+    }
+
+    /// The records that go with it (EC2's default `DnsRecordIpType`).
+    pub fn records(self) -> RecordIpType {
+        match self {
+            Self::Ipv4 => RecordIpType::Ipv4,
+            Self::Dualstack => RecordIpType::Dualstack,
+            Self::Ipv6 => RecordIpType::Ipv6,
+        }
+    }
+}
+
+impl FromStr for IpAddressType {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Self::Ipv4, Self::Dualstack, Self::Ipv6].into_iter().find(|known| known.as_str() == text).ok_or(())
     }
 }
 
@@ -242,12 +300,36 @@ pub struct Service {
 pub struct PrivateDns {
     /// The name.
     pub name: String,
-    /// `pendingVerification`, `verified` or `failed`.
-    pub state: String,
+    /// How far the proof is.
+    pub state: VerificationState,
     /// Owner of the TXT record, below the name's domain: `_` and 20 characters.
     pub proof_name: String,
     /// Its text: `vpce:` and 20 characters.
     pub proof_value: String,
+}
+
+/// Whether the domain of a private name is proved to be the provider's (EC2 `DnsNameState`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum VerificationState {
+    /// Not yet: the name answers nowhere.
+    #[serde(rename = "pendingVerification")]
+    Pending,
+    /// It is.
+    Verified,
+    /// It is not.
+    Failed,
+}
+
+impl VerificationState {
+    /// As EC2 prints it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pendingVerification",
+            Self::Verified => "verified",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// A connection notification.
@@ -266,9 +348,9 @@ pub struct Notification {
 }
 
 impl Endpoint {
-    /// Where it is in its life at `now`, milliseconds since 1970. `None`: it is not even listed any more.
-    pub fn state(&self, now: u64, settings: &Settings) -> Option<State> {
-        let since = Duration::from_millis(now.saturating_sub(self.phase_since));
+    /// Where it is in its life at `now`. `None`: it is not listed any more.
+    pub fn state(&self, now: UnixMillis, settings: &Settings) -> Option<State> {
+        let since = now.since(self.phase_since);
         match self.phase {
             Phase::Requested => Some(State::PendingAcceptance),
             // a gateway is a route, and is there at once

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::record::{Endpoint, EndpointType, Notification, Phase, Record, SecurityGroup, Service, Subnet, Vpc};
+use super::time::UnixMillis;
 use crate::naming::{EndpointId, ServiceName, SubnetId, VpcId};
 
 /// A change: it is made durable as a whole or not at all.
@@ -60,8 +61,8 @@ pub struct Token {
     pub parameters: String,
     /// What it was answered, without root element and request id.
     pub answer: String,
-    /// When, in milliseconds since 1970.
-    pub at: u64,
+    /// When.
+    pub at: UnixMillis,
 }
 
 /// All records, by id.
@@ -69,10 +70,10 @@ pub struct Token {
 pub struct State {
     records: BTreeMap<String, Arc<Record>>,
     endpoints_of: BTreeMap<VpcId, OfVpc>,
-    /// Deleted endpoints by the time of that, in milliseconds since 1970.
-    deleted: BTreeSet<(u64, EndpointId)>,
+    /// Deleted endpoints by the time of that.
+    deleted: BTreeSet<(UnixMillis, EndpointId)>,
     tokens: BTreeMap<String, Token>,
-    token_ages: BTreeSet<(u64, String)>,
+    token_ages: BTreeSet<(UnixMillis, String)>,
 }
 
 /// The endpoints of a VPC.
@@ -144,8 +145,8 @@ impl State {
     }
 
     /// Adds to `edit` what nobody asks for any more: endpoints that were deleted before `deleted_before` and client
-    /// tokens from before `tokens_before`, both in milliseconds since 1970, some of each.
-    pub fn add_leftovers(&self, edit: &mut Edit, deleted_before: u64, tokens_before: u64) {
+    /// tokens from before `tokens_before`, some of each.
+    pub fn add_leftovers(&self, edit: &mut Edit, deleted_before: UnixMillis, tokens_before: UnixMillis) {
         let endpoints = self.deleted.iter().take_while(|(at, _)| *at < deleted_before).take(MOST_LEFTOVERS);
         edit.purge.extend(endpoints.map(|(_, id)| id.to_string()));
         let tokens = self.token_ages.iter().take_while(|(at, _)| *at < tokens_before).take(MOST_LEFTOVERS);

@@ -151,8 +151,8 @@ pub(super) fn decode<T: DeserializeOwned>(key: &str, octets: &[u8]) -> Result<T,
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::Tags;
-    use super::super::record::{SecurityGroup, Vpc};
+    use super::super::record::{SecurityGroup, Tags, Vpc};
+    use super::super::time::UnixMillis;
     use super::*;
 
     #[test]
@@ -176,7 +176,7 @@ mod tests {
             description: String::new(),
             tags: Tags::new(),
         };
-        let token = Token { parameters: "a=1".to_owned(), answer: "<x/>".to_owned(), at: 7 };
+        let token = Token { parameters: "a=1".to_owned(), answer: "<x/>".to_owned(), at: UnixMillis(7) };
         {
             let (store, empty) = Store::open(dir.path()).unwrap();
             assert_eq!(empty.records().count(), 0);

@@ -36,6 +36,11 @@ impl Xml {
         }
     }
 
+    /// `<name>` and XML that is written already.
+    pub fn raw(&mut self, name: &str, content: &str) {
+        self.element(name, |xml| xml.write(Event::Text(BytesText::from_escaped(content))));
+    }
+
     /// `<name>` and what `content` writes.
     pub fn element(&mut self, name: &str, content: impl FnOnce(&mut Self)) {
         self.write(Event::Start(BytesStart::new(name)));

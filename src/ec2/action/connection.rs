@@ -1,17 +1,14 @@
 //! The connections of an endpoint service: the endpoints that lead to it, as its provider sees them.
 
-use std::borrow::Cow;
-
-use super::endpoint::{self, Listed};
+use super::endpoint::{self, ListedEndpoint};
 use super::service::need;
 use super::unsuccessful;
 use crate::ec2::call::{Action, Call, Done, parse_id, timestamp};
 use crate::ec2::error::ApiError;
-use crate::ec2::filter::{Filters, Page};
+use crate::ec2::fields::{Listing, Values, fields};
 use crate::ec2::params::Params;
 use crate::ec2::record::{Endpoint, Phase, Record, Service, Tags};
 use crate::ec2::state::{Edit, Event};
-use crate::ec2::xml::Xml;
 use crate::model::{Key, State};
 use crate::naming::EndpointId;
 
@@ -21,77 +18,48 @@ pub(super) const ACTIONS: &[Action] = &[
     Action { name: "RejectVpcEndpointConnections", writes: true, idempotent: false, run: reject },
 ];
 
-const FILTERS: &[&str] = &[
-    "ip-address-type",
-    "service-id",
-    "transit-gateway-attachment-id",
-    "vpc-endpoint-id",
-    "vpc-endpoint-owner",
-    "vpc-endpoint-region",
-    "vpc-endpoint-state",
-];
+const LISTING: Listing = Listing { set: "vpcEndpointConnectionSet", bad_filter: "InvalidFilter", least: 1 };
 
 /// An endpoint and the service that it leads to.
-struct Connection<'c> {
+struct ServiceConnection<'c> {
     service: &'c Service,
-    listed: Listed<'c>,
+    listed: ListedEndpoint<'c>,
 }
 
 fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
-    let filters = Filters::take(params, FILTERS, "InvalidFilter")?;
-    let page = Page::take(params, 1)?;
     let connections = call.state.endpoints().filter_map(|endpoint| {
-        Some(Connection { service: service_of(call, endpoint)?, listed: endpoint::listed(call, endpoint)? })
+        Some(ServiceConnection { service: service_of(call, endpoint)?, listed: endpoint::listed(call, endpoint)? })
     });
-    let found = connections.filter(|it| filters.matches(&Tags::new(), |name| value(it, name)));
-    let (found, next) = page.cut(found, |it| it.listed.record.id.to_string());
-    let mut answer = Xml::new();
-    answer.list("vpcEndpointConnectionSet", found, |xml, it| write(xml, call, &it));
-    answer.optional("nextToken", next);
-    Ok(Done { answer, ..Done::default() })
+    LISTING.answer(params, connections, |it| it.listed.record.id.to_string())
 }
 
 /// The caller's service that an endpoint leads to.
-fn service_of<'c>(call: &'c Call<'_>, endpoint: &Endpoint) -> Option<&'c Service> {
+fn service_of<'c>(call: &'c Call<'c>, endpoint: &Endpoint) -> Option<&'c Service> {
     let (_, id) = endpoint.service.as_str().rsplit_once('.')?;
     let mine = |service: &&Service| call.sees(&service.owner) && service.region == call.caller.region;
     call.state.service(id).filter(mine)
 }
 
-/// What a connection has under a filter's name.
-fn value<'c>(it: &'c Connection<'_>, filter: &str) -> Option<Cow<'c, str>> {
-    let endpoint = &it.listed.record;
-    Some(match filter {
-        "ip-address-type" => endpoint.ip_address_type.as_str().into(),
-        "service-id" => it.service.id.as_str().into(),
-        "vpc-endpoint-id" => endpoint.id.to_string().into(),
-        "vpc-endpoint-owner" => endpoint.owner.as_str().into(),
-        "vpc-endpoint-region" => it.service.region.as_str().into(),
-        "vpc-endpoint-state" => it.listed.state.as_str().into(),
-        _ => return None,
-    })
-}
+/// The tags of an endpoint are its owner's.
+static UNTAGGED: Tags = Tags::new();
 
-fn write(xml: &mut Xml, call: &Call<'_>, it: &Connection<'_>) {
-    let Connection { service, listed } = it;
-    let endpoint = &listed.record;
-    xml.text("serviceId", &service.id);
-    xml.text("vpcEndpointId", endpoint.id);
-    xml.text("vpcEndpointOwner", &endpoint.owner);
-    xml.text("vpcEndpointState", listed.state);
-    xml.text("creationTimestamp", timestamp(endpoint.created));
-    endpoint::write_dns_entries(xml, call, listed);
-    if !service.network_load_balancer_arns.is_empty() {
-        xml.texts("networkLoadBalancerArnSet", &service.network_load_balancer_arns);
+fields! {
+    impl ServiceConnection<'_> as it {
+        "serviceId" ["service-id"] = &it.service.id;
+        "vpcEndpointId" ["vpc-endpoint-id"] = Values::of(it.listed.record.id);
+        "vpcEndpointOwner" ["vpc-endpoint-owner"] = &it.listed.record.owner;
+        "vpcEndpointState" ["vpc-endpoint-state"] = it.listed.state.as_str();
+        "creationTimestamp" = timestamp(it.listed.record.created);
+        "dnsEntrySet[].dnsName" = it.listed.dns_names();
+        "dnsEntrySet[].hostedZoneId" = it.listed.dns_zones();
+        "networkLoadBalancerArnSet[]" = Values::of_any(&it.service.network_load_balancer_arns);
+        "gatewayLoadBalancerArnSet[]" = Values::of_any(&it.service.gateway_load_balancer_arns);
+        "ipAddressType" ["ip-address-type"] = it.listed.record.ip_address_type.as_str();
+        "vpcEndpointConnectionId" = it.listed.record.id.to_string().replacen(EndpointId::PREFIX, "vpce-con-", 1);
+        "tagSet" = &UNTAGGED;
+        "vpcEndpointRegion" ["vpc-endpoint-region"] = it.service.region.as_str();
+        "" ["transit-gateway-attachment-id"] = Values::Absent;
     }
-    if !service.gateway_load_balancer_arns.is_empty() {
-        xml.texts("gatewayLoadBalancerArnSet", &service.gateway_load_balancer_arns);
-    }
-    xml.text("ipAddressType", &endpoint.ip_address_type);
-    xml.text("vpcEndpointConnectionId", endpoint.id.to_string().replacen(EndpointId::PREFIX, "vpce-con-", 1));
-    // the tags of the endpoint are its owner's
-    xml.texts("tagSet", [""; 0]);
-    xml.text("vpcEndpointRegion", &service.region);
 }
 
 fn accept(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
@@ -143,7 +111,7 @@ fn decide(
 }
 
 /// The endpoint with this id, if it leads to `service`.
-fn connected<'c>(call: &'c Call<'_>, service: &Service, id: EndpointId) -> Result<&'c Endpoint, ApiError> {
+fn connected<'c>(call: &'c Call<'c>, service: &Service, id: EndpointId) -> Result<&'c Endpoint, ApiError> {
     let endpoint = call.state.endpoint(id).filter(|endpoint| endpoint.service == service.name);
     if let Some(endpoint) = endpoint.filter(|endpoint| endpoint.phase != Phase::Deleted) {
         return Ok(endpoint);

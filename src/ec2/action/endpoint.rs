@@ -8,12 +8,14 @@ mod describe;
 mod modify;
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::HashSet;
 
 use crate::ec2::call::{Action, Call, default_group_id, parse_id, timestamp};
 use crate::ec2::error::ApiError;
-use crate::ec2::record::{Endpoint, EndpointType, Interface, Phase, Tags};
-use crate::ec2::xml::Xml;
+use crate::ec2::fields::{Values, fields};
+use crate::ec2::record::{Endpoint, EndpointType, Interface, IpAddressType, Phase, Tags};
+use crate::ec2::time::UnixMillis;
 use crate::model::{self, State};
 use crate::naming::{
     DnsName, EndpointId, Service, Suffix, ZoneName, endpoint_names, hidden_zone_id, public_hosted_zone_id,
@@ -31,10 +33,12 @@ const INTERFACE_POLICY: &str = "{\n  \"Statement\": [\n    {\n      \"Action\": 
 const GATEWAY_POLICY: &str = "{\"Version\":\"2008-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\",\"Resource\":\"*\"}]}";
 
 /// An endpoint as it is listed.
-pub(super) struct Listed<'a> {
+pub(super) struct ListedEndpoint<'a> {
     pub(super) record: Cow<'a, Endpoint>,
     pub(super) state: State,
+    call: &'a Call<'a>,
     suffix: Suffix,
+    entries: OnceCell<Vec<DnsEntry>>,
     /// Whence its names come; `None` where it has none.
     service: Option<Cow<'a, Service>>,
 }
@@ -42,9 +46,52 @@ pub(super) struct Listed<'a> {
 /// A name of an endpoint, and the hosted zone that has it where AWS's id of that is known.
 pub(super) type DnsEntry = (DnsName, Option<Cow<'static, str>>);
 
-impl Listed<'_> {
+impl<'a> ListedEndpoint<'a> {
+    fn new(
+        call: &'a Call<'a>,
+        record: Cow<'a, Endpoint>,
+        state: State,
+        suffix: Suffix,
+        service: Option<Cow<'a, Service>>,
+    ) -> Self {
+        Self { record, state, call, suffix, entries: OnceCell::new(), service }
+    }
+}
+
+impl ListedEndpoint<'_> {
     /// The names that answer now, in EC2's order: regional, zonal, private.
-    pub(super) fn dns_entries(&self, call: &Call<'_>) -> Vec<DnsEntry> {
+    fn dns_entries(&self) -> &[DnsEntry] {
+        self.entries.get_or_init(|| self.make_dns_entries())
+    }
+
+    /// The names themselves.
+    pub(super) fn dns_names(&self) -> Values<'_> {
+        Values::of_each(self.dns_entries().iter().map(|(name, _)| name))
+    }
+
+    /// The hosted zone of each, empty where it is not known.
+    pub(super) fn dns_zones(&self) -> Values<'_> {
+        Values::of_each(self.dns_entries().iter().map(|(_, zone)| zone.as_deref().unwrap_or_default()))
+    }
+
+    fn default_policy(&self) -> &'static str {
+        if self.record.kind == EndpointType::Interface { INTERFACE_POLICY } else { GATEWAY_POLICY }
+    }
+
+    /// What only interface endpoints have.
+    fn of_interface(&self, text: &'static str) -> Option<&'static str> {
+        (self.record.kind == EndpointType::Interface).then_some(text)
+    }
+
+    /// Only services that have gateways too know this option (S3 guide, "Private DNS").
+    fn inbound_resolver_only(&self) -> Option<&'static str> {
+        let record = &self.record;
+        let has_option = record.private_dns_enabled && super::offer::has_gateway(&record.service);
+        self.of_interface(if record.inbound_resolver_only { "true" } else { "false" }).filter(|_| has_option)
+    }
+
+    fn make_dns_entries(&self) -> Vec<DnsEntry> {
+        let call = self.call;
         let record = &*self.record;
         let Some(service) = self.service.as_deref() else { return Vec::new() };
         if !self.state.is_served() || record.interfaces.is_empty() {
@@ -70,7 +117,7 @@ impl Listed<'_> {
 }
 
 /// The endpoint with this id as the caller sees it.
-pub(super) fn find<'c>(call: &'c Call<'_>, id: EndpointId) -> Option<Listed<'c>> {
+pub(super) fn find<'c>(call: &'c Call<'c>, id: EndpointId) -> Option<ListedEndpoint<'c>> {
     match call.state.endpoint(id) {
         Some(record) => of_api(call, record),
         None => call.model.endpoint(id).and_then(|endpoint| of_file(call, endpoint)),
@@ -78,7 +125,7 @@ pub(super) fn find<'c>(call: &'c Call<'_>, id: EndpointId) -> Option<Listed<'c>>
 }
 
 /// The endpoint that a call names, or EC2's error for one that is not there.
-pub(super) fn need<'c>(call: &'c Call<'_>, id: &str) -> Result<Listed<'c>, ApiError> {
+pub(super) fn need<'c>(call: &'c Call<'c>, id: &str) -> Result<ListedEndpoint<'c>, ApiError> {
     let parsed = parse_id(id, "InvalidVpcEndpointId.Malformed", EndpointId::PREFIX)?;
     find(call, parsed).ok_or_else(|| {
         ApiError::new("InvalidVpcEndpointId.NotFound", format!("The Vpc Endpoint Id '{id}' does not exist"))
@@ -89,7 +136,7 @@ pub(super) fn need<'c>(call: &'c Call<'_>, id: &str) -> Result<Listed<'c>, ApiEr
 ///
 /// What is more than an id is looked up when the iterator comes to it, so that a page costs its own length and a look at
 /// each id.
-pub(super) fn all<'c>(call: &'c Call<'_>, after: Option<&str>) -> impl Iterator<Item = Listed<'c>> {
+pub(super) fn all<'c>(call: &'c Call<'c>, after: Option<&str>) -> impl Iterator<Item = ListedEndpoint<'c>> {
     let of_api: HashSet<EndpointId> = call.state.endpoints().map(|record| record.id).collect();
     let of_files = call.model.endpoints().map(|endpoint| endpoint.id).filter(|id| !of_api.contains(id));
     let ids = of_api.iter().copied().chain(of_files).map(|id| (id.to_string(), id));
@@ -104,19 +151,19 @@ fn is_here(call: &Call<'_>, record: &Endpoint) -> bool {
 }
 
 /// A record as its owner is shown it now; `None` for one that no caller, or not this one, is shown.
-fn of_api<'c>(call: &'c Call<'_>, record: &'c Endpoint) -> Option<Listed<'c>> {
+fn of_api<'c>(call: &'c Call<'c>, record: &'c Endpoint) -> Option<ListedEndpoint<'c>> {
     listed(call, record).filter(|_| is_here(call, record))
 }
 
 /// A record as it is listed now, whoever owns it; `None` for one that is not listed any more.
-pub(super) fn listed<'c>(call: &'c Call<'_>, record: &'c Endpoint) -> Option<Listed<'c>> {
+pub(super) fn listed<'c>(call: &'c Call<'c>, record: &'c Endpoint) -> Option<ListedEndpoint<'c>> {
     let state = record.state(call.now, call.settings)?;
     let service = call.model.endpoint(record.id).map(|endpoint| Cow::Borrowed(call.model.service(endpoint)));
-    Some(Listed { record: Cow::Borrowed(record), state, suffix: Suffix::derive(record.id), service })
+    Some(ListedEndpoint::new(call, Cow::Borrowed(record), state, Suffix::derive(record.id), service))
 }
 
 /// An endpoint of a file as a record: what files do not say is as EC2 would have chosen it.
-fn of_file<'c>(call: &'c Call<'_>, endpoint: &'c model::Endpoint) -> Option<Listed<'c>> {
+fn of_file<'c>(call: &'c Call<'c>, endpoint: &'c model::Endpoint) -> Option<ListedEndpoint<'c>> {
     let service = call.model.service(endpoint);
     let has = |v6: bool| endpoint.interfaces.iter().any(|i| i.addresses().any(|address| address.is_ipv6() == v6));
     let record = Endpoint {
@@ -131,15 +178,15 @@ fn of_file<'c>(call: &'c Call<'_>, endpoint: &'c model::Endpoint) -> Option<List
             State::Deleting | State::Deleted => Phase::Deleted,
             _ => Phase::Accepted,
         },
-        phase_since: 0,
-        created: 0,
+        phase_since: UnixMillis(0),
+        created: UnixMillis(0),
         private_dns_enabled: endpoint.private_dns_enabled(),
         ip_address_type: match (has(false), has(true)) {
-            (true, true) => "dualstack".to_owned(),
-            (false, true) => "ipv6".to_owned(),
-            _ => "ipv4".to_owned(),
+            (true, true) => IpAddressType::Dualstack,
+            (false, true) => IpAddressType::Ipv6,
+            _ => IpAddressType::Ipv4,
         },
-        dns_record_ip_type: endpoint.record_ip_type.to_string(),
+        dns_record_ip_type: endpoint.record_ip_type,
         inbound_resolver_only: endpoint.inbound_resolver_only(),
         policy: None,
         security_groups: vec![default_group_id(endpoint.vpc)],
@@ -151,61 +198,43 @@ fn of_file<'c>(call: &'c Call<'_>, endpoint: &'c model::Endpoint) -> Option<List
         route_tables: Vec::new(),
         tags: Tags::new(),
     };
-    is_here(call, &record).then_some(Listed {
-        record: Cow::Owned(record),
-        state: endpoint.state,
-        suffix: endpoint.suffix,
-        service: Some(Cow::Borrowed(service)),
-    })
+    let (state, suffix, service) = (endpoint.state, endpoint.suffix, Some(Cow::Borrowed(service)));
+    is_here(call, &record).then(|| ListedEndpoint::new(call, Cow::Owned(record), state, suffix, service))
 }
 
-/// `<dnsEntrySet>`
-pub(super) fn write_dns_entries(xml: &mut Xml, call: &Call<'_>, listed: &Listed<'_>) {
-    xml.list("dnsEntrySet", listed.dns_entries(call), |xml, (name, zone)| {
-        xml.text("dnsName", name);
-        xml.optional("hostedZoneId", zone);
-    });
+/// Ids and names of security groups: those that nobody made are the ones that VPCs come with.
+pub(super) fn group_names<'c>(
+    call: &'c Call<'_>,
+    groups: &'c [String],
+) -> impl Iterator<Item = (String, String)> + use<'c> {
+    let state = call.state;
+    let name = |id: &String| state.security_group(id).map_or("default", |group| group.name.as_str()).to_owned();
+    groups.iter().map(move |id| (id.clone(), name(id)))
 }
 
-/// The names of security groups: those that nobody made are the ones that VPCs come with.
-pub(super) fn write_groups(xml: &mut Xml, call: &Call<'_>, groups: &[String]) {
-    xml.list("groupSet", groups, |xml, id| {
-        xml.text("groupId", id);
-        xml.text("groupName", call.state.security_group(id).map_or("default", |group| group.name.as_str()));
-    });
-}
-
-fn write(xml: &mut Xml, call: &Call<'_>, listed: &Listed<'_>) {
-    let record = &*listed.record;
-    let is_interface = record.kind == EndpointType::Interface;
-    xml.text("vpcEndpointId", record.id);
-    xml.text("vpcEndpointType", record.kind.as_str());
-    xml.text("vpcId", record.vpc);
-    xml.text("serviceName", &record.service);
-    xml.text("state", listed.state);
-    let default = if is_interface { INTERFACE_POLICY } else { GATEWAY_POLICY };
-    xml.text("policyDocument", record.policy.as_deref().unwrap_or(default));
-    xml.texts("routeTableIdSet", &record.route_tables);
-    xml.texts("subnetIdSet", record.interfaces.iter().map(|interface| interface.subnet));
-    write_groups(xml, call, &record.security_groups);
-    if is_interface {
-        xml.text("ipAddressType", &record.ip_address_type);
-        xml.element("dnsOptions", |xml| {
-            xml.text("dnsRecordIpType", &record.dns_record_ip_type);
-            // only services that have gateways too know this option (S3 guide, "Private DNS")
-            if record.private_dns_enabled && super::offer::has_gateway(&record.service) {
-                xml.text("privateDnsOnlyForInboundResolverEndpoint", record.inbound_resolver_only);
-            }
-        });
+fields! {
+    impl ListedEndpoint<'_> as it {
+        "vpcEndpointId" ["vpc-endpoint-id"] = Values::of(it.record.id);
+        "vpcEndpointType" ["vpc-endpoint-type"] = it.record.kind.as_str();
+        "vpcId" ["vpc-id"] = Values::of(it.record.vpc);
+        "serviceName" ["service-name"] = it.record.service.as_str();
+        "state" ["vpc-endpoint-state"] = it.state.as_str();
+        "policyDocument" = it.record.policy.as_deref().unwrap_or(it.default_policy());
+        "routeTableIdSet[]" = Values::of_each(&it.record.route_tables);
+        "subnetIdSet[]" = Values::of_each(it.record.interfaces.iter().map(|interface| interface.subnet));
+        "groupSet[].groupId" = Values::of_each(&it.record.security_groups);
+        "groupSet[].groupName" = Values::of_each(group_names(it.call, &it.record.security_groups).map(|(_, name)| name));
+        "ipAddressType" ["ip-address-type"] = it.of_interface(it.record.ip_address_type.as_str());
+        "dnsOptions.dnsRecordIpType" = it.of_interface(it.record.dns_record_ip_type.as_str());
+        "dnsOptions.privateDnsOnlyForInboundResolverEndpoint" = it.inbound_resolver_only();
+        "privateDnsEnabled" = it.record.private_dns_enabled;
+        "requesterManaged" = false;
+        "networkInterfaceIdSet[]" = Values::of_each(it.record.interfaces.iter().map(|interface| interface.id));
+        "dnsEntrySet[].dnsName" = it.dns_names();
+        "dnsEntrySet[].hostedZoneId" = it.dns_zones();
+        "creationTimestamp" = Values::of_option((it.record.created.0 > 0).then(|| timestamp(it.record.created)));
+        "tagSet" ["tag", "tag-key"] = &it.record.tags;
+        "ownerId" = &it.record.owner;
+        "serviceRegion" ["service-region"] = it.call.caller.region.as_str();
     }
-    xml.text("privateDnsEnabled", record.private_dns_enabled);
-    xml.text("requesterManaged", false);
-    xml.texts("networkInterfaceIdSet", record.interfaces.iter().map(|interface| interface.id));
-    write_dns_entries(xml, call, listed);
-    if record.created > 0 {
-        xml.text("creationTimestamp", timestamp(record.created));
-    }
-    super::tags::write(xml, &record.tags);
-    xml.text("ownerId", &record.owner);
-    xml.text("serviceRegion", &call.caller.region);
 }

@@ -1,15 +1,13 @@
 //! Connection notifications: who is told what happens to an endpoint, or to all endpoints of a service.
 
-use std::borrow::Cow;
-
 use super::unsuccessful;
 use crate::ec2::call::{Action, Call, Done, new_id, parse_id};
 use crate::ec2::error::ApiError;
-use crate::ec2::filter::{Filters, Page};
+use crate::ec2::fields::{Listing, Resource, Values, fields};
 use crate::ec2::notify::TopicArn;
 use crate::ec2::notify::notice::Event;
 use crate::ec2::params::Params;
-use crate::ec2::record::{EndpointType, Notification, Phase, Record, Tags};
+use crate::ec2::record::{EndpointType, Notification, Phase, Record};
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
 use crate::model::Key;
@@ -22,14 +20,7 @@ pub(super) const ACTIONS: &[Action] = &[
     Action { name: "DeleteVpcEndpointConnectionNotifications", writes: true, idempotent: false, run: delete },
 ];
 
-const FILTERS: &[&str] = &[
-    "connection-notification-arn",
-    "connection-notification-id",
-    "connection-notification-state",
-    "connection-notification-type",
-    "service-id",
-    "vpc-endpoint-id",
-];
+const LISTING: Listing = Listing { set: "connectionNotificationSet", bad_filter: "InvalidFilter", least: 1 };
 
 /// What the id of a service begins with, by which it is told from an endpoint's.
 const SERVICE: &str = "vpce-svc-";
@@ -53,7 +44,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let notification =
         Notification { id: new_id("vpce-nfn-"), owner: call.caller.account.clone(), subject, arn, events };
     let mut answer = Xml::new();
-    answer.element("connectionNotification", |xml| write(xml, call, &notification));
+    answer.element("connectionNotification", |xml| ListedNotification::of(call, &notification).write(xml));
     answer.optional("clientToken", call.client_token.as_ref());
     Ok(Done { edit: Edit::put([Record::Notification(notification)]), answer })
 }
@@ -114,47 +105,50 @@ fn need<'c>(call: &'c Call<'_>, id: &str) -> Result<&'c Notification, ApiError> 
 
 fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let id = params.optional("ConnectionNotificationId");
-    let filters = Filters::take(params, FILTERS, "InvalidFilter")?;
-    let page = Page::take(params, 1)?;
+    let filters = LISTING.take::<ListedNotification<'_>>(params)?;
     if let Some(id) = &id {
         need(call, id)?;
     }
-    let chosen = call.state.notifications().filter(|notification| {
-        id.as_ref().is_none_or(|id| *id == notification.id)
-            && is_mine(call, notification)
-            && filters.matches(&Tags::new(), |filter| value(notification, filter))
-    });
-    let (found, next) = page.cut(chosen, |notification| notification.id.clone());
-    let mut answer = Xml::new();
-    answer.list("connectionNotificationSet", found, |xml, notification| write(xml, call, notification));
-    answer.optional("nextToken", next);
-    Ok(Done { answer, ..Done::default() })
+    let chosen = call
+        .state
+        .notifications()
+        .filter(|notification| id.as_ref().is_none_or(|id| *id == notification.id) && is_mine(call, notification));
+    let listed = chosen.map(|notification| ListedNotification::of(call, notification));
+    Ok(LISTING.page(&filters, listed, |listed| listed.notification.id.clone()))
 }
 
-/// What a notification has under a filter's name.
-fn value<'n>(notification: &'n Notification, filter: &str) -> Option<Cow<'n, str>> {
-    let is_service = notification.subject.starts_with(SERVICE);
-    match filter {
-        "connection-notification-arn" => Some(notification.arn.as_str().into()),
-        "connection-notification-id" => Some(notification.id.as_str().into()),
-        "connection-notification-state" => Some("Enabled".into()),
-        "connection-notification-type" => Some("Topic".into()),
-        "service-id" if is_service => Some(notification.subject.as_str().into()),
-        "vpc-endpoint-id" if !is_service => Some(notification.subject.as_str().into()),
-        _ => None,
+/// A notification as it is listed.
+struct ListedNotification<'c> {
+    notification: &'c Notification,
+    /// The service or the endpoint that it is about.
+    service: Option<&'c str>,
+    endpoint: Option<&'c str>,
+    region: &'c str,
+}
+
+impl<'c> ListedNotification<'c> {
+    fn of(call: &Call<'c>, notification: &'c Notification) -> Self {
+        let subject = Some(notification.subject.as_str());
+        let is_service = notification.subject.starts_with(SERVICE);
+        Self {
+            notification,
+            service: subject.filter(|_| is_service),
+            endpoint: subject.filter(|_| !is_service),
+            region: call.caller.region.as_str(),
+        }
     }
 }
 
-fn write(xml: &mut Xml, call: &Call<'_>, notification: &Notification) {
-    let is_service = notification.subject.starts_with(SERVICE);
-    xml.text("connectionNotificationId", &notification.id);
-    xml.text(if is_service { "serviceId" } else { "vpcEndpointId" }, &notification.subject);
-    xml.text("connectionNotificationType", "Topic");
-    xml.text("connectionNotificationArn", &notification.arn);
-    xml.texts("connectionEvents", &notification.events);
-    xml.text("connectionNotificationState", "Enabled");
-    if is_service {
-        xml.text("serviceRegion", &call.caller.region);
+fields! {
+    impl ListedNotification<'_> as it {
+        "connectionNotificationId" ["connection-notification-id"] = &it.notification.id;
+        "serviceId" ["service-id"] = it.service;
+        "vpcEndpointId" ["vpc-endpoint-id"] = it.endpoint;
+        "connectionNotificationType" ["connection-notification-type"] = "Topic";
+        "connectionNotificationArn" ["connection-notification-arn"] = &it.notification.arn;
+        "connectionEvents[]" = Values::of_each(&it.notification.events);
+        "connectionNotificationState" ["connection-notification-state"] = "Enabled";
+        "serviceRegion" = it.service.map(|_| it.region);
     }
 }
 

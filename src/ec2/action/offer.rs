@@ -6,17 +6,15 @@ use std::collections::BTreeMap;
 use super::region;
 use crate::ec2::call::{Action, Call, Done, id_of_name};
 use crate::ec2::error::ApiError;
-use crate::ec2::filter::{Filters, Page};
+use crate::ec2::fields::{Resource, Values, fields};
+use crate::ec2::filter::{Filters, ResultPage};
 use crate::ec2::params::Params;
-use crate::ec2::record::{self, EndpointType, Tags};
+use crate::ec2::record::{self, EndpointType, Tags, VerificationState};
 use crate::ec2::xml::Xml;
-use crate::naming::{self, Region, Service, ServiceName, ZoneName, partition_of};
+use crate::naming::{self, DnsName, Region, Service, ServiceName, ZoneName, partition_of};
 
 pub(super) const ACTIONS: &[Action] =
     &[Action { name: "DescribeVpcEndpointServices", writes: false, idempotent: false, run: describe }];
-
-const FILTERS: &[&str] =
-    &["owner", "service-name", "service-region", "service-type", "supported-ip-address-types", "tag", "tag-key"];
 
 /// Services that have gateway endpoints too, by what follows the region in their names.
 const GATEWAYS: &[&str] = &["s3", "dynamodb"];
@@ -103,7 +101,7 @@ fn declared<'c>(call: &'c Call<'_>, service: &'c Service) -> Option<Offer<'c>> {
 }
 
 /// A service as it is listed, once for each type that it has.
-struct Listed<'a> {
+struct ListedOffer<'a> {
     offer: Offer<'a>,
     kind: &'static str,
     owner: String,
@@ -114,8 +112,8 @@ struct Listed<'a> {
 fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let names = params.list("ServiceName");
     let regions = params.list("ServiceRegion");
-    let filters = Filters::take(params, FILTERS, "InvalidFilter")?;
-    let page = Page::take(params, 1)?;
+    let filters = Filters::take(params, ListedOffer::FILTERS, "InvalidFilter")?;
+    let page = ResultPage::take(params, 1)?;
     let mut offers: BTreeMap<ServiceName, Offer<'_>> = BTreeMap::new();
     if names.is_empty() {
         let catalogue = naming::services(&call.caller.region, call.model.catalogue()).map(Cow::Owned);
@@ -130,24 +128,21 @@ fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     }
     let zones: Vec<ZoneName> = region::zones(call, &call.caller.region).into_iter().collect();
     let all = offers.into_values().flat_map(|offer| listed(call, &zones, offer));
-    let here = |service: &Listed<'_>| regions.is_empty() || regions.iter().any(|own| own == service.region.as_str());
-    let none = Tags::new();
-    let found = all.filter(here).filter(|service| {
-        let tags = service.offer.provider.map_or(&none, |provider| &provider.tags);
-        filters.matches(tags, |name| values(service, name))
-    });
+    let here =
+        |service: &ListedOffer<'_>| regions.is_empty() || regions.iter().any(|own| own == service.region.as_str());
+    let found = all.filter(here).filter(|service| service.passes(&filters));
     let (found, next) = page.cut(found, |service| format!("{} {}", service.offer.service.service_name, service.kind));
     let mut answer = Xml::new();
     let mut names: Vec<&ServiceName> = found.iter().map(|service| &service.offer.service.service_name).collect();
     names.dedup();
     answer.texts("serviceNameSet", names);
-    answer.list("serviceDetailSet", &found, write);
+    answer.list("serviceDetailSet", &found, |xml, offer| offer.write(xml));
     answer.optional("nextToken", next);
     Ok(Done { answer, ..Done::default() })
 }
 
 /// The entries of a service, `all_zones` being those of the region: of AWS's, `Gateway` is another one than `Interface`.
-fn listed<'a>(call: &Call<'_>, all_zones: &[ZoneName], offer: Offer<'a>) -> impl Iterator<Item = Listed<'a>> {
+fn listed<'a>(call: &Call<'_>, all_zones: &[ZoneName], offer: Offer<'a>) -> impl Iterator<Item = ListedOffer<'a>> {
     let region = &call.caller.region;
     let owner = match offer.provider {
         Some(provider) => provider.owner.clone(),
@@ -158,7 +153,7 @@ fn listed<'a>(call: &Call<'_>, all_zones: &[ZoneName], offer: Offer<'a>) -> impl
         [] => all_zones.to_vec(),
         some => some.to_vec(),
     };
-    let gateway = offer.has_type(EndpointType::Gateway).then(|| Listed {
+    let gateway = offer.has_type(EndpointType::Gateway).then(|| ListedOffer {
         offer: Offer { service: offer.service.clone(), provider: None },
         kind: "Gateway",
         owner: owner.clone(),
@@ -166,24 +161,12 @@ fn listed<'a>(call: &Call<'_>, all_zones: &[ZoneName], offer: Offer<'a>) -> impl
         zones: zones.clone(),
     });
     let kind = offer.provider.map_or("Interface", record::Service::service_type);
-    let first = Listed { kind, owner, region: region.clone(), zones, offer };
+    let first = ListedOffer { kind, owner, region: region.clone(), zones, offer };
     // sorted as `page` needs it
     gateway.into_iter().chain([first])
 }
 
-/// What a service has under a filter's name.
-fn values<'v>(listed: &'v Listed<'_>, filter: &str) -> Vec<Cow<'v, str>> {
-    match filter {
-        "owner" => vec![listed.owner.as_str().into()],
-        "service-name" => vec![listed.offer.service.service_name.as_str().into()],
-        "service-region" => vec![listed.region.as_str().into()],
-        "service-type" => vec![listed.kind.into()],
-        "supported-ip-address-types" => families(listed).into_iter().map(Cow::Borrowed).collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn families(listed: &Listed<'_>) -> Vec<&'static str> {
+fn families(listed: &ListedOffer<'_>) -> Vec<&'static str> {
     ["ipv4", "ipv6"].into_iter().filter(|family| listed.offer.supports(family)).collect()
 }
 
@@ -192,41 +175,57 @@ fn service_id(name: &ServiceName) -> String {
     if is_endpoint_service(name) { id_of(name).to_owned() } else { id_of_name("vpce-svc-", name.as_str()) }
 }
 
-fn write(xml: &mut Xml, listed: &Listed<'_>) {
-    let Listed { offer, kind, owner, region, zones } = listed;
-    let service = &offer.service;
-    let is_gateway = *kind == "Gateway";
-    xml.text("serviceName", &service.service_name);
-    xml.text("serviceId", service_id(&service.service_name));
-    xml.list("serviceType", [kind], |xml, kind| xml.text("serviceType", kind));
-    xml.text("serviceRegion", region);
-    xml.texts("availabilityZoneIdSet", zones.iter().map(region::zone_id));
-    xml.texts("availabilityZoneSet", zones);
-    xml.text("owner", owner);
-    let base = if is_gateway {
-        // s3.us-east-1.amazonaws.com: the public host, without `vpce`
-        format!("{}.{region}.{}", id_of(&service.service_name), partition_of(region).dns_suffix)
-    } else {
-        service.base.to_string()
-    };
-    xml.texts("baseEndpointDnsNameSet", [base]);
-    let private = if is_gateway { &[] } else { service.private_names.as_slice() };
-    xml.optional("privateDnsName", private.first());
-    if !private.is_empty() {
-        xml.list("privateDnsNameSet", private, |xml, name| xml.text("privateDnsName", name));
+impl ListedOffer<'_> {
+    fn is_gateway(&self) -> bool {
+        self.kind == "Gateway"
     }
-    // "The service does not support VPC endpoint policies" is what a provider's service says (PrivateLink guide)
-    xml.text("vpcEndpointPolicySupported", !offer.is_endpoint_service());
-    xml.text("acceptanceRequired", offer.acceptance_required());
-    xml.text("managesVpcEndpoints", false);
-    let none = Tags::new();
-    super::tags::write(xml, offer.provider.map_or(&none, |provider| &provider.tags));
-    let state = match offer.provider {
-        Some(provider) => provider.private_dns.as_ref().map(|private| private.state.as_str()),
-        None => private.first().map(|_| "verified"),
-    };
-    xml.optional("privateDnsNameVerificationState", state);
-    xml.texts("supportedIpAddressTypeSet", families(listed));
+
+    fn base_name(&self) -> String {
+        let service = &self.offer.service;
+        if self.is_gateway() {
+            // s3.us-east-1.amazonaws.com: the public host, without `vpce`
+            format!("{}.{}.{}", id_of(&service.service_name), self.region, partition_of(&self.region).dns_suffix)
+        } else {
+            service.base.to_string()
+        }
+    }
+
+    fn private_names(&self) -> &[DnsName] {
+        if self.is_gateway() { &[] } else { &self.offer.service.private_names }
+    }
+
+    /// Of its first private name.
+    fn verification_state(&self) -> Option<&'static str> {
+        match self.offer.provider {
+            Some(provider) => provider.private_dns.as_ref().map(|private| private.state.as_str()),
+            None => self.private_names().first().map(|_| VerificationState::Verified.as_str()),
+        }
+    }
+}
+
+/// No tags.
+static UNTAGGED: Tags = Tags::new();
+
+fields! {
+    impl ListedOffer<'_> as it {
+        "serviceName" ["service-name"] = it.offer.service.service_name.as_str();
+        "serviceId" = service_id(&it.offer.service.service_name);
+        "serviceType[].serviceType" ["service-type"] = Values::of_each([it.kind]);
+        "serviceRegion" ["service-region"] = it.region.as_str();
+        "availabilityZoneIdSet[]" = Values::of_each(it.zones.iter().map(region::zone_id));
+        "availabilityZoneSet[]" = Values::of_each(&it.zones);
+        "owner" ["owner"] = &it.owner;
+        "baseEndpointDnsNameSet[]" = Values::of_each([it.base_name()]);
+        "privateDnsName" = Values::of_option(it.private_names().first());
+        "privateDnsNameSet[].privateDnsName" = Values::of_any(it.private_names());
+        // "The service does not support VPC endpoint policies" is what a provider's service says (PrivateLink guide)
+        "vpcEndpointPolicySupported" = !it.offer.is_endpoint_service();
+        "acceptanceRequired" = it.offer.acceptance_required();
+        "managesVpcEndpoints" = false;
+        "tagSet" ["tag", "tag-key"] = it.offer.provider.map_or(&UNTAGGED, |provider| &provider.tags);
+        "privateDnsNameVerificationState" = it.verification_state();
+        "supportedIpAddressTypeSet[]" ["supported-ip-address-types"] = Values::of_each(families(it));
+    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,11 @@
 //! Who may connect to an endpoint service.
 
-use std::borrow::Cow;
-
 use super::service::{is_account, need};
 use crate::ec2::call::{Action, Call, Done, new_id};
 use crate::ec2::error::ApiError;
-use crate::ec2::filter::{Filters, Page};
+use crate::ec2::fields::{Listing, Resource, fields};
 use crate::ec2::params::Params;
-use crate::ec2::record::{Record, Tags};
+use crate::ec2::record::Record;
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
 
@@ -41,25 +39,28 @@ fn principal_type(principal: &str) -> Result<&'static str, ApiError> {
 
 fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let service = need(call, &params.required("ServiceId")?)?;
-    let filters = Filters::take(params, &["permission-type", "principal", "principal-type"], "InvalidFilter")?;
-    let page = Page::take(params, 1)?;
-    let found = service.allowed_principals.iter().filter(|(principal, _)| {
-        filters.matches(&Tags::new(), |filter| -> Option<Cow<'_, str>> {
-            match filter {
-                "permission-type" => Some(PERMISSION.into()),
-                "principal" => Some(principal.as_str().into()),
-                "principal-type" => principal_type(principal).ok().map(Into::into),
-                _ => None,
-            }
-        })
-    });
-    let (found, next) = page.cut(found, |(principal, _)| (*principal).clone());
-    let mut answer = Xml::new();
-    answer.list("allowedPrincipals", found, |xml, (principal, id)| {
-        write(xml, &service.id, principal, id);
-    });
-    answer.optional("nextToken", next);
-    Ok(Done { answer, ..Done::default() })
+    let all =
+        service.allowed_principals.iter().map(|(principal, id)| Permission { principal, id, service: &service.id });
+    LISTING.answer(params, all, |permission| permission.principal.to_owned())
+}
+
+const LISTING: Listing = Listing { set: "allowedPrincipals", bad_filter: "InvalidFilter", least: 1 };
+
+/// A principal that may connect.
+struct Permission<'c> {
+    principal: &'c str,
+    id: &'c str,
+    service: &'c str,
+}
+
+fields! {
+    impl Permission<'_> as it {
+        "principalType" ["principal-type"] = principal_type(it.principal).ok();
+        "principal" ["principal"] = it.principal;
+        "servicePermissionId" = it.id;
+        "serviceId" = it.service;
+        "permissionType" ["permission-type"] = PERMISSION;
+    }
 }
 
 fn modify(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
@@ -83,15 +84,9 @@ fn modify(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         added.push((principal, id.clone()));
     }
     let mut answer = Xml::new();
-    answer.list("addedPrincipalSet", &added, |xml, (principal, id)| write(xml, &service.id, principal, id));
+    answer.list("addedPrincipalSet", &added, |xml, (principal, id)| {
+        Permission { principal, id, service: &service.id }.write(xml);
+    });
     answer.text("return", true);
     Ok(Done { edit: Edit::put([Record::Service(service)]), answer })
-}
-
-fn write(xml: &mut Xml, service: &str, principal: &str, id: &str) {
-    xml.optional("principalType", principal_type(principal).ok());
-    xml.text("principal", principal);
-    xml.text("servicePermissionId", id);
-    xml.text("serviceId", service);
-    xml.text("permissionType", PERMISSION);
 }

@@ -1,13 +1,12 @@
 //! Regions and their availability zones, and what of a region the API has nothing of: prefix lists, route tables.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::ec2::call::{Action, Call, Done, id_of_name};
 use crate::ec2::error::ApiError;
-use crate::ec2::filter::{Filters, Page};
+use crate::ec2::fields::{Listing, Resource, Values, fields};
+use crate::ec2::filter::{Filters, ResultPage};
 use crate::ec2::params::Params;
-use crate::ec2::record::Tags;
 use crate::ec2::xml::Xml;
 use crate::naming::{Region, ZoneName, known_regions, partition_of};
 
@@ -21,20 +20,6 @@ pub(super) const ACTIONS: &[Action] = &[
 
 /// The code by which these actions refuse a filter.
 const BAD_FILTER: &str = "InvalidParameterValue";
-
-const ZONE_FILTERS: &[&str] = &[
-    "group-long-name",
-    "group-name",
-    "message",
-    "opt-in-status",
-    "parent-zone-id",
-    "parent-zone-name",
-    "region-name",
-    "state",
-    "zone-id",
-    "zone-name",
-    "zone-type",
-];
 
 const ROUTE_TABLE_FILTERS: &[&str] = &[
     "association.gateway-id",
@@ -95,7 +80,7 @@ fn describe_zones(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError
     let names = params.list("ZoneName");
     let ids = params.list("ZoneId");
     params.flag("AllAvailabilityZones")?;
-    let filters = Filters::take(params, ZONE_FILTERS, BAD_FILTER)?;
+    let filters = Filters::take(params, ListedZone::FILTERS, BAD_FILTER)?;
     let region = &call.caller.region;
     let all = zones(call, region);
     if let Some(name) = names.iter().find(|name| !all.iter().any(|zone| zone.as_str() == name.as_str())) {
@@ -108,32 +93,32 @@ fn describe_zones(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError
         (names.is_empty() || names.iter().any(|name| name == zone.as_str()))
             && (ids.is_empty() || ids.contains(&zone_id(zone)))
     };
-    let values = |zone: &ZoneName, filter: &str| -> Option<Cow<'static, str>> {
-        Some(match filter {
-            "group-long-name" | "region-name" => region.to_string().into(),
-            "group-name" => group(region).into(),
-            "opt-in-status" => "opt-in-not-required".into(),
-            "state" => "available".into(),
-            "zone-id" => zone_id(zone).into(),
-            "zone-name" => zone.to_string().into(),
-            "zone-type" => "availability-zone".into(),
-            _ => return None,
-        })
-    };
-    let found = all.iter().filter(chosen).filter(|zone| filters.matches(&Tags::new(), |name| values(zone, name)));
+    let found = all.iter().filter(chosen).map(|zone| ListedZone { zone, region }).filter(|zone| zone.passes(&filters));
     let mut answer = Xml::new();
-    answer.list("availabilityZoneInfo", found, |xml, zone| {
-        xml.text("optInStatus", "opt-in-not-required");
-        xml.texts("messageSet", [""; 0]);
-        xml.text("regionName", region);
-        xml.text("zoneName", zone);
-        xml.text("zoneId", zone_id(zone));
-        xml.text("groupName", group(region));
-        xml.text("networkBorderGroup", region);
-        xml.text("zoneType", "availability-zone");
-        xml.text("zoneState", "available");
-    });
+    answer.list("availabilityZoneInfo", found, |xml, zone| zone.write(xml));
     Ok(Done { answer, ..Done::default() })
+}
+
+/// A zone as it is listed.
+struct ListedZone<'c> {
+    zone: &'c ZoneName,
+    region: &'c Region,
+}
+
+fields! {
+    impl ListedZone<'_> as it {
+        "optInStatus" ["opt-in-status"] = "opt-in-not-required";
+        "messageSet[]" ["message"] = Values::of_each([""; 0]);
+        "regionName" ["region-name"] = it.region.as_str();
+        "zoneName" ["zone-name"] = it.zone.as_str();
+        "zoneId" ["zone-id"] = zone_id(it.zone);
+        "groupName" ["group-name"] = group(it.region);
+        "groupLongName" ["group-long-name"] = format!("{} 1", it.region);
+        "networkBorderGroup" = it.region.as_str();
+        "zoneType" ["zone-type"] = "availability-zone";
+        "zoneState" ["state"] = "available";
+        "" ["parent-zone-id", "parent-zone-name"] = Values::Absent;
+    }
 }
 
 /// The zone group of a region's availability zones.
@@ -144,7 +129,7 @@ fn group(region: &Region) -> String {
 fn describe_regions(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let names = params.list("RegionName");
     params.flag("AllRegions")?;
-    let filters = Filters::take(params, &["endpoint", "opt-in-status", "region-name"], BAD_FILTER)?;
+    let filters = Filters::take(params, ListedRegion::FILTERS, BAD_FILTER)?;
     let mut all: BTreeSet<Region> = known_regions().filter_map(|code| code.parse().ok()).collect();
     all.extend(call.model.vpcs().into_iter().map(|vpc| vpc.region.clone()));
     all.insert(call.caller.region.clone());
@@ -154,93 +139,85 @@ fn describe_regions(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiErr
     if let Some(name) = names.iter().find(|name| !all.iter().any(|region| region.as_str() == name.as_str())) {
         return Err(ApiError::new("InvalidParameterValue", format!("Invalid region: [{name}]")));
     }
-    let endpoint = |region: &Region| format!("ec2.{region}.{}", partition.dns_suffix);
-    let values = |region: &Region, filter: &str| -> Option<Cow<'static, str>> {
-        Some(match filter {
-            "endpoint" => endpoint(region).into(),
-            "opt-in-status" => "opt-in-not-required".into(),
-            "region-name" => region.to_string().into(),
-            _ => return None,
-        })
-    };
     let chosen = |region: &&Region| names.is_empty() || names.iter().any(|name| name == region.as_str());
-    let found = all.iter().filter(chosen).filter(|region| filters.matches(&Tags::new(), |name| values(region, name)));
+    let found = all.iter().filter(chosen).map(ListedRegion).filter(|region| region.passes(&filters));
     let mut answer = Xml::new();
-    answer.list("regionInfo", found, |xml, region| {
-        xml.text("regionName", region);
-        xml.text("regionEndpoint", endpoint(region));
-        xml.text("optInStatus", "opt-in-not-required");
-    });
+    answer.list("regionInfo", found, |xml, region| region.write(xml));
     Ok(Done { answer, ..Done::default() })
 }
 
-/// The prefix lists of the services that gateway endpoints lead to, by id. They have no blocks: which addresses
-/// S3 has is nothing that DNS here depends on.
-fn prefix_lists(region: &Region) -> BTreeMap<String, String> {
-    ["s3", "dynamodb"]
-        .map(|service| format!("com.amazonaws.{region}.{service}"))
-        .map(|name| (id_of_name("pl-", &name), name))
-        .into()
+/// A region as it is listed.
+struct ListedRegion<'c>(&'c Region);
+
+fields! {
+    impl ListedRegion<'_> as it {
+        "regionName" ["region-name"] = it.0.as_str();
+        "regionEndpoint" ["endpoint"] = format!("ec2.{}.{}", it.0, partition_of(it.0).dns_suffix);
+        "optInStatus" ["opt-in-status"] = "opt-in-not-required";
+    }
 }
 
-/// The lists that a call asks for.
-fn chosen_prefix_lists(
-    call: &Call<'_>,
-    params: &mut Params,
-    filters: &Filters,
-) -> Result<BTreeMap<String, String>, ApiError> {
+/// The prefix list of a service that gateway endpoints lead to. It has no blocks: which addresses S3 has is nothing that
+/// DNS here depends on.
+struct PrefixList {
+    id: String,
+    name: String,
+}
+
+fields! {
+    impl PrefixList as list {
+        "cidrSet[]" = Values::of_each([""; 0]);
+        "prefixListId" ["prefix-list-id"] = &list.id;
+        "prefixListName" ["prefix-list-name"] = &list.name;
+    }
+}
+
+/// The same as `DescribeManagedPrefixLists` shows it.
+struct ManagedPrefixList {
+    list: PrefixList,
+    arn: String,
+}
+
+fields! {
+    impl ManagedPrefixList as it {
+        "prefixListArn" = &it.arn;
+        "prefixListId" ["prefix-list-id"] = &it.list.id;
+        "prefixListName" ["prefix-list-name"] = &it.list.name;
+        "addressFamily" = "IPv4";
+        "state" = "create-complete";
+        "ownerId" ["owner-id"] = "AWS";
+        "tagSet[]" = Values::of_each([""; 0]);
+    }
+}
+
+const PREFIX_LISTS: Listing = Listing { set: "prefixListSet", bad_filter: BAD_FILTER, least: 1 };
+
+/// The lists that a call asks for, by id.
+fn chosen_prefix_lists(call: &Call<'_>, params: &mut Params) -> Result<Vec<PrefixList>, ApiError> {
     let ids = params.list("PrefixListId");
-    let mut all = prefix_lists(&call.caller.region);
-    if let Some(id) = ids.iter().find(|id| !all.contains_key(*id)) {
+    let names = ["s3", "dynamodb"].map(|service| format!("com.amazonaws.{}.{service}", call.caller.region));
+    let mut all = names.map(|name| PrefixList { id: id_of_name("pl-", &name), name });
+    all.sort_by(|a, b| a.id.cmp(&b.id));
+    if let Some(id) = ids.iter().find(|id| !all.iter().any(|list| list.id == **id)) {
         let message = format!("The prefix list ID '{id}' does not exist");
         return Err(ApiError::new("InvalidPrefixListID.NotFound", message));
     }
-    all.retain(|id, name| {
-        let values = |filter: &str| -> Option<Cow<'_, str>> {
-            match filter {
-                "prefix-list-id" => Some(id.as_str().into()),
-                "prefix-list-name" => Some(name.as_str().into()),
-                "owner-id" => Some("AWS".into()),
-                _ => None,
-            }
-        };
-        (ids.is_empty() || ids.contains(id)) && filters.matches(&Tags::new(), values)
-    });
-    Ok(all)
+    Ok(all.into_iter().filter(|list| ids.is_empty() || ids.contains(&list.id)).collect())
 }
 
 fn describe_prefix_lists(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
-    let filters = Filters::take(params, &["prefix-list-id", "prefix-list-name"], BAD_FILTER)?;
-    let page = Page::take(params, 1)?;
-    let (found, next) = page.cut(chosen_prefix_lists(call, params, &filters)?, |(id, _)| id.clone());
-    let mut answer = Xml::new();
-    answer.optional("nextToken", next);
-    answer.list("prefixListSet", found, |xml, (id, name)| {
-        xml.texts("cidrSet", [""; 0]);
-        xml.text("prefixListId", id);
-        xml.text("prefixListName", name);
-    });
-    Ok(Done { answer, ..Done::default() })
+    let all = chosen_prefix_lists(call, params)?;
+    PREFIX_LISTS.answer(params, all, |list| list.id.clone())
 }
 
 fn describe_managed_prefix_lists(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
-    let filters = Filters::take(params, &["owner-id", "prefix-list-id", "prefix-list-name"], BAD_FILTER)?;
-    let page = Page::take(params, 1)?;
-    let (found, next) = page.cut(chosen_prefix_lists(call, params, &filters)?, |(id, _)| id.clone());
     let region = &call.caller.region;
     let partition = partition_of(region).name;
-    let mut answer = Xml::new();
-    answer.optional("nextToken", next);
-    answer.list("prefixListSet", found, |xml, (id, name)| {
-        xml.text("prefixListArn", format!("arn:{partition}:ec2:{region}:aws:prefix-list/{id}"));
-        xml.text("prefixListId", id);
-        xml.text("prefixListName", name);
-        xml.text("addressFamily", "IPv4");
-        xml.text("state", "create-complete");
-        xml.text("ownerId", "AWS");
-        xml.texts("tagSet", [""; 0]);
+    let all = chosen_prefix_lists(call, params)?.into_iter().map(|list| ManagedPrefixList {
+        arn: format!("arn:{partition}:ec2:{region}:aws:prefix-list/{}", list.id),
+        list,
     });
-    Ok(Done { answer, ..Done::default() })
+    PREFIX_LISTS.answer(params, all, |list| list.list.id.clone())
 }
 
 /// There are none: a gateway endpoint keeps the ids that it is given.
@@ -250,7 +227,7 @@ fn describe_route_tables(_: &Call<'_>, params: &mut Params) -> Result<Done, ApiE
         return Err(ApiError::new("InvalidRouteTableID.NotFound", message));
     }
     Filters::take(params, ROUTE_TABLE_FILTERS, BAD_FILTER)?;
-    Page::take(params, 5)?;
+    ResultPage::take(params, 5)?;
     let mut answer = Xml::new();
     answer.texts("routeTableSet", [""; 0]);
     Ok(Done { answer, ..Done::default() })

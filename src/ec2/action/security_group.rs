@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::ec2::call::{Action, Call, Done, default_group_id, new_id};
 use crate::ec2::error::ApiError;
-use crate::ec2::filter::{Filters, Page};
+use crate::ec2::fields::{Listing, Values, fields};
 use crate::ec2::params::Params;
 use crate::ec2::record::{Endpoint, Phase, Record, SecurityGroup, Tags, Vpc};
 use crate::ec2::state::Edit;
@@ -23,34 +23,7 @@ const DEFAULT: &str = "default";
 /// Most characters of a name, and of a description (EC2 API Reference, CreateSecurityGroup).
 const LONGEST: usize = 255;
 
-/// The filters of DescribeSecurityGroups. Groups have no rules here, so that those about rules match nothing.
-const FILTERS: &[&str] = &[
-    "description",
-    "egress.ip-permission.cidr",
-    "egress.ip-permission.from-port",
-    "egress.ip-permission.group-id",
-    "egress.ip-permission.group-name",
-    "egress.ip-permission.ipv6-cidr",
-    "egress.ip-permission.prefix-list-id",
-    "egress.ip-permission.protocol",
-    "egress.ip-permission.to-port",
-    "egress.ip-permission.user-id",
-    "group-id",
-    "group-name",
-    "ip-permission.cidr",
-    "ip-permission.from-port",
-    "ip-permission.group-id",
-    "ip-permission.group-name",
-    "ip-permission.ipv6-cidr",
-    "ip-permission.prefix-list-id",
-    "ip-permission.protocol",
-    "ip-permission.to-port",
-    "ip-permission.user-id",
-    "owner-id",
-    "tag",
-    "tag-key",
-    "vpc-id",
-];
+const LISTING: Listing = Listing { set: "securityGroupInfo", bad_filter: "InvalidParameterValue", least: 5 };
 
 fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let name = params.required("GroupName")?;
@@ -125,8 +98,7 @@ fn not_found(id: &str) -> ApiError {
 fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let ids = params.list("GroupId");
     let names = params.list("GroupName");
-    let filters = Filters::take(params, FILTERS, "InvalidParameterValue")?;
-    let page = Page::take(params, 5)?;
+    let filters = LISTING.take::<ListedGroup<'_>>(params)?;
     let all = if ids.is_empty() {
         groups(call)
     } else {
@@ -135,41 +107,34 @@ fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     if let Some(name) = names.iter().find(|name| !all.values().any(|group| group.name == **name)) {
         return Err(not_found(name));
     }
-    let found = all.into_values().filter(|group| {
-        (names.is_empty() || names.contains(&group.name)) && filters.matches(&group.tags, |filter| value(group, filter))
-    });
-    let (found, next) = page.cut(found, |group| group.id.clone());
-    let mut answer = Xml::new();
-    answer.optional("nextToken", next);
-    answer.list("securityGroupInfo", found, |xml, group| {
-        xml.text("groupId", &group.id);
-        xml.texts("ipPermissionsEgress", [""; 0]);
-        super::tags::write(xml, &group.tags);
-        xml.text("vpcId", group.vpc);
-        xml.text("securityGroupArn", arn(call, &group));
-        xml.text("ownerId", &group.owner);
-        xml.text("groupName", &group.name);
-        xml.text("groupDescription", &group.description);
-        xml.texts("ipPermissions", [""; 0]);
-    });
-    Ok(Done { answer, ..Done::default() })
+    let found = all.into_values().filter(|group| names.is_empty() || names.contains(&group.name));
+    let listed = found.map(|group| ListedGroup { arn: arn(call, &group), group });
+    Ok(LISTING.page(&filters, listed, |listed| listed.group.id.clone()))
+}
+
+/// A group as it is listed.
+struct ListedGroup<'c> {
+    group: Cow<'c, SecurityGroup>,
+    arn: String,
+}
+
+fields! {
+    impl ListedGroup<'_> as it {
+        "groupId" ["group-id"] = &it.group.id;
+        "ipPermissionsEgress" ["egress.ip-permission.cidr", "egress.ip-permission.from-port", "egress.ip-permission.group-id", "egress.ip-permission.group-name", "egress.ip-permission.ipv6-cidr", "egress.ip-permission.prefix-list-id", "egress.ip-permission.protocol", "egress.ip-permission.to-port", "egress.ip-permission.user-id"] = Values::Written(String::new());
+        "tagSet" ["tag", "tag-key"] = &it.group.tags;
+        "vpcId" ["vpc-id"] = Values::of(it.group.vpc);
+        "securityGroupArn" = &it.arn;
+        "ownerId" ["owner-id"] = &it.group.owner;
+        "groupName" ["group-name"] = &it.group.name;
+        "groupDescription" ["description"] = &it.group.description;
+        "ipPermissions" ["ip-permission.cidr", "ip-permission.from-port", "ip-permission.group-id", "ip-permission.group-name", "ip-permission.ipv6-cidr", "ip-permission.prefix-list-id", "ip-permission.protocol", "ip-permission.to-port", "ip-permission.user-id"] = Values::Written(String::new());
+    }
 }
 
 fn arn(call: &Call<'_>, group: &SecurityGroup) -> String {
     let region = &call.caller.region;
     format!("arn:{}:ec2:{region}:{}:security-group/{}", partition_of(region).name, group.owner, group.id)
-}
-
-/// What a group has under a filter's name.
-fn value<'g>(group: &'g SecurityGroup, filter: &str) -> Option<Cow<'g, str>> {
-    Some(match filter {
-        "description" => group.description.as_str().into(),
-        "group-id" => group.id.as_str().into(),
-        "group-name" => group.name.as_str().into(),
-        "owner-id" => group.owner.as_str().into(),
-        "vpc-id" => group.vpc.to_string().into(),
-        _ => return None,
-    })
 }
 
 fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {

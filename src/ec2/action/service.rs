@@ -1,6 +1,5 @@
 //! Endpoint services of providers: what `CreateVpcEndpointServiceConfiguration` makes.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand::RngExt;
@@ -8,9 +7,9 @@ use rand::RngExt;
 use super::{region, unsuccessful};
 use crate::ec2::call::{Action, Call, Done, new_id};
 use crate::ec2::error::ApiError;
-use crate::ec2::filter::{Filters, Page};
+use crate::ec2::fields::{Listing, Resource, Values, fields};
 use crate::ec2::params::Params;
-use crate::ec2::record::{Phase, PrivateDns, Record, Service};
+use crate::ec2::record::{Phase, PrivateDns, Record, Service, VerificationState};
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
 use crate::naming::{self, DnsName, ZoneName};
@@ -23,8 +22,7 @@ pub(super) const ACTIONS: &[Action] = &[
     Action { name: "StartVpcEndpointServicePrivateDnsVerification", writes: true, idempotent: false, run: verify },
 ];
 
-const FILTERS: &[&str] =
-    &["service-id", "service-name", "service-state", "supported-ip-address-types", "tag", "tag-key"];
+const LISTING: Listing = Listing { set: "serviceConfigurationSet", bad_filter: "InvalidFilter", least: 1 };
 
 /// The service of the caller that a call names, or EC2's error for one that is not there.
 pub(super) fn need<'c>(call: &'c Call<'_>, id: &str) -> Result<&'c Service, ApiError> {
@@ -65,18 +63,18 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     change_sets(&mut service, params, "")?;
     let mut answer = Xml::new();
     let zones = region::zones(call, &service.region);
-    answer.element("serviceConfiguration", |xml| write(xml, &zones, &service));
+    answer.element("serviceConfiguration", |xml| ListedService { service: &service, zones: &zones }.write(xml));
     answer.optional("clientToken", call.client_token.as_ref());
     Ok(Done { edit: Edit::put([Record::Service(service)]), answer })
 }
 
 /// Whether a value may be in a list of a service.
-type Check<'c> = &'c dyn Fn(&str) -> Result<(), ApiError>;
+type ValueRule<'c> = &'c dyn Fn(&str) -> Result<(), ApiError>;
 
 /// What a call adds to the lists of a service and takes from them, and the rules of the result. `add` is the prefix of
 /// the parameters that add; those that take away are there where it is not empty.
 fn change_sets(service: &mut Service, params: &mut Params, add: &str) -> Result<(), ApiError> {
-    let mut change = |name: &str, set: &mut Vec<String>, check: Check<'_>| -> Result<(), ApiError> {
+    let mut change = |name: &str, set: &mut Vec<String>, check: ValueRule<'_>| -> Result<(), ApiError> {
         if !add.is_empty() {
             let gone = params.list(&format!("Remove{name}"));
             set.retain(|value| !gone.contains(value));
@@ -148,7 +146,7 @@ fn private_dns(name: &str) -> Result<PrivateDns, ApiError> {
     }
     Ok(PrivateDns {
         name: name.trim_end_matches('.').to_ascii_lowercase(),
-        state: "pendingVerification".to_owned(),
+        state: VerificationState::Pending,
         proof_name: format!("_{}", random(b"abcdefghijklmnopqrstuvwxyz0123456789")),
         proof_value: format!("vpce:{}", random(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")),
     })
@@ -164,68 +162,54 @@ fn random(characters: &[u8]) -> String {
 
 fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let ids = params.list("ServiceId");
-    let filters = Filters::take(params, FILTERS, "InvalidFilter")?;
-    let page = Page::take(params, 1)?;
     let chosen: BTreeMap<&str, &Service> = if ids.is_empty() {
         let mine = |service: &&Service| call.sees(&service.owner) && service.region == call.caller.region;
         call.state.services().filter(mine).map(|service| (service.id.as_str(), service)).collect()
     } else {
         ids.iter().map(|id| need(call, id).map(|service| (service.id.as_str(), service))).collect::<Result<_, _>>()?
     };
-    let found = chosen.into_values().filter(|service| filters.matches(&service.tags, |name| values(service, name)));
-    let (found, next) = page.cut(found, |service| service.id.clone());
-    let mut answer = Xml::new();
     let zones = region::zones(call, &call.caller.region);
-    answer.list("serviceConfigurationSet", found, |xml, service| write(xml, &zones, service));
-    answer.optional("nextToken", next);
-    Ok(Done { answer, ..Done::default() })
+    let listed = chosen.into_values().map(|service| ListedService { service, zones: &zones });
+    LISTING.answer(params, listed, |listed| listed.service.id.clone())
 }
 
-/// What a service has under a filter's name.
-fn values<'s>(service: &'s Service, filter: &str) -> Vec<Cow<'s, str>> {
-    match filter {
-        "service-id" => vec![service.id.as_str().into()],
-        "service-name" => vec![service.name.as_str().into()],
-        "service-state" => vec!["Available".into()],
-        "supported-ip-address-types" => {
-            service.supported_ip_address_types.iter().map(|text| text.as_str().into()).collect()
-        }
-        _ => Vec::new(),
+/// A service as its provider is shown it.
+struct ListedService<'c> {
+    service: &'c Service,
+    /// Those of its region.
+    zones: &'c BTreeSet<ZoneName>,
+}
+
+impl ListedService<'_> {
+    fn private<'s>(&'s self, part: impl Fn(&'s PrivateDns) -> &'s str) -> Option<&'s str> {
+        self.service.private_dns.as_ref().map(part)
     }
 }
 
-fn write(xml: &mut Xml, zones: &BTreeSet<ZoneName>, service: &Service) {
-    xml.list("serviceType", [service.service_type()], |xml, kind| xml.text("serviceType", kind));
-    xml.text("serviceId", &service.id);
-    xml.text("serviceName", &service.name);
-    xml.text("serviceState", "Available");
-    xml.texts("availabilityZoneIdSet", zones.iter().map(region::zone_id));
-    xml.texts("availabilityZoneSet", zones);
-    xml.text("acceptanceRequired", service.acceptance_required);
-    xml.text("managesVpcEndpoints", false);
-    if !service.network_load_balancer_arns.is_empty() {
-        xml.texts("networkLoadBalancerArnSet", &service.network_load_balancer_arns);
+fields! {
+    impl ListedService<'_> as it {
+        "serviceType[].serviceType" = Values::of_each([it.service.service_type()]);
+        "serviceId" ["service-id"] = &it.service.id;
+        "serviceName" ["service-name"] = it.service.name.as_str();
+        "serviceState" ["service-state"] = "Available";
+        "availabilityZoneIdSet[]" = Values::of_each(it.zones.iter().map(region::zone_id));
+        "availabilityZoneSet[]" = Values::of_each(it.zones);
+        "acceptanceRequired" = it.service.acceptance_required;
+        "managesVpcEndpoints" = false;
+        "networkLoadBalancerArnSet[]" = Values::of_any(&it.service.network_load_balancer_arns);
+        "gatewayLoadBalancerArnSet[]" = Values::of_any(&it.service.gateway_load_balancer_arns);
+        "supportedIpAddressTypeSet[]" ["supported-ip-address-types"] = Values::of_each(&it.service.supported_ip_address_types);
+        "baseEndpointDnsNameSet[]" = Values::of_each(naming::resolve(&it.service.name).map(|names| names.base));
+        "privateDnsName" = it.private(|private| &private.name);
+        "privateDnsNameConfiguration.state" = it.private(|private| private.state.as_str());
+        "privateDnsNameConfiguration.type" = it.private(|_| "TXT");
+        "privateDnsNameConfiguration.value" = it.private(|private| &private.proof_value);
+        "privateDnsNameConfiguration.name" = it.private(|private| &private.proof_name);
+        "tagSet" ["tag", "tag-key"] = &it.service.tags;
+        "supportedRegionSet[].region" = Values::of_each([&it.service.region]);
+        "supportedRegionSet[].serviceState" = "Available";
+        "remoteAccessEnabled" = false;
     }
-    if !service.gateway_load_balancer_arns.is_empty() {
-        xml.texts("gatewayLoadBalancerArnSet", &service.gateway_load_balancer_arns);
-    }
-    xml.texts("supportedIpAddressTypeSet", &service.supported_ip_address_types);
-    xml.texts("baseEndpointDnsNameSet", naming::resolve(&service.name).map(|names| names.base));
-    if let Some(private) = &service.private_dns {
-        xml.text("privateDnsName", &private.name);
-        xml.element("privateDnsNameConfiguration", |xml| {
-            xml.text("state", &private.state);
-            xml.text("type", "TXT");
-            xml.text("value", &private.proof_value);
-            xml.text("name", &private.proof_name);
-        });
-    }
-    super::tags::write(xml, &service.tags);
-    xml.list("supportedRegionSet", [&service.region], |xml, region| {
-        xml.text("region", region);
-        xml.text("serviceState", "Available");
-    });
-    xml.text("remoteAccessEnabled", false);
 }
 
 fn modify(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
@@ -318,6 +302,6 @@ fn verify(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         let message = format!("The VPC endpoint service {id} does not have a private DNS name.");
         return Err(ApiError::invalid(message));
     };
-    "verified".clone_into(&mut private.state);
+    private.state = VerificationState::Verified;
     Ok(Done::changed(Edit::put([Record::Service(service)])))
 }

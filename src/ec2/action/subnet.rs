@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::{region, vpc};
 use crate::ec2::call::{Action, Call, Done, new_id, parse_id};
 use crate::ec2::error::ApiError;
-use crate::ec2::filter::{Filters, Page};
+use crate::ec2::fields::{Listing, Resource, Values, fields};
 use crate::ec2::params::Params;
 use crate::ec2::record::{Record, Subnet, Vpc};
 use crate::ec2::state::Edit;
@@ -22,33 +22,7 @@ pub(super) const ACTIONS: &[Action] = &[
     Action { name: "DeleteSubnet", writes: true, idempotent: false, run: delete },
 ];
 
-const FILTERS: &[&str] = &[
-    "availability-zone",
-    "availability-zone-id",
-    "available-ip-address-count",
-    "cidr-block",
-    "customer-owned-ipv4-pool",
-    "default-for-az",
-    "enable-dns64",
-    "enable-lni-at-device-index",
-    "ipv6-cidr-block-association.ipv6-cidr-block",
-    "ipv6-cidr-block-association.association-id",
-    "ipv6-cidr-block-association.state",
-    "ipv6-native",
-    "map-customer-owned-ip-on-launch",
-    "map-public-ip-on-launch",
-    "outpost-arn",
-    "owner-id",
-    "private-dns-name-options-on-launch.hostname-type",
-    "private-dns-name-options-on-launch.enable-resource-name-dns-a-record",
-    "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record",
-    "state",
-    "subnet-arn",
-    "subnet-id",
-    "tag",
-    "tag-key",
-    "vpc-id",
-];
+const LISTING: Listing = Listing { set: "subnetSet", bad_filter: "InvalidParameterValue", least: 5 };
 
 /// The code for a block that a subnet cannot have.
 const BAD_RANGE: &str = "InvalidSubnet.Range";
@@ -57,7 +31,7 @@ const BAD_RANGE: &str = "InvalidSubnet.Range";
 pub(super) const RESERVED_FIRST: u32 = 4;
 
 /// A subnet as it is listed.
-struct Listed<'a> {
+struct ListedSubnet<'a> {
     subnet: Cow<'a, Subnet>,
     region: Region,
     /// IPv4 addresses that are left.
@@ -89,9 +63,10 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         cidr_blocks,
         tags: super::tags::take(params, "subnet")?,
     };
-    let listed = Listed { available: usable(&subnet), subnet: Cow::Owned(subnet.clone()), region: vpc.region.clone() };
+    let listed =
+        ListedSubnet { available: usable(&subnet), subnet: Cow::Owned(subnet.clone()), region: vpc.region.clone() };
     let mut answer = Xml::new();
-    answer.element("subnet", |xml| write(xml, &listed));
+    answer.element("subnet", |xml| listed.write(xml));
     Ok(Done { edit: Edit::put([Record::Subnet(subnet)]), answer })
 }
 
@@ -127,8 +102,6 @@ fn zone(call: &Call<'_>, params: &mut Params) -> Result<ZoneName, ApiError> {
 
 fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let ids = params.list("SubnetId");
-    let filters = Filters::take(params, FILTERS, "InvalidParameterValue")?;
-    let page = Page::take(params, 5)?;
     let chosen: BTreeMap<String, Cow<'_, Subnet>> = if ids.is_empty() {
         let all = call.model.subnets().filter_map(|subnet| call.subnet(subnet.subnet_id));
         all.filter(|subnet| call.lists_subnet(subnet)).map(|subnet| (subnet.id.to_string(), subnet)).collect()
@@ -141,17 +114,12 @@ fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
             *used.entry(interface.subnet).or_default() += 1;
         }
     }
-    let all = chosen.into_values().map(|subnet| Listed {
+    let all = chosen.into_values().map(|subnet| ListedSubnet {
         region: call.caller.region.clone(),
         available: usable(&subnet).saturating_sub(used.get(&subnet.id).copied().unwrap_or(0)),
         subnet,
     });
-    let found = all.filter(|listed| filters.matches(&listed.subnet.tags, |name| values(listed, name)));
-    let (found, next) = page.cut(found, |listed| listed.subnet.id.to_string());
-    let mut answer = Xml::new();
-    answer.optional("nextToken", next);
-    answer.list("subnetSet", found, |xml, listed| write(xml, &listed));
-    Ok(Done { answer, ..Done::default() })
+    LISTING.answer(params, all, |listed| listed.subnet.id.to_string())
 }
 
 fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
@@ -184,8 +152,8 @@ fn is_native(subnet: &Subnet) -> bool {
     blocks(subnet, false).next().is_none()
 }
 
-fn arn(listed: &Listed<'_>) -> String {
-    let Listed { subnet, region, .. } = listed;
+fn arn(listed: &ListedSubnet<'_>) -> String {
+    let ListedSubnet { subnet, region, .. } = listed;
     format!("arn:{}:ec2:{region}:{}:subnet/{}", partition_of(region).name, subnet.owner, subnet.id)
 }
 
@@ -194,64 +162,30 @@ fn association(subnet: &Subnet) -> String {
     subnet.id.to_string().replacen(SubnetId::PREFIX, "subnet-cidr-assoc-", 1)
 }
 
-/// What a subnet has under a filter's name.
-fn values<'v>(listed: &'v Listed<'_>, filter: &str) -> Vec<Cow<'v, str>> {
-    let subnet = &*listed.subnet;
-    match filter {
-        "availability-zone" => vec![subnet.zone.as_str().into()],
-        "availability-zone-id" => vec![region::zone_id(&subnet.zone).into()],
-        "available-ip-address-count" => vec![listed.available.to_string().into()],
-        "cidr-block" => blocks(subnet, false).map(|block| block.to_string().into()).collect(),
-        "ipv6-cidr-block-association.ipv6-cidr-block" => {
-            blocks(subnet, true).map(|block| block.to_string().into()).collect()
-        }
-        "ipv6-cidr-block-association.association-id" => {
-            blocks(subnet, true).map(|_| association(subnet).into()).collect()
-        }
-        "ipv6-cidr-block-association.state" => blocks(subnet, true).map(|_| "associated".into()).collect(),
-        "ipv6-native" => vec![is_native(subnet).to_string().into()],
-        "default-for-az"
-        | "enable-dns64"
-        | "map-customer-owned-ip-on-launch"
-        | "map-public-ip-on-launch"
-        | "private-dns-name-options-on-launch.enable-resource-name-dns-a-record"
-        | "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record" => vec!["false".into()],
-        "owner-id" => vec![subnet.owner.as_str().into()],
-        "private-dns-name-options-on-launch.hostname-type" => vec!["ip-name".into()],
-        "state" => vec!["available".into()],
-        "subnet-arn" => vec![arn(listed).into()],
-        "subnet-id" => vec![subnet.id.to_string().into()],
-        "vpc-id" => vec![subnet.vpc.to_string().into()],
-        _ => Vec::new(),
+fields! {
+    impl ListedSubnet<'_> as it {
+        "availabilityZoneId" ["availability-zone-id", "availabilityZoneId"] = region::zone_id(&it.subnet.zone);
+        "mapCustomerOwnedIpOnLaunch" ["map-customer-owned-ip-on-launch"] = false;
+        "ownerId" ["owner-id", "ownerId"] = &it.subnet.owner;
+        "assignIpv6AddressOnCreation" = false;
+        "ipv6CidrBlockAssociationSet[].associationId" ["ipv6-cidr-block-association.association-id"] = Values::of_each(blocks(&it.subnet, true).map(|_| association(&it.subnet)));
+        "ipv6CidrBlockAssociationSet[].ipv6CidrBlock" ["ipv6-cidr-block-association.ipv6-cidr-block"] = Values::of_each(blocks(&it.subnet, true));
+        "ipv6CidrBlockAssociationSet[].ipv6CidrBlockState.state" ["ipv6-cidr-block-association.state"] = Values::of_each(blocks(&it.subnet, true).map(|_| "associated"));
+        "tagSet" ["tag", "tag-key"] = &it.subnet.tags;
+        "subnetArn" ["subnet-arn", "subnetArn"] = arn(it);
+        "enableDns64" ["enable-dns64", "enableDns64"] = false;
+        "ipv6Native" ["ipv6-native", "ipv6Native"] = is_native(&it.subnet);
+        "privateDnsNameOptionsOnLaunch.hostnameType" ["private-dns-name-options-on-launch.hostname-type"] = "ip-name";
+        "privateDnsNameOptionsOnLaunch.enableResourceNameDnsARecord" ["private-dns-name-options-on-launch.enable-resource-name-dns-a-record"] = false;
+        "privateDnsNameOptionsOnLaunch.enableResourceNameDnsAAAARecord" ["private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record"] = false;
+        "subnetId" ["subnet-id", "subnetId"] = Values::of(it.subnet.id);
+        "state" ["state"] = "available";
+        "vpcId" ["vpc-id", "vpcId"] = Values::of(it.subnet.vpc);
+        "cidrBlock" ["cidr-block", "cidr", "cidrBlock"] = Values::of_option(blocks(&it.subnet, false).next());
+        "availableIpAddressCount" ["available-ip-address-count", "availableIpAddressCount"] = Values::of(it.available);
+        "availabilityZone" ["availability-zone", "availabilityZone"] = it.subnet.zone.as_str();
+        "defaultForAz" ["default-for-az", "defaultForAz"] = false;
+        "mapPublicIpOnLaunch" ["map-public-ip-on-launch", "mapPublicIpOnLaunch"] = false;
+        "" ["customer-owned-ipv4-pool", "enable-lni-at-device-index", "outpost-arn"] = Values::Absent;
     }
-}
-
-fn write(xml: &mut Xml, listed: &Listed<'_>) {
-    let subnet = &*listed.subnet;
-    xml.text("availabilityZoneId", region::zone_id(&subnet.zone));
-    xml.text("mapCustomerOwnedIpOnLaunch", false);
-    xml.text("ownerId", &subnet.owner);
-    xml.text("assignIpv6AddressOnCreation", false);
-    xml.list("ipv6CidrBlockAssociationSet", blocks(subnet, true), |xml, block| {
-        xml.text("associationId", association(subnet));
-        xml.text("ipv6CidrBlock", block);
-        xml.element("ipv6CidrBlockState", |xml| xml.text("state", "associated"));
-    });
-    super::tags::write(xml, &subnet.tags);
-    xml.text("subnetArn", arn(listed));
-    xml.text("enableDns64", false);
-    xml.text("ipv6Native", is_native(subnet));
-    xml.element("privateDnsNameOptionsOnLaunch", |xml| {
-        xml.text("hostnameType", "ip-name");
-        xml.text("enableResourceNameDnsARecord", false);
-        xml.text("enableResourceNameDnsAAAARecord", false);
-    });
-    xml.text("subnetId", subnet.id);
-    xml.text("state", "available");
-    xml.text("vpcId", subnet.vpc);
-    xml.optional("cidrBlock", blocks(subnet, false).next());
-    xml.text("availableIpAddressCount", listed.available);
-    xml.text("availabilityZone", &subnet.zone);
-    xml.text("defaultForAz", false);
-    xml.text("mapPublicIpOnLaunch", false);
 }

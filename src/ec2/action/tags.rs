@@ -1,10 +1,8 @@
 //! Tags: in the calls that make things, in answers, and actions of their own.
 
-use std::borrow::Cow;
-
 use crate::ec2::call::{Action, Call, Done};
 use crate::ec2::error::ApiError;
-use crate::ec2::filter::{Filters, Page};
+use crate::ec2::fields::{Listing, Values, fields};
 use crate::ec2::params::Params;
 use crate::ec2::record::{Record, Tags};
 use crate::ec2::state::Edit;
@@ -19,7 +17,7 @@ pub(super) const ACTIONS: &[Action] = &[
 
 /// Most resources of one call (EC2 API Reference, CreateTags).
 const MOST_RESOURCES: usize = 1_000;
-const FILTERS: &[&str] = &["key", "resource-id", "resource-type", "tag", "value"];
+const LISTING: Listing = Listing { set: "tagSet", bad_filter: "InvalidParameterValue", least: 5 };
 
 /// Most tags of an object (EC2 guide, "Tag restrictions").
 const MOST: usize = 50;
@@ -168,34 +166,35 @@ fn change(records: Vec<Record>, change: impl Fn(&mut Tags) -> Result<(), ApiErro
     Ok(Done::changed(Edit::put(put)))
 }
 
+/// A tag of a resource.
+struct ResourceTag<'c> {
+    resource: String,
+    kind: &'static str,
+    /// The key and its value.
+    tag: Tags,
+    key: &'c str,
+    value: &'c str,
+}
+
+fields! {
+    impl ResourceTag<'_> as it {
+        "key" ["key"] = it.key;
+        "resourceId" ["resource-id"] = &it.resource;
+        "resourceType" ["resource-type"] = it.kind;
+        "value" ["value"] = it.value;
+        "" ["tag"] = Values::Tagged(&it.tag);
+    }
+}
+
 fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
-    let filters = Filters::take(params, FILTERS, "InvalidParameterValue")?;
-    let page = Page::take(params, 5)?;
     let mine = call.state.records().filter(|record| is_mine(call, record));
     let all = mine.filter_map(|record| record.tags().map(|(kind, tags)| (record.id(), kind, tags)));
-    let each = all.flat_map(|(id, kind, tags)| tags.iter().map(move |(key, value)| (id.clone(), kind, key, value)));
-    let found = each.filter(|(id, kind, key, value)| {
-        let one = Tags::from([((*key).clone(), (*value).clone())]);
-        let values = |filter: &str| -> Option<Cow<'_, str>> {
-            match filter {
-                "key" => Some(key.as_str().into()),
-                "resource-id" => Some(id.as_str().into()),
-                "resource-type" => Some((*kind).into()),
-                "value" => Some(value.as_str().into()),
-                _ => None,
-            }
-        };
-        filters.matches(&one, values)
+    let each = all.flat_map(|(id, kind, tags)| {
+        tags.iter().map(move |(key, value)| {
+            let tag = Tags::from([(key.clone(), value.clone())]);
+            ResourceTag { resource: id.clone(), kind, tag, key, value }
+        })
     });
     // no id has a space in it
-    let (found, next) = page.cut(found, |(id, _, key, _)| format!("{id} {key}"));
-    let mut answer = Xml::new();
-    answer.optional("nextToken", next);
-    answer.list("tagSet", found, |xml, (id, kind, key, value)| {
-        xml.text("key", key);
-        xml.text("resourceId", id);
-        xml.text("resourceType", kind);
-        xml.text("value", value);
-    });
-    Ok(Done { answer, ..Done::default() })
+    LISTING.answer(params, each, |tag| format!("{} {}", tag.resource, tag.key))
 }

@@ -8,7 +8,7 @@ use ipnet::{IpNet, Ipv6Net};
 
 use crate::ec2::call::{Action, Call, Done, default_group_id, new_id, parse_id};
 use crate::ec2::error::ApiError;
-use crate::ec2::filter::{Filters, Page};
+use crate::ec2::fields::{Listing, Resource, Values, fields};
 use crate::ec2::params::Params;
 use crate::ec2::record::{Phase, Record, SecurityGroup, Tags, Vpc};
 use crate::ec2::state::Edit;
@@ -24,24 +24,7 @@ pub(super) const ACTIONS: &[Action] = &[
     Action { name: "ModifyVpcAttribute", writes: true, idempotent: false, run: modify_attribute },
 ];
 
-/// The filters of DescribeVpcs that can match here.
-const FILTERS: &[&str] = &[
-    "cidr",
-    "cidr-block-association.cidr-block",
-    "cidr-block-association.association-id",
-    "cidr-block-association.state",
-    "dhcp-options-id",
-    "ipv6-cidr-block-association.ipv6-cidr-block",
-    "ipv6-cidr-block-association.ipv6-pool",
-    "ipv6-cidr-block-association.association-id",
-    "ipv6-cidr-block-association.state",
-    "is-default",
-    "owner-id",
-    "state",
-    "tag",
-    "tag-key",
-    "vpc-id",
-];
+const LISTING: Listing = Listing { set: "vpcSet", bad_filter: "InvalidParameterValue", least: 5 };
 
 fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     // EC2 refuses 127.0.0.0/8 too; here it is how one machine shows a split horizon
@@ -67,7 +50,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         tags: Tags::new(),
     };
     let mut answer = Xml::new();
-    answer.element("vpc", |xml| write(xml, &vpc));
+    answer.element("vpc", |xml| vpc.write(xml));
     Ok(Done { edit: Edit::put([Record::Vpc(vpc), Record::SecurityGroup(group)]), answer })
 }
 
@@ -112,44 +95,12 @@ fn ipv6_block(params: &mut Params) -> Result<Option<IpNet>, ApiError> {
 
 fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let ids = params.list("VpcId");
-    let filters = Filters::take(params, FILTERS, "InvalidParameterValue")?;
-    let page = Page::take(params, 5)?;
     let chosen: BTreeMap<String, Cow<'_, Vpc>> = if ids.is_empty() {
         call.vpcs().map(|vpc| (vpc.id.to_string(), vpc)).collect()
     } else {
         ids.iter().map(|id| call.need_vpc(id).map(|vpc| (id.clone(), vpc))).collect::<Result<_, _>>()?
     };
-    let found = chosen.into_values().filter(|vpc| filters.matches(&vpc.tags, |name| values(vpc, name)));
-    let (found, next) = page.cut(found, |vpc| vpc.id.to_string());
-    let mut answer = Xml::new();
-    answer.list("vpcSet", found, |xml, vpc| write(xml, &vpc));
-    answer.optional("nextToken", next);
-    Ok(Done { answer, ..Done::default() })
-}
-
-/// What a VPC has under a filter's name.
-fn values<'v>(vpc: &'v Vpc, filter: &str) -> Vec<Cow<'v, str>> {
-    let blocks = |v6: bool| {
-        vpc.cidr_blocks
-            .iter()
-            .filter(move |block| matches!(block, IpNet::V6(_)) == v6)
-            .map(|block| block.to_string().into())
-    };
-    match filter {
-        "cidr" => blocks(false).take(1).collect(),
-        "cidr-block-association.cidr-block" => blocks(false).collect(),
-        "cidr-block-association.association-id" => blocks(false).map(|_| association(vpc).into()).collect(),
-        "cidr-block-association.state" => blocks(false).map(|_| "associated".into()).collect(),
-        "ipv6-cidr-block-association.ipv6-cidr-block" => blocks(true).collect(),
-        "ipv6-cidr-block-association.association-id" => blocks(true).map(|_| association(vpc).into()).collect(),
-        "ipv6-cidr-block-association.state" => blocks(true).map(|_| "associated".into()).collect(),
-        "dhcp-options-id" => vec!["default".into()],
-        "is-default" => vec!["false".into()],
-        "owner-id" => vec![vpc.owner.as_str().into()],
-        "state" => vec!["available".into()],
-        "vpc-id" => vec![vpc.id.to_string().into()],
-        _ => Vec::new(),
-    }
+    LISTING.answer(params, chosen.into_values(), |vpc| vpc.id.to_string())
 }
 
 fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
@@ -221,27 +172,29 @@ fn modify_attribute(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiErr
     Ok(Done::changed(Edit::put([Record::Vpc(vpc)])))
 }
 
-fn write(xml: &mut Xml, vpc: &Vpc) {
-    xml.text("ownerId", &vpc.owner);
-    xml.text("instanceTenancy", &vpc.instance_tenancy);
-    let (v4, v6): (Vec<&IpNet>, Vec<&IpNet>) = vpc.cidr_blocks.iter().partition(|block| matches!(block, IpNet::V4(_)));
-    let state = |xml: &mut Xml| xml.text("state", "associated");
-    xml.list("ipv6CidrBlockAssociationSet", v6, |xml, block| {
-        xml.text("associationId", association(vpc));
-        xml.text("ipv6CidrBlock", block);
-        xml.element("ipv6CidrBlockState", state);
-    });
-    xml.list("cidrBlockAssociationSet", &v4, |xml, block| {
-        xml.text("associationId", association(vpc));
-        xml.text("cidrBlock", block);
-        xml.element("cidrBlockState", state);
-    });
-    xml.text("isDefault", false);
-    super::tags::write(xml, &vpc.tags);
-    xml.text("vpcId", vpc.id);
-    xml.text("state", "available");
-    xml.optional("cidrBlock", v4.first());
-    xml.text("dhcpOptionsId", "default");
+/// The blocks of a family.
+fn blocks(vpc: &Vpc, v6: bool) -> impl Iterator<Item = &IpNet> {
+    vpc.cidr_blocks.iter().filter(move |block| matches!(block, IpNet::V6(_)) == v6)
+}
+
+fields! {
+    impl Vpc as vpc {
+        "ownerId" ["owner-id", "ownerId"] = &vpc.owner;
+        "instanceTenancy" ["instance-tenancy", "instanceTenancy"] = &vpc.instance_tenancy;
+        "ipv6CidrBlockAssociationSet[].associationId" ["ipv6-cidr-block-association.association-id"] = Values::of_each(blocks(vpc, true).map(|_| association(vpc)));
+        "ipv6CidrBlockAssociationSet[].ipv6CidrBlock" ["ipv6-cidr-block-association.ipv6-cidr-block"] = Values::of_each(blocks(vpc, true));
+        "ipv6CidrBlockAssociationSet[].ipv6CidrBlockState.state" ["ipv6-cidr-block-association.state"] = Values::of_each(blocks(vpc, true).map(|_| "associated"));
+        "" ["ipv6-cidr-block-association.ipv6-pool"] = Values::Absent;
+        "cidrBlockAssociationSet[].associationId" ["cidr-block-association.association-id"] = Values::of_each(blocks(vpc, false).map(|_| association(vpc)));
+        "cidrBlockAssociationSet[].cidrBlock" ["cidr-block-association.cidr-block"] = Values::of_each(blocks(vpc, false));
+        "cidrBlockAssociationSet[].cidrBlockState.state" ["cidr-block-association.state"] = Values::of_each(blocks(vpc, false).map(|_| "associated"));
+        "isDefault" ["is-default", "isDefault"] = false;
+        "tagSet" ["tag", "tag-key"] = &vpc.tags;
+        "vpcId" ["vpc-id", "vpcId"] = Values::of(vpc.id);
+        "state" ["state"] = "available";
+        "cidrBlock" ["cidr", "cidrBlock", "cidr-block"] = Values::of_option(blocks(vpc, false).next());
+        "dhcpOptionsId" ["dhcp-options-id", "dhcpOptionsId"] = "default";
+    }
 }
 
 /// The id of the association of a VPC's block: the same for ever.

@@ -10,8 +10,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use ring::digest::{SHA256, digest};
 use ring::hmac::{self, HMAC_SHA256, Key};
 
-use super::time::amz_date;
 use crate::config::Secret;
+use crate::ec2::time::amz_date;
 
 #[cfg(test)]
 mod tests;

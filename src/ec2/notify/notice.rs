@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::outbox::Delivery;
 use super::target::Target;
-use crate::ec2::auth::time::iso8601;
+use crate::ec2::time::iso8601;
 
 /// What happened (EC2 API, `ConnectionEvents`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

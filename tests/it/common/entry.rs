@@ -17,7 +17,7 @@ use vpcedns::ec2::auth::sigv4::Request;
 use vpcedns::ec2::auth::{Access, AccessKeys, OPEN_ACCOUNT, authorize as authorize_request};
 use vpcedns::ec2::call::Caller;
 use vpcedns::ec2::error::ApiError;
-use vpcedns::ec2::filter::{Filters, Page};
+use vpcedns::ec2::filter::{Filters, ResultPage};
 use vpcedns::ec2::params::Params;
 use vpcedns::ec2::xml::Xml;
 use vpcedns::ec2::{Engine, Settings, StateSource, Store};
@@ -226,11 +226,13 @@ pub fn form(data: &[u8]) {
     match Filters::take(&mut params, &["tag", "tag-key", "vpc-id"], "InvalidFilter") {
         Ok(filters) => {
             let tags = said.iter().map(|text| (text.clone(), text.clone())).collect();
-            filters.matches(&tags, |_| said.iter().map(|text| text.as_str().into()));
+            for filter in filters.iter() {
+                let _ = filter.takes_tags(&tags) || said.iter().any(|text| filter.takes(text));
+            }
         }
         Err(error) => answers(&error),
     }
-    match Page::take(&mut params, 5) {
+    match ResultPage::take(&mut params, 5) {
         Ok(page) => {
             let (part, next) = page.cut(&said, |text| (*text).clone());
             assert!(part.len() <= said.len() && next.is_none_or(|next| next.bytes().all(|b| b.is_ascii_hexdigit())));

@@ -8,7 +8,7 @@ use crate::ec2::action::subnet::RESERVED_FIRST;
 use crate::ec2::call::{Call, new_id, parse_id};
 use crate::ec2::error::ApiError;
 use crate::ec2::params::Params;
-use crate::ec2::record::{Interface, Subnet};
+use crate::ec2::record::{Interface, IpAddressType, Subnet};
 use crate::naming::{InterfaceId, SubnetId};
 
 /// Addresses that a call wants in a subnet (`SubnetConfiguration.N`).
@@ -42,8 +42,8 @@ pub(super) struct Families {
 
 impl Families {
     /// Of an `IpAddressType`.
-    pub(super) fn of(ip_address_type: &str) -> Self {
-        Self { v4: ip_address_type != "ipv6", v6: ip_address_type != "ipv4" }
+    pub(super) fn of(ip_address_type: IpAddressType) -> Self {
+        Self { v4: ip_address_type != IpAddressType::Ipv6, v6: ip_address_type != IpAddressType::Ipv4 }
     }
 }
 

@@ -8,8 +8,8 @@ use crate::ec2::action::offer::Offer;
 use crate::ec2::call::Call;
 use crate::ec2::error::ApiError;
 use crate::ec2::params::Params;
-use crate::ec2::record::{Endpoint, EndpointType, Phase, Vpc};
-use crate::model::Key;
+use crate::ec2::record::{Endpoint, EndpointType, IpAddressType, Phase, Vpc};
+use crate::model::{Key, RecordIpType};
 use crate::naming::VpcId;
 
 /// Most characters of a policy (AWS quota L-3248932A).
@@ -35,35 +35,41 @@ pub(super) fn quota(call: &Call<'_>, vpc: VpcId) -> Result<(), ApiError> {
     Err(ApiError::new("VpcEndpointLimitExceeded", "The maximum number of VPC endpoints has been reached."))
 }
 
+/// Takes `IpAddressType` of a call.
+pub(super) fn take_ip_address_type(params: &mut Params) -> Result<Option<IpAddressType>, ApiError> {
+    params.parsed("IpAddressType", "Expected ipv4, dualstack or ipv6.")
+}
+
+/// Takes `DnsOptions.DnsRecordIpType` of a call.
+pub(super) fn take_dns_record_ip_type(options: &mut Params) -> Result<Option<RecordIpType>, ApiError> {
+    let Some(text) = options.optional("DnsRecordIpType") else { return Ok(None) };
+    // EC2 tells upper case from lower
+    let known = text.parse::<RecordIpType>().ok().filter(|known| known.as_str() == text);
+    let expected = "Expected ipv4, dualstack, ipv6 or service-defined.";
+    known.map(Some).ok_or_else(|| ApiError::value(text, "DnsOptions.DnsRecordIpType", expected))
+}
+
 /// The service has addresses of each family that the type needs.
-pub(super) fn ip_address_type(offer: &Offer<'_>, value: &str) -> Result<(), ApiError> {
+pub(super) fn ip_address_type(offer: &Offer<'_>, value: IpAddressType) -> Result<(), ApiError> {
     let needed: &[&str] = match value {
-        "ipv4" => &["ipv4"],
-        "ipv6" => &["ipv6"],
-        "dualstack" => &["ipv4", "ipv6"],
-        _ => return Err(ApiError::value(value, "IpAddressType", "Expected ipv4, dualstack or ipv6.")),
+        IpAddressType::Ipv4 => &["ipv4"],
+        IpAddressType::Ipv6 => &["ipv6"],
+        IpAddressType::Dualstack => &["ipv4", "ipv6"],
     };
     if needed.iter().all(|family| offer.supports(family)) {
         return Ok(());
     }
-    let name = &offer.service.service_name;
+    let (name, value) = (&offer.service.service_name, value.as_str());
     let message = format!("The VPC endpoint service {name} does not support the IP address type {value}.");
     Err(ApiError::invalid(message))
 }
 
 /// The records go with the addresses (PrivateLink guide, "DNS record IP type").
-pub(super) fn dns_record_ip_type(records: &str, addresses: &str) -> Result<(), ApiError> {
-    let fits = match records {
-        "ipv4" | "ipv6" => addresses == records || addresses == "dualstack",
-        "dualstack" | "service-defined" => addresses == "dualstack",
-        _ => {
-            let expected = "Expected ipv4, dualstack, ipv6 or service-defined.";
-            return Err(ApiError::value(records, "DnsOptions.DnsRecordIpType", expected));
-        }
-    };
-    if fits {
+pub(super) fn dns_record_ip_type(records: RecordIpType, addresses: IpAddressType) -> Result<(), ApiError> {
+    if addresses == IpAddressType::Dualstack || addresses.records() == records {
         return Ok(());
     }
+    let addresses = addresses.as_str();
     let message = format!("DnsRecordIpType {records} is not compatible with IpAddressType {addresses}.");
     Err(ApiError::invalid(message))
 }

@@ -3,16 +3,17 @@
 use std::borrow::Cow;
 
 use super::address::{self, Families};
-use super::{Listed, check, write};
+use super::{ListedEndpoint, check};
 use crate::ec2::action::offer::{self, Offer};
 use crate::ec2::action::tags;
 use crate::ec2::call::{Call, Done, default_group_id, new_id, parse_id};
 use crate::ec2::error::ApiError;
+use crate::ec2::fields::Resource;
 use crate::ec2::params::Params;
-use crate::ec2::record::{Endpoint, EndpointType, Phase, Record, Vpc};
+use crate::ec2::record::{Endpoint, EndpointType, IpAddressType, Phase, Record, Vpc};
 use crate::ec2::state::{Edit, Event};
 use crate::ec2::xml::Xml;
-use crate::model::State;
+use crate::model::{RecordIpType, State};
 use crate::naming::{EndpointId, Suffix};
 
 pub(super) fn run(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
@@ -49,8 +50,8 @@ pub(super) fn run(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError
         phase_since: call.now,
         created: call.now,
         private_dns_enabled: false,
-        ip_address_type: "ipv4".to_owned(),
-        dns_record_ip_type: "ipv4".to_owned(),
+        ip_address_type: IpAddressType::Ipv4,
+        dns_record_ip_type: RecordIpType::Ipv4,
         inbound_resolver_only: false,
         policy,
         security_groups: Vec::new(),
@@ -67,17 +68,14 @@ pub(super) fn run(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError
         events.push(Event { name: "Connect", endpoint: endpoint.id, service: endpoint.service.clone() });
     }
     let mut answer = Xml::new();
-    let listed = Listed {
-        state: match (kind, endpoint.phase) {
-            (EndpointType::Gateway, _) => State::Available,
-            (_, Phase::Requested) => State::PendingAcceptance,
-            _ => State::Pending,
-        },
-        record: Cow::Borrowed(&endpoint),
-        suffix: Suffix::derive(endpoint.id),
-        service: Some(offer.service),
+    let state = match (kind, endpoint.phase) {
+        (EndpointType::Gateway, _) => State::Available,
+        (_, Phase::Requested) => State::PendingAcceptance,
+        _ => State::Pending,
     };
-    answer.element("vpcEndpoint", |xml| write(xml, call, &listed));
+    let (record, suffix) = (Cow::Borrowed(&endpoint), Suffix::derive(endpoint.id));
+    let listed = ListedEndpoint::new(call, record, state, suffix, Some(offer.service));
+    answer.element("vpcEndpoint", |xml| listed.write(xml));
     answer.optional("clientToken", call.client_token.as_ref());
     Ok(Done { edit: Edit { events, ..Edit::put([Record::Endpoint(endpoint)]) }, answer })
 }
@@ -92,16 +90,16 @@ fn interface(
     if !params.list("RouteTableId").is_empty() {
         return Err(check::only_for("Route table IDs are", EndpointType::Gateway));
     }
-    if let Some(given) = params.optional("IpAddressType") {
+    if let Some(given) = check::take_ip_address_type(params)? {
         endpoint.ip_address_type = given;
     }
-    check::ip_address_type(offer, &endpoint.ip_address_type)?;
+    check::ip_address_type(offer, endpoint.ip_address_type)?;
     let mut options = params.structure("DnsOptions");
     endpoint.dns_record_ip_type =
-        options.optional("DnsRecordIpType").unwrap_or_else(|| endpoint.ip_address_type.clone());
+        check::take_dns_record_ip_type(&mut options)?.unwrap_or(endpoint.ip_address_type.records());
     let inbound_only = options.flag("PrivateDnsOnlyForInboundResolverEndpoint")?;
     options.finish()?;
-    check::dns_record_ip_type(&endpoint.dns_record_ip_type, &endpoint.ip_address_type)?;
+    check::dns_record_ip_type(endpoint.dns_record_ip_type, endpoint.ip_address_type)?;
     check::quota(call, vpc.id)?;
 
     // "If you do not specify a security group, the default security group is associated" (PrivateLink guide)
@@ -124,7 +122,7 @@ fn interface(
     for id in &subnets {
         let subnet = call.need_subnet(id)?;
         let wanted = wanted.iter().find(|one| one.subnet == subnet.id);
-        let families = Families::of(&endpoint.ip_address_type);
+        let families = Families::of(endpoint.ip_address_type);
         endpoint.interfaces.push(address::interface(call, &subnet, families, wanted)?);
     }
 

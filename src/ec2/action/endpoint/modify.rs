@@ -53,21 +53,21 @@ fn interface(call: &Call<'_>, params: &mut Params, offer: &Offer<'_>, endpoint: 
     if !params.list("AddRouteTableId").is_empty() || !params.list("RemoveRouteTableId").is_empty() {
         return Err(check::only_for("Route table IDs are", EndpointType::Gateway));
     }
-    if let Some(given) = params.optional("IpAddressType") {
-        check::ip_address_type(offer, &given)?;
+    if let Some(given) = check::take_ip_address_type(params)? {
+        check::ip_address_type(offer, given)?;
         if given != endpoint.ip_address_type {
             // what the records were may not go with the new addresses
-            endpoint.dns_record_ip_type.clone_from(&given);
+            endpoint.dns_record_ip_type = given.records();
             endpoint.ip_address_type = given;
         }
     }
     let mut options = params.structure("DnsOptions");
-    if let Some(given) = options.optional("DnsRecordIpType") {
+    if let Some(given) = check::take_dns_record_ip_type(&mut options)? {
         endpoint.dns_record_ip_type = given;
     }
     let inbound_only = options.flag("PrivateDnsOnlyForInboundResolverEndpoint")?;
     options.finish()?;
-    check::dns_record_ip_type(&endpoint.dns_record_ip_type, &endpoint.ip_address_type)?;
+    check::dns_record_ip_type(endpoint.dns_record_ip_type, endpoint.ip_address_type)?;
     change_groups(call, params, endpoint)?;
     change_subnets(call, params, endpoint)?;
     change_private_dns(call, params.flag("PrivateDnsEnabled")?, inbound_only, offer, endpoint)
@@ -93,7 +93,7 @@ fn change_groups(call: &Call<'_>, params: &mut Params, endpoint: &mut Endpoint) 
 fn change_subnets(call: &Call<'_>, params: &mut Params, endpoint: &mut Endpoint) -> Result<(), ApiError> {
     let mut wanted = address::take(params)?;
     check::wanted_once(&wanted)?;
-    let families = Families::of(&endpoint.ip_address_type);
+    let families = Families::of(endpoint.ip_address_type);
     for id in params.list("RemoveSubnetId") {
         let subnet = call.need_subnet(&id)?;
         let before = endpoint.interfaces.len();

@@ -1,18 +1,51 @@
-//! Times as AWS writes them. Knows no clock.
+//! Times: as they are kept, and as AWS writes them. Knows no clock.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+/// A time in milliseconds since 1970, as it is kept on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UnixMillis(pub u64);
+
+impl UnixMillis {
+    /// How long ago `earlier` was; zero if it is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The time `ago` before this one, 1970 at the earliest.
+    #[must_use]
+    pub fn before(self, ago: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(ago.as_millis()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl From<SystemTime> for UnixMillis {
+    fn from(at: SystemTime) -> Self {
+        let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+impl From<UnixMillis> for SystemTime {
+    fn from(at: UnixMillis) -> Self {
+        UNIX_EPOCH + Duration::from_millis(at.0)
+    }
+}
 
 const DAY: u64 = 86_400;
 
 /// `20150830T123600Z`, as in `X-Amz-Date`; times before 1970 are 1970.
 pub fn amz_date(at: SystemTime) -> String {
-    let Fields { year, month, day, hour, minute, second, .. } = Fields::of(at);
+    let CivilTime { year, month, day, hour, minute, second, .. } = CivilTime::of(at);
     format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
 }
 
 /// `2015-08-30T12:36:00.000Z`, as EC2 writes times (ISO 8601); times before 1970 are 1970.
 pub fn iso8601(at: SystemTime) -> String {
-    let Fields { year, month, day, hour, minute, second, millisecond } = Fields::of(at);
+    let CivilTime { year, month, day, hour, minute, second, millisecond } = CivilTime::of(at);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
 }
 
@@ -35,7 +68,7 @@ pub fn parse_amz_date(text: &str) -> Option<SystemTime> {
     (amz_date(at) == text).then_some(at)
 }
 
-struct Fields {
+struct CivilTime {
     year: u64,
     month: u64,
     day: u64,
@@ -45,7 +78,7 @@ struct Fields {
     millisecond: u32,
 }
 
-impl Fields {
+impl CivilTime {
     fn of(at: SystemTime) -> Self {
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         let seconds = since.as_secs();
