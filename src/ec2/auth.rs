@@ -35,8 +35,8 @@ use sigv4::{Request, Scope, TOKEN_HEADER};
 pub const OPEN_ACCOUNT: &str = "000000000000";
 /// How far the time of a request may be from ours (IAM User Guide: five minutes).
 pub const MAX_SKEW: Duration = Duration::from_secs(300);
-/// The service that requests must be signed for.
-const SERVICE: &str = "ec2";
+/// The services that requests may be signed for; the first is what others are told.
+const SERVICES: &[&str] = &["ec2", "sts", "iam"];
 
 /// Who may call.
 #[derive(Clone, Debug)]
@@ -75,7 +75,8 @@ impl Caller {
     /// Refuses an action that the caller's key does not allow.
     pub fn may_call(&self, action: &str) -> Result<(), Refusal> {
         match &self.key {
-            Some(key) if !key.may_call(action) => {
+            // "No permissions are required to perform this operation" (STS API Reference, GetCallerIdentity)
+            Some(key) if !key.may_call(action) && action != "GetCallerIdentity" => {
                 Err(Refusal::new(403, "UnauthorizedOperation", "You are not authorized to perform this operation."))
             }
             _ => Ok(()),
@@ -104,12 +105,12 @@ impl Refusal {
 ///
 /// An open API takes any credentials or none, and what they say as it is.
 pub fn authorize(access: &Access, request: &Request<'_>, now: SystemTime) -> Result<Caller, Refusal> {
-    authorize_for(SERVICE, access, request, now)
+    authorize_for(SERVICES, access, request, now)
 }
 
-/// The same for any service: the tests of the notifier play SNS.
+/// The same for any services: the tests of the notifier play SNS.
 pub(super) fn authorize_for(
-    service: &str,
+    services: &[&str],
     access: &Access,
     request: &Request<'_>,
     now: SystemTime,
@@ -120,13 +121,13 @@ pub(super) fn authorize_for(
             let (access_key_id, region) = claim.ok().flatten().map(|claim| (claim.access_key_id, claim.region)).unzip();
             Ok(Caller { key: None, access_key_id, account_id: OPEN_ACCOUNT.into(), region })
         }
-        Access::Keys(keys) => verify(service, keys, request, claim?, now),
+        Access::Keys(keys) => verify(services, keys, request, claim?, now),
     }
 }
 
 /// One rule after the other, cheap ones first.
 fn verify(
-    service: &str,
+    services: &[&str],
     keys: &AccessKeys,
     request: &Request<'_>,
     claim: Option<Claim>,
@@ -140,7 +141,8 @@ fn verify(
     let Some(key) = keys.0.get(&claim.access_key_id).filter(|_| !has_token(request)) else {
         return Err(Refusal::new(401, "AuthFailure", "AWS was not able to validate the provided access credentials"));
     };
-    if claim.service != service {
+    if !services.contains(&claim.service.as_str()) {
+        let service = services.first().copied().unwrap_or_default();
         let message = format!("Credential should be scoped to correct service: '{service}'.");
         return Err(Refusal::new(403, "SignatureDoesNotMatch", message));
     }

@@ -12,7 +12,7 @@ use super::state::{Edit, State};
 use super::time::{UnixMillis, iso8601};
 use super::xml::Xml;
 use crate::model::{Key, Model};
-use crate::naming::{Region, SubnetId, VpcId};
+use crate::naming::{Region, SubnetId, VpcId, partition_of};
 use crate::problem::Place;
 
 /// Who calls.
@@ -86,6 +86,7 @@ impl Call<'_> {
             cidr_blocks: vpc.cidr_blocks.clone(),
             enable_dns_support: vpc.enable_dns_support,
             enable_dns_hostnames: vpc.enable_dns_hostnames,
+            enable_network_address_usage_metrics: false,
             instance_tenancy: "default".to_owned(),
             tags: record::Tags::new(),
         }))
@@ -122,6 +123,7 @@ impl Call<'_> {
             vpc: subnet.vpc_id,
             zone: subnet.zone.clone(),
             cidr_blocks: subnet.cidr_blocks.clone(),
+            attributes: record::SubnetAttributes::default(),
             tags: record::Tags::new(),
         }))
     }
@@ -168,6 +170,12 @@ pub fn parse_id<T: FromStr>(text: &str, malformed: &'static str, prefix: &str) -
 /// The id of the security group that a VPC comes with: `sg-` and the digits of the VPC's own.
 pub fn default_group_id(vpc: VpcId) -> String {
     vpc.to_string().replacen(VpcId::PREFIX, "sg-", 1)
+}
+
+/// The ARN of something of the call's region that `owner` has: `arn:aws:ec2:us-east-1:123456789012:subnet/subnet-...`.
+pub fn region_arn(call: &Call<'_>, owner: &str, kind: &str, id: &str) -> String {
+    let region = &call.caller.region;
+    format!("arn:{}:ec2:{region}:{owner}:{kind}/{id}", partition_of(region).name)
 }
 
 /// An id made of a name: the same for ever.

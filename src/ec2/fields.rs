@@ -89,7 +89,7 @@ impl<'v> From<Option<&'v str>> for Values<'v> {
 }
 
 /// A field of a resource.
-pub struct Row<'v> {
+pub struct FieldRow<'v> {
     /// Where it stands in the answer; empty for what only filters look at.
     pub path: &'static str,
     /// What it has.
@@ -121,7 +121,7 @@ pub trait Resource {
     const FILTERS: &'static [&'static str];
 
     /// Its fields of a kind.
-    fn rows(&self, fields: FieldChoice<'_>) -> Vec<Row<'_>>;
+    fn rows(&self, fields: FieldChoice<'_>) -> Vec<FieldRow<'_>>;
 
     /// Writes its fields.
     fn write(&self, xml: &mut Xml) {
@@ -145,7 +145,7 @@ pub trait Resource {
 impl<R: Resource + Clone> Resource for Cow<'_, R> {
     const FILTERS: &'static [&'static str] = R::FILTERS;
 
-    fn rows(&self, fields: FieldChoice<'_>) -> Vec<Row<'_>> {
+    fn rows(&self, fields: FieldChoice<'_>) -> Vec<FieldRow<'_>> {
         self.as_ref().rows(fields)
     }
 }
@@ -158,12 +158,12 @@ macro_rules! fields {
             const FILTERS: &'static [&'static str] = &[$($($($filter,)*)?)*];
 
             #[allow(clippy::too_many_lines, reason = "one line a field")]
-            fn rows(&self, fields: $crate::ec2::fields::FieldChoice<'_>) -> Vec<$crate::ec2::fields::Row<'_>> {
+            fn rows(&self, fields: $crate::ec2::fields::FieldChoice<'_>) -> Vec<$crate::ec2::fields::FieldRow<'_>> {
                 let $name = self;
                 let mut rows = Vec::new();
                 $(
                     if fields.have($path, &[$($($filter,)*)?]) {
-                        rows.push($crate::ec2::fields::Row { path: $path, value: ($value).into() });
+                        rows.push($crate::ec2::fields::FieldRow { path: $path, value: ($value).into() });
                     }
                 )*
                 rows
@@ -173,7 +173,7 @@ macro_rules! fields {
 }
 pub(super) use fields;
 
-fn write(xml: &mut Xml, rows: &[Row<'_>]) {
+fn write(xml: &mut Xml, rows: &[FieldRow<'_>]) {
     let mut rest = rows;
     while let Some(first) = rest.first() {
         let head = head(first.path);
@@ -198,7 +198,7 @@ fn below(path: &'static str) -> &'static str {
 }
 
 /// `<name>` with a text, or with the rows below it; nothing where none of them is there.
-fn write_structure(xml: &mut Xml, name: &'static str, rows: &[Row<'_>]) {
+fn write_structure(xml: &mut Xml, name: &'static str, rows: &[FieldRow<'_>]) {
     let mut inner = Vec::new();
     for row in rows {
         match &row.value {
@@ -210,7 +210,9 @@ fn write_structure(xml: &mut Xml, name: &'static str, rows: &[Row<'_>]) {
             }),
             Values::Written(text) => xml.raw(name, text),
             Values::One(text) if row.path == name => xml.text(name, text),
-            Values::One(text) => inner.push(Row { path: below(row.path), value: Values::One(text.as_ref().into()) }),
+            Values::One(text) => {
+                inner.push(FieldRow { path: below(row.path), value: Values::One(text.as_ref().into()) })
+            }
         }
     }
     if !inner.is_empty() {
@@ -219,23 +221,23 @@ fn write_structure(xml: &mut Xml, name: &'static str, rows: &[Row<'_>]) {
 }
 
 /// `<name>` with an `<item>` for each value of the longest of the rows; nothing where none of them is there.
-fn write_list(xml: &mut Xml, name: &'static str, rows: &[Row<'_>]) {
+fn write_list(xml: &mut Xml, name: &'static str, rows: &[FieldRow<'_>]) {
     let columns = rows.iter().filter_map(|row| if let Values::Many(all) = &row.value { Some(all.len()) } else { None });
     let Some(length) = columns.max() else { return };
     xml.element(name, |xml| {
         for at in 0..length {
-            let cell = |row: &Row<'_>| match &row.value {
+            let cell = |row: &FieldRow<'_>| match &row.value {
                 Values::Many(all) => all.get(at).filter(|text| !text.is_empty()).map(ToString::to_string),
                 // the same in each
                 Values::One(text) => Some(text.to_string()),
                 _ => None,
             };
-            let cells: Vec<Row<'_>> = rows
+            let cells: Vec<FieldRow<'_>> = rows
                 .iter()
-                .filter_map(|row| Some(Row { path: below(row.path), value: Values::One(cell(row)?.into()) }))
+                .filter_map(|row| Some(FieldRow { path: below(row.path), value: Values::One(cell(row)?.into()) }))
                 .collect();
             match cells.as_slice() {
-                [Row { path: "", value: Values::One(text) }] => xml.text("item", text),
+                [FieldRow { path: "", value: Values::One(text) }] => xml.text("item", text),
                 cells => xml.element("item", |xml| write(xml, cells)),
             }
         }

@@ -6,6 +6,7 @@
 //! engine    the action checks, the change is made durable, DNS serves it, and only then is it answered
 //!   action  one file for each kind of object: what a call may do, in EC2's codes and texts
 //!   params, fields, filter, xml, error   what calls and answers are made of
+//!   rule    a rule of a security group
 //!   record  what the API keeps of each object
 //!   state   all records in memory, and a change to them
 //!   store   the same on disk
@@ -28,6 +29,8 @@
 mod action;
 pub mod auth;
 pub mod call;
+mod codec;
+mod deliveries;
 mod dns;
 mod engine;
 pub mod error;
@@ -39,6 +42,7 @@ pub mod notify;
 mod outbox;
 pub mod params;
 pub mod record;
+pub mod rule;
 mod state;
 mod store;
 pub mod time;

@@ -1,6 +1,7 @@
 //! Tells SNS topics and a webhook what became of the connections of endpoints: Connect, Accept, Reject, Delete.
 //!
 //! ```text
+//! destination  where it goes
 //! notice    what happened -> Delivery; the store writes it with the change itself
 //! outbox    the durable queue of deliveries, as the notifier needs it
 //! notifier  a lane for each target: what is due -> sent -> done, or later again
@@ -13,6 +14,7 @@
 //! The API never waits for any of this. Knows nothing of the store behind the outbox.
 
 pub mod backoff;
+pub mod destination;
 mod http;
 pub mod notice;
 pub mod notifier;
@@ -21,7 +23,8 @@ pub mod target;
 #[cfg(test)]
 mod testing;
 
-pub use notice::{Notice, TopicArn};
+pub use destination::{Target, TopicArn};
+pub use notice::Notice;
 pub use notifier::{Notifier, NotifyLimits, Waker};
 pub use outbox::{Delivery, Outbox, OutboxError};
-pub use target::{Sns, Target, Targets, Webhook};
+pub use target::{Sns, Targets, Webhook};

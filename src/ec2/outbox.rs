@@ -1,87 +1,13 @@
-//! What is still to be told, on disk: it is put in by the transaction of the change that it tells of.
+//! The store as the notifier's queue: what is due, what is done, what is tried again later.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-use redb::{ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
-use serde::{Deserialize, Serialize};
+use redb::ReadableTableMetadata;
 
-use super::notices::Telling;
+use super::codec::{StoreError, decode, encode};
+use super::deliveries::{DELIVERIES, DUE, Queued, ms, number};
 use super::notify::{Delivery, Outbox, OutboxError, Target};
-use super::store::{Store, StoreError, decode, encode};
-use super::time::UnixMillis;
-
-/// Deliveries by id.
-const DELIVERIES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("deliveries");
-/// Ids of deliveries by target and the time at which they are due, in milliseconds since 1970.
-const DUE: TableDefinition<'_, (u8, u64, u64), ()> = TableDefinition::new("due");
-/// Deliveries that can wait at one time. The change itself never fails because nobody can be told of it.
-const MOST: u64 = 100_000;
-
-/// A delivery, and when it is due.
-#[derive(Serialize, Deserialize)]
-struct Queued {
-    due: u64,
-    delivery: Delivery,
-}
-
-impl Queued {
-    fn key(&self) -> (u8, u64, u64) {
-        (number(self.delivery.target), self.due, self.delivery.id)
-    }
-}
-
-/// What a target is called in keys.
-fn number(target: Target) -> u8 {
-    match target {
-        Target::Sns => 0,
-        Target::Webhook => 1,
-    }
-}
-
-fn ms(at: SystemTime) -> u64 {
-    UnixMillis::from(at).0
-}
-
-/// Makes the tables, lets go of what is older than `most_age`, and says which id is the next.
-pub(super) fn open(write: &WriteTransaction, most_age: Duration) -> Result<u64, StoreError> {
-    let mut deliveries = write.open_table(DELIVERIES).map_err(StoreError::new)?;
-    let mut due = write.open_table(DUE).map_err(StoreError::new)?;
-    let oldest = SystemTime::now().checked_sub(most_age).unwrap_or(UNIX_EPOCH);
-    let mut old = Vec::new();
-    for entry in deliveries.iter().map_err(StoreError::new)? {
-        let (_, octets) = entry.map_err(StoreError::new)?;
-        let queued: Queued = decode("a delivery", octets.value())?;
-        if queued.delivery.created < oldest {
-            old.push(queued);
-        }
-    }
-    for queued in old {
-        deliveries.remove(queued.delivery.id).map_err(StoreError::new)?;
-        due.remove(queued.key()).map_err(StoreError::new)?;
-    }
-    let last = deliveries.last().map_err(StoreError::new)?;
-    Ok(last.map_or(0, |(id, _)| id.value().saturating_add(1)))
-}
-
-/// Puts in what is to be told, the first of it by the id `first`.
-pub(super) fn add(write: &WriteTransaction, all: &[Telling], first: u64) -> Result<(), StoreError> {
-    if all.is_empty() {
-        return Ok(());
-    }
-    let mut deliveries = write.open_table(DELIVERIES).map_err(StoreError::new)?;
-    let mut due = write.open_table(DUE).map_err(StoreError::new)?;
-    for (id, telling) in (first..).zip(all) {
-        if deliveries.len().map_err(StoreError::new)? >= MOST {
-            tracing::error!("{MOST} notifications are waiting: nobody is told of {:?}", telling.notice);
-            continue;
-        }
-        let delivery = telling.notice.delivery(id, telling.target, telling.topic_arn.clone());
-        let queued = Queued { due: ms(delivery.created), delivery };
-        due.insert(queued.key(), ()).map_err(StoreError::new)?;
-        deliveries.insert(id, encode(&queued)?.as_slice()).map_err(StoreError::new)?;
-    }
-    Ok(())
-}
+use super::store::Store;
 
 impl Store {
     /// Takes a delivery out, and puts in what `next` makes of it.
@@ -152,6 +78,9 @@ impl Outbox for Store {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::super::notices::Telling;
     use super::super::notify::notice::Event;
     use super::super::notify::{Notice, TopicArn};
     use super::super::state::Edit;

@@ -1,5 +1,6 @@
 //! What the API keeps of each object: what its callers said, and what was chosen for them. This is what is on disk.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
@@ -8,6 +9,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::Settings;
+use super::rule::{GroupRule, rules_at_start};
 use super::time::UnixMillis;
 use crate::model::{RecordIpType, State};
 use crate::naming::{
@@ -89,6 +91,9 @@ pub struct Vpc {
     pub enable_dns_support: bool,
     /// `enableDnsHostnames`
     pub enable_dns_hostnames: bool,
+    /// `enableNetworkAddressUsageMetrics`
+    #[serde(default)]
+    pub enable_network_address_usage_metrics: bool,
     /// `default`, `dedicated` or `host`.
     pub instance_tenancy: String,
     /// Its tags.
@@ -111,11 +116,32 @@ pub struct Subnet {
     pub zone: ZoneName,
     /// Its address blocks: one IPv4, perhaps one IPv6.
     pub cidr_blocks: Vec<IpNet>,
+    /// What `ModifySubnetAttribute` changes.
+    #[serde(default)]
+    pub attributes: SubnetAttributes,
     /// Its tags.
     pub tags: Tags,
 }
 
-/// A security group: a name, as it does not affect DNS.
+/// What of a subnet `ModifySubnetAttribute` changes. It is kept and shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SubnetAttributes {
+    /// `mapPublicIpOnLaunch`
+    pub map_public_ip_on_launch: bool,
+    /// `assignIpv6AddressOnCreation`
+    pub assign_ipv6_address_on_creation: bool,
+    /// `enableDns64`
+    pub enable_dns64: bool,
+    /// `hostnameType` is `resource-name`, not `ip-name`.
+    pub resource_names: bool,
+    /// `enableResourceNameDnsARecord`
+    pub resource_name_a: bool,
+    /// `enableResourceNameDnsAAAARecord`
+    pub resource_name_aaaa: bool,
+}
+
+/// A security group. It is kept and shown, and does not affect DNS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecurityGroup {
     /// `sg-...`
@@ -129,6 +155,9 @@ pub struct SecurityGroup {
     pub name: String,
     /// What it is for.
     pub description: String,
+    /// Its rules; `None`: those that it came with.
+    #[serde(default)]
+    pub rules: Option<Vec<GroupRule>>,
     /// Its tags.
     pub tags: Tags,
 }
@@ -360,6 +389,16 @@ impl Endpoint {
             Phase::Deleted if since < settings.deleting => Some(State::Deleting),
             Phase::Deleted if since < settings.deleting + settings.deleted => Some(State::Deleted),
             Phase::Deleted => None,
+        }
+    }
+}
+
+impl SecurityGroup {
+    /// Its rules.
+    pub fn rules(&self) -> Cow<'_, [GroupRule]> {
+        match &self.rules {
+            Some(rules) => Cow::Borrowed(rules),
+            None => Cow::Owned(rules_at_start(&self.id, &self.name, &self.owner)),
         }
     }
 }

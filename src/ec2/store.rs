@@ -9,12 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
+use super::codec::{StoreError, decode, encode};
+use super::deliveries;
 use super::notices::Telling;
 use super::notify::backoff::Backoff;
-use super::outbox;
 use super::record::Record;
 use super::state::{Edit, State, Token};
 use crate::problem::{Place, Problem};
@@ -31,18 +30,6 @@ pub struct Store {
     db: RwLock<Option<Database>>,
     /// The id of the next delivery.
     next_delivery: AtomicU64,
-}
-
-/// A change that could not be made durable; nothing of it was, unless the very last write of a disk failed so that the
-/// disk itself cannot tell.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("the state cannot be written: {0}")]
-pub struct StoreError(String);
-
-impl StoreError {
-    pub(super) fn new(error: impl Display) -> Self {
-        Self(error.to_string())
-    }
 }
 
 impl Store {
@@ -96,7 +83,7 @@ impl Store {
         let write = self.begin_write()?;
         write.open_table(RECORDS).map_err(StoreError::new)?;
         write.open_table(TOKENS).map_err(StoreError::new)?;
-        self.next_delivery.store(outbox::open(&write, Backoff::default().max_age)?, Ordering::Relaxed);
+        self.next_delivery.store(deliveries::open(&write, Backoff::default().max_age)?, Ordering::Relaxed);
         write.commit().map_err(StoreError::new)?;
         let read = self.begin_read()?;
         for entry in read.open_table(RECORDS).map_err(StoreError::new)?.iter().map_err(StoreError::new)? {
@@ -136,17 +123,9 @@ impl Store {
             }
         }
         // an id is never used twice while the server runs, whether its transaction came to an end or not
-        outbox::add(&write, tell, self.next_delivery.fetch_add(tell.len() as u64, Ordering::Relaxed))?;
+        deliveries::add(&write, tell, self.next_delivery.fetch_add(tell.len() as u64, Ordering::Relaxed))?;
         write.commit().map_err(StoreError::new)
     }
-}
-
-pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
-    serde_json::to_vec(value).map_err(StoreError::new)
-}
-
-pub(super) fn decode<T: DeserializeOwned>(key: &str, octets: &[u8]) -> Result<T, StoreError> {
-    serde_json::from_slice(octets).map_err(|error| StoreError(format!("{key}: {error}")))
 }
 
 #[cfg(test)]
@@ -165,6 +144,7 @@ mod tests {
             cidr_blocks: vec!["10.0.0.0/16".parse().unwrap()],
             enable_dns_support: true,
             enable_dns_hostnames: false,
+            enable_network_address_usage_metrics: false,
             instance_tenancy: "default".to_owned(),
             tags: Tags::from([("Name".to_owned(), "a".to_owned())]),
         };
@@ -174,6 +154,7 @@ mod tests {
             vpc: vpc.id,
             name: "default".to_owned(),
             description: String::new(),
+            rules: None,
             tags: Tags::new(),
         };
         let token = Token { parameters: "a=1".to_owned(), answer: "<x/>".to_owned(), at: UnixMillis(7) };

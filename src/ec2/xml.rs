@@ -13,12 +13,21 @@ const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
 /// What goes into an element.
-pub struct Xml(Writer<Vec<u8>>);
+pub struct Xml {
+    writer: Writer<Vec<u8>>,
+    /// The namespace of an answer in the form of the newer Query APIs; `None`: EC2's.
+    namespace: Option<&'static str>,
+}
 
 impl Xml {
     /// Nothing yet.
     pub fn new() -> Self {
-        Self(Writer::new(Vec::new()))
+        Self { writer: Writer::new(Vec::new()), namespace: None }
+    }
+
+    /// Nothing yet, of an answer in the form of the newer Query APIs (STS, IAM).
+    pub fn of_query(namespace: &'static str) -> Self {
+        Self { namespace: Some(namespace), ..Self::new() }
     }
 
     /// `<name>value</name>`
@@ -69,7 +78,14 @@ impl Xml {
     /// The whole body of an answer to `action`.
     pub fn response(self, action: &str, request_id: &str) -> String {
         let name = format!("{action}Response");
+        let namespace = self.namespace;
         let content = self.into_text();
+        if let Some(namespace) = namespace {
+            return format!(
+                "{DECLARATION}<{name} xmlns=\"{namespace}\"><{action}Result>{content}</{action}Result>\
+                 <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{name}>"
+            );
+        }
         format!("{DECLARATION}<{name} xmlns=\"{NAMESPACE}\"><requestId>{request_id}</requestId>{content}</{name}>")
     }
 
@@ -90,17 +106,17 @@ impl Xml {
 
     /// What another has written.
     pub fn from_text(text: String) -> Self {
-        Self(Writer::new(text.into_bytes()))
+        Self { writer: Writer::new(text.into_bytes()), namespace: None }
     }
 
     /// What was written, without a root.
     pub fn into_text(self) -> String {
-        String::from_utf8_lossy(&self.0.into_inner()).into_owned()
+        String::from_utf8_lossy(&self.writer.into_inner()).into_owned()
     }
 
     fn write(&mut self, event: Event<'_>) {
         // a Vec takes everything
-        let _ = self.0.write_event(event);
+        let _ = self.writer.write_event(event);
     }
 }
 

@@ -99,7 +99,7 @@ fn deleted_endpoints_are_listed_for_a_while_and_answer_no_more() {
 
     let answer = api.call(&format!("DeleteVpcEndpoints VpcEndpointId.1={id} VpcEndpointId.2=vpce-00000000000000009"));
     assert_eq!(answer.texts("unsuccessful", "resourceId"), ["vpce-00000000000000009"]);
-    assert_eq!(answer.texts("unsuccessful", "error/code"), ["InvalidVpcEndpointId.NotFound"]);
+    assert_eq!(answer.texts("unsuccessful", "error/code"), ["InvalidVpcEndpoint.NotFound"], "EC2's code in bulk");
     let listed = described(&api, &id);
     assert_eq!((listed.text("state"), entries(&listed).len()), ("deleting", 0));
     assert_eq!(api.addresses(OUTSIDE, &regional), ["NXDOMAIN"]);

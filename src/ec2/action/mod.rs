@@ -2,7 +2,10 @@
 
 mod connection;
 mod endpoint;
+mod group_rule;
+mod identity;
 mod interface;
+mod nothing;
 mod notification;
 mod offer;
 mod permission;
@@ -20,8 +23,11 @@ use super::xml::Xml;
 /// Every action there is.
 static ACTIONS: &[&[Action]] = &[
     connection::ACTIONS,
+    nothing::ACTIONS,
     notification::ACTIONS,
     endpoint::ACTIONS,
+    group_rule::ACTIONS,
+    identity::ACTIONS,
     interface::ACTIONS,
     offer::ACTIONS,
     permission::ACTIONS,

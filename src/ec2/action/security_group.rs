@@ -3,14 +3,16 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::ec2::call::{Action, Call, Done, default_group_id, new_id};
+use crate::ec2::call::{Action, Call, Done, default_group_id, new_id, region_arn};
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Values, fields};
 use crate::ec2::params::Params;
 use crate::ec2::record::{Endpoint, Phase, Record, SecurityGroup, Tags, Vpc};
+use crate::ec2::rule::{GroupRule, RulePeer, permissions};
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
-use crate::naming::{VpcId, partition_of};
+use crate::model::Key;
+use crate::naming::VpcId;
 
 pub(super) const ACTIONS: &[Action] = &[
     Action { name: "CreateSecurityGroup", writes: true, idempotent: false, run: create },
@@ -28,7 +30,10 @@ const LISTING: Listing = Listing { set: "securityGroupInfo", bad_filter: "Invali
 fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let name = params.required("GroupName")?;
     let description = params.required("GroupDescription")?;
-    let vpc = call.need_vpc(&params.required("VpcId")?)?.id;
+    let vpc = params.optional("VpcId").ok_or_else(|| {
+        ApiError::new("VPCIdNotSpecified", "No default VPC for this user: the request must contain the parameter VpcId")
+    })?;
+    let vpc = call.need_vpc(&vpc)?.id;
     let tags = super::tags::take(params, "security-group")?;
     for (value, parameter) in [(&name, "GroupName"), (&description, "GroupDescription")] {
         if value.chars().count() > LONGEST {
@@ -46,7 +51,15 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         let message = format!("The security group '{name}' already exists for VPC '{vpc}'");
         return Err(ApiError::new("InvalidGroup.Duplicate", message));
     }
-    let group = SecurityGroup { id: new_id("sg-"), owner: call.caller.account.clone(), vpc, name, description, tags };
+    let group = SecurityGroup {
+        id: new_id("sg-"),
+        owner: call.caller.account.clone(),
+        vpc,
+        name,
+        description,
+        rules: None,
+        tags,
+    };
     let mut answer = Xml::new();
     answer.text("return", true);
     answer.text("groupId", &group.id);
@@ -56,7 +69,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
 }
 
 /// The groups that the caller sees, by id: those of the API's records, and the default group of each other VPC.
-fn groups<'c>(call: &'c Call<'_>) -> BTreeMap<String, Cow<'c, SecurityGroup>> {
+pub(super) fn groups<'c>(call: &'c Call<'_>) -> BTreeMap<String, Cow<'c, SecurityGroup>> {
     let of_vpcs = call.vpcs().map(|vpc| default_group(&vpc));
     let mut groups: BTreeMap<String, Cow<'_, SecurityGroup>> =
         of_vpcs.map(|group| (group.id.clone(), Cow::Owned(group))).collect();
@@ -73,6 +86,7 @@ fn default_group(vpc: &Vpc) -> SecurityGroup {
         vpc: vpc.id,
         name: DEFAULT.to_owned(),
         description: "default VPC security group".to_owned(),
+        rules: None,
         tags: Tags::new(),
     }
 }
@@ -82,7 +96,7 @@ fn is_mine(call: &Call<'_>, group: &SecurityGroup) -> bool {
 }
 
 /// The group that a call names, or EC2's error for one that is not there.
-fn need<'c>(call: &'c Call<'_>, id: &str) -> Result<Cow<'c, SecurityGroup>, ApiError> {
+pub(super) fn need<'c>(call: &'c Call<'_>, id: &str) -> Result<Cow<'c, SecurityGroup>, ApiError> {
     if let Some(group) = call.state.security_group(id) {
         return if is_mine(call, group) { Ok(Cow::Borrowed(group)) } else { Err(not_found(id)) };
     }
@@ -118,23 +132,64 @@ struct ListedGroup<'c> {
     arn: String,
 }
 
+impl ListedGroup<'_> {
+    /// A value of each rule of a direction.
+    fn rules(&self, egress: bool, value: impl Fn(&GroupRule) -> Option<String>) -> Values<'_> {
+        Values::of_each(self.group.rules().iter().filter(|rule| rule.egress == egress).filter_map(value))
+    }
+
+    /// The other side of each rule of a direction and kind.
+    fn peers(&self, egress: bool, is_of: fn(&RulePeer) -> bool) -> Values<'_> {
+        self.rules(egress, |rule| is_of(&rule.peer).then(|| rule.peer.as_str().to_owned()))
+    }
+}
+
+fn owner_of_peer(rule: &GroupRule) -> Option<String> {
+    if let RulePeer::Group { owner, .. } = &rule.peer { Some(owner.clone()) } else { None }
+}
+
 fields! {
     impl ListedGroup<'_> as it {
         "groupId" ["group-id"] = &it.group.id;
-        "ipPermissionsEgress" ["egress.ip-permission.cidr", "egress.ip-permission.from-port", "egress.ip-permission.group-id", "egress.ip-permission.group-name", "egress.ip-permission.ipv6-cidr", "egress.ip-permission.prefix-list-id", "egress.ip-permission.protocol", "egress.ip-permission.to-port", "egress.ip-permission.user-id"] = Values::Written(String::new());
+        "ipPermissionsEgress" = Values::Written(permissions(&it.group.rules(), true));
+        "" ["egress.ip-permission.cidr"] = it.peers(true, |peer| matches!(peer, RulePeer::Ipv4(_)));
+        "" ["egress.ip-permission.ipv6-cidr"] = it.peers(true, |peer| matches!(peer, RulePeer::Ipv6(_)));
+        "" ["egress.ip-permission.group-id"] = it.peers(true, |peer| matches!(peer, RulePeer::Group { .. }));
+        "" ["egress.ip-permission.prefix-list-id"] = it.peers(true, |peer| matches!(peer, RulePeer::PrefixList(_)));
+        "" ["egress.ip-permission.from-port"] = it.rules(true, |rule| rule.from_port.map(|port| port.to_string()));
+        "" ["egress.ip-permission.to-port"] = it.rules(true, |rule| rule.to_port.map(|port| port.to_string()));
+        "" ["egress.ip-permission.protocol"] = it.rules(true, |rule| Some(rule.protocol.clone()));
+        "" ["egress.ip-permission.user-id"] = it.rules(true, owner_of_peer);
+        "" ["egress.ip-permission.group-name", "ip-permission.group-name"] = Values::Absent;
         "tagSet" ["tag", "tag-key"] = &it.group.tags;
         "vpcId" ["vpc-id"] = Values::of(it.group.vpc);
         "securityGroupArn" = &it.arn;
         "ownerId" ["owner-id"] = &it.group.owner;
         "groupName" ["group-name"] = &it.group.name;
         "groupDescription" ["description"] = &it.group.description;
-        "ipPermissions" ["ip-permission.cidr", "ip-permission.from-port", "ip-permission.group-id", "ip-permission.group-name", "ip-permission.ipv6-cidr", "ip-permission.prefix-list-id", "ip-permission.protocol", "ip-permission.to-port", "ip-permission.user-id"] = Values::Written(String::new());
+        "ipPermissions" = Values::Written(permissions(&it.group.rules(), false));
+        "" ["ip-permission.cidr"] = it.peers(false, |peer| matches!(peer, RulePeer::Ipv4(_)));
+        "" ["ip-permission.ipv6-cidr"] = it.peers(false, |peer| matches!(peer, RulePeer::Ipv6(_)));
+        "" ["ip-permission.group-id"] = it.peers(false, |peer| matches!(peer, RulePeer::Group { .. }));
+        "" ["ip-permission.prefix-list-id"] = it.peers(false, |peer| matches!(peer, RulePeer::PrefixList(_)));
+        "" ["ip-permission.from-port"] = it.rules(false, |rule| rule.from_port.map(|port| port.to_string()));
+        "" ["ip-permission.to-port"] = it.rules(false, |rule| rule.to_port.map(|port| port.to_string()));
+        "" ["ip-permission.protocol"] = it.rules(false, |rule| Some(rule.protocol.clone()));
+        "" ["ip-permission.user-id"] = it.rules(false, owner_of_peer);
     }
 }
 
 fn arn(call: &Call<'_>, group: &SecurityGroup) -> String {
-    let region = &call.caller.region;
-    format!("arn:{}:ec2:{region}:{}:security-group/{}", partition_of(region).name, group.owner, group.id)
+    region_arn(call, &group.owner, "security-group", &group.id)
+}
+
+/// The group that a call is to change: one of the API, and not the default group of a VPC in a file.
+pub(super) fn need_to_change(call: &Call<'_>, id: &str) -> Result<SecurityGroup, ApiError> {
+    let group = need(call, id)?;
+    if call.state.security_group(id).is_none() {
+        call.owned(&Key::Vpc(group.vpc), &group.id)?;
+    }
+    Ok(group.into_owned())
 }
 
 fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
@@ -151,6 +206,10 @@ fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     }
     let uses = |endpoint: &Endpoint| endpoint.phase != Phase::Deleted && endpoint.security_groups.contains(&id);
     if call.state.endpoints_of(group.vpc).any(uses) {
+        return Err(ApiError::new("DependencyViolation", format!("resource {id} has a dependent object")));
+    }
+    let named = |rule: &GroupRule| matches!(&rule.peer, RulePeer::Group { id: peer, .. } if *peer == id);
+    if groups(call).values().any(|other| other.id != id && other.rules().iter().any(named)) {
         return Err(ApiError::new("DependencyViolation", format!("resource {id} has a dependent object")));
     }
     let mut answer = Xml::new();

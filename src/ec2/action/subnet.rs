@@ -10,7 +10,7 @@ use crate::ec2::call::{Action, Call, Done, new_id, parse_id};
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Resource, Values, fields};
 use crate::ec2::params::Params;
-use crate::ec2::record::{Record, Subnet, Vpc};
+use crate::ec2::record::{Record, Subnet, SubnetAttributes, Vpc};
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
 use crate::model::Key;
@@ -19,6 +19,7 @@ use crate::naming::{Region, SubnetId, ZoneName, partition_of};
 pub(super) const ACTIONS: &[Action] = &[
     Action { name: "CreateSubnet", writes: true, idempotent: false, run: create },
     Action { name: "DescribeSubnets", writes: false, idempotent: false, run: describe },
+    Action { name: "ModifySubnetAttribute", writes: true, idempotent: false, run: modify_attribute },
     Action { name: "DeleteSubnet", writes: true, idempotent: false, run: delete },
 ];
 
@@ -61,6 +62,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         vpc: vpc.id,
         zone: zone(call, params)?,
         cidr_blocks,
+        attributes: SubnetAttributes::default(),
         tags: super::tags::take(params, "subnet")?,
     };
     let listed =
@@ -122,6 +124,47 @@ fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     LISTING.answer(params, all, |listed| listed.subnet.id.to_string())
 }
 
+/// The values of `PrivateDnsHostnameTypeOnLaunch`.
+const IP_NAME: &str = "ip-name";
+const RESOURCE_NAME: &str = "resource-name";
+
+fn modify_attribute(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let subnet = call.need_subnet(&params.required("SubnetId")?)?;
+    call.owned(&Key::Subnet(subnet.id), subnet.id)?;
+    let mut subnet = subnet.into_owned();
+    let attributes = &mut subnet.attributes;
+    let flags: [(&str, &mut bool); 5] = [
+        ("MapPublicIpOnLaunch", &mut attributes.map_public_ip_on_launch),
+        ("AssignIpv6AddressOnCreation", &mut attributes.assign_ipv6_address_on_creation),
+        ("EnableDns64", &mut attributes.enable_dns64),
+        ("EnableResourceNameDnsARecordOnLaunch", &mut attributes.resource_name_a),
+        ("EnableResourceNameDnsAAAARecordOnLaunch", &mut attributes.resource_name_aaaa),
+    ];
+    let mut given = 0;
+    for (name, attribute) in flags {
+        let mut structure = params.structure(name);
+        if let Some(value) = structure.flag("Value")? {
+            *attribute = value;
+            given += 1;
+        }
+        structure.finish()?;
+    }
+    if let Some(kind) = params.optional("PrivateDnsHostnameTypeOnLaunch") {
+        if kind != IP_NAME && kind != RESOURCE_NAME {
+            let expected = "Expected ip-name or resource-name.";
+            return Err(ApiError::value(kind, "PrivateDnsHostnameTypeOnLaunch", expected));
+        }
+        attributes.resource_names = kind == RESOURCE_NAME;
+        given += 1;
+    }
+    // "You can only modify one attribute at a time" (EC2 API Reference)
+    if given != 1 {
+        let message = "One attribute must be given, and only one.";
+        return Err(ApiError::new("InvalidParameterCombination", message));
+    }
+    Ok(Done::changed(Edit::put([Record::Subnet(subnet)])))
+}
+
 fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let id = params.required("SubnetId")?;
     let subnet = call.need_subnet(&id)?;
@@ -167,17 +210,17 @@ fields! {
         "availabilityZoneId" ["availability-zone-id", "availabilityZoneId"] = region::zone_id(&it.subnet.zone);
         "mapCustomerOwnedIpOnLaunch" ["map-customer-owned-ip-on-launch"] = false;
         "ownerId" ["owner-id", "ownerId"] = &it.subnet.owner;
-        "assignIpv6AddressOnCreation" = false;
+        "assignIpv6AddressOnCreation" = it.subnet.attributes.assign_ipv6_address_on_creation;
         "ipv6CidrBlockAssociationSet[].associationId" ["ipv6-cidr-block-association.association-id"] = Values::of_each(blocks(&it.subnet, true).map(|_| association(&it.subnet)));
         "ipv6CidrBlockAssociationSet[].ipv6CidrBlock" ["ipv6-cidr-block-association.ipv6-cidr-block"] = Values::of_each(blocks(&it.subnet, true));
         "ipv6CidrBlockAssociationSet[].ipv6CidrBlockState.state" ["ipv6-cidr-block-association.state"] = Values::of_each(blocks(&it.subnet, true).map(|_| "associated"));
         "tagSet" ["tag", "tag-key"] = &it.subnet.tags;
         "subnetArn" ["subnet-arn", "subnetArn"] = arn(it);
-        "enableDns64" ["enable-dns64", "enableDns64"] = false;
+        "enableDns64" ["enable-dns64", "enableDns64"] = it.subnet.attributes.enable_dns64;
         "ipv6Native" ["ipv6-native", "ipv6Native"] = is_native(&it.subnet);
-        "privateDnsNameOptionsOnLaunch.hostnameType" ["private-dns-name-options-on-launch.hostname-type"] = "ip-name";
-        "privateDnsNameOptionsOnLaunch.enableResourceNameDnsARecord" ["private-dns-name-options-on-launch.enable-resource-name-dns-a-record"] = false;
-        "privateDnsNameOptionsOnLaunch.enableResourceNameDnsAAAARecord" ["private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record"] = false;
+        "privateDnsNameOptionsOnLaunch.hostnameType" ["private-dns-name-options-on-launch.hostname-type"] = if it.subnet.attributes.resource_names { RESOURCE_NAME } else { IP_NAME };
+        "privateDnsNameOptionsOnLaunch.enableResourceNameDnsARecord" ["private-dns-name-options-on-launch.enable-resource-name-dns-a-record"] = it.subnet.attributes.resource_name_a;
+        "privateDnsNameOptionsOnLaunch.enableResourceNameDnsAAAARecord" ["private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record"] = it.subnet.attributes.resource_name_aaaa;
         "subnetId" ["subnet-id", "subnetId"] = Values::of(it.subnet.id);
         "state" ["state"] = "available";
         "vpcId" ["vpc-id", "vpcId"] = Values::of(it.subnet.vpc);
@@ -185,7 +228,7 @@ fields! {
         "availableIpAddressCount" ["available-ip-address-count", "availableIpAddressCount"] = Values::of(it.available);
         "availabilityZone" ["availability-zone", "availabilityZone"] = it.subnet.zone.as_str();
         "defaultForAz" ["default-for-az", "defaultForAz"] = false;
-        "mapPublicIpOnLaunch" ["map-public-ip-on-launch", "mapPublicIpOnLaunch"] = false;
+        "mapPublicIpOnLaunch" ["map-public-ip-on-launch", "mapPublicIpOnLaunch"] = it.subnet.attributes.map_public_ip_on_launch;
         "" ["customer-owned-ipv4-pool", "enable-lni-at-device-index", "outpost-arn"] = Values::Absent;
     }
 }

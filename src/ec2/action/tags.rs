@@ -48,6 +48,10 @@ pub(super) fn take_list(params: &mut Params, tags: &mut Tags) -> Result<(), ApiE
             return Err(ApiError::new("InvalidParameterValue", message));
         }
         tag.finish()?;
+        if tags.contains_key(&key) {
+            let message = format!("Duplicate tag key '{key}' specified.");
+            return Err(ApiError::new("InvalidParameterValue", message));
+        }
         tags.insert(key, value);
     }
     if tags.len() > MOST {

@@ -38,6 +38,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         // "By default, enableDnsHostnames is false and enableDnsSupport true, unless the VPC is a default VPC" (VPC guide)
         enable_dns_support: true,
         enable_dns_hostnames: false,
+        enable_network_address_usage_metrics: false,
         instance_tenancy: params.optional("InstanceTenancy").unwrap_or_else(|| "default".to_owned()),
         tags: super::tags::take(params, "vpc")?,
     };
@@ -47,6 +48,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         vpc: vpc.id,
         name: "default".to_owned(),
         description: "default VPC security group".to_owned(),
+        rules: None,
         tags: Tags::new(),
     };
     let mut answer = Xml::new();
@@ -125,7 +127,7 @@ fn describe_attribute(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiE
     let value = match attribute.as_str() {
         "enableDnsSupport" => vpc.enable_dns_support,
         "enableDnsHostnames" => vpc.enable_dns_hostnames,
-        "enableNetworkAddressUsageMetrics" => false,
+        "enableNetworkAddressUsageMetrics" => vpc.enable_network_address_usage_metrics,
         _ => {
             let expected = "Expected enableDnsSupport, enableDnsHostnames or enableNetworkAddressUsageMetrics.";
             return Err(ApiError::value(attribute, "Attribute", expected));
@@ -167,7 +169,7 @@ fn modify_attribute(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiErr
             return Err(ApiError::invalid(message));
         }
         "EnableDnsHostnames" => vpc.enable_dns_hostnames = value,
-        _ => {}
+        _ => vpc.enable_network_address_usage_metrics = value,
     }
     Ok(Done::changed(Edit::put([Record::Vpc(vpc)])))
 }

@@ -10,9 +10,10 @@ use tokio::task::{Id, JoinSet, spawn_blocking};
 use tracing::{debug, error, info, warn};
 
 use super::backoff::Backoff;
+use super::destination::Target;
 use super::http::Http;
 use super::outbox::{Delivery, Outbox, OutboxError};
-use super::target::{Target, Targets};
+use super::target::Targets;
 use crate::config::Metric;
 use crate::observe::Exposition;
 use crate::problem::{Place, Problem};

@@ -4,8 +4,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::notice::TopicArn;
-use super::target::Target;
+use super::destination::{Target, TopicArn};
 
 /// One notice on its way to one target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,23 +8,14 @@ use axum::http::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use axum::http::uri::Scheme;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
-use serde::{Deserialize, Serialize};
 
+use super::destination::Target;
 use super::outbox::Delivery;
 use crate::ec2::auth::sigv4::{self, Credentials, encode};
 
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("vpcedns/", env!("CARGO_PKG_VERSION")));
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
-/// A kind of place that a notice is sent to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Target {
-    /// The topic of the connection notification.
-    Sns,
-    /// The one webhook of this server.
-    Webhook,
-}
 
 /// The places that are configured.
 #[derive(Clone, Debug, Default)]

@@ -15,8 +15,8 @@ use axum::http::{HeaderMap, StatusCode};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
+use super::destination::Target;
 use super::outbox::{Delivery, Outbox, OutboxError};
-use super::target::Target;
 
 /// A test that takes this long hangs.
 pub(super) const HANGS: Duration = Duration::from_secs(30);

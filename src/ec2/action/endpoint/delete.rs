@@ -34,6 +34,10 @@ pub(super) fn run(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError
                 }
                 edit.put.push(Record::Endpoint(endpoint));
             }
+            // EC2's code in bulk differs from that of other calls
+            Err(error) if error.code == "InvalidVpcEndpointId.NotFound" => {
+                failed.push((id, ApiError::new("InvalidVpcEndpoint.NotFound", error.message)));
+            }
             Err(error) => failed.push((id, error)),
         }
     }

@@ -8,7 +8,8 @@ use super::*;
 use crate::config::{AccessKey, Secret};
 use crate::ec2::auth::sigv4::{Credentials, Request, parameters};
 use crate::ec2::auth::{Access, AccessKeys, Caller, Refusal, authorize_for};
-use crate::ec2::notify::notice::{Event, Notice, TopicArn};
+use crate::ec2::notify::TopicArn;
+use crate::ec2::notify::notice::{Event, Notice};
 use crate::ec2::notify::target::{Sns, Webhook};
 
 const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:VpceNotification";
@@ -86,7 +87,7 @@ fn verify(got: &Got, at: SystemTime) -> Result<Caller, Refusal> {
     }]);
     let Got { method, path, query, headers, body } = got;
     let request = Request { method, path, query, headers, body: body.as_bytes() };
-    authorize_for("sns", &Access::Keys(keys), &request, at)
+    authorize_for(&["sns"], &Access::Keys(keys), &request, at)
 }
 
 fn form(got: &Got) -> Vec<(String, String)> {

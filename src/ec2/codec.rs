@@ -1,0 +1,26 @@
+//! How values are kept on disk, and how the disk fails.
+
+use std::fmt::Display;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A change that could not be made durable; nothing of it was, unless the very last write of a disk failed so that the
+/// disk itself cannot tell.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the state cannot be written: {0}")]
+pub struct StoreError(String);
+
+impl StoreError {
+    pub(super) fn new(error: impl Display) -> Self {
+        Self(error.to_string())
+    }
+}
+
+pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(value).map_err(StoreError::new)
+}
+
+pub(super) fn decode<T: DeserializeOwned>(key: &str, octets: &[u8]) -> Result<T, StoreError> {
+    serde_json::from_slice(octets).map_err(|error| StoreError(format!("{key}: {error}")))
+}
