@@ -211,7 +211,7 @@ fn write_structure(xml: &mut Xml, name: &'static str, rows: &[FieldRow<'_>]) {
             Values::Written(text) => xml.raw(name, text),
             Values::One(text) if row.path == name => xml.text(name, text),
             Values::One(text) => {
-                inner.push(FieldRow { path: below(row.path), value: Values::One(text.as_ref().into()) })
+                inner.push(FieldRow { path: below(row.path), value: Values::One(text.as_ref().into()) });
             }
         }
     }
