@@ -48,11 +48,20 @@ impl fmt::Debug for Secret {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActionPattern(String);
 
+/// What the names of our own extensions begin with.
+const EXTENSION: &str = "vpcedns:";
+
 impl ActionPattern {
-    /// The pattern in `text`; `None` where it has anything but letters, digits and `*`.
+    /// The pattern in `text`; `None` where it has anything but letters, digits and `*`, behind `vpcedns:` or not.
     pub fn parse(text: &str) -> Option<Self> {
-        let sound = !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'*');
+        let name = text.strip_prefix(EXTENSION).unwrap_or(text);
+        let sound = !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'*');
         sound.then(|| Self(text.to_owned()))
+    }
+
+    /// True if it allows what EC2 does not have, such as ids of the caller's choice: `vpcedns:*`.
+    pub fn is_extension(&self) -> bool {
+        self.0.starts_with(EXTENSION)
     }
 
     /// True if it names `action`; upper and lower case are the same, as in an IAM policy's `Action`.

@@ -72,6 +72,11 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Whether the caller may choose the ids of what it makes: without access keys, or by a key whose actions say so.
+    pub fn chooses_ids(&self) -> bool {
+        self.key.as_ref().is_none_or(|key| key.actions.iter().any(crate::config::ActionPattern::is_extension))
+    }
+
     /// Refuses an action that the caller's key does not allow.
     pub fn may_call(&self, action: &str) -> Result<(), Refusal> {
         match &self.key {

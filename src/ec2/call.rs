@@ -22,6 +22,8 @@ pub struct Caller {
     pub account: String,
     /// The region that the call is for: that of its credential scope.
     pub region: Region,
+    /// Whether the caller may choose the ids of what it makes.
+    pub chooses_ids: bool,
 }
 
 /// A call, and what there is when it comes.

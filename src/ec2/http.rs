@@ -152,7 +152,11 @@ impl Front {
         }
         let region = caller.region.as_deref().unwrap_or(REGION);
         let region = region.parse().map_err(|_| ApiError::invalid(format!("'{region}' is no region")))?;
-        self.engine.answer(form, &Caller { account: caller.account_id.clone(), region }, request_id)
+        self.engine.answer(
+            form,
+            &Caller { account: caller.account_id.clone(), region, chooses_ids: caller.chooses_ids() },
+            request_id,
+        )
     }
 }
 

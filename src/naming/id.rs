@@ -76,6 +76,13 @@ macro_rules! ids {
                 Digits::parse(hex).map(Self)
             }
 
+            /// The id of 17 digits that ends in these bits and begins with a zero, as those that EC2 gives out.
+            pub fn of_bits(bits: u64) -> Self {
+                let mut digits = [LONG; 9];
+                digits[1..].copy_from_slice(&bits.to_be_bytes());
+                Self(Digits(digits))
+            }
+
             /// 64 bits that tell ids apart, for hash tables; not unique by contract.
             pub fn low_bits(self) -> u64 {
                 self.0.low()

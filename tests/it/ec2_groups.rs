@@ -235,3 +235,34 @@ fn kinds_of_which_there_are_none() {
         "InvalidInternetGatewayID.NotFound: The internetGateway ID 'igw-1' does not exist"
     );
 }
+
+/// LocalStack's habit, by which the command lines of the AWS guides run as they are printed.
+#[test]
+fn ids_can_be_chosen() {
+    let api = Api::new(&vpc(1, BOTH));
+    let tag = |kind: &str, id: &str| {
+        format!(
+            "TagSpecification.1.ResourceType={kind} TagSpecification.1.Tag.1.Key=_custom_id_ TagSpecification.1.Tag.1.Value={id}"
+        )
+    };
+    let made = api.call(&format!("CreateVpc CidrBlock=10.9.0.0/16 {}", tag("vpc", "vpc-ec43eb89")));
+    assert_eq!(made.text("vpc/vpcId"), "vpc-ec43eb89");
+    let subnet = tag("subnet", "subnet-abababab");
+    let made = api.call(&format!("CreateSubnet VpcId=vpc-ec43eb89 CidrBlock=10.9.1.0/24 {subnet}"));
+    assert_eq!(made.text("subnet/subnetId"), "subnet-abababab");
+    let endpoint = tag("vpc-endpoint", "vpce-088d25a4bbf4a7e66");
+    let made = api.call(&format!(
+        "CreateVpcEndpoint VpcId=vpc-ec43eb89 VpcEndpointType=Interface ServiceName=com.amazonaws.us-east-1.sqs SubnetId.1=subnet-abababab PrivateDnsEnabled=false {endpoint}"
+    ));
+    assert_eq!(made.text("vpcEndpoint/vpcEndpointId"), "vpce-088d25a4bbf4a7e66");
+    let taken = "This ID is not available.";
+    for (call, id, expected) in [
+        ("CreateVpc CidrBlock=10.8.0.0/16", tag("vpc", "vpc-ec43eb89"), taken),
+        ("CreateVpc CidrBlock=10.8.0.0/16", tag("vpc", "vpc-00000001"), taken),
+        ("CreateVpc CidrBlock=10.8.0.0/16", tag("vpc", "vpc-1"), "Expected vpc- and 8 or 17 hex digits."),
+        ("CreateSubnet VpcId=vpc-ec43eb89 CidrBlock=10.9.2.0/24", subnet.clone(), taken),
+    ] {
+        let error = api.error(&format!("{call} {id}"));
+        assert!(error.starts_with("InvalidParameterValue: Value (") && error.ends_with(expected), "{error}");
+    }
+}

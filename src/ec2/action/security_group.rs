@@ -52,7 +52,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         return Err(ApiError::new("InvalidGroup.Duplicate", message));
     }
     let group = SecurityGroup {
-        id: new_id("sg-"),
+        id: super::tags::chosen_id(call, &tags, "sg-")?.unwrap_or_else(|| new_id("sg-")),
         owner: call.caller.account.clone(),
         vpc,
         name,

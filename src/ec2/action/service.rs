@@ -45,7 +45,8 @@ pub(super) fn need<'c>(call: &'c Call<'_>, id: &str) -> Result<&'c Service, ApiE
 }
 
 fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
-    let id = new_id("vpce-svc-");
+    let tags = super::tags::take(params, "vpc-endpoint-service")?;
+    let id = super::tags::chosen_id(call, &tags, "vpce-svc-")?.unwrap_or_else(|| new_id("vpce-svc-"));
     let name = Service::name_of(&id, &call.caller.region).map_err(|error| ApiError::internal(error.to_string()))?;
     let mut service = Service {
         id,
@@ -59,7 +60,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         supported_ip_address_types: Vec::new(),
         private_dns: params.optional("PrivateDnsName").map(|name| private_dns(&name)).transpose()?,
         allowed_principals: BTreeMap::new(),
-        tags: super::tags::take(params, "vpc-endpoint-service")?,
+        tags,
     };
     change_sets(&mut service, params, "")?;
     let mut answer = Xml::new();

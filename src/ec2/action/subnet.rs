@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use ipnet::IpNet;
 
 use super::{region, vpc};
-use crate::ec2::call::{Action, Call, Done, new_id, parse_id};
+use crate::ec2::call::{Action, Call, Done};
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Resource, Values, fields};
 use crate::ec2::params::Params;
@@ -56,14 +56,15 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     for block in &cidr_blocks {
         check_block(call, &vpc, block)?;
     }
+    let tags = super::tags::take(params, "subnet")?;
     let subnet = Subnet {
-        id: parse_id(&new_id(SubnetId::PREFIX), "InternalError", SubnetId::PREFIX)?,
+        id: super::tags::chosen_id(call, &tags, SubnetId::PREFIX)?.unwrap_or_else(|| SubnetId::of_bits(rand::random())),
         owner: call.caller.account.clone(),
         vpc: vpc.id,
         zone: zone(call, params)?,
         cidr_blocks,
         attributes: SubnetAttributes::default(),
-        tags: super::tags::take(params, "subnet")?,
+        tags,
     };
     let listed =
         ListedSubnet { available: usable(&subnet), subnet: Cow::Owned(subnet.clone()), region: vpc.region.clone() };

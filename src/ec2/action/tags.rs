@@ -1,5 +1,7 @@
 //! Tags: in the calls that make things, in answers, and actions of their own.
 
+use std::str::FromStr;
+
 use crate::ec2::call::{Action, Call, Done};
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Values, fields};
@@ -8,6 +10,7 @@ use crate::ec2::record::{Record, Tags};
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
 use crate::model::Key;
+use crate::naming::{EndpointId, SubnetId, VpcId};
 
 pub(super) const ACTIONS: &[Action] = &[
     Action { name: "CreateTags", writes: true, idempotent: false, run: create },
@@ -35,6 +38,32 @@ pub(super) fn take(params: &mut Params, resource: &str) -> Result<Tags, ApiError
         specification.finish()?;
     }
     Ok(tags)
+}
+
+/// The tag by which a call chooses the id of what it makes, as LocalStack has it.
+const CUSTOM_ID: &str = "_custom_id_";
+
+/// The id that the tags of a call choose; `None` if they choose none, or the caller may not. An id that is taken, by
+/// whomever, is refused in words that do not say by whom.
+pub(super) fn chosen_id<T: FromStr>(call: &Call<'_>, tags: &Tags, prefix: &str) -> Result<Option<T>, ApiError> {
+    let Some(text) = tags.get(CUSTOM_ID).filter(|_| call.caller.chooses_ids) else { return Ok(None) };
+    let refuse = |expected: &str| ApiError::value(text, CUSTOM_ID, expected);
+    let hex = text.strip_prefix(prefix).filter(|digits| {
+        matches!(digits.len(), 8 | 17) && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    });
+    let id: T = hex
+        .and_then(|_| text.parse().ok())
+        .ok_or_else(|| refuse(&format!("Expected {prefix} and 8 or 17 hex digits.")))?;
+    let in_model = match prefix {
+        VpcId::PREFIX => text.parse().is_ok_and(|id| call.model.vpc(id).is_some()),
+        SubnetId::PREFIX => text.parse().is_ok_and(|id| call.model.subnet(id).is_some()),
+        EndpointId::PREFIX => text.parse().is_ok_and(|id| call.model.endpoint(id).is_some()),
+        _ => false,
+    };
+    if in_model || call.state.get(text).is_some() {
+        return Err(refuse("This ID is not available."));
+    }
+    Ok(Some(id))
 }
 
 /// `Tag.N.Key` and `Tag.N.Value`.

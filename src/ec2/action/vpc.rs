@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use ipnet::{IpNet, Ipv6Net};
 
-use crate::ec2::call::{Action, Call, Done, default_group_id, new_id, parse_id};
+use crate::ec2::call::{Action, Call, Done, default_group_id};
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Resource, Values, fields};
 use crate::ec2::params::Params;
@@ -30,8 +30,9 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     // EC2 refuses 127.0.0.0/8 too; here it is how one machine shows a split horizon
     let block = block(params, "CidrBlock", 16..=28, "InvalidVpc.Range")?;
     let block = block.ok_or_else(|| ApiError::missing("CidrBlock"))?;
+    let tags = super::tags::take(params, "vpc")?;
     let vpc = Vpc {
-        id: parse_id(&new_id(VpcId::PREFIX), "InternalError", VpcId::PREFIX)?,
+        id: super::tags::chosen_id(call, &tags, VpcId::PREFIX)?.unwrap_or_else(|| VpcId::of_bits(rand::random())),
         owner: call.caller.account.clone(),
         region: call.caller.region.clone(),
         cidr_blocks: std::iter::once(block).chain(ipv6_block(params)?).collect(),
@@ -40,7 +41,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         enable_dns_hostnames: false,
         enable_network_address_usage_metrics: false,
         instance_tenancy: params.optional("InstanceTenancy").unwrap_or_else(|| "default".to_owned()),
-        tags: super::tags::take(params, "vpc")?,
+        tags,
     };
     let group = SecurityGroup {
         id: default_group_id(vpc.id),

@@ -98,7 +98,7 @@ impl Api {
 
     /// The body of the answer to a form of an account.
     pub fn form(&self, account: &str, form: &str) -> Result<String, ApiError> {
-        let caller = Caller { account: account.to_owned(), region: self.region.parse().unwrap() };
+        let caller = Caller { account: account.to_owned(), region: self.region.parse().unwrap(), chooses_ids: true };
         self.engine.call(form.as_bytes(), &caller, "r-1")
     }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::ec2::action::subnet::RESERVED_FIRST;
-use crate::ec2::call::{Call, new_id, parse_id};
+use crate::ec2::call::{Call, parse_id};
 use crate::ec2::error::ApiError;
 use crate::ec2::params::Params;
 use crate::ec2::record::{Interface, IpAddressType, Subnet};
@@ -54,12 +54,8 @@ pub(super) fn interface(
     families: Families,
     wanted: Option<&Wanted>,
 ) -> Result<Interface, ApiError> {
-    let mut interface = Interface {
-        id: parse_id(&new_id(InterfaceId::PREFIX), "InternalError", InterfaceId::PREFIX)?,
-        subnet: subnet.id,
-        ipv4: None,
-        ipv6: None,
-    };
+    let mut interface =
+        Interface { id: InterfaceId::of_bits(rand::random()), subnet: subnet.id, ipv4: None, ipv6: None };
     fill(call, subnet, families, wanted, &mut interface)?;
     Ok(interface)
 }

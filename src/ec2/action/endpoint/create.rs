@@ -6,7 +6,7 @@ use super::address::{self, Families};
 use super::{ListedEndpoint, check};
 use crate::ec2::action::offer::{self, Offer};
 use crate::ec2::action::tags;
-use crate::ec2::call::{Call, Done, default_group_id, new_id, parse_id};
+use crate::ec2::call::{Call, Done, default_group_id};
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::Resource;
 use crate::ec2::params::Params;
@@ -40,8 +40,9 @@ pub(super) fn run(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError
     check::kind(&offer, kind)?;
     let policy = params.optional("PolicyDocument");
     policy.as_deref().map_or(Ok(()), check::policy)?;
+    let tags = tags::take(params, "vpc-endpoint")?;
     let mut endpoint = Endpoint {
-        id: parse_id(&new_id(EndpointId::PREFIX), "InternalError", EndpointId::PREFIX)?,
+        id: tags::chosen_id(call, &tags, EndpointId::PREFIX)?.unwrap_or_else(|| EndpointId::of_bits(rand::random())),
         owner: call.caller.account.clone(),
         vpc: vpc.id,
         service: offer.service.service_name.clone(),
@@ -57,7 +58,7 @@ pub(super) fn run(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError
         security_groups: Vec::new(),
         interfaces: Vec::new(),
         route_tables: Vec::new(),
-        tags: tags::take(params, "vpc-endpoint")?,
+        tags,
     };
     match kind {
         EndpointType::Interface => interface(call, params, &vpc, &offer, &mut endpoint)?,

@@ -3,7 +3,7 @@
 use super::address::{self, Families, Wanted};
 use super::{check, need};
 use crate::ec2::action::offer::{self, Offer};
-use crate::ec2::call::{Call, Done, default_group_id, new_id, parse_id};
+use crate::ec2::call::{Call, Done, default_group_id};
 use crate::ec2::error::ApiError;
 use crate::ec2::params::Params;
 use crate::ec2::record::{Endpoint, EndpointType, Interface, Phase, Record};
@@ -108,7 +108,7 @@ fn change_subnets(call: &Call<'_>, params: &mut Params, endpoint: &mut Endpoint)
         let wanted = take_wanted(&mut wanted, interface);
         if wanted.is_some() {
             // another address is another interface (PrivateLink guide: the addresses of one do not change)
-            interface.id = parse_id(&new_id(InterfaceId::PREFIX), "InternalError", InterfaceId::PREFIX)?;
+            interface.id = InterfaceId::of_bits(rand::random());
         }
         address::fill(call, &subnet, families, wanted.as_ref(), interface)?;
     }
