@@ -17,7 +17,7 @@ const MAX_NAMESERVERS: usize = 3;
 /// The nameservers of /etc/resolv.conf, at most three, less those that are `own`: the addresses that we listen on.
 pub fn system_resolvers(own: &[SocketAddr]) -> (Vec<SocketAddr>, Vec<Problem>) {
     match std::fs::read_to_string(RESOLV_CONF) {
-        Ok(text) => resolvers_of(&text, own),
+        Ok(text) => read_resolv_conf(&text, own),
         Err(error) => {
             let what = format!("cannot read the system's resolvers: {error}");
             (Vec::new(), vec![Problem::warning(Place::whole(RESOLV_CONF), what, HINT)])
@@ -27,7 +27,9 @@ pub fn system_resolvers(own: &[SocketAddr]) -> (Vec<SocketAddr>, Vec<Problem>) {
 
 const HINT: &str = "give upstreams with --forward ADDRESS, or --forward none";
 
-fn resolvers_of(text: &str, own: &[SocketAddr]) -> (Vec<SocketAddr>, Vec<Problem>) {
+/// The nameservers that `text`, the content of /etc/resolv.conf, names, as [`system_resolvers`] has them; and a problem for
+/// each that is left out.
+pub fn read_resolv_conf(text: &str, own: &[SocketAddr]) -> (Vec<SocketAddr>, Vec<Problem>) {
     let mut problems = Vec::new();
     let mut resolvers = Vec::new();
     let file: Arc<str> = RESOLV_CONF.into();
@@ -81,7 +83,7 @@ mod tests {
         let text = "# nameserver 192.0.2.9\n; nameserver 192.0.2.8\nsearch example\noptions ndots:5\n\
                     nameserver 192.0.2.1 # the first\n  nameserver\t2001:db8::1%eth0\nnameserver\nnameservers 192.0.2.7\n\
                     nameserver 192.0.2.2\nnameserver 192.0.2.3\n";
-        let (resolvers, problems) = resolvers_of(text, &[]);
+        let (resolvers, problems) = read_resolv_conf(text, &[]);
         assert_eq!(resolvers, addresses(&["192.0.2.1:53", "[2001:db8::1]:53", "192.0.2.2:53"]));
         assert_eq!(problems, []);
     }
@@ -89,7 +91,7 @@ mod tests {
     #[test]
     fn leaves_out_what_cannot_be_asked_and_says_so() {
         let text = "nameserver fe80::1%eth0\nnameserver dns.example\nnameserver 127.0.0.1\n";
-        let (resolvers, problems) = resolvers_of(text, &addresses(&["127.0.0.1:53"]));
+        let (resolvers, problems) = read_resolv_conf(text, &addresses(&["127.0.0.1:53"]));
         assert_eq!(resolvers, []);
         let texts: Vec<_> = problems.iter().map(|problem| format!("{}: {}", problem.place, problem.what)).collect();
         assert_eq!(
@@ -100,6 +102,6 @@ mod tests {
                 "/etc/resolv.conf:3: nameserver 127.0.0.1 is this server",
             ]
         );
-        assert_eq!(resolvers_of("search example\n", &[]).1.len(), 1);
+        assert_eq!(read_resolv_conf("search example\n", &[]).1.len(), 1);
     }
 }

@@ -41,18 +41,20 @@ fn corpora() {
 
 #[test]
 fn seeds() {
-    for (dir, target) in [
-        ("fuzz/corpus/packet", entry::packet as fn(&[u8])),
-        ("fuzz/corpus/relay", entry::relay),
-        ("fuzz/corpus/toml", entry::toml),
-        ("fuzz/corpus/json", entry::json),
-        ("fuzz/corpus/authorize", entry::authorize),
-        ("fuzz/corpus/form", entry::form),
-        ("fuzz/corpus/call", entry::call),
-    ] {
-        for (path, octets) in files(dir) {
+    for (name, target) in entry::TARGETS {
+        for (path, octets) in files(&format!("fuzz/corpus/{name}")) {
             println!("{}", path.display());
             target(&octets);
         }
     }
+}
+
+/// `fuzz/run` names its targets by these directories.
+#[test]
+fn each_target_has_a_corpus() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    let mut dirs: Vec<String> =
+        fs::read_dir(root).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    dirs.sort();
+    assert_eq!(dirs, entry::TARGETS.iter().map(|(name, _)| *name).collect::<Vec<_>>());
 }

@@ -1,7 +1,10 @@
-//! What the fuzz targets call, and what `tests/replay.rs` calls with every seed and corpus file.
+//! What the fuzz targets call, and what `tests/it/replay.rs` calls with every seed and corpus file.
 //!
 //! Each function takes any octets and panics if something does that must not happen: a reply that is no DNS message,
 //! a reply that is too long, a reply to a response.
+
+mod files;
+mod validation;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -32,8 +35,24 @@ use vpcedns::snapshot::{Policy, Snapshot};
 use vpcedns::source::{Declared, FileText, Files, Sources, read_json_set, read_toml};
 use vpcedns::wire::{CookieSecret, Transport};
 
+/// Every target: its name, that of its directory in `fuzz/corpus/`, and its function.
+pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+    ("access_keys", files::access_keys),
+    ("authorize", authorize),
+    ("call", call),
+    ("form", form),
+    ("json", json),
+    ("json_set", files::json_set),
+    ("packet", packet),
+    ("relay", relay),
+    ("resolv_conf", files::resolv_conf),
+    ("settings", files::settings),
+    ("toml", toml),
+    ("validation", validation::validation),
+];
+
 /// A zone with every kind of answer in it.
-pub const ZONE: &str = include_str!("zone.toml");
+pub const ZONE: &str = include_str!("../zone.toml");
 
 fn resolver() -> &'static Resolver {
     static RESPONDER: OnceLock<Resolver> = OnceLock::new();
