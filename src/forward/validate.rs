@@ -29,7 +29,7 @@ use hickory_proto::rr::{Name, RData, Record, RecordType};
 use hickory_proto::serialize::binary::BinDecodable;
 
 use crate::config::Limits;
-use crate::dns::{ExtendedError, HEADER_LEN, Header, HeaderFlags, InfoCode, Message, NameSet, Rtype, set_flags};
+use crate::dns::{Class, ExtendedError, HEADER_LEN, Header, HeaderFlags, InfoCode, Message, NameSet, Rtype, set_flags};
 use crate::forward::cache::{Age, Cache, CachedReply, ReplyKind, UpstreamSet};
 use crate::forward::exchange::Exchange;
 use crate::forward::lookup::{Lookup, LookupQuestion, question_octets};
@@ -222,9 +222,9 @@ impl Validated {
 /// What validation makes of an upstream's reply whose records no signature covers, for the fuzz targets: the octets that a
 /// client gets that has set neither DO nor CD, or an error.
 #[doc(hidden)]
-pub fn without_crypto(name: &[u8], rtype: u16, reply: &[u8]) -> Result<Vec<u8>, String> {
+pub fn without_crypto(name: &[u8], rtype: Rtype, reply: &[u8]) -> Result<Vec<u8>, String> {
     let asked = Name::from_bytes(name).map_err(|error| error.to_string())?;
-    let query = Query::query(asked, rtype.into());
+    let query = Query::query(asked, rtype.number().into());
     // the engine lets no other reply through
     if Message::parse(reply).map_err(|error| error.to_string())?.question() != question_octets(name, rtype) {
         return Err("another question".into());
@@ -239,7 +239,7 @@ pub fn without_crypto(name: &[u8], rtype: u16, reply: &[u8]) -> Result<Vec<u8>, 
     let question = Outbound {
         name,
         rtype,
-        class: 1,
+        class: Class::IN,
         recursion_desired: true,
         checking_disabled: false,
         authentic_data: true,
