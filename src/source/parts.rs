@@ -32,12 +32,14 @@ pub(super) struct FilePart {
     pub(super) loaded: Option<Declared>,
 }
 
-/// Reads files, TOML files in parallel, but for those that look as `earlier` says they did.
+/// Reads files, TOML files in parallel, but for those that look as `earlier` says they did, and those that are
+/// `half_written`: these are as they were earlier.
 ///
 /// Returns every part, in the order of their ids. `progress` is told how many files are done, from any thread.
 pub(super) fn read_files(
     paths: &[PathBuf],
     earlier: &dyn Fn(&PartId) -> Option<FileStamps>,
+    half_written: &dyn Fn(&Path) -> bool,
     progress: &(dyn Fn(usize) + Sync),
 ) -> Vec<FilePart> {
     let done = AtomicUsize::new(0);
@@ -47,11 +49,15 @@ pub(super) fn read_files(
         .into_iter()
         .map(|path| (PartId::File(path.clone()), vec![path]))
         .chain((!json.is_empty()).then_some((JSON, json)))
-        .map(|(id, paths)| {
+        .filter_map(|(id, paths)| {
+            if paths.iter().any(|path| half_written(path)) {
+                // what was last complete stays; one that never was waits
+                return Some((id.clone(), earlier(&id)?, true));
+            }
             // stamps are taken first: a change while a file is read makes the next look differ from them
             let stamps = FileStamps(paths.into_iter().map(|path| (path.clone(), FileStamp::settled(path))).collect());
             let unchanged = stamps.are_settled() && earlier(&id).is_some_and(|earlier| earlier == stamps);
-            (id, stamps, unchanged)
+            Some((id, stamps, unchanged))
         })
         .collect();
     let loaded = in_parallel(&looked, |(id, stamps, unchanged)| {
@@ -143,7 +149,7 @@ mod tests {
             fs::write(path, VPC).unwrap();
         }
         let ticks = AtomicUsize::new(0);
-        let parts = read_files(&paths, &|_| None, &|_| {
+        let parts = read_files(&paths, &|_| None, &|_| false, &|_| {
             ticks.fetch_add(1, Ordering::Relaxed);
         });
         assert_eq!((ticks.into_inner(), parts.len()), (20, 20));
@@ -166,13 +172,13 @@ mod tests {
             let stamps = paths.iter().map(|path| (path.clone(), FileStamp::of(path)));
             Some(FileStamps(stamps.collect()))
         };
-        let fresh = read_files(&paths, &|_| None, &|_| {});
+        let fresh = read_files(&paths, &|_| None, &|_| false, &|_| {});
         assert!(
             fresh.iter().all(|part| part.loaded.is_some() && !part.stamps.are_settled()),
             "too young to be trusted"
         );
         thread::sleep(SETTLE + Duration::from_millis(20));
-        let again = read_files(&paths, &settled, &|_| {});
+        let again = read_files(&paths, &settled, &|_| false, &|_| {});
         assert!(again.iter().all(|part| part.loaded.is_none() && part.stamps.are_settled()));
         fs::write(&paths[1], "{\"Vpcs\": [] }").unwrap();
         thread::sleep(SETTLE + Duration::from_millis(20));
@@ -180,6 +186,7 @@ mod tests {
         let changed = read_files(
             &paths,
             &|id| before.iter().find(|part| part.id == *id).map(|part| part.stamps.clone()),
+            &|_| false,
             &|_| {},
         );
         assert_eq!(changed.iter().map(|part| part.loaded.is_some()).collect::<Vec<_>>(), [false, true]);

@@ -1,8 +1,9 @@
 //! Asks for a load after a change below the directories, debounced, from a thread of its own.
 
-use std::collections::HashSet;
-use std::path::PathBuf;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,11 +24,41 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Watches directories until it is dropped.
-pub(super) struct Watch(Sender<FileEvent>);
+pub(super) struct Watch {
+    events: Sender<FileEvent>,
+    open: Arc<OpenFiles>,
+}
+
+/// Files that someone has written to and not closed yet, by their real path, with the time of the first write.
+#[derive(Default)]
+struct OpenFiles(Mutex<HashMap<PathBuf, Instant>>);
+
+impl OpenFiles {
+    fn with<T>(&self, f: impl FnOnce(&mut HashMap<PathBuf, Instant>) -> T) -> T {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes note of a write: the file is half written until it is closed, or another takes its name.
+    fn written(&self, path: &Path) {
+        if let Ok(real) = path.canonicalize() {
+            self.with(|open| *open.entry(real).or_insert_with(Instant::now));
+        }
+    }
+
+    /// Takes note of what is at `path` being complete.
+    fn complete(&self, path: &Path) {
+        let real = path.canonicalize();
+        self.with(|open| open.retain(|known, _| real.as_ref().ok() != Some(known) && known.exists()));
+    }
+}
 
 enum FileEvent {
+    /// A file was closed after writing, renamed or removed.
     Complete,
+    /// A file or link was made, or its attributes changed.
     Started,
+    /// A file was written to, and is not closed yet.
+    Written,
     Rewatch,
     Stop,
 }
@@ -47,7 +78,12 @@ impl Watch {
         let (sender, events) = channel();
         let to = sender.clone();
         let roots = dirs.clone();
+        let open = Arc::new(OpenFiles::default());
+        let noted = Arc::clone(&open);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if let Ok(event) = &event {
+                note(event, &noted);
+            }
             if let Some(event) = classify(event, &roots) {
                 let _ = to.send(event);
             }
@@ -60,14 +96,19 @@ impl Watch {
         let complaint = refused.or(watcher.rewatch());
         let thread = thread::Builder::new().name("vpcedns-watch".to_owned()).spawn(move || watcher.run());
         let complaint = complaint.or(thread.err().map(|error| error.to_string()));
-        (Some(Self(sender)), complaint.as_deref().map(unseen))
+        (Some(Self { events: sender, open }), complaint.as_deref().map(unseen))
+    }
+
+    /// Since when the file at `path` is half written, by a writer that has not closed it; `None`: it is complete.
+    pub(super) fn half_written(&self, path: &Path) -> Option<Instant> {
+        self.open.with(|open| if open.is_empty() { None } else { open.get(&path.canonicalize().ok()?).copied() })
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
         // a thread that has ended needs no telling
-        let _ = self.0.send(FileEvent::Stop);
+        let _ = self.events.send(FileEvent::Stop);
     }
 }
 
@@ -88,23 +129,26 @@ impl WatchThread {
                 }
                 continue;
             };
-            if !self.settle(event) {
-                return;
+            match self.settle(event) {
+                Some(true) => self.trigger.send(LoadRequest::Changed),
+                Some(false) => {}
+                None => return,
             }
-            self.trigger.send(LoadRequest::Changed);
         }
     }
 
-    /// Waits until nothing more comes, so that many changes are one load. False: there will be no more.
-    fn settle(&mut self, first: FileEvent) -> bool {
+    /// Waits until nothing more comes, so that many changes are one load. Returns whether there is anything to load: a
+    /// file that is still being written is not. `None`: there will be no more events.
+    fn settle(&mut self, first: FileEvent) -> Option<bool> {
         let latest = Instant::now() + PATIENCE;
-        let mut complete = false;
+        let (mut complete, mut started) = (false, false);
         let mut event = first;
         loop {
             match event {
-                FileEvent::Stop => return false,
+                FileEvent::Stop => return None,
                 FileEvent::Complete => complete = true,
-                FileEvent::Started => {}
+                FileEvent::Started => started = true,
+                FileEvent::Written => {}
                 FileEvent::Rewatch => {
                     self.watched.clear();
                     self.rewatch();
@@ -115,7 +159,7 @@ impl WatchThread {
             let wait = if complete { QUIET } else { HALF_WRITTEN };
             match self.events.recv_timeout(wait.min(latest.saturating_duration_since(Instant::now()))) {
                 Ok(next) => event = next,
-                Err(_) => return true,
+                Err(_) => return Some(complete || started),
             }
         }
     }
@@ -161,7 +205,21 @@ fn classify(event: notify::Result<notify::Event>, roots: &[PathBuf]) -> Option<F
             Some(FileEvent::Complete)
         }
         EventKind::Access(AccessKind::Close(AccessMode::Write)) if is_source() => Some(FileEvent::Complete),
+        EventKind::Modify(ModifyKind::Data(_)) if is_source() => Some(FileEvent::Written),
         EventKind::Create(_) | EventKind::Modify(_) if is_source() => Some(FileEvent::Started),
         _ => None,
+    }
+}
+
+/// Keeps account of which files are half written.
+fn note(event: &notify::Event, open: &OpenFiles) {
+    let each = |f: &dyn Fn(&Path)| event.paths.iter().for_each(|path| f(path));
+    match event.kind {
+        EventKind::Modify(ModifyKind::Data(_)) => each(&|path| open.written(path)),
+        EventKind::Access(AccessKind::Close(AccessMode::Write))
+        | EventKind::Remove(_)
+        | EventKind::Modify(ModifyKind::Name(_)) => each(&|path| open.complete(path)),
+        _ if event.need_rescan() => open.with(HashMap::clear),
+        _ => {}
     }
 }

@@ -1,6 +1,7 @@
 //! The whole server in this process: ask it, change what it reads, see the change, stop it.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -54,7 +55,6 @@ fn ask(server: SocketAddr, name: &str) -> Result<Vec<String>, ResponseCode> {
 
 /// The status code and the body of a page.
 fn get(server: SocketAddr, path: &str) -> (u16, String) {
-    use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(server).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n").unwrap();
     let mut text = String::new();
@@ -100,6 +100,35 @@ fn a_server_answers_follows_a_change_and_stops() {
     assert!(metrics.contains("vpcedns_source_good{source=\"files\"} 1"), "{metrics}");
     server.stop().unwrap();
     assert!(UdpSocket::bind(dns).is_ok(), "the address is free again");
+}
+
+#[test]
+fn half_a_file_is_never_published() {
+    let dir = tempfile::tempdir().unwrap();
+    let (a, b) = (dir.path().join("a.toml"), dir.path().join("b.toml"));
+    fs::write(&a, zone("10.0.9.9")).unwrap();
+    let server = start(settings(dir.path()));
+    let dns = server.ready().plain[0];
+    let other = |address: &str| zone(address).replace(VPC, "").replace("corp", "other");
+    let whole = zone("10.0.9.10");
+    let (first, rest) = whole.split_at(VPC.len());
+    // an editor that truncates, writes a first half that is good by itself, and takes its time
+    let mut writer = fs::File::create(&a).unwrap();
+    writer.write_all(first.as_bytes()).unwrap();
+    writer.flush().unwrap();
+    for address in ["10.0.8.1", "10.0.8.2"] {
+        fs::write(&b, other(address)).unwrap();
+        until("another file is served", || ask(dns, "db.other.example.") == Ok(vec![address.to_owned()]));
+        assert_eq!(ask(dns, "db.corp.example."), Ok(vec!["10.0.9.9".to_owned()]), "what was last complete");
+    }
+    server.handle().reload();
+    fs::write(&b, other("10.0.8.3")).unwrap();
+    until("another file is served", || ask(dns, "db.other.example.") == Ok(vec!["10.0.8.3".to_owned()]));
+    assert_eq!(ask(dns, "db.corp.example."), Ok(vec!["10.0.9.9".to_owned()]), "asked to load, too");
+    writer.write_all(rest.as_bytes()).unwrap();
+    drop(writer);
+    until("the whole file is served", || ask(dns, "db.corp.example.") == Ok(vec!["10.0.9.10".to_owned()]));
+    server.stop().unwrap();
 }
 
 #[test]

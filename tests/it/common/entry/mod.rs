@@ -35,8 +35,11 @@ use vpcedns::snapshot::{Policy, Snapshot};
 use vpcedns::source::{Declared, FileText, Files, Sources, read_json_set, read_toml};
 use vpcedns::wire::{CookieSecret, Transport};
 
+/// What a target does with an input; it panics where the input shows a fault.
+pub type Target = fn(&[u8]);
+
 /// Every target: its name, that of its directory in `fuzz/corpus/`, and its function.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("access_keys", files::access_keys),
     ("authorize", authorize),
     ("call", call),
