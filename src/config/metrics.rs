@@ -14,6 +14,9 @@ const TRANSPORT: Label = Label { name: "transport", values: &Transport::NAMES };
 /// Response codes; those that are rare share the last.
 const RCODE: Label =
     Label { name: "rcode", values: &["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "other"] };
+/// Listeners for connections.
+const LISTENER: Label =
+    Label { name: "listener", values: &["tcp", "tls", "https", "quic", "http", "ec2_api", "socket"] };
 /// An upstream resolver, as it is written in the settings.
 const UPSTREAM: Label = Label { name: "upstream", values: &[] };
 /// A source of objects: `files`, `ec2-api`.
@@ -38,6 +41,10 @@ metrics! {
     Overloaded: Counted "overloaded";
     /// Questions for names that only an SDK suggests, which stay public, from VPCs with an endpoint of the service
     SecondNames: Counted "second_names";
+    /// Connections that were closed because too many were open
+    ConnectionsRefused: Counted "connections_refused" by [LISTENER];
+    /// Log lines that could not be written
+    LogLinesDropped: Counter "log_lines_dropped";
 
     /// Questions for which an upstream was asked, or its reply to the same question awaited
     Forwarded: Counter "forwarded";

@@ -80,6 +80,14 @@ impl Counters {
         self.thread().add(metric.slot(), 1);
     }
 
+    /// Counts one event of a metric with one label, at once.
+    pub fn count_labelled(&self, metric: Metric, value: &str) {
+        let values = metric.info().labels.first().map_or(&[][..], |label| label.values);
+        if let Some(at) = values.iter().position(|known| *known == value) {
+            self.thread().add(metric.slot() + at, 1);
+        }
+    }
+
     /// The sums over all threads.
     pub fn totals(&self) -> Totals {
         let mut totals = [0; Metric::SLOTS];

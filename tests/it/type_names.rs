@@ -11,7 +11,7 @@ const ALLOWED: &[(&str, &str)] = &[];
 const KNOWN: &[(&str, usize)] = &[
     ("Acceptor", 2),
     ("Access", 2),
-    ("Answer", 3),
+    ("Answer", 2),
     ("Authority", 2),
     ("Broken", 2),
     ("Caller", 2),
