@@ -74,7 +74,7 @@ def ours(case, inside):
                        "'http://127.0.0.1:9153/metrics', timeout=5).read().decode())")
     counts = {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in metrics.splitlines()
               if line.startswith("vpcedns_connections_refused_total{")}
-    refused = counts.get('vpcedns_connections_refused_total{transport="tcp",reason="stranger"}', 0)
+    refused = counts.get('vpcedns_connections_refused_total{listener="tcp",reason="stranger"}', 0)
     case.check(refused >= CONNECTIONS * 0.9, "refused connections of strangers are not counted", metrics)
     wait_for("descriptors to be given back", lambda: descriptors() <= before + 16, seconds=30)
     case.equal("exit code after SIGTERM", stop(process), 0)

@@ -22,12 +22,17 @@ IN_FLIGHT = 64
 UNKNOWN = 65400
 AA, TC, RA = 0x400, 0x200, 0x80
 
+# what changes over HTTP require
+TOKEN = "correct-horse-battery-staple"
+
 
 def run(case):
     case.need("knotd")
     knot = start_knot(case)
     (case.dir / "zones").mkdir()
-    server = Server(case, zones=case.dir / "zones", forward=f"127.0.0.1:{knot[1]}", http=True)
+    token = case.write("token", TOKEN + "\n")
+    token.chmod(0o600)
+    server = Server(case, "--http-token", token, zones=case.dir / "zones", forward=f"127.0.0.1:{knot[1]}", http=True)
     questions = make_questions(random.Random(SEED))
     theirs = ask_all(knot, questions)
     begin = time.monotonic()
@@ -166,7 +171,8 @@ def flushing(case, server):
     for headers in ({"Origin": "http://page.example"}, {"Host": "page.example:80"}):
         case.equal(f"HTTP status of a flush with {headers}", post(server, "/v1/flush?all", headers), 403)
     for query in ("", "name=a&zone=b", "name=a..b"):
-        case.equal(f"HTTP status of /v1/flush?{query}", post(server, f"/v1/flush?{query}", {}), 400)
+        case.equal(f"HTTP status of /v1/flush?{query}", post(server, f"/v1/flush?{query}", {"Authorization": f"Bearer {TOKEN}"}), 400)
+    case.equal("HTTP status of a flush without the token", post(server, "/v1/flush?all", {}), 401)
     held = metric(server, "cache_entries")
     case.check(held > 1000, f"{held} replies are held")
     case.equal("flush --zone", case.run(case.binary, "flush", "--zone", ORIGIN, "--http", http).split()[0], "flushed")

@@ -4,6 +4,7 @@
 //! listed      settings -> sources, one line each
 //! upstreams   settings -> upstream resolvers, forwarder, validation
 //! encrypted   settings -> encrypted addresses and their certificate
+//! listen_http the HTTP address and the control socket
 //! ec2         the EC2-compatible API as a part of the server
 //! reload      a thread that loads when asked to; listeners and upstreams follow
 //! ```
@@ -13,6 +14,7 @@
 mod ec2;
 mod encrypted;
 mod listed;
+mod listen_http;
 mod reload;
 mod upstreams;
 
@@ -21,14 +23,13 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle as RuntimeHandle, Runtime};
 use tokio::sync::watch as flag;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
-use crate::config::{Limits, Settings};
+use crate::config::Settings;
 use crate::model::Upstream;
-use crate::observe::{self, Counters, Status, Views};
+use crate::observe::{Counters, Log, ServerControl, Status, Views};
 use crate::problem::{Place, Problem};
 use crate::publish::Publisher;
 use crate::resolve::Resolver;
@@ -39,6 +40,7 @@ use crate::source::{LoadRequest, LoadRequests, LoadTrigger, Progress, Sources};
 use crate::wire::CookieSecret;
 use ec2::Ec2;
 use encrypted::EncryptedSettings;
+use listen_http::HttpListeners;
 use reload::{Follower, all_upstreams, wanted, warn_of};
 
 /// A server that answers.
@@ -103,18 +105,18 @@ impl Server {
     /// Starts a server; when this returns, it answers. Fails with everything that is wrong with the settings, the
     /// sources or the addresses.
     pub fn start(settings: Settings) -> Result<Self, Vec<Problem>> {
-        Self::start_with(settings, &|_, _| {})
+        Self::start_with(settings, &|_, _| {}, None)
     }
 
-    /// The same; `progress` is told how far the first load has come.
-    pub fn start_with(settings: Settings, progress: Progress<'_>) -> Result<Self, Vec<Problem>> {
+    /// The same; `progress` is told how far the first load has come, and `log` is the one that the control socket sets.
+    pub fn start_with(settings: Settings, progress: Progress<'_>, log: Option<Log>) -> Result<Self, Vec<Problem>> {
         let runtime = Builder::new_multi_thread()
             .enable_all()
             .thread_name("vpcedns-io")
             .build()
             .map_err(|error| no_threads(&error))?;
         let began = Instant::now();
-        let parts = runtime.block_on(start(settings, progress, began))?;
+        let parts = runtime.block_on(start(settings, progress, log, began))?;
         let Parts { ready, handle, follower, requests, stop_http, drain } = parts;
         let loads = thread::Builder::new().name("vpcedns-load".to_owned());
         let loads = loads.spawn(move || follower.run(&requests)).map_err(|error| no_threads(&error))?;
@@ -171,9 +173,15 @@ struct Parts {
     drain: Duration,
 }
 
-async fn start(settings: Settings, progress: Progress<'_>, began: Instant) -> Result<Parts, Vec<Problem>> {
+async fn start(
+    settings: Settings,
+    progress: Progress<'_>,
+    log: Option<Log>,
+    began: Instant,
+) -> Result<Parts, Vec<Problem>> {
     let encrypted = encrypted::read(&settings)?;
     let remembered = Ec2::open(&settings)?;
+    let http = HttpListeners::of(&settings)?;
     let sources = listed::sources(&settings, remembered.as_ref().map(Ec2::state));
     let Settings { listen, limits, .. } = settings;
     let upstreams = upstreams::upstreams(settings.forward, &listen)?;
@@ -219,14 +227,18 @@ async fn start(settings: Settings, progress: Progress<'_>, began: Instant) -> Re
     warn_of(&publisher.watch(&trigger));
     let publisher = Arc::new(Mutex::new(publisher));
     let (ec2_api, more) = match remembered {
-        Some(ec2) => ec2.start(publisher.clone(), http_stopped.clone()).await.map(|(at, more)| (Some(at), more))?,
+        Some(ec2) => ec2
+            .start(publisher.clone(), counters.clone(), http_stopped.clone())
+            .await
+            .map(|(at, more)| (Some(at), more))?,
         None => (None, None),
     };
-    let views = Views { snapshots: snapshots.clone(), status: status.clone(), counters, lookup, more };
-    let http = match settings.http {
-        Some(address) => Some(start_http(address, views, &limits, http_stopped).await?),
-        None => None,
-    };
+    let asking = trigger.clone();
+    let control = ServerControl { reload: Arc::new(move || asking.send(LoadRequest::Asked)), log };
+    let (snapshots_shown, status_shown) = (snapshots.clone(), status.clone());
+    let views =
+        Views { snapshots: snapshots_shown, status: status_shown, counters, lookup, more, control, started: began };
+    let http = http.start(views, http_stopped).await?;
     let snapshot = snapshots.load_full();
     let ready = Ready {
         generation: snapshot.generation,
@@ -249,30 +261,4 @@ async fn start(settings: Settings, progress: Progress<'_>, began: Instant) -> Re
 /// An error if there are problems.
 fn good(problems: Vec<Problem>) -> Result<(), Vec<Problem>> {
     if problems.is_empty() { Ok(()) } else { Err(problems) }
-}
-
-async fn start_http(
-    address: SocketAddr,
-    views: Views,
-    limits: &Limits,
-    mut stop: flag::Receiver<bool>,
-) -> Result<SocketAddr, Vec<Problem>> {
-    let place = || Place::whole("--http");
-    let failed = |error: std::io::Error| {
-        let hint = "see who has it with `ss -ltnp`, or choose another with --http";
-        vec![Problem::error(place(), format!("cannot listen on {address}: {error}"), hint)]
-    };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let actual = listener.local_addr().map_err(failed)?;
-    let connections = limits.http_connections;
-    tokio::spawn(async move {
-        let stopped = async move {
-            // ends when the flag is set, or when whoever would set it is gone
-            let _ = stop.wait_for(|stop| *stop).await;
-        };
-        if let Err(error) = observe::serve(listener, views, connections, stopped).await {
-            error!("HTTP stopped: {error}");
-        }
-    });
-    Ok(actual)
 }

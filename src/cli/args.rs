@@ -50,10 +50,16 @@ pub(super) enum Command {
     Expect(ExpectArgs),
     /// Ask a running server whether it is alive; exit 1 if not
     Health(HealthArgs),
-    /// Have a running server ask its upstreams again for what it has cached
+    /// Show one screen about a running server: sources, problems, upstreams, rates, what to do
+    Status(StatusArgs),
+    /// Have a running server load its sources now; exit 1 if the load has errors
+    Reload(ReloadArgs),
+    /// Drop cached replies of a running server
     Flush(FlushArgs),
     /// List the AWS services that are known, with their private names and how they are known; or compare with an output
     Catalogue(CatalogueArgs),
+    /// Change what a running server logs
+    Log(LogArgs),
     /// Print a commented vpcedns.toml with every default, or check one
     Config(ConfigArgs),
     /// Print shell completions
@@ -232,13 +238,57 @@ pub(super) struct HealthArgs {
     pub(super) http: SocketAddr,
 }
 
+/// Which running server a command is for.
+#[derive(Args)]
+pub(super) struct ServerArgs {
+    /// Control socket of the server
+    #[arg(long, value_name = "PATH", env = "VPCEDNS_SOCKET", default_value = "./vpcedns.sock")]
+    pub(super) socket: PathBuf,
+    /// HTTP address of the server, where there is no control socket
+    #[arg(long, value_name = "ADDR", env = "VPCEDNS_HTTP")]
+    pub(super) http: Option<SocketAddr>,
+    /// File with the token that changes over HTTP require
+    #[arg(long, value_name = "FILE", env = "VPCEDNS_HTTP_TOKEN")]
+    pub(super) http_token: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    vpcedns status\n  \
+    vpcedns status --socket /run/vpcedns/control.sock --json")]
+pub(super) struct StatusArgs {
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
+    /// Print as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:\n  vpcedns reload")]
+pub(super) struct ReloadArgs {
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    vpcedns log debug\n  \
+    vpcedns log info,vpcedns::forward=debug")]
+pub(super) struct LogArgs {
+    /// error, warn, info, debug, trace, or a filter such as `vpcedns::reload=debug`
+    pub(super) level: String,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
+}
+
 #[derive(Args)]
 #[command(
     group(clap::ArgGroup::new("what").required(true).args(["name", "zone", "all"])),
     after_help = "Examples:\n  \
-        vpcedns flush www.example.com --http 127.0.0.1:8053\n  \
-        vpcedns flush --zone example.com --http 127.0.0.1:8053\n  \
-        vpcedns flush --all --http 127.0.0.1:8053"
+        vpcedns flush www.example.com\n  \
+        vpcedns flush --zone example.com\n  \
+        vpcedns flush --all --socket /run/vpcedns/control.sock"
 )]
 pub(super) struct FlushArgs {
     /// A name: its replies go, and those whose aliases lead to it
@@ -249,9 +299,8 @@ pub(super) struct FlushArgs {
     /// All cached replies
     #[arg(long, env = "VPCEDNS_ALL")]
     pub(super) all: bool,
-    /// The HTTP address of the server
-    #[arg(long, value_name = "ADDR", env = "VPCEDNS_HTTP")]
-    pub(super) http: SocketAddr,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
 }
 
 #[derive(Args)]

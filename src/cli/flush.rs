@@ -3,37 +3,32 @@
 use std::process::ExitCode;
 
 use super::args::FlushArgs;
-use super::http::request;
-use crate::dns::DnsName;
+use super::client::ServerAt;
 
 pub(super) fn run(args: &FlushArgs) -> ExitCode {
     let what = match (&args.name, &args.zone) {
-        (Some(name), _) => format!("name={}", escaped(name)),
-        (None, Some(zone)) => format!("zone={}", escaped(zone)),
+        (Some(name), _) => format!("name={}", escaped(&name.to_string())),
+        (None, Some(zone)) => format!("zone={}", escaped(&zone.to_string())),
         (None, None) => "all".to_owned(),
     };
-    let answer = match request(args.http, &format!("POST /v1/flush?{what}")) {
-        Ok(answer) => answer,
-        Err(error) => {
-            eprintln!("error: nobody answers on http://{}: {error}", args.http);
-            eprintln!("  hint: `vpcedns serve` answers there when it is given the same --http (or VPCEDNS_HTTP)");
-            return ExitCode::FAILURE;
-        }
-    };
-    let said = serde_json::from_str::<serde_json::Value>(&answer.body).unwrap_or_default();
-    match said.get("flushed").and_then(serde_json::Value::as_u64).filter(|_| answer.is_ok()) {
-        Some(1) => super::print("flushed 1 reply\n"),
-        Some(gone) => super::print(&format!("flushed {gone} replies\n")),
-        None => {
-            eprintln!("error: http://{}/v1/flush says {}: {}", args.http, answer.status, answer.body.trim_end());
+    let flushed = ServerAt::of(&args.server).and_then(|server| server.ask(&format!("POST /v1/flush?{what}")));
+    let count = flushed.and_then(|body| {
+        let said: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
+        said.get("flushed").and_then(serde_json::Value::as_u64).ok_or(body)
+    });
+    match count {
+        Ok(1) => super::print("flushed 1 reply\n"),
+        Ok(gone) => super::print(&format!("flushed {gone} replies\n")),
+        Err(what) => {
+            eprintln!("error: {what}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// A name in a URL: every octet that is no letter, digit, hyphen or dot is escaped (RFC 3986 2.1).
-fn escaped(name: &DnsName) -> String {
+/// A text in a URL: every octet that is no letter, digit, hyphen or dot is escaped (RFC 3986 2.1).
+pub(super) fn escaped(text: &str) -> String {
     let plain = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_');
     let escape = |octet: u8| if plain(octet) { char::from(octet).to_string() } else { format!("%{octet:02X}") };
-    name.to_string().bytes().map(escape).collect()
+    text.bytes().map(escape).collect()
 }

@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use super::args::HealthArgs;
-use super::http::request;
+use super::client::http;
 
 pub(super) fn run(args: &HealthArgs) -> ExitCode {
-    match request(args.http, "GET /healthz") {
+    match http(args.http, "GET /healthz", None) {
         Ok(answer) if answer.is_ok() => super::print("healthy\n"),
         Ok(answer) => {
             eprintln!("error: http://{}/healthz says {}", args.http, answer.status);

@@ -3,15 +3,18 @@
 mod args;
 mod catalogue;
 mod check;
+mod client;
 mod config;
 mod expect;
 mod explain;
 mod flags;
 mod flush;
 mod health;
-mod http;
+mod log;
 mod names;
+mod reload;
 mod serve;
+mod status;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -35,8 +38,11 @@ pub fn run() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Expect(args) => expect::run(&args),
         Command::Health(args) => health::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Reload(args) => reload::run(&args),
         Command::Flush(args) => flush::run(&args),
         Command::Catalogue(args) => catalogue::run(&args),
+        Command::Log(args) => log::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "vpcedns", &mut std::io::stdout());
@@ -51,12 +57,13 @@ const PRINTED: usize = 50;
 /// Prints problems on stderr, errors before warnings.
 fn print_problems(problems: &[Problem]) {
     let (errors, warnings): (Vec<&Problem>, Vec<&Problem>) = problems.iter().partition(|problem| problem.is_error());
-    for problem in errors.iter().chain(&warnings).take(PRINTED) {
-        eprintln!("{problem}");
-    }
+    let mut lines: Vec<String> = errors.iter().chain(&warnings).take(PRINTED).map(ToString::to_string).collect();
     if problems.len() > PRINTED {
-        eprintln!("... and {} more", problems.len() - PRINTED);
+        lines.push(format!("... and {} more", problems.len() - PRINTED));
     }
+    let text = lines.iter().flat_map(|line| [line, "\n"]).collect::<String>();
+    // where stderr is closed or full, the exit code has to say it
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
 }
 
 /// The files that the settings name, and no other source.

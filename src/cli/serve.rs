@@ -2,17 +2,20 @@
 
 use std::fmt::Display;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::warn;
-use tracing_subscriber::EnvFilter;
 
 use super::args::ServeArgs;
 use super::config::read_file;
 use super::print_problems;
+use crate::observe::{LineQueue, Log};
 use crate::problem::{Place, Problem, count};
 use crate::server::{Ready, Server};
+
+/// How long lines may take to be written before the server goes on, or ends.
+const LAST_LINES: Duration = Duration::from_millis(200);
 
 pub(super) fn run(args: &ServeArgs) -> ExitCode {
     match start(args) {
@@ -26,31 +29,21 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
 
 fn start(args: &ServeArgs) -> Result<(), Vec<Problem>> {
     let settings = args.flags.over(read_file(args.config.as_deref())?);
-    start_log(&settings.log)?;
+    let log = Log::start(&settings.log)
+        .map_err(|fault| vec![Problem::error(Place::whole("--log"), fault.what, fault.hint)])?;
     // clients and upstreams have connections, and upstreams some sockets each
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         warn!("cannot raise the limit of open files: {error}");
     }
-    let server = Server::start_with(settings, &progress())?;
+    let server = Server::start_with(settings, &progress(&log), Some(log.clone()))?;
     signals(&server)?;
     print_ready(server.ready());
-    server.run()
+    let outcome = server.run();
+    log.flush(LAST_LINES);
+    outcome
 }
 
-fn start_log(filter: &str) -> Result<(), Vec<Problem>> {
-    use std::io::IsTerminal;
-    // The validator says of every forged reply what was in it, and h2 warns of every client that breaks its rules: whoever
-    // sends such would fill the disk.
-    let parsed = EnvFilter::try_new(format!("hickory_net=off,h2=off,{filter}")).map_err(|error| {
-        let hint = "use error, warn, info, debug or trace, or a filter such as vpcedns::reload=debug";
-        vec![Problem::error(Place::whole("--log"), format!("'{filter}' is not a log level: {error}"), hint)]
-    })?;
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr).with_ansi(colours).init();
-    Ok(())
-}
-
-/// SIGHUP loads; SIGTERM and SIGINT stop.
+/// SIGHUP loads; SIGTERM and SIGINT stop, and a second one ends the process at once.
 fn signals(server: &Server) -> Result<(), Vec<Problem>> {
     let failed = |error: std::io::Error| {
         vec![Problem::error(Place::whole("vpcedns"), format!("cannot take signals: {error}"), "")]
@@ -69,18 +62,24 @@ fn signals(server: &Server) -> Result<(), Vec<Problem>> {
             }
         }
         handle.stop();
+        // whoever asks twice does not want to wait
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        std::process::exit(1);
     });
     Ok(())
 }
 
 /// Says how far a long load has come, from its second second on.
-fn progress() -> impl Fn(usize, usize) + Sync {
+fn progress(log: &Log) -> impl Fn(usize, usize) + Sync + '_ {
     let began = Instant::now();
     let said = std::sync::atomic::AtomicU64::new(0);
     move |done, total| {
         let second = began.elapsed().as_secs();
         if second > said.fetch_max(second, std::sync::atomic::Ordering::Relaxed) {
-            eprintln!("reading: {done} of {total} files");
+            log.line(&format!("reading: {done} of {total} files"));
         }
     }
 }
@@ -102,11 +101,15 @@ fn print_ready(ready: &Ready) {
         0 => "no endpoints yet".to_owned(),
         number => count(number, "endpoint"),
     };
-    println!(
+    let line = format!(
         "ready: generation {}, {endpoints} in {}, on {}, {forward}, {:.0} ms",
         ready.generation,
         count(ready.vpcs, "VPC"),
         on.join(", "),
         ready.took.as_secs_f64() * 1000.0
     );
+    // whoever started the server may have closed its end, or not read it: that is no reason to stop or to wait
+    let out = LineQueue::to(std::io::stdout());
+    out.push(format!("{line}\n").as_bytes());
+    out.flush(LAST_LINES);
 }

@@ -71,8 +71,10 @@ limits! {
     "Server":
     /// Time for questions in progress when the server is told to stop
     drain: Duration = "drain_ms", Milliseconds, 5000, 0..=600_000;
-    /// HTTP requests that are being answered at one time
+    /// Connections to --http at one time, and to the control socket; a further one takes the place of the longest idle
     http_connections: usize = "http_connections", Count, 64, 1..=1 << 16;
+    /// Time for the head of a request to --http or the EC2-compatible API, and between two requests
+    http_head: Duration = "http_head_ms", Milliseconds, 10_000, 100..=3_600_000;
 
     "EC2-compatible API":
     /// How long a new or changed endpoint is `pending`; it answers meanwhile
@@ -83,6 +85,8 @@ limits! {
     ec2_deleted: Duration = "ec2_deleted_ms", Milliseconds, 60_000, 0..=86_400_000;
     /// Interface endpoints of a VPC (AWS quota L-29B6F2EB)
     ec2_endpoints_per_vpc: usize = "ec2_endpoints_per_vpc", Count, 50, 1..=1 << 20;
+    /// Connections at one time; a further one takes the place of the longest idle
+    ec2_connections: usize = "ec2_connections", Count, 256, 1..=1 << 16;
     /// Calls of one caller of the EC2 API a second, over time; twice as many at once
     ec2_calls_per_second: u32 = "ec2_calls_per_second", PerSecond, 1000, 1..=1 << 20;
 }

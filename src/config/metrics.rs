@@ -16,6 +16,9 @@ const RCODE: Label =
     Label { name: "rcode", values: &["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "other"] };
 /// Why a connection was refused, or closed to make room.
 const REASON: Label = Label { name: "reason", values: &["stranger", "client", "full", "displaced", "handshake"] };
+/// What a connection was for: the transports of DNS in their order, and what is beside them.
+const LISTENER: Label =
+    Label { name: "listener", values: &["udp", "tcp", "tls", "https", "quic", "http", "ec2_api", "socket"] };
 /// An upstream resolver, as it is written in the settings.
 const UPSTREAM: Label = Label { name: "upstream", values: &[] };
 /// A source of objects: `files`, `ec2-api`.
@@ -42,7 +45,9 @@ metrics! {
     SecondNames: Counted "second_names";
     /// Connections refused: of strangers, of a client with too many, as all were in use, idle ones closed for new ones,
     /// and those whose handshake failed
-    ConnectionsRefused: Counted "connections_refused" by [TRANSPORT, REASON];
+    ConnectionsRefused: Counted "connections_refused" by [LISTENER, REASON];
+    /// Log lines that could not be written
+    LogLinesDropped: Counter "log_lines_dropped";
 
     /// Questions for which an upstream was asked, or its reply to the same question awaited
     Forwarded: Counter "forwarded";

@@ -25,8 +25,14 @@ settings! {
     listen: Vec<SocketAddr> = dns_address, "ADDR", default ["127.0.0.1:5300"], example "10.0.0.2:53";
     /// Network whose clients are served although it is in no VPC
     allow: Vec<IpNet> = network, "CIDR", default [] or "this machine only", example "192.0.2.0/24";
-    /// Address for /healthz, /readyz, /metrics, /v1/explain and /v1/flush
+    /// Address for /healthz, /readyz, /metrics, /v1/status and /v1/explain; one that other machines reach requires a token
     http: Option<SocketAddr> = address, "ADDR", default [] or "off", example "127.0.0.1:9153";
+    /// Host name of --http, besides addresses and localhost
+    http_host: Vec<String> = word, "NAME", default [] or "none", example "dns.corp.example";
+    /// File with the token that changes over --http require, in the header `Authorization: Bearer TOKEN`
+    http_token: Option<PathBuf> = path, "FILE", default [] or "changes by the control socket only", example "/etc/vpcedns/token";
+    /// Control socket, for `vpcedns status`, `reload`, `flush` and `log`
+    socket: PathBuf = path, "PATH", default ["./vpcedns.sock"], example "/run/vpcedns/control.sock";
     /// Set the AA flag in answers from local data, which the VPC resolver does not
     aa: bool = switch, "BOOL", default ["false"], example "true";
     /// What to log: error, warn, info, debug, trace, or a filter such as `vpcedns::reload=debug`

@@ -9,7 +9,8 @@ use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use tokio::sync::Semaphore;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
 
 use super::auth::audit::{Change, audit};
 use super::auth::guard::guard;
@@ -19,6 +20,8 @@ use super::call::Caller;
 use super::engine::{Answer, Engine};
 use super::error::ApiError;
 use super::xml::Xml;
+use crate::config::Metric;
+use crate::observe::{Counters, FrontLimits, serve_router};
 
 /// Most octets of a request: EC2's own bound on a form is of this size.
 const BODY: usize = 1 << 20;
@@ -39,6 +42,10 @@ pub struct Front {
     pub hosts: Vec<String>,
     /// How often one caller may call.
     pub rate: RateLimits,
+    /// Connections, and their times.
+    pub connections: FrontLimits,
+    /// Counts the connections that are refused.
+    pub counters: Arc<Counters>,
 }
 
 /// What is shared by all requests.
@@ -48,17 +55,14 @@ struct Shared {
     permits: Semaphore,
 }
 
-/// Answers calls on `listener` until `stop` ends.
-pub async fn serve(
-    listener: tokio::net::TcpListener,
-    front: Front,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
+/// Answers calls on `listener` until `stop` is true or its sender is gone.
+pub async fn serve(listener: TcpListener, front: Front, stop: watch::Receiver<bool>) {
     let rate = Mutex::new(RateLimiter::new(front.rate, Instant::now()));
+    let (limits, counters) = (front.connections, Arc::clone(&front.counters));
     let shared = Arc::new(Shared { front, rate, permits: Semaphore::new(AT_ONCE) });
     let app = Router::new().fallback(answer).with_state(shared);
-    let service = app.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop).await
+    let refused = move || counters.count_values(Metric::ConnectionsRefused, &["ec2_api", "full"]);
+    serve_router(listener, Some, app, limits, refused, stop).await;
 }
 
 impl From<Refusal> for ApiError {
@@ -86,7 +90,7 @@ async fn answer(
 /// One rule after the other, cheap ones first: nothing is read of a request that will be refused anyhow.
 async fn call(shared: Arc<Shared>, peer: SocketAddr, request: Request, request_id: &str) -> Result<String, ApiError> {
     let (head, body) = request.into_parts();
-    guard(&head.headers, &shared.front.hosts)?;
+    guard(&head.headers, &head.uri, &shared.front.hosts)?;
     shared.admit(Counted::peer(peer.ip()))?;
     let body = tokio::time::timeout(COMING, axum::body::to_bytes(body, BODY)).await;
     let body = body.map_err(|_| too_slow())?.map_err(|_| too_large())?;

@@ -88,6 +88,16 @@ impl Counters {
         at
     }
 
+    /// Counts one event of a metric with labels, by the values of these. One that is not declared is not counted.
+    pub fn count_values(&self, metric: Metric, values: &[&str]) {
+        let labels = metric.info().labels.iter().zip(values);
+        let place =
+            |(label, value): (&crate::config::Label, &&str)| label.values.iter().position(|known| known == value);
+        if let Some(places) = labels.map(place).collect::<Option<Vec<usize>>>() {
+            self.count_labelled(metric, &places);
+        }
+    }
+
     /// The sums over all threads.
     pub fn totals(&self) -> Totals {
         let mut totals = [0; Metric::SLOTS];

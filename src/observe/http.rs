@@ -1,56 +1,70 @@
 //! HTTP for machines: health, readiness, metrics, explain, flush.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
 
+use super::access::{HttpAccess, guarded};
+use super::front::{FrontLimits, serve_router};
+use super::report::{StatusReport, report};
 use super::views::Views;
 use super::{Asker, Explanation, explain};
+use crate::config::{Limits, Metric};
 use crate::dns::DnsName;
 use crate::forward::cache::Flush;
 use crate::source::SourceReport;
 
-/// Answers HTTP on `listener`, at most `at_once` requests at a time, until `stop` ends.
-pub async fn serve(
-    listener: tokio::net::TcpListener,
+/// Answers HTTP on the address of `listener` until `stop` is true or its sender is gone.
+pub async fn serve_address(
+    listener: TcpListener,
     views: Views,
-    at_once: usize,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let permits = Arc::new(Semaphore::new(at_once));
-    let app = Router::new()
+    access: HttpAccess,
+    limits: &Limits,
+    stop: watch::Receiver<bool>,
+) {
+    let limits = FrontLimits { connections: limits.http_connections, head: limits.http_head };
+    let counters = Arc::clone(&views.counters);
+    let refused = move || counters.count_values(Metric::ConnectionsRefused, &["http", "full"]);
+    serve_router(listener, Some, router(views, access), limits, refused, stop).await;
+}
+
+/// Answers HTTP on the control socket until `stop` is true or its sender is gone.
+pub async fn serve_socket(listener: UnixListener, views: Views, limits: &Limits, stop: watch::Receiver<bool>) {
+    let limits = FrontLimits { connections: limits.http_connections, head: limits.http_head };
+    let counters = Arc::clone(&views.counters);
+    let refused = move || counters.count_values(Metric::ConnectionsRefused, &["socket", "full"]);
+    serve_router(listener, |_| None, router(views, HttpAccess::Socket), limits, refused, stop).await;
+}
+
+fn router(views: Views, access: HttpAccess) -> Router {
+    Router::new()
         .route("/", get(index))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+        .route("/v1/status", get(status))
         .route("/v1/generation", get(generation))
         .route("/v1/explain", get(explain_name))
         .route("/v1/flush", post(flush))
-        .layer(middleware::from_fn_with_state(permits, bounded))
-        .with_state(views);
-    axum::serve(listener, app).with_graceful_shutdown(stop).await
-}
-
-/// Turns requests away that are too many: this port watches the server, and must not weigh on it.
-async fn bounded(State(permits): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
-    match permits.try_acquire() {
-        Ok(_permit) => next.run(request).await,
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "too many requests at one time\n").into_response(),
-    }
+        .route("/v1/reload", post(reload))
+        .route("/v1/log", post(log))
+        .layer(middleware::from_fn_with_state(Arc::new(access), guarded))
+        .with_state(views)
 }
 
 async fn index() -> &'static str {
-    "vpcedns\n\n/healthz\n/readyz\n/metrics\n/v1/generation\n/v1/explain?name=NAME&type=A&from=ADDRESS\nPOST /v1/flush?name=NAME, ?zone=NAME or ?all\n"
+    "vpcedns\n\n/healthz\n/readyz\n/metrics\n/v1/status\n/v1/generation\n/v1/explain?name=NAME&type=A&from=ADDRESS\nPOST /v1/flush?name=NAME, ?zone=NAME or ?all\nPOST /v1/reload\nPOST /v1/log?level=LEVEL\n"
 }
 
 /// 200 while every source is ready and its last load is the one being served; else 503 and every problem, with file,
@@ -79,6 +93,35 @@ async fn ready(State(views): State<Views>) -> Response {
         format!("the last load failed; generation {generation} keeps serving\n{}\n{listed}", errors.join("\n"))
     };
     (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+}
+
+/// The state of the server in one document.
+async fn status(State(views): State<Views>) -> Json<StatusReport> {
+    Json(report(&views, views.started))
+}
+
+/// Asks for a load of all sources; says how many loads there were before it.
+async fn reload(State(views): State<Views>) -> Json<serde_json::Value> {
+    let (loads, _) = views.status.loads();
+    (views.control.reload)();
+    Json(json!({ "loads": loads }))
+}
+
+/// `?level=`: a level, or a filter.
+#[derive(Deserialize)]
+struct LogQuery {
+    level: String,
+}
+
+/// Logs by another filter from now on.
+async fn log(
+    State(views): State<Views>,
+    Query(query): Query<LogQuery>,
+) -> Result<Json<serde_json::Value>, (StatusCode, String)> {
+    let not_ours = || (StatusCode::NOT_IMPLEMENTED, "the log is not this server's\n".to_owned());
+    let log = views.control.log.as_ref().ok_or_else(not_ours)?;
+    log.set(&query.level).map_err(|fault| (StatusCode::BAD_REQUEST, format!("{fault}\n")))?;
+    Ok(Json(json!({ "level": query.level })))
 }
 
 async fn generation(State(views): State<Views>) -> Json<serde_json::Value> {
@@ -140,13 +183,8 @@ struct FlushQuery {
 /// Drops cached replies, and says how many.
 async fn flush(
     State(views): State<Views>,
-    headers: HeaderMap,
     Query(query): Query<FlushQuery>,
 ) -> Result<Json<serde_json::Value>, (StatusCode, String)> {
-    if is_from_a_page(&headers) {
-        let what = "not for web pages: ask without an Origin header, at an IP address or localhost\n";
-        return Err((StatusCode::FORBIDDEN, what.to_owned()));
-    }
     let bad = |what: String| (StatusCode::BAD_REQUEST, format!("{what}\n"));
     let name = |key: &str, text: &str| text.parse::<DnsName>().map_err(|e| bad(format!("{key}={text}: {e}")));
     let flush = match (&query.name, &query.zone, &query.all) {
@@ -156,19 +194,6 @@ async fn flush(
         _ => return Err(bad("say one of ?name=NAME, ?zone=NAME and ?all".to_owned())),
     };
     Ok(Json(json!({ "flushed": views.lookup.cache().flush(&flush) })))
-}
-
-/// Whether a browser sent this for a web page, which may have made a name of its own point here (DNS rebinding).
-///
-/// Browsers say where a POST comes from (Fetch 3.1, `Origin`), and pages cannot choose the `Host`.
-fn is_from_a_page(headers: &HeaderMap) -> bool {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let is_ours = |host: &str| host.parse::<IpAddr>().is_ok() || host.eq_ignore_ascii_case("localhost");
-    let name = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next(),
-        None => host.split(':').next(),
-    };
-    headers.contains_key(header::ORIGIN) || !name.is_some_and(is_ours)
 }
 
 /// All metrics in the OpenMetrics text format.

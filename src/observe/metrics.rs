@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::UNIX_EPOCH;
 
 use super::exposition::Exposition;
+use super::log::dropped_lines;
 use super::views::Views;
 use crate::config::Metric;
 use crate::forward::{Forwarder, State as UpstreamState};
@@ -22,6 +23,7 @@ pub(super) fn text(views: &Views) -> Result<String, fmt::Error> {
     out.counter(Metric::CacheEvictions, held.evictions);
     out.gauge(Metric::CacheEntries, held.entries);
     out.gauge(Metric::CacheOctets, held.octets);
+    out.counter(Metric::LogLinesDropped, dropped_lines());
     upstreams(&mut out, views.lookup.forwarder());
 
     let ((loads, failures), last) = (views.status.loads(), views.status.last());

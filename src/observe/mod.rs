@@ -1,18 +1,30 @@
 //! What is going on: counters for metrics, the state of the last load, why an answer is what it is, and HTTP for all.
 
+mod access;
+mod control;
 mod counters;
 mod explain;
 mod exposition;
+mod front;
+mod guard;
 mod http;
+mod log;
 mod metrics;
+mod report;
 mod status;
 mod told;
 mod views;
 
+pub use access::HttpAccess;
+pub use control::ControlSocket;
 pub use counters::{Counters, Tally, Totals};
 pub use explain::{Asker, Explanation, RecordText, explain};
 pub use exposition::Exposition;
-pub use http::serve;
+pub use front::{FrontLimits, serve_router};
+pub use guard::{Browsers, GuardError, guard};
+pub use http::{serve_address, serve_socket};
+pub use log::{LineQueue, Log, dropped_lines};
+pub use report::{CountsReport, SourceLine, StatusReport, UpstreamLine};
 pub use status::{LoadReport, Status};
 pub use told::ToldNames;
-pub use views::{MoreMetrics, Views};
+pub use views::{MoreMetrics, ServerControl, Views};

@@ -1,10 +1,11 @@
 //! What the server shows of itself: to HTTP, to metrics.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
-use super::{Counters, Exposition, Status};
+use super::{Counters, Exposition, Log, Status};
 use crate::forward::UpstreamLookup;
 use crate::snapshot::Snapshot;
 
@@ -24,4 +25,17 @@ pub struct Views {
     pub lookup: Arc<UpstreamLookup>,
     /// Metrics of other parts, if there are any.
     pub more: Option<MoreMetrics>,
+    /// What can be changed.
+    pub control: ServerControl,
+    /// When the server started.
+    pub started: Instant,
+}
+
+/// What a running server can be told.
+#[derive(Clone)]
+pub struct ServerControl {
+    /// Asks for a load of all sources; returns at once.
+    pub reload: Arc<dyn Fn() + Send + Sync>,
+    /// The log, if it is this server's.
+    pub log: Option<Log>,
 }

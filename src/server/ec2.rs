@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::net::TcpListener;
 use tokio::sync::watch as flag;
-use tracing::{error, warn};
+use tracing::warn;
 
 use crate::config::{Limits, Secret, Settings};
 use crate::ec2::auth::rate::RateLimits;
@@ -14,7 +14,7 @@ use crate::ec2::auth::sigv4::Credentials;
 use crate::ec2::auth::{Access, AccessKeys, may_listen};
 use crate::ec2::notify::{Notifier, NotifyLimits, Sns, Targets, Webhook};
 use crate::ec2::{self, Engine, Front, State, Store};
-use crate::observe::MoreMetrics;
+use crate::observe::{Counters, FrontLimits, MoreMetrics};
 use crate::problem::{Place, Problem};
 use crate::publish::Publisher;
 
@@ -50,7 +50,8 @@ impl Ec2 {
     pub(super) async fn start(
         self,
         publisher: Arc<Mutex<Publisher>>,
-        mut stop: flag::Receiver<bool>,
+        counters: Arc<Counters>,
+        stop: flag::Receiver<bool>,
     ) -> Result<(SocketAddr, Option<MoreMetrics>), Vec<Problem>> {
         let address = self.address;
         let failed = |error: std::io::Error| {
@@ -72,16 +73,9 @@ impl Ec2 {
         }
         let per_second = limits.ec2_calls_per_second;
         let rate = RateLimits { per_second, burst: per_second.saturating_mul(2), ..RateLimits::default() };
-        let front = Front { engine: Arc::new(engine), access, hosts, rate };
-        tokio::spawn(async move {
-            let stopped = async move {
-                // ends when the flag is set, or when whoever would set it is gone
-                let _ = stop.wait_for(|stop| *stop).await;
-            };
-            if let Err(error) = ec2::serve(listener, front, stopped).await {
-                error!("the EC2 API stopped: {error}");
-            }
-        });
+        let connections = FrontLimits { connections: limits.ec2_connections, head: limits.http_head };
+        let front = Front { engine: Arc::new(engine), access, hosts, rate, connections, counters };
+        tokio::spawn(ec2::serve(listener, front, stop));
         Ok((actual, metrics))
     }
 }

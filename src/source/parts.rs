@@ -52,7 +52,7 @@ pub(super) fn read_files(
         .filter_map(|(id, paths)| {
             if paths.iter().any(|path| half_written(path)) {
                 // what was last complete stays; one that never was waits
-                return Some((id.clone(), earlier(&id)?, true));
+                return earlier(&id).map(|stamps| (id, stamps, true));
             }
             // stamps are taken first: a change while a file is read makes the next look differ from them
             let stamps = FileStamps(paths.into_iter().map(|path| (path.clone(), FileStamp::settled(path))).collect());

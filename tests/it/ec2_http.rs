@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::http::{HeaderMap, HeaderValue};
 use vpcedns::config::{AccessKey, ActionPattern, Secret};
@@ -12,6 +12,7 @@ use vpcedns::ec2::auth::rate::RateLimits;
 use vpcedns::ec2::auth::sigv4::{Credentials, Request, sign};
 use vpcedns::ec2::auth::{Access, AccessKeys};
 use vpcedns::ec2::{Engine, Front, Settings, StateSource, Store, serve};
+use vpcedns::observe::FrontLimits;
 use vpcedns::publish::Publisher;
 use vpcedns::snapshot::Policy;
 use vpcedns::source::{Files, Sources};
@@ -22,6 +23,7 @@ const CREATE: &str = "Action=CreateVpc&Version=2016-11-15&CidrBlock=10.1.0.0/16"
 /// A server that ends with the test.
 struct Server {
     address: SocketAddr,
+    _stop: tokio::sync::watch::Sender<bool>,
     _runtime: tokio::runtime::Runtime,
     _dir: tempfile::TempDir,
 }
@@ -38,9 +40,12 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        let front = Front { engine, access, hosts: vec!["ec2.corp.example".to_owned()], rate };
-        runtime.spawn(serve(listener, front, std::future::pending()));
-        Self { address, _runtime: runtime, _dir: dir }
+        let hosts = vec!["ec2.corp.example".to_owned()];
+        let connections = FrontLimits { connections: 64, head: Duration::from_secs(10) };
+        let front = Front { engine, access, hosts, rate, connections, counters: Arc::default() };
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        runtime.spawn(serve(listener, front, stopped));
+        Self { address, _stop: stop, _runtime: runtime, _dir: dir }
     }
 
     fn open() -> Self {

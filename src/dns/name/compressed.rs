@@ -12,14 +12,18 @@ use crate::dns::octets::u16_at;
 /// the name begins.
 fn walk_name<'a>(octets: &'a [u8], at: usize, mut label: impl FnMut(&'a [u8])) -> Option<usize> {
     let (mut at, mut end, mut total) = (at, None, 0);
-    // where the octets begin that have been read in one go: a pointer has to lead before them
-    let mut run = at;
+    // where the octets begin that have been read in one go: a pointer has to lead before them, and what it leads to has to
+    // end before them, as a prior occurrence does (RFC 1035 4.1.4); a label across them would change with what follows it
+    let (mut run, mut limit) = (at, octets.len());
     loop {
         let len = usize::from(*octets.get(at)?);
         match len {
             0..=MAX_LABEL_LEN => {
                 total += 1 + len;
                 if total > MAX_NAME_LEN {
+                    return None;
+                }
+                if at + len >= limit {
                     return None;
                 }
                 label(octets.get(at..=at + len)?);
@@ -31,11 +35,11 @@ fn walk_name<'a>(octets: &'a [u8], at: usize, mut label: impl FnMut(&'a [u8])) -
             // RFC 1035 4.1.4: the upper two bits, and the offset of a prior occurrence; the header has no names
             0xc0.. => {
                 let target = usize::from(u16_at(octets, at)? & 0x3fff);
-                if target >= run || target < HEADER_LEN {
+                if target >= run || target < HEADER_LEN || at + 1 >= limit {
                     return None;
                 }
                 end.get_or_insert(at + 2);
-                (at, run) = (target, target);
+                (at, run, limit) = (target, target, run);
             }
             // RFC 6891 5: extended label types are deprecated
             _ => return None,

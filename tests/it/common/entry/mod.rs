@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use hickory_proto::op::Message;
 use quick_xml::events::Event;
 use vpcedns::config::{AccessKey, ActionPattern, Limits, Secret};
@@ -226,7 +226,7 @@ pub fn authorize(data: &[u8]) {
     }
     let open = authorize_request(&Access::Open, &request, now).expect("an open API refuses nobody");
     assert_eq!(open.account_id, OPEN_ACCOUNT);
-    if guard(&headers, &["ec2.corp.example".to_owned()]).is_ok() {
+    if guard(&headers, &Uri::from_static("/"), &["ec2.corp.example".to_owned()]).is_ok() {
         assert!(headers.contains_key("host") && !headers.contains_key("origin"));
     }
 }

@@ -1,0 +1,104 @@
+//! One HTTP request to a running server, by its control socket or its HTTP address.
+
+use std::io::{Error, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::args::ServerArgs;
+
+/// A server that needs longer for a line or two is not well.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Octets of an answer that are read; the rest is of no interest.
+const MOST: u64 = 1 << 20;
+
+/// An answer.
+pub(super) struct HttpAnswer {
+    /// `HTTP/1.1 200 OK`
+    pub(super) status: String,
+    /// What follows the headers.
+    pub(super) body: String,
+}
+
+impl HttpAnswer {
+    pub(super) fn is_ok(&self) -> bool {
+        self.status.starts_with("HTTP/1.1 200 ")
+    }
+}
+
+/// Where a running server is asked.
+pub(super) enum ServerAt {
+    /// Its control socket.
+    Socket(PathBuf),
+    /// Its HTTP address, with the token that changes require.
+    Http(SocketAddr, Option<String>),
+}
+
+impl ServerAt {
+    /// The control socket if it is there, else the HTTP address if one is given.
+    pub(super) fn of(args: &ServerArgs) -> Result<Self, String> {
+        match args.http {
+            Some(address) if !args.socket.exists() => {
+                let read =
+                    |file: &PathBuf| std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()));
+                let token = args.http_token.as_ref().map(read).transpose()?;
+                Ok(Self::Http(address, token.map(|token| token.trim().to_owned())))
+            }
+            _ => Ok(Self::Socket(args.socket.clone())),
+        }
+    }
+
+    /// Sends a request without a body, such as `GET /v1/status`; the text says what to do if nobody answers.
+    pub(super) fn request(&self, request: &str) -> Result<HttpAnswer, String> {
+        match self {
+            Self::Http(address, token) => http(*address, request, token.as_deref()).map_err(|error| {
+                format!(
+                    "nobody answers on http://{address}: {error}\n  hint: `vpcedns serve` answers there when it is \
+                     given the same --http (or VPCEDNS_HTTP)"
+                )
+            }),
+            Self::Socket(path) => socket(path, request).map_err(|error| {
+                format!(
+                    "no server answers on {}: {error}\n  hint: run this where `vpcedns serve` runs, as the same user, \
+                     with the same --socket (or VPCEDNS_SOCKET)",
+                    path.display()
+                )
+            }),
+        }
+    }
+
+    /// The same; what is not answered with 200 is an error, too.
+    pub(super) fn ask(&self, request: &str) -> Result<String, String> {
+        let answer = self.request(request)?;
+        if answer.is_ok() { Ok(answer.body) } else { Err(format!("{}: {}", answer.status, answer.body.trim_end())) }
+    }
+}
+
+/// Sends a request without a body, such as `GET /healthz`.
+pub(super) fn http(address: SocketAddr, request: &str, token: Option<&str>) -> Result<HttpAnswer, Error> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let token = token.map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
+    exchange(&mut stream, &format!("{request} HTTP/1.1\r\nHost: {address}\r\n{token}"))
+}
+
+fn socket(path: &Path, request: &str) -> Result<HttpAnswer, Error> {
+    let mut stream = UnixStream::connect(path)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    exchange(&mut stream, &format!("{request} HTTP/1.1\r\nHost: localhost\r\n"))
+}
+
+fn exchange(stream: &mut (impl Read + Write), head: &str) -> Result<HttpAnswer, Error> {
+    write!(stream, "{head}Content-Length: 0\r\nConnection: close\r\n\r\n")?;
+    let mut octets = Vec::new();
+    stream.take(MOST).read_to_end(&mut octets)?;
+    let text = String::from_utf8_lossy(&octets);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    match head.lines().next() {
+        Some(status) => Ok(HttpAnswer { status: status.to_owned(), body: body.to_owned() }),
+        None => Err(Error::new(ErrorKind::UnexpectedEof, "the connection was closed")),
+    }
+}

@@ -1,0 +1,92 @@
+//! The HTTP address and the control socket as parts of the server.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tracing::info;
+
+use crate::config::{Limits, Secret, Settings};
+use crate::observe::{ControlSocket, HttpAccess, Views, serve_address, serve_socket};
+use crate::problem::{Place, Problem};
+
+/// Octets of a token, at least: shorter ones can be guessed.
+const TOKEN: usize = 16;
+
+/// What the settings say about both.
+pub(super) struct HttpListeners {
+    address: Option<(SocketAddr, HttpAccess)>,
+    socket: PathBuf,
+    limits: Limits,
+}
+
+impl HttpListeners {
+    /// Reads the token, and refuses an address that other machines reach without one.
+    pub(super) fn of(settings: &Settings) -> Result<Self, Vec<Problem>> {
+        let token = settings.http_token.as_deref().map(read_token).transpose()?;
+        let access = settings.http.map(|address| {
+            let access = HttpAccess::at(address, settings.http_host.clone(), token);
+            access.map(|access| (address, access)).map_err(|fault| problem("--http", fault.what, fault.hint))
+        });
+        Ok(Self { address: access.transpose()?, socket: settings.socket.clone(), limits: settings.limits.clone() })
+    }
+
+    /// Opens both, and answers until `stop`; returns the address of HTTP.
+    pub(super) async fn start(
+        self,
+        views: Views,
+        stop: watch::Receiver<bool>,
+    ) -> Result<Option<SocketAddr>, Vec<Problem>> {
+        let Self { address, socket, limits } = self;
+        match ControlSocket::open(&socket) {
+            Ok((guard, listener)) => {
+                let (views, limits, stop) = (views.clone(), limits.clone(), stop.clone());
+                tokio::spawn(async move {
+                    serve_socket(listener, views, &limits, stop).await;
+                    drop(guard);
+                });
+            }
+            Err(error) if socket == Settings::default().socket => {
+                info!("there is no control socket: {}: {error}", socket.display());
+            }
+            Err(error) => {
+                let hint = "name a path in a directory that this user may write to";
+                let what = format!("cannot open the control socket {}: {error}", socket.display());
+                return Err(problem("--socket", what, hint));
+            }
+        }
+        let Some((address, access)) = address else { return Ok(None) };
+        let failed = |error: std::io::Error| {
+            let hint = "see who has it with `ss -ltnp`, or choose another with --http";
+            problem("--http", format!("cannot listen on {address}: {error}"), hint)
+        };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let actual = listener.local_addr().map_err(failed)?;
+        tokio::spawn(async move { serve_address(listener, views, access, &limits, stop).await });
+        Ok(Some(actual))
+    }
+}
+
+/// The token in a file, without white space around it.
+fn read_token(path: &Path) -> Result<Secret, Vec<Problem>> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let label = path.display().to_string();
+    let failed = |error: std::io::Error| problem(&label, format!("cannot be read: {error}"), "see --http-token");
+    let text = std::fs::read_to_string(path).map_err(failed)?;
+    let mode = std::fs::metadata(path).map_err(failed)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        let what = "the token can be read by other users of this machine";
+        return Err(problem(&label, what, format!("chmod 600 {label}")));
+    }
+    let token = text.trim();
+    if token.len() < TOKEN || token.bytes().any(|octet| !octet.is_ascii_graphic()) {
+        let hint = format!("`head -c 24 /dev/urandom | base64 > {label}` makes one");
+        return Err(problem(&label, format!("a token has at least {TOKEN} visible ASCII characters"), hint));
+    }
+    Ok(Secret::new(token))
+}
+
+fn problem(place: &str, what: impl Into<String>, hint: impl Into<String>) -> Vec<Problem> {
+    vec![Problem::error(Place::whole(place), what, hint)]
+}
