@@ -104,7 +104,7 @@ def flags(case, upstream):
     case.equal("--rebind-allow", dig(case, server, LAN).addresses(), ["192.168.0.2"])
     case.equal("--forward-special", dig(case, server, "localhost").addresses(), [public_address("localhost")])
     done = case.run(case.binary, "serve", "--forward-special", "corp.example", check=False)
-    case.check(done.returncode != 0 and "is no special name" in done.stderr, "--forward-special corp.example",
+    case.check(done.returncode != 0 and "is not a special name" in done.stderr, "--forward-special corp.example",
                done.stdout + done.stderr)
     try:
         case.run(case.binary, "explain", "x.corp.example", "--zones", "zones", "--private-only", "corp.example")
