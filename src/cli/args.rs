@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::flags::{All, Answers, Flags, Zones};
+use super::flags::{All, Answers, Flags, ZonesSubset};
 use crate::address::{DNS_PORT, parse_address};
 use crate::dns::{DnsName, Rtype};
 use crate::expect::{Identity, ServerAddress};
@@ -88,7 +88,7 @@ pub(super) struct ServeArgs {
 #[command(after_help = "Example:\n  vpcedns check --zones my-zones && echo good")]
 pub(super) struct CheckArgs {
     #[command(flatten)]
-    pub(super) zones: Flags<Zones>,
+    pub(super) zones: Flags<ZonesSubset>,
     /// Print the problems as JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -102,7 +102,7 @@ pub(super) struct CheckArgs {
     vpcedns names --format zone --zone us-east-1.vpce.amazonaws.com")]
 pub(super) struct NamesArgs {
     #[command(flatten)]
-    pub(super) zones: Flags<Zones>,
+    pub(super) zones: Flags<ZonesSubset>,
     /// How to print them
     #[arg(long, value_enum, default_value_t = Format::Table, env = "VPCEDNS_FORMAT")]
     pub(super) format: Format,

@@ -24,9 +24,9 @@ impl Subset for All {
 }
 
 /// Where the zones are: commands that read files.
-pub(super) struct Zones;
+pub(super) struct ZonesSubset;
 
-impl Subset for Zones {
+impl Subset for ZonesSubset {
     const KEYS: &'static [&'static str] = &["zones", "catalogue"];
 }
 

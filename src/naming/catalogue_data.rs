@@ -84,7 +84,7 @@ impl CatalogueEntry {
 }
 
 /// Services of one family by what follows the region in their names.
-pub(super) type Services = HashMap<String, CatalogueEntry>;
+pub(super) type ServiceEntries = HashMap<String, CatalogueEntry>;
 
 /// The whole file, table by table.
 #[derive(Debug, Deserialize)]
@@ -94,15 +94,15 @@ pub(super) struct Catalogue {
     #[serde(rename = "own-prefix")]
     pub(super) own_prefix: HashMap<String, Vec<String>>,
     #[serde(rename = "com.amazonaws.{region}")]
-    regional: Services,
+    regional: ServiceEntries,
     #[serde(rename = "com.amazonaws")]
-    global: Services,
+    global: ServiceEntries,
     #[serde(rename = "aws.sagemaker.{region}")]
-    sagemaker: Services,
+    sagemaker: ServiceEntries,
     #[serde(rename = "aws.api.{region}")]
-    api: Services,
+    api: ServiceEntries,
     #[serde(rename = "api.aws.{region}")]
-    turned_api: Services,
+    turned_api: ServiceEntries,
 }
 
 impl Catalogue {
@@ -116,7 +116,7 @@ impl Catalogue {
     }
 
     /// The services of one family.
-    pub(super) fn family(&self, family: Family) -> &Services {
+    pub(super) fn family(&self, family: Family) -> &ServiceEntries {
         match family {
             Family::Regional => &self.regional,
             Family::Global => &self.global,

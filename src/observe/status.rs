@@ -19,10 +19,10 @@ pub struct LoadReport {
 
 /// What readiness and metrics know about loads.
 #[derive(Debug, Default)]
-pub struct Status(Mutex<State>);
+pub struct Status(Mutex<LoadState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct LoadState {
     last: Option<LoadReport>,
     loads: u64,
     failures: u64,
@@ -31,7 +31,7 @@ struct State {
 }
 
 impl Status {
-    fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+    fn with<T>(&self, f: impl FnOnce(&mut LoadState) -> T) -> T {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

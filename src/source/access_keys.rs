@@ -16,7 +16,7 @@ use std::sync::Arc;
 use crate::config::{AccessKey, ActionPattern, Secret};
 use crate::problem::{At, Place, Problem};
 
-use super::doc::{Node, Value, parse_toml};
+use super::doc::{DocNode, Value, parse_toml};
 use super::lines::Lines;
 use super::reader::{Fields, Keys, Reader};
 use super::values::Text;
@@ -96,7 +96,7 @@ fn read_all(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Vec<AccessKey> 
 }
 
 /// One key, with the place of its id.
-fn read_one(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<At<AccessKey>> {
+fn read_one(reader: &mut Reader<'_>, node: &DocNode<'_>) -> Option<At<AccessKey>> {
     let before = reader.errors();
     let fields = reader.table(node, "[[access_key]]", Keys::Only(KEYS))?;
     let id: Option<At<KeyId>> = fields.required(reader, "access_key_id");

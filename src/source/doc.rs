@@ -15,7 +15,7 @@ const MAX_SYNTAX_ERRORS: usize = 10;
 
 /// A value and the offset of its first octet.
 #[derive(Debug)]
-pub(super) struct Node<'t> {
+pub(super) struct DocNode<'t> {
     pub(super) at: u32,
     pub(super) value: Value<'t>,
 }
@@ -24,7 +24,7 @@ pub(super) struct Node<'t> {
 #[derive(Debug)]
 pub(super) enum Value<'t> {
     Table(Vec<Entry<'t>>),
-    Array(Vec<Node<'t>>),
+    Array(Vec<DocNode<'t>>),
     String(Cow<'t, str>),
     /// In decimal digits.
     Integer(Cow<'t, str>),
@@ -40,7 +40,7 @@ pub(super) enum Value<'t> {
 pub(super) struct Entry<'t> {
     pub(super) key: Cow<'t, str>,
     pub(super) key_at: u32,
-    pub(super) node: Node<'t>,
+    pub(super) node: DocNode<'t>,
 }
 
 /// A place at which the text is not of its format.
@@ -51,7 +51,7 @@ pub(super) struct SyntaxError {
     pub(super) hint: &'static str,
 }
 
-impl Node<'_> {
+impl DocNode<'_> {
     /// The value in words, for "expected a string, found ...".
     pub(super) fn describe(&self) -> String {
         match &self.value {
@@ -75,7 +75,7 @@ impl Node<'_> {
 }
 
 /// The tree of a TOML text; where there are errors, what is left of it.
-pub(super) fn parse_toml(text: &str) -> (Node<'_>, Vec<SyntaxError>) {
+pub(super) fn parse_toml(text: &str) -> (DocNode<'_>, Vec<SyntaxError>) {
     let (root, errors) = DeTable::parse_recoverable(text);
     let errors = errors.into_iter().take(MAX_SYNTAX_ERRORS).map(|error| {
         let span = error.span().unwrap_or_default();
@@ -89,7 +89,7 @@ pub(super) fn parse_toml(text: &str) -> (Node<'_>, Vec<SyntaxError>) {
         }
     });
     let errors = errors.collect();
-    (Node { at: 0, value: toml_table(root.into_inner()) }, errors)
+    (DocNode { at: 0, value: toml_table(root.into_inner()) }, errors)
 }
 
 fn toml_table(table: DeTable<'_>) -> Value<'_> {
@@ -105,7 +105,7 @@ fn toml_table(table: DeTable<'_>) -> Value<'_> {
     Value::Table(entries)
 }
 
-fn toml_value(value: toml::Spanned<DeValue<'_>>) -> Node<'_> {
+fn toml_value(value: toml::Spanned<DeValue<'_>>) -> DocNode<'_> {
     let at = value.span().start as u32;
     let value = match value.into_inner() {
         DeValue::String(text) => Value::String(text),
@@ -122,11 +122,11 @@ fn toml_value(value: toml::Spanned<DeValue<'_>>) -> Node<'_> {
         DeValue::Array(items) => Value::Array(items.into_iter().map(toml_value).collect()),
         DeValue::Table(table) => toml_table(table),
     };
-    Node { at, value }
+    DocNode { at, value }
 }
 
 /// The values of a JSON text (RFC 8259): one, or several behind each other, as `cat page*.json` makes them.
-pub(super) fn parse_json(text: &str) -> (Vec<Node<'_>>, Option<SyntaxError>) {
+pub(super) fn parse_json(text: &str) -> (Vec<DocNode<'_>>, Option<SyntaxError>) {
     let mut roots = vec![];
     let mut base = 0;
     while let Some(rest) = text.get(base..) {
@@ -173,7 +173,7 @@ fn json_root(text: &str) -> Result<Option<ast::Value<'_>>, jsonc_parser::errors:
     parse_to_ast(text, &CollectOptions::default(), &options).map(|parsed| parsed.value)
 }
 
-fn json_value(value: ast::Value<'_>, base: u32) -> Node<'_> {
+fn json_value(value: ast::Value<'_>, base: u32) -> DocNode<'_> {
     let (start, value) = match value {
         ast::Value::StringLit(literal) => (literal.range.start, Value::String(literal.value)),
         ast::Value::NumberLit(literal) => (literal.range.start, {
@@ -191,7 +191,7 @@ fn json_value(value: ast::Value<'_>, base: u32) -> Node<'_> {
             (object.range.start, Value::Table(entries))
         }
     };
-    Node { at: base + start as u32, value }
+    DocNode { at: base + start as u32, value }
 }
 
 fn json_entry(property: ast::ObjectProp<'_>, base: u32) -> Entry<'_> {

@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 
 use crate::problem::{At, Place, Problem, nearest};
 
-use super::doc::{Entry, Node, Value};
+use super::doc::{Entry, DocNode, Value};
 use super::lines::Lines;
 use super::values::Text;
 
@@ -78,7 +78,7 @@ impl<'t> Reader<'t> {
     /// The entries of a table that is called `name`; unknown keys become problems.
     pub(super) fn table<'n, 'd>(
         &mut self,
-        node: &'n Node<'d>,
+        node: &'n DocNode<'d>,
         name: &'static str,
         keys: Keys,
     ) -> Option<Fields<'n, 'd>> {
@@ -108,7 +108,7 @@ impl<'t> Reader<'t> {
     }
 
     /// The elements of an array.
-    pub(super) fn array<'n, 'd>(&mut self, node: &'n Node<'d>) -> &'n [Node<'d>] {
+    pub(super) fn array<'n, 'd>(&mut self, node: &'n DocNode<'d>) -> &'n [DocNode<'d>] {
         if let Value::Array(items) = &node.value {
             return items;
         }
@@ -117,7 +117,7 @@ impl<'t> Reader<'t> {
     }
 
     /// A string.
-    pub(super) fn text<'n>(&mut self, node: &'n Node<'_>) -> Option<&'n str> {
+    pub(super) fn text<'n>(&mut self, node: &'n DocNode<'_>) -> Option<&'n str> {
         if let Value::String(text) = &node.value {
             return Some(text);
         }
@@ -126,7 +126,7 @@ impl<'t> Reader<'t> {
     }
 
     /// A value that is written as a string.
-    pub(super) fn value<T: Text>(&mut self, node: &Node<'_>) -> Option<At<T>> {
+    pub(super) fn value<T: Text>(&mut self, node: &DocNode<'_>) -> Option<At<T>> {
         match T::read(self.text(node)?) {
             Ok(value) => Some(At::new(value, self.place(node.at))),
             Err(fault) => {
@@ -137,19 +137,19 @@ impl<'t> Reader<'t> {
     }
 
     /// Every value of an array, those that could not be read left out.
-    pub(super) fn values<T: Text>(&mut self, node: &Node<'_>) -> Vec<At<T>> {
+    pub(super) fn values<T: Text>(&mut self, node: &DocNode<'_>) -> Vec<At<T>> {
         self.array(node).iter().filter_map(|item| self.value(item)).collect()
     }
 
     /// Says that `node` is not what it should be.
-    pub(super) fn expected(&mut self, node: &Node<'_>, what: &str) {
+    pub(super) fn expected(&mut self, node: &DocNode<'_>, what: &str) {
         self.error(node.at, format!("expected {what}, found {}", node.describe()), "");
     }
 }
 
 impl<'n, 't> Fields<'n, 't> {
     /// The value of a key; `null` is as good as none. A second value is a problem.
-    pub(super) fn node(&self, reader: &mut Reader<'_>, key: &str) -> Option<&'n Node<'t>> {
+    pub(super) fn node(&self, reader: &mut Reader<'_>, key: &str) -> Option<&'n DocNode<'t>> {
         let mut found = self.entries.iter().filter(|entry| entry.key == key);
         let first = found.next()?;
         if let Some(second) = found.next() {
@@ -183,7 +183,7 @@ impl<'n, 't> Fields<'n, 't> {
     }
 
     /// The elements of an array, none where it is left out.
-    pub(super) fn items(&self, reader: &mut Reader<'_>, key: &str) -> &'n [Node<'t>] {
+    pub(super) fn items(&self, reader: &mut Reader<'_>, key: &str) -> &'n [DocNode<'t>] {
         self.node(reader, key).map(|node| reader.array(node)).unwrap_or_default()
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::config::{Form, Limits, Setting, Settings};
 use crate::problem::{Problem, nearest};
 
-use super::doc::{Entry, Node, Value, parse_toml};
+use super::doc::{Entry, DocNode, Value, parse_toml};
 use super::lines::Lines;
 use super::reader::Reader;
 
@@ -40,7 +40,7 @@ fn unknown(reader: &mut Reader<'_>, entry: &Entry<'_>) {
     reader.error(entry.key_at, format!("unknown key '{}'", entry.key), hint);
 }
 
-fn read(reader: &mut Reader<'_>, setting: &Setting, node: &Node<'_>, settings: &mut Settings) {
+fn read(reader: &mut Reader<'_>, setting: &Setting, node: &DocNode<'_>, settings: &mut Settings) {
     let errors = reader.errors();
     let texts: Vec<&str> = match setting.form {
         Form::Switch => match node.value {
@@ -62,7 +62,7 @@ fn read(reader: &mut Reader<'_>, setting: &Setting, node: &Node<'_>, settings: &
 }
 
 /// The text of one value, if it is a valid one.
-fn text<'n>(reader: &mut Reader<'_>, setting: &Setting, node: &'n Node<'_>) -> Option<&'n str> {
+fn text<'n>(reader: &mut Reader<'_>, setting: &Setting, node: &'n DocNode<'_>) -> Option<&'n str> {
     let text = reader.text(node)?;
     match setting.check(text) {
         Ok(()) => Some(text),
@@ -73,7 +73,7 @@ fn text<'n>(reader: &mut Reader<'_>, setting: &Setting, node: &'n Node<'_>) -> O
     }
 }
 
-fn limits(reader: &mut Reader<'_>, node: &Node<'_>, limits: &mut Limits) {
+fn limits(reader: &mut Reader<'_>, node: &DocNode<'_>, limits: &mut Limits) {
     let Value::Table(entries) = &node.value else {
         return reader.error(
             node.at,

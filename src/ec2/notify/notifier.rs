@@ -72,11 +72,11 @@ type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
 /// Sends what is due.
 pub struct Notifier {
-    shared: Arc<Shared>,
+    shared: Arc<NotifierState>,
     waker: Waker,
 }
 
-struct Shared {
+struct NotifierState {
     outbox: Arc<dyn Outbox>,
     targets: Targets,
     limits: NotifyLimits,
@@ -101,7 +101,7 @@ impl Notifier {
             let what = format!("notifications cannot be sent over TLS: {error}");
             Problem::error(Place::whole("TLS"), what, "install ca-certificates, or name a file with SSL_CERT_FILE")
         })?;
-        let shared = Shared { outbox, targets, limits, http, clock, counters: NotifyCounters::default() };
+        let shared = NotifierState { outbox, targets, limits, http, clock, counters: NotifyCounters::default() };
         Ok(Self { shared: Arc::new(shared), waker: Waker(Arc::new(watch::Sender::new(()))) })
     }
 
@@ -137,7 +137,7 @@ impl Notifier {
 
 /// The deliveries to one target.
 struct Lane {
-    shared: Arc<Shared>,
+    shared: Arc<NotifierState>,
     target: Target,
     woken: watch::Receiver<()>,
     tasks: JoinSet<()>,
@@ -146,7 +146,7 @@ struct Lane {
 }
 
 impl Lane {
-    fn new(shared: Arc<Shared>, target: Target, woken: watch::Receiver<()>) -> Self {
+    fn new(shared: Arc<NotifierState>, target: Target, woken: watch::Receiver<()>) -> Self {
         Self { shared, target, woken, tasks: JoinSet::new(), under_way: HashMap::new() }
     }
 
@@ -196,7 +196,7 @@ impl Lane {
     }
 }
 
-impl Shared {
+impl NotifierState {
     /// One attempt, and what follows from it.
     async fn deliver(self: Arc<Self>, delivery: Delivery) {
         let outcome = self.send(&delivery).await;

@@ -30,7 +30,7 @@ const PREFIX: usize = 2;
 /// Room for what comes in, as long as no message needs more.
 const INPUT: usize = 4096;
 
-type Outcome = Result<Vec<u8>, Failure>;
+type StreamOutcome = Result<Vec<u8>, Failure>;
 
 /// An open connection; clones ask on the same one.
 #[derive(Clone)]
@@ -40,7 +40,7 @@ pub(super) struct StreamConnection {
 
 struct PendingQuery {
     query: UpstreamQuery,
-    reply: oneshot::Sender<Outcome>,
+    reply: oneshot::Sender<StreamOutcome>,
 }
 
 impl StreamConnection {
@@ -69,7 +69,7 @@ impl StreamConnection {
     }
 
     /// The reply to the query, which gets an id of its own.
-    pub(super) async fn ask(&self, query: UpstreamQuery) -> Outcome {
+    pub(super) async fn ask(&self, query: UpstreamQuery) -> StreamOutcome {
         let (reply, heard) = oneshot::channel();
         match self.asks.try_send(PendingQuery { query, reply }) {
             Ok(()) => heard.await.unwrap_or(Err(Failure::Closed)),

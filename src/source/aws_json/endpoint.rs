@@ -11,7 +11,7 @@ use super::super::reader::{Fields, Keys, Reader};
 use super::super::values::{Text, one_of, region_within};
 
 /// A member of `VpcEndpoints`.
-pub(super) struct Endpoint {
+pub(super) struct EndpointOutput {
     pub(super) place: Place,
     /// All but its interfaces, which are in another output.
     pub(super) input: EndpointInput,
@@ -23,7 +23,7 @@ pub(super) struct Endpoint {
 /// Types without DNS names; nobody misses them here.
 const NAMELESS: [&str; 3] = ["Gateway", "GatewayLoadBalancer", "Tunnel"];
 
-pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<Endpoint> {
+pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<EndpointOutput> {
     if !is_interface(fields) {
         return None;
     }
@@ -67,7 +67,7 @@ pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Opti
         given_names: has_names.then_some(given),
         network_interfaces: vec![],
     };
-    Some(Endpoint { place, input, interface_ids, region })
+    Some(EndpointOutput { place, input, interface_ids, region })
 }
 
 /// The type of an endpoint that has names, but none that are served here.

@@ -6,19 +6,19 @@ use crate::model::{Input, NetworkInterfaceInput, Object};
 use crate::naming::{InterfaceId, SubnetId, VpcId};
 use crate::problem::At;
 
-use super::network::{Instance, Interface, Subnet};
+use super::network::{Instance, InterfaceOutput, SubnetOutput};
 
 /// The inputs that interfaces make which are in VPCs that an output has, in the order of their ids.
 pub(super) fn inputs(
-    interfaces: HashMap<InterfaceId, Interface>,
-    subnets: &[Subnet],
+    interfaces: HashMap<InterfaceId, InterfaceOutput>,
+    subnets: &[SubnetOutput],
     instances: &[Instance],
     vpcs: &HashSet<VpcId>,
 ) -> Vec<Input> {
     let vpc_of: HashMap<SubnetId, VpcId> =
         subnets.iter().map(|subnet| (subnet.id.value, subnet.vpc_id.value)).collect();
     let by_id: HashMap<&str, &Instance> = instances.iter().map(|instance| (instance.id.as_str(), instance)).collect();
-    let mut all: Vec<Interface> = interfaces.into_values().collect();
+    let mut all: Vec<InterfaceOutput> = interfaces.into_values().collect();
     all.sort_by_key(|interface| interface.id.value);
     let inputs = all.into_iter().filter_map(|interface| {
         let by_subnet =

@@ -9,9 +9,9 @@ use crate::naming::{InterfaceId, VpcId};
 use crate::problem::{Place, Problem};
 
 use super::super::Declared;
-use super::endpoint::Endpoint;
+use super::endpoint::EndpointOutput;
 use super::hosts;
-use super::network::{Interface, Subnet};
+use super::network::{InterfaceOutput, SubnetOutput};
 use super::outputs::{LISTS, Outputs, Page};
 use super::subnets::StandIns;
 use super::vpcs::{join_vpcs, regions};
@@ -50,7 +50,7 @@ pub(super) fn join(outputs: Outputs) -> Declared {
         interfaces.remove(&id.value);
     }
     joined.inputs.extend(hosts::inputs(interfaces, &subnets, &instances, &known_vpcs));
-    for Subnet { place, id: subnet_id, vpc_id, zone, cidr_blocks, .. } in subnets {
+    for SubnetOutput { place, id: subnet_id, vpc_id, zone, cidr_blocks, .. } in subnets {
         let object = Object::Subnet(SubnetInput { subnet_id, vpc_id, availability_zone: zone, cidr_blocks });
         joined.inputs.push(Input { place, object });
     }
@@ -100,8 +100,8 @@ fn missing_pages(pages: &[Page], problems: &mut Vec<Problem>) {
 }
 
 /// Interfaces by their ids; two that differ are an error.
-fn by_id(interfaces: Vec<Interface>, joined: &mut Declared) -> HashMap<InterfaceId, Interface> {
-    let mut table: HashMap<InterfaceId, Interface> = HashMap::with_capacity(interfaces.len());
+fn by_id(interfaces: Vec<InterfaceOutput>, joined: &mut Declared) -> HashMap<InterfaceId, InterfaceOutput> {
+    let mut table: HashMap<InterfaceId, InterfaceOutput> = HashMap::with_capacity(interfaces.len());
     for interface in interfaces {
         let id = interface.id.value;
         if let Some(other) = table.get(&id)
@@ -116,14 +116,14 @@ fn by_id(interfaces: Vec<Interface>, joined: &mut Declared) -> HashMap<Interface
     table
 }
 
-fn address(interface: &Interface) -> (Option<Ipv4Addr>, Option<Ipv6Addr>) {
+fn address(interface: &InterfaceOutput) -> (Option<Ipv4Addr>, Option<Ipv6Addr>) {
     (interface.ipv4.as_ref().map(|it| it.value), interface.ipv6.as_ref().map(|it| it.value))
 }
 
 /// Gives an endpoint its interfaces; returns those that are in no output.
 fn add_interfaces(
-    endpoint: &mut Endpoint,
-    interfaces: &HashMap<InterfaceId, Interface>,
+    endpoint: &mut EndpointOutput,
+    interfaces: &HashMap<InterfaceId, InterfaceOutput>,
     stand_ins: &mut StandIns,
     joined: &mut Declared,
 ) -> Vec<InterfaceId> {
@@ -151,7 +151,7 @@ fn add_interfaces(
     missing
 }
 
-fn missing_interfaces(endpoint: &Endpoint, missing: &[InterfaceId]) -> Problem {
+fn missing_interfaces(endpoint: &EndpointOutput, missing: &[InterfaceId]) -> Problem {
     let mut list = String::new();
     for id in missing {
         let _ = write!(list, " {id}");

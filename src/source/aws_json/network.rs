@@ -21,7 +21,7 @@ pub(super) struct OutputId {
 }
 
 /// A member of `Vpcs`.
-pub(super) struct Vpc {
+pub(super) struct VpcOutput {
     pub(super) place: Place,
     pub(super) output: OutputId,
     pub(super) id: At<VpcId>,
@@ -38,7 +38,7 @@ pub(super) struct Attributes {
 }
 
 /// A member of `Subnets`.
-pub(super) struct Subnet {
+pub(super) struct SubnetOutput {
     pub(super) place: Place,
     pub(super) id: At<SubnetId>,
     pub(super) vpc_id: At<VpcId>,
@@ -49,7 +49,7 @@ pub(super) struct Subnet {
 }
 
 /// A member of `NetworkInterfaces`. Most are not of endpoints, so all but the id may be missing.
-pub(super) struct Interface {
+pub(super) struct InterfaceOutput {
     pub(super) id: At<InterfaceId>,
     pub(super) subnet_id: Option<At<SubnetId>>,
     pub(super) vpc_id: Option<At<VpcId>>,
@@ -70,14 +70,14 @@ pub(super) struct Interface {
 /// A member of `Instances`.
 pub(super) struct Instance {
     pub(super) id: String,
-    pub(super) interfaces: Vec<Interface>,
+    pub(super) interfaces: Vec<InterfaceOutput>,
     /// Whether its resource name has an A record.
     pub(super) resource_name_a: bool,
     /// Whether its resource name has an AAAA record.
     pub(super) resource_name_aaaa: bool,
 }
 
-pub(super) fn vpc(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, output: OutputId) -> Option<Vpc> {
+pub(super) fn vpc(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, output: OutputId) -> Option<VpcOutput> {
     let before = reader.errors();
     let id = fields.required(reader, "VpcId");
     let region = fields.optional(reader, "Region");
@@ -90,7 +90,7 @@ pub(super) fn vpc(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, output: Outp
     cidr_blocks.extend(ipv6_blocks(reader, fields));
     let place = reader.place(fields.at);
     (reader.errors() == before).then_some(())?;
-    Some(Vpc { place, output, id: id?, region, cidr_blocks })
+    Some(VpcOutput { place, output, id: id?, region, cidr_blocks })
 }
 
 pub(super) fn attributes(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<Attributes> {
@@ -106,7 +106,7 @@ fn attribute(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, key: &str) -> Opt
     reader.table(node, "an attribute", Keys::Any)?.flag(reader, "Value")
 }
 
-pub(super) fn subnet(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<Subnet> {
+pub(super) fn subnet(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<SubnetOutput> {
     let before = reader.errors();
     let id = fields.required(reader, "SubnetId");
     let vpc_id = fields.required(reader, "VpcId");
@@ -118,7 +118,7 @@ pub(super) fn subnet(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option
     let region = fields.peek("SubnetArn").and_then(region_within);
     let place = reader.place(fields.at);
     (reader.errors() == before).then_some(())?;
-    Some(Subnet { place, id: id?, vpc_id: vpc_id?, zone: zone?, cidr_blocks, region })
+    Some(SubnetOutput { place, id: id?, vpc_id: vpc_id?, zone: zone?, cidr_blocks, region })
 }
 
 fn ipv6_blocks(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Vec<At<IpNet>> {
@@ -140,7 +140,7 @@ fn blocks(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, set: &str, key: &str
     blocks
 }
 
-pub(super) fn interface(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<Interface> {
+pub(super) fn interface(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<InterfaceOutput> {
     let before = reader.errors();
     let id = fields.required(reader, "NetworkInterfaceId");
     let subnet_id = fields.optional(reader, "SubnetId");
@@ -182,7 +182,7 @@ pub(super) fn interface(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Opt
     let private_dns_name = name(reader, fields, "PrivateDnsName");
     let instance = first_of(reader, fields);
     (reader.errors() == before).then_some(())?;
-    Some(Interface {
+    Some(InterfaceOutput {
         id: id?,
         subnet_id,
         vpc_id,

@@ -6,21 +6,21 @@ use crate::model::ServiceInput;
 use crate::problem::{Place, Problem};
 
 use super::super::FileText;
-use super::super::doc::{Node, Value, parse_json};
+use super::super::doc::{DocNode, Value, parse_json};
 use super::super::lines::Lines;
 use super::super::reader::{Fields, Keys, Reader};
-use super::endpoint::{self, Endpoint};
-use super::network::{self, Attributes, Instance, Interface, OutputId, Subnet, Vpc};
+use super::endpoint::{self, EndpointOutput};
+use super::network::{self, Attributes, Instance, InterfaceOutput, OutputId, SubnetOutput, VpcOutput};
 
 /// What files hold, by kind, before it is joined.
 #[derive(Default)]
 pub(super) struct Outputs {
-    pub(super) vpcs: Vec<Vpc>,
+    pub(super) vpcs: Vec<VpcOutput>,
     pub(super) attributes: Vec<Attributes>,
-    pub(super) subnets: Vec<Subnet>,
-    pub(super) interfaces: Vec<Interface>,
+    pub(super) subnets: Vec<SubnetOutput>,
+    pub(super) interfaces: Vec<InterfaceOutput>,
     pub(super) instances: Vec<Instance>,
-    pub(super) endpoints: Vec<Endpoint>,
+    pub(super) endpoints: Vec<EndpointOutput>,
     /// Endpoints of types that are not served, by place and type.
     pub(super) unserved: Vec<(Place, String)>,
     pub(super) services: Vec<(Place, ServiceInput)>,
@@ -93,7 +93,7 @@ pub(super) fn read(file: &FileText, number: u32) -> Outputs {
 /// Takes in one output; `None` when it is none that is known.
 fn recognise(
     reader: &mut Reader<'_>,
-    document: &Node<'_>,
+    document: &DocNode<'_>,
     id: OutputId,
     directory: &str,
     outputs: &mut Outputs,
@@ -127,7 +127,7 @@ fn recognise(
 }
 
 /// Takes in one member of the list `key`.
-fn take(reader: &mut Reader<'_>, key: &str, item: &Node<'_>, id: OutputId, outputs: &mut Outputs) {
+fn take(reader: &mut Reader<'_>, key: &str, item: &DocNode<'_>, id: OutputId, outputs: &mut Outputs) {
     let broken = &mut outputs.broken;
     match key {
         "Vpcs" => object(reader, item, "a VPC", "VpcId", broken, |reader, fields| {
@@ -163,7 +163,7 @@ fn take(reader: &mut Reader<'_>, key: &str, item: &Node<'_>, id: OutputId, outpu
 /// Reads one object; when that adds errors, its id is told. Readers give nothing for an object with errors.
 fn object(
     reader: &mut Reader<'_>,
-    item: &Node<'_>,
+    item: &DocNode<'_>,
     name: &'static str,
     id: &str,
     broken: &mut Vec<String>,

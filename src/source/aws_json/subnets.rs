@@ -9,7 +9,7 @@ use crate::model::{Input, Object, SubnetInput};
 use crate::naming::{SubnetId, VpcId};
 use crate::problem::{At, Place, Problem};
 
-use super::network::{Interface, Subnet};
+use super::network::{InterfaceOutput, SubnetOutput};
 
 /// Subnets that interfaces are in and no output has.
 ///
@@ -23,7 +23,7 @@ pub(super) struct StandIns {
 }
 
 impl StandIns {
-    pub(super) fn new(subnets: &[Subnet], broken: &[String]) -> Self {
+    pub(super) fn new(subnets: &[SubnetOutput], broken: &[String]) -> Self {
         Self {
             known: subnets.iter().map(|subnet| subnet.id.value).collect(),
             broken: broken.iter().cloned().collect(),
@@ -39,7 +39,7 @@ impl StandIns {
     /// The subnet of an interface, made up where no output has it; `None` where nothing tells its zone.
     pub(super) fn subnet_of(
         &mut self,
-        interface: &Interface,
+        interface: &InterfaceOutput,
         vpc: VpcId,
         problems: &mut Vec<Problem>,
     ) -> Option<At<SubnetId>> {

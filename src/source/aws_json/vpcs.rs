@@ -8,11 +8,11 @@ use crate::problem::{At, Problem};
 
 use super::super::Declared;
 use super::super::values::region_of_zone;
-use super::endpoint::Endpoint;
-use super::network::{Attributes, Interface, OutputId, Subnet, Vpc};
+use super::endpoint::EndpointOutput;
+use super::network::{Attributes, InterfaceOutput, OutputId, SubnetOutput, VpcOutput};
 
 /// The region of each VPC, from the surest sign to the least sure one.
-pub(super) fn regions(subnets: &[Subnet], interfaces: &[Interface], endpoints: &[Endpoint]) -> HashMap<VpcId, Region> {
+pub(super) fn regions(subnets: &[SubnetOutput], interfaces: &[InterfaceOutput], endpoints: &[EndpointOutput]) -> HashMap<VpcId, Region> {
     let mut regions = HashMap::new();
     for subnet in subnets {
         let region = region_of_zone(subnet.zone.value.as_str()).or_else(|| subnet.region.clone());
@@ -36,9 +36,9 @@ fn note(regions: &mut HashMap<VpcId, Region>, vpc: VpcId, region: Option<Region>
 }
 
 pub(super) fn join_vpcs(
-    vpcs: Vec<Vpc>,
+    vpcs: Vec<VpcOutput>,
     attributes: &[Attributes],
-    endpoints: &[Endpoint],
+    endpoints: &[EndpointOutput],
     regions: &HashMap<VpcId, Region>,
     joined: &mut Declared,
 ) {
@@ -62,7 +62,7 @@ pub(super) fn join_vpcs(
             by_output.entry(vpc.output).or_insert_with(|| region.clone());
         }
     }
-    for Vpc { place, output, id: vpc_id, region, cidr_blocks } in vpcs {
+    for VpcOutput { place, output, id: vpc_id, region, cidr_blocks } in vpcs {
         let id = vpc_id.value;
         let derived = || regions.get(&id).or_else(|| by_output.get(&output)).cloned();
         let region = region.or_else(|| derived().map(|region| At::new(region, vpc_id.place.clone())));

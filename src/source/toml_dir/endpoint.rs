@@ -2,10 +2,10 @@
 
 use crate::model::{EndpointInput, GivenNames, InterfaceInput, Mode, Object, RecordIpType, ServiceInput, State};
 
-use super::super::doc::Node;
+use super::super::doc::DocNode;
 use super::super::reader::{Fields, Keys, Reader};
 use super::super::values::one_of;
-use super::Broken;
+use super::BrokenTable;
 
 pub(super) const ENDPOINT_KEYS: &[&str] = &[
     "vpc_endpoint_id",
@@ -31,7 +31,7 @@ const INTERFACE_KEYS: &[&str] = &["network_interface_id", "subnet_id", "private_
 /// Types of endpoint that EC2 has; only the first has names that lead to network interfaces.
 const TYPES: &[&str] = &["Interface", "Gateway", "GatewayLoadBalancer"];
 
-pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, Broken> {
+pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, BrokenTable> {
     if !is_interface(reader, fields)? {
         return Ok(None);
     }
@@ -57,7 +57,7 @@ pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Resu
     let nodes = fields.items(reader, "network_interfaces");
     let network_interfaces = nodes.iter().filter_map(|node| interface(reader, node)).collect();
     let (Some(vpc_endpoint_id), Some(vpc_id), Some(service_name)) = (vpc_endpoint_id, vpc_id, service_name) else {
-        return Err(Broken);
+        return Err(BrokenTable);
     };
     Ok(Some(Object::Endpoint(EndpointInput {
         vpc_endpoint_id,
@@ -76,9 +76,9 @@ pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Resu
 }
 
 /// Whether the endpoint is of the type that has names; another type is said to have none.
-fn is_interface(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<bool, Broken> {
+fn is_interface(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<bool, BrokenTable> {
     let Some(node) = fields.node(reader, "vpc_endpoint_type") else { return Ok(true) };
-    let text = reader.text(node).ok_or(Broken)?;
+    let text = reader.text(node).ok_or(BrokenTable)?;
     match TYPES.iter().find(|known| known.eq_ignore_ascii_case(text)) {
         Some(&"Interface") => Ok(true),
         Some(kind) => {
@@ -88,12 +88,12 @@ fn is_interface(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<bool
         }
         None => {
             reader.error(node.at, format!("'{text}' is no endpoint type"), one_of(text, TYPES));
-            Err(Broken)
+            Err(BrokenTable)
         }
     }
 }
 
-fn interface(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<InterfaceInput> {
+fn interface(reader: &mut Reader<'_>, node: &DocNode<'_>) -> Option<InterfaceInput> {
     let fields = reader.table(node, "a network interface", Keys::Only(INTERFACE_KEYS))?;
     let network_interface_id = fields.required(reader, "network_interface_id");
     let subnet_id = fields.required(reader, "subnet_id");
@@ -110,13 +110,13 @@ fn interface(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<InterfaceInput>
     })
 }
 
-pub(super) fn service(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, Broken> {
+pub(super) fn service(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, BrokenTable> {
     let service_name = fields.required(reader, "service_name");
     let base_endpoint_dns_name = fields.optional(reader, "base_endpoint_dns_name");
     // an empty list says that there are none; no list leaves them to the catalogue
     let private_dns_names = fields.node(reader, "private_dns_names").map(|node| reader.values(node));
     let availability_zones = fields.list(reader, "availability_zones");
-    let Some(service_name) = service_name else { return Err(Broken) };
+    let Some(service_name) = service_name else { return Err(BrokenTable) };
     Ok(Some(Object::Service(ServiceInput {
         service_name,
         base_endpoint_dns_name,

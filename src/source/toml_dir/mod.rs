@@ -13,7 +13,7 @@ use crate::model::{Input, Object};
 use crate::problem::nearest;
 
 use super::Declared;
-use super::doc::{Entry, Node, Value, parse_toml};
+use super::doc::{Entry, DocNode, Value, parse_toml};
 use super::lines::Lines;
 use super::reader::{Fields, Keys, Reader};
 
@@ -27,11 +27,11 @@ struct Kind {
     /// The key by which other objects refer to one of this kind.
     id: &'static str,
     /// `Ok(None)` for an object that is left out, and has been said to be; `Err` for one with a problem of its own.
-    read: fn(&mut Reader<'_>, &Fields<'_, '_>) -> Result<Option<Object>, Broken>,
+    read: fn(&mut Reader<'_>, &Fields<'_, '_>) -> Result<Option<Object>, BrokenTable>,
 }
 
 /// An object has problems, which have been told.
-struct Broken;
+struct BrokenTable;
 
 /// Kinds in the order in which README and DESIGN show them.
 const KINDS: [Kind; 6] = [
@@ -97,7 +97,7 @@ fn read_kind(reader: &mut Reader<'_>, kind: &Kind, entry: &Entry<'_>, loaded: &m
         let before = reader.errors();
         let object = match reader.table(node, kind.name, Keys::Only(kind.keys)) {
             Some(fields) => (kind.read)(reader, &fields),
-            None => Err(Broken),
+            None => Err(BrokenTable),
         };
         match object {
             Ok(object) if reader.errors() == before => {
@@ -117,8 +117,8 @@ fn unknown_kind(reader: &mut Reader<'_>, entry: &Entry<'_>) {
     reader.error(entry.key_at, format!("unknown key '{}'", entry.key), hint);
 }
 
-fn objects<'n, 't>(entry: &'n Entry<'t>) -> impl Iterator<Item = &'n Node<'t>> {
-    let nodes: &[Node<'t>] = match &entry.node.value {
+fn objects<'n, 't>(entry: &'n Entry<'t>) -> impl Iterator<Item = &'n DocNode<'t>> {
+    let nodes: &[DocNode<'t>] = match &entry.node.value {
         Value::Array(nodes) => nodes,
         _ => &[],
     };
@@ -126,7 +126,7 @@ fn objects<'n, 't>(entry: &'n Entry<'t>) -> impl Iterator<Item = &'n Node<'t>> {
 }
 
 /// The id of an object as it was written, whether or not it is one.
-fn id_of(node: &Node<'_>, kind: &Kind) -> Option<String> {
+fn id_of(node: &DocNode<'_>, kind: &Kind) -> Option<String> {
     let id = node.entries().iter().find(|entry| entry.key == kind.id)?;
     match &id.node.value {
         Value::String(text) => Some(text.to_string()),

@@ -8,7 +8,7 @@ use crate::problem::At;
 use super::super::doc::Value;
 use super::super::reader::{Fields, Reader, distinct};
 use super::super::values::Text;
-use super::Broken;
+use super::BrokenTable;
 
 pub(super) const VPC_KEYS: &[&str] = &[
     "vpc_id",
@@ -23,7 +23,7 @@ pub(super) const VPC_KEYS: &[&str] = &[
 
 pub(super) const SUBNET_KEYS: &[&str] = &["subnet_id", "vpc_id", "availability_zone", "cidr_block", "ipv6_cidr_block"];
 
-pub(super) fn vpc(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, Broken> {
+pub(super) fn vpc(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, BrokenTable> {
     let vpc_id = fields.required(reader, "vpc_id");
     let region = fields.required(reader, "region");
     let cidr_blocks = vpc_blocks(reader, fields);
@@ -35,7 +35,7 @@ pub(super) fn vpc(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Op
     let clients = fields.list(reader, "clients");
     distinct(reader, &clients);
     let autodefined_reverse = fields.flag(reader, "autodefined_reverse").is_none_or(|flag| flag.value);
-    let (Some(vpc_id), Some(region)) = (vpc_id, region) else { return Err(Broken) };
+    let (Some(vpc_id), Some(region)) = (vpc_id, region) else { return Err(BrokenTable) };
     Ok(Some(Object::Vpc(VpcInput {
         vpc_id,
         region,
@@ -60,7 +60,7 @@ fn vpc_blocks(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Vec<At<IpNet>
     items.iter().filter_map(|item| reader.value(item)).collect()
 }
 
-pub(super) fn subnet(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, Broken> {
+pub(super) fn subnet(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, BrokenTable> {
     let subnet_id = fields.required(reader, "subnet_id");
     let vpc_id = fields.required(reader, "vpc_id");
     let availability_zone = fields.required(reader, "availability_zone");
@@ -71,7 +71,7 @@ pub(super) fn subnet(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result
         fields.missing(reader, "cidr_block", "10.0.1.0/24");
     }
     let (Some(subnet_id), Some(vpc_id), Some(availability_zone)) = (subnet_id, vpc_id, availability_zone) else {
-        return Err(Broken);
+        return Err(BrokenTable);
     };
     let cidr_blocks = ipv4.into_iter().chain(ipv6).collect();
     Ok(Some(Object::Subnet(SubnetInput { subnet_id, vpc_id, availability_zone, cidr_blocks })))

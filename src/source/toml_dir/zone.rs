@@ -7,10 +7,10 @@ use crate::model::{AliasInput, HostedZoneInput, Mode, Object, RdataError, Record
 use crate::naming::parse_label;
 use crate::problem::{At, Place};
 
-use super::super::doc::Node;
+use super::super::doc::DocNode;
 use super::super::reader::{Fields, Keys, Reader};
 use super::super::values::Text;
-use super::Broken;
+use super::BrokenTable;
 use crate::problem::Fault;
 
 pub(super) const KEYS: &[&str] = &["name", "vpc_ids", "private_dns_mode", "enable_public_dns_fallback", "records"];
@@ -26,7 +26,7 @@ const MAX_TTL: u32 = 0x7fff_ffff;
 /// The types at each owner so far, with the place of the record that brought them.
 type Owners = HashMap<DnsName, Vec<(Rtype, Place)>>;
 
-pub(super) fn hosted_zone(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, Broken> {
+pub(super) fn hosted_zone(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, BrokenTable> {
     let name: Option<At<DnsName>> = fields.required(reader, "name");
     let vpc_ids = fields.list(reader, "vpc_ids");
     let mode = fields.optional(reader, "private_dns_mode").map_or(Mode::Apex, |mode: At<Mode>| mode.value);
@@ -39,13 +39,13 @@ pub(super) fn hosted_zone(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> R
     let mode = if fallback.is_some_and(|at| at.value) { Mode::Overlay } else { mode };
     let nodes = fields.items(reader, "records");
     // without a name for the zone there is none for its records either
-    let Some(name) = name else { return Err(Broken) };
+    let Some(name) = name else { return Err(BrokenTable) };
     let mut owners = Owners::new();
     let records = nodes.iter().filter_map(|node| record(reader, node, &name.value, &mut owners)).collect();
     Ok(Some(Object::HostedZone(HostedZoneInput { name, vpc_ids, mode, records })))
 }
 
-fn record(reader: &mut Reader<'_>, node: &Node<'_>, zone: &DnsName, owners: &mut Owners) -> Option<RecordInput> {
+fn record(reader: &mut Reader<'_>, node: &DocNode<'_>, zone: &DnsName, owners: &mut Owners) -> Option<RecordInput> {
     let fields = reader.table(node, "a record", Keys::Only(RECORD_KEYS))?;
     let owner = owner(reader, &fields, zone);
     let data = if fields.has("alias") { alias(reader, &fields) } else { records(reader, &fields) };
