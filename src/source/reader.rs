@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 
 use crate::problem::{At, Place, Problem, nearest};
 
-use super::doc::{Entry, DocNode, Value};
+use super::doc::{DocNode, Entry, Value};
 use super::lines::Lines;
 use super::values::Text;
 

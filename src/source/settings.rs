@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::config::{Form, Limits, Setting, Settings};
 use crate::problem::{Problem, nearest};
 
-use super::doc::{Entry, DocNode, Value, parse_toml};
+use super::doc::{DocNode, Entry, Value, parse_toml};
 use super::lines::Lines;
 use super::reader::Reader;
 

@@ -12,7 +12,11 @@ use super::endpoint::EndpointOutput;
 use super::network::{Attributes, InterfaceOutput, OutputId, SubnetOutput, VpcOutput};
 
 /// The region of each VPC, from the surest sign to the least sure one.
-pub(super) fn regions(subnets: &[SubnetOutput], interfaces: &[InterfaceOutput], endpoints: &[EndpointOutput]) -> HashMap<VpcId, Region> {
+pub(super) fn regions(
+    subnets: &[SubnetOutput],
+    interfaces: &[InterfaceOutput],
+    endpoints: &[EndpointOutput],
+) -> HashMap<VpcId, Region> {
     let mut regions = HashMap::new();
     for subnet in subnets {
         let region = region_of_zone(subnet.zone.value.as_str()).or_else(|| subnet.region.clone());

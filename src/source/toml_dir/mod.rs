@@ -13,7 +13,7 @@ use crate::model::{Input, Object};
 use crate::problem::nearest;
 
 use super::Declared;
-use super::doc::{Entry, DocNode, Value, parse_toml};
+use super::doc::{DocNode, Entry, Value, parse_toml};
 use super::lines::Lines;
 use super::reader::{Fields, Keys, Reader};
 

@@ -47,7 +47,7 @@ fn limits() -> NotifyLimits {
 /// A notifier that is running.
 struct Running {
     waker: Waker,
-    shared: Arc<Shared>,
+    shared: Arc<NotifierState>,
     clock: HandClock,
     stop: watch::Sender<bool>,
     task: tokio::task::JoinHandle<()>,
