@@ -18,7 +18,7 @@ use super::Observation;
 use super::parse::normal;
 use crate::address::{DNS_PORT, parse_address};
 use crate::config::Limits;
-use crate::dns::{Class, DnsName, InfoCode, Rtype, SAFE_PAYLOAD};
+use crate::dns::{Class, DnsName, InfoCode, OptionCode, Rcode, Rtype, SAFE_PAYLOAD};
 use crate::forward::{Forwarder, Options, Outbound, Trust};
 use crate::model::{Protocol, Upstream};
 use crate::naming::VpcId;
@@ -304,7 +304,7 @@ fn observation(message: &Message, rtype: Rtype) -> Observation {
     let (info_code, text) = extended_error(message);
     let rcode = message.metadata.response_code;
     Observation {
-        rcode: Some(rcode_word(u16::from(rcode))),
+        rcode: Some(Rcode::new(u16::from(rcode)).to_string()),
         records: records.iter().map(|record| normal(&record.data.to_string())).collect(),
         others: others
             .iter()
@@ -317,23 +317,13 @@ fn observation(message: &Message, rtype: Rtype) -> Observation {
     }
 }
 
-/// The words of the IANA registry, which the expectations use.
-fn rcode_word(code: u16) -> String {
-    match code {
-        0 => "NOERROR".to_owned(),
-        1 => "FORMERR".to_owned(),
-        2 => "SERVFAIL".to_owned(),
-        3 => "NXDOMAIN".to_owned(),
-        4 => "NOTIMP".to_owned(),
-        5 => "REFUSED".to_owned(),
-        other => format!("RCODE{other}"),
-    }
-}
-
 /// Info-code and text of the first extended error (RFC 8914 2).
 fn extended_error(message: &Message) -> (Option<u16>, Option<String>) {
     let Some(edns) = &message.edns else { return (None, None) };
-    let Some(EdnsOption::Unknown(_, octets)) = edns.option(EdnsCode::Unknown(15)) else { return (None, None) };
+    let Some(EdnsOption::Unknown(_, octets)) = edns.option(EdnsCode::Unknown(OptionCode::EXTENDED_ERROR.number()))
+    else {
+        return (None, None);
+    };
     let (code, text) = octets.split_at_checked(2).unwrap_or_default();
     let code = <[u8; 2]>::try_from(code).ok().map(u16::from_be_bytes);
     let text = String::from_utf8_lossy(text).into_owned();

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::common::rust_source;
+
 /// Longest file of the library, in lines: what is longer holds two ideas.
 const MAX_LINES: usize = 600;
 
@@ -59,19 +61,7 @@ fn src() -> PathBuf {
 
 /// Every Rust file of the library, by its path below `src`, with its text.
 fn files() -> Vec<(String, String)> {
-    fn walk(dir: &Path, out: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(dir).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                walk(&path, out);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                out.push(path);
-            }
-        }
-    }
-    let mut paths = Vec::new();
-    walk(&src(), &mut paths);
-    paths.sort();
+    let paths = rust_source::paths(&src());
     let name = |path: &Path| path.strip_prefix(src()).unwrap().display().to_string();
     paths.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect()
 }

@@ -43,11 +43,17 @@ impl SourceFile {
 /// Every Rust file below `src`, by its path.
 pub(crate) fn library() -> Vec<SourceFile> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut paths = Vec::new();
-    walk(&src, &mut paths);
-    paths.sort();
+    let paths = paths(&src);
     let name = |path: &Path| path.strip_prefix(&src).unwrap().display().to_string();
     paths.iter().map(|path| read(&name(path), &fs::read_to_string(path).unwrap())).collect()
+}
+
+/// The path of every Rust file below `src`, sorted.
+pub(crate) fn paths(src: &Path) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    walk(src, &mut paths);
+    paths.sort();
+    paths
 }
 
 fn walk(dir: &Path, out: &mut Vec<PathBuf>) {
