@@ -22,7 +22,7 @@ pub(super) fn join(outputs: Outputs) -> Declared {
     let Outputs { broken, incomplete, problems, mut instances, .. } = outputs;
     interfaces.extend(instances.iter_mut().flat_map(|instance| instance.interfaces.drain(..)));
     let known_vpcs: HashSet<VpcId> = vpcs.iter().map(|vpc| vpc.id.value).collect();
-    let mut joined = Declared { inputs: vec![], broken, incomplete, problems };
+    let mut joined = Declared { inputs: vec![], broken, incomplete, problems, files: 0 };
     joined.problems.extend(not_served(&unserved));
     missing_pages(&pages, &mut joined.problems);
     let regions = regions(&subnets, &interfaces, &endpoints);

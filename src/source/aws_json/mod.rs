@@ -17,6 +17,7 @@ mod join;
 mod network;
 mod outputs;
 mod subnets;
+mod unknown;
 mod vpcs;
 
 use super::parts::in_parallel;

@@ -11,6 +11,7 @@ use super::super::lines::Lines;
 use super::super::reader::{Fields, Keys, Reader};
 use super::endpoint::{self, EndpointOutput};
 use super::network::{self, Attributes, Instance, InterfaceOutput, OutputId, SubnetOutput, VpcOutput};
+use super::unknown;
 
 /// What files hold, by kind, before it is joined.
 #[derive(Default)]
@@ -51,12 +52,7 @@ pub(super) const LISTS: [(&str, &str, &str); 6] = [
 ];
 
 /// Attributes of `describe-vpc-attribute`, one in each output.
-const ATTRIBUTES: [&str; 3] = ["EnableDnsSupport", "EnableDnsHostnames", "EnableNetworkAddressUsageMetrics"];
-
-const KNOWN: &str = "known outputs of `aws ec2`: describe-vpcs (Vpcs), describe-vpc-attribute (VpcId and EnableDnsSupport or \
-     EnableDnsHostnames), describe-subnets (Subnets), describe-network-interfaces (NetworkInterfaces), \
-     describe-instances (Reservations), \
-     describe-vpc-endpoints (VpcEndpoints), describe-vpc-endpoint-services (ServiceDetails), each without --query";
+pub(super) const ATTRIBUTES: [&str; 3] = ["EnableDnsSupport", "EnableDnsHostnames", "EnableNetworkAddressUsageMetrics"];
 
 /// What one file holds; `number` tells it from others.
 pub(super) fn read(file: &FileText, number: u32) -> Outputs {
@@ -74,10 +70,16 @@ pub(super) fn read(file: &FileText, number: u32) -> Outputs {
         Value::Array(items) => &items[..],
         _ => std::slice::from_ref(root),
     });
+    if let [DocNode { value: Value::Array(items), at }] = &roots[..]
+        && items.is_empty()
+    {
+        reader.warning(*at, "holds an empty list: it is left out", unknown::known());
+    }
     for (document, index) in documents.zip(0u32..) {
         let id = OutputId { file: number, index };
-        if recognise(&mut reader, document, id, &directory, &mut outputs).is_none() {
-            outputs.incomplete = true;
+        if let Err(hint) = recognise(&mut reader, document, id, &directory, &mut outputs) {
+            // what lies beside the outputs stops nothing: a live writer, or another tool, shares the directory
+            reader.warning(document.at, "is no output that is known: it is left out", hint);
             // an array of something else would say the same of each element
             break;
         }
@@ -90,15 +92,16 @@ pub(super) fn read(file: &FileText, number: u32) -> Outputs {
     outputs
 }
 
-/// Takes in one output; `None` when it is none that is known.
+/// Takes in one output; fails with what would be read when it is none that is known.
 fn recognise(
     reader: &mut Reader<'_>,
     document: &DocNode<'_>,
     id: OutputId,
     directory: &str,
     outputs: &mut Outputs,
-) -> Option<()> {
-    let fields = reader.table(document, "an output", Keys::Any)?;
+) -> Result<(), String> {
+    let Value::Table(_) = &document.value else { return Err(unknown::known()) };
+    let Some(fields) = reader.table(document, "an output", Keys::Any) else { return Ok(()) };
     let mut known = fields.has("ServiceNames");
     for (key, single, _) in LISTS {
         if fields.has(key) {
@@ -120,10 +123,7 @@ fn recognise(
         known = true;
         outputs.attributes.extend(network::attributes(reader, &fields));
     }
-    if !known {
-        reader.error(document.at, "is none of the outputs that are known", KNOWN);
-    }
-    known.then_some(())
+    if known { Ok(()) } else { Err(unknown::hint(&fields)) }
 }
 
 /// Takes in one member of the list `key`.
