@@ -4,9 +4,7 @@
 
 use std::path::Path;
 
-use crate::problem::Problem;
-
-use super::scan::place;
+use crate::problem::{Place, Problem};
 
 const JSON: &str = "save the AWS CLI's output with `--output json` in a file that ends in .json";
 
@@ -33,7 +31,11 @@ pub(super) fn warning(path: &Path) -> Option<Problem> {
     if packed && !inner.is_some_and(|inner| inner == "toml" || inner == "json") {
         return None;
     }
-    Some(Problem::warning(place(path), format!("is not read: its name ends in .{ending}"), *hint))
+    Some(Problem::warning(
+        Place::whole(path.display().to_string()),
+        format!("is not read: its name ends in .{ending}"),
+        *hint,
+    ))
 }
 
 #[cfg(test)]

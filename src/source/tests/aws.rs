@@ -210,7 +210,7 @@ fn broken_output_is_named() {
     );
     check(
         &[ATTRIBUTES, &ATTRIBUTES.replace("true", "false")],
-        "2.json:1:59: error: EnableDnsHostnames of vpc-ec43eb89 is false here and true in another output\n  \
+        "2.json:1:59: warning: EnableDnsHostnames of vpc-ec43eb89 is false here and true in an earlier output: this one holds, as the later one\n  \
          hint: remove the output that is out of date",
     );
     let interface = r#"{"NetworkInterfaces": [{"NetworkInterfaceId": "eni-bf8aa46b", "SubnetId": "subnet-abababab",

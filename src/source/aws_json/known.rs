@@ -1,7 +1,19 @@
-//! What to say of JSON that is no output which is read: what it looks like, and what would be read in its place.
+//! The outputs that are read, and what to say of JSON that is none of them.
 
 use super::super::reader::Fields;
-use super::outputs::{ATTRIBUTES, LISTS};
+
+/// Lists by their key, the same with one member as `create-*` prints it, and the command that prints the list.
+pub(super) const LISTS: [(&str, &str, &str); 6] = [
+    ("Vpcs", "Vpc", "describe-vpcs"),
+    ("Subnets", "Subnet", "describe-subnets"),
+    ("NetworkInterfaces", "NetworkInterface", "describe-network-interfaces"),
+    ("Reservations", "Reservation", "describe-instances"),
+    ("VpcEndpoints", "VpcEndpoint", "describe-vpc-endpoints"),
+    ("ServiceDetails", "ServiceDetail", "describe-vpc-endpoint-services"),
+];
+
+/// Attributes of `describe-vpc-attribute`, one in each output.
+pub(super) const ATTRIBUTES: [&str; 3] = ["EnableDnsSupport", "EnableDnsHostnames", "EnableNetworkAddressUsageMetrics"];
 
 /// Keys of one object, with the list that it was probably cut out of by `--query`.
 const CUT_OUT: [(&str, &str); 6] = [
