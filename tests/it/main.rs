@@ -28,4 +28,5 @@ mod publish;
 mod replay;
 mod server;
 mod type_names;
+mod views;
 mod wire;
