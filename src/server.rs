@@ -130,7 +130,7 @@ impl Server {
             .build()
             .map_err(|error| no_threads(&error))?;
         let began = Instant::now();
-        let parts = runtime.block_on(start(settings, progress, log, descriptors, began))?;
+        let parts = runtime.block_on(async { start(settings, progress, log, descriptors, began) })?;
         let Parts { ready, handle, follower, requests, stop_http, ec2, descriptors, drain, predecessor, offers } =
             parts;
         let loads = thread::Builder::new().name("vpcedns-load".to_owned());
@@ -202,7 +202,8 @@ struct Parts {
     offers: Vec<Offer>,
 }
 
-async fn start(
+/// To be called in the runtime.
+fn start(
     settings: Settings,
     progress: Progress<'_>,
     log: Option<Log>,

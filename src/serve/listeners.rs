@@ -383,7 +383,7 @@ mod tests {
                     }
                     stop.store(true, Ordering::Release);
                 });
-            })
+            });
         });
         assert!(before.stop().await, "what was given can be stopped, too");
         assert!(TcpStream::connect(server).is_err());
