@@ -40,7 +40,7 @@ const SERVICES: &[&str] = &["ec2", "sts", "iam"];
 
 /// Who may call.
 #[derive(Clone, Debug)]
-pub enum Access {
+pub enum AccessPolicy {
     /// Everybody, everything: for this machine only, see `may_listen`.
     Open,
     /// Whoever signs with one of these.
@@ -60,7 +60,7 @@ impl AccessKeys {
 
 /// Who calls.
 #[derive(Clone, Debug)]
-pub struct Caller {
+pub struct Principal {
     /// The key that the request is signed with; `None` where the API is open.
     key: Option<Arc<AccessKey>>,
     /// The access key id, verified unless the API is open; `None` where the request names none.
@@ -71,7 +71,7 @@ pub struct Caller {
     pub region: Option<String>,
 }
 
-impl Caller {
+impl Principal {
     /// Whether the caller may choose the ids of what it makes: without access keys, or by a key whose actions say so.
     pub fn chooses_ids(&self) -> bool {
         self.key.as_ref().is_none_or(|key| key.actions.iter().any(crate::config::ActionPattern::is_extension))
@@ -109,24 +109,24 @@ impl Refusal {
 /// Who sent `request`, if its signature is right at `now`.
 ///
 /// An open API takes any credentials or none, and what they say as it is.
-pub fn authorize(access: &Access, request: &Request<'_>, now: SystemTime) -> Result<Caller, Refusal> {
+pub fn authorize(access: &AccessPolicy, request: &Request<'_>, now: SystemTime) -> Result<Principal, Refusal> {
     authorize_for(SERVICES, access, request, now)
 }
 
 /// The same for any services: the tests of the notifier play SNS.
 pub(super) fn authorize_for(
     services: &[&str],
-    access: &Access,
+    access: &AccessPolicy,
     request: &Request<'_>,
     now: SystemTime,
-) -> Result<Caller, Refusal> {
+) -> Result<Principal, Refusal> {
     let claim = Claim::of(request);
     match access {
-        Access::Open => {
+        AccessPolicy::Open => {
             let (access_key_id, region) = claim.ok().flatten().map(|claim| (claim.access_key_id, claim.region)).unzip();
-            Ok(Caller { key: None, access_key_id, account_id: OPEN_ACCOUNT.into(), region })
+            Ok(Principal { key: None, access_key_id, account_id: OPEN_ACCOUNT.into(), region })
         }
-        Access::Keys(keys) => verify(services, keys, request, claim?, now),
+        AccessPolicy::Keys(keys) => verify(services, keys, request, claim?, now),
     }
 }
 
@@ -137,7 +137,7 @@ fn verify(
     request: &Request<'_>,
     claim: Option<Claim>,
     now: SystemTime,
-) -> Result<Caller, Refusal> {
+) -> Result<Principal, Refusal> {
     let Some(claim) = claim else {
         // what EC2 says since the days of Signature Version 2
         return Err(Refusal::new(400, "MissingParameter", "The request must contain the parameter AWSAccessKeyId"));
@@ -168,10 +168,10 @@ fn verify(
             403,
             "SignatureDoesNotMatch",
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret \
-             Access Key and signing method. Consult the service documentation for details.",
+             AccessPolicy Key and signing method. Consult the service documentation for details.",
         ));
     }
-    Ok(Caller {
+    Ok(Principal {
         key: Some(Arc::clone(key)),
         access_key_id: Some(claim.access_key_id),
         account_id: key.account_id.clone(),
@@ -185,9 +185,9 @@ fn has_token(request: &Request<'_>) -> bool {
 }
 
 /// Refuses to listen where others could call an API that asks nobody who they are.
-pub fn may_listen(access: &Access, address: SocketAddr) -> Result<(), Problem> {
+pub fn may_listen(access: &AccessPolicy, address: SocketAddr) -> Result<(), Problem> {
     match access {
-        Access::Open if !address.ip().to_canonical().is_loopback() => Err(Problem::error(
+        AccessPolicy::Open if !address.ip().to_canonical().is_loopback() => Err(Problem::error(
             Place::whole("--ec2-api"),
             format!("{address} would let everybody change everything: there are no access keys"),
             "give a file of access keys with --ec2-keys, or listen on 127.0.0.1",

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use super::Settings;
+use super::ApiSettings;
 use super::error::ApiError;
 use super::params::Params;
 use super::record;
-use super::state::{Edit, State};
+use super::state::{ApiState, Edit};
 use super::time::{UnixMillis, iso8601};
 use super::xml::Xml;
 use crate::model::{Key, Model};
@@ -29,7 +29,7 @@ pub struct Caller {
 /// A call, and what there is when it comes.
 pub struct Call<'a> {
     /// What the API owns.
-    pub state: &'a State,
+    pub state: &'a ApiState,
     /// What there is in all: what files declare is in it too.
     pub model: &'a Model,
     /// Who calls.
@@ -37,7 +37,7 @@ pub struct Call<'a> {
     /// When it came.
     pub now: UnixMillis,
     /// The settings of the API.
-    pub settings: &'a Settings,
+    pub settings: &'a ApiSettings,
     /// `ClientToken`, for actions that take one.
     pub client_token: Option<String>,
     /// Where an object was written; knows nothing where an action only reads.
@@ -76,12 +76,12 @@ pub struct Action {
 
 impl Call<'_> {
     /// The VPC with this id, out of the API's records or out of files.
-    pub fn vpc(&self, id: VpcId) -> Option<Cow<'_, record::Vpc>> {
+    pub fn vpc(&self, id: VpcId) -> Option<Cow<'_, record::VpcRecord>> {
         if let Some(vpc) = self.state.vpc(id) {
             return Some(Cow::Borrowed(vpc));
         }
         let vpc = self.model.vpc(id)?;
-        Some(Cow::Owned(record::Vpc {
+        Some(Cow::Owned(record::VpcRecord {
             id,
             owner: self.caller.account.clone(),
             region: vpc.region.clone(),
@@ -100,13 +100,13 @@ impl Call<'_> {
     }
 
     /// Every VPC of the caller's account and region.
-    pub fn vpcs(&self) -> impl Iterator<Item = Cow<'_, record::Vpc>> {
-        let here = |vpc: &Cow<'_, record::Vpc>| vpc.region == self.caller.region && self.sees(&vpc.owner);
+    pub fn vpcs(&self) -> impl Iterator<Item = Cow<'_, record::VpcRecord>> {
+        let here = |vpc: &Cow<'_, record::VpcRecord>| vpc.region == self.caller.region && self.sees(&vpc.owner);
         self.model.vpcs().into_iter().filter_map(|vpc| self.vpc(vpc.vpc_id)).filter(here)
     }
 
     /// The VPC that a call names, or EC2's error for one that is not there.
-    pub fn need_vpc(&self, id: &str) -> Result<Cow<'_, record::Vpc>, ApiError> {
+    pub fn need_vpc(&self, id: &str) -> Result<Cow<'_, record::VpcRecord>, ApiError> {
         let missing = || ApiError::new("InvalidVpcID.NotFound", format!("The vpc ID '{id}' does not exist"));
         self.vpc(parse_id(id, "InvalidVpcID.Malformed", "vpc-")?)
             .filter(|vpc| vpc.region == self.caller.region && self.sees(&vpc.owner))
@@ -114,12 +114,12 @@ impl Call<'_> {
     }
 
     /// The subnet with this id, out of the API's records or out of files.
-    pub fn subnet(&self, id: SubnetId) -> Option<Cow<'_, record::Subnet>> {
+    pub fn subnet(&self, id: SubnetId) -> Option<Cow<'_, record::SubnetRecord>> {
         if let Some(subnet) = self.state.subnet(id) {
             return Some(Cow::Borrowed(subnet));
         }
         let subnet = self.model.subnet(id)?;
-        Some(Cow::Owned(record::Subnet {
+        Some(Cow::Owned(record::SubnetRecord {
             id,
             owner: self.caller.account.clone(),
             vpc: subnet.vpc_id,
@@ -131,12 +131,12 @@ impl Call<'_> {
     }
 
     /// Whether a subnet is of the caller's account and region.
-    pub fn lists_subnet(&self, subnet: &record::Subnet) -> bool {
+    pub fn lists_subnet(&self, subnet: &record::SubnetRecord) -> bool {
         self.sees(&subnet.owner) && self.vpc(subnet.vpc).is_some_and(|vpc| vpc.region == self.caller.region)
     }
 
     /// The subnet that a call names, or EC2's error for one that is not there.
-    pub fn need_subnet(&self, id: &str) -> Result<Cow<'_, record::Subnet>, ApiError> {
+    pub fn need_subnet(&self, id: &str) -> Result<Cow<'_, record::SubnetRecord>, ApiError> {
         let missing = || ApiError::new("InvalidSubnetID.NotFound", format!("The subnet ID '{id}' does not exist"));
         self.subnet(parse_id(id, "InvalidSubnetId.Malformed", "subnet-")?)
             .filter(|subnet| self.lists_subnet(subnet))

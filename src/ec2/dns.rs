@@ -1,7 +1,7 @@
 //! What of a record DNS depends on: the same inputs that files make.
 
-use super::record::{Endpoint, EndpointType, Phase, Record, VerificationState};
-use super::state::{Edit, State};
+use super::record::{EndpointRecord, EndpointType, Phase, StoredObject, VerificationState};
+use super::state::{ApiState, Edit};
 use crate::model::{
     EndpointInput, Input, InterfaceInput, Key, Mode, Object, ServiceInput, State as DnsState, SubnetInput, VpcInput,
 };
@@ -13,7 +13,7 @@ pub struct StateSource(Vec<Input>);
 
 impl StateSource {
     /// With what is in `state`.
-    pub fn new(state: &State) -> Self {
+    pub fn new(state: &ApiState) -> Self {
         Self(state.records().filter_map(|record| input(record)).collect())
     }
 }
@@ -42,8 +42,8 @@ fn at<T>(value: T) -> At<T> {
 }
 
 /// What `edit` means for DNS, `state` being what was there before.
-pub(super) fn change(state: &State, edit: &Edit) -> SourceEdit {
-    let before = edit.remove.iter().cloned().chain(edit.put.iter().map(Record::id));
+pub(super) fn change(state: &ApiState, edit: &Edit) -> SourceEdit {
+    let before = edit.remove.iter().cloned().chain(edit.put.iter().map(StoredObject::id));
     let before = before.filter_map(|id| state.get(&id)).filter_map(|record| input(record));
     SourceEdit {
         source: id(),
@@ -53,9 +53,9 @@ pub(super) fn change(state: &State, edit: &Edit) -> SourceEdit {
 }
 
 /// What a record means for DNS; `None` if nothing.
-fn input(record: &Record) -> Option<Input> {
+fn input(record: &StoredObject) -> Option<Input> {
     let object = match record {
-        Record::Vpc(vpc) => Object::Vpc(VpcInput {
+        StoredObject::Vpc(vpc) => Object::Vpc(VpcInput {
             vpc_id: at(vpc.id),
             region: at(vpc.region.clone()),
             cidr_blocks: vpc.cidr_blocks.iter().map(|block| at(*block)).collect(),
@@ -65,13 +65,13 @@ fn input(record: &Record) -> Option<Input> {
             clients: Vec::new(),
             autodefined_reverse: true,
         }),
-        Record::Subnet(subnet) => Object::Subnet(SubnetInput {
+        StoredObject::Subnet(subnet) => Object::Subnet(SubnetInput {
             subnet_id: at(subnet.id),
             vpc_id: at(subnet.vpc),
             availability_zone: at(subnet.zone.clone()),
             cidr_blocks: subnet.cidr_blocks.iter().map(|block| at(*block)).collect(),
         }),
-        Record::Service(service) => Object::Service(ServiceInput {
+        StoredObject::Service(service) => Object::Service(ServiceInput {
             service_name: at(service.name.clone()),
             base_endpoint_dns_name: None,
             // a name that is not verified yet is nobody's (PrivateLink guide, "Manage DNS names")
@@ -89,16 +89,16 @@ fn input(record: &Record) -> Option<Input> {
                 .filter_map(|zone| zone.parse().ok().map(at))
                 .collect(),
         }),
-        Record::Endpoint(endpoint) if endpoint.kind == EndpointType::Interface => {
+        StoredObject::Endpoint(endpoint) if endpoint.kind == EndpointType::Interface => {
             Object::Endpoint(endpoint_input(endpoint)?)
         }
-        Record::Endpoint(_) | Record::SecurityGroup(_) | Record::Notification(_) => return None,
+        StoredObject::Endpoint(_) | StoredObject::SecurityGroup(_) | StoredObject::Notification(_) => return None,
     };
     Some(Input { place: place(), object })
 }
 
 /// `None`: it is gone.
-fn endpoint_input(endpoint: &Endpoint) -> Option<EndpointInput> {
+fn endpoint_input(endpoint: &EndpointRecord) -> Option<EndpointInput> {
     let state = match endpoint.phase {
         Phase::Requested => DnsState::PendingAcceptance,
         // `pending` becomes `available` by itself, and both are served

@@ -10,11 +10,11 @@ use super::call::{Action, Call, Caller, Done};
 use super::error::ApiError;
 use super::notify::{Target, Waker};
 use super::params::Params;
-use super::state::{Edit, State, Token};
+use super::state::{ApiState, Edit, Token};
 use super::store::Store;
 use super::time::UnixMillis;
 use super::xml::Xml;
-use super::{Settings, dns, notices, violation};
+use super::{ApiSettings, dns, notices, violation};
 use crate::model::Violation;
 use crate::problem::Problem;
 use crate::publish::Publisher;
@@ -28,9 +28,9 @@ pub struct Engine {
     /// Held for the whole of a change, so that changes come one after the other.
     publisher: Arc<Mutex<Publisher>>,
     snapshots: Arc<ArcSwap<Snapshot>>,
-    state: RwLock<State>,
+    state: RwLock<ApiState>,
     store: Arc<Store>,
-    settings: Settings,
+    settings: ApiSettings,
     /// Where connection notifications go.
     targets: Vec<Target>,
     notifier: Option<Waker>,
@@ -48,9 +48,9 @@ impl Engine {
     /// Over what `store` remembers, `state`, which `publisher` has loaded.
     pub fn new(
         store: impl Into<Arc<Store>>,
-        state: State,
+        state: ApiState,
         publisher: Arc<Mutex<Publisher>>,
-        settings: Settings,
+        settings: ApiSettings,
     ) -> Self {
         let snapshots = lock(&publisher).snapshots().clone();
         let (state, store) = (RwLock::new(state), store.into());

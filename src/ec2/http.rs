@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, watch};
 use super::auth::audit::{Change, audit};
 use super::auth::guard::guard;
 use super::auth::rate::{Counted, RateLimiter, RateLimits};
-use super::auth::{self, Access, Refusal, sigv4};
+use super::auth::{self, AccessPolicy, Refusal, sigv4};
 use super::call::Caller;
 use super::engine::{Answer, Engine};
 use super::error::ApiError;
@@ -37,7 +37,7 @@ pub struct Front {
     /// The actions.
     pub engine: Arc<Engine>,
     /// Who may call.
-    pub access: Access,
+    pub access: AccessPolicy,
     /// Host names of this server besides its addresses and `localhost`.
     pub hosts: Vec<String>,
     /// How often one caller may call.
@@ -103,7 +103,7 @@ async fn call(shared: Arc<Shared>, peer: SocketAddr, request: Request, request_i
         body: &body,
     };
     let caller = auth::authorize(&shared.front.access, &signed, SystemTime::now())?;
-    if let (Access::Keys(_), Some(key)) = (&shared.front.access, &caller.access_key_id) {
+    if let (AccessPolicy::Keys(_), Some(key)) = (&shared.front.access, &caller.access_key_id) {
         shared.admit(Counted::Key(key.clone()))?;
     }
     let form = if head.method == Method::GET { form_of_query(query) } else { body };
@@ -128,7 +128,13 @@ impl Shared {
 }
 
 impl Front {
-    fn call(&self, form: &[u8], caller: &auth::Caller, peer: SocketAddr, request_id: &str) -> Result<String, ApiError> {
+    fn call(
+        &self,
+        form: &[u8],
+        caller: &auth::Principal,
+        peer: SocketAddr,
+        request_id: &str,
+    ) -> Result<String, ApiError> {
         let action = value(form, "Action");
         let answered = self.permitted(form, action.as_deref(), caller, request_id);
         let (outcome, changed) = match &answered {
@@ -148,7 +154,7 @@ impl Front {
         &self,
         form: &[u8],
         action: Option<&str>,
-        caller: &auth::Caller,
+        caller: &auth::Principal,
         request_id: &str,
     ) -> Result<Answer, ApiError> {
         if let Some(action) = action {

@@ -56,12 +56,12 @@ use crate::config::Limits;
 pub use dns::{StateSource, place};
 pub use engine::{Answer, Engine};
 pub use http::{Front, serve};
-pub use state::State;
+pub use state::ApiState;
 pub use store::Store;
 
 /// How the API behaves.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct ApiSettings {
     /// How long a new or changed endpoint is `pending`. It answers meanwhile.
     pub pending: Duration,
     /// How long a deleted endpoint is `deleting`. It does not answer any more.
@@ -72,7 +72,7 @@ pub struct Settings {
     pub endpoints_per_vpc: usize,
 }
 
-impl From<&Limits> for Settings {
+impl From<&Limits> for ApiSettings {
     fn from(limits: &Limits) -> Self {
         Self {
             pending: limits.ec2_pending,
@@ -83,7 +83,7 @@ impl From<&Limits> for Settings {
     }
 }
 
-impl Default for Settings {
+impl Default for ApiSettings {
     fn default() -> Self {
         Self::from(&Limits::default())
     }

@@ -2,8 +2,8 @@
 
 use super::notify::notice::Event;
 use super::notify::{Notice, Target, TopicArn};
-use super::record::{Endpoint, Notification, Record};
-use super::state::{Edit, State};
+use super::record::{EndpointRecord, Notification, StoredObject};
+use super::state::{ApiState, Edit};
 use super::time::UnixMillis;
 
 /// A notice on its way into the outbox.
@@ -18,11 +18,11 @@ pub struct Telling {
 }
 
 /// What has to be told to `targets` of `edit`, which is made at `now` to `state`.
-pub(super) fn of(edit: &Edit, state: &State, now: UnixMillis, targets: &[Target]) -> Vec<Telling> {
+pub(super) fn of(edit: &Edit, state: &ApiState, now: UnixMillis, targets: &[Target]) -> Vec<Telling> {
     let mut all = Vec::new();
     for event in &edit.events {
         let changed = edit.put.iter().find_map(|record| match record {
-            Record::Endpoint(endpoint) if endpoint.id == event.endpoint => Some(endpoint),
+            StoredObject::Endpoint(endpoint) if endpoint.id == event.endpoint => Some(endpoint),
             _ => None,
         });
         let Some(endpoint) = changed.or_else(|| state.endpoint(event.endpoint)) else { continue };
@@ -52,7 +52,7 @@ pub(super) fn of(edit: &Edit, state: &State, now: UnixMillis, targets: &[Target]
     all
 }
 
-fn asks(notification: &Notification, endpoint: &Endpoint, service_id: Option<&str>, event: &str) -> bool {
+fn asks(notification: &Notification, endpoint: &EndpointRecord, service_id: Option<&str>, event: &str) -> bool {
     let subject = notification.subject.as_str();
     let is_meant = Some(subject) == service_id || subject == endpoint.id.to_string();
     is_meant && notification.events.iter().any(|wanted| wanted == event)

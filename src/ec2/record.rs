@@ -8,7 +8,7 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::Settings;
+use super::ApiSettings;
 use super::rule::{GroupRule, rules_at_start};
 use super::time::UnixMillis;
 use crate::model::{RecordIpType, State};
@@ -59,24 +59,24 @@ mod word {
 /// One object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Record {
+pub enum StoredObject {
     /// A VPC.
-    Vpc(Vpc),
+    Vpc(VpcRecord),
     /// A subnet.
-    Subnet(Subnet),
+    Subnet(SubnetRecord),
     /// A security group.
     SecurityGroup(SecurityGroup),
     /// An endpoint.
-    Endpoint(Endpoint),
+    Endpoint(EndpointRecord),
     /// A provider's endpoint service.
-    Service(Service),
+    Service(ServiceRecord),
     /// A connection notification.
     Notification(Notification),
 }
 
 /// A VPC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Vpc {
+pub struct VpcRecord {
     /// `vpc-...`
     #[serde(with = "text")]
     pub id: VpcId,
@@ -102,7 +102,7 @@ pub struct Vpc {
 
 /// A subnet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Subnet {
+pub struct SubnetRecord {
     /// `subnet-...`
     #[serde(with = "text")]
     pub id: SubnetId,
@@ -164,7 +164,7 @@ pub struct SecurityGroup {
 
 /// An endpoint: of type Interface with network interfaces, or of type Gateway with route tables.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Endpoint {
+pub struct EndpointRecord {
     /// `vpce-...`
     #[serde(with = "text")]
     pub id: EndpointId,
@@ -199,7 +199,7 @@ pub struct Endpoint {
     /// `sg-...`
     pub security_groups: Vec<String>,
     /// Its interfaces, one for each subnet.
-    pub interfaces: Vec<Interface>,
+    pub interfaces: Vec<InterfaceRecord>,
     /// `rtb-...`, of a gateway endpoint.
     pub route_tables: Vec<String>,
     /// Its tags.
@@ -280,7 +280,7 @@ pub enum Phase {
 
 /// A network interface of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Interface {
+pub struct InterfaceRecord {
     /// `eni-...`
     #[serde(with = "text")]
     pub id: InterfaceId,
@@ -295,7 +295,7 @@ pub struct Interface {
 
 /// A provider's endpoint service (`CreateVpcEndpointServiceConfiguration`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Service {
+pub struct ServiceRecord {
     /// `vpce-svc-...`
     pub id: String,
     /// The account that made it.
@@ -376,9 +376,9 @@ pub struct Notification {
     pub events: Vec<String>,
 }
 
-impl Endpoint {
+impl EndpointRecord {
     /// Where it is in its life at `now`. `None`: it is not listed any more.
-    pub fn state(&self, now: UnixMillis, settings: &Settings) -> Option<State> {
+    pub fn state(&self, now: UnixMillis, settings: &ApiSettings) -> Option<State> {
         let since = now.since(self.phase_since);
         match self.phase {
             Phase::Requested => Some(State::PendingAcceptance),
@@ -403,7 +403,7 @@ impl SecurityGroup {
     }
 }
 
-impl Service {
+impl ServiceRecord {
     /// The name of the endpoint service with this id in `region`: `com.amazonaws.vpce.us-east-1.vpce-svc-...`.
     pub fn name_of(id: &str, region: &Region) -> Result<ServiceName, ServiceNameError> {
         format!("{}.vpce.{region}.{id}", partition_of(region).service_prefix).parse()
@@ -422,7 +422,7 @@ impl Service {
     }
 }
 
-impl Record {
+impl StoredObject {
     /// The object's id, by which it is kept.
     pub fn id(&self) -> String {
         match self {

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{Endpoint, EndpointType, Notification, Phase, Record, SecurityGroup, Service, Subnet, Vpc};
+use super::record::{
+    EndpointRecord, EndpointType, Notification, Phase, SecurityGroup, ServiceRecord, StoredObject, SubnetRecord,
+    VpcRecord,
+};
 use super::time::UnixMillis;
 use crate::naming::{EndpointId, ServiceName, SubnetId, VpcId};
 
@@ -13,7 +16,7 @@ use crate::naming::{EndpointId, ServiceName, SubnetId, VpcId};
 #[derive(Clone, Debug, Default)]
 pub struct Edit {
     /// Records that are new or differ.
-    pub put: Vec<Record>,
+    pub put: Vec<StoredObject>,
     /// Ids of records that go.
     pub remove: Vec<String>,
     /// The client token of the call, and what it is answered if it comes again.
@@ -23,12 +26,12 @@ pub struct Edit {
     /// Keys of client tokens that go.
     pub forget: Vec<String>,
     /// What happened to connections of endpoint services, for those who want to be told of it.
-    pub events: Vec<Event>,
+    pub events: Vec<ConnectionChange>,
 }
 
 /// Something that happened to the connection between an endpoint and an endpoint service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct ConnectionChange {
     /// `Connect`, `Accept`, `Reject` or `Delete`.
     pub name: &'static str,
     /// The endpoint.
@@ -39,13 +42,13 @@ pub struct Event {
 
 impl Edit {
     /// A change of these records.
-    pub fn put(records: impl IntoIterator<Item = Record>) -> Self {
+    pub fn put(records: impl IntoIterator<Item = StoredObject>) -> Self {
         Self { put: records.into_iter().collect(), ..Self::default() }
     }
 
     /// Ids of the records that come, change or go.
     pub fn ids(&self) -> Vec<String> {
-        self.put.iter().map(Record::id).chain(self.remove.iter().cloned()).collect()
+        self.put.iter().map(StoredObject::id).chain(self.remove.iter().cloned()).collect()
     }
 
     /// True when nothing changes.
@@ -67,8 +70,8 @@ pub struct Token {
 
 /// All records, by id.
 #[derive(Clone, Debug, Default)]
-pub struct State {
-    records: BTreeMap<String, Arc<Record>>,
+pub struct ApiState {
+    records: BTreeMap<String, Arc<StoredObject>>,
     endpoints_of: BTreeMap<VpcId, OfVpc>,
     /// Deleted endpoints by the time of that.
     deleted: BTreeSet<(UnixMillis, EndpointId)>,
@@ -88,49 +91,49 @@ struct OfVpc {
 const MOST_LEFTOVERS: usize = 100;
 
 macro_rules! kinds {
-    ($($one:ident($id:ty), $all:ident: $kind:ident, $prefix:literal;)*) => {$(
+    ($($one:ident($id:ty), $all:ident: $kind:ident($record:ident), $prefix:literal;)*) => {$(
         #[doc = concat!("The ", stringify!($one), " with this id.")]
-        pub fn $one(&self, id: $id) -> Option<&$kind> {
+        pub fn $one(&self, id: $id) -> Option<&$record> {
             match self.records.get(&id.to_string()).map(Arc::as_ref) {
-                Some(Record::$kind(record)) => Some(record),
+                Some(StoredObject::$kind(record)) => Some(record),
                 _ => None,
             }
         }
 
         #[doc = concat!("Every ", stringify!($one), ", by id.")]
-        pub fn $all(&self) -> impl Iterator<Item = &$kind> {
+        pub fn $all(&self) -> impl Iterator<Item = &$record> {
             // ids are sorted, and those of a kind begin alike: the others are not looked at
             let of_kind = self.records.range($prefix.to_owned()..).take_while(|(id, _)| id.starts_with($prefix));
             of_kind.filter_map(|(_, record)| match &**record {
-                Record::$kind(record) => Some(record),
+                StoredObject::$kind(record) => Some(record),
                 _ => None,
             })
         }
     )*};
 }
 
-impl State {
+impl ApiState {
     kinds! {
-        vpc(VpcId), vpcs: Vpc, "vpc-";
-        subnet(SubnetId), subnets: Subnet, "subnet-";
-        security_group(&str), security_groups: SecurityGroup, "sg-";
-        endpoint(EndpointId), endpoints: Endpoint, "vpce-";
-        service(&str), services: Service, "vpce-svc-";
-        notification(&str), notifications: Notification, "vpce-nfn-";
+        vpc(VpcId), vpcs: Vpc(VpcRecord), "vpc-";
+        subnet(SubnetId), subnets: Subnet(SubnetRecord), "subnet-";
+        security_group(&str), security_groups: SecurityGroup(SecurityGroup), "sg-";
+        endpoint(EndpointId), endpoints: Endpoint(EndpointRecord), "vpce-";
+        service(&str), services: Service(ServiceRecord), "vpce-svc-";
+        notification(&str), notifications: Notification(Notification), "vpce-nfn-";
     }
 
     /// The record with this id, of whatever kind.
-    pub fn get(&self, id: &str) -> Option<&Arc<Record>> {
+    pub fn get(&self, id: &str) -> Option<&Arc<StoredObject>> {
         self.records.get(id)
     }
 
     /// Every record, by id.
-    pub fn records(&self) -> impl Iterator<Item = &Arc<Record>> {
+    pub fn records(&self) -> impl Iterator<Item = &Arc<StoredObject>> {
         self.records.values()
     }
 
     /// The endpoints of a VPC, deleted ones too as long as they are kept.
-    pub fn endpoints_of(&self, vpc: VpcId) -> impl Iterator<Item = &Endpoint> {
+    pub fn endpoints_of(&self, vpc: VpcId) -> impl Iterator<Item = &EndpointRecord> {
         self.endpoints_of.get(&vpc).into_iter().flat_map(|of| &of.ids).filter_map(|id| self.endpoint(*id))
     }
 
@@ -161,7 +164,7 @@ impl State {
         for record in edit.put {
             let id = record.id();
             self.remove(&id);
-            if let Record::Endpoint(endpoint) = &record {
+            if let StoredObject::Endpoint(endpoint) = &record {
                 let of = self.endpoints_of.entry(endpoint.vpc).or_default();
                 of.ids.insert(endpoint.id);
                 of.live += usize::from(is_live(endpoint));
@@ -183,7 +186,7 @@ impl State {
 
     fn remove(&mut self, id: &str) {
         let Some(record) = self.records.remove(id) else { return };
-        let Record::Endpoint(endpoint) = &*record else { return };
+        let StoredObject::Endpoint(endpoint) = &*record else { return };
         self.deleted.remove(&(endpoint.phase_since, endpoint.id));
         if let Some(of) = self.endpoints_of.get_mut(&endpoint.vpc) {
             of.ids.remove(&endpoint.id);
@@ -201,6 +204,6 @@ impl State {
     }
 }
 
-fn is_live(endpoint: &Endpoint) -> bool {
+fn is_live(endpoint: &EndpointRecord) -> bool {
     endpoint.kind == EndpointType::Interface && endpoint.phase != Phase::Deleted
 }

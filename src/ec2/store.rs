@@ -14,8 +14,8 @@ use super::codec::{StoreError, decode, encode};
 use super::deliveries;
 use super::notices::Telling;
 use super::notify::backoff::Backoff;
-use super::record::Record;
-use super::state::{Edit, State, Token};
+use super::record::StoredObject;
+use super::state::{ApiState, Edit, Token};
 use crate::problem::{Place, Problem};
 
 /// The file in the state directory.
@@ -34,7 +34,7 @@ pub struct Store {
 
 impl Store {
     /// Opens the store in `dir`, which is made if it is not there, and reads all of it.
-    pub fn open(dir: &Path) -> Result<(Self, State), Problem> {
+    pub fn open(dir: &Path) -> Result<(Self, ApiState), Problem> {
         let path = dir.join(FILE);
         let failed = |error: StoreError| {
             let hint = "see --ec2-state: the directory must be writable, and used by one server only";
@@ -76,7 +76,7 @@ impl Store {
         start(opened).map_err(StoreError::new)
     }
 
-    fn read(&self) -> Result<State, StoreError> {
+    fn read(&self) -> Result<ApiState, StoreError> {
         let mut all = Edit::default();
         let mut tokens: Vec<(String, Token)> = Vec::new();
         // all tables are made by the first start
@@ -88,13 +88,13 @@ impl Store {
         let read = self.begin_read()?;
         for entry in read.open_table(RECORDS).map_err(StoreError::new)?.iter().map_err(StoreError::new)? {
             let (id, octets) = entry.map_err(StoreError::new)?;
-            all.put.push(decode::<Record>(id.value(), octets.value())?);
+            all.put.push(decode::<StoredObject>(id.value(), octets.value())?);
         }
         for entry in read.open_table(TOKENS).map_err(StoreError::new)?.iter().map_err(StoreError::new)? {
             let (key, octets) = entry.map_err(StoreError::new)?;
             tokens.push((key.value().to_owned(), decode(key.value(), octets.value())?));
         }
-        let mut state = State::default();
+        let mut state = ApiState::default();
         state.apply(all);
         for token in tokens {
             state.apply(Edit { token: Some(token), ..Edit::default() });
@@ -130,14 +130,14 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{SecurityGroup, Tags, Vpc};
+    use super::super::record::{SecurityGroup, Tags, VpcRecord};
     use super::super::time::UnixMillis;
     use super::*;
 
     #[test]
     fn what_was_committed_is_there_after_a_restart() {
         let dir = tempfile::tempdir().unwrap();
-        let vpc = Vpc {
+        let vpc = VpcRecord {
             id: "vpc-0123456789abcdef0".parse().unwrap(),
             owner: "000000000000".to_owned(),
             region: "us-east-1".parse().unwrap(),
@@ -161,7 +161,7 @@ mod tests {
         {
             let (store, empty) = Store::open(dir.path()).unwrap();
             assert_eq!(empty.records().count(), 0);
-            let mut edit = Edit::put([Record::Vpc(vpc.clone()), Record::SecurityGroup(group)]);
+            let mut edit = Edit::put([StoredObject::Vpc(vpc.clone()), StoredObject::SecurityGroup(group)]);
             edit.token = Some(("k".to_owned(), token.clone()));
             store.commit(&edit, &[]).unwrap();
             store.commit(&Edit { remove: vec!["sg-1".to_owned()], ..Edit::default() }, &[]).unwrap();

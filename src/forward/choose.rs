@@ -7,7 +7,7 @@
 use std::ops::DerefMut;
 use std::time::{Duration, Instant};
 
-use crate::forward::health::{Health, State};
+use crate::forward::health::{Health, UpstreamState};
 
 /// Below this, a difference between two upstreams is chance.
 const GRAIN: Duration = Duration::from_millis(1);
@@ -31,9 +31,9 @@ pub(super) fn choose<H: DerefMut<Target = Health>>(
     let mut up: Vec<(bool, u128, usize)> = Vec::new();
     let mut due = Vec::new();
     for (at, (mut health, tells)) in candidates.enumerate() {
-        let asked = health.state() != State::Down;
+        let asked = health.state() != UpstreamState::Down;
         if asked {
-            up.push((health.state() == State::Doubtful, health.cost().as_micros() / GRAIN.as_micros(), at));
+            up.push((health.state() == UpstreamState::Doubtful, health.cost().as_micros() / GRAIN.as_micros(), at));
         }
         // one at a time, so that a question is never multiplied
         if tells && (due.is_empty() || !asked) {
@@ -68,10 +68,10 @@ mod tests {
     fn down(now: Instant) -> Health {
         let mut health = Health::new(now);
         health.failed(now, now);
-        while health.state() != State::Down {
+        while health.state() != UpstreamState::Down {
             health.probing(now + Duration::from_secs(1));
         }
-        assert_eq!(health.state(), State::Down);
+        assert_eq!(health.state(), UpstreamState::Down);
         health
     }
 

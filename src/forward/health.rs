@@ -71,7 +71,7 @@ pub(super) enum Probing {
 
 /// Whether an upstream is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum UpstreamState {
     /// It is.
     Up,
     /// It is, and probed: it has not answered the last questions.
@@ -80,7 +80,7 @@ pub enum State {
     Down,
 }
 
-impl fmt::Display for State {
+impl fmt::Display for UpstreamState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Up => "up",
@@ -97,11 +97,11 @@ impl Health {
     }
 
     /// Whether it is asked.
-    pub(super) fn state(&self) -> State {
+    pub(super) fn state(&self) -> UpstreamState {
         match (&self.down, &self.doubt) {
-            (Some(_), _) => State::Down,
-            (None, Some(_)) => State::Doubtful,
-            (None, None) => State::Up,
+            (Some(_), _) => UpstreamState::Down,
+            (None, Some(_)) => UpstreamState::Doubtful,
+            (None, None) => UpstreamState::Up,
         }
     }
 
@@ -251,19 +251,19 @@ mod tests {
         for _ in 0..1000 {
             assert!(!health.failed(now, now + 5000 * MS), "however many more there are");
         }
-        assert_eq!(health.state(), State::Doubtful);
+        assert_eq!(health.state(), UpstreamState::Doubtful);
         assert_eq!(health.probing(now + 10_000 * MS), Probing::Send(PROBE_PAUSE), "time alone is not enough");
         let mut health = Health::new(now);
         let down = silent(&mut health, now, now + 400 * MS);
         assert!(down - now <= 2000 * MS, "it is found within two seconds");
-        assert_eq!(health.state(), State::Down);
+        assert_eq!(health.state(), UpstreamState::Down);
         assert!(!health.failed(now + 500 * MS, now + 3001 * MS), "it is said once");
 
         let mut slow = Health::new(now);
         assert!(slow.failed(now, now + 60_000 * MS), "one question an hour may get lost");
-        assert!(slow.replied(5 * MS, now + 60_000 * MS) || slow.state() == State::Up);
+        assert!(slow.replied(5 * MS, now + 60_000 * MS) || slow.state() == UpstreamState::Up);
         assert!(!slow.failed(now + 59_000 * MS, now + 61_000 * MS), "a reply came after this was sent");
-        assert_eq!((slow.state(), slow.probing(now + 61_000 * MS)), (State::Up, Probing::Done));
+        assert_eq!((slow.state(), slow.probing(now + 61_000 * MS)), (UpstreamState::Up, Probing::Done));
     }
 
     /// Whoever asks for names that are never answered puts no upstream out that answers anything else.
@@ -290,7 +290,7 @@ mod tests {
         assert_eq!(pauses, [150, 300, 400, 400].map(|ms| Probing::Send(ms * MS)));
         assert!(health.replied(5 * MS, down + 5000 * MS), "its return is news");
         assert!(!health.replied(5 * MS, down + 5000 * MS));
-        assert_eq!((health.state(), health.rests(down + 5000 * MS)), (State::Up, false));
+        assert_eq!((health.state(), health.rests(down + 5000 * MS)), (UpstreamState::Up, false));
         assert_eq!(health.probing(down + 5000 * MS), Probing::Done);
     }
 

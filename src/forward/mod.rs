@@ -58,7 +58,7 @@ pub use connection::Trust;
 pub use engine::{Forwarder, Options};
 pub use exchange::Exchange;
 pub use failure::{Failure, ForwardError, Tried};
-pub use health::State;
+pub use health::UpstreamState;
 pub use loops::Repeated;
 pub use query::Outbound;
 pub use standing::Report;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::dns::{HEADER_LEN, Header, Rcode, Rtype, skip_name, u16_at};
 use crate::forward::domains::{Domains, SilentPlace};
 use crate::forward::failure::Failure;
-use crate::forward::health::{Health, Probing, State};
+use crate::forward::health::{Health, Probing, UpstreamState};
 use crate::forward::manners::Manners;
 use crate::forward::probe::{Probe, Probes};
 use crate::forward::query::rcode_of;
@@ -45,7 +45,7 @@ pub struct Report {
     /// The smoothed round trip, once there was a reply.
     pub rtt: Option<Duration>,
     /// Whether it is asked.
-    pub state: State,
+    pub state: UpstreamState,
 }
 
 /// Counts a question as under way until it is dropped.
@@ -163,7 +163,7 @@ impl Standing {
     /// True when a question for this name would be spent on it for nothing.
     pub(super) fn rests(&self, name: &[u8], now: Instant) -> bool {
         let health = self.health();
-        health.state() == State::Down
+        health.state() == UpstreamState::Down
             && (health.rests(now) || {
                 drop(health);
                 self.is_silent(name, now)

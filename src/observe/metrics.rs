@@ -7,7 +7,7 @@ use super::exposition::Exposition;
 use super::log::dropped_lines;
 use super::views::Views;
 use crate::config::Metric;
-use crate::forward::{Forwarder, State as UpstreamState};
+use crate::forward::{Forwarder, UpstreamState};
 use crate::source::SourceReport;
 
 /// All metrics. The numbers are read when they are asked for, so that counting costs workers nothing more.

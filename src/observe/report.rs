@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::log::dropped_lines;
 use super::views::Views;
 use crate::config::Metric;
-use crate::forward::State as UpstreamState;
+use crate::forward::UpstreamState;
 use crate::problem::Problem;
 use crate::source::SourceReport;
 

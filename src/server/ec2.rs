@@ -11,9 +11,9 @@ use tracing::warn;
 use crate::config::{Limits, Secret, Settings};
 use crate::ec2::auth::rate::RateLimits;
 use crate::ec2::auth::sigv4::Credentials;
-use crate::ec2::auth::{Access, AccessKeys, may_listen};
+use crate::ec2::auth::{AccessKeys, AccessPolicy, may_listen};
 use crate::ec2::notify::{Notifier, NotifyLimits, Sns, Targets, Webhook};
-use crate::ec2::{self, Engine, Front, State, Store};
+use crate::ec2::{self, ApiState, Engine, Front, Store};
 use crate::observe::{Counters, FrontLimits, MoreMetrics};
 use crate::problem::{Place, Problem};
 use crate::publish::Publisher;
@@ -21,19 +21,19 @@ use crate::publish::Publisher;
 /// The API before it listens: what it remembers.
 pub(super) struct Ec2 {
     address: SocketAddr,
-    access: Access,
+    access: AccessPolicy,
     hosts: Vec<String>,
     targets: Targets,
     limits: Limits,
     store: Store,
-    state: State,
+    state: ApiState,
 }
 
 impl Ec2 {
     /// Reads the access keys and the state, if the API is wanted.
     pub(super) fn open(settings: &Settings) -> Result<Option<Self>, Vec<Problem>> {
         let Some(address) = settings.ec2_api else { return Ok(None) };
-        let access = settings.ec2_keys.as_deref().map_or(Ok(Access::Open), read_keys)?;
+        let access = settings.ec2_keys.as_deref().map_or(Ok(AccessPolicy::Open), read_keys)?;
         may_listen(&access, address).map_err(|problem| vec![problem])?;
         let targets = targets(settings)?;
         let (store, state) = Store::open(&settings.ec2_state).map_err(|problem| vec![problem])?;
@@ -42,7 +42,7 @@ impl Ec2 {
     }
 
     /// What it remembers.
-    pub(super) fn state(&self) -> &State {
+    pub(super) fn state(&self) -> &ApiState {
         &self.state
     }
 
@@ -63,7 +63,7 @@ impl Ec2 {
         let Self { access, hosts, targets, limits, store, state, .. } = self;
         let store = Arc::new(store);
         let kinds = targets.kinds();
-        let mut engine = Engine::new(store.clone(), state, publisher, ec2::Settings::from(&limits));
+        let mut engine = Engine::new(store.clone(), state, publisher, ec2::ApiSettings::from(&limits));
         let mut metrics: Option<MoreMetrics> = None;
         if !kinds.is_empty() {
             let notifier = Notifier::new(store, targets, NotifyLimits::default()).map_err(|problem| vec![problem])?;
@@ -100,7 +100,7 @@ fn targets(settings: &Settings) -> Result<Targets, Vec<Problem>> {
 }
 
 /// The access keys in a file. Whoever can read it can sign: others than its owner should not.
-fn read_keys(path: &Path) -> Result<Access, Vec<Problem>> {
+fn read_keys(path: &Path) -> Result<AccessPolicy, Vec<Problem>> {
     use std::os::unix::fs::PermissionsExt as _;
     let label: Arc<str> = path.display().to_string().into();
     let failed = |error: std::io::Error| {
@@ -119,5 +119,5 @@ fn read_keys(path: &Path) -> Result<Access, Vec<Problem>> {
     if mode & 0o077 != 0 {
         warn!("{label} can be read by other users of this machine: chmod 600 {label}");
     }
-    Ok(Access::Keys(AccessKeys::new(keys)))
+    Ok(AccessPolicy::Keys(AccessKeys::new(keys)))
 }

@@ -1,11 +1,11 @@
 //! The sources of a server: one line each.
 
 use crate::config::Settings;
-use crate::ec2::{State, StateSource};
+use crate::ec2::{ApiState, StateSource};
 use crate::source::{Files, Source};
 
 /// The sources that the settings ask for.
-pub(super) fn sources(settings: &Settings, ec2: Option<&State>) -> Vec<Box<dyn Source>> {
+pub(super) fn sources(settings: &Settings, ec2: Option<&ApiState>) -> Vec<Box<dyn Source>> {
     let mut listed: Vec<Box<dyn Source>> = Vec::new();
     listed.extend(ec2.map(|state| Box::new(StateSource::new(state)) as Box<dyn Source>));
     listed.push(files(settings, listed.is_empty()));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::common::ec2::{Api, slow};
 use crate::common::xml::Node;
 use crate::common::{BOTH, endpoint, vpc};
-use vpcedns::ec2::Settings;
+use vpcedns::ec2::ApiSettings;
 
 const SQS: &str = "com.amazonaws.us-east-1.sqs";
 const INSIDE: &str = "10.1.0.5";
@@ -112,7 +112,7 @@ fn deleted_endpoints_are_listed_for_a_while_and_answer_no_more() {
 
 #[test]
 fn what_is_over_leaves_the_store() {
-    let at_once = Settings { deleted: Duration::ZERO, ..Settings::default() };
+    let at_once = ApiSettings { deleted: Duration::ZERO, ..ApiSettings::default() };
     let api = Api::with(&world(), at_once);
     let made = |token: &str| {
         let answer = api.call(&create(SQS, &format!("PrivateDnsEnabled=false ClientToken={token}")));
@@ -401,7 +401,7 @@ fn both_families() {
 
 #[test]
 fn quotas_count_what_is_there() {
-    let api = Api::with(&world(), Settings { endpoints_per_vpc: 2, ..Settings::default() });
+    let api = Api::with(&world(), ApiSettings { endpoints_per_vpc: 2, ..ApiSettings::default() });
     let make = create(SQS, "PrivateDnsEnabled=false");
     let first = api.call(&make).text("vpcEndpoint/vpcEndpointId").to_owned();
     api.call("CreateVpcEndpoint VpcId=vpc-00000001 ServiceName=com.amazonaws.us-east-1.dynamodb");

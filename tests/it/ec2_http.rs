@@ -10,8 +10,8 @@ use axum::http::{HeaderMap, HeaderValue};
 use vpcedns::config::{AccessKey, ActionPattern, Secret};
 use vpcedns::ec2::auth::rate::RateLimits;
 use vpcedns::ec2::auth::sigv4::{Credentials, Request, sign};
-use vpcedns::ec2::auth::{Access, AccessKeys};
-use vpcedns::ec2::{Engine, Front, Settings, StateSource, Store, serve};
+use vpcedns::ec2::auth::{AccessKeys, AccessPolicy};
+use vpcedns::ec2::{ApiSettings, Engine, Front, StateSource, Store, serve};
 use vpcedns::observe::FrontLimits;
 use vpcedns::publish::Publisher;
 use vpcedns::snapshot::Policy;
@@ -29,14 +29,14 @@ struct Server {
 }
 
 impl Server {
-    fn start(access: Access, rate: RateLimits) -> Self {
+    fn start(access: AccessPolicy, rate: RateLimits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (store, state) = Store::open(dir.path()).unwrap();
         let loader =
             Sources::new(vec![Box::new(StateSource::new(&state)), Box::new(Files::new(Vec::new()))], Vec::new());
         let started = Publisher::start(loader, Policy::default(), &|_, _| {});
         let (publisher, _) = started.unwrap_or_else(|problems| panic!("{}", crate::common::lines(&problems)));
-        let engine = Arc::new(Engine::new(store, state, Arc::new(Mutex::new(publisher)), Settings::default()));
+        let engine = Arc::new(Engine::new(store, state, Arc::new(Mutex::new(publisher)), ApiSettings::default()));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
@@ -49,7 +49,7 @@ impl Server {
     }
 
     fn open() -> Self {
-        Self::start(Access::Open, RateLimits::default())
+        Self::start(AccessPolicy::Open, RateLimits::default())
     }
 
     fn with_keys() -> Self {
@@ -60,7 +60,7 @@ impl Server {
             actions: vec![ActionPattern::parse(actions).unwrap()],
         };
         let keys = [key("ALL", "111111111111", "*"), key("READS", "222222222222", "Describe*")];
-        Self::start(Access::Keys(AccessKeys::new(keys)), RateLimits::default())
+        Self::start(AccessPolicy::Keys(AccessKeys::new(keys)), RateLimits::default())
     }
 
     /// Status and body of the answer to what is sent.
@@ -158,7 +158,7 @@ fn with_keys_only_those_who_sign_get_through() {
 
 #[test]
 fn large_and_frequent_requests_are_refused() {
-    let server = Server::start(Access::Open, RateLimits { per_second: 1, burst: 3, callers: 10 });
+    let server = Server::start(AccessPolicy::Open, RateLimits { per_second: 1, burst: 3, callers: 10 });
     let large = format!("Action=DescribeVpcs&a={}", "x".repeat(1 << 20));
     assert_eq!(code(&server.post(&large)), (413, "RequestEntityTooLarge"));
     assert_eq!(server.post(FORM).0, 200);

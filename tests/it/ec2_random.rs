@@ -244,7 +244,7 @@ fn is_like(pattern: &[char], value: &[char]) -> bool {
 fn filters_and_pages_are_those_of_a_plain_search() {
     let api = Api::with(
         &format!("{}{}", vpc(1, BOTH), vpc(2, BOTH)),
-        vpcedns::ec2::Settings { endpoints_per_vpc: 1_000, ..Default::default() },
+        vpcedns::ec2::ApiSettings { endpoints_per_vpc: 1_000, ..Default::default() },
     );
     let services = ["ec2", "ec2messages", "sqs", "s3"];
     for n in 0..120_usize {

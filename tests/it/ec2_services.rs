@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::common::ec2;
-use vpcedns::ec2::Settings;
+use vpcedns::ec2::ApiSettings;
 use vpcedns::ec2::notify::{Delivery, Outbox, Target};
 
 const PROVIDER: &str = "111111111111";
@@ -99,7 +99,7 @@ fn first(xml: &str, name: &str) -> String {
 
 #[test]
 fn a_connection_lives_as_its_two_sides_decide() {
-    let api = Api(ec2::Api::with("", Settings { deleted: Duration::ZERO, ..Settings::default() }));
+    let api = Api(ec2::Api::with("", ApiSettings { deleted: Duration::ZERO, ..ApiSettings::default() }));
     let (service, name) = api.service("PrivateDnsName=api.partner.example");
     let permit = format!("ServiceId={service}&AddAllowedPrincipals.1=arn:aws:iam::{CONSUMER}:root");
     api.ok(PROVIDER, "ModifyVpcEndpointServicePermissions", &permit);

@@ -11,7 +11,7 @@ use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::rdata::{A, CNAME, NULL};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use vpcedns::config::Limits;
-use vpcedns::forward::State;
+use vpcedns::forward::UpstreamState;
 use vpcedns::model::Upstream;
 use vpcedns::observe::Counters;
 use vpcedns::resolve::{Incoming, Outcome, Resolve, Resolver};
@@ -372,7 +372,7 @@ async fn a_question_that_comes_back_ends_here() {
     assert!(text.ends_with("leads back to this server"), "{text}");
     assert!(began.elapsed() < Limits::default().forward_timeout, "it was found out, and did not time out");
     assert_eq!(ask("www.fine.example.").await.metadata.response_code, ResponseCode::NoError);
-    assert_eq!(resolver.lookup().forwarder().report()[0].state, State::Up);
+    assert_eq!(resolver.lookup().forwarder().report()[0].state, UpstreamState::Up);
 }
 
 async fn resolve(resolver: &Resolver, packet: &[u8]) -> Vec<u8> {

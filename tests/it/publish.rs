@@ -1,6 +1,6 @@
 //! Prepare, make durable, publish: edits that stack, edits that are given up, and edits that come too late.
 
-use vpcedns::ec2::{State, StateSource, place};
+use vpcedns::ec2::{ApiState, StateSource, place};
 use vpcedns::model::{Input, Key, Object, VpcInput};
 use vpcedns::problem::At;
 use vpcedns::publish::{OutOfOrder, Prepared, Publisher};
@@ -12,7 +12,7 @@ const FILE: &str = "[[vpc]]\nvpc_id = \"vpc-ec43eb89\"\nregion = \"us-east-1\"\n
 fn publisher(dir: &tempfile::TempDir) -> Publisher {
     std::fs::write(dir.path().join("a.toml"), FILE).unwrap();
     let loader = Sources::new(
-        vec![Box::new(StateSource::new(&State::default())), Box::new(Files::new(vec![dir.path().to_owned()]))],
+        vec![Box::new(StateSource::new(&ApiState::default())), Box::new(Files::new(vec![dir.path().to_owned()]))],
         Vec::new(),
     );
     match Publisher::start(loader, Policy::default(), &|_, _| {}) {

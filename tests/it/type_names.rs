@@ -7,21 +7,6 @@ use crate::common::rust_source;
 /// Names that may be defined more than once, each with the reason.
 const ALLOWED: &[(&str, &str)] = &[];
 
-/// Names that still have several meanings, with the number of their definitions. This list only gets shorter.
-const KNOWN: &[(&str, usize)] = &[
-    ("Access", 2),
-    ("Caller", 2),
-    ("Endpoint", 2),
-    ("Event", 2),
-    ("Interface", 2),
-    ("Record", 2),
-    ("Service", 2),
-    ("Settings", 2),
-    ("State", 2),
-    ("Subnet", 2),
-    ("Vpc", 2),
-];
-
 #[test]
 fn a_type_name_has_one_meaning() {
     let files = rust_source::library();
@@ -32,18 +17,6 @@ fn a_type_name_has_one_meaning() {
         }
     }
     defined.retain(|name, places| places.len() > 1 && !ALLOWED.iter().any(|(allowed, _)| allowed == name));
-    let mut wrong = Vec::new();
-    for (name, places) in &defined {
-        match KNOWN.iter().find(|(known, _)| known == name) {
-            Some((_, count)) if places.len() == *count => {}
-            Some((_, count)) if places.len() < *count => {
-                wrong.push(format!("fewer, lower the number: (\"{name}\", {}),", places.len()));
-            }
-            _ => wrong.push(format!("(\"{name}\", {}), in {}", places.len(), places.join(", "))),
-        }
-    }
-    for (known, _) in KNOWN.iter().filter(|(known, _)| !defined.contains_key(known)) {
-        wrong.push(format!("{known} has one meaning now: take it out of KNOWN"));
-    }
+    let wrong: Vec<String> = defined.iter().map(|(name, places)| format!("{name}: {}", places.join(", "))).collect();
     assert!(wrong.is_empty(), "type names with several meanings:\n{}", wrong.join("\n"));
 }

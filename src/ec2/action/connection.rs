@@ -7,8 +7,8 @@ use crate::ec2::call::{Action, Call, Done, parse_id, timestamp};
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Values, fields};
 use crate::ec2::params::Params;
-use crate::ec2::record::{Endpoint, Phase, Record, Service, Tags};
-use crate::ec2::state::{Edit, Event};
+use crate::ec2::record::{EndpointRecord, Phase, ServiceRecord, StoredObject, Tags};
+use crate::ec2::state::{ConnectionChange, Edit};
 use crate::model::{Key, State};
 use crate::naming::EndpointId;
 
@@ -22,7 +22,7 @@ const LISTING: Listing = Listing { set: "vpcEndpointConnectionSet", bad_filter: 
 
 /// An endpoint and the service that it leads to.
 struct ServiceConnection<'c> {
-    service: &'c Service,
+    service: &'c ServiceRecord,
     listed: ListedEndpoint<'c>,
 }
 
@@ -34,9 +34,9 @@ fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
 }
 
 /// The caller's service that an endpoint leads to.
-fn service_of<'c>(call: &'c Call<'c>, endpoint: &Endpoint) -> Option<&'c Service> {
+fn service_of<'c>(call: &'c Call<'c>, endpoint: &EndpointRecord) -> Option<&'c ServiceRecord> {
     let (_, id) = endpoint.service.as_str().rsplit_once('.')?;
-    let mine = |service: &&Service| call.sees(&service.owner) && service.region == call.caller.region;
+    let mine = |service: &&ServiceRecord| call.sees(&service.owner) && service.region == call.caller.region;
     call.state.service(id).filter(mine)
 }
 
@@ -95,8 +95,12 @@ fn decide(
             Ok(_) if done.contains(&id) => {}
             Ok(endpoint) if from.contains(&endpoint.phase) => {
                 done.push(id);
-                edit.put.push(Record::Endpoint(Endpoint { phase, phase_since: call.now, ..endpoint.clone() }));
-                edit.events.push(Event { name: event, endpoint: id, service: service.name.clone() });
+                edit.put.push(StoredObject::Endpoint(EndpointRecord {
+                    phase,
+                    phase_since: call.now,
+                    ..endpoint.clone()
+                }));
+                edit.events.push(ConnectionChange { name: event, endpoint: id, service: service.name.clone() });
             }
             Ok(endpoint) => {
                 let state = endpoint.state(call.now, call.settings).unwrap_or(State::Deleted);
@@ -111,7 +115,7 @@ fn decide(
 }
 
 /// The endpoint with this id, if it leads to `service`.
-fn connected<'c>(call: &'c Call<'c>, service: &Service, id: EndpointId) -> Result<&'c Endpoint, ApiError> {
+fn connected<'c>(call: &'c Call<'c>, service: &ServiceRecord, id: EndpointId) -> Result<&'c EndpointRecord, ApiError> {
     let endpoint = call.state.endpoint(id).filter(|endpoint| endpoint.service == service.name);
     if let Some(endpoint) = endpoint.filter(|endpoint| endpoint.phase != Phase::Deleted) {
         return Ok(endpoint);

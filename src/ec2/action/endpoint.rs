@@ -15,7 +15,7 @@ use crate::dns::DnsName;
 use crate::ec2::call::{Action, Call, default_group_id, parse_id, timestamp};
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Values, fields};
-use crate::ec2::record::{Endpoint, EndpointType, Interface, IpAddressType, Phase, Tags};
+use crate::ec2::record::{EndpointRecord, EndpointType, InterfaceRecord, IpAddressType, Phase, Tags};
 use crate::ec2::time::UnixMillis;
 use crate::model::{self, State};
 use crate::naming::{EndpointId, Service, Suffix, ZoneName, endpoint_names, hidden_zone_id, public_hosted_zone_id};
@@ -33,7 +33,7 @@ const GATEWAY_POLICY: &str = "{\"Version\":\"2008-10-17\",\"Statement\":[{\"Effe
 
 /// An endpoint as it is listed.
 pub(super) struct ListedEndpoint<'a> {
-    pub(super) record: Cow<'a, Endpoint>,
+    pub(super) record: Cow<'a, EndpointRecord>,
     pub(super) state: State,
     call: &'a Call<'a>,
     suffix: Suffix,
@@ -48,7 +48,7 @@ pub(super) type DnsEntry = (DnsName, Option<Cow<'static, str>>);
 impl<'a> ListedEndpoint<'a> {
     fn new(
         call: &'a Call<'a>,
-        record: Cow<'a, Endpoint>,
+        record: Cow<'a, EndpointRecord>,
         state: State,
         suffix: Suffix,
         service: Option<Cow<'a, Service>>,
@@ -145,17 +145,17 @@ pub(super) fn all<'c>(call: &'c Call<'c>, after: Option<&str>) -> impl Iterator<
     ids.into_iter().filter_map(|(_, id)| find(call, id))
 }
 
-fn is_here(call: &Call<'_>, record: &Endpoint) -> bool {
+fn is_here(call: &Call<'_>, record: &EndpointRecord) -> bool {
     call.sees(&record.owner) && call.vpc(record.vpc).is_some_and(|vpc| vpc.region == call.caller.region)
 }
 
 /// A record as its owner is shown it now; `None` for one that no caller, or not this one, is shown.
-fn of_api<'c>(call: &'c Call<'c>, record: &'c Endpoint) -> Option<ListedEndpoint<'c>> {
+fn of_api<'c>(call: &'c Call<'c>, record: &'c EndpointRecord) -> Option<ListedEndpoint<'c>> {
     listed(call, record).filter(|_| is_here(call, record))
 }
 
 /// A record as it is listed now, whoever owns it; `None` for one that is not listed any more.
-pub(super) fn listed<'c>(call: &'c Call<'c>, record: &'c Endpoint) -> Option<ListedEndpoint<'c>> {
+pub(super) fn listed<'c>(call: &'c Call<'c>, record: &'c EndpointRecord) -> Option<ListedEndpoint<'c>> {
     let state = record.state(call.now, call.settings)?;
     let service = call.model.endpoint(record.id).map(|endpoint| Cow::Borrowed(call.model.service(endpoint)));
     Some(ListedEndpoint::new(call, Cow::Borrowed(record), state, Suffix::derive(record.id), service))
@@ -165,7 +165,7 @@ pub(super) fn listed<'c>(call: &'c Call<'c>, record: &'c Endpoint) -> Option<Lis
 fn of_file<'c>(call: &'c Call<'c>, endpoint: &'c model::Endpoint) -> Option<ListedEndpoint<'c>> {
     let service = call.model.service(endpoint);
     let has = |v6: bool| endpoint.interfaces.iter().any(|i| i.addresses().any(|address| address.is_ipv6() == v6));
-    let record = Endpoint {
+    let record = EndpointRecord {
         id: endpoint.id,
         owner: call.caller.account.clone(),
         vpc: endpoint.vpc,
@@ -192,7 +192,7 @@ fn of_file<'c>(call: &'c Call<'c>, endpoint: &'c model::Endpoint) -> Option<List
         interfaces: endpoint
             .interfaces
             .iter()
-            .map(|i| Interface { id: i.id, subnet: i.subnet, ipv4: i.ipv4(), ipv6: i.ipv6() })
+            .map(|i| InterfaceRecord { id: i.id, subnet: i.subnet, ipv4: i.ipv4(), ipv6: i.ipv6() })
             .collect(),
         route_tables: Vec::new(),
         tags: Tags::new(),

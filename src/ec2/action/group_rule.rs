@@ -9,7 +9,7 @@ use crate::ec2::call::{Action, Call, Done, new_id, region_arn};
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Resource, Values, fields};
 use crate::ec2::params::Params;
-use crate::ec2::record::{Record, SecurityGroup, Tags};
+use crate::ec2::record::{SecurityGroup, StoredObject, Tags};
 use crate::ec2::rule::{GroupRule, RulePeer};
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
@@ -151,7 +151,7 @@ fn authorize(call: &Call<'_>, params: &mut Params, egress: bool) -> Result<Done,
         ListedRule::of(call, &group, Cow::Borrowed(rule)).write(xml);
     });
     group.rules = Some(rules);
-    Ok(Done { edit: Edit::put([Record::SecurityGroup(group)]), answer })
+    Ok(Done { edit: Edit::put([StoredObject::SecurityGroup(group)]), answer })
 }
 
 /// `peer: 10.0.0.0/8, TCP, from port: 22, to port: 22, ALLOW`, as EC2 says it.
@@ -195,7 +195,7 @@ fn revoke(call: &Call<'_>, params: &mut Params, egress: bool) -> Result<Done, Ap
         ListedRule::of(call, &group, Cow::Borrowed(rule)).write(xml);
     });
     group.rules = Some(rules);
-    Ok(Done { edit: Edit::put([Record::SecurityGroup(group)]), answer })
+    Ok(Done { edit: Edit::put([StoredObject::SecurityGroup(group)]), answer })
 }
 
 fn no_such_rule() -> ApiError {
@@ -241,7 +241,7 @@ fn modify(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         rules.insert(at, rule);
     }
     group.rules = Some(rules);
-    Ok(Done::changed(Edit::put([Record::SecurityGroup(group)])))
+    Ok(Done::changed(Edit::put([StoredObject::SecurityGroup(group)])))
 }
 
 fn update_ingress_descriptions(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
@@ -266,7 +266,7 @@ fn update_descriptions(call: &Call<'_>, params: &mut Params, egress: bool) -> Re
         rule.ok_or_else(no_such_rule)?.description = given.description;
     }
     group.rules = Some(rules);
-    Ok(Done::changed(Edit::put([Record::SecurityGroup(group)])))
+    Ok(Done::changed(Edit::put([StoredObject::SecurityGroup(group)])))
 }
 
 /// The group that a call names by id, or by name where only one has it.

@@ -8,7 +8,7 @@ use crate::ec2::call::{Action, Call, Done, parse_id};
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Values, fields};
 use crate::ec2::params::Params;
-use crate::ec2::record::{Interface, Phase, Tags};
+use crate::ec2::record::{InterfaceRecord, Phase, Tags};
 use crate::naming::{InterfaceId, ZoneName, instance_zone};
 
 pub(super) const ACTIONS: &[Action] =
@@ -23,7 +23,7 @@ const REQUESTER: &str = "727180483921";
 
 /// An interface as it is listed.
 struct ListedInterface {
-    interface: Interface,
+    interface: InterfaceRecord,
     endpoint: String,
     owner: String,
     vpc: String,
@@ -46,7 +46,7 @@ fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         .collect::<Result<_, _>>()?;
     let mut all: BTreeMap<String, ListedInterface> = BTreeMap::new();
     for listed in endpoint::all(call, None).filter(|listed| listed.record.phase != Phase::Deleted) {
-        let mine = |interface: &&Interface| wanted.is_empty() || wanted.contains(&interface.id);
+        let mine = |interface: &&InterfaceRecord| wanted.is_empty() || wanted.contains(&interface.id);
         let interfaces = listed.record.interfaces.iter().filter(mine);
         all.extend(interfaces.filter_map(|i| Some((i.id.to_string(), of_endpoint(call, &listed, i)?))));
     }
@@ -60,7 +60,7 @@ fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
 fn of_endpoint(
     call: &Call<'_>,
     listed: &endpoint::ListedEndpoint<'_>,
-    interface: &Interface,
+    interface: &InterfaceRecord,
 ) -> Option<ListedInterface> {
     let record = &*listed.record;
     let vpc = call.vpc(record.vpc)?;

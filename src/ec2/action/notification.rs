@@ -7,7 +7,7 @@ use crate::ec2::fields::{Listing, Resource, Values, fields};
 use crate::ec2::notify::TopicArn;
 use crate::ec2::notify::notice::Event;
 use crate::ec2::params::Params;
-use crate::ec2::record::{EndpointType, Notification, Phase, Record};
+use crate::ec2::record::{EndpointType, Notification, Phase, StoredObject};
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
 use crate::model::Key;
@@ -46,7 +46,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let mut answer = Xml::new();
     answer.element("connectionNotification", |xml| ListedNotification::of(call, &notification).write(xml));
     answer.optional("clientToken", call.client_token.as_ref());
-    Ok(Done { edit: Edit::put([Record::Notification(notification)]), answer })
+    Ok(Done { edit: Edit::put([StoredObject::Notification(notification)]), answer })
 }
 
 /// The id of the caller's endpoint that a call names.
@@ -163,7 +163,7 @@ fn modify(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     if !events.is_empty() {
         notification.events = events;
     }
-    Ok(Done::changed(Edit::put([Record::Notification(notification)])))
+    Ok(Done::changed(Edit::put([StoredObject::Notification(notification)])))
 }
 
 fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {

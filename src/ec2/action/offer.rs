@@ -25,7 +25,7 @@ pub(super) struct Offer<'a> {
     /// Its names.
     pub(super) service: Cow<'a, Service>,
     /// What its provider said, if that was said over the API.
-    pub(super) provider: Option<&'a record::Service>,
+    pub(super) provider: Option<&'a record::ServiceRecord>,
 }
 
 impl Offer<'_> {
@@ -161,7 +161,7 @@ fn listed<'a>(call: &Call<'_>, all_zones: &[ZoneName], offer: Offer<'a>) -> impl
         region: region.clone(),
         zones: zones.clone(),
     });
-    let kind = offer.provider.map_or("Interface", record::Service::service_type);
+    let kind = offer.provider.map_or("Interface", record::ServiceRecord::service_type);
     let first = ListedOffer { kind, owner, region: region.clone(), zones, offer };
     // sorted as `page` needs it
     gateway.into_iter().chain([first])

@@ -5,7 +5,7 @@ use crate::ec2::call::{Action, Call, Done, new_id};
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Resource, fields};
 use crate::ec2::params::Params;
-use crate::ec2::record::Record;
+use crate::ec2::record::StoredObject;
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
 
@@ -88,5 +88,5 @@ fn modify(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         Permission { principal, id, service: &service.id }.write(xml);
     });
     answer.text("return", true);
-    Ok(Done { edit: Edit::put([Record::Service(service)]), answer })
+    Ok(Done { edit: Edit::put([StoredObject::Service(service)]), answer })
 }

@@ -7,7 +7,7 @@ use crate::ec2::call::{Action, Call, Done, default_group_id, new_id, region_arn}
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Values, fields};
 use crate::ec2::params::Params;
-use crate::ec2::record::{Endpoint, Phase, Record, SecurityGroup, Tags, Vpc};
+use crate::ec2::record::{EndpointRecord, Phase, SecurityGroup, StoredObject, Tags, VpcRecord};
 use crate::ec2::rule::{GroupRule, RulePeer, permissions};
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
@@ -65,7 +65,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     answer.text("groupId", &group.id);
     super::tags::write(&mut answer, &group.tags);
     answer.text("securityGroupArn", arn(call, &group));
-    Ok(Done { edit: Edit::put([Record::SecurityGroup(group)]), answer })
+    Ok(Done { edit: Edit::put([StoredObject::SecurityGroup(group)]), answer })
 }
 
 /// The groups that the caller sees, by id: those of the API's records, and the default group of each other VPC.
@@ -79,7 +79,7 @@ pub(super) fn groups<'c>(call: &'c Call<'_>) -> BTreeMap<String, Cow<'c, Securit
 }
 
 /// The group that a VPC comes with.
-fn default_group(vpc: &Vpc) -> SecurityGroup {
+fn default_group(vpc: &VpcRecord) -> SecurityGroup {
     SecurityGroup {
         id: default_group_id(vpc.id),
         owner: vpc.owner.clone(),
@@ -204,7 +204,7 @@ fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         let message = format!("the specified group: \"{id}\" name: \"{DEFAULT}\" cannot be deleted by a user");
         return Err(ApiError::new("CannotDelete", message));
     }
-    let uses = |endpoint: &Endpoint| endpoint.phase != Phase::Deleted && endpoint.security_groups.contains(&id);
+    let uses = |endpoint: &EndpointRecord| endpoint.phase != Phase::Deleted && endpoint.security_groups.contains(&id);
     if call.state.endpoints_of(group.vpc).any(uses) {
         return Err(ApiError::new("DependencyViolation", format!("resource {id} has a dependent object")));
     }

@@ -10,7 +10,7 @@ use crate::ec2::call::{Action, Call, Done, new_id};
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Resource, Values, fields};
 use crate::ec2::params::Params;
-use crate::ec2::record::{Phase, PrivateDns, Record, Service, VerificationState};
+use crate::ec2::record::{Phase, PrivateDns, ServiceRecord, StoredObject, VerificationState};
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
 use crate::naming::{self, ZoneName};
@@ -26,7 +26,7 @@ pub(super) const ACTIONS: &[Action] = &[
 const LISTING: Listing = Listing { set: "serviceConfigurationSet", bad_filter: "InvalidFilter", least: 1 };
 
 /// The service of the caller that a call names, or EC2's error for one that is not there.
-pub(super) fn need<'c>(call: &'c Call<'_>, id: &str) -> Result<&'c Service, ApiError> {
+pub(super) fn need<'c>(call: &'c Call<'_>, id: &str) -> Result<&'c ServiceRecord, ApiError> {
     let is_formed = id
         .strip_prefix("vpce-svc-")
         .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
@@ -37,7 +37,7 @@ pub(super) fn need<'c>(call: &'c Call<'_>, id: &str) -> Result<&'c Service, ApiE
         // EC2's own spelling
         return Err(ApiError::new("InvalidVpcEndpointServiceIdId.Malformed", message));
     }
-    let mine = |service: &&Service| call.sees(&service.owner) && service.region == call.caller.region;
+    let mine = |service: &&ServiceRecord| call.sees(&service.owner) && service.region == call.caller.region;
     call.state.service(id).filter(mine).ok_or_else(|| {
         let message = format!("The VpcEndpointService Id '{id}' does not exist");
         ApiError::new("InvalidVpcEndpointServiceId.NotFound", message)
@@ -47,8 +47,9 @@ pub(super) fn need<'c>(call: &'c Call<'_>, id: &str) -> Result<&'c Service, ApiE
 fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let tags = super::tags::take(params, "vpc-endpoint-service")?;
     let id = super::tags::chosen_id(call, &tags, "vpce-svc-")?.unwrap_or_else(|| new_id("vpce-svc-"));
-    let name = Service::name_of(&id, &call.caller.region).map_err(|error| ApiError::internal(error.to_string()))?;
-    let mut service = Service {
+    let name =
+        ServiceRecord::name_of(&id, &call.caller.region).map_err(|error| ApiError::internal(error.to_string()))?;
+    let mut service = ServiceRecord {
         id,
         owner: call.caller.account.clone(),
         name,
@@ -67,7 +68,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let zones = region::zones(call, &service.region);
     answer.element("serviceConfiguration", |xml| ListedService { service: &service, zones: &zones }.write(xml));
     answer.optional("clientToken", call.client_token.as_ref());
-    Ok(Done { edit: Edit::put([Record::Service(service)]), answer })
+    Ok(Done { edit: Edit::put([StoredObject::Service(service)]), answer })
 }
 
 /// Whether a value may be in a list of a service.
@@ -75,7 +76,7 @@ type ValueRule<'c> = &'c dyn Fn(&str) -> Result<(), ApiError>;
 
 /// What a call adds to the lists of a service and takes from them, and the rules of the result. `add` is the prefix of
 /// the parameters that add; those that take away are there where it is not empty.
-fn change_sets(service: &mut Service, params: &mut Params, add: &str) -> Result<(), ApiError> {
+fn change_sets(service: &mut ServiceRecord, params: &mut Params, add: &str) -> Result<(), ApiError> {
     let mut change = |name: &str, set: &mut Vec<String>, check: ValueRule<'_>| -> Result<(), ApiError> {
         if !add.is_empty() {
             let gone = params.list(&format!("Remove{name}"));
@@ -164,8 +165,8 @@ fn random(characters: &[u8]) -> String {
 
 fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let ids = params.list("ServiceId");
-    let chosen: BTreeMap<&str, &Service> = if ids.is_empty() {
-        let mine = |service: &&Service| call.sees(&service.owner) && service.region == call.caller.region;
+    let chosen: BTreeMap<&str, &ServiceRecord> = if ids.is_empty() {
+        let mine = |service: &&ServiceRecord| call.sees(&service.owner) && service.region == call.caller.region;
         call.state.services().filter(mine).map(|service| (service.id.as_str(), service)).collect()
     } else {
         ids.iter().map(|id| need(call, id).map(|service| (service.id.as_str(), service))).collect::<Result<_, _>>()?
@@ -177,7 +178,7 @@ fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
 
 /// A service as its provider is shown it.
 struct ListedService<'c> {
-    service: &'c Service,
+    service: &'c ServiceRecord,
     /// Those of its region.
     zones: &'c BTreeSet<ZoneName>,
 }
@@ -241,12 +242,12 @@ fn modify(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     if service.private_dns != was {
         edit.put.extend(without_private_dns(call, &service));
     }
-    edit.put.push(Record::Service(service));
+    edit.put.push(StoredObject::Service(service));
     Ok(Done::changed(edit))
 }
 
 /// The endpoints that lead to a service and have private DNS on, with it off: the name is no longer the service's.
-fn without_private_dns(call: &Call<'_>, service: &Service) -> Vec<Record> {
+fn without_private_dns(call: &Call<'_>, service: &ServiceRecord) -> Vec<StoredObject> {
     let loses = call
         .state
         .endpoints()
@@ -256,7 +257,7 @@ fn without_private_dns(call: &Call<'_>, service: &Service) -> Vec<Record> {
         .cloned()
         .map(|mut endpoint| {
             endpoint.private_dns_enabled = false;
-            Record::Endpoint(endpoint)
+            StoredObject::Endpoint(endpoint)
         })
         .collect()
 }
@@ -305,5 +306,5 @@ fn verify(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         return Err(ApiError::invalid(message));
     };
     private.state = VerificationState::Verified;
-    Ok(Done::changed(Edit::put([Record::Service(service)])))
+    Ok(Done::changed(Edit::put([StoredObject::Service(service)])))
 }

@@ -10,7 +10,7 @@ use crate::ec2::call::{Action, Call, Done};
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Resource, Values, fields};
 use crate::ec2::params::Params;
-use crate::ec2::record::{Record, Subnet, SubnetAttributes, Vpc};
+use crate::ec2::record::{StoredObject, SubnetAttributes, SubnetRecord, VpcRecord};
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
 use crate::model::Key;
@@ -33,7 +33,7 @@ pub(super) const RESERVED_FIRST: u32 = 4;
 
 /// A subnet as it is listed.
 struct ListedSubnet<'a> {
-    subnet: Cow<'a, Subnet>,
+    subnet: Cow<'a, SubnetRecord>,
     region: Region,
     /// IPv4 addresses that are left.
     available: u32,
@@ -57,7 +57,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         check_block(call, &vpc, block)?;
     }
     let tags = super::tags::take(params, "subnet")?;
-    let subnet = Subnet {
+    let subnet = SubnetRecord {
         id: super::tags::chosen_id(call, &tags, SubnetId::PREFIX)?.unwrap_or_else(|| SubnetId::of_bits(rand::random())),
         owner: call.caller.account.clone(),
         vpc: vpc.id,
@@ -70,10 +70,10 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         ListedSubnet { available: usable(&subnet), subnet: Cow::Owned(subnet.clone()), region: vpc.region.clone() };
     let mut answer = Xml::new();
     answer.element("subnet", |xml| listed.write(xml));
-    Ok(Done { edit: Edit::put([Record::Subnet(subnet)]), answer })
+    Ok(Done { edit: Edit::put([StoredObject::Subnet(subnet)]), answer })
 }
 
-fn check_block(call: &Call<'_>, vpc: &Vpc, block: &IpNet) -> Result<(), ApiError> {
+fn check_block(call: &Call<'_>, vpc: &VpcRecord, block: &IpNet) -> Result<(), ApiError> {
     let overlaps = |other: &IpNet| other.contains(block) || block.contains(other);
     let of_vpc = call.model.subnets().filter(|subnet| subnet.vpc_id == vpc.id);
     if of_vpc.flat_map(|subnet| &subnet.cidr_blocks).any(overlaps) {
@@ -105,7 +105,7 @@ fn zone(call: &Call<'_>, params: &mut Params) -> Result<ZoneName, ApiError> {
 
 fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let ids = params.list("SubnetId");
-    let chosen: BTreeMap<String, Cow<'_, Subnet>> = if ids.is_empty() {
+    let chosen: BTreeMap<String, Cow<'_, SubnetRecord>> = if ids.is_empty() {
         let all = call.model.subnets().filter_map(|subnet| call.subnet(subnet.subnet_id));
         all.filter(|subnet| call.lists_subnet(subnet)).map(|subnet| (subnet.id.to_string(), subnet)).collect()
     } else {
@@ -163,7 +163,7 @@ fn modify_attribute(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiErr
         let message = "One attribute must be given, and only one.";
         return Err(ApiError::new("InvalidParameterCombination", message));
     }
-    Ok(Done::changed(Edit::put([Record::Subnet(subnet)])))
+    Ok(Done::changed(Edit::put([StoredObject::Subnet(subnet)])))
 }
 
 fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
@@ -179,7 +179,7 @@ fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
 }
 
 /// IPv4 addresses that interfaces of a subnet can have.
-fn usable(subnet: &Subnet) -> u32 {
+fn usable(subnet: &SubnetRecord) -> u32 {
     let sizes = subnet.cidr_blocks.iter().filter_map(|block| match block {
         IpNet::V4(block) => Some(block.broadcast().to_bits() - block.network().to_bits()),
         IpNet::V6(_) => None,
@@ -188,11 +188,11 @@ fn usable(subnet: &Subnet) -> u32 {
     sizes.map(|size| size.saturating_sub(RESERVED_FIRST)).sum()
 }
 
-fn blocks(subnet: &Subnet, v6: bool) -> impl Iterator<Item = &IpNet> {
+fn blocks(subnet: &SubnetRecord, v6: bool) -> impl Iterator<Item = &IpNet> {
     subnet.cidr_blocks.iter().filter(move |block| matches!(block, IpNet::V6(_)) == v6)
 }
 
-fn is_native(subnet: &Subnet) -> bool {
+fn is_native(subnet: &SubnetRecord) -> bool {
     blocks(subnet, false).next().is_none()
 }
 
@@ -202,7 +202,7 @@ fn arn(listed: &ListedSubnet<'_>) -> String {
 }
 
 /// The id of the association of a subnet's IPv6 block: the same for ever.
-fn association(subnet: &Subnet) -> String {
+fn association(subnet: &SubnetRecord) -> String {
     subnet.id.to_string().replacen(SubnetId::PREFIX, "subnet-cidr-assoc-", 1)
 }
 

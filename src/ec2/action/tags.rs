@@ -6,7 +6,7 @@ use crate::ec2::call::{Action, Call, Done};
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Values, fields};
 use crate::ec2::params::Params;
-use crate::ec2::record::{Record, Tags};
+use crate::ec2::record::{StoredObject, Tags};
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
 use crate::model::Key;
@@ -135,7 +135,7 @@ fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
 }
 
 /// The records whose ids the call names.
-fn resources(call: &Call<'_>, params: &mut Params) -> Result<Vec<Record>, ApiError> {
+fn resources(call: &Call<'_>, params: &mut Params) -> Result<Vec<StoredObject>, ApiError> {
     let ids = params.list("ResourceId");
     if ids.is_empty() {
         return Err(ApiError::missing("ResourceId"));
@@ -147,10 +147,10 @@ fn resources(call: &Call<'_>, params: &mut Params) -> Result<Vec<Record>, ApiErr
     ids.iter().map(|id| resource(call, id)).collect()
 }
 
-fn resource(call: &Call<'_>, id: &str) -> Result<Record, ApiError> {
+fn resource(call: &Call<'_>, id: &str) -> Result<StoredObject, ApiError> {
     let record = call.state.get(id).filter(|record| is_mine(call, record) && record.tags().is_some());
     if let Some(record) = record {
-        return Ok(Record::clone(record));
+        return Ok(StoredObject::clone(record));
     }
     // what a file declares is there, and has its tags nowhere
     let in_file = match id.split_once('-').map_or("", |(prefix, _)| prefix) {
@@ -177,20 +177,20 @@ fn resource(call: &Call<'_>, id: &str) -> Result<Record, ApiError> {
 }
 
 /// Whether a record is of the caller's account and region.
-fn is_mine(call: &Call<'_>, record: &Record) -> bool {
+fn is_mine(call: &Call<'_>, record: &StoredObject) -> bool {
     let of_vpc = |id| call.vpc(id).is_some_and(|vpc| vpc.region == call.caller.region);
     let is_here = match record {
-        Record::Vpc(vpc) => vpc.region == call.caller.region,
-        Record::Service(service) => service.region == call.caller.region,
-        Record::Subnet(subnet) => of_vpc(subnet.vpc),
-        Record::SecurityGroup(group) => of_vpc(group.vpc),
-        Record::Endpoint(endpoint) => of_vpc(endpoint.vpc),
-        Record::Notification(_) => true,
+        StoredObject::Vpc(vpc) => vpc.region == call.caller.region,
+        StoredObject::Service(service) => service.region == call.caller.region,
+        StoredObject::Subnet(subnet) => of_vpc(subnet.vpc),
+        StoredObject::SecurityGroup(group) => of_vpc(group.vpc),
+        StoredObject::Endpoint(endpoint) => of_vpc(endpoint.vpc),
+        StoredObject::Notification(_) => true,
     };
     is_here && call.sees(record.owner())
 }
 
-fn change(records: Vec<Record>, change: impl Fn(&mut Tags) -> Result<(), ApiError>) -> Result<Done, ApiError> {
+fn change(records: Vec<StoredObject>, change: impl Fn(&mut Tags) -> Result<(), ApiError>) -> Result<Done, ApiError> {
     let mut put = Vec::with_capacity(records.len());
     for mut record in records {
         record.tags_mut().map_or(Ok(()), &change)?;

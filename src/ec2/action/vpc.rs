@@ -10,7 +10,7 @@ use crate::ec2::call::{Action, Call, Done, default_group_id};
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Resource, Values, fields};
 use crate::ec2::params::Params;
-use crate::ec2::record::{Phase, Record, SecurityGroup, Tags, Vpc};
+use crate::ec2::record::{Phase, SecurityGroup, StoredObject, Tags, VpcRecord};
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
 use crate::model::Key;
@@ -31,7 +31,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let block = block(params, "CidrBlock", 16..=28, "InvalidVpc.Range")?;
     let block = block.ok_or_else(|| ApiError::missing("CidrBlock"))?;
     let tags = super::tags::take(params, "vpc")?;
-    let vpc = Vpc {
+    let vpc = VpcRecord {
         id: super::tags::chosen_id(call, &tags, VpcId::PREFIX)?.unwrap_or_else(|| VpcId::of_bits(rand::random())),
         owner: call.caller.account.clone(),
         region: call.caller.region.clone(),
@@ -54,7 +54,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     };
     let mut answer = Xml::new();
     answer.element("vpc", |xml| vpc.write(xml));
-    Ok(Done { edit: Edit::put([Record::Vpc(vpc), Record::SecurityGroup(group)]), answer })
+    Ok(Done { edit: Edit::put([StoredObject::Vpc(vpc), StoredObject::SecurityGroup(group)]), answer })
 }
 
 /// A block of a call, host bits cut off as EC2 does; `bad_size` is the code for one that is too large or too small.
@@ -98,7 +98,7 @@ fn ipv6_block(params: &mut Params) -> Result<Option<IpNet>, ApiError> {
 
 fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let ids = params.list("VpcId");
-    let chosen: BTreeMap<String, Cow<'_, Vpc>> = if ids.is_empty() {
+    let chosen: BTreeMap<String, Cow<'_, VpcRecord>> = if ids.is_empty() {
         call.vpcs().map(|vpc| (vpc.id.to_string(), vpc)).collect()
     } else {
         ids.iter().map(|id| call.need_vpc(id).map(|vpc| (id.clone(), vpc))).collect::<Result<_, _>>()?
@@ -172,16 +172,16 @@ fn modify_attribute(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiErr
         "EnableDnsHostnames" => vpc.enable_dns_hostnames = value,
         _ => vpc.enable_network_address_usage_metrics = value,
     }
-    Ok(Done::changed(Edit::put([Record::Vpc(vpc)])))
+    Ok(Done::changed(Edit::put([StoredObject::Vpc(vpc)])))
 }
 
 /// The blocks of a family.
-fn blocks(vpc: &Vpc, v6: bool) -> impl Iterator<Item = &IpNet> {
+fn blocks(vpc: &VpcRecord, v6: bool) -> impl Iterator<Item = &IpNet> {
     vpc.cidr_blocks.iter().filter(move |block| matches!(block, IpNet::V6(_)) == v6)
 }
 
 fields! {
-    impl Vpc as vpc {
+    impl VpcRecord as vpc {
         "ownerId" ["owner-id", "ownerId"] = &vpc.owner;
         "instanceTenancy" ["instance-tenancy", "instanceTenancy"] = &vpc.instance_tenancy;
         "ipv6CidrBlockAssociationSet[].associationId" ["ipv6-cidr-block-association.association-id"] = Values::of_each(blocks(vpc, true).map(|_| association(vpc)));
@@ -201,6 +201,6 @@ fields! {
 }
 
 /// The id of the association of a VPC's block: the same for ever.
-fn association(vpc: &Vpc) -> String {
+fn association(vpc: &VpcRecord) -> String {
     vpc.id.to_string().replacen(VpcId::PREFIX, "vpc-cidr-assoc-", 1)
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::Caller;
+use super::Principal;
 
 /// The target by which the log's filter finds these lines: `--log info,vpcedns::audit=off`.
 pub const TARGET: &str = "vpcedns::audit";
@@ -23,7 +23,7 @@ pub struct Change<'a> {
 }
 
 /// Writes the line. Strings are quoted and escaped by the log, so that none can make a line of its own.
-pub fn audit(caller: &Caller, peer: SocketAddr, change: &Change<'_>) {
+pub fn audit(caller: &Principal, peer: SocketAddr, change: &Change<'_>) {
     let named = change.objects.iter().take(NAMED).copied().collect::<Vec<_>>().join(" ");
     let objects = match change.objects.len().saturating_sub(NAMED) {
         0 => named,
@@ -67,8 +67,12 @@ mod tests {
         let lines = Lines::default();
         let writer = lines.clone();
         let log = tracing_subscriber::fmt().with_ansi(false).without_time().with_writer(move || writer.clone());
-        let caller =
-            Caller { key: None, access_key_id: Some("AKID".into()), account_id: "123456789012".into(), region: None };
+        let caller = Principal {
+            key: None,
+            access_key_id: Some("AKID".into()),
+            account_id: "123456789012".into(),
+            region: None,
+        };
         tracing::subscriber::with_default(log.finish(), || {
             let change = Change { action: "DeleteVpcEndpoints", objects, outcome: "Success", request_id: "r-1" };
             audit(&caller, "192.0.2.1:99".parse().unwrap(), &change);

@@ -20,14 +20,14 @@ fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_440_938_160)
 }
 
-fn access() -> Access {
+fn access() -> AccessPolicy {
     let key = |id: &str, account: &str, actions: &[&str]| AccessKey {
         access_key_id: id.into(),
         secret_access_key: Secret::new(format!("secret of {id}")),
         account_id: account.into(),
         actions: actions.iter().map(|text| ActionPattern::parse(text).unwrap()).collect(),
     };
-    Access::Keys(AccessKeys::new([
+    AccessPolicy::Keys(AccessKeys::new([
         key("AKREADER", "111111111111", &["Describe*"]),
         key("AKWRITER", "222222222222", &["*"]),
     ]))
@@ -89,7 +89,7 @@ impl Sent {
         Request { method, path, query, headers, body: body.as_bytes() }
     }
 
-    fn authorize(&self, at: SystemTime) -> Result<Caller, Refusal> {
+    fn authorize(&self, at: SystemTime) -> Result<Principal, Refusal> {
         authorize(&access(), &self.request(), at)
     }
 
@@ -131,7 +131,7 @@ fn a_signed_request_has_a_caller() {
 #[test]
 fn a_request_that_was_changed_does_not_verify() {
     let told = "403 SignatureDoesNotMatch: The request signature we calculated does not match the signature you \
-                provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for \
+                provided. Check your AWS Secret AccessPolicy Key and signing method. Consult the service documentation for \
                 details.";
     let changed: [fn(&mut Sent); 8] = [
         |sent| sent.method = "GET",
@@ -267,7 +267,7 @@ fn presigned_requests_last_as_long_as_they_say() {
 
 #[test]
 fn an_open_api_takes_any_credentials_or_none() {
-    let open = |sent: &Sent| authorize(&Access::Open, &sent.request(), now()).unwrap();
+    let open = |sent: &Sent| authorize(&AccessPolicy::Open, &sent.request(), now()).unwrap();
     let caller = open(&Sent::signed_by(&credentials("test"), "ec2", UNIX_EPOCH));
     assert_eq!((caller.access_key_id.as_deref(), caller.region.as_deref()), (Some("test"), Some("eu-west-1")));
     assert_eq!((caller.account_id.as_str(), caller.may_call("DeleteVpc")), (OPEN_ACCOUNT, Ok(())));
@@ -279,19 +279,19 @@ fn an_open_api_takes_any_credentials_or_none() {
 
 #[test]
 fn keys_that_are_none_let_nobody_in() {
-    let none = Access::Keys(AccessKeys::default());
+    let none = AccessPolicy::Keys(AccessKeys::default());
     assert_eq!(authorize(&none, &Sent::signed().request(), now()).unwrap_err().code, "AuthFailure");
     assert_eq!(authorize(&none, &Sent::unsigned().request(), now()).unwrap_err().code, "MissingParameter");
 }
 
 #[test]
 fn an_open_api_listens_on_this_machine_only() {
-    let may = |access: &Access, address: &str| may_listen(access, address.parse().unwrap());
+    let may = |access: &AccessPolicy, address: &str| may_listen(access, address.parse().unwrap());
     for address in ["127.0.0.1:4566", "127.8.0.1:1", "[::1]:4566", "[::ffff:127.0.0.1]:4566"] {
-        assert_eq!(may(&Access::Open, address), Ok(()), "{address}");
+        assert_eq!(may(&AccessPolicy::Open, address), Ok(()), "{address}");
     }
     for address in ["0.0.0.0:4566", "[::]:4566", "10.0.0.1:4566", "[::ffff:10.0.0.1]:4566"] {
-        let problem = may(&Access::Open, address).unwrap_err().to_string();
+        let problem = may(&AccessPolicy::Open, address).unwrap_err().to_string();
         let what = "would let everybody change everything: there are no access keys\n  hint: give a file of access keys \
                     with --ec2-keys, or listen on 127.0.0.1";
         assert_eq!(problem, format!("--ec2-api: error: {address} {what}"));

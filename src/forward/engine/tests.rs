@@ -10,7 +10,7 @@ use super::*;
 use crate::forward::testing::{
     Over, Say, ScriptedUpstream, error, forwarder, good, limits, question, reply, say, silent,
 };
-use crate::forward::{Exchange, Failure, ForwardError, Repeated, State};
+use crate::forward::{Exchange, Failure, ForwardError, Repeated, UpstreamState};
 
 #[tokio::test]
 async fn questions_share_sockets_and_connections() {
@@ -82,7 +82,7 @@ async fn an_upstream_goes_down_and_comes_back() {
         tries += 1;
         assert!(tries < 20, "never down");
     }
-    assert_eq!(forwarder.report()[0].state, State::Down);
+    assert_eq!(forwarder.report()[0].state, UpstreamState::Down);
     alive.store(true, Ordering::SeqCst);
     let mut tries = 0;
     while forwarder.ask(&question(), &upstreams).await.is_err() {
@@ -91,7 +91,7 @@ async fn an_upstream_goes_down_and_comes_back() {
         assert!(tries < 1000, "never back");
     }
     let report = &forwarder.report()[0];
-    assert_eq!(report.state, State::Up);
+    assert_eq!(report.state, UpstreamState::Up);
     assert!(report.failures > 0 && report.questions > report.failures && report.rtt.is_some());
 }
 
@@ -105,7 +105,7 @@ async fn one_that_is_down_is_probed_while_another_answers() {
     })
     .await;
     let forwarder = forwarder();
-    while forwarder.report().first().is_none_or(|report| report.state != State::Down) {
+    while forwarder.report().first().is_none_or(|report| report.state != UpstreamState::Down) {
         let _ = forwarder.ask(&question(), first.alone()).await;
     }
     dead.store(false, Ordering::SeqCst);
@@ -114,7 +114,7 @@ async fn one_that_is_down_is_probed_while_another_answers() {
     for _ in 0..1000 {
         assert!(forwarder.ask(&question(), &both).await.is_ok());
         sleep(Duration::from_millis(10)).await;
-        if state() == State::Up {
+        if state() == UpstreamState::Up {
             return;
         }
     }
@@ -149,7 +149,7 @@ async fn a_question_that_leads_back_is_judged_alone() {
     assert!(came_back.load(Ordering::SeqCst) && !error.nobody_was_asked());
     let other = question().with_name(b"\x05other\x07example\0");
     assert!(forwarder.ask(&other, &upstreams).await.is_ok(), "another name of the same upstream");
-    assert_eq!(forwarder.report()[0].state, State::Up);
+    assert_eq!(forwarder.report()[0].state, UpstreamState::Up);
     let late = forwarder.ask(&question(), &upstreams).await.unwrap_err();
     assert_eq!(
         late.to_string(),
@@ -187,7 +187,7 @@ async fn a_silent_domain_takes_nothing_from_others() {
         sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(refused, 0, "honest questions that failed");
-    assert_ne!(forwarder.report()[0].state, State::Down);
+    assert_ne!(forwarder.report()[0].state, UpstreamState::Down);
     let failed = evil.join_all().await;
     assert_eq!(failed.iter().filter(|reply| reply.is_ok()).count(), 0);
     assert!(

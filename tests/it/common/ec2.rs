@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use vpcedns::ec2::call::Caller;
 use vpcedns::ec2::error::ApiError;
 use vpcedns::ec2::notify::Target;
-use vpcedns::ec2::{Engine, Settings, State, StateSource, Store};
+use vpcedns::ec2::{ApiSettings, ApiState, Engine, StateSource, Store};
 use vpcedns::publish::Publisher;
 use vpcedns::snapshot::{Policy, Snapshot};
 use vpcedns::source::{Files, Sources};
@@ -19,7 +19,7 @@ use super::{Asked, Told, ask};
 /// An API over the files and the state of a directory.
 pub struct Api {
     dir: Arc<tempfile::TempDir>,
-    settings: Settings,
+    settings: ApiSettings,
     engine: Engine,
     snapshots: Arc<ArcSwap<Snapshot>>,
     pub store: Arc<Store>,
@@ -30,17 +30,17 @@ pub struct Api {
 impl Api {
     /// With what a TOML text declares, and nothing else.
     pub fn new(toml: &str) -> Self {
-        Self::with(toml, Settings::default())
+        Self::with(toml, ApiSettings::default())
     }
 
-    pub fn with(toml: &str, settings: Settings) -> Self {
+    pub fn with(toml: &str, settings: ApiSettings) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("zones")).unwrap();
         std::fs::write(dir.path().join("zones/t.toml"), toml).unwrap();
         Self::open(Arc::new(dir), settings)
     }
 
-    fn open(dir: Arc<tempfile::TempDir>, settings: Settings) -> Self {
+    fn open(dir: Arc<tempfile::TempDir>, settings: ApiSettings) -> Self {
         let (store, state) = Store::open(&dir.path().join("state")).unwrap_or_else(|problem| panic!("{problem}"));
         let loader = Sources::new(
             vec![Box::new(StateSource::new(&state)), Box::new(Files::new(vec![dir.path().join("zones")]))],
@@ -73,7 +73,7 @@ impl Api {
     }
 
     /// What is on disk.
-    pub fn stored(&self) -> State {
+    pub fn stored(&self) -> ApiState {
         // the store is locked by the server: a copy of the file is what a crash would leave
         let copy = tempfile::tempdir().unwrap();
         std::fs::copy(self.state_file(), copy.path().join("ec2.redb")).unwrap();
@@ -139,7 +139,7 @@ impl Api {
 }
 
 /// Delays as AWS has them in kind: an endpoint is pending, deleting and deleted for a while each.
-pub fn slow() -> Settings {
+pub fn slow() -> ApiSettings {
     let while_ = Duration::from_secs(3600);
-    Settings { pending: while_, deleting: while_, deleted: while_, ..Settings::default() }
+    ApiSettings { pending: while_, deleting: while_, deleted: while_, ..ApiSettings::default() }
 }

@@ -8,7 +8,7 @@ use crate::ec2::action::subnet::RESERVED_FIRST;
 use crate::ec2::call::{Call, parse_id};
 use crate::ec2::error::ApiError;
 use crate::ec2::params::Params;
-use crate::ec2::record::{Interface, IpAddressType, Subnet};
+use crate::ec2::record::{InterfaceRecord, IpAddressType, SubnetRecord};
 use crate::naming::{InterfaceId, SubnetId};
 
 /// Addresses that a call wants in a subnet (`SubnetConfiguration.N`).
@@ -50,12 +50,12 @@ impl Families {
 /// A new interface in a subnet, with the addresses that are wanted, else with free ones.
 pub(super) fn interface(
     call: &Call<'_>,
-    subnet: &Subnet,
+    subnet: &SubnetRecord,
     families: Families,
     wanted: Option<&Wanted>,
-) -> Result<Interface, ApiError> {
+) -> Result<InterfaceRecord, ApiError> {
     let mut interface =
-        Interface { id: InterfaceId::of_bits(rand::random()), subnet: subnet.id, ipv4: None, ipv6: None };
+        InterfaceRecord { id: InterfaceId::of_bits(rand::random()), subnet: subnet.id, ipv4: None, ipv6: None };
     fill(call, subnet, families, wanted, &mut interface)?;
     Ok(interface)
 }
@@ -63,10 +63,10 @@ pub(super) fn interface(
 /// Gives an interface the addresses that it lacks, and takes from it those of a family that it is not to have.
 pub(super) fn fill(
     call: &Call<'_>,
-    subnet: &Subnet,
+    subnet: &SubnetRecord,
     families: Families,
     wanted: Option<&Wanted>,
-    interface: &mut Interface,
+    interface: &mut InterfaceRecord,
 ) -> Result<(), ApiError> {
     let (want_v4, want_v6) = (wanted.and_then(|w| w.ipv4), wanted.and_then(|w| w.ipv6));
     if (want_v4.is_some() && !families.v4) || (want_v6.is_some() && !families.v6) {
@@ -88,15 +88,15 @@ pub(super) fn fill(
     Ok(())
 }
 
-fn block_v4(subnet: &Subnet) -> Option<Ipv4Net> {
+fn block_v4(subnet: &SubnetRecord) -> Option<Ipv4Net> {
     subnet.cidr_blocks.iter().find_map(|block| if let IpNet::V4(block) = block { Some(*block) } else { None })
 }
 
-fn block_v6(subnet: &Subnet) -> Option<Ipv6Net> {
+fn block_v6(subnet: &SubnetRecord) -> Option<Ipv6Net> {
     subnet.cidr_blocks.iter().find_map(|block| if let IpNet::V6(block) = block { Some(*block) } else { None })
 }
 
-fn no_block(subnet: &Subnet, family: &str) -> ApiError {
+fn no_block(subnet: &SubnetRecord, family: &str) -> ApiError {
     ApiError::invalid(format!("The subnet {} does not have an {family} CIDR block.", subnet.id))
 }
 
@@ -108,7 +108,7 @@ fn usable_v4(block: Ipv4Net) -> (u32, u32) {
 }
 
 /// A free address. The search begins anywhere in the block, so that it is short whatever there is already.
-fn free_v4(call: &Call<'_>, subnet: &Subnet) -> Result<Ipv4Addr, ApiError> {
+fn free_v4(call: &Call<'_>, subnet: &SubnetRecord) -> Result<Ipv4Addr, ApiError> {
     let (first, count) = usable_v4(block_v4(subnet).ok_or_else(|| no_block(subnet, "IPv4"))?);
     let start = rand::random::<u32>().checked_rem(count).unwrap_or(0);
     let candidates = (start..count).chain(0..start).map(|at| Ipv4Addr::from_bits(first + at));
@@ -116,12 +116,12 @@ fn free_v4(call: &Call<'_>, subnet: &Subnet) -> Result<Ipv4Addr, ApiError> {
     free.next().ok_or_else(|| none_free(subnet))
 }
 
-fn none_free(subnet: &Subnet) -> ApiError {
+fn none_free(subnet: &SubnetRecord) -> ApiError {
     let message = format!("There are not enough free addresses in subnet '{}'.", subnet.id);
     ApiError::new("InsufficientFreeAddressesInSubnet", message)
 }
 
-fn free_v6(call: &Call<'_>, subnet: &Subnet) -> Result<Ipv6Addr, ApiError> {
+fn free_v6(call: &Call<'_>, subnet: &SubnetRecord) -> Result<Ipv6Addr, ApiError> {
     let block = block_v6(subnet).ok_or_else(|| no_block(subnet, "IPv6"))?;
     let network = block.network().to_bits();
     // one try is enough in all but 1 of 2^44 or so
@@ -137,14 +137,14 @@ fn is_usable_v6(block: Ipv6Net, address: Ipv6Addr) -> bool {
 }
 
 /// An address that a call names. That it is inside the subnet and free is for the model to check.
-fn checked_v4(subnet: &Subnet, address: Ipv4Addr) -> Result<Ipv4Addr, ApiError> {
+fn checked_v4(subnet: &SubnetRecord, address: Ipv4Addr) -> Result<Ipv4Addr, ApiError> {
     let block = block_v4(subnet).ok_or_else(|| no_block(subnet, "IPv4"))?;
     let (first, count) = usable_v4(block);
     let is_usable = address.to_bits().checked_sub(first).is_some_and(|at| at < count);
     if is_usable || !block.contains(&address) { Ok(address) } else { Err(reserved(address.into())) }
 }
 
-fn checked_v6(subnet: &Subnet, address: Ipv6Addr) -> Result<Ipv6Addr, ApiError> {
+fn checked_v6(subnet: &SubnetRecord, address: Ipv6Addr) -> Result<Ipv6Addr, ApiError> {
     let block = block_v6(subnet).ok_or_else(|| no_block(subnet, "IPv6"))?;
     if is_usable_v6(block, address) || !block.contains(&address) { Ok(address) } else { Err(reserved(address.into())) }
 }

@@ -8,7 +8,7 @@ use crate::ec2::action::offer::Offer;
 use crate::ec2::call::Call;
 use crate::ec2::error::ApiError;
 use crate::ec2::params::Params;
-use crate::ec2::record::{Endpoint, EndpointType, IpAddressType, Phase, Vpc};
+use crate::ec2::record::{EndpointRecord, EndpointType, IpAddressType, Phase, VpcRecord};
 use crate::model::{Key, RecordIpType};
 use crate::naming::VpcId;
 
@@ -114,7 +114,7 @@ pub(super) fn policy(text: &str) -> Result<(), ApiError> {
 
 /// Private DNS can be turned on: the provider has accepted, and the VPC has both attributes. The model only warns of the
 /// attributes, as files may declare an endpoint whose private names wait for them.
-pub(super) fn private_dns(vpc: &Vpc, offer: &Offer<'_>, is_accepted: bool) -> Result<(), ApiError> {
+pub(super) fn private_dns(vpc: &VpcRecord, offer: &Offer<'_>, is_accepted: bool) -> Result<(), ApiError> {
     // a service without private names is refused by the model
     if !is_accepted && !offer.service.private_names.is_empty() {
         let name = &offer.service.service_name;
@@ -134,7 +134,7 @@ pub(super) fn private_dns(vpc: &Vpc, offer: &Offer<'_>, is_accepted: bool) -> Re
 
 /// Private names for inbound resolver endpoints alone need a gateway endpoint for all others (S3 guide, "Private DNS").
 pub(super) fn inbound_only(call: &Call<'_>, vpc: VpcId, offer: &Offer<'_>) -> Result<(), ApiError> {
-    let is_gateway = |endpoint: &Endpoint| {
+    let is_gateway = |endpoint: &EndpointRecord| {
         endpoint.kind == EndpointType::Gateway
             && endpoint.phase != Phase::Deleted
             && endpoint.service == offer.service.service_name
@@ -181,7 +181,7 @@ pub(super) fn route_table(id: &str) -> Result<(), ApiError> {
 }
 
 /// The endpoint is the API's, and in a state in which it can be changed.
-pub(super) fn is_changeable(call: &Call<'_>, endpoint: &Endpoint) -> Result<(), ApiError> {
+pub(super) fn is_changeable(call: &Call<'_>, endpoint: &EndpointRecord) -> Result<(), ApiError> {
     call.owned(&Key::Endpoint(endpoint.id), endpoint.id)?;
     let id = endpoint.id;
     match endpoint.phase {

@@ -10,8 +10,8 @@ use crate::ec2::call::{Call, Done, default_group_id};
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::Resource;
 use crate::ec2::params::Params;
-use crate::ec2::record::{Endpoint, EndpointType, IpAddressType, Phase, Record, Vpc};
-use crate::ec2::state::{Edit, Event};
+use crate::ec2::record::{EndpointRecord, EndpointType, IpAddressType, Phase, StoredObject, VpcRecord};
+use crate::ec2::state::{ConnectionChange, Edit};
 use crate::ec2::xml::Xml;
 use crate::model::{RecordIpType, State};
 use crate::naming::{EndpointId, Suffix};
@@ -41,7 +41,7 @@ pub(super) fn run(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError
     let policy = params.optional("PolicyDocument");
     policy.as_deref().map_or(Ok(()), check::policy)?;
     let tags = tags::take(params, "vpc-endpoint")?;
-    let mut endpoint = Endpoint {
+    let mut endpoint = EndpointRecord {
         id: tags::chosen_id(call, &tags, EndpointId::PREFIX)?.unwrap_or_else(|| EndpointId::of_bits(rand::random())),
         owner: call.caller.account.clone(),
         vpc: vpc.id,
@@ -66,7 +66,7 @@ pub(super) fn run(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError
     }
     let mut events = Vec::new();
     if offer.is_endpoint_service() {
-        events.push(Event { name: "Connect", endpoint: endpoint.id, service: endpoint.service.clone() });
+        events.push(ConnectionChange { name: "Connect", endpoint: endpoint.id, service: endpoint.service.clone() });
     }
     let mut answer = Xml::new();
     let state = match (kind, endpoint.phase) {
@@ -78,15 +78,15 @@ pub(super) fn run(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError
     let listed = ListedEndpoint::new(call, record, state, suffix, Some(offer.service));
     answer.element("vpcEndpoint", |xml| listed.write(xml));
     answer.optional("clientToken", call.client_token.as_ref());
-    Ok(Done { edit: Edit { events, ..Edit::put([Record::Endpoint(endpoint)]) }, answer })
+    Ok(Done { edit: Edit { events, ..Edit::put([StoredObject::Endpoint(endpoint)]) }, answer })
 }
 
 fn interface(
     call: &Call<'_>,
     params: &mut Params,
-    vpc: &Vpc,
+    vpc: &VpcRecord,
     offer: &Offer<'_>,
-    endpoint: &mut Endpoint,
+    endpoint: &mut EndpointRecord,
 ) -> Result<(), ApiError> {
     if !params.list("RouteTableId").is_empty() {
         return Err(check::only_for("Route table IDs are", EndpointType::Gateway));
@@ -144,7 +144,7 @@ fn interface(
     Ok(())
 }
 
-fn gateway(params: &mut Params, endpoint: &mut Endpoint) -> Result<(), ApiError> {
+fn gateway(params: &mut Params, endpoint: &mut EndpointRecord) -> Result<(), ApiError> {
     check::no_dns_options(params)?;
     if !params.list("SubnetId").is_empty() || !address::take(params)?.is_empty() {
         return Err(check::only_for("Subnet IDs are", EndpointType::Interface));

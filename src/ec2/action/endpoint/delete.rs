@@ -8,8 +8,8 @@ use crate::ec2::action::unsuccessful;
 use crate::ec2::call::{Call, Done, parse_id};
 use crate::ec2::error::ApiError;
 use crate::ec2::params::Params;
-use crate::ec2::record::{Endpoint, Phase, Record};
-use crate::ec2::state::{Edit, Event};
+use crate::ec2::record::{EndpointRecord, Phase, StoredObject};
+use crate::ec2::state::{ConnectionChange, Edit};
 use crate::model::Key;
 use crate::naming::EndpointId;
 
@@ -30,9 +30,9 @@ pub(super) fn run(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError
                 edit.remove.extend(told.map(|told| told.id.clone()));
                 if is_endpoint_service(&endpoint.service) {
                     let service = endpoint.service.clone();
-                    edit.events.push(Event { name: "Delete", endpoint: endpoint.id, service });
+                    edit.events.push(ConnectionChange { name: "Delete", endpoint: endpoint.id, service });
                 }
-                edit.put.push(Record::Endpoint(endpoint));
+                edit.put.push(StoredObject::Endpoint(endpoint));
             }
             // EC2's code in bulk differs from that of other calls
             Err(error) if error.code == "InvalidVpcEndpointId.NotFound" => {
@@ -45,7 +45,7 @@ pub(super) fn run(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError
 }
 
 /// The endpoint as it is when it is deleted. It is listed for a while, and answers no more.
-fn deleted(call: &Call<'_>, id: &str) -> Result<Endpoint, ApiError> {
+fn deleted(call: &Call<'_>, id: &str) -> Result<EndpointRecord, ApiError> {
     let listed = need(call, id)?;
     call.owned(&Key::Endpoint(listed.record.id), id)?;
     if listed.record.phase == Phase::Deleted {

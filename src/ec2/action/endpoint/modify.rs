@@ -6,7 +6,7 @@ use crate::ec2::action::offer::{self, Offer};
 use crate::ec2::call::{Call, Done, default_group_id};
 use crate::ec2::error::ApiError;
 use crate::ec2::params::Params;
-use crate::ec2::record::{Endpoint, EndpointType, Interface, Phase, Record};
+use crate::ec2::record::{EndpointRecord, EndpointType, InterfaceRecord, Phase, StoredObject};
 use crate::ec2::state::Edit;
 use crate::naming::InterfaceId;
 
@@ -26,10 +26,10 @@ pub(super) fn run(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError
         // "pending" is what an endpoint returns to after a change
         endpoint.phase_since = call.now;
     }
-    Ok(Done::changed(Edit::put([Record::Endpoint(endpoint)])))
+    Ok(Done::changed(Edit::put([StoredObject::Endpoint(endpoint)])))
 }
 
-fn change_policy(params: &mut Params, endpoint: &mut Endpoint) -> Result<(), ApiError> {
+fn change_policy(params: &mut Params, endpoint: &mut EndpointRecord) -> Result<(), ApiError> {
     let reset = params.flag("ResetPolicy")?.unwrap_or(false);
     match (reset, params.optional("PolicyDocument")) {
         (true, Some(_)) => {
@@ -49,7 +49,12 @@ fn change_policy(params: &mut Params, endpoint: &mut Endpoint) -> Result<(), Api
     }
 }
 
-fn interface(call: &Call<'_>, params: &mut Params, offer: &Offer<'_>, endpoint: &mut Endpoint) -> Result<(), ApiError> {
+fn interface(
+    call: &Call<'_>,
+    params: &mut Params,
+    offer: &Offer<'_>,
+    endpoint: &mut EndpointRecord,
+) -> Result<(), ApiError> {
     if !params.list("AddRouteTableId").is_empty() || !params.list("RemoveRouteTableId").is_empty() {
         return Err(check::only_for("Route table IDs are", EndpointType::Gateway));
     }
@@ -73,7 +78,7 @@ fn interface(call: &Call<'_>, params: &mut Params, offer: &Offer<'_>, endpoint: 
     change_private_dns(call, params.flag("PrivateDnsEnabled")?, inbound_only, offer, endpoint)
 }
 
-fn change_groups(call: &Call<'_>, params: &mut Params, endpoint: &mut Endpoint) -> Result<(), ApiError> {
+fn change_groups(call: &Call<'_>, params: &mut Params, endpoint: &mut EndpointRecord) -> Result<(), ApiError> {
     let gone = params.list("RemoveSecurityGroupId");
     gone.iter().try_for_each(|id| check::group(call, endpoint.vpc, id))?;
     endpoint.security_groups.retain(|id| !gone.contains(id));
@@ -90,7 +95,7 @@ fn change_groups(call: &Call<'_>, params: &mut Params, endpoint: &mut Endpoint) 
     Ok(())
 }
 
-fn change_subnets(call: &Call<'_>, params: &mut Params, endpoint: &mut Endpoint) -> Result<(), ApiError> {
+fn change_subnets(call: &Call<'_>, params: &mut Params, endpoint: &mut EndpointRecord) -> Result<(), ApiError> {
     let mut wanted = address::take(params)?;
     check::wanted_once(&wanted)?;
     let families = Families::of(endpoint.ip_address_type);
@@ -128,7 +133,7 @@ fn change_subnets(call: &Call<'_>, params: &mut Params, endpoint: &mut Endpoint)
 }
 
 /// What of `wanted` is for an interface and differs from what it has.
-fn take_wanted(wanted: &mut Vec<Wanted>, interface: &Interface) -> Option<Wanted> {
+fn take_wanted(wanted: &mut Vec<Wanted>, interface: &InterfaceRecord) -> Option<Wanted> {
     let at = wanted.iter().position(|one| one.subnet == interface.subnet)?;
     let mut one = wanted.swap_remove(at);
     one.ipv4 = one.ipv4.filter(|address| Some(*address) != interface.ipv4);
@@ -141,7 +146,7 @@ fn change_private_dns(
     given: Option<bool>,
     inbound_only: Option<bool>,
     offer: &Offer<'_>,
-    endpoint: &mut Endpoint,
+    endpoint: &mut EndpointRecord,
 ) -> Result<(), ApiError> {
     let was_on = endpoint.private_dns_enabled;
     endpoint.private_dns_enabled = given.unwrap_or(was_on);
@@ -162,7 +167,7 @@ fn change_private_dns(
     Ok(())
 }
 
-fn gateway(params: &mut Params, endpoint: &mut Endpoint) -> Result<(), ApiError> {
+fn gateway(params: &mut Params, endpoint: &mut EndpointRecord) -> Result<(), ApiError> {
     check::no_dns_options(params)?;
     let is_given = |params: &mut Params, names: [&str; 2]| names.iter().any(|name| !params.list(name).is_empty());
     if is_given(params, ["AddSubnetId", "RemoveSubnetId"]) || !address::take(params)?.is_empty() {

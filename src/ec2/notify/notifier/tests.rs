@@ -7,7 +7,7 @@ use super::super::testing::{Got, HANGS, HandClock, MemoryOutbox, never, next, re
 use super::*;
 use crate::config::{AccessKey, Secret};
 use crate::ec2::auth::sigv4::{Credentials, Request, parameters};
-use crate::ec2::auth::{Access, AccessKeys, Caller, Refusal, authorize_for};
+use crate::ec2::auth::{AccessKeys, AccessPolicy, Principal, Refusal, authorize_for};
 use crate::ec2::notify::TopicArn;
 use crate::ec2::notify::notice::{Event, Notice};
 use crate::ec2::notify::target::{Sns, Webhook};
@@ -78,7 +78,7 @@ impl Running {
 }
 
 /// Whether the server would take it for a request of the publisher.
-fn verify(got: &Got, at: SystemTime) -> Result<Caller, Refusal> {
+fn verify(got: &Got, at: SystemTime) -> Result<Principal, Refusal> {
     let keys = AccessKeys::new([AccessKey {
         access_key_id: "AKPUBLISHER".into(),
         secret_access_key: Secret::new("hush"),
@@ -87,7 +87,7 @@ fn verify(got: &Got, at: SystemTime) -> Result<Caller, Refusal> {
     }]);
     let Got { method, path, query, headers, body } = got;
     let request = Request { method, path, query, headers, body: body.as_bytes() };
-    authorize_for(&["sns"], &Access::Keys(keys), &request, at)
+    authorize_for(&["sns"], &AccessPolicy::Keys(keys), &request, at)
 }
 
 fn form(got: &Got) -> Vec<(String, String)> {

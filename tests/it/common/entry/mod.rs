@@ -18,13 +18,13 @@ use vpcedns::config::{AccessKey, ActionPattern, Limits, Secret};
 use vpcedns::dns::{self, ExtendedError, InfoCode};
 use vpcedns::ec2::auth::guard::guard;
 use vpcedns::ec2::auth::sigv4::Request;
-use vpcedns::ec2::auth::{Access, AccessKeys, OPEN_ACCOUNT, authorize as authorize_request};
+use vpcedns::ec2::auth::{AccessKeys, AccessPolicy, OPEN_ACCOUNT, authorize as authorize_request};
 use vpcedns::ec2::call::Caller;
 use vpcedns::ec2::error::ApiError;
 use vpcedns::ec2::filter::{Filters, ResultPage};
 use vpcedns::ec2::params::Params;
 use vpcedns::ec2::xml::Xml;
-use vpcedns::ec2::{Engine, Settings, StateSource, Store};
+use vpcedns::ec2::{ApiSettings, Engine, StateSource, Store};
 use vpcedns::forward::cache::{Age, CachedReply, Times};
 use vpcedns::forward::relay::{Requestor, relay as relay_reply};
 use vpcedns::model::{Broken, Model};
@@ -208,7 +208,7 @@ pub fn authorize(data: &[u8]) {
         actions: vec![ActionPattern::parse("Describe*").expect("a pattern")],
     }]);
     let request = Request { method, path, query, headers: &headers, body: body.as_bytes() };
-    match authorize_request(&Access::Keys(keys.clone()), &request, now) {
+    match authorize_request(&AccessPolicy::Keys(keys.clone()), &request, now) {
         Ok(caller) => {
             assert_eq!(
                 (caller.access_key_id.as_deref(), caller.account_id.as_str()),
@@ -217,14 +217,14 @@ pub fn authorize(data: &[u8]) {
             assert!(caller.may_call("DescribeVpcs").is_ok() && caller.may_call("DeleteVpc").is_err());
             let changed = [body, "&"].concat();
             let changed = Request { body: changed.as_bytes(), ..request };
-            assert!(authorize_request(&Access::Keys(keys), &changed, now).is_err(), "a body that nobody signed");
+            assert!(authorize_request(&AccessPolicy::Keys(keys), &changed, now).is_err(), "a body that nobody signed");
         }
         Err(refusal) => {
             assert!((400..=403).contains(&refusal.status) && !refusal.code.is_empty());
             assert!(!refusal.message.contains("secret of"), "{refusal:?}");
         }
     }
-    let open = authorize_request(&Access::Open, &request, now).expect("an open API refuses nobody");
+    let open = authorize_request(&AccessPolicy::Open, &request, now).expect("an open API refuses nobody");
     assert_eq!(open.account_id, OPEN_ACCOUNT);
     if guard(&headers, &Uri::from_static("/"), &["ec2.corp.example".to_owned()]).is_ok() {
         assert!(headers.contains_key("host") && !headers.contains_key("origin"));
@@ -339,6 +339,6 @@ fn engine() -> &'static Engine {
         };
         // open files need no name
         let _ = std::fs::remove_dir_all(&dir);
-        Engine::new(store, state, Arc::new(Mutex::new(publisher)), Settings::default())
+        Engine::new(store, state, Arc::new(Mutex::new(publisher)), ApiSettings::default())
     })
 }
