@@ -129,7 +129,8 @@ pub(super) fn is_remote(dir: &Path) -> bool {
         0x7461_636f,
         0x0bd0_0bd0,
     ];
-    rustix::fs::statfs(dir).is_ok_and(|found| REMOTE.iter().any(|known| i64::from(*known) == found.f_type & 0xffff_ffff))
+    rustix::fs::statfs(dir)
+        .is_ok_and(|found| REMOTE.iter().any(|known| i64::from(*known) == found.f_type & 0xffff_ffff))
 }
 
 #[cfg(test)]

@@ -61,14 +61,14 @@ pub(super) fn to_watch(roots: &[PathBuf], scanned: &Scanned) -> (HashMap<PathBuf
 
 /// A name on the way, and the real directory it is in.
 #[derive(Debug, PartialEq, Eq)]
-struct Step {
+struct TrailStep {
     dir: PathBuf,
     name: OsString,
     is_file: bool,
 }
 
 /// The symbolic links on the way to `path`, what the last of them leads to, and the first name that is not there.
-fn trail(path: &Path) -> Vec<Step> {
+fn trail(path: &Path) -> Vec<TrailStep> {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut ahead: VecDeque<OsString> = parts(&absolute).collect();
     let (mut at, mut steps, mut hops) = (PathBuf::from("/"), Vec::new(), 0);
@@ -82,7 +82,7 @@ fn trail(path: &Path) -> Vec<Step> {
         let is_link = metadata.as_ref().is_ok_and(fs::Metadata::is_symlink);
         if is_link || ahead.is_empty() || metadata.is_err() {
             let is_file = metadata.as_ref().is_ok_and(fs::Metadata::is_file);
-            steps.push(Step { dir: at.clone(), name: part, is_file });
+            steps.push(TrailStep { dir: at.clone(), name: part, is_file });
         }
         match metadata {
             Err(_) => break,
