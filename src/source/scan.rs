@@ -97,7 +97,7 @@ impl Scan {
                 Ok(metadata) if metadata.is_dir() => self.directory(path, &real),
                 Ok(metadata) if is_ours(path) => self.file(path, real, &metadata),
                 Err(error) if is_ours(path) => self.unreadable(path, &error),
-                Ok(metadata) if metadata.is_file() => self.problems.extend(unread::warning(path)),
+                Ok(metadata) if metadata.is_file() => self.found.problems.extend(unread::warning(path)),
                 Ok(_) | Err(_) => {}
             }
             if *is_link && (is_ours(path) || before != (self.found.files.len(), self.found.dirs.len())) {
