@@ -32,6 +32,8 @@ pub mod config;
 
 pub mod memory;
 
+pub mod descriptors;
+
 pub mod source;
 
 pub mod forward;

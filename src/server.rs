@@ -6,6 +6,7 @@
 //! encrypted   settings -> encrypted addresses and their certificate
 //! listen_http the HTTP address and the control socket
 //! ec2         the EC2-compatible API as a part of the server
+//! hand_over   sockets from a running server to its successor
 //! reload      a thread that loads when asked to; listeners and upstreams follow
 //! ```
 //!
@@ -13,13 +14,14 @@
 
 mod ec2;
 mod encrypted;
+mod hand_over;
 mod listed;
 mod listen_http;
 mod reload;
 mod upstreams;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -28,6 +30,7 @@ use tokio::sync::watch as flag;
 use tracing::{info, warn};
 
 use crate::config::Settings;
+use crate::descriptors::{Descriptors, SocketOffer};
 use crate::model::Upstream;
 use crate::observe::{Counters, Log, ServerControl, Status, Views};
 use crate::problem::{Place, Problem};
@@ -38,8 +41,9 @@ use crate::serve::listeners::Listeners;
 use crate::snapshot::Policy;
 use crate::source::{LoadRequest, LoadRequests, LoadTrigger, Progress, Sources};
 use crate::wire::CookieSecret;
-use ec2::Ec2;
+use ec2::{Ec2, Ec2Api};
 use encrypted::EncryptedSettings;
+use hand_over::{HandOver, Predecessor};
 use listen_http::HttpListeners;
 use reload::{Follower, all_upstreams, wanted, warn_of};
 
@@ -53,7 +57,11 @@ pub struct Server {
     handle: Handle,
     loads: JoinHandle<Listeners<Resolver>>,
     stop_http: flag::Sender<bool>,
+    ec2: Option<Arc<Mutex<Ec2Api>>>,
+    descriptors: Descriptors,
     drain: Duration,
+    /// Sockets of HTTP, for a successor.
+    _offers: Vec<SocketOffer>,
 }
 
 /// What is served, and where: the content of the ready line.
@@ -108,22 +116,32 @@ impl Server {
     /// Starts a server; when this returns, it answers. Fails with everything that is wrong with the settings, the
     /// sources or the addresses.
     pub fn start(settings: Settings) -> Result<Self, Vec<Problem>> {
-        Self::start_with(settings, &|_, _| {}, None)
+        Self::start_with(settings, &|_, _| {}, None, Descriptors::default())
     }
 
-    /// The same; `progress` is told how far the first load has come, and `log` is the one that the control socket sets.
-    pub fn start_with(settings: Settings, progress: Progress<'_>, log: Option<Log>) -> Result<Self, Vec<Problem>> {
+    /// The same; `progress` is told how far the first load has come, `log` is the one that the control socket sets, and
+    /// sockets that `descriptors` has are not opened anew.
+    pub fn start_with(
+        settings: Settings,
+        progress: Progress<'_>,
+        log: Option<Log>,
+        descriptors: Descriptors,
+    ) -> Result<Self, Vec<Problem>> {
         let runtime = Builder::new_multi_thread()
             .enable_all()
             .thread_name("vpcedns-io")
             .build()
             .map_err(|error| no_threads(&error))?;
         let began = Instant::now();
-        let parts = runtime.block_on(start(settings, progress, log, began))?;
-        let Parts { ready, handle, follower, requests, stop_http, drain } = parts;
+        let parts = runtime.block_on(async { start(settings, progress, log, descriptors, began) })?;
+        let Parts { ready, handle, follower, requests, stop_http, ec2, descriptors, drain, predecessor, offers } =
+            parts;
         let loads = thread::Builder::new().name("vpcedns-load".to_owned());
         let loads = loads.spawn(move || follower.run(&requests)).map_err(|error| no_threads(&error))?;
-        Ok(Self { runtime, ready, handle, loads, stop_http, drain })
+        if let Some(predecessor) = predecessor {
+            predecessor.succeed();
+        }
+        Ok(Self { runtime, ready, handle, loads, stop_http, ec2, descriptors, drain, _offers: offers })
     }
 
     /// What is served, and where.
@@ -147,10 +165,17 @@ impl Server {
             vec![Problem::error(Place::whole("vpcedns"), "internal error: the thread that loads has failed", "")]
         })?;
         info!("stopping: what has come in is answered first");
+        if self.descriptors.are_handed_on() {
+            // what comes in on these sockets is for the successor
+            let _ = self.stop_http.send(true);
+        }
         if !self.runtime.block_on(listeners.stop()) {
             warn!("stopped with questions unanswered after {} ms", self.drain.as_millis());
         }
         let _ = self.stop_http.send(true);
+        if let Some(ec2) = &self.ec2 {
+            ec2.lock().unwrap_or_else(PoisonError::into_inner).stop();
+        }
         self.runtime.shutdown_timeout(Duration::from_millis(100));
         Ok(())
     }
@@ -173,17 +198,28 @@ struct Parts {
     follower: Follower,
     requests: LoadRequests,
     stop_http: flag::Sender<bool>,
+    ec2: Option<Arc<Mutex<Ec2Api>>>,
+    descriptors: Descriptors,
     drain: Duration,
+    predecessor: Option<Predecessor>,
+    offers: Vec<SocketOffer>,
 }
 
-async fn start(
+/// To be called in the runtime.
+fn start(
     settings: Settings,
     progress: Progress<'_>,
     log: Option<Log>,
+    descriptors: Descriptors,
     began: Instant,
 ) -> Result<Parts, Vec<Problem>> {
     let encrypted = encrypted::read(&settings)?;
+    let mut predecessor = if settings.take_over { Predecessor::find(&settings.socket, &descriptors)? } else { None };
+    if let Some(predecessor) = predecessor.as_mut().filter(|_| settings.ec2_api.is_some()) {
+        predecessor.free_state()?;
+    }
     let remembered = Ec2::open(&settings)?;
+    let all_settings = settings.clone();
     let http = HttpListeners::of(&settings)?;
     let sources = listed::sources(&settings, remembered.as_ref().map(Ec2::state));
     let Settings { listen, limits, .. } = settings;
@@ -222,7 +258,8 @@ async fn start(
     );
     let lookup = resolver.lookup().clone();
     publisher.invalidates(lookup.cache().clone());
-    let mut listeners = Listeners::new(Arc::new(resolver), &limits, counters.clone(), RuntimeHandle::current());
+    let mut listeners =
+        Listeners::new(Arc::new(resolver), &limits, counters.clone(), RuntimeHandle::current(), descriptors.clone());
     good(listeners.apply(&wanted(&listen, &snapshots.load().model)))?;
     if let Some(EncryptedSettings { addresses, certificates }) = &encrypted {
         good(listeners.encrypt(addresses, certificates))?;
@@ -232,19 +269,24 @@ async fn start(
     let (stop_http, http_stopped) = flag::channel(false);
     let status = publisher.status().clone();
     let publisher = Arc::new(Mutex::new(publisher));
-    let (ec2_api, more) = match remembered {
-        Some(ec2) => ec2
-            .start(publisher.clone(), counters.clone(), http_stopped.clone())
-            .await
-            .map(|(at, more)| (Some(at), more))?,
-        None => (None, None),
-    };
+    let ec2 = remembered.map(|ec2| ec2.start(all_settings, publisher.clone(), counters.clone(), &descriptors));
+    let ec2 = ec2.transpose()?;
+    let ec2_api = ec2.as_ref().and_then(|ec2| ec2.address().ok());
+    let more = ec2.as_ref().map(Ec2Api::metrics);
+    let ec2 = ec2.map(|ec2| Arc::new(Mutex::new(ec2)));
+    let handle = Handle { trigger: trigger.clone(), status: status.clone() };
+    let leaving = handle.clone();
+    let hand_over = HandOver::new(descriptors.clone(), ec2.clone(), move || leaving.stop());
     let asking = trigger.clone();
-    let control = ServerControl { reload: Arc::new(move || asking.send(LoadRequest::Asked)), log };
+    let control = ServerControl {
+        reload: Arc::new(move || asking.send(LoadRequest::Asked)),
+        log,
+        hand_over: Arc::new(move |stream| hand_over.talk(stream)),
+    };
     let (snapshots_shown, status_shown) = (snapshots.clone(), status.clone());
     let views =
         Views { snapshots: snapshots_shown, status: status_shown, counters, lookup, more, control, started: began };
-    let http = http.start(views, http_stopped).await?;
+    let (http, offers) = http.start(views, &descriptors, http_stopped)?;
     let snapshot = snapshots.load_full();
     let ready = Ready {
         generation: snapshot.generation,
@@ -260,8 +302,18 @@ async fn start(
     // only now, as those that lead back to us are seen by what comes in
     forwarder.set_upstreams(all_upstreams(&snapshot));
     let drain = limits.drain;
+    close_unwanted(&descriptors);
     let follower = Follower { publisher, listeners, listen, forwarder, certificates };
-    Ok(Parts { ready, handle: Handle { trigger, status }, follower, requests, stop_http, drain })
+    Ok(Parts { ready, handle, follower, requests, stop_http, ec2, descriptors, drain, predecessor, offers })
+}
+
+/// Closes sockets that were passed for no address of ours, and says so.
+fn close_unwanted(descriptors: &Descriptors) {
+    for socket in descriptors.close_rest() {
+        warn!(
+            "LISTEN_FDS passes a socket that no setting asks for: {socket}; name its address with --listen or another flag"
+        );
+    }
 }
 
 /// An error if there are problems.

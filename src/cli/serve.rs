@@ -10,6 +10,7 @@ use tracing::warn;
 use super::args::ServeArgs;
 use super::config::read_file;
 use super::print_problems;
+use crate::descriptors::Descriptors;
 use crate::observe::{LineQueue, Log};
 use crate::problem::{Place, Problem, count};
 use crate::server::{Ready, Server};
@@ -28,6 +29,8 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
 }
 
 fn start(args: &ServeArgs) -> Result<(), Vec<Problem>> {
+    // before anything else is opened
+    let descriptors = Descriptors::of_environment();
     let settings = args.flags.over(read_file(args.config.as_deref())?);
     let log = Log::start(&settings.log)
         .map_err(|fault| vec![Problem::error(Place::whole("--log"), fault.what, fault.hint)])?;
@@ -35,7 +38,7 @@ fn start(args: &ServeArgs) -> Result<(), Vec<Problem>> {
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         warn!("cannot raise the limit of open files: {error}");
     }
-    let server = Server::start_with(settings, &progress(&log), Some(log.clone()))?;
+    let server = Server::start_with(settings, &progress(&log), Some(log.clone()), descriptors)?;
     signals(&server)?;
     print_ready(server.ready());
     let outcome = server.run();

@@ -33,6 +33,9 @@ settings! {
     http_token: Option<PathBuf> = path, "FILE", default [] or "changes by the control socket only", example "/etc/vpcedns/token";
     /// Control socket, for `vpcedns status`, `reload`, `flush` and `log`
     socket: PathBuf = path, "PATH", default ["./vpcedns.sock"], example "/run/vpcedns/control.sock";
+    /// Take the sockets over from the server that answers on the control socket, which then ends: a restart without a
+    /// lost question. Without such a server, start as ever
+    take_over: bool = switch, "BOOL", default ["false"], example "true";
     /// Set the AA flag in answers from local data, which the VPC resolver does not
     aa: bool = switch, "BOOL", default ["false"], example "true";
     /// What to log: error, warn, info, debug, trace, or a filter such as `vpcedns::reload=debug`

@@ -82,7 +82,7 @@ where
 {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(HEAD).max_headers(FIELDS);
-    let mut connection = std::pin::pin!(builder.serve_connection(io, TowerToHyperService::new(app)));
+    let mut connection = std::pin::pin!(builder.serve_connection(io, TowerToHyperService::new(app)).with_upgrades());
     tokio::select! {
         _ = connection.as_mut() => return,
         _ = stop.wait_for(|stop| *stop) => {}

@@ -4,15 +4,16 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::{Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::watch;
 
 use super::access::{HttpAccess, guarded};
@@ -24,6 +25,9 @@ use crate::config::{Limits, Metric};
 use crate::dns::DnsName;
 use crate::forward::cache::Flush;
 use crate::source::SourceReport;
+
+/// The protocol that a connection to the control socket becomes by which a successor gets the sockets.
+pub const HAND_OVER: &str = "vpcedns-hand-over";
 
 /// Answers HTTP on the address of `listener` until `stop` is true or its sender is gone.
 pub async fn serve_address(
@@ -48,7 +52,12 @@ pub async fn serve_socket(listener: UnixListener, views: Views, limits: &Limits,
 }
 
 fn router(views: Views, access: HttpAccess) -> Router {
-    Router::new()
+    let router = match access {
+        // who may have the sockets is who may open this one
+        HttpAccess::Socket => Router::new().route("/v1/hand-over", post(hand_over)),
+        HttpAccess::Address { .. } => Router::new(),
+    };
+    router
         .route("/", get(index))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
@@ -194,6 +203,24 @@ async fn flush(
         _ => return Err(bad("say one of ?name=NAME, ?zone=NAME and ?all".to_owned())),
     };
     Ok(Json(json!({ "flushed": views.lookup.cache().flush(&flush) })))
+}
+
+/// Turns the connection into one by which a successor gets the sockets (RFC 9110 7.8).
+async fn hand_over(State(views): State<Views>, mut request: Request) -> Response {
+    if request.headers().get(header::UPGRADE).is_none_or(|to| to.as_bytes() != HAND_OVER.as_bytes()) {
+        return (StatusCode::UPGRADE_REQUIRED, [(header::UPGRADE, HAND_OVER)]).into_response();
+    }
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        let Ok(upgraded) = upgrade.await else { return };
+        let Ok(parts) = upgraded.downcast::<TokioIo<UnixStream>>() else { return };
+        let Ok(stream) = parts.io.into_inner().into_std() else { return };
+        if stream.set_nonblocking(false).is_ok() {
+            tokio::task::spawn_blocking(move || (views.control.hand_over)(stream));
+        }
+    });
+    let headers = [(header::CONNECTION, "upgrade"), (header::UPGRADE, HAND_OVER)];
+    (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
 
 /// All metrics in the OpenMetrics text format.

@@ -1,5 +1,6 @@
 //! What the server shows of itself: to HTTP, to metrics.
 
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -38,4 +39,6 @@ pub struct ServerControl {
     pub reload: Arc<dyn Fn() + Send + Sync>,
     /// The log, if it is this server's.
     pub log: Option<Log>,
+    /// Talks to a successor on a connection that it made to the control socket; returns when the talk is over.
+    pub hand_over: Arc<dyn Fn(UnixStream) + Send + Sync>,
 }

@@ -4,12 +4,15 @@
 //! a second server started by mistake would get half of the questions. Therefore the first socket is bound without
 //! the option, which fails if anybody has the port in whatever way, and only then opened to our own other workers.
 //! There is no moment between a probe and the real thing for another server to slip in.
+//!
+//! A socket that this process was given is used as it is, and nothing is bound in its place.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+use crate::descriptors::Descriptors;
 use crate::problem::{Place, Problem};
 use crate::serve::mmsg;
 
@@ -36,6 +39,8 @@ pub(super) struct Bound {
     /// The address, with the port that was found where 0 was wanted.
     pub(super) actual: SocketAddr,
     pub(super) udp: Vec<Socket>,
+    /// Whether other processes may have the UDP sockets, too.
+    pub(super) udp_is_given: bool,
     pub(super) tcp: TcpListener,
 }
 
@@ -49,8 +54,45 @@ pub(super) struct BindError {
     error: io::Error,
 }
 
-/// Opens `address` for UDP and TCP, on the same port.
-pub(super) fn bind(address: SocketAddr, plan: BindPlan) -> Result<Bound, BindError> {
+/// Opens `address` for UDP and TCP, on the same port, as far as `given` does not have its sockets.
+pub(super) fn bind(address: SocketAddr, plan: BindPlan, given: &Descriptors) -> Result<Bound, BindError> {
+    let (udp, tcp) = (given.udp(address), given.tcp(address));
+    if udp.is_empty() && tcp.is_none() {
+        return bind_new(address, plan);
+    }
+    let of_udp = |error| BindError { transport: "UDP", error };
+    let of_tcp = |error| BindError { transport: "TCP", error };
+    let udp_is_given = !udp.is_empty();
+    let udp = if udp_is_given { prepare(udp, address, plan) } else { udp_sockets(address, plan) }.map_err(of_udp)?;
+    let tcp = tcp.map_or_else(|| tcp_socket(address, plan), Ok).map_err(of_tcp)?;
+    Ok(Bound { actual: address, udp, udp_is_given, tcp })
+}
+
+/// Makes sockets that were given what a worker expects; each has one worker at least, as what comes to it is for us.
+fn prepare(mut sockets: Vec<Socket>, address: SocketAddr, plan: BindPlan) -> io::Result<Vec<Socket>> {
+    for socket in &sockets {
+        socket.set_nonblocking(false)?;
+        let _ = socket.set_recv_buffer_size(plan.buffer);
+        let _ = socket.set_send_buffer_size(plan.buffer);
+        if address.ip().is_unspecified() {
+            mmsg::report_destination(socket, address.is_ipv6())?;
+        }
+    }
+    let given = sockets.len();
+    for worker in given..plan.workers {
+        // one that is read by several workers: a socket beside it would get none of its questions
+        let copy = sockets.get(worker % given).map(Socket::try_clone).transpose()?;
+        sockets.extend(copy);
+    }
+    Ok(sockets)
+}
+
+/// A socket for each worker.
+fn udp_sockets(address: SocketAddr, plan: BindPlan) -> io::Result<Vec<Socket>> {
+    (0..plan.workers.max(1)).map(|worker| udp_socket(address, plan, plan.share || worker > 0)).collect()
+}
+
+fn bind_new(address: SocketAddr, plan: BindPlan) -> Result<Bound, BindError> {
     let mut tries = if address.port() == 0 { PORT_TRIES } else { 1 };
     loop {
         tries -= 1;
@@ -78,7 +120,7 @@ fn bind_rest(first: Socket, address: SocketAddr, plan: BindPlan) -> Result<Bound
         sockets.push(udp_socket(actual, plan, true).map_err(udp)?);
     }
     let tcp = tcp_socket(actual, plan).map_err(|error| BindError { transport: "TCP", error })?;
-    Ok(Bound { actual, udp: sockets, tcp })
+    Ok(Bound { actual, udp: sockets, udp_is_given: false, tcp })
 }
 
 fn udp_socket(address: SocketAddr, plan: BindPlan, share: bool) -> io::Result<Socket> {
@@ -122,14 +164,18 @@ fn tcp_socket(address: SocketAddr, plan: BindPlan) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Opens `address` for one TCP listener.
-pub(super) fn bind_tcp(address: SocketAddr) -> Result<TcpListener, BindError> {
-    tcp_socket(address, ALONE).map_err(|error| BindError { transport: "TCP", error })
+/// Opens `address` for one TCP listener, or takes the one that was given.
+pub(super) fn bind_tcp(address: SocketAddr, given: &Descriptors) -> Result<TcpListener, BindError> {
+    given
+        .tcp(address)
+        .map_or_else(|| tcp_socket(address, ALONE), Ok)
+        .map_err(|error| BindError { transport: "TCP", error })
 }
 
-/// Opens `address` for one UDP socket.
-pub(super) fn bind_udp(address: SocketAddr, buffer: usize) -> Result<UdpSocket, BindError> {
-    let socket = udp_socket(address, BindPlan { buffer, ..ALONE }, false);
+/// Opens `address` for one UDP socket, or takes the one that was given.
+pub(super) fn bind_udp(address: SocketAddr, buffer: usize, given: &Descriptors) -> Result<UdpSocket, BindError> {
+    let socket = given.udp(address).into_iter().next();
+    let socket = socket.map_or_else(|| udp_socket(address, BindPlan { buffer, ..ALONE }, false), Ok);
     socket.map(UdpSocket::from).map_err(|error| BindError { transport: "UDP", error })
 }
 
@@ -185,7 +231,7 @@ mod tests {
     #[test]
     fn finds_one_port_for_udp_and_tcp() {
         for address in ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0", "[::]:0"] {
-            let bound = bind(address.parse().unwrap(), plan(false)).unwrap();
+            let bound = bind(address.parse().unwrap(), plan(false), &Descriptors::default()).unwrap();
             assert_ne!(bound.actual.port(), 0);
             assert_eq!(bound.tcp.local_addr().unwrap(), bound.actual);
             for socket in &bound.udp {
@@ -196,8 +242,8 @@ mod tests {
 
     #[test]
     fn a_second_server_is_an_error_even_if_it_is_one_of_ours() {
-        let first = bind("127.0.0.1:0".parse().unwrap(), plan(false)).unwrap();
-        let error = bind(first.actual, plan(false)).err().unwrap();
+        let first = bind("127.0.0.1:0".parse().unwrap(), plan(false), &Descriptors::default()).unwrap();
+        let error = bind(first.actual, plan(false), &Descriptors::default()).err().unwrap();
         let problem = problem(Place::whole("--listen"), "--listen", first.actual, &error);
         let port = first.actual.port();
         assert_eq!(
@@ -207,21 +253,37 @@ mod tests {
                  `ss -lunp 'sport = :{port}'`; choose another with --listen"
             )
         );
-        assert!(bind(first.actual, plan(true)).is_ok(), "but a server may share with itself");
+        assert!(bind(first.actual, plan(true), &Descriptors::default()).is_ok(), "but a server may share with itself");
+    }
+
+    #[test]
+    fn given_sockets_are_used_and_every_worker_has_one() {
+        let address = "127.0.0.1:0".parse().unwrap();
+        let first = bind(address, plan(false), &Descriptors::default()).unwrap();
+        for given in [1, 2] {
+            let copies = first.udp[..given].iter().map(|socket| socket.try_clone().unwrap().into());
+            let tcp = first.tcp.try_clone().unwrap().into();
+            let descriptors = Descriptors::default();
+            descriptors.add_predecessors(copies.chain([tcp]).collect());
+            let workers = BindPlan { workers: 3, ..plan(false) };
+            let second = bind(first.actual, workers, &descriptors).unwrap();
+            assert_eq!((second.actual, second.udp.len(), second.udp_is_given), (first.actual, 3, true));
+            assert!(bind(first.actual, workers, &descriptors).is_err(), "none is left, and the port is in use");
+        }
     }
 
     #[test]
     fn a_port_that_only_tcp_has_is_in_use() {
         let other = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = other.local_addr().unwrap();
-        let error = bind(address, plan(false)).err().unwrap();
+        let error = bind(address, plan(false), &Descriptors::default()).err().unwrap();
         assert!(problem(Place::whole("x"), "--listen", address, &error).hint.contains("ss -ltnp"));
     }
 
     #[test]
     fn every_error_says_what_to_do() {
         let address = "192.0.2.1:53".parse().unwrap();
-        let error = bind("192.0.2.1:0".parse().unwrap(), plan(false)).err().unwrap();
+        let error = bind("192.0.2.1:0".parse().unwrap(), plan(false), &Descriptors::default()).err().unwrap();
         assert!(
             problem(Place::whole("x"), "--listen", address, &error)
                 .what

@@ -1,6 +1,8 @@
 //! What all sockets share: who answers, the limits, questions that wait, refusals, and which addresses are our own.
 
+use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -8,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use crate::config::Limits;
+use crate::descriptors::{Descriptors, SocketOffer};
 use crate::observe::Counters;
 use crate::resolve::Incoming;
 use crate::serve::admission::Admission;
@@ -27,13 +30,21 @@ pub(super) struct ServeContext<R> {
     pub(super) own: ArcSwap<OwnAddresses>,
     /// Connections that were refused.
     pub(super) refusals: Refusals,
+    /// Sockets that this process was given, and those that a successor may have.
+    pub(super) descriptors: Descriptors,
 }
 
 impl<R> ServeContext<R> {
-    pub(super) fn new(resolver: Arc<R>, limits: Limits, counters: Arc<Counters>, runtime: Handle) -> Self {
+    pub(super) fn new(
+        resolver: Arc<R>,
+        limits: Limits,
+        counters: Arc<Counters>,
+        runtime: Handle,
+        descriptors: Descriptors,
+    ) -> Self {
         let slow = Admission::new(limits.forward_in_flight, limits.forward_in_flight_per_client);
         let refusals = Refusals::new(counters);
-        Self { resolver, limits, slow, runtime, own: ArcSwap::default(), refusals }
+        Self { resolver, limits, slow, runtime, own: ArcSwap::default(), refusals, descriptors }
     }
 }
 
@@ -60,23 +71,78 @@ impl Origin {
     }
 }
 
+/// How far a listener has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ListenerPhase {
+    /// It takes connections.
+    Open,
+    /// A successor takes them; those that are here go on.
+    HandedOn,
+    /// It takes none, and those that are here come to an end.
+    Closing,
+}
+
+/// What a listener and its connections watch, to learn that they are to stop.
+#[derive(Clone)]
+pub(super) struct Stopped(watch::Receiver<ListenerPhase>);
+
+/// What becomes of connections that wait to be accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum UnacceptedConnections {
+    /// They are accepted, and answered.
+    Accept,
+    /// They are the successor's.
+    Leave,
+}
+
+impl Stopped {
+    /// Of a listener that never stops.
+    #[cfg(test)]
+    pub(super) fn never() -> Self {
+        let (phase, watched) = watch::channel(ListenerPhase::Open);
+        std::mem::forget(phase);
+        Self(watched)
+    }
+
+    /// Ends when connections are to end.
+    pub(super) async fn closing(&mut self) {
+        let _ = self.0.wait_for(|phase| *phase == ListenerPhase::Closing).await;
+    }
+
+    /// Ends when no more are to be accepted.
+    pub(super) async fn accepting_ends(&mut self) -> UnacceptedConnections {
+        match self.0.wait_for(|phase| *phase != ListenerPhase::Open).await {
+            Ok(phase) if *phase == ListenerPhase::HandedOn => UnacceptedConnections::Leave,
+            _ => UnacceptedConnections::Accept,
+        }
+    }
+}
+
 /// A listener at work. Dropping it stops it.
 pub(super) struct Running {
     /// The address, with the port that was found where 0 was wanted.
     pub(super) actual: SocketAddr,
-    stop: watch::Sender<bool>,
+    phase: watch::Sender<ListenerPhase>,
+    /// Its socket, for a successor.
+    offer: Option<SocketOffer>,
 }
 
 impl Running {
-    /// A listener, and what its connections watch to learn that they are to stop.
-    pub(super) fn new(actual: SocketAddr) -> (Self, watch::Receiver<bool>) {
-        let (stop, stopped) = watch::channel(false);
-        (Self { actual, stop }, stopped)
+    /// A listener with its socket, which a successor may have.
+    pub(super) fn new(actual: SocketAddr, descriptors: &Descriptors, socket: impl AsFd) -> io::Result<(Self, Stopped)> {
+        let (phase, watched) = watch::channel(ListenerPhase::Open);
+        Ok((Self { actual, phase, offer: Some(descriptors.offer(socket)?) }, Stopped(watched)))
     }
 
     /// Accepts no more; connections answer what they have been asked, and close.
-    pub(super) fn stop(&self) {
-        self.stop.send_replace(true);
+    pub(super) fn stop(&mut self) {
+        self.offer = None;
+        self.phase.send_replace(ListenerPhase::Closing);
+    }
+
+    /// Accepts no more, as a successor does; connections go on.
+    pub(super) fn leave(&self) {
+        self.phase.send_replace(ListenerPhase::HandedOn);
     }
 }
 
@@ -91,6 +157,8 @@ pub(super) struct Draining {
     pub(super) actual: SocketAddr,
     /// Ends when the last worker, connection and question of the address has.
     pub(super) done: mpsc::Receiver<()>,
+    /// A listener whose connections go on until this is dropped.
+    pub(super) left: Option<Running>,
 }
 
 /// The addresses that we listen on.

@@ -29,13 +29,12 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use rustls::version::{TLS12, TLS13};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::naming::VpcId;
 use crate::resolve::{Incoming, Resolve};
-use crate::serve::common::{Origin, ServeContext};
+use crate::serve::common::{Origin, ServeContext, Stopped};
 use crate::serve::kind::ListenerKind;
 use crate::serve::single::{self, Collect, Long, MESSAGE, Refused};
 use crate::serve::tcp::Spoken;
@@ -69,13 +68,7 @@ impl<R: Resolve> Spoken<R> for Doh {
     const TRANSPORT: Transport = Transport::Https;
     const TAKES_STRANGERS: bool = true;
 
-    async fn serve(
-        self,
-        stream: TcpStream,
-        from: Origin,
-        context: Arc<ServeContext<R>>,
-        mut stopped: watch::Receiver<bool>,
-    ) {
+    async fn serve(self, stream: TcpStream, from: Origin, context: Arc<ServeContext<R>>, mut stopped: Stopped) {
         if let Some(stream) = tls::shake_hands(&self.0, stream, &from, &context, &mut stopped).await {
             Box::pin(connection::serve(stream, from, context, stopped)).await;
         }

@@ -14,13 +14,13 @@ use std::time::Duration;
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Connecting, Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportConfig, VarInt};
 use rustls::version::TLS13;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::config::Limits;
 use crate::resolve::Resolve;
 use crate::serve::bind;
-use crate::serve::common::{Origin, Running, ServeContext};
+use crate::serve::common::{Origin, Running, ServeContext, Stopped};
 use crate::serve::connections::ConnectionTable;
 use crate::serve::kind::{ListenerKind, OpenError, Opening};
 use crate::serve::refusals::RefusedBecause;
@@ -53,7 +53,8 @@ pub(super) fn kind<R: Resolve>() -> ListenerKind<R> {
             // RFC 9001 4.2: no version below 1.3
             let tls = opening.tls(&[&TLS13], &[ALPN])?;
             let buffer = opening.context.limits.udp_socket_buffer;
-            let socket = bind::bind_udp(opening.address, buffer).map_err(OpenError::Bind)?;
+            let socket =
+                bind::bind_udp(opening.address, buffer, &opening.context.descriptors).map_err(OpenError::Bind)?;
             start(socket, tls, opening).map_err(OpenError::other)
         },
     }
@@ -64,8 +65,8 @@ fn start<R: Resolve>(socket: UdpSocket, tls: rustls::ServerConfig, opening: &Ope
     let Opening { context, connections, alive, .. } = *opening;
     let bound = socket.local_addr()?;
     let config = config(tls, &context.limits).map_err(io::Error::other)?;
+    let (running, stopped) = Running::new(bound, &context.descriptors, &socket)?;
     let endpoint = Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(TokioRuntime))?;
-    let (running, stopped) = Running::new(bound);
     let (working, all_done) = mpsc::channel(1);
     let accepting = QuicAccepting {
         endpoint,
@@ -117,7 +118,7 @@ struct QuicAccepting<R> {
     connections: Arc<ConnectionTable>,
     /// Held once by each handshake under way.
     handshakes: Arc<()>,
-    stopped: watch::Receiver<bool>,
+    stopped: Stopped,
     /// Held by each connection.
     working: mpsc::Sender<()>,
 }
@@ -127,7 +128,7 @@ impl<R: Resolve> QuicAccepting<R> {
         loop {
             let incoming = tokio::select! {
                 biased;
-                _ = self.stopped.wait_for(|stopped| *stopped) => break,
+                _ = self.stopped.accepting_ends() => break,
                 incoming = self.endpoint.accept() => incoming,
             };
             let Some(incoming) = incoming else {
@@ -206,14 +207,14 @@ impl<R: Resolve> QuicAccepting<R> {
 async fn shake_hands(
     connecting: Connecting,
     patience: Duration,
-    stopped: &mut watch::Receiver<bool>,
+    stopped: &mut Stopped,
 ) -> Result<quinn::Connection, String> {
     tokio::select! {
         done = timeout(patience, connecting) => match done {
             Ok(done) => done.map_err(|error| error.to_string()),
             Err(late) => Err(late.to_string()),
         },
-        _ = stopped.wait_for(|stopped| *stopped) => Err("the server stops".to_owned()),
+        _ = stopped.accepting_ends() => Err("the server stops".to_owned()),
     }
 }
 

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use rustls::version::{TLS12, TLS13};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::resolve::Resolve;
-use crate::serve::common::{Origin, ServeContext};
+use crate::serve::common::{Origin, ServeContext, Stopped};
 use crate::serve::kind::ListenerKind;
 use crate::serve::tcp::Spoken;
 use crate::serve::{stream, tls};
@@ -34,13 +33,7 @@ impl<R: Resolve> Spoken<R> for Dot {
     const TRANSPORT: Transport = Transport::Tls;
     const TAKES_STRANGERS: bool = true;
 
-    async fn serve(
-        self,
-        stream: TcpStream,
-        from: Origin,
-        context: Arc<ServeContext<R>>,
-        mut stopped: watch::Receiver<bool>,
-    ) {
+    async fn serve(self, stream: TcpStream, from: Origin, context: Arc<ServeContext<R>>, mut stopped: Stopped) {
         if let Some(stream) = tls::shake_hands(&self.0, stream, &from, &context, &mut stopped).await {
             Box::pin(stream::serve(stream, from, context, stopped)).await;
         }

@@ -90,9 +90,15 @@ impl EncryptedListener {
     }
 
     /// Accepts no more; connections answer what they have been asked, and close.
-    pub(super) fn close(self) -> Draining {
+    pub(super) fn close(mut self) -> Draining {
         self.running.stop();
-        Draining { actual: self.address.address, done: self.done }
+        Draining { actual: self.address.address, done: self.done, left: None }
+    }
+
+    /// Accepts no more, as a successor does; connections go on.
+    pub(super) fn leave(self) -> Draining {
+        self.running.leave();
+        Draining { actual: self.address.address, done: self.done, left: Some(self.running) }
     }
 }
 

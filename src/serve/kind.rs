@@ -74,7 +74,7 @@ impl<R: Resolve> Opening<'_, R> {
         spoken: fn(TlsAcceptor) -> S,
     ) -> Result<Running, OpenError> {
         let spoken = spoken(TlsAcceptor::from(Arc::new(self.tls(versions, alpn)?)));
-        let listener = bind::bind_tcp(self.address).map_err(OpenError::Bind)?;
+        let listener = bind::bind_tcp(self.address, &self.context.descriptors).map_err(OpenError::Bind)?;
         let actual = listener.local_addr().map_err(OpenError::other)?;
         tcp::start(listener, actual, spoken, self.context, self.connections, self.alive).map_err(OpenError::other)
     }

@@ -6,12 +6,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::Limits;
+use crate::descriptors::Descriptors;
 use crate::observe::Counters;
 use crate::problem::{At, Problem};
 use crate::resolve::Resolve;
@@ -22,6 +24,9 @@ use crate::serve::connections::ConnectionTable;
 use crate::serve::encrypted::{Address, EncryptedListener};
 use crate::serve::tcp::{self, PlainTcp};
 use crate::serve::udp::UdpFront;
+
+/// How long connections go on after a successor has taken the listeners over.
+const LAST_QUESTIONS: Duration = Duration::from_secs(1);
 
 /// Every address that is listened on: UDP and TCP, and the encrypted ones.
 pub struct Listeners<R> {
@@ -51,12 +56,19 @@ struct PlainListener {
 }
 
 impl<R: Resolve> Listeners<R> {
-    /// No address yet. Questions for upstreams, and TCP, live in `runtime`; refused connections count in `counters`.
-    pub fn new(resolver: Arc<R>, limits: &Limits, counters: Arc<Counters>, runtime: Handle) -> Self {
-        let most = affordable(limits.tcp_connections, descriptors());
+    /// No address yet. Questions for upstreams, and TCP, live in `runtime`; refused connections count in `counters`;
+    /// sockets are taken from `descriptors` where it has them, and offered there to a successor.
+    pub fn new(
+        resolver: Arc<R>,
+        limits: &Limits,
+        counters: Arc<Counters>,
+        runtime: Handle,
+        descriptors: Descriptors,
+    ) -> Self {
+        let most = affordable(limits.tcp_connections, allowed_descriptors());
         let connections = || ConnectionTable::new(most, limits.tcp_connections_per_client, limits.tcp_idle);
         Self {
-            context: Arc::new(ServeContext::new(resolver, limits.clone(), counters, runtime)),
+            context: Arc::new(ServeContext::new(resolver, limits.clone(), counters, runtime, descriptors)),
             connections: connections(),
             open: Vec::new(),
             encrypted_connections: connections(),
@@ -124,14 +136,26 @@ impl<R: Resolve> Listeners<R> {
         self.open.iter().map(|listener| listener.open).collect()
     }
 
-    /// Closes everything: takes no more questions, and answers those that have come in.
+    /// Closes everything: takes no more questions, and answers those that have come in. Where a successor has the
+    /// sockets, connections go on for a while before, as their clients may be about to ask.
     ///
     /// Returns when all are answered, with true, or after [`Limits::drain`], with false.
     pub async fn stop(mut self) -> bool {
-        let deadline = Instant::now() + self.context.limits.drain;
+        let drain = self.context.limits.drain;
+        let deadline = Instant::now() + drain;
         // all are closed before the first is waited for
-        self.draining.extend(self.open.drain(..).map(PlainListener::close));
-        self.draining.extend(self.encrypted.drain(..).map(EncryptedListener::close));
+        if self.context.descriptors.are_handed_on() {
+            self.draining.extend(self.open.drain(..).map(PlainListener::leave));
+            self.draining.extend(self.encrypted.drain(..).map(EncryptedListener::leave));
+            let last_questions = Instant::now() + LAST_QUESTIONS.min(drain / 2);
+            for old in &mut self.draining {
+                let _ = timeout_at(last_questions, old.done.recv()).await;
+                old.left = None;
+            }
+        } else {
+            self.draining.extend(self.open.drain(..).map(PlainListener::close));
+            self.draining.extend(self.encrypted.drain(..).map(EncryptedListener::close));
+        }
         for old in &mut self.draining {
             if timeout_at(deadline, old.done.recv()).await.is_err() {
                 return false;
@@ -158,7 +182,7 @@ impl<R: Resolve> Listeners<R> {
             let ours = self.open.iter().map(|listener| listener.open.actual);
             let ours = ours.chain(self.draining.iter().map(|old| old.actual));
             let share = ours.chain(new.iter().map(|(_, bound)| bound.actual)).any(|own| overlap(own, address));
-            match bind::bind(address, self.plan(share)) {
+            match bind::bind(address, self.plan(share), &self.context.descriptors) {
                 Ok(bound) => new.push((at, bound)),
                 Err(error) => problems.push(bind::problem(at.place.clone(), "--listen", address, &error)),
             }
@@ -178,22 +202,29 @@ impl<R: Resolve> Listeners<R> {
     fn start(&self, wanted: SocketAddr, bound: Bound) -> std::io::Result<PlainListener> {
         let _inside = self.context.runtime.enter();
         let (alive, done) = mpsc::channel(1);
-        let udp = UdpFront::start(bound.udp, bound.actual, &self.context, &alive)?;
+        let udp = UdpFront::start(bound.udp, bound.udp_is_given, bound.actual, &self.context, &alive)?;
         let tcp = tcp::start(bound.tcp, bound.actual, PlainTcp, &self.context, &self.connections, &alive)?;
         Ok(PlainListener { open: Open { wanted, actual: bound.actual }, udp, tcp, done })
     }
 }
 
 impl PlainListener {
-    fn close(self) -> Draining {
+    fn close(mut self) -> Draining {
         self.udp.stop();
         self.tcp.stop();
-        Draining { actual: self.open.actual, done: self.done }
+        Draining { actual: self.open.actual, done: self.done, left: None }
+    }
+
+    /// The same where a successor has the sockets: connections go on.
+    fn leave(mut self) -> Draining {
+        self.udp.leave();
+        self.tcp.leave();
+        Draining { actual: self.open.actual, done: self.done, left: Some(self.tcp) }
     }
 }
 
 /// Descriptors that this process may have.
-fn descriptors() -> usize {
+fn allowed_descriptors() -> usize {
     rlimit::Resource::NOFILE.get_soft().map_or(usize::MAX, |soft| usize::try_from(soft).unwrap_or(usize::MAX))
 }
 
@@ -218,6 +249,7 @@ fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
 mod tests {
     use std::io::{Read, Write};
     use std::net::TcpStream;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use super::*;
     use crate::serve::testing::{PATIENCE, Scripted, client, limits, listen, receive, until, wanted};
@@ -310,8 +342,56 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn a_successor_takes_the_sockets_and_no_question_is_lost() {
+        let (mut before, addresses) = listen(&Scripted::new(), &limits(), &["127.0.0.1:0"]);
+        let server = addresses[0];
+        let (asked, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let ask = || {
+            while !stop.load(Ordering::Acquire) {
+                assert_eq!((ask_udp(server, "a"), ask_tcp(server, "b")), ("a".to_owned(), "b".to_owned()));
+                asked.fetch_add(1, Ordering::Release);
+            }
+        };
+        let more_asked = async |count: usize| {
+            let so_far = asked.load(Ordering::Acquire);
+            until(|| asked.load(Ordering::Acquire) >= so_far + count).await;
+        };
+        let runtime = Handle::current();
+        tokio::task::block_in_place(|| {
+            thread::scope(|scope| {
+                (0..2).for_each(|_| drop(scope.spawn(ask)));
+                runtime.block_on(async {
+                    for _ in 0..3 {
+                        let descriptors = Descriptors::default();
+                        let offered = before.context.descriptors.on_offer();
+                        descriptors.add_predecessors(offered.iter().map(|fd| fd.try_clone().unwrap()).collect());
+                        let counters = Arc::default();
+                        let mut after = Listeners::new(
+                            Scripted::new(),
+                            &limits(),
+                            counters,
+                            Handle::current(),
+                            descriptors.clone(),
+                        );
+                        assert_eq!(after.apply(&wanted(&[&server.to_string()])), []);
+                        assert_eq!(descriptors.on_offer().len(), offered.len(), "as many sockets as before");
+                        // both read
+                        more_asked(20).await;
+                        before.context.descriptors.hand_on();
+                        assert!(std::mem::replace(&mut before, after).stop().await);
+                        more_asked(20).await;
+                    }
+                    stop.store(true, Ordering::Release);
+                });
+            });
+        });
+        assert!(before.stop().await, "what was given can be stopped, too");
+        assert!(TcpStream::connect(server).is_err());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn a_stop_gives_up_after_the_drain_time() {
-        let brief = Limits { drain: std::time::Duration::from_millis(1), ..limits() };
+        let brief = Limits { drain: Duration::from_millis(1), ..limits() };
         let (listeners, addresses) = listen(&Scripted::new(), &brief, &["127.0.0.1:0"]);
         client(addresses[0]).send_to(b"slow:", addresses[0]).unwrap();
         assert_eq!(ask_tcp(addresses[0], "x"), "x");

@@ -1,6 +1,6 @@
 //! Datagrams in batches: `recvmmsg` and `sendmmsg` over memory that is laid out once.
 //!
-//! Has `unsafe`, as no other file but `memory.rs`: no maintained crate offers these calls without an allocation for
+//! Has `unsafe`, as few other files have: no maintained crate offers these calls without an allocation for
 //! each of them, and a system call costs more than an answer, so one call has to carry many datagrams. Knows no DNS.
 //!
 //! Everything that the kernel reads or writes lives in one `Arena` behind a raw pointer. The message headers in it
@@ -320,6 +320,32 @@ pub fn send_one(socket: &impl AsFd, payload: &[u8], peer: SocketAddr, source: Op
         libc::sendmsg(socket.as_fd().as_raw_fd(), &raw const header, libc::MSG_DONTWAIT)
     };
     if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// The signal by which [`interrupt`] wakes a thread. Its default is to be ignored, so one that comes late does no harm.
+const WAKE: libc::c_int = libc::SIGURG;
+
+/// Wakes a thread that waits in [`Datagrams::receive`], which then fails with [`io::ErrorKind::Interrupted`].
+///
+/// A thread that is about to wait is not woken: repeat it until the thread has ended. For sockets that another process
+/// has, too, where a shutdown would be the end of both.
+pub fn interrupt(thread: &std::thread::JoinHandle<()>) {
+    extern "C" fn nothing(_: libc::c_int) {}
+    static HANDLED: std::sync::Once = std::sync::Once::new();
+    HANDLED.call_once(|| {
+        // SAFETY: all zeroes is a valid `sigaction`: no flags, so that system calls are not begun again, and an empty
+        // mask; the handler does nothing, which is safe at any time. There is no other way to wake a thread in a call.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = nothing as extern "C" fn(libc::c_int) as usize;
+            libc::sigaction(WAKE, &raw const action, ptr::null_mut());
+        }
+    });
+    // SAFETY: the thread has not been joined or detached, as its handle is borrowed, so its id is valid even if it has
+    // ended (pthread_kill(3)).
+    unsafe {
+        libc::pthread_kill(std::os::unix::thread::JoinHandleExt::as_pthread_t(thread), WAKE);
+    }
 }
 
 /// The address in `storage`, of which the kernel has written `len` octets.

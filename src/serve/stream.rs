@@ -16,14 +16,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 #[cfg(doc)]
 use crate::config::Limits;
 use crate::resolve::{Incoming, Outcome, Resolve};
-use crate::serve::common::{Origin, ServeContext};
+use crate::serve::common::{Origin, ServeContext, Stopped};
 
 /// Reads after the server was told to stop; a client that still asks then has had its chance.
 const LAST_READS: usize = 64;
@@ -45,7 +44,7 @@ thread_local! {
 }
 
 /// Answers what comes in on `stream` until the client leaves, falls silent, or the server stops.
-pub(super) async fn serve<R, S>(stream: S, from: Origin, shared: Arc<ServeContext<R>>, stopped: watch::Receiver<bool>)
+pub(super) async fn serve<R, S>(stream: S, from: Origin, shared: Arc<ServeContext<R>>, stopped: Stopped)
 where
     R: Resolve,
     S: AsyncRead + AsyncWrite + Unpin,
@@ -94,11 +93,11 @@ enum WokenBy {
 }
 
 impl<R: Resolve, S: AsyncRead + AsyncWrite + Unpin> ServedStream<R, S> {
-    async fn run(&mut self, mut stopped: watch::Receiver<bool>) -> io::Result<()> {
+    async fn run(&mut self, mut stopped: Stopped) -> io::Result<()> {
         let idle_after = self.shared.limits.tcp_idle;
         let mut heard = Instant::now();
         let mut idle = pin!(sleep_until(heard + idle_after));
-        let mut stopped = pin!(stopped.wait_for(|stopped| *stopped));
+        let mut stopped = pin!(stopped.closing());
         loop {
             // here nothing is unsent, and what the input holds is no whole message or has to wait for the slow ones
             let may_read = !self.closing && self.slow.len() < self.shared.limits.tcp_pipeline;
@@ -109,7 +108,7 @@ impl<R: Resolve, S: AsyncRead + AsyncWrite + Unpin> ServedStream<R, S> {
             let wake = tokio::select! {
                 biased;
                 Some(done) = self.slow.join_next() => WokenBy::Resolved(done.ok().flatten()),
-                _ = &mut stopped, if !self.closing => WokenBy::Stop,
+                () = &mut stopped, if !self.closing => WokenBy::Stop,
                 read = self.stream.read(room), if may_read => WokenBy::Read(read?),
                 () = &mut idle => WokenBy::Idle,
             };

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::resolve::Resolve;
 use crate::serve::bind;
-use crate::serve::common::{Origin, Running, ServeContext};
+use crate::serve::common::{Origin, Running, ServeContext, Stopped, UnacceptedConnections};
 use crate::serve::connections::ConnectionTable;
 use crate::serve::refusals::RefusedBecause;
 use crate::serve::stream;
@@ -38,7 +38,7 @@ pub(super) trait Spoken<R>: Clone + Send + Sync + 'static {
         stream: TcpStream,
         from: Origin,
         context: Arc<ServeContext<R>>,
-        stopped: watch::Receiver<bool>,
+        stopped: Stopped,
     ) -> impl Future<Output = ()> + Send;
 }
 
@@ -55,7 +55,7 @@ impl<R: Resolve> Spoken<R> for PlainTcp {
         stream: TcpStream,
         from: Origin,
         context: Arc<ServeContext<R>>,
-        stopped: watch::Receiver<bool>,
+        stopped: Stopped,
     ) -> impl Future<Output = ()> + Send {
         stream::serve(stream, from, context, stopped)
     }
@@ -73,7 +73,7 @@ pub(super) fn start<R: Resolve, S: Spoken<R>>(
     alive: &mpsc::Sender<()>,
 ) -> io::Result<Running> {
     listener.set_nonblocking(true)?;
-    let (running, stopped) = Running::new(bound);
+    let (running, stopped) = Running::new(bound, &context.descriptors, &listener)?;
     let accepting = Accepting {
         listener: TcpListener::from_std(listener)?,
         bound,
@@ -94,17 +94,17 @@ struct Accepting<R, S> {
     spoken: S,
     context: Arc<ServeContext<R>>,
     connections: Arc<ConnectionTable>,
-    stopped: watch::Receiver<bool>,
+    stopped: Stopped,
     alive: mpsc::Sender<()>,
 }
 
 impl<R: Resolve, S: Spoken<R>> Accepting<R, S> {
     async fn run(mut self) {
         let mut exhausted = false;
-        loop {
+        let waiting = loop {
             let accepted = tokio::select! {
                 biased;
-                _ = self.stopped.wait_for(|stopped| *stopped) => break,
+                waiting = self.stopped.accepting_ends() => break waiting,
                 accepted = self.listener.accept() => accepted,
             };
             match accepted {
@@ -120,6 +120,9 @@ impl<R: Resolve, S: Spoken<R>> Accepting<R, S> {
                     tokio::time::sleep(pause).await;
                 }
             }
+        };
+        if waiting == UnacceptedConnections::Leave {
+            return;
         }
         // The kernel has shaken hands with those that wait still: they get the answers to what they have sent.
         for _ in 0..bind::BACKLOG {

@@ -13,6 +13,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::config::Limits;
+use crate::descriptors::Descriptors;
 use crate::naming::VpcId;
 use crate::problem::{At, Place};
 use crate::resolve::{Incoming, Outcome, Resolve};
@@ -105,7 +106,8 @@ pub(super) fn listen(
     limits: &Limits,
     addresses: &[&str],
 ) -> (Listeners<Scripted>, Vec<SocketAddr>) {
-    let mut listeners = Listeners::new(Arc::clone(scripted), limits, Arc::default(), Handle::current());
+    let mut listeners =
+        Listeners::new(Arc::clone(scripted), limits, Arc::default(), Handle::current(), Descriptors::default());
     let wanted = wanted(addresses);
     assert_eq!(listeners.apply(&wanted), []);
     let actual = listeners.addresses().iter().map(|open| open.actual).collect();
@@ -142,7 +144,8 @@ pub(super) fn encrypted(scripted: &Arc<Scripted>, limits: &Limits, transports: &
     std::fs::write(&paths[0], &cert).unwrap();
     std::fs::write(&paths[1], &key).unwrap();
     let certificates = Arc::new(Certificates::read(&paths[0], &paths[1]).unwrap());
-    let mut listeners = Listeners::new(Arc::clone(scripted), limits, Arc::default(), Handle::current());
+    let mut listeners =
+        Listeners::new(Arc::clone(scripted), limits, Arc::default(), Handle::current(), Descriptors::default());
     let any = "127.0.0.1:0".parse().unwrap();
     let wanted: Vec<Address> =
         transports.iter().map(|transport| Address { transport: *transport, address: any }).collect();

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::serve::common::{Origin, ServeContext};
+use crate::serve::common::{Origin, ServeContext, Stopped};
 use crate::serve::refusals::RefusedBecause;
 
 /// Most time for the handshake of a stranger.
@@ -22,11 +21,11 @@ pub(super) async fn shake_hands<R>(
     stream: TcpStream,
     from: &Origin,
     context: &Arc<ServeContext<R>>,
-    stopped: &mut watch::Receiver<bool>,
+    stopped: &mut Stopped,
 ) -> Option<Box<TlsStream<TcpStream>>> {
     let done = tokio::select! {
         done = timeout(handshake_time(from, context), Box::pin(tls.accept(stream))) => done,
-        _ = stopped.wait_for(|stopped| *stopped) => return None,
+        () = stopped.closing() => return None,
     };
     match done.unwrap_or_else(|late| Err(late.into())) {
         Ok(stream) => Some(Box::new(stream)),

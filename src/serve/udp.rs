@@ -5,20 +5,24 @@
 //! DNS: [`Resolve`] says what to answer.
 //!
 //! Stopping loses nothing: the sockets are cut off from new datagrams, and the workers, woken once, answer what
-//! their sockets already hold. A worker without questions costs nothing, as it waits in the kernel.
+//! their sockets already hold. Sockets that another process has, too, must not be cut off: there the workers are
+//! interrupted, and what the sockets hold is read by whoever comes first. A worker without questions costs nothing, as
+//! it waits in the kernel.
 
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use socket2::{SockAddr, Socket};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::address::reachable;
+use crate::descriptors::SocketOffer;
 use crate::resolve::{Incoming, Outcome, Resolve};
 use crate::serve::common::ServeContext;
 use crate::serve::mmsg::{self, Datagrams, Destination};
@@ -26,27 +30,44 @@ use crate::wire::Transport;
 
 /// A worker that could not receive waits this long before it tries again.
 const RECEIVE_PAUSE: Duration = Duration::from_millis(100);
+/// How often a worker is interrupted that has yet to end: it may have been about to wait.
+const INTERRUPT_EVERY: Duration = Duration::from_millis(5);
 
 /// The workers of one address.
 pub(super) struct UdpFront {
     bound: SocketAddr,
     stopping: Arc<AtomicBool>,
     sockets: Vec<Arc<Socket>>,
+    workers: Vec<JoinHandle<()>>,
+    /// Whether another process may have the sockets, too.
+    is_shared: bool,
+    offers: Vec<SocketOffer>,
+    runtime: Handle,
 }
 
 impl UdpFront {
-    /// Starts a worker for each of the sockets, all bound to `bound`.
+    /// Starts a worker for each of the sockets, all bound to `bound`; `is_shared`: another process may have them, too.
     ///
     /// `alive` is held by every worker, and by every question of theirs that waits for an upstream.
     pub(super) fn start<R: Resolve>(
         sockets: Vec<Socket>,
+        is_shared: bool,
         bound: SocketAddr,
         shared: &Arc<ServeContext<R>>,
         alive: &mpsc::Sender<()>,
     ) -> io::Result<Self> {
-        let mut front = Self { bound, stopping: Arc::new(AtomicBool::new(false)), sockets: Vec::new() };
+        let mut front = Self {
+            bound,
+            stopping: Arc::new(AtomicBool::new(false)),
+            sockets: Vec::new(),
+            workers: Vec::new(),
+            is_shared,
+            offers: Vec::new(),
+            runtime: shared.runtime.clone(),
+        };
         for socket in sockets {
             let socket = Arc::new(socket);
+            front.offers.push(shared.descriptors.offer(&*socket)?);
             let worker = Worker {
                 socket: Arc::clone(&socket),
                 bound,
@@ -56,17 +77,27 @@ impl UdpFront {
             };
             front.sockets.push(socket);
             let name = format!("udp-{}", front.sockets.len());
-            if let Err(error) = thread::Builder::new().name(name).spawn(move || worker.run()) {
-                front.stop();
-                return Err(error);
-            }
+            // if this fails, dropping the front stops those before
+            front.workers.push(thread::Builder::new().name(name).spawn(move || worker.run())?);
         }
         Ok(front)
     }
 
+    /// Ends the workers where a successor reads the sockets; what they have received is answered.
+    pub(super) fn leave(&mut self) {
+        self.is_shared = true;
+        self.stop();
+    }
+
     /// Lets no new datagram in; the workers answer those that the sockets hold, and end.
-    pub(super) fn stop(&self) {
+    pub(super) fn stop(&mut self) {
         if self.stopping.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.offers.clear();
+        if self.is_shared {
+            let workers = std::mem::take(&mut self.workers);
+            self.runtime.spawn(interrupt(workers));
             return;
         }
         for socket in &self.sockets {
@@ -85,6 +116,18 @@ impl UdpFront {
 impl Drop for UdpFront {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// Interrupts workers until each has ended.
+async fn interrupt(mut workers: Vec<JoinHandle<()>>) {
+    loop {
+        workers.retain(|worker| !worker.is_finished());
+        if workers.is_empty() {
+            return;
+        }
+        workers.iter().for_each(mmsg::interrupt);
+        tokio::time::sleep(INTERRUPT_EVERY).await;
     }
 }
 

@@ -1,14 +1,19 @@
 //! The EC2-compatible API as a part of `vpcedns serve`.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
+use tokio::runtime::Handle as RuntimeHandle;
 use tokio::sync::watch as flag;
+use tokio::task::JoinHandle;
 use tracing::warn;
 
+use super::listen_http::http_listener;
 use crate::config::{Limits, Secret, Settings};
+use crate::descriptors::{Descriptors, SocketOffer};
 use crate::ec2::auth::rate::RateLimits;
 use crate::ec2::auth::sigv4::Credentials;
 use crate::ec2::auth::{AccessKeys, AccessPolicy, may_listen};
@@ -17,6 +22,9 @@ use crate::ec2::{self, ApiState, Engine, Front, Store};
 use crate::observe::{Counters, FrontLimits, MoreMetrics};
 use crate::problem::{Place, Problem};
 use crate::publish::Publisher;
+
+/// How long a call under way may keep the state from a successor.
+const PAUSE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The API before it listens: what it remembers.
 pub(super) struct Ec2 {
@@ -46,38 +54,141 @@ impl Ec2 {
         &self.state
     }
 
-    /// Takes calls from here on; where, and what there is to count.
-    pub(super) async fn start(
+    /// Takes calls from here on.
+    pub(super) fn start(
         self,
+        settings: Settings,
         publisher: Arc<Mutex<Publisher>>,
         counters: Arc<Counters>,
-        stop: flag::Receiver<bool>,
-    ) -> Result<(SocketAddr, Option<MoreMetrics>), Vec<Problem>> {
+        descriptors: &Descriptors,
+    ) -> Result<Ec2Api, Vec<Problem>> {
         let address = self.address;
-        let failed = |error: std::io::Error| {
-            let hint = "see who has it with `ss -ltnp`, or choose another with --ec2-api";
-            vec![Problem::error(Place::whole("--ec2-api"), format!("cannot listen on {address}: {error}"), hint)]
+        let (listener, offer) = http_listener(address, descriptors).map_err(|error| cannot_listen(address, &error))?;
+        let runtime = RuntimeHandle::current();
+        let mut api = Ec2Api {
+            settings,
+            publisher,
+            counters,
+            listener,
+            _offer: offer,
+            runtime,
+            metrics: Arc::default(),
+            running: None,
         };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let actual = listener.local_addr().map_err(failed)?;
-        let Self { access, hosts, targets, limits, store, state, .. } = self;
+        api.begin(self)?;
+        Ok(api)
+    }
+}
+
+/// The API as it runs. It can be paused, so that another process may have its state, and go on.
+pub(super) struct Ec2Api {
+    settings: Settings,
+    publisher: Arc<Mutex<Publisher>>,
+    counters: Arc<Counters>,
+    listener: StdListener,
+    _offer: SocketOffer,
+    runtime: RuntimeHandle,
+    /// Those of the notifier, while it runs.
+    metrics: Arc<Mutex<Option<MoreMetrics>>>,
+    running: Option<RunningEc2>,
+}
+
+struct RunningEc2 {
+    stop: flag::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    store: Weak<Store>,
+}
+
+impl Ec2Api {
+    /// Where it listens.
+    pub(super) fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// What there is to count besides.
+    pub(super) fn metrics(&self) -> MoreMetrics {
+        let metrics = Arc::clone(&self.metrics);
+        Arc::new(move |out| {
+            let now = metrics.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if let Some(more) = now {
+                more(out);
+            }
+        })
+    }
+
+    /// Takes no more calls; those under way come to their end.
+    pub(super) fn stop(&mut self) {
+        if let Some(running) = &self.running {
+            let _ = running.stop.send(true);
+        }
+    }
+
+    /// Takes no calls until [`Ec2Api::resume`], and gives the state free: connections wait in the socket. Blocks until
+    /// it is free, and fails if that takes too long. Not to be called in the runtime.
+    pub(super) fn pause(&mut self) -> Result<(), &'static str> {
+        self.stop();
+        let Some(RunningEc2 { tasks, store, stop }) = self.running.take() else { return Ok(()) };
+        *self.metrics.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.runtime.block_on(async move {
+            let _stop = stop;
+            for task in tasks {
+                let _ = task.await;
+            }
+            // a call that outlived its connection holds the store until it is done
+            let deadline = Instant::now() + PAUSE_PATIENCE;
+            while store.strong_count() > 0 {
+                if Instant::now() > deadline {
+                    return Err("a call under way keeps the state of the EC2 API");
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes calls again, with the state as it is on disk.
+    pub(super) fn resume(&mut self) -> Result<(), Vec<Problem>> {
+        if self.running.is_some() {
+            return Ok(());
+        }
+        let Some(remembered) = Ec2::open(&self.settings)? else { return Ok(()) };
+        let runtime = self.runtime.clone();
+        let _inside = runtime.enter();
+        self.begin(remembered)
+    }
+
+    /// Takes calls; must be called inside the runtime.
+    fn begin(&mut self, ec2: Ec2) -> Result<(), Vec<Problem>> {
+        let address = ec2.address;
+        let failed = |error: std::io::Error| cannot_listen(address, &error);
+        let listener = self.listener.try_clone().and_then(TcpListener::from_std).map_err(failed)?;
+        let (publisher, counters) = (Arc::clone(&self.publisher), Arc::clone(&self.counters));
+        let Ec2 { access, hosts, targets, limits, store, state, .. } = ec2;
+        let (stop, stopped) = flag::channel(false);
         let store = Arc::new(store);
         let kinds = targets.kinds();
         let mut engine = Engine::new(store.clone(), state, publisher, ec2::ApiSettings::from(&limits));
-        let mut metrics: Option<MoreMetrics> = None;
+        let weak = Arc::downgrade(&store);
+        let mut tasks = Vec::new();
         if !kinds.is_empty() {
             let notifier = Notifier::new(store, targets, NotifyLimits::default()).map_err(|problem| vec![problem])?;
             engine = engine.telling(kinds, Some(notifier.waker()));
-            metrics = Some(Arc::new(notifier.metrics()));
-            tokio::spawn(notifier.run(stop.clone()));
+            *self.metrics.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(notifier.metrics()));
+            tasks.push(tokio::spawn(notifier.run(stopped.clone())));
         }
         let per_second = limits.ec2_calls_per_second;
         let rate = RateLimits { per_second, burst: per_second.saturating_mul(2), ..RateLimits::default() };
         let connections = FrontLimits { connections: limits.ec2_connections, head: limits.http_head };
         let front = Front { engine: Arc::new(engine), access, hosts, rate, connections, counters };
-        tokio::spawn(ec2::serve(listener, front, stop));
-        Ok((actual, metrics))
+        tasks.push(tokio::spawn(ec2::serve(listener, front, stopped)));
+        self.running = Some(RunningEc2 { stop, tasks, store: weak });
+        Ok(())
     }
+}
+
+fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Vec<Problem> {
+    let hint = "see who has it with `ss -ltnp`, or choose another with --ec2-api";
+    vec![Problem::error(Place::whole("--ec2-api"), format!("cannot listen on {address}: {error}"), hint)]
 }
 
 /// Where connection notifications go.

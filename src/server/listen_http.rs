@@ -1,6 +1,7 @@
 //! The HTTP address and the control socket as parts of the server.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::path::{Path, PathBuf};
 
 use tokio::net::TcpListener;
@@ -8,6 +9,7 @@ use tokio::sync::watch;
 use tracing::info;
 
 use crate::config::{Limits, Secret, Settings};
+use crate::descriptors::{Descriptors, SocketOffer};
 use crate::observe::{ControlSocket, HttpAccess, Views, serve_address, serve_socket};
 use crate::problem::{Place, Problem};
 
@@ -33,13 +35,15 @@ impl HttpListeners {
     }
 
     /// Opens both, and answers until `stop`; returns the address of HTTP.
-    pub(super) async fn start(
+    /// To be called in a runtime.
+    pub(super) fn start(
         self,
         views: Views,
+        descriptors: &Descriptors,
         stop: watch::Receiver<bool>,
-    ) -> Result<Option<SocketAddr>, Vec<Problem>> {
+    ) -> Result<(Option<SocketAddr>, Vec<SocketOffer>), Vec<Problem>> {
         let Self { address, socket, limits } = self;
-        match ControlSocket::open(&socket) {
+        match ControlSocket::open(&socket, descriptors) {
             Ok((guard, listener)) => {
                 let (views, limits, stop) = (views.clone(), limits.clone(), stop.clone());
                 tokio::spawn(async move {
@@ -56,23 +60,32 @@ impl HttpListeners {
                 return Err(problem("--socket", what, hint));
             }
         }
-        let Some((address, access)) = address else { return Ok(None) };
-        let failed = |error: std::io::Error| {
+        let Some((address, access)) = address else { return Ok((None, Vec::new())) };
+        let failed = |error: io::Error| {
             let hint = "see who has it with `ss -ltnp`, or choose another with --http";
             problem("--http", format!("cannot listen on {address}: {error}"), hint)
         };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let (listener, offer) = http_listener(address, descriptors).map_err(failed)?;
         let actual = listener.local_addr().map_err(failed)?;
+        let listener = TcpListener::from_std(listener).map_err(failed)?;
         tokio::spawn(async move { serve_address(listener, views, access, &limits, stop).await });
-        Ok(Some(actual))
+        Ok((Some(actual), vec![offer]))
     }
+}
+
+/// The socket of an HTTP address: one that was given, or a new one; a successor may have it.
+pub(super) fn http_listener(address: SocketAddr, descriptors: &Descriptors) -> io::Result<(StdListener, SocketOffer)> {
+    let listener = descriptors.tcp(address).map_or_else(|| StdListener::bind(address), Ok)?;
+    listener.set_nonblocking(true)?;
+    let offer = descriptors.offer(&listener)?;
+    Ok((listener, offer))
 }
 
 /// The token in a file, without white space around it.
 fn read_token(path: &Path) -> Result<Secret, Vec<Problem>> {
     use std::os::unix::fs::PermissionsExt as _;
     let label = path.display().to_string();
-    let failed = |error: std::io::Error| problem(&label, format!("cannot be read: {error}"), "see --http-token");
+    let failed = |error: io::Error| problem(&label, format!("cannot be read: {error}"), "see --http-token");
     let text = std::fs::read_to_string(path).map_err(failed)?;
     let mode = std::fs::metadata(path).map_err(failed)?.permissions().mode();
     if mode & 0o077 != 0 {

@@ -19,9 +19,11 @@ use quinn::crypto::rustls::QuicClientConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::runtime::Handle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use vpcedns::config::{Limits, Metric};
+use vpcedns::descriptors::Descriptors;
 use vpcedns::observe::Counters;
 use vpcedns::problem::{At, Place};
 use vpcedns::resolve::Resolver;
@@ -60,7 +62,7 @@ fn server(zones: &str) -> Server {
     let limits = Limits { udp_workers: 1, ..Limits::default() };
     let resolver = Resolver::new(snapshots, limits.clone(), secret(), Arc::clone(&counters));
     let mut listeners =
-        Listeners::new(Arc::new(resolver), &limits, Arc::clone(&counters), tokio::runtime::Handle::current());
+        Listeners::new(Arc::new(resolver), &limits, Arc::clone(&counters), Handle::current(), Descriptors::default());
     let address = SocketAddr::new(HERE, 0);
     assert_eq!(listeners.apply(&[At::new(address, Place::whole("--listen"))]), []);
     let wanted = [Transport::Tls, Transport::Https, Transport::Quic].map(|transport| Address { transport, address });

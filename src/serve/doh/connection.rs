@@ -10,13 +10,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::Requests;
 use crate::config::Limits;
 use crate::resolve::Resolve;
-use crate::serve::common::{Origin, ServeContext};
+use crate::serve::common::{Origin, ServeContext, Stopped};
 use crate::serve::single;
 
 /// Most octets of a request's head: a question of 2,112 octets fits into a URI three times over.
@@ -31,7 +30,7 @@ const CONNECTION_WINDOW: u32 = 1 << 18;
 const GOODBYE: Duration = Duration::from_millis(200);
 
 /// Answers the requests that come in on `stream` until the client leaves, falls silent, or the server stops.
-pub(super) async fn serve<R, S>(stream: S, from: Origin, shared: Arc<ServeContext<R>>, stopped: watch::Receiver<bool>)
+pub(super) async fn serve<R, S>(stream: S, from: Origin, shared: Arc<ServeContext<R>>, stopped: Stopped)
 where
     R: Resolve,
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -48,7 +47,7 @@ async fn run<R, S>(
     stream: S,
     requests: Arc<Requests<R>>,
     limits: &Limits,
-    mut stopped: watch::Receiver<bool>,
+    mut stopped: Stopped,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
 where
     R: Resolve,
@@ -57,14 +56,14 @@ where
     let builder = builder(limits);
     let service = service_fn(|request| Arc::clone(&requests).answer(request));
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let mut stopped = pin!(stopped.wait_for(|stopped| *stopped));
+    let mut stopped = pin!(stopped.closing());
     let mut tick = pin!(sleep(limits.tcp_idle));
     let (mut closing, mut before) = (false, 0);
     loop {
         let ends = tokio::select! {
             biased;
             ended = connection.as_mut() => return ended,
-            _ = &mut stopped, if !closing => true,
+            () = &mut stopped, if !closing => true,
             () = &mut tick => {
                 let seen = requests.seen.load(Ordering::Relaxed);
                 let idle = requests.busy.load(Ordering::Relaxed) == 0 && std::mem::replace(&mut before, seen) == seen;

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::{Connection, RecvStream, SendStream, VarInt};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::dns::NameBuf;
 use crate::resolve::Resolve;
-use crate::serve::common::{Origin, ServeContext};
+use crate::serve::common::{Origin, ServeContext, Stopped};
 use crate::serve::single::{self, Collect, Long, MESSAGE, Refused};
 use crate::serve::stream::LAST_WAIT;
 use crate::wire::{Packet, parse};
@@ -59,14 +58,15 @@ pub(super) async fn serve<R: Resolve>(
     connection: Connection,
     from: Origin,
     shared: Arc<ServeContext<R>>,
-    mut stopped: watch::Receiver<bool>,
+    mut stopped: Stopped,
 ) {
     let idle_after = shared.limits.tcp_idle;
     let (runtime, peer) = (shared.runtime.clone(), from.peer);
     let streams = Arc::new(Streams { shared, from, long: single::one_long_message() });
     let mut tasks: JoinSet<Result<(), &'static str>> = JoinSet::new();
     let mut timer = pin!(sleep(idle_after));
-    let mut stopped = pin!(stopped.wait_for(|stopped| *stopped));
+    // a connection cannot go on where a successor reads its datagrams, too
+    let mut stopped = pin!(stopped.accepting_ends());
     let (mut stopping, mut closing) = (false, false);
     loop {
         if closing && tasks.is_empty() {

@@ -61,8 +61,13 @@ async fn segments_do_not_matter() {
 async fn one_read_is_one_batch() {
     let scripted = Scripted::new();
     let (client, server) = tokio::io::duplex(1 << 20);
-    let shared =
-        Arc::new(ServeContext::new(Arc::clone(&scripted), limits(), Arc::default(), tokio::runtime::Handle::current()));
+    let shared = Arc::new(ServeContext::new(
+        Arc::clone(&scripted),
+        limits(),
+        Arc::default(),
+        tokio::runtime::Handle::current(),
+        crate::descriptors::Descriptors::default(),
+    ));
     let address = "127.0.0.1:1".parse().unwrap();
     let from = Origin {
         peer: address,
@@ -71,10 +76,9 @@ async fn one_read_is_one_batch() {
         is_stranger: false,
         heartbeat: crate::serve::connections::Heartbeat::default(),
     };
-    let (_stop, stopped) = watch::channel(false);
     let (mut read, mut write) = tokio::io::split(client);
     write.write_all(&frame("x").repeat(100)).await.unwrap();
-    let task = tokio::spawn(serve(server, from, shared, stopped));
+    let task = tokio::spawn(serve(server, from, shared, Stopped::never()));
     let mut replies = vec![0; 300];
     read.read_exact(&mut replies).await.unwrap();
     assert_eq!(scripted.batches.load(std::sync::atomic::Ordering::Relaxed), 1);
