@@ -19,7 +19,7 @@ use crate::model::{Endpoint, Upstream};
 use crate::naming::parse_label;
 use crate::observe::Tally;
 use crate::snapshot::{Access, Snapshot};
-use crate::wire::{Frame, Packet, encode, encode_error, parse};
+use crate::wire::{Frame, MIN_UDP, Packet, encode, encode_cookie, encode_error, parse};
 
 /// TC in the third octet of a header (RFC 1035 4.1.1).
 const TC: u8 = 0x02;
@@ -81,6 +81,11 @@ impl<'r> Batch<'r> {
                 self.tally.reply(error.rcode);
                 return Outcome::Reply(encode_error(&error, self.resources.limits.udp_payload, out));
             }
+            Packet::Cookie(query) => {
+                let (rcode, len) = encode_cookie(&query, &self.frame(incoming, MIN_UDP, false), out);
+                self.tally.reply(rcode);
+                return Outcome::Reply(len);
+            }
             Packet::Silent => {
                 self.tally.silent();
                 return Outcome::Silent;
@@ -98,16 +103,10 @@ impl<'r> Batch<'r> {
                     self.tally.silent();
                     return Outcome::Silent;
                 }
-                let frame = Frame {
-                    limit: reply_limit(&query, incoming.transport, &self.resources.limits),
-                    payload: self.resources.limits.udp_payload,
-                    aa: self.snapshot.policy.aa,
-                    // a stranger learns nothing but that he is one, and what a forged datagram brings stays short
-                    explain: client.access.is_served() || reply.rcode == Rcode::REFUSED && !is_stranger,
-                    secret: &self.resources.secret,
-                    peer: incoming.peer.ip(),
-                    now: self.now,
-                };
+                let limit = reply_limit(&query, incoming.transport, &self.resources.limits);
+                // a stranger learns nothing but that he is one, and what a forged datagram brings stays short
+                let explain = client.access.is_served() || reply.rcode == Rcode::REFUSED && !is_stranger;
+                let frame = self.frame(incoming, limit, explain);
                 self.tally.reply(reply.rcode);
                 let len = encode(&query, &reply, &frame, out);
                 if told == Truncated
@@ -142,6 +141,18 @@ impl<'r> Batch<'r> {
                 }
                 Outcome::Reply(padded(&query, incoming.transport, out, len))
             }
+        }
+    }
+
+    fn frame(&self, incoming: Incoming<'_>, limit: usize, explain: bool) -> Frame<'_> {
+        Frame {
+            limit,
+            payload: self.resources.limits.udp_payload,
+            aa: self.snapshot.policy.aa,
+            explain,
+            secret: &self.resources.secret,
+            peer: incoming.peer.ip(),
+            now: self.now,
         }
     }
 
