@@ -63,3 +63,28 @@ impl std::fmt::Debug for CookieSecret {
         f.write_str("CookieSecret(..)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_good_for_its_client_and_an_hour() {
+        let (secret, client) = (CookieSecret::new([7; 16]), ClientCookie(*b"12345678"));
+        let (address, made) = (IpAddr::from([192, 0, 2, 1]), 1_700_000_000);
+        let cookie = secret.server_cookie(client, address, made);
+        for (now, good) in
+            [(made, true), (made + 3600, true), (made + 3601, false), (made - 300, true), (made - 301, false)]
+        {
+            assert_eq!(secret.is_valid(client, &cookie, address, now), good, "{now}");
+        }
+        assert!(!secret.is_valid(client, &cookie, IpAddr::from([192, 0, 2, 2]), made), "another address");
+        assert!(!secret.is_valid(ClientCookie([0; 8]), &cookie, address, made), "another client");
+        assert!(!CookieSecret::new([8; 16]).is_valid(client, &cookie, address, made), "another server's");
+        for at in 0..16 {
+            let mut forged = cookie;
+            forged[at] ^= 1;
+            assert!(!secret.is_valid(client, &forged, address, made), "octet {at}");
+        }
+    }
+}

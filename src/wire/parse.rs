@@ -37,6 +37,15 @@ pub struct Query<'p> {
     pub edns: Option<Edns>,
 }
 
+impl<'p> Query<'p> {
+    /// The error in place of an answer.
+    pub fn error(&self, rcode: Rcode) -> ErrorReply<'p> {
+        let flags = HeaderFlags::default().with(HeaderFlags::RD, self.recursion_desired);
+        let edns = self.edns.is_some();
+        ErrorReply { id: self.id, flags, rcode, question_octets: self.question_octets, edns, why: None }
+    }
+}
+
 /// A request without a question that asks for a server cookie, or whether one is still good (RFC 7873 5.4).
 pub struct CookieQuery<'p> {
     /// The client's id.
@@ -60,6 +69,10 @@ pub struct Edns {
     pub dnssec_ok: bool,
     /// Its cookie.
     pub cookie: Option<ClientCookie>,
+    /// The cookie that a server gave it, if that has the length of ours.
+    pub server_cookie: Option<[u8; 16]>,
+    /// Octets that are kept free in the reply, for options that are added to it later.
+    pub reserved: u16,
     /// Whether it was padded, and so the reply wants to be (RFC 7830 4).
     pub padding: bool,
     /// Whether it asked how long an idle connection stays (RFC 7828), which has no place in QUIC (RFC 9250 5.5.2).
@@ -235,6 +248,7 @@ fn options(data: &[u8], opt: Opt) -> Option<Edns> {
                 return None;
             }
             edns.cookie = value.first_chunk::<8>().map(|cookie| ClientCookie(*cookie));
+            edns.server_cookie = value.get(8..).and_then(|cookie| cookie.try_into().ok());
         }
     }
     (walked == data.len()).then_some(edns)
