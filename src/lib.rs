@@ -33,6 +33,7 @@ pub mod wire;
 pub mod config;
 
 pub mod memory;
+pub mod regular;
 
 pub mod descriptors;
 

@@ -1,9 +1,77 @@
-//! Gives memory back to the system after a large load.
+//! Gives memory back to the system after a large load, and says how much may still be taken.
 //!
 //! What is read is several times as large as what is kept of it, and the allocator keeps what is freed: at a million
 //! endpoints 1.2 GB. Knows nothing of what the memory was for.
 
 #![allow(unsafe_code)]
+
+use std::fs;
+use std::path::Path;
+
+/// How much memory may still be taken, and what bounds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryLeft {
+    /// Octets.
+    pub octets: u64,
+    /// The bound, in words.
+    pub bound: &'static str,
+}
+
+/// How much memory this process may still take, by the tightest of its bounds: control groups, `RLIMIT_AS`,
+/// `RLIMIT_DATA`, and what the machine has. `None`: no bound is known.
+pub fn left() -> Option<MemoryLeft> {
+    let at = |octets, bound| MemoryLeft { octets, bound };
+    let groups = control_groups(Path::new("/")).map(|octets| at(octets, "the memory of its control group"));
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let of_limit = |limit: rlimit::Resource, taken: &str, bound| {
+        let most = limit.get_soft().ok().filter(|most| *most != rlimit::INFINITY)?;
+        Some(at(most.saturating_sub(kib(&status, taken)?), bound))
+    };
+    let addresses = of_limit(rlimit::Resource::AS, "VmSize:", "its address space (ulimit -v)");
+    let data = of_limit(rlimit::Resource::DATA, "VmData:", "its data (ulimit -d)");
+    let machine = fs::read_to_string("/proc/meminfo").ok();
+    let machine =
+        machine.and_then(|text| kib(&text, "MemAvailable:")).map(|octets| at(octets, "this machine's memory"));
+    [groups, addresses, data, machine].into_iter().flatten().min_by_key(|left| left.octets)
+}
+
+/// A line such as `VmSize:   123 kB`, in octets.
+fn kib(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// What the control groups of this process leave, this one and those it is in (version 2, or 1); `root` is `/`.
+fn control_groups(root: &Path) -> Option<u64> {
+    let groups = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
+    let mut least = None;
+    for line in groups.lines() {
+        let mut fields = line.splitn(3, ':');
+        let (_, controllers, group) = (fields.next()?, fields.next()?, fields.next()?);
+        let (base, max, current, cached) = match controllers {
+            "" => ("sys/fs/cgroup", "memory.max", "memory.current", "file "),
+            "memory" => ("sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache "),
+            _ => continue,
+        };
+        let base = root.join(base);
+        let mut dir = base.join(group.trim_start_matches('/'));
+        while dir.starts_with(&base) {
+            let read = |name: &str| fs::read_to_string(dir.join(name)).ok();
+            let number = |name: &str| read(name)?.trim().parse::<u64>().ok();
+            if let (Some(max), Some(current)) = (number(max), number(current)) {
+                // what is kept of files is given up when memory is wanted
+                let stat = read("memory.stat").unwrap_or_default();
+                let cached = stat.lines().find_map(|line| line.strip_prefix(cached)?.trim().parse::<u64>().ok());
+                let left = max.saturating_sub(current.saturating_sub(cached.unwrap_or(0)));
+                least = Some(least.map_or(left, |least: u64| least.min(left)));
+            }
+            if !dir.pop() {
+                break;
+            }
+        }
+    }
+    least
+}
 
 /// Gives back the pages that nothing is on any more. Takes milliseconds for each gigabyte.
 ///
@@ -13,5 +81,44 @@ pub fn give_back() {
     // SAFETY: malloc_trim(3) takes any padding, is thread-safe, and touches free memory only. No safe crate covers it.
     unsafe {
         libc::malloc_trim(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_has_some_left() {
+        assert!(left().is_some_and(|left| left.octets > 0));
+        assert_eq!(kib("VmPeak:\t  9 kB\nVmSize:\t  12 kB\n", "VmSize:"), Some(12 * 1024));
+        assert_eq!(kib("VmSize: many", "VmSize:"), None);
+    }
+
+    #[test]
+    fn the_tightest_control_group_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        assert_eq!(control_groups(dir.path()), None);
+        write("proc/self/cgroup", "0::/a/b\n");
+        assert_eq!(control_groups(dir.path()), None);
+        write("sys/fs/cgroup/a/b/memory.max", "max\n");
+        write("sys/fs/cgroup/a/b/memory.current", "900\n");
+        write("sys/fs/cgroup/a/memory.max", "1000\n");
+        write("sys/fs/cgroup/a/memory.current", "900\n");
+        assert_eq!(control_groups(dir.path()), Some(100));
+        write("sys/fs/cgroup/a/memory.stat", "anon 300\nfile 600\n");
+        assert_eq!(control_groups(dir.path()), Some(700));
+        write("sys/fs/cgroup/a/b/memory.max", "950\n");
+        assert_eq!(control_groups(dir.path()), Some(50));
+        write("proc/self/cgroup", "5:cpu:/x\n4:memory:/m\n");
+        write("sys/fs/cgroup/memory/m/memory.limit_in_bytes", "500\n");
+        write("sys/fs/cgroup/memory/m/memory.usage_in_bytes", "500\n");
+        write("sys/fs/cgroup/memory/m/memory.stat", "cache 1\ntotal_cache 20\n");
+        assert_eq!(control_groups(dir.path()), Some(20));
     }
 }

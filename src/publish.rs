@@ -10,6 +10,8 @@
 //!
 //! Preparing checks everything and changes nothing. A `Prepared` that is dropped has never been (invariant I5).
 
+use std::any::Any;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -120,7 +122,13 @@ impl Publisher {
     /// Reads again what has changed in the sources. If it has errors, everything stays as it is.
     pub fn prepare_load(&mut self) -> Result<Prepared, Box<Published>> {
         let began = Instant::now();
-        let (loaded, taken) = self.sources.read(&|_, _| {});
+        // whatever a source does, what is served stays (invariant I5)
+        let sources = &mut self.sources;
+        let read = panic::catch_unwind(AssertUnwindSafe(|| sources.read(&|_, _| {})));
+        let (loaded, taken) = match read {
+            Ok(read) => read,
+            Err(panic) => return Err(Box::new(self.refuse(began, vec![internal(&*panic)]))),
+        };
         let Some(model) = loaded.model else { return Err(Box::new(self.refuse(began, loaded.problems))) };
         let version = self.new_version();
         let (changes, problems) = (loaded.changes, loaded.problems);
@@ -150,12 +158,11 @@ impl Publisher {
         if base != self.version {
             return Err(OutOfOrder);
         }
+        // the sources follow: should laying out what is served fail, both are as they were
+        let lost = if changes.is_empty() { Vec::new() } else { self.swap(model.clone(), &changes) };
         self.version = version;
-        self.sources.take(model.clone(), taken);
-        if !changes.is_empty() {
-            let lost = self.swap(model, &changes);
-            problems.extend(lost.into_iter().map(|(vpc, count)| self.lost_addresses(vpc, count)));
-        }
+        self.sources.take(model, taken);
+        problems.extend(lost.into_iter().map(|(vpc, count)| self.lost_addresses(vpc, count)));
         self.status.set_sources(self.sources.reports());
         let generation = self.snapshots.served().load().generation;
         Ok(Published { changes, generation, took: began.elapsed(), problems })
@@ -164,7 +171,12 @@ impl Publisher {
     /// Serves a load, and takes note of how it went.
     pub fn publish_load(&mut self, load: Prepared) -> Published {
         let began = load.began;
-        match self.publish(load) {
+        let published = panic::catch_unwind(AssertUnwindSafe(|| self.publish(load)));
+        let published = match published {
+            Ok(published) => published,
+            Err(panic) => return self.refuse(began, vec![internal(&*panic)]),
+        };
+        match published {
             Ok(published) => {
                 // a load may have replaced everything: its memory is worth a short wait
                 for _ in 0..50 {
@@ -247,6 +259,14 @@ impl Publisher {
         self.status.loaded(LoadReport { at: SystemTime::now(), took, problems: problems.clone() });
         Published { changes, generation: self.snapshots.served().load().generation, took, problems }
     }
+}
+
+/// A fault of our own, in words.
+fn internal(panic: &(dyn Any + Send)) -> Problem {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    let hint = "what was served keeps serving; please report this, with the files that were read";
+    Problem::error(Place::whole("vpcedns"), format!("internal error in the load: {text}"), hint)
 }
 
 /// `+2 endpoints, ~1, -3, 4 other objects`: what changed, for people.

@@ -58,6 +58,8 @@ pub(super) enum Command {
     Flush(FlushArgs),
     /// List the AWS services that are known, with their private names and how they are known; or compare with an output
     Catalogue(CatalogueArgs),
+    /// Say whether the state of the EC2 API and its copies are sound, or print what they hold
+    State(StateArgs),
     /// Change what a running server logs
     Log(LogArgs),
     /// Print a commented vpcedns.toml with every default, or check one
@@ -301,6 +303,32 @@ pub(super) struct FlushArgs {
     pub(super) all: bool,
     #[command(flatten)]
     pub(super) server: ServerArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    vpcedns state verify\n  \
+    vpcedns state export > objects.jsonl\n  \
+    vpcedns state export vpcedns-state/ec2.redb.copy1 | head\n\n\
+    The server is stopped first. It keeps the last 3 states that it found at a start, as ec2.redb.copy1 (the newest) to\n\
+    copy3, and goes back to one by: cp DIR/ec2.redb.copy1 DIR/ec2.redb")]
+pub(super) struct StateArgs {
+    /// What to do
+    #[arg(value_enum)]
+    pub(super) what: StateAction,
+    /// A state file, such as a copy [default: ec2.redb in the state directory; verify: the copies too]
+    pub(super) file: Option<PathBuf>,
+    /// Directory for the state of the EC2-compatible API
+    #[arg(long, value_name = "DIR", env = "VPCEDNS_EC2_STATE", default_value = "./vpcedns-state")]
+    pub(super) ec2_state: PathBuf,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum StateAction {
+    /// Say what is sound, with counts; exit 1 if the state is not
+    Verify,
+    /// Print every object as a line of JSON; exit 1 if the state is not sound
+    Export,
 }
 
 #[derive(Args)]

@@ -14,6 +14,7 @@ mod log;
 mod names;
 mod reload;
 mod serve;
+mod state;
 mod status;
 
 use std::process::ExitCode;
@@ -42,6 +43,7 @@ pub fn run() -> ExitCode {
         Command::Reload(args) => reload::run(&args),
         Command::Flush(args) => flush::run(&args),
         Command::Catalogue(args) => catalogue::run(&args),
+        Command::State(args) => state::run(&args),
         Command::Log(args) => log::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Completions { shell } => {

@@ -1,6 +1,8 @@
 //! `vpcedns serve`: words to settings, the log, signals and the ready line; the server itself is a library call.
 
+use std::any::Any;
 use std::fmt::Display;
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -38,12 +40,26 @@ fn start(args: &ServeArgs) -> Result<(), Vec<Problem>> {
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         warn!("cannot raise the limit of open files: {error}");
     }
-    let server = Server::start_with(settings, &progress(&log), Some(log.clone()), descriptors)?;
+    // a fault of our own is a line in the log, as all else; whoever can goes on
+    panic::set_hook(Box::new(|info| tracing::error!("internal error: {}", info.to_string().replace('\n', " "))));
+    let started = AssertUnwindSafe(|| Server::start_with(settings, &progress(&log), Some(log.clone()), descriptors));
+    let server = panic::catch_unwind(started).map_err(|panic| {
+        log.flush(LAST_LINES);
+        vec![cannot_start(&*panic)]
+    })??;
     signals(&server)?;
     print_ready(server.ready());
     let outcome = server.run();
     log.flush(LAST_LINES);
     outcome
+}
+
+/// What the runtime has no error for: it cannot start its threads.
+fn cannot_start(panic: &(dyn Any + Send)) -> Problem {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    let hint = "allow more threads (ulimit -u, TasksMax of systemd, pids.max of the container) or memory";
+    Problem::error(Place::whole("vpcedns"), format!("cannot start: {text}"), hint)
 }
 
 /// SIGHUP loads; SIGTERM and SIGINT stop, and a second one ends the process at once.

@@ -130,9 +130,15 @@ impl Call<'_> {
         }))
     }
 
+    /// Whether what is in a VPC is in the caller's region. Of a VPC that has gone from the files nothing is known: what is
+    /// in it is in every region, so that it can be listed and deleted.
+    pub fn is_here(&self, vpc: VpcId) -> bool {
+        self.vpc(vpc).is_none_or(|vpc| vpc.region == self.caller.region)
+    }
+
     /// Whether a subnet is of the caller's account and region.
     pub fn lists_subnet(&self, subnet: &record::SubnetRecord) -> bool {
-        self.sees(&subnet.owner) && self.vpc(subnet.vpc).is_some_and(|vpc| vpc.region == self.caller.region)
+        self.sees(&subnet.owner) && self.is_here(subnet.vpc)
     }
 
     /// The subnet that a call names, or EC2's error for one that is not there.

@@ -15,6 +15,11 @@ impl StoreError {
     pub(super) fn new(error: impl Display) -> Self {
         Self(error.to_string())
     }
+
+    /// What went wrong, without saying at what.
+    pub(super) fn in_words(&self) -> &str {
+        &self.0
+    }
 }
 
 pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {

@@ -26,6 +26,10 @@ impl Source for StateSource {
     fn read(&mut self, _: Progress<'_>) -> Reading {
         Reading { added: std::mem::take(&mut self.0), ..Reading::default() }
     }
+
+    fn outlives_others(&self) -> bool {
+        true
+    }
 }
 
 fn id() -> SourceId {

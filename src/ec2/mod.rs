@@ -9,7 +9,7 @@
 //!   rule    a rule of a security group
 //!   record  what the API keeps of each object
 //!   state   all records in memory, and a change to them
-//!   store   the same on disk
+//!   store   the same on disk; soundness tells a file that is damaged, and keeps copies
 //!   dns     what of a record DNS depends on
 //!   violation  what a broken rule of the model is called in EC2
 //! notify    tells SNS topics and a webhook what became of an endpoint's connection
@@ -43,6 +43,7 @@ mod outbox;
 pub mod params;
 pub mod record;
 pub mod rule;
+mod soundness;
 mod state;
 mod store;
 pub mod time;
@@ -56,6 +57,7 @@ use crate::config::Limits;
 pub use dns::{StateSource, place};
 pub use engine::{Answer, Engine};
 pub use http::{Front, serve};
+pub use soundness::{StateContent, StateFault, content, copies, read_sound};
 pub use state::ApiState;
 pub use store::Store;
 

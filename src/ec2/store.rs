@@ -4,24 +4,26 @@
 //! notification that has to be sent) and is there as a whole or not at all, whatever happens to the machine.
 
 use std::fmt::Display;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
-use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
+use tracing::warn;
 
 use super::codec::{StoreError, decode, encode};
 use super::deliveries;
 use super::notices::Telling;
 use super::notify::backoff::Backoff;
 use super::record::StoredObject;
+use super::soundness::{RECORDS, StateFault, TOKENS, copies, keep_copy, read_sound};
 use super::state::{ApiState, Edit, Token};
 use crate::problem::{Place, Problem};
 
 /// The file in the state directory.
 const FILE: &str = "ec2.redb";
-const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records");
-const TOKENS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("tokens");
 
 /// Records on disk.
 pub struct Store {
@@ -33,16 +35,34 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store in `dir`, which is made if it is not there, and reads all of it.
+    /// The state file of a state directory.
+    pub fn file(dir: &Path) -> PathBuf {
+        dir.join(FILE)
+    }
+
+    /// Opens the store in `dir`, which is made if it is not there, and reads all of it. One that is damaged is refused as
+    /// it is. A copy of one that is sound is kept.
     pub fn open(dir: &Path) -> Result<(Self, ApiState), Problem> {
-        let path = dir.join(FILE);
+        let path = Self::file(dir);
+        let place = || Place::whole(path.display().to_string());
         let failed = |error: StoreError| {
             let hint = "see --ec2-state: the directory must be writable, and used by one server only";
-            Problem::error(Place::whole(path.display().to_string()), error.to_string().replace("written", "used"), hint)
+            Problem::error(place(), error.to_string().replace("written", "used"), hint)
         };
-        let opened = std::fs::create_dir_all(dir)
-            .map_err(StoreError::new)
-            .and_then(|()| Database::create(&path).map_err(StoreError::new));
+        // what it holds is for nobody but this server
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        made.map_err(|error| failed(StoreError::new(error)))?;
+        if path.exists() {
+            if let Err(fault) = read_sound(&path) {
+                return Err(unsound(&path, &fault));
+            }
+            keep_copy(&path).unwrap_or_else(|error| warn!("no copy of {} can be kept: {error}", path.display()));
+        } else if !copies(&path).is_empty() {
+            return Err(unsound(&path, &StateFault::Damaged("it has gone, and copies of it are here".to_owned())));
+        } else {
+            make_empty(&path).map_err(failed)?;
+        }
+        let opened = Database::create(&path).map_err(StoreError::new);
         let db = RwLock::new(Some(opened.map_err(failed)?));
         let store = Self { path: path.clone(), db, next_delivery: AtomicU64::new(0) };
         let state = store.read().map_err(failed)?;
@@ -128,9 +148,37 @@ impl Store {
     }
 }
 
+/// Makes a store without records: whole, or not at all, so that an empty file is never one that a start left behind.
+fn make_empty(path: &Path) -> Result<(), StoreError> {
+    let fresh = path.with_extension("redb.new");
+    // of a start that did not come to its end
+    let _ = fs::remove_file(&fresh);
+    drop(Database::create(&fresh).map_err(StoreError::new)?);
+    fs::set_permissions(&fresh, fs::Permissions::from_mode(0o600)).map_err(StoreError::new)?;
+    fs::rename(&fresh, path).map_err(StoreError::new)
+}
+
+/// The problem of a state file that cannot be used, with the way back.
+fn unsound(path: &Path, fault: &StateFault) -> Problem {
+    let shown = path.display();
+    let hint = match (fault, copies(path).first()) {
+        (StateFault::InUse, _) => "see --ec2-state: a directory is used by one server only".to_owned(),
+        (StateFault::Unreadable(_), _) => "see --ec2-state: this user must be able to read and write it".to_owned(),
+        (StateFault::Damaged(_), Some((copy, _))) => format!(
+            "`vpcedns state verify` says which copies are sound, and from when; `cp {} {shown}` goes back to the newest",
+            copy.display()
+        ),
+        (StateFault::Damaged(_), None) => {
+            "no copy is here: restore it from a backup, or remove it to begin without objects".to_owned()
+        }
+    };
+    Problem::error(Place::whole(shown.to_string()), fault.to_string(), hint)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::record::{SecurityGroup, Tags, VpcRecord};
+    use super::super::soundness::content;
     use super::super::time::UnixMillis;
     use super::*;
 
@@ -168,8 +216,93 @@ mod tests {
             let second = Store::open(dir.path()).err().unwrap();
             assert!(second.to_string().contains("used by one server only"), "{second}");
         }
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&Store::file(dir.path())), 0o600);
         let (_, state) = Store::open(dir.path()).unwrap();
         assert_eq!(state.records().count(), 1);
         assert_eq!((state.vpc(vpc.id), state.token("k")), (Some(&vpc), Some(&token)));
+    }
+
+    /// A state of some objects and tokens; the octets of its file.
+    fn some_state(dir: &Path) -> Vec<u8> {
+        let (store, _) = Store::open(dir).unwrap();
+        for number in 0..40_u32 {
+            let group = SecurityGroup {
+                id: format!("sg-{number:08x}"),
+                owner: "000000000000".to_owned(),
+                vpc: "vpc-0123456789abcdef0".parse().unwrap(),
+                name: format!("group {number}"),
+                description: "d".repeat(200),
+                rules: None,
+                tags: Tags::new(),
+            };
+            let mut edit = Edit::put([StoredObject::SecurityGroup(group)]);
+            let token = Token { parameters: "a".to_owned(), answer: "b".repeat(50), at: UnixMillis(7) };
+            edit.token = Some((format!("k{number}"), token));
+            store.commit(&edit, &[]).unwrap();
+        }
+        drop(store);
+        fs::read(Store::file(dir)).unwrap()
+    }
+
+    fn said(octets: &[u8]) -> Result<Vec<String>, String> {
+        let content = content(octets).map_err(|fault| fault.to_string())?;
+        let mut all: Vec<String> = content.records.iter().map(|record| format!("{record:?}")).collect();
+        all.extend(content.tokens.iter().map(|token| format!("{token:?}")));
+        Ok(all)
+    }
+
+    #[test]
+    fn a_damaged_file_is_an_error_or_says_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let good = some_state(dir.path());
+        let whole = said(&good).unwrap();
+        assert_eq!(whole.len(), 80);
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| {}));
+        let (mut refused, mut wrong) = (0, Vec::new());
+        let step = (good.len() / 1500).max(1) | 1;
+        for at in (0..600).chain((600..good.len()).step_by(step)) {
+            let mut bad = good.clone();
+            bad[at] ^= 1 << (at % 8);
+            match said(&bad) {
+                Err(_) => refused += 1,
+                Ok(other) if other == whole => {}
+                Ok(other) => wrong.push((at, other.len())),
+            }
+        }
+        for length in (0..good.len()).step_by(step) {
+            match said(&good[..length]) {
+                Err(_) => refused += 1,
+                Ok(other) if other == whole => {}
+                Ok(other) => wrong.push((length, other.len())),
+            }
+        }
+        std::panic::set_hook(hook);
+        assert!(wrong.is_empty(), "damage that goes unseen: {wrong:?}");
+        assert!(refused > 500, "{refused} refused");
+    }
+
+    #[test]
+    fn a_start_on_a_damaged_file_says_the_way_back_and_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let good = some_state(dir.path());
+        let path = Store::file(dir.path());
+        for _ in 0..5 {
+            drop(Store::open(dir.path()).unwrap());
+        }
+        assert_eq!(copies(&path).len(), 1, "a file that has not changed is copied once");
+        for bad in [&[][..], &good[..good.len() / 2], b"what is this"] {
+            fs::write(&path, bad).unwrap();
+            let problem = Store::open(dir.path()).err().unwrap().to_string();
+            assert!(problem.contains("is damaged: ") && problem.contains("ec2.redb.copy1"), "{problem}");
+            assert_eq!(fs::read(&path).unwrap(), bad, "it stays as it is");
+        }
+        fs::remove_file(&path).unwrap();
+        let problem = Store::open(dir.path()).err().unwrap().to_string();
+        assert!(problem.contains("it has gone"), "{problem}");
+        fs::copy(copies(&path)[0].0.clone(), &path).unwrap();
+        let (_, state) = Store::open(dir.path()).unwrap();
+        assert_eq!(state.records().count(), 40);
     }
 }

@@ -3,7 +3,6 @@
 //! A handshake takes whatever certificate is the newest good one; connections that stand keep theirs. Files that
 //! cannot be used change nothing, as with every other source (invariant I5). Knows neither sockets nor DNS.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +18,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, ServerConfig, SupportedProtocolVersion};
 
 use crate::problem::{Place, Problem};
+use crate::regular;
 use crate::source::FileStamp;
 
 /// How often the files are looked at.
@@ -184,13 +184,19 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, Problem> {
 }
 
 fn read_file(path: &Path, flag: &str) -> Result<Vec<u8>, Problem> {
-    fs::read(path).map_err(|error| {
+    let read = regular::read(path, regular::MAX_SMALL_BYTES);
+    let (content, metadata) = read.map_err(|error| {
         let hint = match error.kind() {
             io::ErrorKind::PermissionDenied => "the server's user has to be able to read it".to_owned(),
             _ => format!("{flag} names a PEM file"),
         };
         problem(path, format!("cannot be read: {error}"), hint)
-    })
+    })?;
+    // a group of those who may read keys is usual
+    if has_key(&content) && regular::is_open_to_others(&metadata, true) {
+        tracing::warn!("{0} can be read by all users of this machine: chmod o= {0}", path.display());
+    }
+    Ok(content)
 }
 
 fn has_key(text: &[u8]) -> bool {
@@ -209,6 +215,8 @@ fn problem(path: &Path, what: impl Into<String>, hint: impl Into<String>) -> Pro
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::serve::testing::certificate;
 

@@ -22,6 +22,7 @@ use crate::ec2::{self, ApiState, Engine, Front, Store};
 use crate::observe::{Counters, FrontLimits, MoreMetrics};
 use crate::problem::{Place, Problem};
 use crate::publish::Publisher;
+use crate::regular;
 
 /// How long a call under way may keep the state from a successor.
 const PAUSE_PATIENCE: Duration = Duration::from_secs(10);
@@ -212,14 +213,12 @@ fn targets(settings: &Settings) -> Result<Targets, Vec<Problem>> {
 
 /// The access keys in a file. Whoever can read it can sign: others than its owner should not.
 fn read_keys(path: &Path) -> Result<AccessPolicy, Vec<Problem>> {
-    use std::os::unix::fs::PermissionsExt as _;
     let label: Arc<str> = path.display().to_string().into();
     let failed = |error: std::io::Error| {
         let hint = "see --ec2-keys";
         vec![Problem::error(Place::whole(label.clone()), format!("cannot be read: {error}"), hint)]
     };
-    let text = std::fs::read_to_string(path).map_err(failed)?;
-    let mode = std::fs::metadata(path).map_err(failed)?.permissions().mode();
+    let (text, metadata) = regular::read_text(path, regular::MAX_SMALL_BYTES).map_err(failed)?;
     let (keys, problems) = crate::source::read_access_keys(&label, &text);
     if problems.iter().any(Problem::is_error) {
         return Err(problems);
@@ -227,7 +226,7 @@ fn read_keys(path: &Path) -> Result<AccessPolicy, Vec<Problem>> {
     for problem in &problems {
         warn!("{problem}");
     }
-    if mode & 0o077 != 0 {
+    if regular::is_open_to_others(&metadata, false) {
         warn!("{label} can be read by other users of this machine: chmod 600 {label}");
     }
     Ok(AccessPolicy::Keys(AccessKeys::new(keys)))

@@ -12,6 +12,7 @@ use crate::config::{Limits, Secret, Settings};
 use crate::descriptors::{Descriptors, SocketOffer};
 use crate::observe::{ControlSocket, HttpAccess, Views, serve_address, serve_socket};
 use crate::problem::{Place, Problem};
+use crate::regular;
 
 /// Octets of a token, at least: shorter ones can be guessed.
 const TOKEN: usize = 16;
@@ -83,12 +84,10 @@ pub(super) fn http_listener(address: SocketAddr, descriptors: &Descriptors) -> i
 
 /// The token in a file, without white space around it.
 fn read_token(path: &Path) -> Result<Secret, Vec<Problem>> {
-    use std::os::unix::fs::PermissionsExt as _;
     let label = path.display().to_string();
     let failed = |error: io::Error| problem(&label, format!("cannot be read: {error}"), "see --http-token");
-    let text = std::fs::read_to_string(path).map_err(failed)?;
-    let mode = std::fs::metadata(path).map_err(failed)?.permissions().mode();
-    if mode & 0o077 != 0 {
+    let (text, metadata) = regular::read_text(path, regular::MAX_SMALL_BYTES).map_err(failed)?;
+    if regular::is_open_to_others(&metadata, false) {
         let what = "the token can be read by other users of this machine";
         return Err(problem(&label, what, format!("chmod 600 {label}")));
     }

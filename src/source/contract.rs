@@ -49,6 +49,12 @@ pub trait Source: Send {
         true
     }
 
+    /// Whether its objects may outlive those of other sources that they are in: they are left out then, with a warning,
+    /// and are no error.
+    fn outlives_others(&self) -> bool {
+        false
+    }
+
     /// Starts to ask `trigger` for a load when something changes. Readings say what will not be seen, and why.
     fn watch(&mut self, _trigger: LoadTrigger) {}
 

@@ -83,7 +83,11 @@ impl Source for Files {
         files.extend(self.gone_for_a_moment(&files, &gate));
         files.sort();
         let total = files.len();
-        let parts = read_files(&files, &known, &gate, &|done| progress(done, total));
+        let parts = match read_files(&files, &known, &gate, &|done| progress(done, total)) {
+            Ok(parts) => parts,
+            // nothing was read: all is as it was
+            Err(problem) => return Reading { problems: vec![problem], ..Reading::default() },
+        };
         self.last_found = files;
         self.looks = parts.iter().flat_map(|part| part.looks.iter().cloned()).collect();
         let half_written = parts.iter().flat_map(|part| &part.half_written);

@@ -23,6 +23,7 @@ mod doc;
 mod files;
 mod held;
 mod lines;
+mod orphans;
 mod own;
 mod parts;
 mod reader;
@@ -54,6 +55,7 @@ pub use sources::{Loaded, SourceEdit, Sources};
 pub(crate) use sources::{Overlay, Taken};
 pub use stamp::FileStamp;
 pub use violation::problems;
+pub use watch::{LEFT_OPEN, Ledger};
 
 /// A file that has been read, not yet parsed.
 #[derive(Clone, Debug)]

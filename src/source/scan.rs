@@ -3,12 +3,13 @@
 //! Knows the file system and nothing of what files hold.
 
 use std::collections::HashSet;
-use std::fs::{self, File, Metadata};
-use std::io::Read;
+use std::fs::{self, Metadata};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::unread;
 use crate::problem::{Place, Problem};
+use crate::regular;
 
 /// Longest file that is read: some 500,000 endpoints. What is longer is a mistake, such as a disk image.
 pub const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
@@ -118,7 +119,7 @@ impl Scan {
         }
     }
 
-    fn unreadable(&mut self, path: &Path, error: &std::io::Error) {
+    fn unreadable(&mut self, path: &Path, error: &io::Error) {
         self.found.problems.push(unreadable(path, error));
     }
 }
@@ -154,15 +155,12 @@ fn is_json(path: &Path) -> bool {
 
 /// The text of a file, without a byte order mark.
 pub(super) fn read_text(path: &Path) -> Result<String, Problem> {
-    let mut octets = vec![];
-    let read = File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut octets));
-    match read {
-        Err(error) => Err(unreadable(path, &error)),
-        Ok(length) if length as u64 > MAX_FILE_BYTES => {
-            let what = format!("is larger than {} MiB", MAX_FILE_BYTES / (1024 * 1024));
-            Err(Problem::error(place(path), what, "split it into several files"))
+    match regular::read(path, MAX_FILE_BYTES) {
+        Ok((octets, _)) => decode(path, octets),
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+            Err(Problem::error(place(path), error.to_string(), "split it into several files"))
         }
-        Ok(_) => decode(path, octets),
+        Err(error) => Err(unreadable(path, &error)),
     }
 }
 
@@ -187,13 +185,13 @@ fn decode(path: &Path, octets: Vec<u8>) -> Result<String, Problem> {
     }
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
+fn unreadable(path: &Path, error: &io::Error) -> Problem {
     let hint = "it must exist, and its permissions must let this user read it";
     Problem::error(place(path), format!("cannot be read: {}", words(error)), hint)
 }
 
 /// The system's words without its number: "No such file or directory".
-fn words(error: &std::io::Error) -> String {
+fn words(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::contract::{LoadTrigger, PartId, Progress, Reading, Source, SourceHealth, SourceId, SourceReport};
 use super::files::Files;
 use super::held::{Held, Holdings, Places};
+use super::orphans::leave_out;
 use super::own::forwarding_to_ourselves;
 use super::violation::problems as violations_in_words;
 use crate::model::{Applied, Broken, Changes, Input, Key, Model, Violation};
@@ -36,6 +37,8 @@ struct Member {
     source: Box<dyn Source>,
     holdings: Holdings,
     report: SourceReport,
+    /// Its objects that are left out, as what they are in has gone.
+    orphans: Vec<Input>,
 }
 
 /// What a load came to.
@@ -80,6 +83,8 @@ pub(crate) enum Taken {
 pub(crate) struct Overlay {
     member: usize,
     removed: Vec<Key>,
+    /// What was to be removed, whether it was there or left out.
+    forgotten: Vec<Key>,
     added: HashMap<Key, Place>,
     below: Option<Arc<Overlay>>,
 }
@@ -117,6 +122,7 @@ pub(crate) struct Draft {
     broken: Broken,
     problems: Vec<Problem>,
     health: SourceHealth,
+    orphans: Vec<Input>,
 }
 
 impl Draft {
@@ -163,6 +169,7 @@ impl LoadBatch {
             broken: Broken { incomplete: problems.iter().any(Problem::is_error), ..Broken::default() },
             problems,
             health,
+            orphans: Vec::new(),
         };
         self.added.extend(added);
         for (id, declared) in parts {
@@ -188,7 +195,7 @@ impl Sources {
                 problems: Vec::new(),
                 health: SourceHealth::default(),
             };
-            Member { source, holdings: Holdings::default(), report }
+            Member { source, holdings: Holdings::default(), report, orphans: Vec::new() }
         });
         Self { listed: listed.collect(), own, model: Model::default(), started: false }
     }
@@ -239,7 +246,13 @@ impl Sources {
     ///
     /// Nothing is remembered of it until [`Sources::take`], but for how the sources are.
     pub(crate) fn read(&mut self, progress: Progress<'_>) -> (Loaded, Taken) {
-        let readings: Vec<Reading> = self.listed.iter_mut().map(|member| member.source.read(progress)).collect();
+        let mut readings: Vec<Reading> = self.listed.iter_mut().map(|member| member.source.read(progress)).collect();
+        for (reading, member) in readings.iter_mut().zip(&self.listed) {
+            // what they are in may be back
+            reading.added.extend(member.orphans.iter().cloned());
+        }
+        let outlive: Vec<bool> = self.listed.iter().map(|member| member.source.outlives_others()).collect();
+        let orphans = leave_out(&mut readings, &outlive, &self.model);
         let files_read = readings.iter().flat_map(|reading| &reading.parts).map(|(_, declared)| declared.files).sum();
         let mut batch = LoadBatch::new(readings, &self.listed);
         let all: Vec<&Draft> = batch.drafts.iter().collect();
@@ -253,7 +266,10 @@ impl Sources {
             (model, changes, taken) =
                 if self.started && busy > 1 { self.those_that_are_good(&mut batch) } else { Default::default() };
         }
-        let LoadBatch { added, drafts, .. } = batch;
+        let LoadBatch { added, mut drafts, .. } = batch;
+        for (draft, orphans) in drafts.iter_mut().zip(orphans) {
+            draft.orphans = orphans;
+        }
         let mut problems: Vec<Problem> = Vec::new();
         for draft in &drafts {
             let Some(member) = self.listed.get_mut(draft.member) else { continue };
@@ -359,12 +375,14 @@ impl Sources {
                         member.holdings.single.remove(key);
                     }
                     member.holdings.single.extend(draft.single);
+                    member.orphans = draft.orphans;
                     member.report.last_good = Some(now);
                     member.source.taken();
                 }
             }
             Taken::Edit(overlay) => {
                 if let Some(member) = self.listed.get_mut(overlay.member) {
+                    member.orphans.retain(|orphan| !overlay.forgotten.contains(&orphan.key()));
                     for key in &overlay.removed {
                         member.holdings.single.remove(key);
                     }
@@ -415,7 +433,8 @@ impl Sources {
         let Applied { model, changes, violations } = base.apply(&removed, &edit.added, &Broken::default(), &place_of);
         let Some(model) = model else { return Err(violations) };
         let added = edit.added.iter().map(|input| (input.key(), input.place.clone())).collect();
-        let overlay = Overlay { member, removed, added, below: overlay.cloned() };
+        let forgotten = edit.removed.clone();
+        let overlay = Overlay { member, removed, forgotten, added, below: overlay.cloned() };
         Ok((model, changes, violations_in_words(violations), Taken::Edit(Arc::new(overlay))))
     }
 }

@@ -25,6 +25,11 @@ impl FileStamp {
         fs::metadata(path).ok().as_ref().map(Self::from)
     }
 
+    /// Its size in octets.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Whether both are of one file, by device and inode.
     pub(super) fn is_same_file(&self, other: &Self) -> bool {
         (self.device, self.inode) == (other.device, other.inode)

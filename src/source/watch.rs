@@ -26,6 +26,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use super::contract::{LoadRequest, LoadTrigger, SourceHealth};
 use super::stamp::FileStamp;
 use crate::problem::{Place, Problem};
+pub use ledger::{LEFT_OPEN, Ledger};
 use look::Lookout;
 
 /// After a change that is complete, more of the same are waited for this long.

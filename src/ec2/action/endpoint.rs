@@ -146,7 +146,7 @@ pub(super) fn all<'c>(call: &'c Call<'c>, after: Option<&str>) -> impl Iterator<
 }
 
 fn is_here(call: &Call<'_>, record: &EndpointRecord) -> bool {
-    call.sees(&record.owner) && call.vpc(record.vpc).is_some_and(|vpc| vpc.region == call.caller.region)
+    call.sees(&record.owner) && call.is_here(record.vpc)
 }
 
 /// A record as its owner is shown it now; `None` for one that no caller, or not this one, is shown.

@@ -92,7 +92,7 @@ fn default_group(vpc: &VpcRecord) -> SecurityGroup {
 }
 
 fn is_mine(call: &Call<'_>, group: &SecurityGroup) -> bool {
-    call.sees(&group.owner) && call.vpc(group.vpc).is_some_and(|vpc| vpc.region == call.caller.region)
+    call.sees(&group.owner) && call.is_here(group.vpc)
 }
 
 /// The group that a call names, or EC2's error for one that is not there.

@@ -178,7 +178,7 @@ fn resource(call: &Call<'_>, id: &str) -> Result<StoredObject, ApiError> {
 
 /// Whether a record is of the caller's account and region.
 fn is_mine(call: &Call<'_>, record: &StoredObject) -> bool {
-    let of_vpc = |id| call.vpc(id).is_some_and(|vpc| vpc.region == call.caller.region);
+    let of_vpc = |id| call.is_here(id);
     let is_here = match record {
         StoredObject::Vpc(vpc) => vpc.region == call.caller.region,
         StoredObject::Service(service) => service.region == call.caller.region,

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use crate::source::stamp::FileStamp;
 
 /// A file that is written to and not complete for longer than this is worth a warning.
-pub(crate) const LEFT_OPEN: Duration = Duration::from_secs(30);
+pub const LEFT_OPEN: Duration = Duration::from_secs(30);
 
 /// Files that are being written, and files that were said to be complete since they were last read.
 #[derive(Default)]
-pub(crate) struct Ledger {
+pub struct Ledger {
     writing: HashMap<PathBuf, Writing>,
     complete: HashSet<PathBuf>,
 }
@@ -34,39 +34,39 @@ enum Until {
 
 impl Ledger {
     /// Takes note of a write that the system told of.
-    pub(crate) fn written(&mut self, path: PathBuf, now: Instant) {
+    pub fn written(&mut self, path: PathBuf, now: Instant) {
         self.complete.remove(&path);
         self.writing.entry(path).or_insert(Writing { since: now, until: Until::Closed }).until = Until::Closed;
     }
 
     /// Takes note of what is at `path` being complete.
-    pub(crate) fn completed(&mut self, path: PathBuf) {
+    pub fn completed(&mut self, path: PathBuf) {
         self.writing.remove(&path);
         self.complete.insert(path);
     }
 
     /// Takes note of a file having gone.
-    pub(crate) fn gone(&mut self, path: &Path) {
+    pub fn gone(&mut self, path: &Path) {
         self.writing.remove(path);
         self.complete.remove(path);
     }
 
     /// Takes note of a file having changed, while nobody told whether its writer is done.
-    pub(crate) fn doubt(&mut self, path: PathBuf, look: Option<FileStamp>, now: Instant, apart: Duration) {
+    pub fn doubt(&mut self, path: PathBuf, look: Option<FileStamp>, now: Instant, apart: Duration) {
         let until = Until::Same { look, at: now, apart };
         self.complete.remove(&path);
         self.writing.entry(path).or_insert(Writing { since: now, until });
     }
 
     /// Trusts no longer that a writer's end will be told: the looks of each file decide from now on.
-    pub(crate) fn doubt_all(&mut self, now: Instant, apart: Duration, look: &dyn Fn(&Path) -> Option<FileStamp>) {
+    pub fn doubt_all(&mut self, now: Instant, apart: Duration, look: &dyn Fn(&Path) -> Option<FileStamp>) {
         for (path, writing) in &mut self.writing {
             writing.until = Until::Same { look: look(path), at: now, apart };
         }
     }
 
     /// Looks again at the files whose time for that has come. Returns whether one is complete, or has gone.
-    pub(crate) fn judge(&mut self, now: Instant, look: &dyn Fn(&Path) -> Option<FileStamp>) -> bool {
+    pub fn judge(&mut self, now: Instant, look: &dyn Fn(&Path) -> Option<FileStamp>) -> bool {
         let mut done = Vec::new();
         for (path, writing) in &mut self.writing {
             let Until::Same { look: before, at, apart } = &mut writing.until else { continue };
@@ -88,29 +88,29 @@ impl Ledger {
     }
 
     /// Since when the file at `path` is half written; `None`: it is not, as far as anybody knows.
-    pub(crate) fn half_written(&self, path: &Path) -> Option<Instant> {
+    pub fn half_written(&self, path: &Path) -> Option<Instant> {
         self.writing.get(path).map(|writing| writing.since)
     }
 
     /// Whether it was told that the file at `path` is complete, since it was last read.
-    pub(crate) fn is_complete(&self, path: &Path) -> bool {
+    pub fn is_complete(&self, path: &Path) -> bool {
         self.complete.contains(path)
     }
 
     /// Forgets what was told of files that `are_read` as they are.
-    pub(crate) fn forget_complete(&mut self, are_read: &dyn Fn(&Path) -> bool) {
+    pub fn forget_complete(&mut self, are_read: &dyn Fn(&Path) -> bool) {
         self.complete.retain(|path| !are_read(path));
     }
 
     /// Files that have been half written for longer than is usual, with their ages.
-    pub(crate) fn left_open(&self, now: Instant) -> impl Iterator<Item = (&Path, Duration)> {
+    pub fn left_open(&self, now: Instant) -> impl Iterator<Item = (&Path, Duration)> {
         let age = move |writing: &Writing| now.saturating_duration_since(writing.since);
         let aged = self.writing.iter().map(move |(path, writing)| (path.as_path(), age(writing)));
         aged.filter(|(_, age)| *age >= LEFT_OPEN)
     }
 
     /// When there is something to do next: a look at a file, or a warning of one.
-    pub(crate) fn next_due(&self, now: Instant) -> Option<Instant> {
+    pub fn next_due(&self, now: Instant) -> Option<Instant> {
         let looks = self.writing.values().filter_map(|writing| match writing.until {
             Until::Closed => None,
             Until::Same { at, apart, .. } => Some(at + apart),

@@ -100,7 +100,9 @@ impl Lookout {
         let of_path = fs::symlink_metadata(&path);
         let is_link = of_path.as_ref().is_ok_and(fs::Metadata::is_symlink);
         let is_named = self.named.contains(&path);
-        let leads = is_dir || is_link || is_named;
+        // a pipe or device is never written to its end: it is named at once
+        let is_special = of_path.as_ref().is_ok_and(|metadata| !metadata.is_file());
+        let leads = is_dir || is_link || is_named || is_special;
         if !leads && !is_source(&path) {
             return;
         }
@@ -112,7 +114,7 @@ impl Lookout {
             Happening::Arrived | Happening::Closed | Happening::Gone | Happening::Touched => self.changed = true,
             Happening::Made | Happening::Written | Happening::Lost | Happening::Overflow => {}
         }
-        if is_dir || is_link {
+        if is_dir || is_special {
             return;
         }
         match what {

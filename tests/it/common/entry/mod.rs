@@ -6,6 +6,7 @@
 mod clients;
 mod files;
 mod validation;
+mod watch;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -55,6 +56,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("settings", files::settings),
     ("toml", toml),
     ("validation", validation::validation),
+    ("watch", watch::watch),
 ];
 
 /// A zone with every kind of answer in it.

@@ -1,0 +1,159 @@
+//! Whether a state file is sound, and what it holds: read in memory, so that the file itself stays as it is, damaged
+//! or not.
+
+use std::fs::{self, TryLockError};
+use std::io;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use redb::backends::InMemoryBackend;
+use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TableError};
+
+use super::codec::{StoreError, decode};
+use super::deliveries::{DELIVERIES, Queued};
+use super::record::StoredObject;
+use super::state::Token;
+use crate::regular;
+
+/// Records by id.
+pub(super) const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records");
+/// Client tokens by account and token.
+pub(super) const TOKENS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("tokens");
+/// Largest state file that is read.
+const MAX_STATE_BYTES: u64 = 16 << 30;
+/// Copies that are kept.
+pub(super) const COPIES: usize = 3;
+
+/// What a state file holds.
+#[derive(Debug, Default)]
+pub struct StateContent {
+    /// Every object.
+    pub records: Vec<StoredObject>,
+    /// Client tokens with their keys.
+    pub tokens: Vec<(String, Token)>,
+    /// Notifications that are still to be delivered.
+    pub deliveries: usize,
+}
+
+/// Why a state file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateFault {
+    /// The system refuses it.
+    #[error("cannot be read: {0}")]
+    Unreadable(#[from] io::Error),
+    /// Another process has it open.
+    #[error("is used by another server")]
+    InUse,
+    /// It is not what was written.
+    #[error("is damaged: {0}")]
+    Damaged(String),
+}
+
+/// What the state file at `path` holds, if all of it is as it was written: every page has its checksum.
+pub fn read_sound(path: &Path) -> Result<StateContent, StateFault> {
+    let (file, _) = regular::open(path)?;
+    match file.try_lock() {
+        Ok(()) => file.unlock()?,
+        Err(TryLockError::WouldBlock) => return Err(StateFault::InUse),
+        Err(TryLockError::Error(error)) => return Err(error.into()),
+    }
+    let (octets, _) = regular::read(path, MAX_STATE_BYTES)?;
+    content(&octets)
+}
+
+/// The same of the octets of a file.
+pub fn content(octets: &[u8]) -> Result<StateContent, StateFault> {
+    if octets.is_empty() {
+        return Err(StateFault::Damaged("it is empty".to_owned()));
+    }
+    // what reads it has assertions that damage can break
+    let read = panic::catch_unwind(AssertUnwindSafe(|| read_octets(octets)));
+    read.unwrap_or_else(|_| Err(StateFault::Damaged("its pages contradict each other".to_owned())))
+}
+
+fn read_octets(octets: &[u8]) -> Result<StateContent, StateFault> {
+    let damaged = |error: &dyn std::fmt::Display| StateFault::Damaged(error.to_string());
+    let memory = InMemoryBackend::new();
+    memory.set_len(octets.len() as u64).and_then(|()| memory.write(0, octets)).map_err(|error| damaged(&error))?;
+    let mut database = Database::builder().create_with_backend(memory).map_err(|error| damaged(&error))?;
+    match database.check_integrity() {
+        Ok(true) => {}
+        Ok(false) => return Err(StateFault::Damaged("a checksum is wrong".to_owned())),
+        Err(error) => return Err(damaged(&error)),
+    }
+    read_all(&database).map_err(|error| damaged(&error.in_words()))
+}
+
+/// Everything in an open database; tables that are not there are empty.
+fn read_all(database: &Database) -> Result<StateContent, StoreError> {
+    let read = database.begin_read().map_err(StoreError::new)?;
+    let mut content = StateContent::default();
+    match read.open_table(RECORDS) {
+        Ok(table) => {
+            for entry in table.iter().map_err(StoreError::new)? {
+                let (id, octets) = entry.map_err(StoreError::new)?;
+                let record = decode::<StoredObject>(id.value(), octets.value())?;
+                if record.id() != id.value() {
+                    return Err(StoreError::new(format!("{} is kept as {}", record.id(), id.value())));
+                }
+                content.records.push(record);
+            }
+        }
+        Err(TableError::TableDoesNotExist(_)) => {}
+        Err(error) => return Err(StoreError::new(error)),
+    }
+    match read.open_table(TOKENS) {
+        Ok(table) => {
+            for entry in table.iter().map_err(StoreError::new)? {
+                let (key, octets) = entry.map_err(StoreError::new)?;
+                content.tokens.push((key.value().to_owned(), decode(key.value(), octets.value())?));
+            }
+        }
+        Err(TableError::TableDoesNotExist(_)) => {}
+        Err(error) => return Err(StoreError::new(error)),
+    }
+    match read.open_table(DELIVERIES) {
+        Ok(table) => {
+            for entry in table.iter().map_err(StoreError::new)? {
+                let (_, octets) = entry.map_err(StoreError::new)?;
+                decode::<Queued>("a delivery", octets.value())?;
+                content.deliveries += 1;
+            }
+        }
+        Err(TableError::TableDoesNotExist(_)) => {}
+        Err(error) => return Err(StoreError::new(error)),
+    }
+    Ok(content)
+}
+
+/// Keeps a copy of a state file that is sound and not in use, as the newest; the oldest goes. A file that is as the
+/// newest copy is not copied again.
+pub(super) fn keep_copy(path: &Path) -> io::Result<()> {
+    if fs::read(copy_path(path, 1)).is_ok_and(|newest| fs::read(path).is_ok_and(|now| now == newest)) {
+        return Ok(());
+    }
+    let fresh = path.with_extension("redb.copy");
+    if let Err(error) = fs::copy(path, &fresh).and_then(|_| fs::File::open(&fresh)?.sync_all()) {
+        // half a copy is none
+        let _ = fs::remove_file(&fresh);
+        return Err(error);
+    }
+    for number in (1..COPIES).rev() {
+        match fs::rename(copy_path(path, number), copy_path(path, number + 1)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    fs::rename(fresh, copy_path(path, 1))
+}
+
+/// The copies of the state file at `path` that are there, newest first, with the times at which they were made.
+pub fn copies(path: &Path) -> Vec<(PathBuf, SystemTime)> {
+    let made = |copy: PathBuf| fs::metadata(&copy).and_then(|metadata| metadata.modified()).ok().map(|at| (copy, at));
+    (1..=COPIES).filter_map(|number| made(copy_path(path, number))).collect()
+}
+
+fn copy_path(path: &Path, number: usize) -> PathBuf {
+    path.with_extension(format!("redb.copy{number}"))
+}

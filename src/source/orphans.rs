@@ -1,0 +1,90 @@
+//! Objects that have outlived what they are in: a source that is no file may own an endpoint in a VPC that has gone from
+//! the files. It is left out of what is served until its VPC is back, and its owner can still list and delete it.
+
+use std::collections::HashSet;
+
+use super::contract::Reading;
+use crate::model::{Input, Model, Object};
+use crate::naming::{SubnetId, VpcId};
+use crate::problem::Problem;
+
+/// What there is to be in.
+struct Homes {
+    vpcs: HashSet<VpcId>,
+    subnets: HashSet<SubnetId>,
+}
+
+/// Takes the orphans out of the objects of readings whose sources `outlive` others, with a warning for each. Returns
+/// them, reading by reading.
+pub(super) fn leave_out(readings: &mut [Reading], outlive: &[bool], model: &Model) -> Vec<Vec<Input>> {
+    let mut homes = Homes { vpcs: HashSet::new(), subnets: HashSet::new() };
+    for reading in readings.iter() {
+        let of_parts = reading.parts.iter().flat_map(|(_, declared)| &declared.inputs);
+        of_parts.chain(&reading.added).for_each(|input| homes.add(input));
+    }
+    let mut all = Vec::new();
+    for (reading, outlives) in readings.iter_mut().zip(outlive) {
+        let orphans = if *outlives { homes.leave_out(&mut reading.added, model) } else { Vec::new() };
+        reading.problems.extend(orphans.iter().map(|orphan| {
+            let what =
+                format!("{} is left out: {} has gone", name(orphan), homes.lacks(orphan, model).unwrap_or_default());
+            Problem::warning(orphan.place.clone(), what, "declare that again, or delete this over the API")
+        }));
+        all.push(orphans);
+    }
+    all
+}
+
+impl Homes {
+    fn add(&mut self, input: &Input) {
+        match &input.object {
+            Object::Vpc(vpc) => {
+                self.vpcs.insert(vpc.vpc_id.value);
+            }
+            Object::Subnet(subnet) => {
+                self.subnets.insert(subnet.subnet_id.value);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes the orphans out of `inputs`: those that are in nothing, and what is in a subnet that is one itself.
+    fn leave_out(&mut self, inputs: &mut Vec<Input>, model: &Model) -> Vec<Input> {
+        let mut orphans: Vec<Input> = Vec::new();
+        loop {
+            let more: Vec<Input> = inputs.extract_if(.., |input| self.lacks(input, model).is_some()).collect();
+            if more.is_empty() {
+                return orphans;
+            }
+            for orphan in &more {
+                if let Object::Subnet(subnet) = &orphan.object {
+                    self.subnets.remove(&subnet.subnet_id.value);
+                }
+            }
+            orphans.extend(more);
+        }
+    }
+
+    /// The VPC or subnet that an object is in and that is not there.
+    fn lacks(&self, input: &Input, model: &Model) -> Option<String> {
+        let has_vpc = |id: VpcId| self.vpcs.contains(&id) || model.vpc(id).is_some();
+        let vpc = |id: VpcId| (!has_vpc(id)).then(|| id.to_string());
+        match &input.object {
+            Object::Subnet(subnet) => vpc(subnet.vpc_id.value),
+            Object::Endpoint(endpoint) => vpc(endpoint.vpc_id.value).or_else(|| {
+                let mut subnets = endpoint.network_interfaces.iter().map(|interface| interface.subnet_id.value);
+                let lost = subnets.find(|id| !self.subnets.contains(id) && model.subnet(*id).is_none());
+                lost.map(|id| id.to_string())
+            }),
+            _ => None,
+        }
+    }
+}
+
+fn name(input: &Input) -> String {
+    match &input.object {
+        Object::Subnet(subnet) => subnet.subnet_id.value.to_string(),
+        Object::Endpoint(endpoint) => endpoint.vpc_endpoint_id.value.to_string(),
+        _ => "an object".to_owned(),
+    }
+}
