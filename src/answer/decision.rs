@@ -111,8 +111,8 @@ pub enum AuthoritySection<'s> {
     Soa(usize),
     /// The same of a special zone, whose SOA is another one.
     SpecialSoa(usize),
-    /// The name servers of a zone cut (RFC 1034 4.3.2 3b), and the cut.
-    Cut(&'s DnsName, &'s Rrset),
+    /// The name servers of a zone cut (RFC 1034 4.3.2 3b), the cut, and the zone that has their addresses.
+    Cut(&'s DnsName, &'s Rrset, &'s HostedZone),
 }
 
 /// Why an answer is what it is. `Display` gives the words for RFC 8914 and `explain`.
@@ -138,6 +138,8 @@ pub enum Reason<'s> {
     NotInHostedZone(&'s HostedZone),
     /// A hosted zone's aliases lead in a circle, or too far.
     AliasLoop(&'s HostedZone),
+    /// A hosted zone has records of the name that nobody told us.
+    Elsewhere(&'s HostedZone),
     /// A name at or below a delegation of a hosted zone.
     Delegated(&'s HostedZone),
     /// An alias of a hosted zone to an endpoint.
@@ -228,7 +230,10 @@ impl fmt::Display for Reason<'_> {
             Self::Wildcard(zone) => write!(f, "wildcard of hosted zone {}", zone.name),
             Self::NotInHostedZone(zone) => write!(f, "not in hosted zone {}", zone.name),
             Self::AliasLoop(zone) => write!(f, "CNAME loop or chain too long from hosted zone {}", zone.name),
-            Self::Delegated(zone) => write!(f, "delegated away by hosted zone {}", zone.name),
+            Self::Elsewhere(zone) => {
+                write!(f, "hosted zone {} has it, by an alias or a routing policy that is not known here", zone.name)
+            }
+            Self::Delegated(zone) => write!(f, "delegated by hosted zone {} to others, who are not asked", zone.name),
             Self::Alias(zone, e) => write!(f, "alias of hosted zone {} to {}", zone.name, e.id),
             Self::Instance(vpc) => write!(f, "interface of {}", vpc.vpc_id),
             Self::NoSuchInstance(vpc) => write!(f, "no interface of {} has it", vpc.vpc_id),

@@ -6,7 +6,13 @@ use crate::dns::{MAX_NAME_LEN, Rcode, Rtype};
 use crate::model::{HostedZone, Interface, Mode, Node};
 
 /// Asks the hosted zone whose apex is the last `labels` labels of the name.
-pub(super) fn find<'s, T: Trace>(ask: &Ask<'s, '_>, zone: &'s HostedZone, labels: usize, trace: &mut T) -> Found<'s> {
+pub(super) fn find<'s, T: Trace>(
+    ask: &Ask<'s, '_>,
+    zone: &'s HostedZone,
+    labels: usize,
+    recursion_desired: bool,
+    trace: &mut T,
+) -> Found<'s> {
     trace.step(format_args!("the hosted zone {} is the most specific one", zone.name));
     let apex = ask.offset(labels);
     // walk down from the apex as far as names exist (step 3): the last one is the closest encloser (RFC 4592 3.3.1)
@@ -17,7 +23,7 @@ pub(super) fn find<'s, T: Trace>(ask: &Ask<'s, '_>, zone: &'s HostedZone, labels
         if let Some(cut) = node.rrset(Rtype::NS) {
             let is_cut_itself = depth == ask.name.label_count();
             if !(is_cut_itself && ask.rtype == Rtype::DS) {
-                return Found::Reply(referral(zone, cut, ask.name.suffix(depth), trace));
+                return Found::Reply(referral(zone, cut, ask.name.suffix(depth), recursion_desired, trace));
             }
         }
     }
@@ -49,10 +55,24 @@ fn wildcard<'s>(zone: &'s HostedZone, encloser: &[u8]) -> Option<&'s Node> {
 }
 
 /// RFC 1034 4.3.2 step 3b: the name is, or is below, a cut.
-fn referral<'s, T: Trace>(zone: &'s HostedZone, cut: &'s crate::model::Rrset, wire: &[u8], trace: &mut T) -> Reply<'s> {
+///
+/// A resolver gets the referral. A stub would take it for a name without records, so it is told that it gets no answer:
+/// Route 53's own resolver follows a delegation of a private zone only where a DELEGATE rule says so (Route 53 guide,
+/// "Resolver delegation rules").
+fn referral<'s, T: Trace>(
+    zone: &'s HostedZone,
+    cut: &'s crate::model::Rrset,
+    wire: &[u8],
+    recursion_desired: bool,
+    trace: &mut T,
+) -> Reply<'s> {
     let reason = Reason::Delegated(zone);
     trace.step(format_args!("{reason} at {}", super::show(wire)));
-    let authority = zone.name_of(wire).map_or(AuthoritySection::None, |owner| AuthoritySection::Cut(owner, cut));
+    if recursion_desired {
+        trace.step(format_args!("the client wants an answer (RD is set), and nothing here follows the delegation"));
+        return Reply::failed(reason);
+    }
+    let authority = zone.name_of(wire).map_or(AuthoritySection::None, |owner| AuthoritySection::Cut(owner, cut, zone));
     Reply { rcode: Rcode::NOERROR, chain: Vec::new(), answer: None, authority, reason }
 }
 
@@ -67,6 +87,11 @@ fn at_node<'s, T: Trace>(
 ) -> Found<'s> {
     if apex == 0 && matches!(ask.rtype, Rtype::SOA | Rtype::NS) {
         return Found::Reply(ask.apex_record(reason).unwrap_or_else(|| Reply::negative(Rcode::NOERROR, apex, reason)));
+    }
+    if node.is_elsewhere(ask.rtype) {
+        let reason = Reason::Elsewhere(zone);
+        trace.step(format_args!("{reason}"));
+        return Found::Reply(Reply::failed(reason));
     }
     if let Some(alias) = &node.alias {
         let (model, id) = (&ask.snapshot.model, alias.endpoint);

@@ -266,7 +266,7 @@ fn at_entry<'s, T: Trace>(
             Found::Decision(forward_to(ask, rule, recursion_desired))
         }
         snapshot::Authority::Private(zone) => private::find(ask, entry, zone, labels, trace),
-        snapshot::Authority::HostedZone(zone) => hosted::find(ask, zone, labels, trace),
+        snapshot::Authority::HostedZone(zone) => hosted::find(ask, zone, labels, recursion_desired, trace),
         snapshot::Authority::SecondName(id) => private::second_name(ask, entry, *id, labels, trace),
         snapshot::Authority::Instances => instance::forward(ask, labels, trace),
         snapshot::Authority::PublicInstances => instance::public(ask, trace),

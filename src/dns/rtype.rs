@@ -46,6 +46,8 @@ registry! {
     SVCB = 64, "SVCB";
     /// Service binding of a web site (RFC 9460 9).
     HTTPS = 65, "HTTPS";
+    /// A sender policy, as TXT (RFC 7208 3.1).
+    SPF = 99, "SPF";
     /// The signature of a message between two neighbours (RFC 8945 4.2).
     TSIG = 250, "TSIG";
     /// Incremental transfer (RFC 1995 2).

@@ -61,6 +61,9 @@ impl Model {
         let mut next = self.clone();
         let mut changes = Changes::default();
         let mut check = Check::new(broken, place_of, self.catalogue);
+        let whole = next.lay_over(self, removed, added, &mut check);
+        let (removed, added) =
+            whole.as_ref().map_or((removed, added), |(removed, added)| (removed.as_slice(), added.as_slice()));
 
         next.replace_vpcs(self, removed, added, &mut changes, &mut check);
         next.replace_subnets(self, removed, added, &mut changes, &mut check);
@@ -277,7 +280,7 @@ impl Model {
         let rules = added.iter().filter_map(|input| if let Object::Rule(r) = &input.object { Some(r) } else { None });
         let (zones, rules): (Vec<_>, Vec<_>) = (zones.collect(), rules.collect());
         if !gone.is_empty() || !zones.is_empty() || !rules.is_empty() {
-            let zone_key = |zone: &HostedZone| Key::HostedZone(zone.name.clone(), zone.vpc_ids.clone().into());
+            let zone_key = HostedZone::key;
             let rule_key = |rule: &Rule| Key::Rule(rule.domain_name.clone(), rule.vpc_ids.clone().into());
             let kept = |zone: &&Arc<HostedZone>| !gone.contains(&zone_key(zone));
             let mut next: Vec<Arc<HostedZone>> = old.hosted_zones.iter().filter(kept).cloned().collect();
@@ -286,7 +289,7 @@ impl Model {
                 check.one_zone_per_name(&next, &zone, &zone_key, &input.name.place);
                 next.push(Arc::new(zone));
             }
-            next.sort_by(|a, b| (&a.name, &a.vpc_ids).cmp(&(&b.name, &b.vpc_ids)));
+            next.sort_by(|a, b| (&a.name, &a.vpc_ids, a.every_vpc).cmp(&(&b.name, &b.vpc_ids, b.every_vpc)));
             let same_zones = next.len() == old.hosted_zones.len()
                 && next.iter().zip(old.hosted_zones.iter()).all(|(a, b)| same(a, b));
             if !same_zones {
@@ -451,7 +454,7 @@ impl Model {
     }
 
     /// An endpoint as a source would have written it.
-    fn as_input(&self, old: &Self, e: &Endpoint, place: &Place) -> EndpointInput {
+    pub(super) fn as_input(&self, old: &Self, e: &Endpoint, place: &Place) -> EndpointInput {
         let service = self.services.by_index(e.service);
         let given = |choice| e.choices.has(choice);
         EndpointInput {

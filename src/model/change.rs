@@ -18,12 +18,16 @@ pub enum Key {
     Endpoint(EndpointId),
     /// A service that a source describes.
     Service(ServiceName),
-    /// A hosted zone: its name and the VPCs that see it.
-    HostedZone(DnsName, Box<[VpcId]>),
+    /// A hosted zone: its name, the VPCs that see it, and whether every VPC does.
+    HostedZone(DnsName, Box<[VpcId]>, bool),
     /// A resolver rule: its domain and the VPCs for which it holds.
     Rule(DnsName, Box<[VpcId]>),
     /// An interface that is no endpoint's.
     Interface(InterfaceId),
+    /// What lies over a VPC of another source.
+    VpcOverlay(VpcId),
+    /// What lies over an endpoint of another source.
+    EndpointOverlay(EndpointId),
 }
 
 impl Input {
@@ -40,9 +44,11 @@ impl Input {
             Object::Subnet(subnet) => Key::Subnet(subnet.subnet_id.value),
             Object::Endpoint(endpoint) => Key::Endpoint(endpoint.vpc_endpoint_id.value),
             Object::Service(service) => Key::Service(service.service_name.value.clone()),
-            Object::HostedZone(zone) => Key::HostedZone(zone.name.value.clone(), sorted(&zone.vpc_ids)),
+            Object::HostedZone(zone) => Key::HostedZone(zone.name.value.clone(), sorted(&zone.vpc_ids), zone.every_vpc),
             Object::Rule(rule) => Key::Rule(rule.domain_name.value.clone(), sorted(&rule.vpc_ids)),
             Object::Interface(interface) => Key::Interface(interface.network_interface_id.value),
+            Object::VpcOverlay(over) => Key::VpcOverlay(over.vpc_id.value),
+            Object::EndpointOverlay(over) => Key::EndpointOverlay(over.vpc_endpoint_id.value),
         }
     }
 }

@@ -86,6 +86,27 @@ impl<'a> Check<'a> {
         self.report(place, Breach::DeclaredTwice { id: id.to_owned(), other });
     }
 
+    /// Two overlays of one object.
+    pub(super) fn twice_laid_over(&mut self, key: &Key, place: &Place, other: &Place) {
+        let id = match key {
+            Key::Vpc(id) => id.to_string(),
+            Key::Endpoint(id) => id.to_string(),
+            _ => return,
+        };
+        self.report(place, Breach::DeclaredTwice { id, other: Some(other.clone()) });
+    }
+
+    /// An overlay of an object that is not there.
+    pub(super) fn nothing_below(&mut self, key: &Key, place: &Place) {
+        match key {
+            Key::Vpc(vpc) if !self.is_broken(vpc) => self.report(place, Breach::NothingBelow { id: vpc.to_string() }),
+            Key::Endpoint(id) if !self.is_broken(id) => {
+                self.report(place, Breach::NothingBelow { id: id.to_string() });
+            }
+            _ => {}
+        }
+    }
+
     pub(super) fn vpc(input: &VpcInput) -> Vpc {
         Vpc {
             vpc_id: input.vpc_id.value,

@@ -47,6 +47,38 @@ pub enum Object {
     Rule(RuleInput),
     /// An interface that is no endpoint's.
     Interface(NetworkInterfaceInput),
+    /// A `[[vpc]]` without region and blocks, over a VPC of another source.
+    VpcOverlay(VpcOverlayInput),
+    /// A `[[vpc_endpoint]]` without VPC and service, over an endpoint of another source.
+    EndpointOverlay(EndpointOverlayInput),
+}
+
+/// What lies over a VPC of another source.
+#[derive(Clone, Debug)]
+pub struct VpcOverlayInput {
+    /// The VPC.
+    pub vpc_id: At<VpcId>,
+    /// Listeners besides its own.
+    pub listeners: Vec<At<SocketAddr>>,
+    /// Networks besides its own.
+    pub clients: Vec<At<IpNet>>,
+    /// `enableDnsSupport`; `None`: as the other source says.
+    pub enable_dns_support: Option<bool>,
+    /// `enableDnsHostnames`; `None`: as the other source says.
+    pub enable_dns_hostnames: Option<bool>,
+    /// Whether it has reverse zones of its own; `None`: as the other source says.
+    pub autodefined_reverse: Option<bool>,
+}
+
+/// What lies over an endpoint of another source.
+#[derive(Clone, Debug)]
+pub struct EndpointOverlayInput {
+    /// The endpoint.
+    pub vpc_endpoint_id: At<EndpointId>,
+    /// What happens to unknown names below a private name; `None`: as the other source says.
+    pub private_dns_mode: Option<Mode>,
+    /// Its private names, in place of all others; `None`: as the other source says.
+    pub private_dns_names: Option<Vec<DnsName>>,
 }
 
 /// A VPC as written.
@@ -149,6 +181,13 @@ pub struct GivenNames {
     pub private: Option<Vec<DnsName>>,
 }
 
+impl GivenNames {
+    /// A source that gives no names.
+    pub fn none() -> Self {
+        Self { base: None, wildcard: false, zones: None, private: None }
+    }
+}
+
 /// A network interface of an endpoint as written.
 #[derive(Clone, Debug)]
 pub struct InterfaceInput {
@@ -182,8 +221,12 @@ pub struct ServiceInput {
 pub struct HostedZoneInput {
     /// Its apex.
     pub name: At<DnsName>,
-    /// The VPCs that see it; empty: every VPC.
+    /// The VPCs that see it.
     pub vpc_ids: Vec<At<VpcId>>,
+    /// Every VPC sees it.
+    pub every_vpc: bool,
+    /// Clients of no VPC that are served see it too.
+    pub clients_of_no_vpc: bool,
     /// What happens to names that it does not have.
     pub mode: Mode,
     /// Its records; SOA and NS at the apex come of themselves.
@@ -213,6 +256,9 @@ pub enum RecordData {
     },
     /// The addresses of an endpoint, whatever they are at the time.
     Alias(At<AliasInput>),
+    /// Records of this type that exist and that nobody told us: an alias to something of which there is no output, or a
+    /// routing policy that is not served.
+    Elsewhere(Rtype),
 }
 
 /// The endpoint that an alias leads to: by its id, or by one of its names.

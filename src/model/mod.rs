@@ -10,6 +10,7 @@ mod check;
 mod endpoint;
 mod host;
 mod input;
+mod overlay;
 mod rdata;
 mod shards;
 mod state;
@@ -120,6 +121,7 @@ pub struct Model {
     /// Zones in which an endpoint has an interface and, by its source's list, no zonal name.
     unnamed_zones: Arc<HashSet<(EndpointId, ZoneIndex)>>,
     notes: Arc<Map<Key, Arc<str>>>,
+    overlays: Arc<overlay::Overlays>,
     catalogue: CatalogueNames,
 }
 

@@ -45,11 +45,15 @@ pub fn parse_rdata(rtype: Rtype, text: &str) -> Result<Box<[u8]>, RdataError> {
             | RecordType::SVCB
             | RecordType::TLSA
             | RecordType::TXT
-    ) {
+    ) && !matches!(rtype, Rtype::SPF | Rtype::DS)
+    {
         return Err(RdataError::Type(rtype));
     }
-    if kind == RecordType::TXT {
+    if matches!(rtype, Rtype::TXT | Rtype::SPF) {
         return txt(text).map_err(bad);
+    }
+    if rtype == Rtype::DS {
+        return ds(text).ok_or_else(|| bad("expected key tag, algorithm, digest type and digest".into()));
     }
     let data = RData::try_from_str(kind, text).map_err(|e| bad(e.to_string()))?;
     let mut wire = Vec::new();
@@ -59,19 +63,51 @@ pub fn parse_rdata(rtype: Rtype, text: &str) -> Result<Box<[u8]>, RdataError> {
     Ok(wire.into())
 }
 
+/// `12345 13 2 3EF0...` (RFC 4034 5.3): the digest is in hexadecimal digits, with spaces anywhere.
+fn ds(text: &str) -> Option<Box<[u8]>> {
+    let mut words = text.split_ascii_whitespace();
+    let (tag, algorithm, kind): (u16, u8, u8) =
+        (words.next()?.parse().ok()?, words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let digits: String = words.collect();
+    let is_hex = !digits.is_empty() && digits.len() % 2 == 0 && digits.bytes().all(|octet| octet.is_ascii_hexdigit());
+    is_hex.then_some(())?;
+    let [high, low] = tag.to_be_bytes();
+    let digest = (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok());
+    let head = [high, low, algorithm, kind].into_iter().map(Some);
+    head.chain(digest).collect()
+}
+
+/// What stands behind a backslash: an octet in three decimal digits, or any other as it is (RFC 1035 5.1).
+fn escaped(rest: &mut std::iter::Peekable<std::str::Bytes<'_>>) -> Result<u8, String> {
+    let first = rest.next().ok_or("a backslash at the end")?;
+    if !first.is_ascii_digit() {
+        return Ok(first);
+    }
+    let mut value = u16::from(first - b'0');
+    for _ in 0..2 {
+        let digit = rest.next().filter(u8::is_ascii_digit).ok_or("a backslash takes three digits, such as \\034")?;
+        value = value * 10 + u16::from(digit - b'0');
+    }
+    u8::try_from(value).map_err(|_| format!("\\{value} is no octet"))
+}
+
 /// Character strings of at most 255 octets (RFC 1035 3.3.14): quoted ones as they stand, else one for each word.
 fn txt(text: &str) -> Result<Box<[u8]>, String> {
     let mut strings: Vec<Vec<u8>> = Vec::new();
     let mut rest = text.trim_start().bytes().peekable();
     while let Some(first) = rest.next() {
         let quoted = first == b'"';
-        let mut string = if quoted { vec![] } else { vec![first] };
+        let mut string = match first {
+            b'"' => vec![],
+            b'\\' => vec![escaped(&mut rest)?],
+            _ => vec![first],
+        };
         loop {
             match rest.next() {
                 Some(b'"') if quoted => break,
                 None if quoted => return Err("a quoted string does not end".into()),
                 Some(b' ' | b'\t') | None if !quoted => break,
-                Some(b'\\') => string.push(rest.next().ok_or("a backslash at the end")?),
+                Some(b'\\') => string.push(escaped(&mut rest)?),
                 Some(octet) => string.push(octet),
                 None => break,
             }
@@ -110,14 +146,29 @@ mod tests {
         assert_eq!(parse("MX", "10 mail.corp.example.").unwrap(), b"\x00\x0a\x04mail\x04corp\x07example\x00");
         assert_eq!(parse("TXT", "\"a b\" c").unwrap(), b"\x03a b\x01c");
         assert_eq!(parse("TXT", &format!("\"{}\"", "x".repeat(256))).unwrap().len(), 258);
+        assert_eq!(parse("TXT", "\"a\\228\\\"b\" \\065").unwrap(), b"\x04a\xe4\"b\x01A");
+        assert_eq!(parse("SPF", "\"v=spf1 -all\"").unwrap(), b"\x0bv=spf1 -all");
+        assert_eq!(
+            parse("DS", "60485 5 1 2BB183AF 5F22588179A53B0A98631FAD1A292118").unwrap()[..6],
+            [0xec, 0x45, 5, 1, 0x2b, 0xb1]
+        );
         assert_eq!(parse("SRV", "0 0 22 h.example.").unwrap(), b"\x00\x00\x00\x00\x00\x16\x01h\x07example\x00");
     }
 
     #[test]
     fn bad_data_is_named() {
-        for (rtype, text) in
-            [("A", "10.0.9"), ("A", "::1"), ("MX", "mail"), ("TXT", "\"open"), ("AAAA", "10.0.0.1"), ("SOA", "x")]
-        {
+        for (rtype, text) in [
+            ("A", "10.0.9"),
+            ("A", "::1"),
+            ("MX", "mail"),
+            ("TXT", "\"open"),
+            ("TXT", "\\25"),
+            ("TXT", "\\256"),
+            ("DS", "1 2 3"),
+            ("DS", "1 2 3 0g"),
+            ("AAAA", "10.0.0.1"),
+            ("SOA", "x"),
+        ] {
             assert!(parse(rtype, text).is_err(), "{rtype} {text}");
         }
     }

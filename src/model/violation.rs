@@ -58,6 +58,11 @@ pub enum Breach {
         /// The one that does not.
         subnet: SubnetId,
     },
+    /// A `[[vpc]]` or `[[vpc_endpoint]]` that lies over an object of another source has one below it.
+    NothingBelow {
+        /// The object that is not there.
+        id: String,
+    },
     /// An alias leads to an endpoint that exists.
     NoSuchEndpoint {
         /// The one that does not.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use super::Mode;
+use super::change::Key;
 use super::input::{HostedZoneInput, RecordData, RuleAction};
 use crate::dns::{DnsName, Rtype};
 use crate::naming::{EndpointId, VpcId, ZoneName, parse_label};
@@ -39,9 +40,17 @@ pub struct Node {
     pub rrsets: Vec<Rrset>,
     /// The endpoint whose addresses it has.
     pub alias: Option<Alias>,
+    /// Types of which it has records that nobody told us.
+    pub elsewhere: Vec<Rtype>,
 }
 
 impl Node {
+    /// Whether a question of this type is about records that nobody told us.
+    pub fn is_elsewhere(&self, asked: Rtype) -> bool {
+        let concerns = |rtype: &Rtype| *rtype == asked || *rtype == Rtype::CNAME || asked == Rtype::ANY;
+        self.elsewhere.iter().any(concerns)
+    }
+
     /// The record set of this type.
     pub fn rrset(&self, rtype: Rtype) -> Option<&Rrset> {
         self.rrsets.iter().find(|rrset| rrset.rtype == rtype)
@@ -53,8 +62,12 @@ impl Node {
 pub struct HostedZone {
     /// Its apex.
     pub name: DnsName,
-    /// The VPCs that see it, sorted; empty: every VPC.
+    /// The VPCs that see it, sorted.
     pub vpc_ids: Vec<VpcId>,
+    /// Every VPC sees it.
+    pub every_vpc: bool,
+    /// Clients of no VPC that are served see it too.
+    pub clients_of_no_vpc: bool,
     /// What happens to names that it does not have.
     pub mode: Mode,
     nodes: HashTable<(DnsName, Node)>,
@@ -62,7 +75,9 @@ pub struct HostedZone {
 
 impl PartialEq for HostedZone {
     fn eq(&self, other: &Self) -> bool {
+        let seen_by = |zone: &Self| (zone.every_vpc, zone.clients_of_no_vpc);
         (&self.name, &self.vpc_ids, self.mode) == (&other.name, &other.vpc_ids, other.mode)
+            && seen_by(self) == seen_by(other)
             && self.nodes.len() == other.nodes.len()
             && self.nodes.iter().all(|(name, node)| other.node(name.wire()) == Some(node))
     }
@@ -73,7 +88,14 @@ impl HostedZone {
         let mut vpc_ids: Vec<VpcId> = input.vpc_ids.iter().map(|id| id.value).collect();
         vpc_ids.sort_unstable();
         vpc_ids.dedup();
-        let mut zone = Self { name: input.name.value.clone(), vpc_ids, mode: input.mode, nodes: HashTable::new() };
+        let mut zone = Self {
+            name: input.name.value.clone(),
+            vpc_ids,
+            every_vpc: input.every_vpc,
+            clients_of_no_vpc: input.clients_of_no_vpc,
+            mode: input.mode,
+            nodes: HashTable::new(),
+        };
         zone.node_mut(&input.name.value);
         for record in &input.records {
             let owner = &record.name.value;
@@ -89,6 +111,7 @@ impl HostedZone {
                     let zone = target.value.name.as_ref().and_then(zone_in);
                     node.alias = Some(Alias { endpoint: target.value.endpoint, zone });
                 }
+                RecordData::Elsewhere(rtype) => node.elsewhere.push(*rtype),
                 RecordData::Records { rtype, ttl, rdata } => {
                     let rdata: Vec<Box<[u8]>> = rdata.iter().map(|data| data.value.clone()).collect();
                     let target = match *rtype {
@@ -100,6 +123,16 @@ impl HostedZone {
             }
         }
         zone
+    }
+
+    /// What it is known by.
+    pub(super) fn key(&self) -> Key {
+        Key::HostedZone(self.name.clone(), self.vpc_ids.clone().into(), self.every_vpc)
+    }
+
+    /// Whether clients of this VPC, or of none, see it.
+    pub fn is_seen_from(&self, vpc: Option<VpcId>) -> bool {
+        vpc.map_or(self.clients_of_no_vpc, |vpc| self.every_vpc || self.vpc_ids.binary_search(&vpc).is_ok())
     }
 
     fn node_mut(&mut self, name: &DnsName) -> &mut Node {

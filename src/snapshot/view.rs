@@ -77,12 +77,15 @@ impl View {
             view.claim(claim);
         }
         // zones need both attributes too (Route 53 guide, "Considerations when working with a private hosted zone")
-        if vpc.is_some_and(|vpc| vpc.has_private_dns()) {
-            for zone in for_vpc(model.hosted_zones(), id, |zone| &zone.vpc_ids) {
+        if vpc.is_none_or(|vpc| vpc.has_private_dns()) {
+            let mut seen: Vec<&Arc<HostedZone>> =
+                model.hosted_zones().iter().filter(|zone| zone.is_seen_from(id)).collect();
+            seen.sort_by_key(|zone| !zone.every_vpc);
+            for zone in seen {
                 view.put(zone.name.clone(), |_| Authority::HostedZone(zone.clone()));
             }
         }
-        for rule in for_vpc(model.rules(), id, |rule| &rule.vpc_ids) {
+        for rule in rules_of(model.rules(), id) {
             view.put(rule.domain_name.clone(), |below| match rule.action {
                 RuleAction::Forward(_) => Authority::Forward(rule.clone()),
                 RuleAction::System => Authority::System(below.map(Box::new)),
@@ -165,14 +168,10 @@ fn special_parents(name: &DnsName) -> impl Iterator<Item = DnsName> {
     std::iter::successors(name.parent(), DnsName::parent).take_while(|parent| special_of(parent.wire()).is_some())
 }
 
-/// Objects that hold for a VPC, those for every VPC first, so that the more specific one of a name comes later.
-fn for_vpc<T>(
-    all: &[Arc<T>],
-    vpc: Option<crate::naming::VpcId>,
-    ids: impl Fn(&T) -> &Vec<crate::naming::VpcId>,
-) -> Vec<&Arc<T>> {
-    let mut mine: Vec<&Arc<T>> = all.iter().filter(|one| applies_to(ids(one), vpc)).collect();
-    mine.sort_by_key(|one| !ids(one).is_empty());
+/// Rules that hold for a VPC, those for every VPC first, so that the more specific one of a name comes later.
+fn rules_of(all: &[Arc<Rule>], vpc: Option<crate::naming::VpcId>) -> Vec<&Arc<Rule>> {
+    let mut mine: Vec<&Arc<Rule>> = all.iter().filter(|rule| applies_to(&rule.vpc_ids, vpc)).collect();
+    mine.sort_by_key(|rule| !rule.vpc_ids.is_empty());
     mine
 }
 

@@ -34,6 +34,14 @@ fn texts(breach: &Breach) -> (String, String) {
             let of = owner.as_ref().map(|owner| format!(" of {owner}")).unwrap_or_default();
             (format!("the vpc ID '{vpc}'{of} does not exist"), add("vpc", "describe-vpcs"))
         }
+        Breach::NothingBelow { id } => {
+            let whole = if id.starts_with("vpc-") {
+                "region and cidr_blocks make it a VPC of its own; else add the output of `aws ec2 describe-vpcs`"
+            } else {
+                "vpc_id and service_name make it an endpoint of its own; else add the output of `aws ec2 describe-vpc-endpoints`"
+            };
+            (format!("no other file has {id}, over which this lies"), whole.to_owned())
+        }
         Breach::NoSuchSubnet { subnet } => {
             (format!("The subnet ID '{subnet}' does not exist"), add("subnet", "describe-subnets"))
         }

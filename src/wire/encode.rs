@@ -52,7 +52,8 @@ pub fn encode(query: &Query<'_>, reply: &Reply<'_>, frame: &Frame<'_>, out: &mut
     let mut writer = Writer::new(out, frame.limit);
     let failed = matches!(reply.rcode, Rcode::REFUSED | Rcode::SERVFAIL);
     let flags = (HeaderFlags::QR | HeaderFlags::RA)
-        .with(HeaderFlags::AA, frame.aa && !failed)
+        // a referral is not an authoritative answer (RFC 1034 4.3.2 3b)
+        .with(HeaderFlags::AA, frame.aa && !failed && !matches!(reply.authority, AuthoritySection::Cut(..)))
         .with(HeaderFlags::RD, query.recursion_desired)
         .with(HeaderFlags::CD, query.checking_disabled)
         .with_rcode(reply.rcode);
@@ -79,10 +80,13 @@ pub fn encode(query: &Query<'_>, reply: &Reply<'_>, frame: &Frame<'_>, out: &mut
             None => whole = false,
         }
     }
+    if let (true, AuthoritySection::Cut(cut, ns, zone)) = (whole, reply.authority) {
+        (header.additional, whole) = put_glue(&mut writer, limit, cut, ns, zone);
+    }
     header.flags = header.flags.with(HeaderFlags::TC, !whole);
     let negative = reply.answer.is_none() && !matches!(reply.authority, AuthoritySection::Cut(..));
     let extra = if frame.explain && negative { Extra::Reason(reply.reason) } else { Extra::None };
-    header.additional = u16::from(opt.put(&mut writer, reply.rcode, extra));
+    header.additional += u16::from(opt.put(&mut writer, reply.rcode, extra));
     writer.patch(0, &header.octets());
     writer.len()
 }
@@ -199,7 +203,7 @@ fn put_authority(writer: &mut Writer<'_>, limit: usize, reply: &Reply<'_>, quest
         AuthoritySection::None => Some(0),
         AuthoritySection::Soa(zone) => put_soa(writer, reply, zone, SOA_DATA, question).then_some(1),
         AuthoritySection::SpecialSoa(zone) => put_soa(writer, reply, zone, SPECIAL_SOA_DATA, question).then_some(1),
-        AuthoritySection::Cut(cut, ns) => {
+        AuthoritySection::Cut(cut, ns, _) => {
             let all = ns.rdata.iter().all(|data| put_record(writer, Some(cut), ns.rtype, ns.ttl, data));
             all.then_some(ns.rdata.len() as u16)
         }
@@ -211,6 +215,36 @@ fn put_authority(writer: &mut Writer<'_>, limit: usize, reply: &Reply<'_>, quest
             None
         }
     }
+}
+
+/// The addresses of a cut's name servers, as far as the zone has them: how many records, and whether those that have to be
+/// there are. A server below the cut cannot be found without its address, so that a referral that has no room for it is
+/// truncated (RFC 9471 3.1); that of a server elsewhere may be left out (3.2).
+fn put_glue(
+    writer: &mut Writer<'_>,
+    limit: usize,
+    cut: &DnsName,
+    ns: &crate::model::Rrset,
+    zone: &crate::model::HostedZone,
+) -> (u16, bool) {
+    let mut count = 0;
+    let (mut below, mut elsewhere) = (Vec::new(), Vec::new());
+    for server in ns.rdata.iter().filter_map(|data| DnsName::from_wire(data)) {
+        if server.is_at_or_below(cut) { below.push(server) } else { elsewhere.push(server) }
+    }
+    for (servers, required) in [(below, true), (elsewhere, false)] {
+        for server in &servers {
+            let Some(node) = zone.node(server.wire()) else { continue };
+            for rrset in node.rrsets.iter().filter(|rrset| matches!(rrset.rtype, Rtype::A | Rtype::AAAA)) {
+                match put_part(writer, limit, &Part { owner: Some(server), data: Data::Rrset(rrset, 0) }) {
+                    Some(more) => count += more,
+                    None if required => return (count, false),
+                    None => return (count, true),
+                }
+            }
+        }
+    }
+    (count, true)
 }
 
 /// The SOA of a negative answer, with its TTL cut down to the time to remember it (RFC 2308 3, 5).

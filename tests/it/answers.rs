@@ -422,8 +422,8 @@ fn overlays_let_unknown_names_through() {
     let toml = [
         vpc(1, BOTH),
         endpoint('a', 1, EC2, &["1.17"], "private_dns_mode = \"overlay\""),
-        "[[hosted_zone]]\nname = \"example\"\nrecords = [{ name = \"x.over\", type = \"A\", ttl = 9, values = [\"10.9.9.1\"] }]\n\
-         [[hosted_zone]]\nname = \"over.example\"\nprivate_dns_mode = \"overlay\"\n\
+        "[[hosted_zone]]\nname = \"example\"\nvpc_ids = [\"*\"]\nrecords = [{ name = \"x.over\", type = \"A\", ttl = 9, values = [\"10.9.9.1\"] }]\n\
+         [[hosted_zone]]\nname = \"over.example\"\nvpc_ids = [\"*\"]\nprivate_dns_mode = \"overlay\"\n\
          records = [{ name = \"db\", type = \"A\", ttl = 9, values = [\"10.9.9.9\"] }, { name = \"*.w\", type = \"A\", ttl = 9, values = [\"10.9.9.8\"] }]\n"
             .to_owned(),
     ];
@@ -575,12 +575,16 @@ from 10.1.0.5 unserved.corp.example A
   NOERROR | authority corp.example 60 SOA | hosted zone corp.example
 from 10.1.0.5 unserved.corp.example TXT
   NOERROR | 300 TXT text | hosted zone corp.example
-from 10.1.0.5 lab.corp.example A
-  NOERROR | authority 300 NS ns1.lab.corp.example, 300 NS ns2.other.example | delegated away by hosted zone corp.example
-from 10.1.0.5 lab.corp.example NS
-  NOERROR | authority 300 NS ns1.lab.corp.example, 300 NS ns2.other.example | delegated away by hosted zone corp.example
+from 10.1.0.5 lab.corp.example A rd=0
+  NOERROR | authority 300 NS ns1.lab.corp.example, 300 NS ns2.other.example | delegated by hosted zone corp.example to others, who are not asked
+from 10.1.0.5 lab.corp.example NS rd=0
+  NOERROR | authority 300 NS ns1.lab.corp.example, 300 NS ns2.other.example | delegated by hosted zone corp.example to others, who are not asked
+from 10.1.0.5 host.lab.corp.example A rd=0
+  NOERROR | authority lab.corp.example 300 NS ns1.lab.corp.example, lab.corp.example 300 NS ns2.other.example | delegated by hosted zone corp.example to others, who are not asked
 from 10.1.0.5 host.lab.corp.example A
-  NOERROR | authority lab.corp.example 300 NS ns1.lab.corp.example, lab.corp.example 300 NS ns2.other.example | delegated away by hosted zone corp.example
+  SERVFAIL | delegated by hosted zone corp.example to others, who are not asked
+from 10.1.0.5 lab.corp.example NS
+  SERVFAIL | delegated by hosted zone corp.example to others, who are not asked
 from 10.1.0.5 lab.corp.example DS
   NOERROR | authority corp.example 60 SOA | hosted zone corp.example
 from 10.2.0.5 db.corp.example A
@@ -612,6 +616,7 @@ fn rules_and_zones_win_by_length() {
         format!("[[resolver_rule]]\ndomain_name = \"{name}\"\n{action}\nvpc_ids = [{vpcs}]\n")
     };
     let zone = |name: &str, vpcs: &str, value: &str| {
+        let vpcs = if vpcs.is_empty() { "\"*\"" } else { vpcs };
         format!(
             "[[hosted_zone]]\nname = \"{name}\"\nvpc_ids = [{vpcs}]\nrecords = [{{ name = \"*\", type = \"A\", ttl = 5, values = [\"{value}\"] }}]\n"
         )
@@ -775,7 +780,7 @@ fn every_address_comes_first_in_turn() {
 /// Records of hosted zones are rotated too, aliases are not torn apart by it.
 #[test]
 fn hosted_records_rotate() {
-    let zone = "[[hosted_zone]]\nname = \"corp.example\"\nrecords = [{ name = \"db\", type = \"A\", ttl = 9, values = [\"10.0.0.1\", \"10.0.0.2\"] }, { name = \"c\", type = \"CNAME\", ttl = 9, values = [\"db.corp.example\"] }]\n";
+    let zone = "[[hosted_zone]]\nname = \"corp.example\"\nvpc_ids = [\"*\"]\nrecords = [{ name = \"db\", type = \"A\", ttl = 9, values = [\"10.0.0.1\", \"10.0.0.2\"] }, { name = \"c\", type = \"CNAME\", ttl = 9, values = [\"db.corp.example\"] }]\n";
     let world = world(&[&vpc(1, BOTH), zone].concat());
     let asked = |rotation| {
         let asked = Asked { rotation, ..Asked::parse("from 10.1.0.5 c.corp.example A") };
@@ -1037,7 +1042,7 @@ fn a_deleted_endpoint_leaves_its_name_to_the_next() {
         endpoint('a', 1, EC2, &["1.17"], "state = \"deleted\""),
         endpoint('b', 1, EC2, &["1.18"], ""),
         endpoint('c', 1, "com.amazonaws.us-east-1.sts", &["1.19"], "state = \"failed\""),
-        "[[hosted_zone]]\nname = \"sts.us-east-1.amazonaws.com\"\nrecords = [{ name = \"@\", type = \"A\", ttl = 5, values = [\"10.9.9.9\"] }]\n"
+        "[[hosted_zone]]\nname = \"sts.us-east-1.amazonaws.com\"\nvpc_ids = [\"*\"]\nrecords = [{ name = \"@\", type = \"A\", ttl = 5, values = [\"10.9.9.9\"] }]\n"
             .to_owned(),
     ];
     check(

@@ -49,6 +49,7 @@ fn endpoint_with(id: char, vpc: u8, service: &str, extra: &str, interfaces: &[&s
 }
 
 fn zone(name: &str, vpcs: &str, records: &str) -> String {
+    let vpcs = if vpcs.is_empty() { "\"*\"" } else { vpcs };
     format!("[[hosted_zone]]\nname = \"{name}\"\nvpc_ids = [{vpcs}]\nrecords = [{records}]\n")
 }
 
@@ -417,7 +418,7 @@ fn ids_names_and_blocks_are_well_formed() {
             "[[vpc]]\nvpc_id = \"vpc-00000001\"\nregion = \"us-east-1\"\ncidr_block = [\"10.0.0.0/16\"]\n",
             "x.toml:4:1: error: ",
         ),
-        ("[[hosted_zone]]\nname = \"corp..example\"\n", "x.toml:2:8: error: "),
+        ("[[hosted_zone]]\nname = \"corp..example\"\nvpc_ids = [\"*\"]\n", "x.toml:2:8: error: "),
         ("[[resolver_rule]]\ndomain_name = \"a b\"\nrule_type = \"SYSTEM\"\n", "x.toml:2:15: error: "),
         ("[[vpc_endpoint_service]]\nservice_name = \"Com Amazonaws\"\n", "x.toml:2:16: error: "),
     ] {

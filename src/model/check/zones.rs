@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::super::change::{Changes, Key};
 use super::super::input::{AliasInput, HostedZoneInput, Input, Object, RecordData, RuleInput};
 use super::super::violation::Breach;
-use super::super::zone::{HostedZone, Rule, applies_to};
+use super::super::zone::{HostedZone, Rule};
 use super::super::{Endpoint, Interface, Model, PrivateName};
 use super::Check;
 use crate::dns::DnsName;
@@ -22,7 +22,7 @@ impl Check<'_> {
         key: &dyn Fn(&HostedZone) -> Key,
         place: &Place,
     ) {
-        let other = others.iter().find(|other| other.name == zone.name && overlap(&other.vpc_ids, &zone.vpc_ids));
+        let other = others.iter().find(|other| other.name == zone.name && one_too_many(other, zone));
         if let Some(other) = other {
             let other = (self.place_of)(&key(other));
             self.report(place, Breach::HostedZoneTwice { name: zone.name.clone(), other });
@@ -65,7 +65,7 @@ impl Check<'_> {
         let gone: HashSet<VpcId> = self.dirty_vpcs.iter().copied().filter(|id| model.vpc(*id).is_none()).collect();
         let new: HashSet<Key> = zones
             .iter()
-            .map(|zone| key_of(Key::HostedZone, &zone.name.value, &zone.vpc_ids))
+            .map(|zone| key_of(|name, ids| Key::HostedZone(name, ids, zone.every_vpc), &zone.name.value, &zone.vpc_ids))
             .chain(rules.iter().map(|rule| key_of(Key::Rule, &rule.domain_name.value, &rule.vpc_ids)))
             .collect();
         let zones = model.hosted_zones().iter().map(|zone| (zone_key(zone), &zone.vpc_ids));
@@ -86,7 +86,7 @@ impl Check<'_> {
             self.touched_claims.iter().copied().collect()
         };
         for zone in model.hosted_zones() {
-            for vpc in vpcs.iter().filter(|vpc| applies_to(&zone.vpc_ids, Some(**vpc))) {
+            for vpc in vpcs.iter().filter(|vpc| zone.is_seen_from(Some(**vpc))) {
                 let apex = |claim: &&PrivateName| {
                     let name = if claim.name.is_wildcard() { claim.name.parent() } else { Some(claim.name.clone()) };
                     name.as_ref() == Some(&zone.name)
@@ -177,5 +177,12 @@ fn key_of(kind: impl Fn(DnsName, Box<[VpcId]>) -> Key, name: &DnsName, vpc_ids: 
 }
 
 fn zone_key(zone: &HostedZone) -> Key {
-    Key::HostedZone(zone.name.clone(), zone.vpc_ids.clone().into())
+    zone.key()
+}
+
+/// Whether two zones of one name leave it open for some client which of them holds.
+fn one_too_many(a: &HostedZone, b: &HostedZone) -> bool {
+    a.every_vpc && b.every_vpc
+        || a.clients_of_no_vpc && b.clients_of_no_vpc
+        || a.vpc_ids.iter().any(|id| b.vpc_ids.contains(id))
 }

@@ -13,6 +13,7 @@ use super::hosts;
 use super::known::LISTS;
 use super::network::{InterfaceOutput, SubnetOutput};
 use super::outputs::{Outputs, Page};
+use super::private_zones;
 use super::subnets::StandIns;
 use super::views::{self, Accounts};
 use super::vpcs::{join_vpcs, regions};
@@ -21,7 +22,7 @@ use super::zones::ZoneNames;
 /// The inputs that `outputs` make together.
 pub(super) fn join(outputs: Outputs) -> Declared {
     let Outputs { vpcs, attributes, subnets, mut interfaces, endpoints, unserved, services, pages, .. } = outputs;
-    let Outputs { broken, incomplete, problems, mut instances, accounts: told, .. } = outputs;
+    let Outputs { broken, incomplete, problems, mut instances, accounts: told, route53, .. } = outputs;
     // describe-network-interfaces says more of an interface than describe-instances does: it comes behind
     interfaces.splice(0..0, instances.iter_mut().flat_map(|instance| instance.interfaces.drain(..)));
     let mut accounts = Accounts::default();
@@ -41,7 +42,9 @@ pub(super) fn join(outputs: Outputs) -> Declared {
     joined.problems.extend(not_served(&unserved));
     missing_pages(&pages, &mut joined.problems);
     let regions = regions(&subnets, &interfaces, &endpoints);
-    join_vpcs(vpcs, &attributes, &endpoints, &regions, &mut joined);
+    let no_reverse: HashSet<VpcId> = route53.no_reverse.iter().copied().collect();
+    join_vpcs(vpcs, &attributes, &endpoints, &regions, &no_reverse, &mut joined);
+    private_zones::join(route53, &known_vpcs, &endpoints, &mut joined);
 
     let mut stand_ins = StandIns::new(&subnets, &joined.broken);
     let has_interfaces = pages.iter().any(|page| page.key == "NetworkInterfaces") || !interfaces.is_empty();

@@ -1,6 +1,7 @@
 //! The outputs that are read, and what to say of JSON that is none of them.
 
 use super::super::reader::Fields;
+use super::route53::COMMANDS;
 
 /// Lists by their key, the same with one member as `create-*` prints it, and the command that prints the list.
 pub(super) const LISTS: [(&str, &str, &str); 6] = [
@@ -58,7 +59,8 @@ pub(super) fn known() -> String {
     let lists: Vec<String> = LISTS.iter().map(|(key, _, command)| format!("{command} ({key})")).collect();
     let [support, hostnames, ..] = ATTRIBUTES;
     format!(
-        "outputs of `aws ec2` that are read, each without --query: {}, describe-vpc-attribute (VpcId with {support} or {hostnames})",
-        lists.join(", ")
+        "outputs of `aws ec2` that are read, each without --query: {}, describe-vpc-attribute (VpcId with {support} or {hostnames}); of others: {}",
+        lists.join(", "),
+        COMMANDS.map(|(_, command)| command).join(", ")
     )
 }

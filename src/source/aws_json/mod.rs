@@ -4,6 +4,7 @@
 //! outputs    one file   -> what it holds, by kind
 //! network    an item    -> Vpc, Attributes, Subnet, Interface, Instance
 //! endpoint   an item    -> Endpoint, Service
+//! route53    Route 53's outputs -> zones, rules; records: a zone's records
 //! hosts      interfaces that are no endpoint's -> inputs of the model
 //! views      several views of one object -> the one that holds
 //! join       all kinds  -> inputs of the model; vpcs and subnets are its parts
@@ -18,6 +19,9 @@ mod join;
 mod known;
 mod network;
 mod outputs;
+mod private_zones;
+mod records;
+mod route53;
 mod subnets;
 mod views;
 mod vpcs;

@@ -12,6 +12,7 @@ use super::super::reader::{Fields, Keys, Reader};
 use super::endpoint::{self, EndpointOutput};
 use super::known::{self, ATTRIBUTES, LISTS};
 use super::network::{self, Attributes, Instance, InterfaceOutput, OutputId, SubnetOutput, VpcOutput};
+use super::route53::Route53;
 
 /// What files hold, by kind, before it is joined.
 #[derive(Default)]
@@ -27,6 +28,7 @@ pub(super) struct Outputs {
     pub(super) services: Vec<(Place, ServiceInput)>,
     pub(super) pages: Vec<Page>,
     pub(super) accounts: Vec<(Place, Box<str>)>,
+    pub(super) route53: Route53,
     pub(super) broken: Vec<String>,
     pub(super) incomplete: bool,
     pub(super) problems: Vec<Problem>,
@@ -90,7 +92,7 @@ fn recognise(
 ) -> Result<(), String> {
     let Value::Table(_) = &document.value else { return Err(known::known()) };
     let Some(fields) = reader.table(document, "an output", Keys::Any) else { return Ok(()) };
-    let mut known = fields.has("ServiceNames");
+    let mut known = fields.has("ServiceNames") | outputs.route53.take(reader, &fields);
     for (key, single, _) in LISTS {
         if fields.has(key) {
             known = true;
@@ -189,6 +191,7 @@ impl Outputs {
         self.services.extend(other.services);
         self.pages.extend(other.pages);
         self.accounts.extend(other.accounts);
+        self.route53.extend(other.route53);
         self.broken.extend(other.broken);
         self.incomplete |= other.incomplete;
         self.problems.extend(other.problems);

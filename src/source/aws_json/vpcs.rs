@@ -45,6 +45,7 @@ pub(super) fn join_vpcs(
     attributes: &[Attributes],
     endpoints: &[EndpointOutput],
     regions: &HashMap<VpcId, Region>,
+    no_reverse: &HashSet<VpcId>,
     joined: &mut Declared,
 ) {
     let mut dns: HashMap<VpcId, (Option<bool>, Option<bool>)> = HashMap::new();
@@ -96,7 +97,7 @@ pub(super) fn join_vpcs(
             enable_dns_hostnames: hostnames.unwrap_or(false),
             listeners: vec![],
             clients: vec![],
-            autodefined_reverse: true,
+            autodefined_reverse: !no_reverse.contains(&id),
         });
         joined.inputs.push(Input { note, ..Input::new(place, object) });
     }

@@ -9,7 +9,8 @@ const ZONE: &str = "[[hosted_zone]]\nname = \"corp.example\"\n";
 
 #[test]
 fn broken_hosted_zones() {
-    let record = |record: &str, expect: &str| check(ZONE, &format!("records = [\n{record}\n]"), expect);
+    let record =
+        |record: &str, expect: &str| check(ZONE, &format!("records = [\n{record}\n]\nvpc_ids = [\"*\"]"), expect);
     record(
         "{ name = \"a\", type = \"A\", values = [\"10.0.0.300\"] }",
         "t.toml:4:37: error: '10.0.0.300' is no A record data: network address parse error: invalid IPv4 address syntax\n  hint: an IPv4 address, such as 10.0.9.9",
@@ -76,7 +77,7 @@ fn broken_hosted_zones() {
 fn record_names_are_relative_or_absolute() {
     let names = ["", "@", "corp.example", "db", "db.corp.example", "db2.corp.example.", "example", "*.w", "_sip._tcp"];
     let records = names.map(|name| format!("{{ name = \"{name}\", type = \"TXT\", values = [\"{name}x\"] }}"));
-    let of = |records: &[String]| load_toml(&format!("{ZONE}records = [{}]\n", records.join(",\n")));
+    let of = |records: &[String]| load_toml(&format!("{ZONE}vpc_ids = [\"*\"]\nrecords = [{}]\n", records.join(",\n")));
     let owners: Vec<_> = records
         .iter()
         .map(|record| {
@@ -103,7 +104,7 @@ fn record_names_are_relative_or_absolute() {
         ]
     );
     let root = load_toml(
-        "[[hosted_zone]]\nname = \".\"\nrecords = [{ name = \"a.b\", type = \"A\", values = [\"10.0.0.1\"] }]\n",
+        "[[hosted_zone]]\nname = \".\"\nvpc_ids = [\"*\"]\nrecords = [{ name = \"a.b\", type = \"A\", values = [\"10.0.0.1\"] }]\n",
     );
     assert_eq!(problems(&root), "");
 }

@@ -1,6 +1,10 @@
 //! `[[vpc_endpoint]]` and `[[vpc_endpoint_service]]`.
 
-use crate::model::{EndpointInput, GivenNames, InterfaceInput, Mode, Object, RecordIpType, ServiceInput, State};
+use crate::dns::DnsName;
+use crate::model::{
+    EndpointInput, EndpointOverlayInput, GivenNames, InterfaceInput, Mode, Object, RecordIpType, ServiceInput, State,
+};
+use crate::problem::At;
 
 use super::super::doc::DocNode;
 use super::super::reader::{Fields, Keys, Reader};
@@ -35,6 +39,10 @@ pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Resu
     if !is_interface(reader, fields)? {
         return Ok(None);
     }
+    let is_whole = ENDPOINT_KEYS.iter().any(|key| fields.has(key) && !OVERLAY_KEYS.contains(key));
+    if !is_whole && (fields.has("private_dns_mode") || fields.has("private_dns_names")) {
+        return overlay(reader, fields);
+    }
     let vpc_endpoint_id = fields.required(reader, "vpc_endpoint_id");
     let vpc_id = fields.required(reader, "vpc_id");
     let service_name = fields.required(reader, "service_name");
@@ -43,14 +51,7 @@ pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Resu
     let inbound_resolver_only = fields.flag(reader, "private_dns_only_for_inbound_resolver_endpoint");
     let mode = fields.optional(reader, "private_dns_mode");
     // the endpoint's own list in place of its service's
-    let private_dns_names =
-        fields.node(reader, "private_dns_names").map(|node| reader.values(node).into_iter().map(|name| name.value));
-    let given_names = private_dns_names.map(|names| GivenNames {
-        base: None,
-        wildcard: false,
-        zones: None,
-        private: Some(names.collect()),
-    });
+    let given_names = names(reader, fields).map(|names| GivenNames { private: Some(names), ..GivenNames::none() });
     let state = fields.optional(reader, "state");
     let dns_suffix = fields.optional(reader, "dns_suffix");
     let dns_record_ip_type = fields.optional(reader, "dns_record_ip_type");
@@ -73,6 +74,25 @@ pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Resu
         given_names,
         network_interfaces,
     })))
+}
+
+/// Keys of a table that lies over an endpoint of another source, such as the output of `describe-vpc-endpoints`.
+const OVERLAY_KEYS: [&str; 3] = ["vpc_endpoint_id", "private_dns_mode", "private_dns_names"];
+
+fn overlay(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, BrokenTable> {
+    let vpc_endpoint_id = fields.required(reader, "vpc_endpoint_id");
+    let private_dns_mode: Option<At<Mode>> = fields.optional(reader, "private_dns_mode");
+    let private_dns_names = names(reader, fields);
+    Ok(Some(Object::EndpointOverlay(EndpointOverlayInput {
+        vpc_endpoint_id: vpc_endpoint_id.ok_or(BrokenTable)?,
+        private_dns_mode: private_dns_mode.map(|mode| mode.value),
+        private_dns_names,
+    })))
+}
+
+fn names(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<Vec<DnsName>> {
+    let node = fields.node(reader, "private_dns_names")?;
+    Some(reader.values(node).into_iter().map(|name| name.value).collect())
 }
 
 /// Whether the endpoint is of the type that has names; another type is said to have none.

@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 
-use crate::model::{Object, SubnetInput, VpcInput};
+use crate::model::{Object, SubnetInput, VpcInput, VpcOverlayInput};
 use crate::problem::At;
 
 use super::super::doc::Value;
@@ -24,6 +24,9 @@ pub(super) const VPC_KEYS: &[&str] = &[
 pub(super) const SUBNET_KEYS: &[&str] = &["subnet_id", "vpc_id", "availability_zone", "cidr_block", "ipv6_cidr_block"];
 
 pub(super) fn vpc(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, BrokenTable> {
+    if !fields.has("region") && !fields.has("cidr_blocks") && OVERLAY_KEYS.iter().any(|key| fields.has(key)) {
+        return vpc_overlay(reader, fields);
+    }
     let vpc_id = fields.required(reader, "vpc_id");
     let region = fields.required(reader, "region");
     let cidr_blocks = vpc_blocks(reader, fields);
@@ -44,6 +47,29 @@ pub(super) fn vpc(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Op
         enable_dns_hostnames,
         listeners,
         clients,
+        autodefined_reverse,
+    })))
+}
+
+/// Keys that may lie over a VPC of another source, such as the output of `describe-vpcs`.
+const OVERLAY_KEYS: [&str; 5] =
+    ["listeners", "clients", "enable_dns_support", "enable_dns_hostnames", "autodefined_reverse"];
+
+fn vpc_overlay(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, BrokenTable> {
+    let vpc_id = fields.required(reader, "vpc_id");
+    let listeners = fields.list(reader, "listeners");
+    distinct(reader, &listeners);
+    let clients = fields.list(reader, "clients");
+    distinct(reader, &clients);
+    let mut flag = |key| fields.flag(reader, key).map(|flag| flag.value);
+    let (enable_dns_support, enable_dns_hostnames) = (flag("enable_dns_support"), flag("enable_dns_hostnames"));
+    let autodefined_reverse = flag("autodefined_reverse");
+    Ok(Some(Object::VpcOverlay(VpcOverlayInput {
+        vpc_id: vpc_id.ok_or(BrokenTable)?,
+        listeners,
+        clients,
+        enable_dns_support,
+        enable_dns_hostnames,
         autodefined_reverse,
     })))
 }

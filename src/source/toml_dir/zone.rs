@@ -4,16 +4,17 @@ use std::collections::HashMap;
 
 use crate::dns::{DnsName, Rtype};
 use crate::model::{AliasInput, HostedZoneInput, Mode, Object, RdataError, RecordData, RecordInput, parse_rdata};
-use crate::naming::parse_label;
+use crate::naming::{VpcId, parse_label};
 use crate::problem::{At, Place};
 
-use super::super::doc::DocNode;
+use super::super::doc::{DocNode, Value};
 use super::super::reader::{Fields, Keys, Reader};
 use super::super::values::Text;
 use super::BrokenTable;
 use crate::problem::Fault;
 
-pub(super) const KEYS: &[&str] = &["name", "vpc_ids", "private_dns_mode", "enable_public_dns_fallback", "records"];
+pub(super) const KEYS: &[&str] =
+    &["name", "vpc_ids", "clients_of_no_vpc", "private_dns_mode", "enable_public_dns_fallback", "records"];
 
 const RECORD_KEYS: &[&str] = &["name", "type", "ttl", "values", "alias"];
 
@@ -28,7 +29,13 @@ type Owners = HashMap<DnsName, Vec<(Rtype, Place)>>;
 
 pub(super) fn hosted_zone(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, BrokenTable> {
     let name: Option<At<DnsName>> = fields.required(reader, "name");
-    let vpc_ids = fields.list(reader, "vpc_ids");
+    let (vpc_ids, every_vpc) = seen_by(reader, fields);
+    let clients_of_no_vpc = fields.flag(reader, "clients_of_no_vpc").is_some_and(|flag| flag.value);
+    if vpc_ids.is_empty() && !every_vpc && !clients_of_no_vpc {
+        let at = fields.node(reader, "vpc_ids").map_or(fields.at, |node| node.at);
+        let hint = "name its VPCs; vpc_ids = [\"*\"] is every VPC, clients_of_no_vpc = true shows it to other clients";
+        reader.warning(at, "a hosted zone without VPCs: nobody sees it", hint);
+    }
     let mode = fields.optional(reader, "private_dns_mode").map_or(Mode::Apex, |mode: At<Mode>| mode.value);
     // AWS's word for the same: "Route 53 retries the query against public DNS instead of returning NXDOMAIN"
     let fallback = fields.flag(reader, "enable_public_dns_fallback");
@@ -42,7 +49,15 @@ pub(super) fn hosted_zone(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> R
     let Some(name) = name else { return Err(BrokenTable) };
     let mut owners = Owners::new();
     let records = nodes.iter().filter_map(|node| record(reader, node, &name.value, &mut owners)).collect();
-    Ok(Some(Object::HostedZone(HostedZoneInput { name, vpc_ids, mode, records })))
+    Ok(Some(Object::HostedZone(HostedZoneInput { name, vpc_ids, every_vpc, clients_of_no_vpc, mode, records })))
+}
+
+/// The VPCs of `vpc_ids`, and whether that is every one (`"*"`).
+fn seen_by(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> (Vec<At<VpcId>>, bool) {
+    let nodes = fields.items(reader, "vpc_ids");
+    let is_every = |node: &&DocNode<'_>| matches!(&node.value, Value::String(text) if text == "*");
+    let every = nodes.iter().any(|node| is_every(&node));
+    (nodes.iter().filter(|node| !is_every(node)).filter_map(|node| reader.value(node)).collect(), every)
 }
 
 fn record(reader: &mut Reader<'_>, node: &DocNode<'_>, zone: &DnsName, owners: &mut Owners) -> Option<RecordInput> {
@@ -54,6 +69,7 @@ fn record(reader: &mut Reader<'_>, node: &DocNode<'_>, zone: &DnsName, owners: &
         RecordData::Records { rtype, .. } => &[*rtype][..],
         // an alias is the endpoint's addresses of both families
         RecordData::Alias(_) => &[Rtype::A, Rtype::AAAA][..],
+        RecordData::Elsewhere(rtype) => &[*rtype][..],
     };
     add_to_owner(reader, fields.at, &name.value, types, zone, owners);
     Some(RecordInput { name, data })

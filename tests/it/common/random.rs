@@ -221,6 +221,7 @@ impl AnyWorld {
             if clashes || !claim(&mut names, zone.domain, &vpcs) || domain == "." {
                 continue;
             }
+            let ids = if vpcs.is_empty() { "vpc_ids = [\"*\"]".to_owned() } else { ids };
             let mode = if zone.overlay { "overlay" } else { "apex" };
             let records: String = (0..12)
                 .filter(|bit| zone.records >> bit & 1 == 1)

@@ -1,0 +1,240 @@
+//! Private hosted zones and rules out of Route 53's outputs, joined by ids and names into inputs of the model.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use super::super::Declared;
+use super::records::{Policy, RecordPage, RecordSet, SetData};
+use super::route53::{Route53, ZoneOutput};
+use crate::dns::{DnsName, Rtype};
+use super::endpoint::EndpointOutput;
+use crate::model::{AliasInput, HostedZoneInput, Input, Mode, Object, RecordData, RecordInput, RuleInput};
+use crate::naming::{EndpointId, Region, VpcId, parse_label};
+use crate::problem::{At, Place, Problem};
+
+/// "up to eight healthy records" (Route 53 guide, "Multivalue answer routing").
+const MULTIVALUE: usize = 8;
+
+/// Aliases of a zone that lead to each other, at most so many for one name.
+const MAX_ALIASES: usize = 8;
+
+/// The record sets of one name and type.
+type Sets<'r> = BTreeMap<(&'r DnsName, Rtype), Vec<&'r RecordSet>>;
+
+pub(super) fn join(route53: Route53, known: &HashSet<VpcId>, endpoints: &[EndpointOutput], joined: &mut Declared) {
+    let endpoints: HashMap<EndpointId, &EndpointOutput> = if route53.pages.is_empty() {
+        HashMap::new()
+    } else {
+        endpoints.iter().map(|endpoint| (endpoint.input.vpc_endpoint_id.value, endpoint)).collect()
+    };
+    let Route53 { zones, pages, rules, associations, .. } = route53;
+    let mut by_id: BTreeMap<String, ZoneOutput> = BTreeMap::new();
+    for zone in zones {
+        // of two outputs for one zone, that with its VPCs tells more; else the later one holds
+        let keeps = by_id.get(&zone.id).is_some_and(|held| held.vpcs.is_some() && zone.vpcs.is_none());
+        if !keeps {
+            by_id.insert(zone.id.clone(), zone);
+        }
+    }
+    for zone in by_id.values() {
+        let mut warn = |what: String, hint: String| {
+            joined.problems.push(Problem::warning(zone.place.clone(), what, hint));
+        };
+        let (id, name) = (&zone.id, &zone.name);
+        let Some(vpcs) = &zone.vpcs else {
+            let hint = format!("run `aws route53 get-hosted-zone --id {id}` and save it beside the other files");
+            warn(format!("no output tells the VPCs of the private zone {name} ({id}): it is left out"), hint);
+            continue;
+        };
+        let namesakes = by_id.values().filter(|other| other.name == *name).count();
+        let Some(page) = page_of(zone, namesakes, &pages) else {
+            let hint = format!(
+                "run `aws route53 list-resource-record-sets --hosted-zone-id {id}` and save it, whole, beside the other files"
+            );
+            warn(
+                format!("no whole list-resource-record-sets output for the private zone {name} ({id}): it is left out"),
+                hint,
+            );
+            continue;
+        };
+        let (here, elsewhere): (Vec<_>, Vec<_>) = vpcs.iter().partition(|(id, _)| known.contains(id));
+        if here.is_empty() {
+            let ids: Vec<String> = elsewhere.iter().map(|(id, _)| id.to_string()).collect();
+            warn(
+                format!("the private zone {name} is of VPCs that no output has ({}): nobody sees it", ids.join(", ")),
+                "run `aws ec2 describe-vpcs` in their accounts and Regions, and save it beside the other files"
+                    .to_owned(),
+            );
+            continue;
+        }
+        inputs_of(zone, page, here, &endpoints, joined);
+    }
+    let mut vpcs_of: HashMap<&str, BTreeSet<VpcId>> = HashMap::new();
+    for (rule, vpc) in associations.iter().filter(|(_, vpc)| known.contains(vpc)) {
+        vpcs_of.entry(rule).or_default().insert(*vpc);
+    }
+    let mut seen = HashSet::new();
+    for rule in rules.into_iter().rev() {
+        // a rule holds for the VPCs it is associated with: for none, until it is
+        let Some(vpcs) = vpcs_of.get(rule.id.as_str()).filter(|_| seen.insert(rule.id.clone())) else { continue };
+        let at = |vpc: &VpcId| At::new(*vpc, rule.place.clone());
+        let object = Object::Rule(RuleInput {
+            domain_name: At::new(rule.domain_name, rule.place.clone()),
+            action: rule.action,
+            vpc_ids: vpcs.iter().map(at).collect(),
+        });
+        joined.inputs.push(Input::new(rule.place, object));
+    }
+}
+
+/// The records of a zone: its name tells them, and where several zones have it, their number does too.
+fn page_of<'p>(zone: &ZoneOutput, namesakes: usize, pages: &'p [RecordPage]) -> Option<&'p RecordPage> {
+    let of_zone = |page: &&RecordPage| {
+        // the SOA and NS of the apex are counted too
+        let fits = zone.record_sets.is_none_or(|count| count as usize == page.sets.len() + 2);
+        page.apex.as_ref() == Some(&zone.name) && page.is_private && !page.truncated && (namesakes == 1 || fits)
+    };
+    pages.iter().rev().find(of_zone)
+}
+
+fn inputs_of(
+    zone: &ZoneOutput,
+    page: &RecordPage,
+    vpcs: Vec<&(VpcId, Region)>,
+    endpoints: &HashMap<EndpointId, &EndpointOutput>,
+    joined: &mut Declared,
+) {
+    let mut sets: Sets<'_> = BTreeMap::new();
+    for set in &page.sets {
+        sets.entry((&set.name, set.rtype)).or_default().push(set);
+    }
+    let by_region = page.sets.iter().any(|set| matches!(set.policy, Policy::Latency(_)));
+    let mut groups: BTreeMap<Option<&Region>, Vec<VpcId>> = BTreeMap::new();
+    for (id, region) in vpcs {
+        groups.entry(by_region.then_some(region)).or_default().push(*id);
+    }
+    for (region, vpcs) in groups {
+        let choice = Choice { sets: &sets, zone, region, endpoints };
+        let mut records = vec![];
+        for (name, rtype) in sets.keys() {
+            let found = choice.of(name, *rtype, 0);
+            let found = found.and_then(|set| Ok((data_of(&choice, set).map_err(|why| (set.place.clone(), why))?, set)));
+            let (data, place) = match found {
+                Ok((data, set)) => (data, set.place.clone()),
+                Err((place, why)) => {
+                    let what = format!("{name} {rtype} of the zone {}: {why}", zone.name);
+                    let hint = "questions for it are answered with SERVFAIL: nobody here knows its addresses";
+                    joined.problems.push(Problem::warning(place.clone(), what, hint));
+                    (RecordData::Elsewhere(*rtype), place)
+                }
+            };
+            records.push(RecordInput { name: At::new((*name).clone(), place), data });
+        }
+        let place = zone.place.clone();
+        let object = Object::HostedZone(HostedZoneInput {
+            name: At::new(zone.name.clone(), place.clone()),
+            vpc_ids: vpcs.into_iter().map(|id| At::new(id, place.clone())).collect(),
+            every_vpc: false,
+            clients_of_no_vpc: false,
+            mode: if zone.fallback { Mode::Overlay } else { Mode::Apex },
+            records: without_second_aliases(records),
+        });
+        joined.inputs.push(Input::new(place, object));
+    }
+}
+
+/// An alias to an endpoint answers with the addresses of both families: a second one for AAAA says nothing new.
+fn without_second_aliases(records: Vec<RecordInput>) -> Vec<RecordInput> {
+    let mut seen: HashSet<DnsName> = HashSet::new();
+    let is_alias = |record: &RecordInput| matches!(record.data, RecordData::Alias(_));
+    records.into_iter().filter(|record| !is_alias(record) || seen.insert(record.name.value.clone())).collect()
+}
+
+fn data_of(choice: &Choice<'_>, set: &RecordSet) -> Result<RecordData, String> {
+    Ok(match &set.data {
+        SetData::Endpoint(target) => RecordData::Alias(choice.endpoint(target)?),
+        SetData::Values { ttl, rdata } => {
+            let mut rdata = rdata.clone();
+            if set.policy == Policy::Multivalue {
+                let all = choice.sets.get(&(&set.name, set.rtype)).into_iter().flatten();
+                let more = all.filter(|other| other.place != set.place).filter_map(|other| match &other.data {
+                    SetData::Values { rdata, .. } => Some(rdata.iter().cloned()),
+                    _ => None,
+                });
+                rdata.extend(more.flatten());
+                rdata.truncate(MULTIVALUE);
+            }
+            RecordData::Records { rtype: set.rtype, ttl: *ttl, rdata }
+        }
+        // `Choice::of` follows these
+        SetData::Name { .. } => RecordData::Elsewhere(set.rtype),
+    })
+}
+
+/// Which record set of a name and type holds for the VPCs of a Region.
+struct Choice<'c> {
+    sets: &'c Sets<'c>,
+    zone: &'c ZoneOutput,
+    region: Option<&'c Region>,
+    endpoints: &'c HashMap<EndpointId, &'c EndpointOutput>,
+}
+
+impl<'c> Choice<'c> {
+    fn of(&self, name: &DnsName, rtype: Rtype, aliases: usize) -> Result<&'c RecordSet, (Place, String)> {
+        let Some(sets) = self.sets.get(&(name, rtype)).filter(|sets| !sets.is_empty()) else {
+            return Err((self.zone.place.clone(), format!("an alias leads to {name}, which has no {rtype}")));
+        };
+        let place = sets.first().map_or_else(|| self.zone.place.clone(), |set| set.place.clone());
+        let set = self.by_policy(sets).map_err(|why| (place, why))?;
+        let SetData::Name { zone, name } = &set.data else { return Ok(set) };
+        if *zone != self.zone.id {
+            return Err((set.place.clone(), format!("an alias to {name}, which is in no output")));
+        }
+        if aliases >= MAX_ALIASES {
+            return Err((set.place.clone(), "its aliases lead in a circle".to_owned()));
+        }
+        self.of(name, rtype, aliases + 1)
+    }
+
+    /// The endpoint that an alias leads to, if an output has it, and its zonal name, if it has that.
+    fn endpoint(&self, target: &At<AliasInput>) -> Result<At<AliasInput>, String> {
+        let id = target.value.endpoint;
+        let name = target.value.name.as_ref();
+        let Some(endpoint) = self.endpoints.get(&id).map(|output| &output.input) else {
+            return Err(format!("an alias to {id}, which is in no output"));
+        };
+        let label = name.and_then(|name| parse_label(name.labels().next()?));
+        let Some(zone) = label.as_ref().and_then(|label| label.zone) else {
+            return Ok(At::new(AliasInput { endpoint: id, name: None }, target.place.clone()));
+        };
+        let listed = endpoint.given_names.as_ref().and_then(|names| names.zones.as_ref());
+        let is_its = listed.is_some_and(|listed| listed.iter().any(|own| own.as_str().as_bytes() == zone))
+            && endpoint.dns_suffix.as_ref().map(|suffix| suffix.value) == label.map(|label| label.suffix);
+        if is_its { Ok(target.clone()) } else { Err(format!("an alias to a zonal name that {id} does not have")) }
+    }
+
+    fn by_policy(&self, sets: &[&'c RecordSet]) -> Result<&'c RecordSet, String> {
+        let find = |fits: &dyn Fn(&Policy) -> bool| sets.iter().find(|set| fits(&set.policy)).copied();
+        let Some(first) = sets.first() else { return Err("no records".to_owned()) };
+        match &first.policy {
+            Policy::Simple | Policy::Multivalue => Ok(first),
+            // health is not known here, so that the primary is taken to be well
+            Policy::Failover { .. } => find(&|policy| *policy == Policy::Failover { primary: true })
+                .ok_or("failover without a primary".to_owned()),
+            Policy::Latency(_) => {
+                find(&|policy| matches!(policy, Policy::Latency(region) if Some(region) == self.region))
+                    .ok_or_else(|| "latency routing without a record for the Region of its VPCs".to_owned())
+            }
+            Policy::Geolocation { .. } => find(&|policy| *policy == Policy::Geolocation { default: true })
+                .ok_or_else(|| "geolocation routing without a default".to_owned()),
+            Policy::Weighted(_) => {
+                // "If you want to disable routing to a resource, set Weight to 0" (Route 53 guide, "Weighted routing")
+                let mut live = sets.iter().filter(|set| !matches!(set.policy, Policy::Weighted(0)));
+                match (live.next(), live.next()) {
+                    (Some(only), None) => Ok(only),
+                    _ => Err("weighted routing among several records is not served".to_owned()),
+                }
+            }
+            Policy::Other(kind) => Err(format!("{kind} routing is not served")),
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! `list-resource-record-sets`: the records of a hosted zone, page by page; the output does not say of which zone.
+//!
+//! Route 53 API Reference, `ResourceRecordSet`. Names and texts have octal escapes (Route 53 guide, "DNS domain name format").
+
+use crate::dns::{DnsName, Rtype};
+use crate::model::{AliasInput, RdataError, parse_rdata};
+use crate::naming::{Region, parse_label};
+use crate::problem::{At, Place};
+
+use super::super::doc::DocNode;
+use super::super::reader::{Fields, Keys, Reader};
+
+/// One page of a zone's records.
+pub(super) struct RecordPage {
+    /// The owner of the SOA, which is on the first page.
+    pub(super) apex: Option<DnsName>,
+    /// Its name servers are those of private zones.
+    pub(super) is_private: bool,
+    pub(super) sets: Vec<RecordSet>,
+    /// There is another page behind it, which the CLI would have asked for.
+    pub(super) truncated: bool,
+}
+
+/// A record set: several may have one name and type, told apart by a routing policy.
+#[derive(Clone)]
+pub(super) struct RecordSet {
+    pub(super) place: Place,
+    pub(super) name: DnsName,
+    pub(super) rtype: Rtype,
+    pub(super) data: SetData,
+    pub(super) policy: Policy,
+}
+
+/// What a record set holds.
+#[derive(Clone)]
+pub(super) enum SetData {
+    Values {
+        ttl: u32,
+        rdata: Vec<At<Box<[u8]>>>,
+    },
+    /// An endpoint, by one of its names.
+    Endpoint(At<AliasInput>),
+    /// Another name, in the zone with this id.
+    Name {
+        zone: String,
+        name: DnsName,
+    },
+}
+
+/// How Route 53 chooses among record sets of one name and type.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Policy {
+    Simple,
+    Multivalue,
+    Failover {
+        primary: bool,
+    },
+    Latency(Region),
+    Geolocation {
+        default: bool,
+    },
+    Weighted(u32),
+    /// What nothing here can decide: geoproximity, IP-based.
+    Other(&'static str),
+}
+
+/// "reserved and never used by Route 53 public hosted zones" (Route 53 guide, "Working with private hosted zones").
+const PRIVATE_NS: &str = "ns-0.awsdns-00.com";
+
+/// RFC 2181 8.
+const MAX_TTL: u32 = 0x7fff_ffff;
+
+pub(super) fn page(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> RecordPage {
+    let truncated = fields.flag(reader, "IsTruncated").is_some_and(|flag| flag.value);
+    let mut page = RecordPage { apex: None, is_private: false, sets: vec![], truncated };
+    for item in fields.items(reader, "ResourceRecordSets") {
+        let Some(set) = reader.table(item, "a record set", Keys::Any) else { continue };
+        let Some(name) = name(reader, &set, "Name") else { continue };
+        let text = set.peek("Type").unwrap_or_default();
+        if text == "SOA" {
+            page.apex = Some(name);
+            continue;
+        }
+        if text == "NS" {
+            let values = values(reader, &set);
+            page.is_private |= values.iter().any(|(_, value)| value.trim_end_matches('.') == PRIVATE_NS);
+        }
+        page.sets.extend(record_set(reader, &set, name, text));
+    }
+    // Route 53 sorts NS before SOA: those of the apex come of themselves
+    if let Some(apex) = &page.apex {
+        page.sets.retain(|set| set.rtype != Rtype::NS || set.name != *apex);
+    }
+    page
+}
+
+fn values<'n>(reader: &mut Reader<'_>, set: &Fields<'n, '_>) -> Vec<(u32, &'n str)> {
+    let mut values = vec![];
+    for item in set.items(reader, "ResourceRecords") {
+        if let Some(record) = reader.table(item, "a record", Keys::Any) {
+            values.extend(record.peek("Value").map(|value| (item.at, value)));
+        }
+    }
+    values
+}
+
+fn record_set(reader: &mut Reader<'_>, set: &Fields<'_, '_>, name: DnsName, rtype: &str) -> Option<RecordSet> {
+    let Ok(rtype) = rtype.parse::<Rtype>() else {
+        reader.warning(set.at, format!("'{rtype}' is no record type that is known: {name} is left out"), "");
+        return None;
+    };
+    let data = match set.node(reader, "AliasTarget") {
+        Some(node) => alias(reader, node)?,
+        None => {
+            let ttl = set.integer(reader, "TTL", 0..=MAX_TTL).unwrap_or(300);
+            let mut rdata = vec![];
+            for (at, value) in values(reader, set) {
+                let value = if matches!(rtype, Rtype::TXT | Rtype::SPF) { decimal(value) } else { value.to_owned() };
+                match parse_rdata(rtype, &value) {
+                    Ok(data) => rdata.push(At::new(data, reader.place(at))),
+                    Err(error @ (RdataError::Type(_) | RdataError::Data { .. })) => {
+                        reader.warning(at, format!("{error}: this record of {name} is left out"), "");
+                    }
+                }
+            }
+            if rdata.is_empty() {
+                return None;
+            }
+            SetData::Values { ttl, rdata }
+        }
+    };
+    Some(RecordSet { place: reader.place(set.at), name, rtype, data, policy: policy(reader, set) })
+}
+
+fn alias(reader: &mut Reader<'_>, node: &DocNode<'_>) -> Option<SetData> {
+    let target = reader.table(node, "an alias target", Keys::Any)?;
+    let name = name(reader, &target, "DNSName")?;
+    let own = if name.is_wildcard() { name.parent()? } else { name.clone() };
+    if let Some(label) = own.labels().next().and_then(parse_label) {
+        return Some(SetData::Endpoint(At::new(
+            AliasInput { endpoint: label.id, name: Some(own.clone()) },
+            reader.place(node.at),
+        )));
+    }
+    Some(SetData::Name { zone: zone_id(target.peek("HostedZoneId").unwrap_or_default()).to_owned(), name })
+}
+
+fn policy(reader: &mut Reader<'_>, set: &Fields<'_, '_>) -> Policy {
+    if let Some(weight) = set.integer(reader, "Weight", 0..=255) {
+        return Policy::Weighted(weight);
+    }
+    if let Some(region) = set.peek("Region") {
+        return region.parse().map_or(Policy::Other("latency"), Policy::Latency);
+    }
+    if let Some(role) = set.peek("Failover") {
+        return Policy::Failover { primary: role == "PRIMARY" };
+    }
+    if let Some(node) = set.node(reader, "GeoLocation") {
+        let place = reader.table(node, "a location", Keys::Any);
+        return Policy::Geolocation { default: place.is_some_and(|place| place.peek("CountryCode") == Some("*")) };
+    }
+    if set.flag(reader, "MultiValueAnswer").is_some_and(|flag| flag.value) {
+        return Policy::Multivalue;
+    }
+    let others = [("GeoProximityLocation", "geoproximity"), ("CidrRoutingConfig", "IP-based")];
+    if let Some((_, kind)) = others.into_iter().find(|(key, _)| set.has(key)) {
+        return Policy::Other(kind);
+    }
+    if set.has("SetIdentifier") { Policy::Other("of an unknown kind") } else { Policy::Simple }
+}
+
+/// A name with octal escapes (`\052.corp.example.`).
+pub(super) fn name(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, key: &str) -> Option<DnsName> {
+    let text = fields.peek(key)?;
+    let read = unescape(text).and_then(|text| text.parse().ok());
+    if read.is_none() {
+        reader.warning(fields.at, format!("'{text}' is no name that can be served here: it is left out"), "");
+    }
+    read
+}
+
+/// Octal escapes as the characters that they stand for; `None` for a dot, or what is not ASCII.
+fn unescape(text: &str) -> Option<String> {
+    let mut pieces = text.split('\\');
+    let mut whole = pieces.next()?.to_owned();
+    for piece in pieces {
+        let octet = u8::from_str_radix(piece.get(..3)?, 8).ok()?;
+        let is_plain = octet.is_ascii_graphic() && octet != b'.' && octet != b'\\';
+        whole.push(is_plain.then_some(char::from(octet))?);
+        whole += piece.get(3..)?;
+    }
+    Some(whole)
+}
+
+/// A text with octal escapes with the decimal ones of master files in their place (RFC 1035 5.1).
+fn decimal(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let (before, from) = rest.split_at(at);
+        out += before;
+        let octet = from.get(1..4).and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        let length = if let Some(octet) = octet {
+            out += &format!("\\{octet:03}");
+            4
+        } else {
+            let length = from.char_indices().nth(2).map_or(from.len(), |(at, _)| at);
+            out += from.get(..length).unwrap_or_default();
+            length
+        };
+        rest = from.get(length..).unwrap_or_default();
+    }
+    out + rest
+}
+
+/// `Z0123` of `/hostedzone/Z0123`.
+pub(super) fn zone_id(text: &str) -> &str {
+    text.rsplit('/').next().unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn octal_escapes() {
+        for (text, want) in [
+            ("\\052.corp.example.", Some("*.corp.example.")),
+            ("a\\137b.example", Some("a_b.example")),
+            ("a\\056b.example", None),
+            ("a\\344.example", None),
+            ("a\\0", None),
+        ] {
+            assert_eq!(unescape(text).as_deref(), want, "{text}");
+        }
+        assert_eq!(decimal("\"a\\344b\\\"c\\\\\""), "\"a\\228b\\\"c\\\\\"");
+        assert_eq!(zone_id("/hostedzone/Z1"), "Z1");
+    }
+}

@@ -1,0 +1,183 @@
+//! Route 53's outputs: `get-hosted-zone`, `list-hosted-zones`, `list-resolver-rules`, `list-resolver-rule-associations` and
+//! `get-resolver-config`.
+
+use crate::dns::DnsName;
+use crate::model::{RuleAction, Upstream};
+use crate::naming::{Region, VpcId};
+use crate::problem::Place;
+
+use super::super::reader::{Fields, Keys, Reader};
+use super::records::{self, RecordPage};
+
+/// What files hold of Route 53.
+#[derive(Default)]
+pub(super) struct Route53 {
+    pub(super) zones: Vec<ZoneOutput>,
+    pub(super) pages: Vec<RecordPage>,
+    pub(super) rules: Vec<RuleOutput>,
+    /// Rule id, VPC.
+    pub(super) associations: Vec<(String, VpcId)>,
+    /// VPCs without reverse zones of their own.
+    pub(super) no_reverse: Vec<VpcId>,
+}
+
+/// A private hosted zone.
+pub(super) struct ZoneOutput {
+    pub(super) place: Place,
+    pub(super) id: String,
+    pub(super) name: DnsName,
+    /// Its VPCs with their Regions; `None`: the output does not tell (`list-hosted-zones`).
+    pub(super) vpcs: Option<Vec<(VpcId, Region)>>,
+    pub(super) record_sets: Option<u32>,
+    /// Whether unknown names are asked of public DNS (`Features.PublicDNSFallbackStatus`).
+    pub(super) fallback: bool,
+}
+
+/// A resolver rule.
+pub(super) struct RuleOutput {
+    pub(super) place: Place,
+    pub(super) id: String,
+    pub(super) domain_name: DnsName,
+    pub(super) action: RuleAction,
+}
+
+/// Commands whose output is read, with the member that tells them.
+pub(super) const COMMANDS: [(&str, &str); 7] = [
+    ("HostedZone", "route53 get-hosted-zone"),
+    ("HostedZones", "route53 list-hosted-zones"),
+    ("HostedZoneSummaries", "route53 list-hosted-zones-by-vpc"),
+    ("ResourceRecordSets", "route53 list-resource-record-sets"),
+    ("ResolverRules", "route53resolver list-resolver-rules"),
+    ("ResolverRuleAssociations", "route53resolver list-resolver-rule-associations"),
+    ("ResolverConfig", "route53resolver get-resolver-config"),
+];
+
+impl Route53 {
+    /// Takes in an output of Route 53; false if it is none.
+    pub(super) fn take(&mut self, reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> bool {
+        for (key, _) in COMMANDS.iter().filter(|(key, _)| fields.has(key)) {
+            match *key {
+                "HostedZone" => self.hosted_zone(reader, fields),
+                "ResourceRecordSets" => self.pages.push(records::page(reader, fields)),
+                "ResolverConfig" => self.config(reader, fields),
+                list => {
+                    for item in fields.items(reader, list) {
+                        let Some(item) = reader.table(item, "a member of Route 53's list", Keys::Any) else { continue };
+                        match list {
+                            "HostedZones" => self.zones.extend(zone(reader, &item, None)),
+                            "ResolverRules" => self.rules.extend(rule(reader, &item)),
+                            "ResolverRuleAssociations" => self.associations.extend(association(reader, &item)),
+                            // says which zones a VPC sees, but not which VPC was asked about
+                            _ => {}
+                        }
+                    }
+                }
+            }
+        }
+        COMMANDS.iter().any(|(key, _)| fields.has(key))
+    }
+
+    fn hosted_zone(&mut self, reader: &mut Reader<'_>, fields: &Fields<'_, '_>) {
+        let Some(table) =
+            fields.node(reader, "HostedZone").and_then(|node| reader.table(node, "a hosted zone", Keys::Any))
+        else {
+            return;
+        };
+        let mut vpcs = vec![];
+        for item in fields.items(reader, "VPCs") {
+            let Some(vpc) = reader.table(item, "a VPC", Keys::Any) else { continue };
+            let (id, region) = (vpc.required::<VpcId>(reader, "VPCId"), vpc.required::<Region>(reader, "VPCRegion"));
+            vpcs.extend(id.zip(region).map(|(id, region)| (id.value, region.value)));
+        }
+        self.zones.extend(zone(reader, &table, Some(vpcs)));
+    }
+
+    fn config(&mut self, reader: &mut Reader<'_>, fields: &Fields<'_, '_>) {
+        let node = fields.node(reader, "ResolverConfig");
+        let Some(config) = node.and_then(|node| reader.table(node, "a resolver configuration", Keys::Any)) else {
+            return;
+        };
+        // DISABLED and DISABLING; USE_LOCAL_RESOURCE_SETTING is what a Profile leaves to the VPC
+        if config.peek("AutodefinedReverse").is_some_and(|state| state.starts_with("DISABL")) {
+            self.no_reverse.extend(config.peek("ResourceId").and_then(|id| id.parse::<VpcId>().ok()));
+        }
+    }
+
+    pub(super) fn extend(&mut self, other: Self) {
+        self.zones.extend(other.zones);
+        self.pages.extend(other.pages);
+        self.rules.extend(other.rules);
+        self.associations.extend(other.associations);
+        self.no_reverse.extend(other.no_reverse);
+    }
+}
+
+/// A private zone; public ones are no concern of this server.
+fn zone(reader: &mut Reader<'_>, table: &Fields<'_, '_>, vpcs: Option<Vec<(VpcId, Region)>>) -> Option<ZoneOutput> {
+    let config = table.node(reader, "Config").and_then(|node| reader.table(node, "a configuration", Keys::Any));
+    let is_private = config.and_then(|config| config.flag(reader, "PrivateZone")).is_some_and(|flag| flag.value);
+    let features = table.node(reader, "Features").and_then(|node| reader.table(node, "features", Keys::Any));
+    let fallback = features.and_then(|features| features.peek("PublicDNSFallbackStatus")) == Some("ENABLED");
+    is_private.then_some(())?;
+    Some(ZoneOutput {
+        place: reader.place(table.at),
+        id: records::zone_id(table.peek("Id")?).to_owned(),
+        name: records::name(reader, table, "Name")?,
+        vpcs,
+        record_sets: table.integer(reader, "ResourceRecordSetCount", 0..=u32::MAX),
+        fallback,
+    })
+}
+
+fn rule(reader: &mut Reader<'_>, table: &Fields<'_, '_>) -> Option<RuleOutput> {
+    let id = table.peek("Id")?.to_owned();
+    let kind = table.peek("RuleType").unwrap_or_default();
+    let action = match kind {
+        "SYSTEM" => RuleAction::System,
+        "FORWARD" => RuleAction::Forward(targets(reader, table).into()),
+        // the autodefined rule for the root, which is what `--forward` is here
+        "RECURSIVE" => return None,
+        _ => {
+            let what = format!("rules of the type '{kind}' are not followed: {id} is left out");
+            reader.warning(table.at, what, "names that a private zone delegates answer SERVFAIL");
+            return None;
+        }
+    };
+    let domain_name = records::name(reader, table, "DomainName")?;
+    if matches!(&action, RuleAction::Forward(targets) if targets.is_empty()) {
+        reader.warning(table.at, format!("{id} has no target that can be asked: it is left out"), "");
+        return None;
+    }
+    Some(RuleOutput { place: reader.place(table.at), id, domain_name, action })
+}
+
+/// `TargetIps`: `Ip` or `Ipv6`, `Port` (53 by default), `Protocol` (Do53, DoH or DoH-FIPS) and `ServerNameIndication`.
+fn targets(reader: &mut Reader<'_>, table: &Fields<'_, '_>) -> Vec<Upstream> {
+    let mut targets = vec![];
+    for item in table.items(reader, "TargetIps") {
+        let Some(target) = reader.table(item, "a target", Keys::Any) else { continue };
+        let address = target.peek("Ip").or_else(|| target.peek("Ipv6"));
+        let Some(ip) = address.and_then(|text| text.parse::<std::net::IpAddr>().ok()) else {
+            reader.warning(item.at, "a target without an address: it is left out", "");
+            continue;
+        };
+        let encrypted = target.peek("Protocol").is_some_and(|protocol| protocol.starts_with("DoH"));
+        let port = target.integer(reader, "Port", 1..=65_535).unwrap_or(if encrypted { 443 } else { 53 });
+        let at = std::net::SocketAddr::new(ip, u16::try_from(port).unwrap_or(53));
+        let text = match target.peek("ServerNameIndication").filter(|_| encrypted) {
+            Some(name) => format!("https://{name}:{port}/dns-query#{ip}"),
+            None if encrypted => format!("https://{at}/dns-query"),
+            None => at.to_string(),
+        };
+        match text.parse() {
+            Ok(upstream) => targets.push(upstream),
+            Err(error) => reader.warning(item.at, format!("{error}: it is left out"), ""),
+        }
+    }
+    targets
+}
+
+fn association(reader: &mut Reader<'_>, table: &Fields<'_, '_>) -> Option<(String, VpcId)> {
+    let vpc = table.required::<VpcId>(reader, "VPCId")?;
+    Some((table.peek("ResolverRuleId")?.to_owned(), vpc.value))
+}
