@@ -37,6 +37,8 @@ pub mod regular;
 
 pub mod descriptors;
 
+pub mod budget;
+
 pub mod source;
 
 pub mod forward;

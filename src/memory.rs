@@ -17,11 +17,19 @@ pub struct MemoryLeft {
     pub bound: &'static str,
 }
 
+/// Octets that this process may take in all: the least of what the machine has and what its control groups allow; `None`
+/// where neither can be told (Documentation/admin-guide/cgroup-v2.rst, `memory.max`; proc(5)).
+pub fn available() -> Option<u64> {
+    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| kib(&text, "MemTotal:"));
+    control_groups(Path::new("/")).iter().map(|group| group.most).chain(machine).min()
+}
+
 /// How much memory this process may still take, by the tightest of its bounds: control groups, `RLIMIT_AS`,
 /// `RLIMIT_DATA`, and what the machine has. `None`: no bound is known.
 pub fn left() -> Option<MemoryLeft> {
     let at = |octets, bound| MemoryLeft { octets, bound };
-    let groups = control_groups(Path::new("/")).map(|octets| at(octets, "the memory of its control group"));
+    let groups = control_groups(Path::new("/")).iter().map(|group| group.left).min();
+    let groups = groups.map(|octets| at(octets, "the memory of its control group"));
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let of_limit = |limit: rlimit::Resource, taken: &str, bound| {
         let most = limit.get_soft().ok().filter(|most| *most != rlimit::INFINITY)?;
@@ -41,16 +49,25 @@ fn kib(text: &str, name: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// What the control groups of this process leave, this one and those it is in (version 2, or 1); `root` is `/`.
-fn control_groups(root: &Path) -> Option<u64> {
-    let groups = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
-    let mut least = None;
+/// What a control group allows, in octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ControlGroup {
+    most: u64,
+    left: u64,
+}
+
+/// The control groups of this process that have a bound, its own and those it is in (version 2, or 1); `root` is `/`.
+fn control_groups(root: &Path) -> Vec<ControlGroup> {
+    let groups = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
+    let mut bounded = Vec::new();
     for line in groups.lines() {
-        let mut fields = line.splitn(3, ':');
-        let (_, controllers, group) = (fields.next()?, fields.next()?, fields.next()?);
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(group)) = (fields.next(), fields.next()) else { continue };
         let (base, max, current, cached) = match controllers {
             "" => ("sys/fs/cgroup", "memory.max", "memory.current", "file "),
-            "memory" => ("sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache "),
+            _ if controllers.split(',').any(|one| one == "memory") => {
+                ("sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache ")
+            }
             _ => continue,
         };
         let base = root.join(base);
@@ -58,19 +75,21 @@ fn control_groups(root: &Path) -> Option<u64> {
         while dir.starts_with(&base) {
             let read = |name: &str| fs::read_to_string(dir.join(name)).ok();
             let number = |name: &str| read(name)?.trim().parse::<u64>().ok();
-            if let (Some(max), Some(current)) = (number(max), number(current)) {
+            if let (Some(most), Some(current)) = (number(max), number(current)) {
                 // what is kept of files is given up when memory is wanted
                 let stat = read("memory.stat").unwrap_or_default();
                 let cached = stat.lines().find_map(|line| line.strip_prefix(cached)?.trim().parse::<u64>().ok());
-                let left = max.saturating_sub(current.saturating_sub(cached.unwrap_or(0)));
-                least = Some(least.map_or(left, |least: u64| least.min(left)));
+                bounded.push(ControlGroup {
+                    most,
+                    left: most.saturating_sub(current.saturating_sub(cached.unwrap_or(0))),
+                });
             }
             if !dir.pop() {
                 break;
             }
         }
     }
-    least
+    bounded
 }
 
 /// Gives back the pages that nothing is on any more. Takes milliseconds for each gigabyte.
@@ -91,6 +110,7 @@ mod tests {
     #[test]
     fn the_machine_has_some_left() {
         assert!(left().is_some_and(|left| left.octets > 0));
+        assert!(available() >= left().map(|left| left.octets));
         assert_eq!(kib("VmPeak:\t  9 kB\nVmSize:\t  12 kB\n", "VmSize:"), Some(12 * 1024));
         assert_eq!(kib("VmSize: many", "VmSize:"), None);
     }
@@ -103,22 +123,23 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         };
-        assert_eq!(control_groups(dir.path()), None);
+        let least = || control_groups(dir.path()).iter().map(|group| group.left).min();
+        assert_eq!(least(), None);
         write("proc/self/cgroup", "0::/a/b\n");
-        assert_eq!(control_groups(dir.path()), None);
+        assert_eq!(least(), None);
         write("sys/fs/cgroup/a/b/memory.max", "max\n");
         write("sys/fs/cgroup/a/b/memory.current", "900\n");
         write("sys/fs/cgroup/a/memory.max", "1000\n");
         write("sys/fs/cgroup/a/memory.current", "900\n");
-        assert_eq!(control_groups(dir.path()), Some(100));
+        assert_eq!(least(), Some(100));
         write("sys/fs/cgroup/a/memory.stat", "anon 300\nfile 600\n");
-        assert_eq!(control_groups(dir.path()), Some(700));
+        assert_eq!(least(), Some(700));
         write("sys/fs/cgroup/a/b/memory.max", "950\n");
-        assert_eq!(control_groups(dir.path()), Some(50));
-        write("proc/self/cgroup", "5:cpu:/x\n4:memory:/m\n");
+        assert_eq!(least(), Some(50));
+        write("proc/self/cgroup", "5:cpu,cpuacct:/x\n4:memory:/m\n1:name=systemd:/b\n");
         write("sys/fs/cgroup/memory/m/memory.limit_in_bytes", "500\n");
         write("sys/fs/cgroup/memory/m/memory.usage_in_bytes", "500\n");
         write("sys/fs/cgroup/memory/m/memory.stat", "cache 1\ntotal_cache 20\n");
-        assert_eq!(control_groups(dir.path()), Some(20));
+        assert_eq!(control_groups(dir.path()), [ControlGroup { most: 500, left: 20 }]);
     }
 }

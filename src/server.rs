@@ -31,8 +31,10 @@ use tokio::runtime::{Builder, Handle as RuntimeHandle, Runtime};
 use tokio::sync::watch as flag;
 use tracing::{info, warn};
 
-use crate::config::Settings;
+use crate::budget::Budget;
+use crate::config::{Limits, Settings};
 use crate::descriptors::{Descriptors, SocketOffer};
+use crate::memory;
 use crate::model::Upstream;
 use crate::observe::{Counters, Log, ServerControl, Status, Views};
 use crate::problem::{Place, Problem};
@@ -232,18 +234,12 @@ fn start(
     let sources = listed::sources(&settings, remembered.as_ref().map(Ec2::state));
     let doh_tokens = settings.doh_tokens.as_deref().map(doh_tokens::read).transpose()?.unwrap_or_default();
     let identities = Identities { proxies: settings.proxy_protocol_from, doh_tokens };
-    let Settings { listen, limits, .. } = settings;
+    let Settings { listen, mut limits, .. } = settings;
+    let budget =
+        share(settings.memory.or_else(|| memory::available().map(|octets| octets / MEMORY_SHARE)), &mut limits);
     let upstreams = upstreams::upstreams(settings.forward, &listen)?;
-    let policy = Policy {
-        allow: settings.allow,
-        upstreams: upstreams.clone().into(),
-        aa: settings.aa,
-        forward_special: settings.forward_special.into_iter().collect(),
-        private_only: settings.private_only.into_iter().collect(),
-        rebind_protection: settings.rebind_protection,
-        rebind_allow: settings.rebind_allow.into_iter().collect(),
-    };
-    let forwarder = upstreams::forwarder(settings.forward_ca.as_deref(), settings.forward_0x20, &limits)?;
+    let policy = policy(&all_settings, &upstreams);
+    let forwarder = upstreams::forwarder(settings.forward_ca.as_deref(), settings.forward_0x20, budget, &limits)?;
     let (anchors, insecure) = (settings.dnssec_anchors.as_deref(), settings.dnssec_insecure);
     let validation = upstreams::validation(settings.dnssec, anchors, insecure)?;
     let mut sources = Sources::new(sources, listen.clone()).with_names(settings.catalogue);
@@ -325,6 +321,19 @@ fn start(
     Ok(Parts { ready, handle, follower, requests, stop_http, ec2, descriptors, drain, predecessor, offers })
 }
 
+/// What the settings say about answers.
+fn policy(settings: &Settings, upstreams: &[Upstream]) -> Policy {
+    Policy {
+        allow: settings.allow.clone(),
+        upstreams: upstreams.into(),
+        aa: settings.aa,
+        forward_special: settings.forward_special.iter().cloned().collect(),
+        private_only: settings.private_only.iter().cloned().collect(),
+        rebind_protection: settings.rebind_protection,
+        rebind_allow: settings.rebind_allow.iter().cloned().collect(),
+    }
+}
+
 /// Closes sockets that were passed for no address of ours, and says so.
 fn close_unwanted(descriptors: &Descriptors) {
     for socket in descriptors.close_rest() {
@@ -332,6 +341,23 @@ fn close_unwanted(descriptors: &Descriptors) {
             "LISTEN_FDS passes a socket that no setting asks for: {socket}; name its address with --listen or another flag"
         );
     }
+}
+
+/// Of the memory that there is, replies of upstreams may take one part in so many. The allocator takes as much again
+/// for what comes and goes in all sizes, and the rest is for the model, the tasks and the page cache.
+const MEMORY_SHARE: u64 = 4;
+
+/// One question may wait for an upstream for each so many octets: its task and what belongs to it take 4 to 5 KB.
+const MEMORY_PER_QUESTION: u64 = 16 << 10;
+
+/// Shares `memory` out: at most half of it is the cache's, and the rest is for replies on their way, of which the number
+/// of questions is bounded, too. `None`: no bound.
+fn share(memory: Option<u64>, limits: &mut Limits) -> Budget {
+    let Some(memory) = memory else { return Budget::default() };
+    limits.cache_size = limits.cache_size.min(memory / 2);
+    let questions = usize::try_from(memory / MEMORY_PER_QUESTION).unwrap_or(usize::MAX);
+    limits.forward_in_flight = limits.forward_in_flight.min(questions);
+    Budget::new(usize::try_from(memory - limits.cache_size).unwrap_or(usize::MAX))
 }
 
 /// An error if there are problems.

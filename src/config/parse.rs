@@ -10,6 +10,9 @@ use crate::dns::DnsName;
 use crate::naming::{CatalogueNames, is_near_special};
 use crate::problem::Fault;
 
+/// The least that `memory` may be: room for a few of the longest replies.
+const LEAST_MEMORY: u64 = 1 << 20;
+
 /// A directory or file, as written.
 pub(super) fn path(text: &str) -> Result<PathBuf, Fault> {
     if text.is_empty() { Err(Fault::new("'' is not a valid path", "")) } else { Ok(text.into()) }
@@ -24,6 +27,21 @@ pub(super) fn word(text: &str) -> Result<String, Fault> {
 /// `true` or `false`.
 pub(super) fn switch(text: &str) -> Result<bool, Fault> {
     text.parse().map_err(|_| Fault::new(format!("'{text}' is neither 'true' nor 'false'"), ""))
+}
+
+/// A number of octets, with or without a unit, of which each is 1,024 times the one before.
+pub(super) fn octets(text: &str) -> Result<u64, Fault> {
+    let units = [('K', 10), ('M', 20), ('G', 30), ('T', 40)];
+    let unit = units.iter().find_map(|(unit, bits)| Some((text.strip_suffix(*unit)?, *bits)));
+    let (number, bits) = unit.unwrap_or((text, 0));
+    let octets = number.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << bits));
+    let fault =
+        |what: &str| Fault::new(format!("'{text}' is {what}"), "give a number of octets from 1M on, such as 64M or 2G");
+    match octets {
+        None => Err(fault("not a number of octets")),
+        Some(octets) if octets < LEAST_MEMORY => Err(fault("too little memory")),
+        Some(octets) => Ok(octets),
+    }
 }
 
 /// An address with its port.

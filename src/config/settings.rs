@@ -8,7 +8,8 @@ use ipnet::IpNet;
 use crate::naming::CatalogueNames;
 
 use super::parse::{
-    address, catalogue, count, dns_address, https_address, name, network, path, special_name, switch, tls_address, word,
+    address, catalogue, count, dns_address, https_address, name, network, octets, path, special_name, switch,
+    tls_address, word,
 };
 use super::setting::{Formed, Group, OfTexts, SettingInfo, settings};
 use super::upstreams::{Dnssec, Upstreams, dnssec, upstream};
@@ -40,6 +41,8 @@ settings! {
     aa: bool = switch, "BOOL", default ["false"], example "true";
     /// What to log: error, warn, info, debug, trace, or a filter such as `vpcedns::reload=debug`
     log: String = word, "LEVEL", default ["info"], example "debug";
+    /// Memory for replies of upstreams, cached and on their way to clients, in octets or as 64K, 64M, 2G
+    memory: Option<u64> = octets, "OCTETS", default [] or "a quarter of what the control group or the machine has", example "256M";
 
     Clients:
     /// Network of proxies: what comes from there begins with a PROXY header (version 2), which says whom it is from; over

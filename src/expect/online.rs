@@ -96,7 +96,7 @@ impl ServerUnderTest {
             Protocol::Plain => AskedOver::Udp(upstream.address),
             _ => {
                 let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-                let forwarder = Forwarder::with(&Limits::default(), Options { trust, mix_case: false });
+                let forwarder = Forwarder::with(&Limits::default(), Options { trust, ..Options::default() });
                 AskedOver::Encrypted(Box::new((runtime, forwarder, upstream.clone())))
             }
         };

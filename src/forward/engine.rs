@@ -8,6 +8,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use tokio::time::sleep;
 
+use crate::budget::Budget;
 use crate::config::Limits;
 use crate::forward::connection::Trust;
 use crate::forward::failure::Failure;
@@ -25,12 +26,14 @@ type Peers = HashMap<Upstream, Arc<Peer>, foldhash::fast::RandomState>;
 pub struct Forwarder(Arc<ForwarderState>);
 
 /// How upstreams are asked, apart from the limits.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Options {
     /// The certificate authorities that are trusted.
     pub trust: Trust,
     /// Whether letters go out in random case, where the upstream gives them back so (draft-vixie-dnsext-dns0x20).
     pub mix_case: bool,
+    /// What replies may take that nobody has come for yet.
+    pub budget: Budget,
 }
 
 struct ForwarderState {
@@ -52,6 +55,11 @@ impl Forwarder {
     pub fn with(limits: &Limits, options: Options) -> Self {
         let (peers, changing, loops) = (ArcSwap::default(), Mutex::default(), Loops::default());
         Self(Arc::new(ForwarderState { limits: limits.clone(), options, peers, changing, loops }))
+    }
+
+    /// What replies may take that are on their way.
+    pub fn budget(&self) -> &Budget {
+        &self.0.options.budget
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -76,6 +84,11 @@ impl Forwarder {
         let mut all: Vec<Report> = self.0.peers.load().values().map(|peer| peer.standing.report()).collect();
         all.sort_by(|a, b| a.upstream.cmp(&b.upstream));
         all
+    }
+
+    /// Whether this upstream leaves a domain of `name` (wire octets, lower case) unanswered.
+    pub fn is_silent(&self, upstream: &Upstream, name: &[u8]) -> bool {
+        self.0.peers.load().get(upstream).is_some_and(|peer| peer.standing.is_silent(name, Instant::now()))
     }
 
     /// True when a question that came in for `name` (wire octets), and would go out to `upstreams`, is one that we sent
@@ -108,7 +121,8 @@ impl Forwarder {
     }
 
     fn peer(&self, upstream: &Upstream) -> Peer {
-        Peer::new(upstream.clone(), &self.0.limits, &self.0.options.trust, self.0.options.mix_case)
+        let Options { trust, mix_case, budget } = &self.0.options;
+        Peer::new(upstream.clone(), &self.0.limits, (trust, budget), *mix_case)
     }
 
     /// Nothing came to a question for `name` that was sent at `sent`.

@@ -256,7 +256,7 @@ impl Questioning<'_> {
                 if !so_far.late.load(Ordering::Relaxed) {
                     self.forwarder.unanswered(peer, &failure, self.question.name, sent);
                 }
-                if failure == Failure::Busy {
+                if matches!(failure, Failure::Busy | Failure::NoRoom) {
                     plan.retain(|(_, planned)| *planned != at);
                 }
                 if let Some(outcome) = outcomes.failures.get_mut(at) {

@@ -68,6 +68,9 @@ pub enum Failure {
     /// As many questions wait for it as may.
     #[error("has too many questions waiting")]
     Busy,
+    /// Its reply had to make room for others before it was handed on.
+    #[error("sent a reply that had to make room for others, as memory is short")]
+    NoRoom,
     /// It is on our side: no descriptor, port or memory is left.
     #[error("could not be asked: {0}")]
     Local(String),
@@ -96,7 +99,7 @@ impl From<io::Error> for Failure {
 impl Failure {
     /// Whether it says something about the upstream.
     pub(super) fn is_of_upstream(&self) -> bool {
-        !matches!(self, Self::Local(_) | Self::Busy | Self::Down | Self::Loops | Self::SilentDomain)
+        !matches!(self, Self::Local(_) | Self::Busy | Self::Down | Self::Loops | Self::SilentDomain | Self::NoRoom)
     }
 }
 
@@ -104,8 +107,8 @@ impl ForwardError {
     /// Whether nobody was asked, or not long enough: that says nothing about the question, and is not to be remembered
     /// for it.
     pub fn nobody_was_asked(&self) -> bool {
-        use Failure::{Busy, Down, Local, SilentDomain};
-        self.tried.iter().all(|tried| matches!(tried.failure, Busy | Down | Local(_) | SilentDomain))
+        use Failure::{Busy, Down, Local, NoRoom, SilentDomain};
+        self.tried.iter().all(|tried| matches!(tried.failure, Busy | Down | Local(_) | NoRoom | SilentDomain))
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
+use crate::budget::Budget;
 use crate::config::Limits;
 use crate::dns::{HeaderFlags, Message, Rcode, cookie_in};
 use crate::forward::connection::{Connections, Trust};
@@ -47,11 +48,11 @@ pub(super) struct SoFar {
 }
 
 impl Peer {
-    pub(super) fn new(upstream: Upstream, limits: &Limits, trust: &Trust, mix_case: bool) -> Self {
+    pub(super) fn new(upstream: Upstream, limits: &Limits, (trust, budget): (&Trust, &Budget), mix_case: bool) -> Self {
         let standing = Arc::new(Standing::new(upstream.clone()));
         Self {
             datagrams: Pool::new(upstream.address, limits.forward_sockets, Arc::clone(&standing)),
-            connections: Connections::new(upstream, trust.clone(), limits.forward_timeout),
+            connections: Connections::new(upstream, trust.clone(), budget.clone(), limits.forward_timeout),
             standing,
             most: limits.forward_in_flight_per_upstream,
             mix_case,

@@ -69,7 +69,8 @@ fn ds(text: &str) -> Option<Box<[u8]>> {
     let (tag, algorithm, kind): (u16, u8, u8) =
         (words.next()?.parse().ok()?, words.next()?.parse().ok()?, words.next()?.parse().ok()?);
     let digits: String = words.collect();
-    let is_hex = !digits.is_empty() && digits.len() % 2 == 0 && digits.bytes().all(|octet| octet.is_ascii_hexdigit());
+    let is_hex =
+        !digits.is_empty() && digits.len().is_multiple_of(2) && digits.bytes().all(|octet| octet.is_ascii_hexdigit());
     is_hex.then_some(())?;
     let [high, low] = tag.to_be_bytes();
     let digest = (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok());

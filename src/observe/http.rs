@@ -11,18 +11,19 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use hyper_util::rt::TokioIo;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::watch;
 
 use super::access::{HttpAccess, guarded};
 use super::front::{FrontLimits, serve_router};
-use super::report::{StatusReport, report};
+use super::report::{StatusReport, UpstreamLine, report};
 use super::views::Views;
 use super::{Asker, Explanation, explain};
 use crate::config::{Limits, Metric};
 use crate::dns::DnsName;
+use crate::forward::UpstreamState;
 use crate::forward::cache::Flush;
 use crate::source::SourceReport;
 
@@ -167,18 +168,61 @@ struct ExplainQuery {
     to: Option<SocketAddr>,
 }
 
+/// What `/v1/explain` says: the decision, and how those are that would be asked.
+#[derive(Serialize)]
+struct Explained {
+    #[serde(flatten)]
+    explanation: Explanation,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    upstreams: Vec<ExplainedUpstream>,
+}
+
+/// An upstream that would be asked, and why it is as it is.
+#[derive(Serialize)]
+struct ExplainedUpstream {
+    #[serde(flatten)]
+    line: UpstreamLine,
+    why: &'static str,
+}
+
+impl ExplainedUpstream {
+    fn new(report: crate::forward::Report, is_silent: bool) -> Self {
+        let why = match (report.state, report.rtt) {
+            (UpstreamState::Down, _) => "it answers nothing, names that it has answered included",
+            _ if is_silent => "it leaves most names of this domain unanswered, and answers others",
+            (UpstreamState::Doubtful, _) => "it was late, and nothing has come from it since: probes are under way",
+            (UpstreamState::Up, Some(_)) => "it answers",
+            (UpstreamState::Up, None) => "it has not been asked yet",
+        };
+        Self { line: report.into(), why }
+    }
+}
+
 async fn explain_name(
     State(views): State<Views>,
     Query(query): Query<ExplainQuery>,
-) -> Result<Json<Explanation>, (StatusCode, String)> {
+) -> Result<Json<Explained>, (StatusCode, String)> {
     let bad = |what: String| (StatusCode::BAD_REQUEST, format!("{what}\n"));
-    let name = query.name.parse().map_err(|e| bad(format!("name={}: {e}", query.name)))?;
+    let name: DnsName = query.name.parse().map_err(|e| bad(format!("name={}: {e}", query.name)))?;
     let rtype = query.rtype.as_deref().unwrap_or("A");
     let rtype = rtype.parse().map_err(|_| bad(format!("type={rtype}: no record type; try A, AAAA, HTTPS")))?;
     let asker: Asker =
         query.from.as_deref().unwrap_or("127.0.0.1").parse().map_err(|what| bad(format!("from: {what}")))?;
     let snapshot = views.snapshots.load_full();
-    Ok(Json(explain(&snapshot, asker.to(query.to), &name, rtype)))
+    let explanation = explain(&snapshot, asker.to(query.to), &name, rtype);
+    let forwarder = views.lookup.forwarder();
+    let reports = forwarder.report().into_iter();
+    // in the order in which they would be asked, were all alike
+    let mut upstreams: Vec<_> = reports
+        .filter_map(|report| {
+            let text = report.upstream.to_string();
+            let place = explanation.forwarded_to.iter().position(|upstream| *upstream == text)?;
+            let is_silent = forwarder.is_silent(&report.upstream, name.wire());
+            Some((place, ExplainedUpstream::new(report, is_silent)))
+        })
+        .collect();
+    upstreams.sort_by_key(|(place, _)| *place);
+    Ok(Json(Explained { explanation, upstreams: upstreams.into_iter().map(|(_, upstream)| upstream).collect() }))
 }
 
 /// `?name=`, `?zone=` or `?all`: exactly one.

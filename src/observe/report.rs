@@ -71,7 +71,7 @@ pub struct SourceLine {
 pub struct UpstreamLine {
     /// As it is written in the settings.
     pub upstream: String,
-    /// `up`, `down` or `loops`.
+    /// `up`, `doubtful` or `down`.
     pub state: String,
     /// Whether it is asked.
     pub is_up: bool,
@@ -117,14 +117,6 @@ pub(super) fn report(views: &Views, started: Instant) -> StatusReport {
     problems.sort_by_key(|problem| !problem.is_error());
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
     let held = views.lookup.cache().held();
-    let upstream = |report: crate::forward::Report| UpstreamLine {
-        upstream: report.upstream.to_string(),
-        state: report.state.to_string(),
-        is_up: report.state == UpstreamState::Up,
-        rtt_ms: report.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
-        questions: report.questions,
-        failures: report.failures,
-    };
     StatusReport {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uptime_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -139,10 +131,23 @@ pub(super) fn report(views: &Views, started: Instant) -> StatusReport {
         warnings: (problems.len() - errors) as u64,
         problems: problems.iter().take(PROBLEMS).map(Problem::to_string).collect(),
         sources: views.status.sources().iter().map(source).collect(),
-        upstreams: views.lookup.forwarder().report().into_iter().map(upstream).collect(),
+        upstreams: views.lookup.forwarder().report().into_iter().map(UpstreamLine::from).collect(),
         counts: counts(views),
         cache_entries: held.entries,
         cache_octets: held.octets,
+    }
+}
+
+impl From<crate::forward::Report> for UpstreamLine {
+    fn from(report: crate::forward::Report) -> Self {
+        Self {
+            upstream: report.upstream.to_string(),
+            state: report.state.to_string(),
+            is_up: report.state == UpstreamState::Up,
+            rtt_ms: report.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
+            questions: report.questions,
+            failures: report.failures,
+        }
     }
 }
 

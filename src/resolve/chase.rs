@@ -54,6 +54,8 @@ impl<'a> ForwardedQuestion<'a> {
         let mut out = vec![0; found.entry.most_octets()];
         if let Some(len) = self.copy(forward, &found, &mut out) {
             out.truncate(len);
+            // a datagram's is short, whatever the upstream said
+            out.shrink_to_fit();
             return out;
         }
         self.compose_reply(forward, found).await

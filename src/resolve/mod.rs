@@ -60,6 +60,7 @@ mod subnet;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 
+use crate::budget::Budget;
 use crate::naming::VpcId;
 use crate::snapshot::{Client, Snapshot};
 use crate::wire::Transport;
@@ -89,6 +90,16 @@ pub trait Resolve: Send + Sync + 'static {
 
     /// The reply to such a packet where too many wait already: SERVFAIL with the reason; `None`: no reply.
     fn overloaded(&self, incoming: Incoming<'_>) -> Option<Vec<u8>>;
+
+    /// The reply to such a packet whose reply had to make room for others: SERVFAIL with the reason; `None`: no reply.
+    fn out_of_room(&self, incoming: Incoming<'_>) -> Option<Vec<u8>> {
+        self.overloaded(incoming)
+    }
+
+    /// What replies may take that clients have not taken yet.
+    fn budget(&self) -> Budget {
+        Budget::default()
+    }
 
     /// Whether nothing is known of a client with the address `peer` that asks at `local`, so that all it gets is REFUSED.
     fn is_stranger(&self, local: SocketAddr, peer: IpAddr) -> bool;

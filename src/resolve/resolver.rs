@@ -13,6 +13,7 @@ use super::reply::{failure, finished_vec};
 use super::resources::Resources;
 use super::subnet::{is_forwarder, keep_room, said_subnet};
 use super::{Incoming, Outcome, Resolve};
+use crate::budget::Budget;
 use crate::config::{Limits, Metric};
 use crate::dns::{InfoCode, NameBuf};
 use crate::forward::cache::Cache;
@@ -79,6 +80,19 @@ impl Resolver {
     }
 }
 
+impl Resolver {
+    /// SERVFAIL for want of room.
+    fn turned_away(&self, incoming: Incoming<'_>, why: &str) -> Option<Vec<u8>> {
+        let mut name = NameBuf::default();
+        let Packet::Query(mut query) = parse(incoming.packet, &mut name) else { return None };
+        let subnet = said_subnet(&self.resources, incoming).ok().flatten();
+        keep_room(&mut query, subnet.as_ref());
+        self.resources.counters.count(Metric::Overloaded);
+        let reply = failure(&query, &self.resources, incoming, InfoCode::OTHER, why);
+        Some(finished_vec(&query, incoming.transport, subnet.as_ref(), reply))
+    }
+}
+
 impl Resolve for Resolver {
     type Batch<'r> = Batch<'r>;
 
@@ -101,14 +115,15 @@ impl Resolve for Resolver {
     }
 
     fn overloaded(&self, incoming: Incoming<'_>) -> Option<Vec<u8>> {
-        let mut name = NameBuf::default();
-        let Packet::Query(mut query) = parse(incoming.packet, &mut name) else { return None };
-        let subnet = said_subnet(&self.resources, incoming).ok().flatten();
-        keep_room(&mut query, subnet.as_ref());
-        self.resources.counters.count(Metric::Overloaded);
-        let reply =
-            failure(&query, &self.resources, incoming, InfoCode::OTHER, "too many questions wait for an upstream");
-        Some(finished_vec(&query, incoming.transport, subnet.as_ref(), reply))
+        self.turned_away(incoming, "too many questions wait for an upstream")
+    }
+
+    fn out_of_room(&self, incoming: Incoming<'_>) -> Option<Vec<u8>> {
+        self.turned_away(incoming, "the reply had to make room for others, as memory is short")
+    }
+
+    fn budget(&self) -> Budget {
+        self.resources.lookup.forwarder().budget().clone()
     }
 
     fn is_stranger(&self, local: SocketAddr, peer: IpAddr) -> bool {

@@ -11,11 +11,12 @@ use ipnet::IpNet;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
+use crate::budget::Budget;
 use crate::config::Limits;
 use crate::descriptors::{Descriptors, SocketOffer};
 use crate::naming::VpcId;
 use crate::observe::Counters;
-use crate::resolve::Incoming;
+use crate::resolve::{Incoming, Resolve};
 use crate::serve::admission::Admission;
 use crate::serve::connections::Heartbeat;
 use crate::serve::proxy::Proxies;
@@ -38,6 +39,8 @@ pub type DohTokens = HashMap<String, VpcId>;
 pub(super) struct ServeContext<R> {
     pub(super) resolver: Arc<R>,
     pub(super) limits: Limits,
+    /// What replies may take that clients have not taken yet.
+    pub(super) budget: Budget,
     /// A ticket for each question that waits for an upstream, over all transports together.
     pub(super) slow: Arc<Admission>,
     /// Where questions wait for an upstream, and where TCP lives.
@@ -54,7 +57,7 @@ pub(super) struct ServeContext<R> {
     pub(super) descriptors: Descriptors,
 }
 
-impl<R> ServeContext<R> {
+impl<R: Resolve> ServeContext<R> {
     pub(super) fn new(
         resolver: Arc<R>,
         limits: Limits,
@@ -67,7 +70,19 @@ impl<R> ServeContext<R> {
         let doh_tokens = identities.doh_tokens;
         let slow = Admission::new(limits.forward_in_flight, limits.forward_in_flight_per_client);
         let refusals = Refusals::new(counters);
-        Self { resolver, limits, slow, runtime, own: ArcSwap::default(), refusals, proxies, doh_tokens, descriptors }
+        let budget = resolver.budget();
+        Self {
+            resolver,
+            limits,
+            budget,
+            slow,
+            runtime,
+            own: ArcSwap::default(),
+            refusals,
+            proxies,
+            doh_tokens,
+            descriptors,
+        }
     }
 }
 

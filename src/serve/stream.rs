@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::budget::{Hold, Parked};
 #[cfg(doc)]
 use crate::config::Limits;
 use crate::resolve::{Incoming, Outcome, Resolve};
@@ -78,7 +79,7 @@ struct ServedStream<R, S> {
     /// Replies are in the stream's own buffer, as TLS has one, and may wait there; nothing is read then, either.
     unflushed: bool,
     /// Questions that wait for an upstream. Dropped, and so given up, with the connection.
-    slow: JoinSet<Option<Vec<u8>>>,
+    slow: JoinSet<SlowReply>,
     /// Nothing more is read: the client has said all, or the server stops.
     closing: bool,
     shared: Arc<ServeContext<R>>,
@@ -87,7 +88,7 @@ struct ServedStream<R, S> {
 /// Why a connection goes on.
 enum WokenBy {
     Read(usize),
-    Resolved(Option<Vec<u8>>),
+    Resolved(Option<SlowReply>),
     Idle,
     Stop,
 }
@@ -107,7 +108,7 @@ impl<R: Resolve, S: AsyncRead + AsyncWrite + Unpin> ServedStream<R, S> {
             let room = self.input.get_mut(self.end..).unwrap_or_default();
             let wake = tokio::select! {
                 biased;
-                Some(done) = self.slow.join_next() => WokenBy::Resolved(done.ok().flatten()),
+                Some(done) = self.slow.join_next() => WokenBy::Resolved(done.ok()),
                 () = &mut stopped, if !self.closing => WokenBy::Stop,
                 read = self.stream.read(room), if may_read => WokenBy::Read(read?),
                 () = &mut idle => WokenBy::Idle,
@@ -239,27 +240,37 @@ impl<R: Resolve, S: AsyncRead + AsyncWrite + Unpin> ServedStream<R, S> {
     }
 
     /// Puts an upstream's answer, and others that are there already, into the way out.
-    fn collect(&mut self, first: Option<Vec<u8>>) {
+    fn collect(&mut self, first: Option<SlowReply>) {
         let mut next = Some(first);
-        while let Some(reply) = next {
+        while let Some(done) = next {
+            let reply = done.and_then(|SlowReply { packet, reply }| {
+                let out_of_room = || self.shared.resolver.out_of_room(self.from.incoming(&packet));
+                reply.and_then(|parked| parked.take().or_else(out_of_room))
+            });
             if let Some(reply) = reply
                 && let Ok(len) = u16::try_from(reply.len())
             {
                 self.unsent.extend_from_slice(&len.to_be_bytes());
                 self.unsent.extend_from_slice(&reply);
             }
-            next = self.slow.try_join_next().map(|done| done.ok().flatten());
+            // more than one read's replies wait where they can be taken back
+            next = if self.unsent.len() < OUTPUT { self.slow.try_join_next().map(Result::ok) } else { None };
         }
     }
 
     /// Writes what waits to be written. A client that does not take it in time is gone.
     async fn flush(&mut self) -> io::Result<()> {
         if !self.unsent.is_empty() || self.unflushed {
+            let hold = self.shared.budget.hold(self.unsent.capacity());
             let write = async {
                 self.stream.write_all(&self.unsent).await?;
                 self.stream.flush().await
             };
-            timeout(self.shared.limits.tcp_idle, write).await??;
+            tokio::select! {
+                biased;
+                written = timeout(self.shared.limits.tcp_idle, write) => written??,
+                () = taken(hold.as_ref()) => return Err(io::ErrorKind::OutOfMemory.into()),
+            }
             self.unsent = Vec::new();
             self.unflushed = false;
         }
@@ -297,21 +308,35 @@ impl<R: Resolve, S: AsyncRead + AsyncWrite + Unpin> ServedStream<R, S> {
     }
 }
 
+/// An answer that had to be waited for, and the question, for which there may be no room for the answer in the end.
+struct SlowReply {
+    packet: Vec<u8>,
+    reply: Option<Parked>,
+}
+
+/// Ends when others need the room more than a client that does not take its replies.
+async fn taken(hold: Option<&Hold>) {
+    match hold {
+        Some(hold) => hold.taken().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Gives the question to a task, or returns at once the reply that says that there are too many.
 fn slow<R: Resolve>(
     shared: &Arc<ServeContext<R>>,
-    tasks: &mut JoinSet<Option<Vec<u8>>>,
+    tasks: &mut JoinSet<SlowReply>,
     incoming: Incoming<'_>,
 ) -> Option<Vec<u8>> {
     let Some(ticket) = shared.slow.admit(incoming.peer.ip()) else {
         return shared.resolver.overloaded(incoming);
     };
     let Incoming { packet, peer, local, transport, vpc } = incoming;
-    let (packet, resolver) = (packet.to_vec(), Arc::clone(&shared.resolver));
+    let (packet, resolver, budget) = (packet.to_vec(), Arc::clone(&shared.resolver), shared.budget.clone());
     let task = async move {
         let reply = resolver.resolve(Incoming { packet: &packet, peer, local, transport, vpc }).await;
         drop(ticket);
-        reply
+        SlowReply { packet, reply: reply.map(|reply| budget.park(reply)) }
     };
     tasks.spawn_on(task, &shared.runtime);
     None

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::reload::warn_of;
+use crate::budget::Budget;
 use crate::config::{Dnssec, Limits, Upstreams};
 use crate::dns::DnsName;
 use crate::forward::system::system_resolvers;
@@ -31,7 +32,12 @@ pub(super) fn upstreams(forward: Upstreams, listen: &[SocketAddr]) -> Result<Vec
 }
 
 /// Asks upstreams, and trusts those whose certificates come from the system's authorities or from those of a file.
-pub(super) fn forwarder(ca: Option<&Path>, mix_case: bool, limits: &Limits) -> Result<Forwarder, Vec<Problem>> {
+pub(super) fn forwarder(
+    ca: Option<&Path>,
+    mix_case: bool,
+    budget: Budget,
+    limits: &Limits,
+) -> Result<Forwarder, Vec<Problem>> {
     let trust = ca.map_or_else(
         || Ok(Trust::default()),
         |file| {
@@ -40,7 +46,7 @@ pub(super) fn forwarder(ca: Option<&Path>, mix_case: bool, limits: &Limits) -> R
             Trust::with_file(file).map_err(problem)
         },
     )?;
-    Ok(Forwarder::with(limits, Options { trust, mix_case }))
+    Ok(Forwarder::with(limits, Options { trust, mix_case, budget }))
 }
 
 /// Whether and how signatures are validated.

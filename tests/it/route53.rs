@@ -141,8 +141,26 @@ fn record_sets_answer_as_in_route_53() {
             "lb.corp.example A",
             elsewhere.clone(),
         ),
-        (vec![alias("g.corp.example.", "A", "vpce-0000000f-abcd1234.sqs.us-east-1.vpce.amazonaws.com.", "Z7HUB22UULQXV")], "g.corp.example A", elsewhere.clone()),
-        (vec![alias("g.corp.example.", "A", "vpce-0000000a-abcd1234-us-east-1f.sqs.us-east-1.vpce.amazonaws.com.", "Z7HUB22UULQXV")], "g.corp.example A", elsewhere.clone()),
+        (
+            vec![alias(
+                "g.corp.example.",
+                "A",
+                "vpce-0000000f-abcd1234.sqs.us-east-1.vpce.amazonaws.com.",
+                "Z7HUB22UULQXV",
+            )],
+            "g.corp.example A",
+            elsewhere.clone(),
+        ),
+        (
+            vec![alias(
+                "g.corp.example.",
+                "A",
+                "vpce-0000000a-abcd1234-us-east-1f.sqs.us-east-1.vpce.amazonaws.com.",
+                "Z7HUB22UULQXV",
+            )],
+            "g.corp.example A",
+            elsewhere.clone(),
+        ),
         (many, "multi.corp.example A", ok(&eight.join(", "))),
         (
             vec![weighted("w1.corp.example.", "a", 0, "10.9.9.1"), weighted("w1.corp.example.", "b", 10, "10.9.9.2")],

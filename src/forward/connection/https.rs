@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::sleep;
 
 use super::stream::{IDLE, STALLED};
+use crate::budget::{Budget, Hold, SHORT};
 use crate::forward::failure::Failure;
 use crate::forward::query::UpstreamQuery;
 use crate::model::Upstream;
@@ -27,6 +28,7 @@ pub(super) struct HttpsConnection {
     requests: SendRequest<Bytes>,
     uri: Uri,
     pulse: Arc<Mutex<Pulse>>,
+    budget: Budget,
 }
 
 /// What the connection is judged by.
@@ -39,7 +41,7 @@ struct Pulse {
 
 impl HttpsConnection {
     /// Shakes hands on `stream`, which leads to `upstream`.
-    pub(super) async fn over<S>(stream: S, upstream: &Upstream) -> Result<Self, Failure>
+    pub(super) async fn over<S>(stream: S, upstream: &Upstream, budget: Budget) -> Result<Self, Failure>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -59,7 +61,7 @@ impl HttpsConnection {
                 lock(&pulse).open = false;
             }
         });
-        Ok(Self { requests, uri, pulse })
+        Ok(Self { requests, uri, pulse, budget })
     }
 
     /// Whether it takes questions.
@@ -92,15 +94,32 @@ impl HttpsConnection {
         }
         let mut reply = Vec::new();
         let mut body = response.into_body();
-        while let Some(chunk) = body.data().await {
+        let mut hold = None;
+        loop {
+            let chunk = tokio::select! {
+                chunk = body.data() => chunk,
+                () = taken(hold.as_ref()) => return Err(Failure::NoRoom),
+            };
+            let Some(chunk) = chunk else { break };
             let chunk = chunk.map_err(failure)?;
             if reply.len() + chunk.len() > MAX_MESSAGE {
                 return Err(Failure::Malformed);
             }
             body.flow_control().release_capacity(chunk.len()).map_err(failure)?;
             reply.extend_from_slice(&chunk);
+            if hold.is_none() && reply.len() > SHORT {
+                // it may become as long as any
+                hold = self.budget.hold(MAX_MESSAGE);
+            }
         }
         Ok(reply)
+    }
+}
+
+async fn taken(hold: Option<&Hold>) {
+    match hold {
+        Some(hold) => hold.taken().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::budget::Budget;
 use crate::forward::failure::Failure;
 use crate::forward::query::UpstreamQuery;
 use crate::model::{Protocol, Upstream};
@@ -27,6 +28,7 @@ pub use trust::Trust;
 pub(super) struct Connections {
     upstream: Upstream,
     trust: Trust,
+    budget: Budget,
     patience: Duration,
     slot: Slot<OpenConnection>,
 }
@@ -40,8 +42,8 @@ enum OpenConnection {
 
 impl Connections {
     /// None yet; each is to be made within `patience`.
-    pub(super) fn new(upstream: Upstream, trust: Trust, patience: Duration) -> Self {
-        Self { upstream, trust, patience, slot: Slot::new() }
+    pub(super) fn new(upstream: Upstream, trust: Trust, budget: Budget, patience: Duration) -> Self {
+        Self { upstream, trust, budget, patience, slot: Slot::new() }
     }
 
     /// The reply to the query; the upstream's own, as nobody else can speak on the connection.
@@ -50,7 +52,7 @@ impl Connections {
     /// a new one (RFC 7766 6.2.4).
     pub(super) async fn ask(&self, query: &UpstreamQuery) -> Result<Vec<u8>, Failure> {
         loop {
-            let connect = || open(self.upstream.clone(), self.trust.clone(), self.patience);
+            let connect = || open(self.upstream.clone(), self.trust.clone(), self.budget.clone(), self.patience);
             let (connection, reused) = self.slot.get(OpenConnection::is_open, connect).await?;
             match connection.ask(query).await {
                 Err(Failure::Closed) if reused => {}
@@ -80,15 +82,19 @@ impl OpenConnection {
     }
 }
 
-async fn open(upstream: Upstream, trust: Trust, patience: Duration) -> Result<OpenConnection, Failure> {
+async fn open(upstream: Upstream, trust: Trust, budget: Budget, patience: Duration) -> Result<OpenConnection, Failure> {
     let opening = async {
         Ok(match upstream.protocol {
-            Protocol::Plain => OpenConnection::Stream(StreamConnection::over(stream::connect(upstream.address).await?)),
+            Protocol::Plain => {
+                OpenConnection::Stream(StreamConnection::over(stream::connect(upstream.address).await?, budget))
+            }
             // RFC 7858 9 has no name for it; servers that look for one look for this (IANA)
-            Protocol::Tls => OpenConnection::Stream(StreamConnection::over(secure(&upstream, &trust, b"dot").await?)),
+            Protocol::Tls => {
+                OpenConnection::Stream(StreamConnection::over(secure(&upstream, &trust, b"dot").await?, budget))
+            }
             Protocol::Https => {
                 let stream = secure(&upstream, &trust, b"h2").await?;
-                OpenConnection::Https(HttpsConnection::over(stream, &upstream).await?)
+                OpenConnection::Https(HttpsConnection::over(stream, &upstream, budget).await?)
             }
             Protocol::Quic => OpenConnection::Quic(QuicConnection::open(&upstream, &trust).await?),
         })

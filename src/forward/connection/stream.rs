@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
+use crate::budget::{Budget, Parked};
 use crate::dns::{id_of, u16_at};
 use crate::forward::failure::Failure;
 use crate::forward::query::UpstreamQuery;
@@ -30,7 +31,7 @@ const PREFIX: usize = 2;
 /// Room for what comes in, as long as no message needs more.
 const INPUT: usize = 4096;
 
-type StreamOutcome = Result<Vec<u8>, Failure>;
+type StreamOutcome = Result<Parked, Failure>;
 
 /// An open connection; clones ask on the same one.
 #[derive(Clone)]
@@ -45,11 +46,11 @@ struct PendingQuery {
 
 impl StreamConnection {
     /// Takes questions for `stream` from now on.
-    pub(super) fn over<S: AsyncRead + AsyncWrite + Send + 'static>(stream: S) -> Self {
+    pub(super) fn over<S: AsyncRead + AsyncWrite + Send + 'static>(stream: S, budget: Budget) -> Self {
         let (asks, questions) = mpsc::channel(PIPELINE);
         tokio::spawn(async move {
-            let mut task =
-                Task { questions, waiting: HashMap::default(), input: Vec::with_capacity(INPUT), output: Vec::new() };
+            let (waiting, input, output) = (HashMap::default(), Vec::with_capacity(INPUT), Vec::new());
+            let mut task = Task { questions, waiting, input, output, budget };
             let failure = task.run(stream).await.err().unwrap_or(Failure::Closed);
             // those that are in the channel were never sent
             task.questions.close();
@@ -69,10 +70,10 @@ impl StreamConnection {
     }
 
     /// The reply to the query, which gets an id of its own.
-    pub(super) async fn ask(&self, query: UpstreamQuery) -> StreamOutcome {
+    pub(super) async fn ask(&self, query: UpstreamQuery) -> Result<Vec<u8>, Failure> {
         let (reply, heard) = oneshot::channel();
         match self.asks.try_send(PendingQuery { query, reply }) {
-            Ok(()) => heard.await.unwrap_or(Err(Failure::Closed)),
+            Ok(()) => heard.await.unwrap_or(Err(Failure::Closed))?.take().ok_or(Failure::NoRoom),
             Err(mpsc::error::TrySendError::Full(_)) => Err(Failure::Busy),
             Err(mpsc::error::TrySendError::Closed(_)) => Err(Failure::Closed),
         }
@@ -85,6 +86,8 @@ struct Task {
     waiting: HashMap<u16, PendingQuery, foldhash::fast::RandomState>,
     input: Vec<u8>,
     output: Vec<u8>,
+    /// Holds replies until those who wait for them have come.
+    budget: Budget,
 }
 
 impl Task {
@@ -162,7 +165,11 @@ impl Task {
             };
             // nobody else can speak on this connection, so the upstream itself is wrong
             let ask = id_of(message).and_then(|id| self.waiting.remove(&id)).ok_or(Failure::Mismatched)?;
-            let reply = if ask.query.is_answered_by(message) { Ok(message.to_vec()) } else { Err(Failure::Mismatched) };
+            let reply = if ask.query.is_answered_by(message) {
+                Ok(self.budget.park(message.to_vec()))
+            } else {
+                Err(Failure::Mismatched)
+            };
             let _ = ask.reply.send(reply);
             start += PREFIX + len;
         }
@@ -230,7 +237,7 @@ mod tests {
     #[tokio::test]
     async fn replies_come_in_any_order_and_any_pieces() {
         let (ours, mut theirs) = duplex(1 << 20);
-        let connection = StreamConnection::over(ours);
+        let connection = StreamConnection::over(ours, Budget::default());
         let names: Vec<Vec<u8>> = (b'a'..=b'z').map(|letter| vec![1, letter, 0]).collect();
         let asks = names.iter().map(|name| connection.ask(query(name)));
         let server = async {
@@ -250,9 +257,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_reply_for_which_there_is_no_room_is_none() {
+        for (room, want) in [(70_000, Ok(65_535)), (60_000, Err(Failure::NoRoom))] {
+            let (ours, mut theirs) = duplex(1 << 20);
+            let connection = StreamConnection::over(ours, Budget::new(room));
+            let server = async {
+                let mut reply = message(&mut theirs).await;
+                reply.resize(65_535, 7);
+                theirs.write_all(&framed(reply)).await.unwrap();
+            };
+            let (reply, ()) = tokio::join!(connection.ask(query(b"\x01a\0")), server);
+            assert_eq!(reply.map(|reply| reply.len()), want);
+        }
+    }
+
+    #[tokio::test]
     async fn the_longest_message_passes() {
         let (ours, mut theirs) = duplex(1 << 20);
-        let connection = StreamConnection::over(ours);
+        let connection = StreamConnection::over(ours, Budget::default());
         let server = async {
             let mut reply = message(&mut theirs).await;
             reply.resize(65_535, 7);
@@ -265,7 +287,7 @@ mod tests {
     #[tokio::test]
     async fn all_who_wait_are_told_of_the_end() {
         let (ours, mut theirs) = duplex(1 << 20);
-        let connection = StreamConnection::over(ours);
+        let connection = StreamConnection::over(ours, Budget::default());
         let server = async {
             message(&mut theirs).await;
             message(&mut theirs).await;
@@ -280,7 +302,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_nobody_asked_for_ends_it() {
         let (ours, mut theirs) = duplex(1 << 20);
-        let connection = StreamConnection::over(ours);
+        let connection = StreamConnection::over(ours, Budget::default());
         let server = async {
             let mut reply = message(&mut theirs).await;
             reply[0] ^= 1;
@@ -294,7 +316,7 @@ mod tests {
     #[tokio::test]
     async fn who_gave_up_hurts_nobody() {
         let (ours, mut theirs) = duplex(1 << 20);
-        let connection = StreamConnection::over(ours);
+        let connection = StreamConnection::over(ours, Budget::default());
         let gave_up = tokio::spawn({
             let connection = connection.clone();
             async move { connection.ask(query(b"\x01a\0")).await }
@@ -313,11 +335,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_idle_or_stalled_is_closed() {
         let (ours, theirs) = duplex(1 << 20);
-        let connection = StreamConnection::over(ours);
+        let connection = StreamConnection::over(ours, Budget::default());
         tokio::time::sleep(IDLE * 2).await;
         assert!(!connection.is_open());
         drop(theirs);
         let (ours, _theirs) = duplex(1 << 20);
-        assert_eq!(StreamConnection::over(ours).ask(query(b"\0")).await, Err(Failure::TimedOut));
+        assert_eq!(StreamConnection::over(ours, Budget::default()).ask(query(b"\0")).await, Err(Failure::TimedOut));
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::super::Declared;
+use super::endpoint::EndpointOutput;
 use super::records::{Policy, RecordPage, RecordSet, SetData};
 use super::route53::{Route53, ZoneOutput};
 use crate::dns::{DnsName, Rtype};
-use super::endpoint::EndpointOutput;
 use crate::model::{AliasInput, HostedZoneInput, Input, Mode, Object, RecordData, RecordInput, RuleInput};
 use crate::naming::{EndpointId, Region, VpcId, parse_label};
 use crate::problem::{At, Place, Problem};

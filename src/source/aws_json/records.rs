@@ -2,6 +2,8 @@
 //!
 //! Route 53 API Reference, `ResourceRecordSet`. Names and texts have octal escapes (Route 53 guide, "DNS domain name format").
 
+use std::fmt::Write as _;
+
 use crate::dns::{DnsName, Rtype};
 use crate::model::{AliasInput, RdataError, parse_rdata};
 use crate::naming::{Region, parse_label};
@@ -109,25 +111,24 @@ fn record_set(reader: &mut Reader<'_>, set: &Fields<'_, '_>, name: DnsName, rtyp
         reader.warning(set.at, format!("'{rtype}' is no record type that is known: {name} is left out"), "");
         return None;
     };
-    let data = match set.node(reader, "AliasTarget") {
-        Some(node) => alias(reader, node)?,
-        None => {
-            let ttl = set.integer(reader, "TTL", 0..=MAX_TTL).unwrap_or(300);
-            let mut rdata = vec![];
-            for (at, value) in values(reader, set) {
-                let value = if matches!(rtype, Rtype::TXT | Rtype::SPF) { decimal(value) } else { value.to_owned() };
-                match parse_rdata(rtype, &value) {
-                    Ok(data) => rdata.push(At::new(data, reader.place(at))),
-                    Err(error @ (RdataError::Type(_) | RdataError::Data { .. })) => {
-                        reader.warning(at, format!("{error}: this record of {name} is left out"), "");
-                    }
+    let data = if let Some(node) = set.node(reader, "AliasTarget") {
+        alias(reader, node)?
+    } else {
+        let ttl = set.integer(reader, "TTL", 0..=MAX_TTL).unwrap_or(300);
+        let mut rdata = vec![];
+        for (at, value) in values(reader, set) {
+            let value = if matches!(rtype, Rtype::TXT | Rtype::SPF) { decimal(value) } else { value.to_owned() };
+            match parse_rdata(rtype, &value) {
+                Ok(data) => rdata.push(At::new(data, reader.place(at))),
+                Err(error @ (RdataError::Type(_) | RdataError::Data { .. })) => {
+                    reader.warning(at, format!("{error}: this record of {name} is left out"), "");
                 }
             }
-            if rdata.is_empty() {
-                return None;
-            }
-            SetData::Values { ttl, rdata }
         }
+        if rdata.is_empty() {
+            return None;
+        }
+        SetData::Values { ttl, rdata }
     };
     Some(RecordSet { place: reader.place(set.at), name, rtype, data, policy: policy(reader, set) })
 }
@@ -201,7 +202,7 @@ fn decimal(text: &str) -> String {
         out += before;
         let octet = from.get(1..4).and_then(|digits| u8::from_str_radix(digits, 8).ok());
         let length = if let Some(octet) = octet {
-            out += &format!("\\{octet:03}");
+            let _ = write!(out, "\\{octet:03}");
             4
         } else {
             let length = from.char_indices().nth(2).map_or(from.len(), |(at, _)| at);

@@ -66,10 +66,9 @@ fn record(reader: &mut Reader<'_>, node: &DocNode<'_>, zone: &DnsName, owners: &
     let data = if fields.has("alias") { alias(reader, &fields) } else { records(reader, &fields) };
     let (name, data) = (owner?, data?);
     let types = match &data {
-        RecordData::Records { rtype, .. } => &[*rtype][..],
+        RecordData::Records { rtype, .. } | RecordData::Elsewhere(rtype) => &[*rtype][..],
         // an alias is the endpoint's addresses of both families
         RecordData::Alias(_) => &[Rtype::A, Rtype::AAAA][..],
-        RecordData::Elsewhere(rtype) => &[*rtype][..],
     };
     add_to_owner(reader, fields.at, &name.value, types, zone, owners);
     Some(RecordInput { name, data })
