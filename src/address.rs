@@ -46,6 +46,14 @@ pub fn prefix_of(peer: IpAddr) -> IpAddr {
     }
 }
 
+/// Whom something counts for: the address, or for IPv6 its /64, within which one host has addresses at will.
+pub fn client_of(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@
 //! listed      settings -> sources, one line each
 //! upstreams   settings -> upstream resolvers, forwarder, validation
 //! encrypted   settings -> encrypted addresses and their certificate
+//! doh_tokens  settings -> VPCs by token
 //! listen_http the HTTP address and the control socket
 //! ec2         the EC2-compatible API as a part of the server
 //! hand_over   sockets from a running server to its successor
@@ -12,6 +13,7 @@
 //!
 //! Knows neither the command line nor signals nor where the log goes; `cli/serve.rs` does.
 
+mod doh_tokens;
 mod ec2;
 mod encrypted;
 mod hand_over;
@@ -36,6 +38,7 @@ use crate::observe::{Counters, Log, ServerControl, Status, Views};
 use crate::problem::{Place, Problem};
 use crate::publish::Publisher;
 use crate::resolve::Resolver;
+use crate::serve::Identities;
 use crate::serve::certificates::LOOK_EVERY;
 use crate::serve::listeners::Listeners;
 use crate::snapshot::Policy;
@@ -219,6 +222,8 @@ fn start(
     let all_settings = settings.clone();
     let http = HttpListeners::of(&settings)?;
     let sources = listed::sources(&settings, remembered.as_ref().map(Ec2::state));
+    let doh_tokens = settings.doh_tokens.as_deref().map(doh_tokens::read).transpose()?.unwrap_or_default();
+    let identities = Identities { proxies: settings.proxy_protocol_from, doh_tokens };
     let Settings { listen, limits, .. } = settings;
     let upstreams = upstreams::upstreams(settings.forward, &listen)?;
     let policy = Policy {
@@ -247,11 +252,19 @@ fn start(
         counters.clone(),
         forwarder.clone(),
         validation,
-    );
+    )
+    .limiting(settings.rate_limit)
+    .believing(settings.ecs_from);
     let lookup = resolver.lookup().clone();
     publisher.invalidates(lookup.cache().clone());
-    let mut listeners =
-        Listeners::new(Arc::new(resolver), &limits, counters.clone(), RuntimeHandle::current(), descriptors.clone());
+    let mut listeners = Listeners::new(
+        Arc::new(resolver),
+        &limits,
+        counters.clone(),
+        RuntimeHandle::current(),
+        descriptors.clone(),
+        identities,
+    );
     good(listeners.apply(&wanted(&listen, &snapshots.load().model)))?;
     if let Some(EncryptedSettings { addresses, certificates }) = &encrypted {
         good(listeners.encrypt(addresses, certificates))?;

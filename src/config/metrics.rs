@@ -15,7 +15,10 @@ const TRANSPORT: Label = Label { name: "transport", values: &Transport::NAMES };
 const RCODE: Label =
     Label { name: "rcode", values: &["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "other"] };
 /// Why a connection was refused, or closed to make room.
-const REASON: Label = Label { name: "reason", values: &["stranger", "client", "full", "displaced", "handshake"] };
+const REASON: Label =
+    Label { name: "reason", values: &["stranger", "client", "full", "displaced", "handshake", "proxy"] };
+/// What became of a question beyond the limit.
+const ACTION: Label = Label { name: "action", values: &["bad_cookie", "truncated", "dropped"] };
 /// What a connection was for: the transports of DNS in their order, and what is beside them.
 const LISTENER: Label =
     Label { name: "listener", values: &["udp", "tcp", "tls", "https", "quic", "http", "ec2_api", "socket"] };
@@ -41,10 +44,14 @@ metrics! {
     CacheStale: Tallied "cache_stale";
     /// Questions turned away because too many waited for an upstream
     Overloaded: Counted "overloaded";
+    /// Questions of clients beyond `--rate-limit`: told to use a cookie, told to use TCP, or dropped
+    RateLimited: Counted "rate_limited" by [ACTION];
+    /// Questions with a malformed EDNS Client Subnet, from forwarders that are believed
+    MalformedSubnets: Counted "malformed_subnets";
     /// Questions for names that only an SDK suggests, which stay public, from VPCs with an endpoint of the service
     SecondNames: Counted "second_names";
     /// Connections refused: of strangers, of a client with too many, as all were in use, idle ones closed for new ones,
-    /// and those whose handshake failed
+    /// those whose handshake failed, and those with a malformed PROXY header (over UDP: datagrams)
     ConnectionsRefused: Counted "connections_refused" by [LISTENER, REASON];
     /// Log lines that could not be written
     LogLinesDropped: Counter "log_lines_dropped";

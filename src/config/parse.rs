@@ -64,6 +64,12 @@ pub(super) fn network(text: &str) -> Result<IpNet, Fault> {
     }
 }
 
+/// A number from 1 on.
+pub(super) fn count(text: &str) -> Result<u32, Fault> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| Fault::new(format!("'{text}' is not a number from 1 up"), "such as 1000"))
+}
+
 /// A domain name.
 pub(super) fn name(text: &str) -> Result<DnsName, Fault> {
     text.parse().map_err(|error| Fault::new(format!("'{text}' is not a valid domain name: {error}"), ""))

@@ -45,6 +45,8 @@ pub enum Form {
 pub enum Group {
     /// What most people set.
     General,
+    /// Who a client is, and how much it may ask.
+    Clients,
     /// Upstream resolvers.
     Forwarding,
     /// DNS over TLS, HTTPS and QUIC.
@@ -57,12 +59,14 @@ pub enum Group {
 
 impl Group {
     /// Every group, in the order in which they are shown.
-    pub const ALL: [Self; 5] = [Self::General, Self::Forwarding, Self::Encrypted, Self::Names, Self::Ec2];
+    pub const ALL: [Self; 6] =
+        [Self::General, Self::Clients, Self::Forwarding, Self::Encrypted, Self::Names, Self::Ec2];
 
     /// The heading.
     pub fn heading(self) -> &'static str {
         match self {
             Self::General => "General",
+            Self::Clients => "Clients",
             Self::Forwarding => "Upstream resolvers",
             Self::Encrypted => "Encrypted DNS",
             Self::Names => "Name policy",

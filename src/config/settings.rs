@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use crate::naming::CatalogueNames;
 
 use super::parse::{
-    address, catalogue, dns_address, https_address, name, network, path, special_name, switch, tls_address, word,
+    address, catalogue, count, dns_address, https_address, name, network, path, special_name, switch, tls_address, word,
 };
 use super::setting::{Formed, Group, OfTexts, SettingInfo, settings};
 use super::upstreams::{Dnssec, Upstreams, dnssec, upstream};
@@ -40,6 +40,17 @@ settings! {
     aa: bool = switch, "BOOL", default ["false"], example "true";
     /// What to log: error, warn, info, debug, trace, or a filter such as `vpcedns::reload=debug`
     log: String = word, "LEVEL", default ["info"], example "debug";
+
+    Clients:
+    /// Network of proxies: what comes from there begins with a PROXY header (version 2), which says whom it is from; over
+    /// UDP, TCP, TLS and HTTPS
+    proxy_protocol_from: Vec<IpNet> = network, "CIDR", default [] or "none", example "10.0.0.9/32";
+    /// Network of forwarders that are believed when they say in EDNS Client Subnet whom they ask for
+    ecs_from: Vec<IpNet> = network, "CIDR", default [] or "none", example "10.0.0.9/32";
+    /// File of lines `VPC TOKEN`: who asks at /dns-query/TOKEN is a client of that VPC
+    doh_tokens: Option<PathBuf> = path, "FILE", default [] or "none", example "/etc/vpcedns/doh-tokens";
+    /// Replies over UDP to one client (an IPv4 address or an IPv6 /64) a second; beyond, it needs a cookie or TCP
+    rate_limit: Option<u32> = count, "N", default [] or "no limit", example "1000";
 
     Forwarding:
     /// Resolver for all other names: an address, tls://ADDR#NAME, https://NAME/PATH#ADDR, quic://ADDR#NAME, `system`

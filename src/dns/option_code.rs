@@ -5,6 +5,8 @@ use super::registry::registry;
 registry! {
     /// The kind of an EDNS option (RFC 6891 6.1.2).
     OptionCode, otherwise "OPTION";
+    /// Whom a forwarder asks for (RFC 7871 6).
+    CLIENT_SUBNET = 8, "edns-client-subnet";
     /// Cookies of client and server (RFC 7873 4).
     COOKIE = 10, "COOKIE";
     /// How long an idle connection stays open (RFC 7828 3.1).

@@ -64,6 +64,12 @@ pub fn guard(
     Err(GuardError::NotOurs(host.to_owned()))
 }
 
+/// The host that a request is for, without its port; an IPv6 address keeps its brackets.
+pub fn requested_host<'r>(headers: &'r HeaderMap, uri: &'r Uri) -> Result<&'r str, GuardError> {
+    let host = host_of(headers, uri)?;
+    without_port(host).ok_or_else(|| GuardError::NotOurs(host.to_owned()))
+}
+
 /// The one host that the request is for: the authority of its URL, as in HTTP/2, or its Host header (RFC 9112 3.2).
 fn host_of<'r>(headers: &'r HeaderMap, uri: &'r Uri) -> Result<&'r str, GuardError> {
     let mut hosts = headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or_default());

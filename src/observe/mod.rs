@@ -21,7 +21,7 @@ pub use counters::{Counters, Tally, Totals};
 pub use explain::{Asker, Explanation, RecordText, explain};
 pub use exposition::Exposition;
 pub use front::{FrontLimits, serve_router};
-pub use guard::{Browsers, GuardError, guard};
+pub use guard::{Browsers, GuardError, guard, requested_host};
 pub use http::{HAND_OVER, serve_address, serve_socket};
 pub use log::{LineQueue, Log, dropped_lines};
 pub use report::{CountsReport, SourceLine, StatusReport, UpstreamLine};

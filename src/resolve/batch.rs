@@ -7,10 +7,12 @@ use std::time::Duration;
 use arc_swap::Guard;
 
 use super::forwarded::ForwardedQuestion;
-use super::reply::{padded, reply_limit};
+use super::rate::{ReplyLimit, ReplyShare};
+use super::reply::{finished, reply_limit};
 use super::resources::Resources;
-use super::strangers::StrangerReply::{Silent, Truncated, Whole};
+use super::subnet::{ClientSubnet, client_by, keep_room, said_subnet};
 use super::{Incoming, Outcome};
+use crate::address::{client_of, prefix_of};
 use crate::answer::{Decision, NoTrace, NotPrivate, Reason, answer, private_names_line};
 use crate::config::Metric;
 use crate::dns::{DnsName, HEADER_LEN, NameBuf, Rcode};
@@ -19,7 +21,7 @@ use crate::model::{Endpoint, Upstream};
 use crate::naming::parse_label;
 use crate::observe::Tally;
 use crate::snapshot::{Access, Snapshot};
-use crate::wire::{Frame, Packet, encode, encode_error, parse};
+use crate::wire::{ErrorReply, Frame, Packet, Query, encode, encode_bare, encode_error, parse};
 
 /// TC in the third octet of a header (RFC 1035 4.1.1).
 const TC: u8 = 0x02;
@@ -75,47 +77,52 @@ impl<'r> Batch<'r> {
     pub(super) fn try_resolve(&self, incoming: Incoming<'_>, out: &mut [u8]) -> Outcome {
         self.tally.packet(incoming.transport);
         let mut name = NameBuf::default();
-        let query = match parse(incoming.packet, &mut name) {
+        let mut query = match parse(incoming.packet, &mut name) {
             Packet::Query(query) => query,
-            Packet::Error(error) => {
-                self.tally.reply(error.rcode);
-                return Outcome::Reply(encode_error(&error, self.resources.limits.udp_payload, out));
-            }
+            Packet::Error(error) => return self.refuse(&error, incoming, out),
             Packet::Silent => {
                 self.tally.silent();
                 return Outcome::Silent;
             }
         };
-        let client = incoming.client(&self.snapshot);
+        let (client, subnet) = if self.resources.ecs_from.is_empty() {
+            (incoming.client(&self.snapshot), None)
+        } else {
+            match said_subnet(self.resources, incoming) {
+                Ok(subnet) => {
+                    keep_room(&mut query, subnet.as_ref());
+                    (client_by(&self.snapshot, incoming, subnet.as_ref()), subnet)
+                }
+                Err(error) => return self.refuse(&query.error(error), incoming, out),
+            }
+        };
+        let subnet = subnet.as_ref();
+        if let Some(limit) = &self.resources.clients
+            && incoming.transport.is_datagram()
+            && client.access.is_served()
+            && let Some(outcome) = self.over_limit(limit, &query, incoming, subnet, out)
+        {
+            return outcome;
+        }
         let rotation = self.rotation.get();
         self.rotation.set(rotation.wrapping_add(1));
         match answer(&self.snapshot, client, &query.question, rotation, &mut NoTrace) {
             Decision::Reply(reply) => {
                 let is_stranger = client.access == Access::Unknown && incoming.transport.is_datagram();
-                let told =
-                    if is_stranger { self.resources.strangers.take(incoming.peer.ip(), self.now) } else { Whole };
-                if told == Silent {
+                let share = if is_stranger { self.strangers_share(incoming) } else { ReplyShare::Whole };
+                if share == ReplyShare::Silent {
                     self.tally.silent();
                     return Outcome::Silent;
                 }
-                let frame = Frame {
-                    limit: reply_limit(&query, incoming.transport, &self.resources.limits),
-                    payload: self.resources.limits.udp_payload,
-                    aa: self.snapshot.policy.aa,
-                    // a stranger learns nothing but that he is one, and what a forged datagram brings stays short
-                    explain: client.access.is_served() || reply.rcode == Rcode::REFUSED && !is_stranger,
-                    secret: &self.resources.secret,
-                    peer: incoming.peer.ip(),
-                    now: self.now,
-                };
+                // a stranger learns nothing but that he is one, and what a forged datagram brings stays short
+                let explain = client.access.is_served() || reply.rcode == Rcode::REFUSED && !is_stranger;
+                let frame = Frame { explain, ..self.frame(&query, incoming) };
                 self.tally.reply(reply.rcode);
                 let len = encode(&query, &reply, &frame, out);
-                if told == Truncated
-                    && let Some(flags) = out.get_mut(2)
-                {
-                    *flags |= TC;
+                if share == ReplyShare::Truncated {
+                    truncate(out);
                 }
-                Outcome::Reply(padded(&query, incoming.transport, out, len))
+                Outcome::Reply(finished(&query, incoming.transport, subnet, out, len))
             }
             Decision::Forward(forward) => {
                 if let Reason::NotPrivate(NotPrivate::SecondName(endpoint, name)) = forward.reason {
@@ -140,9 +147,80 @@ impl<'r> Batch<'r> {
                 } else {
                     self.tally.cached(&found);
                 }
-                Outcome::Reply(padded(&query, incoming.transport, out, len))
+                Outcome::Reply(finished(&query, incoming.transport, subnet, out, len))
             }
         }
+    }
+
+    fn frame(&self, query: &Query<'_>, incoming: Incoming<'_>) -> Frame<'r> {
+        Frame {
+            limit: reply_limit(query, incoming.transport, &self.resources.limits),
+            payload: self.resources.limits.udp_payload,
+            aa: self.snapshot.policy.aa,
+            explain: false,
+            secret: &self.resources.secret,
+            peer: incoming.peer.ip(),
+            now: self.now,
+        }
+    }
+
+    /// How much of its reply a stranger's datagram gets.
+    fn strangers_share(&self, incoming: Incoming<'_>) -> ReplyShare {
+        self.resources.strangers.take(prefix_of(incoming.peer.ip()), self.now)
+    }
+
+    /// Answers a request that cannot be taken; of a stranger's datagrams not each, as its address may be forged.
+    #[cold]
+    fn refuse(&self, error: &ErrorReply<'_>, incoming: Incoming<'_>, out: &mut [u8]) -> Outcome {
+        let is_stranger = incoming.transport.is_datagram() && incoming.client(&self.snapshot).access == Access::Unknown;
+        let share = if is_stranger { self.strangers_share(incoming) } else { ReplyShare::Whole };
+        if share == ReplyShare::Silent {
+            self.tally.silent();
+            return Outcome::Silent;
+        }
+        self.tally.reply(error.rcode);
+        let len = encode_error(error, self.resources.limits.udp_payload, out);
+        if share == ReplyShare::Truncated {
+            truncate(out);
+        }
+        Outcome::Reply(len)
+    }
+
+    /// What a client's datagram gets beyond its limit, unless it shows by its cookie that its address is its own; `None`:
+    /// the answer.
+    fn over_limit(
+        &self,
+        limit: &ReplyLimit,
+        query: &Query<'_>,
+        incoming: Incoming<'_>,
+        subnet: Option<&ClientSubnet>,
+        out: &mut [u8],
+    ) -> Option<Outcome> {
+        let peer = incoming.peer.ip();
+        let share = limit.take(client_of(peer), self.now);
+        if share == ReplyShare::Whole {
+            return None;
+        }
+        let edns = query.edns.unwrap_or_default();
+        let is_proven = |cookie| {
+            edns.server_cookie.is_some_and(|server| self.resources.secret.is_own(cookie, peer, self.now, &server))
+        };
+        let (rcode, action) = match (edns.cookie, share) {
+            (Some(cookie), _) if is_proven(cookie) => return None,
+            // RFC 7873 5.2.3: it learns its cookie by this, and asks again
+            (Some(_), _) => (Rcode::BADCOOKIE, "bad_cookie"),
+            (None, ReplyShare::Silent) => {
+                self.resources.counters.count_values(Metric::RateLimited, &["dropped"]);
+                self.tally.silent();
+                return Some(Outcome::Silent);
+            }
+            (None, _) => (Rcode::NOERROR, "truncated"),
+        };
+        self.resources.counters.count_values(Metric::RateLimited, &[action]);
+        self.tally.reply(rcode);
+        let truncated = rcode == Rcode::NOERROR;
+        let len = encode_bare(query, rcode, truncated, &self.frame(query, incoming), out);
+        Some(Outcome::Reply(finished(query, incoming.transport, subnet, out, len)))
     }
 
     /// Counts a question for a name that stays public although an SDK asks for it, and logs once what would change that.
@@ -166,5 +244,12 @@ impl<'r> Batch<'r> {
                 set
             }
         }
+    }
+}
+
+/// Sets TC.
+fn truncate(reply: &mut [u8]) {
+    if let Some(flags) = reply.get_mut(2) {
+        *flags |= TC;
     }
 }

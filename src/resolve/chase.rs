@@ -9,8 +9,9 @@ use std::time::Instant;
 
 use super::Incoming;
 use super::forwarded::{AliasTarget, ForwardedQuestion, extended_error, why_not_private};
-use super::reply::{failure, padded_vec, relay_client, without_records};
+use super::reply::{failure, finished_vec, relay_client, without_records};
 use super::resources::Resources;
+use super::subnet::{client_by, keep_room, said_subnet};
 use crate::answer::{Decision, Forward, NoTrace, Part, Question, Reason, Reply, answer};
 use crate::dns::{Class, DnsName, ExtendedError, InfoCode, Message, NameBuf, Rcode, Writer};
 use crate::forward::cache::{Age, CacheHit};
@@ -30,15 +31,17 @@ const MALFORMED: &str = "the upstream's reply is malformed, or its aliases lead 
 /// The whole answer to a packet that could not be answered at once; `None`: no reply.
 pub(super) async fn resolve(resources: &Resources, snapshot: &Snapshot, incoming: Incoming<'_>) -> Option<Vec<u8>> {
     let mut name = NameBuf::default();
-    let Packet::Query(query) = parse(incoming.packet, &mut name) else { return None };
-    let client = incoming.client(snapshot);
+    let Packet::Query(mut query) = parse(incoming.packet, &mut name) else { return None };
+    let subnet = said_subnet(resources, incoming).ok().flatten();
+    keep_room(&mut query, subnet.as_ref());
+    let client = client_by(snapshot, incoming, subnet.as_ref());
     let asked = ForwardedQuestion { resources, snapshot, client, query: &query, incoming };
     let reply = match answer(snapshot, client, &query.question, 0, &mut NoTrace) {
         // a change since the packet came in made the name ours
         Decision::Reply(reply) => asked.local(&query.question, query.question_octets, &reply),
         Decision::Forward(forward) => asked.forward(&forward).await,
     };
-    Some(padded_vec(&query, incoming.transport, reply))
+    Some(finished_vec(&query, incoming.transport, subnet.as_ref(), reply))
 }
 
 impl<'a> ForwardedQuestion<'a> {

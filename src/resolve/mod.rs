@@ -7,7 +7,8 @@
 //!   forwarded  a question that is answered elsewhere: what is looked up, and whether the reply passes as it is
 //!   reply      what every reply follows: size limits, padding, cookies, SERVFAIL with the reason
 //!     pad      padding of replies on encrypted transports
-//!   strangers  how often strangers are told that they are refused
+//!   rate       how often a network or client is answered over UDP
+//!   subnet     who a question is from, where a forwarder says so in EDNS Client Subnet
 //!   resources  what all of them use: upstreams and cache, limits, the cookie secret, counters
 //! ```
 //!
@@ -50,10 +51,11 @@ mod batch;
 mod chase;
 mod forwarded;
 mod pad;
+mod rate;
 mod reply;
 mod resolver;
 mod resources;
-mod strangers;
+mod subnet;
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -107,7 +109,16 @@ pub struct Incoming<'a> {
     /// How it came.
     pub transport: Transport,
     /// The VPC that the client says it belongs to, as the path of DoH can.
-    pub vpc: Option<VpcId>,
+    pub vpc: Option<NamedVpc>,
+}
+
+/// A VPC that a client says it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedVpc {
+    /// Said in the open: believed of addresses that may be the VPC's.
+    Claimed(VpcId),
+    /// Shown by a secret: believed of all.
+    Proven(VpcId),
 }
 
 impl Incoming<'_> {
@@ -115,7 +126,8 @@ impl Incoming<'_> {
     fn client<'s>(&self, snapshot: &'s Snapshot) -> Client<'s> {
         match self.vpc {
             None => snapshot.client(self.local, self.peer.ip()),
-            Some(vpc) => snapshot.client_naming(vpc, self.peer.ip()),
+            Some(NamedVpc::Claimed(vpc)) => snapshot.client_naming(vpc, self.peer.ip()),
+            Some(NamedVpc::Proven(vpc)) => snapshot.client_of(vpc),
         }
     }
 }

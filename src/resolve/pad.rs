@@ -35,6 +35,20 @@ pub(super) fn pad_vec(reply: &mut Vec<u8>) {
     reply.truncate(end);
 }
 
+/// Adds an option to the OPT record of the reply in the first `len` octets of `out`; returns its new length. `None`:
+/// there is no room, no OPT record, or it is not the last one.
+pub(super) fn append(out: &mut [u8], len: usize, code: OptionCode, data: &[u8]) -> Option<usize> {
+    let opt = Message::parse(out.get(..len)?).ok()?.opt()?;
+    let data_len = u16::try_from(opt.rdata.len() + OPTION_HEAD + data.len()).ok().filter(|_| opt.range.end == len)?;
+    let at = opt.rdata.start.checked_sub(2)?..opt.rdata.start;
+    let end = len + OPTION_HEAD + data.len();
+    let (head, rest) = out.get_mut(len..end)?.split_at_mut_checked(OPTION_HEAD)?;
+    head.copy_from_slice([code.octets(), u16::try_from(data.len()).ok()?.to_be_bytes()].as_flattened());
+    rest.copy_from_slice(data);
+    out.get_mut(at)?.copy_from_slice(&data_len.to_be_bytes());
+    Some(end)
+}
+
 #[cfg(test)]
 mod tests {
     use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};

@@ -3,18 +3,38 @@
 use super::Incoming;
 use super::pad::{pad, pad_vec};
 use super::resources::Resources;
+use super::subnet::ClientSubnet;
 use crate::config::Limits;
 use crate::dns::{ExtendedError, Header, HeaderFlags, InfoCode, Rcode};
 use crate::forward::relay::{Requestor, relay};
 use crate::wire::{MIN_UDP, Query, Transport};
 
-/// Pads the reply in the first `len` octets where it is to be; returns its length then.
-pub(super) fn padded(query: &Query<'_>, transport: Transport, out: &mut [u8], len: usize) -> usize {
+/// Adds what the reply in the first `len` octets of `out` lacks: the network that the question was asked for, and
+/// padding; returns its length then.
+pub(super) fn finished(
+    query: &Query<'_>,
+    transport: Transport,
+    subnet: Option<&ClientSubnet>,
+    out: &mut [u8],
+    len: usize,
+) -> usize {
+    let len = subnet.map_or(len, |subnet| subnet.answer(out, len));
     if wants_padding(query, transport) { pad(out, len) } else { len }
 }
 
 /// The same for a reply in a buffer of its own.
-pub(super) fn padded_vec(query: &Query<'_>, transport: Transport, mut reply: Vec<u8>) -> Vec<u8> {
+pub(super) fn finished_vec(
+    query: &Query<'_>,
+    transport: Transport,
+    subnet: Option<&ClientSubnet>,
+    mut reply: Vec<u8>,
+) -> Vec<u8> {
+    if let Some(subnet) = subnet {
+        let len = reply.len();
+        reply.resize(len + subnet.octets(), 0);
+        let len = subnet.answer(&mut reply, len);
+        reply.truncate(len);
+    }
     if wants_padding(query, transport) {
         pad_vec(&mut reply);
     }
@@ -32,7 +52,9 @@ pub(super) fn reply_limit(query: &Query<'_>, transport: Transport, limits: &Limi
         _ if !transport.is_datagram() => usize::from(u16::MAX),
         None => MIN_UDP,
         // RFC 6891 6.2.3: values below 512 are taken for 512
-        Some(edns) => usize::from(edns.payload.min(limits.udp_payload)).max(MIN_UDP),
+        Some(edns) => {
+            usize::from(edns.payload.min(limits.udp_payload)).max(MIN_UDP).saturating_sub(edns.reserved.into())
+        }
     }
 }
 

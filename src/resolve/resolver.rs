@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 
 use super::batch::Batch;
 use super::chase;
-use super::reply::{failure, padded_vec};
+use super::rate::{ReplyLimit, STRANGERS_PER_SECOND};
+use super::reply::{failure, finished_vec};
 use super::resources::Resources;
-use super::strangers::StrangerLimit;
+use super::subnet::{is_forwarder, keep_room, said_subnet};
 use super::{Incoming, Outcome, Resolve};
 use crate::config::{Limits, Metric};
 use crate::dns::{InfoCode, NameBuf};
@@ -53,8 +55,27 @@ impl Resolver {
         let upstreams = Arc::clone(&snapshots.load().policy.upstreams);
         let upstream = Validating::new(forwarder, validation, &upstreams, &cache, &limits);
         let lookup = Arc::new(UpstreamLookup::new(upstream, cache, &limits));
-        let (strangers, told) = (StrangerLimit::new(), ToldNames::default());
-        Self { snapshots, resources: Resources { lookup, limits, secret, counters, told, strangers } }
+        let (strangers, told) = (ReplyLimit::new(STRANGERS_PER_SECOND), ToldNames::default());
+        let (clients, ecs_from) = (None, Vec::new());
+        Self {
+            snapshots,
+            resources: Resources { lookup, limits, secret, counters, told, strangers, clients, ecs_from },
+        }
+    }
+
+    /// The same with a limit of replies over UDP to one client in one second; beyond it, a client has to show by a cookie
+    /// that its address is its own (RFC 7873 5.2.3).
+    #[must_use]
+    pub fn limiting(mut self, per_second: Option<u32>) -> Self {
+        self.resources.clients = per_second.map(ReplyLimit::new);
+        self
+    }
+
+    /// The same, believing what these networks say of whom they ask for (EDNS Client Subnet, RFC 7871).
+    #[must_use]
+    pub fn believing(mut self, forwarders: Vec<IpNet>) -> Self {
+        self.resources.ecs_from = forwarders;
+        self
     }
 
     /// Upstreams and their cache.
@@ -86,15 +107,17 @@ impl Resolve for Resolver {
 
     fn overloaded(&self, incoming: Incoming<'_>) -> Option<Vec<u8>> {
         let mut name = NameBuf::default();
-        let Packet::Query(query) = parse(incoming.packet, &mut name) else { return None };
+        let Packet::Query(mut query) = parse(incoming.packet, &mut name) else { return None };
+        let subnet = said_subnet(&self.resources, incoming).ok().flatten();
+        keep_room(&mut query, subnet.as_ref());
         self.resources.counters.count(Metric::Overloaded);
         let reply =
             failure(&query, &self.resources, incoming, InfoCode::OTHER, "too many questions wait for an upstream");
-        Some(padded_vec(&query, incoming.transport, reply))
+        Some(finished_vec(&query, incoming.transport, subnet.as_ref(), reply))
     }
 
     fn is_stranger(&self, local: SocketAddr, peer: IpAddr) -> bool {
-        self.snapshots.load().client(local, peer).access == Access::Unknown
+        self.snapshots.load().client(local, peer).access == Access::Unknown && !is_forwarder(&self.resources, peer)
     }
 
     fn has_vpc(&self, vpc: VpcId) -> bool {

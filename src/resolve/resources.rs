@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::strangers::StrangerLimit;
+use ipnet::IpNet;
+
+use super::rate::ReplyLimit;
 use crate::config::Limits;
 use crate::forward::UpstreamLookup;
 use crate::observe::{Counters, ToldNames};
@@ -18,7 +20,12 @@ pub(super) struct Resources {
     pub(super) counters: Arc<Counters>,
     /// Names of which the log has been told.
     pub(super) told: ToldNames,
-    pub(super) strangers: StrangerLimit,
+    /// Replies to strangers.
+    pub(super) strangers: ReplyLimit,
+    /// Replies to clients, where there is a limit (`--rate-limit`).
+    pub(super) clients: Option<ReplyLimit>,
+    /// Forwarders that say whom they ask for (`--ecs-from`).
+    pub(super) ecs_from: Vec<IpNet>,
 }
 
 impl Resources {

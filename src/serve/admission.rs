@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::address::client_of;
 
 /// Counts what is under way.
 pub(super) struct Admission {
@@ -64,14 +66,6 @@ impl Drop for Ticket {
                 Some(rest) => *entry.get_mut() = rest,
             }
         }
-    }
-}
-
-/// Whom something counts for: the address, or for IPv6 its /64, within which one host has addresses at will.
-pub(crate) fn client_of(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

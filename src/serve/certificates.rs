@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use rustls::client::verify_server_name;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject, SectionKind};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, ServerConfig, SupportedProtocolVersion};
 
@@ -62,6 +63,13 @@ impl Certificates {
             Ok(false) => {}
             Err(problem) => tracing::error!("{problem}\nthe former certificate keeps serving"),
         }
+    }
+
+    /// Whether the certificate has this DNS name or address among its subject's (RFC 9525 6).
+    pub(super) fn have_name(&self, name: &str) -> bool {
+        let current = self.current.load();
+        let (Ok(name), Some(cert)) = (ServerName::try_from(name), current.cert.first()) else { return false };
+        ParsedCertificate::try_from(cert).is_ok_and(|cert| verify_server_name(&cert, &name).is_ok())
     }
 
     /// Reads the files again whenever they have changed, looking `every` so often; never ends.

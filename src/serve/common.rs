@@ -1,22 +1,38 @@
 //! What all sockets share: who answers, the limits, questions that wait, refusals, and which addresses are our own.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use crate::config::Limits;
 use crate::descriptors::{Descriptors, Offer};
+use crate::naming::VpcId;
 use crate::observe::Counters;
 use crate::resolve::Incoming;
 use crate::serve::admission::Admission;
 use crate::serve::connections::Heartbeat;
+use crate::serve::proxy::Proxies;
 use crate::serve::refusals::Refusals;
 use crate::wire::Transport;
+
+/// Other ways to know a client than by its address.
+#[derive(Clone, Debug, Default)]
+pub struct Identities {
+    /// Networks of proxies, whose datagrams and connections begin with a PROXY header.
+    pub proxies: Vec<IpNet>,
+    /// VPCs by the tokens that their clients have in the path of DoH.
+    pub doh_tokens: DohTokens,
+}
+
+/// VPCs by token.
+pub type DohTokens = HashMap<String, VpcId>;
 
 /// What every socket of the server uses.
 pub(super) struct ServeContext<R> {
@@ -30,6 +46,10 @@ pub(super) struct ServeContext<R> {
     pub(super) own: ArcSwap<OwnAddresses>,
     /// Connections that were refused.
     pub(super) refusals: Refusals,
+    /// Those whose datagrams and connections begin with whom they are from.
+    pub(super) proxies: Proxies,
+    /// VPCs by the tokens that their clients have in the path of DoH.
+    pub(super) doh_tokens: DohTokens,
     /// Sockets that this process was given, and those that a successor may have.
     pub(super) descriptors: Descriptors,
 }
@@ -41,10 +61,13 @@ impl<R> ServeContext<R> {
         counters: Arc<Counters>,
         runtime: Handle,
         descriptors: Descriptors,
+        identities: Identities,
     ) -> Self {
+        let proxies = Proxies::new(identities.proxies);
+        let doh_tokens = identities.doh_tokens;
         let slow = Admission::new(limits.forward_in_flight, limits.forward_in_flight_per_client);
         let refusals = Refusals::new(counters);
-        Self { resolver, limits, slow, runtime, own: ArcSwap::default(), refusals, descriptors }
+        Self { resolver, limits, slow, runtime, own: ArcSwap::default(), refusals, proxies, doh_tokens, descriptors }
     }
 }
 

@@ -19,8 +19,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use crate::address::prefix_of;
-use crate::serve::admission::client_of;
+use crate::address::{client_of, prefix_of};
 use crate::serve::refusals::RefusedBecause;
 
 /// Strangers may have one connection of so many.

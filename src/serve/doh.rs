@@ -5,7 +5,9 @@
 //! | `GET` or `HEAD /dns-query?dns=<base64url>` | 200 and the DNS reply, whatever its response code |
 //! | `POST /dns-query`, `application/dns-message` | the same |
 //! | `/dns-query/<VPC id>` in place of `/dns-query` | the same, as a client of that VPC, if the address may be one |
+//! | `/dns-query/<token>` | the same, as a client of the token's VPC, whatever the address |
 //! | another path, or a VPC that is not there | 404 |
+//! | a host that is neither the address asked nor a name of the certificate | 421 |
 //! | another method | 405 |
 //! | no `dns=`, no base64url, or no DNS question | 400 |
 //! | a body that is late, too long, or of another type | 408, 413, 415 |
@@ -17,8 +19,8 @@ mod connection;
 mod fresh;
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -32,8 +34,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use crate::naming::VpcId;
-use crate::resolve::{Incoming, Resolve};
+use crate::observe::requested_host;
+use crate::resolve::{Incoming, NamedVpc, Resolve};
+use crate::serve::certificates::Certificates;
 use crate::serve::common::{Origin, ServeContext, Stopped};
 use crate::serve::kind::ListenerKind;
 use crate::serve::single::{self, Collect, Long, MESSAGE, Refused};
@@ -46,6 +49,8 @@ const PATH: &str = "/dns-query";
 /// The type of questions and replies (RFC 8484 6).
 const DNS_MESSAGE: &str = "application/dns-message";
 
+const NOT_FOUND: &str = "questions go to /dns-query, or to /dns-query/ and a VPC's id";
+
 /// Most octets of a body that are read although they are refused.
 const DISCARDED: usize = 4 * MESSAGE;
 
@@ -56,21 +61,27 @@ pub(super) fn kind<R: Resolve>() -> ListenerKind<R> {
         flag: "--https",
         path: PATH,
         addresses: |settings| &settings.https,
-        open: |opening| opening.over_tls(&[&TLS12, &TLS13], &[b"h2", b"http/1.1"], Doh),
+        open: |opening| {
+            let certificates = Arc::clone(opening.certificates);
+            opening.over_tls(&[&TLS12, &TLS13], &[b"h2", b"http/1.1"], |tls| Doh { tls, certificates })
+        },
     }
 }
 
 /// What is spoken on a connection.
 #[derive(Clone)]
-struct Doh(TlsAcceptor);
+struct Doh {
+    tls: TlsAcceptor,
+    certificates: Arc<Certificates>,
+}
 
 impl<R: Resolve> Spoken<R> for Doh {
     const TRANSPORT: Transport = Transport::Https;
     const TAKES_STRANGERS: bool = true;
 
     async fn serve(self, stream: TcpStream, from: Origin, context: Arc<ServeContext<R>>, mut stopped: Stopped) {
-        if let Some(stream) = tls::shake_hands(&self.0, stream, &from, &context, &mut stopped).await {
-            Box::pin(connection::serve(stream, from, context, stopped)).await;
+        if let Some(stream) = tls::shake_hands(&self.tls, stream, &from, &context, &mut stopped).await {
+            Box::pin(connection::serve(stream, from, self.certificates, context, stopped)).await;
         }
     }
 }
@@ -79,6 +90,9 @@ impl<R: Resolve> Spoken<R> for Doh {
 struct Requests<R> {
     shared: Arc<ServeContext<R>>,
     from: Origin,
+    certificates: Arc<Certificates>,
+    /// The host of the first request that was for us; others rarely come.
+    host: OnceLock<String>,
     long: Long,
     /// Requests that are being answered.
     busy: AtomicUsize,
@@ -114,6 +128,7 @@ impl<R: Resolve> Requests<R> {
     }
 
     async fn dns_reply(&self, parts: &Parts, body: &mut Body) -> Result<Vec<u8>, HttpRefusal> {
+        self.check_host(parts)?;
         let vpc = self.vpc(parts.uri.path())?;
         let packet = match parts.method {
             Method::GET | Method::HEAD => question_of(parts.uri.query().unwrap_or_default())?,
@@ -125,15 +140,35 @@ impl<R: Resolve> Requests<R> {
         reply.ok_or(HttpRefusal(StatusCode::BAD_REQUEST, "that is no DNS question"))
     }
 
+    /// Refuses requests for hosts that are not this server: a page's owner can point a name of theirs here, and a browser
+    /// that reuses the connection would let their script ask (DNS rebinding).
+    fn check_host(&self, parts: &Parts) -> Result<(), HttpRefusal> {
+        let misdirected = HttpRefusal(StatusCode::MISDIRECTED_REQUEST, "the certificate here has no such name");
+        let host = requested_host(&parts.headers, &parts.uri).map_err(|_| misdirected)?;
+        if self.host.get().is_some_and(|known| known == host) {
+            return Ok(());
+        }
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let is_asked = bare.parse() == Ok(self.from.local.ip());
+        if !is_asked && !self.certificates.have_name(bare) {
+            return Err(HttpRefusal(StatusCode::MISDIRECTED_REQUEST, "the certificate here has no such name"));
+        }
+        let _ = self.host.set(host.to_owned());
+        Ok(())
+    }
+
     /// The VPC that the path names.
-    fn vpc(&self, path: &str) -> Result<Option<VpcId>, HttpRefusal> {
-        let not_found =
-            HttpRefusal(StatusCode::NOT_FOUND, "questions go to /dns-query, or to /dns-query/ and a VPC's id");
+    fn vpc(&self, path: &str) -> Result<Option<NamedVpc>, HttpRefusal> {
+        let not_found = HttpRefusal(StatusCode::NOT_FOUND, NOT_FOUND);
         match path.strip_prefix(PATH) {
             Some("") => Ok(None),
             Some(rest) => {
-                let id = rest.strip_prefix('/').and_then(|id| id.parse().ok());
-                id.filter(|id| self.shared.resolver.has_vpc(*id)).map(Some).ok_or(not_found)
+                let name = rest.strip_prefix('/').ok_or(not_found)?;
+                let proven = self.shared.doh_tokens.get(name).map(|vpc| NamedVpc::Proven(*vpc));
+                let named = proven.or_else(|| name.parse().ok().map(NamedVpc::Claimed));
+                let there =
+                    named.filter(|(NamedVpc::Proven(vpc) | NamedVpc::Claimed(vpc))| self.shared.resolver.has_vpc(*vpc));
+                there.map(Some).ok_or(HttpRefusal(StatusCode::NOT_FOUND, NOT_FOUND))
             }
             None => Err(not_found),
         }

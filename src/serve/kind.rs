@@ -71,7 +71,7 @@ impl<R: Resolve> Opening<'_, R> {
         &self,
         versions: &[&'static SupportedProtocolVersion],
         alpn: &[&[u8]],
-        spoken: fn(TlsAcceptor) -> S,
+        spoken: impl FnOnce(TlsAcceptor) -> S,
     ) -> Result<Running, OpenError> {
         let spoken = spoken(TlsAcceptor::from(Arc::new(self.tls(versions, alpn)?)));
         let listener = bind::bind_tcp(self.address, &self.context.descriptors).map_err(OpenError::Bind)?;

@@ -19,7 +19,7 @@ use crate::problem::{At, Problem};
 use crate::resolve::Resolve;
 use crate::serve::bind::{self, BindPlan, Bound};
 use crate::serve::certificates::Certificates;
-use crate::serve::common::{Draining, OwnAddresses, Running, ServeContext};
+use crate::serve::common::{Draining, Identities, OwnAddresses, Running, ServeContext};
 use crate::serve::connections::ConnectionTable;
 use crate::serve::encrypted::{Address, EncryptedListener};
 use crate::serve::tcp::{self, PlainTcp};
@@ -57,18 +57,20 @@ struct PlainListener {
 
 impl<R: Resolve> Listeners<R> {
     /// No address yet. Questions for upstreams, and TCP, live in `runtime`; refused connections count in `counters`;
-    /// sockets are taken from `descriptors` where it has them, and offered there to a successor.
+    /// sockets are taken from `descriptors` where it has them, and offered there to a successor. `identities`: how clients
+    /// are known besides their addresses.
     pub fn new(
         resolver: Arc<R>,
         limits: &Limits,
         counters: Arc<Counters>,
         runtime: Handle,
         descriptors: Descriptors,
+        identities: Identities,
     ) -> Self {
         let most = affordable(limits.tcp_connections, allowed_descriptors());
         let connections = || ConnectionTable::new(most, limits.tcp_connections_per_client, limits.tcp_idle);
         Self {
-            context: Arc::new(ServeContext::new(resolver, limits.clone(), counters, runtime, descriptors)),
+            context: Arc::new(ServeContext::new(resolver, limits.clone(), counters, runtime, descriptors, identities)),
             connections: connections(),
             open: Vec::new(),
             encrypted_connections: connections(),

@@ -19,6 +19,7 @@
 //! stream        two-octet framing, pipelining, slow readers: TCP and DoT
 //! single        a stream for each question: DoH and DoQ
 //! connections   which are let in, and which has to go when there are too many
+//! proxy         whom a proxy's datagram or connection is from (PROXY protocol)
 //! refusals      refused connections: counted, and logged once a minute
 //! admission     how many questions may wait for an upstream, in all and for each client
 //! common        what all of them use
@@ -41,6 +42,7 @@ pub mod encrypted;
 mod kind;
 pub mod listeners;
 pub mod mmsg;
+pub mod proxy;
 mod refusals;
 mod single;
 mod stream;
@@ -50,4 +52,4 @@ mod testing;
 mod tls;
 mod udp;
 
-pub(crate) use admission::client_of;
+pub use common::{DohTokens, Identities};

@@ -25,6 +25,8 @@ pub(super) enum RefusedBecause {
     Displaced,
     /// Its handshake failed or took too long.
     Handshake,
+    /// It is a proxy's, and does not begin with a PROXY header of version 2; or a datagram is such a one.
+    Proxy,
 }
 
 impl RefusedBecause {
@@ -35,6 +37,7 @@ impl RefusedBecause {
             Self::Full => "there are too many connections",
             Self::Displaced => "idle connections made room for new ones",
             Self::Handshake => "the handshake failed or took too long",
+            Self::Proxy => "the PROXY header is malformed or missing",
         }
     }
 }
@@ -118,6 +121,7 @@ mod tests {
             (RefusedBecause::Full, "full"),
             (RefusedBecause::Displaced, "displaced"),
             (RefusedBecause::Handshake, "handshake"),
+            (RefusedBecause::Proxy, "proxy"),
         ] {
             assert_eq!(labels[because as usize][1], name);
         }

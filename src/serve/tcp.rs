@@ -6,7 +6,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ use tokio::time::timeout;
 use crate::resolve::Resolve;
 use crate::serve::bind;
 use crate::serve::common::{Origin, Running, ServeContext, Stopped, Waiting};
-use crate::serve::connections::ConnectionTable;
+use crate::serve::connections::{ConnectionSlot, ConnectionTable};
+use crate::serve::proxy;
 use crate::serve::refusals::RefusedBecause;
 use crate::serve::stream;
 use crate::wire::Transport;
@@ -74,15 +75,15 @@ pub(super) fn start<R: Resolve, S: Spoken<R>>(
 ) -> io::Result<Running> {
     listener.set_nonblocking(true)?;
     let (running, stopped) = Running::new(bound, &context.descriptors, &listener)?;
-    let accepting = Accepting {
-        listener: TcpListener::from_std(listener)?,
+    let door = Arc::new(Door {
         bound,
         spoken,
         context: Arc::clone(context),
         connections: Arc::clone(connections),
-        stopped,
+        stopped: stopped.clone(),
         alive: alive.clone(),
-    };
+    });
+    let accepting = Accepting { listener: TcpListener::from_std(listener)?, stopped, door };
     context.runtime.spawn(accepting.run());
     Ok(running)
 }
@@ -90,12 +91,8 @@ pub(super) fn start<R: Resolve, S: Spoken<R>>(
 /// The accept loop of one listener.
 struct Accepting<R, S> {
     listener: TcpListener,
-    bound: SocketAddr,
-    spoken: S,
-    context: Arc<ServeContext<R>>,
-    connections: Arc<ConnectionTable>,
     stopped: Stopped,
-    alive: mpsc::Sender<()>,
+    door: Arc<Door<R, S>>,
 }
 
 impl<R: Resolve, S: Spoken<R>> Accepting<R, S> {
@@ -110,12 +107,12 @@ impl<R: Resolve, S: Spoken<R>> Accepting<R, S> {
             match accepted {
                 Ok((stream, peer)) => {
                     exhausted = false;
-                    self.serve(stream, peer);
+                    self.door.serve(stream, peer);
                 }
                 Err(error) => {
                     let Some(pause) = pause_after(&error) else { continue };
                     if !std::mem::replace(&mut exhausted, true) {
-                        tracing::warn!(listen = %self.bound, %error, "cannot accept connections for now");
+                        tracing::warn!(listen = %self.door.bound, %error, "cannot accept connections for now");
                     }
                     tokio::time::sleep(pause).await;
                 }
@@ -127,28 +124,57 @@ impl<R: Resolve, S: Spoken<R>> Accepting<R, S> {
         // The kernel has shaken hands with those that wait still: they get the answers to what they have sent.
         for _ in 0..bind::BACKLOG {
             let Ok(Ok((stream, peer))) = timeout(stream::LAST_WAIT, self.listener.accept()).await else { break };
-            self.serve(stream, peer);
+            self.door.serve(stream, peer);
+        }
+    }
+}
+
+/// What becomes of a connection that was accepted.
+struct Door<R, S> {
+    bound: SocketAddr,
+    spoken: S,
+    context: Arc<ServeContext<R>>,
+    connections: Arc<ConnectionTable>,
+    stopped: Stopped,
+    alive: mpsc::Sender<()>,
+}
+
+impl<R: Resolve, S: Spoken<R>> Door<R, S> {
+    /// Starts a task for the connection, or closes it.
+    fn serve(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        if self.context.proxies.contain(peer.ip()) {
+            self.serve_proxied(stream, peer);
+        } else {
+            self.serve_client(stream, peer);
         }
     }
 
-    /// Starts a task for the connection, or closes it.
-    fn serve(&self, stream: TcpStream, peer: SocketAddr) {
+    /// The same for a connection of a proxy, which says first whom it is from.
+    fn serve_proxied(self: &Arc<Self>, mut stream: TcpStream, peer: SocketAddr) {
+        let Some(slot) = self.admit(peer.ip(), false) else { return };
+        let door = Arc::clone(self);
+        self.context.runtime.spawn(async move {
+            let said = tokio::select! {
+                said = proxy::read_proxied(&mut stream) => said,
+                () = slot.taken() => return,
+            };
+            // from here on it counts as its client's
+            drop(slot);
+            match said {
+                Ok(client) => door.serve_client(stream, client.or(peer)),
+                Err(_) => door.context.refusals.count(S::TRANSPORT, RefusedBecause::Proxy, peer.ip()),
+            }
+        });
+    }
+
+    fn serve_client(&self, stream: TcpStream, peer: SocketAddr) {
         // a wildcard listener learns here which address was asked
         let local = stream.local_addr().unwrap_or(self.bound);
-        let refused = |because| self.context.refusals.count(S::TRANSPORT, because, peer.ip());
         let is_stranger = self.context.resolver.is_stranger(local, peer.ip());
         if is_stranger && !S::TAKES_STRANGERS {
-            return refused(RefusedBecause::Stranger);
+            return self.context.refusals.count(S::TRANSPORT, RefusedBecause::Stranger, peer.ip());
         }
-        let slot = match self.connections.admit(peer.ip(), is_stranger) {
-            Ok(admitted) => {
-                if admitted.took_place {
-                    refused(RefusedBecause::Displaced);
-                }
-                admitted.slot
-            }
-            Err(because) => return refused(because),
-        };
+        let Some(slot) = self.admit(peer.ip(), is_stranger) else { return };
         // A reply is written at once and whole: there is nothing that Nagle's algorithm could wait for.
         let _ = stream.set_nodelay(true);
         let from = Origin { peer, local, transport: S::TRANSPORT, is_stranger, heartbeat: slot.heartbeat() };
@@ -161,6 +187,23 @@ impl<R: Resolve, S: Spoken<R>> Accepting<R, S> {
             }
             drop((slot, alive));
         });
+    }
+
+    /// A slot for a connection of `peer`; `None`: it is refused.
+    fn admit(&self, peer: IpAddr, is_stranger: bool) -> Option<ConnectionSlot> {
+        let refused = |because| self.context.refusals.count(S::TRANSPORT, because, peer);
+        match self.connections.admit(peer, is_stranger) {
+            Ok(admitted) => {
+                if admitted.took_place {
+                    refused(RefusedBecause::Displaced);
+                }
+                Some(admitted.slot)
+            }
+            Err(because) => {
+                refused(because);
+                None
+            }
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use crate::naming::VpcId;
 use crate::problem::{At, Place};
 use crate::resolve::{Incoming, Outcome, Resolve};
 use crate::serve::certificates::Certificates;
+use crate::serve::common::Identities;
 use crate::serve::encrypted::Address;
 use crate::serve::listeners::Listeners;
 use crate::wire::Transport;
@@ -106,8 +107,14 @@ pub(super) fn listen(
     limits: &Limits,
     addresses: &[&str],
 ) -> (Listeners<Scripted>, Vec<SocketAddr>) {
-    let mut listeners =
-        Listeners::new(Arc::clone(scripted), limits, Arc::default(), Handle::current(), Descriptors::default());
+    let mut listeners = Listeners::new(
+        Arc::clone(scripted),
+        limits,
+        Arc::default(),
+        Handle::current(),
+        Descriptors::default(),
+        Identities::default(),
+    );
     let wanted = wanted(addresses);
     assert_eq!(listeners.apply(&wanted), []);
     let actual = listeners.addresses().iter().map(|open| open.actual).collect();
@@ -144,8 +151,14 @@ pub(super) fn encrypted(scripted: &Arc<Scripted>, limits: &Limits, transports: &
     std::fs::write(&paths[0], &cert).unwrap();
     std::fs::write(&paths[1], &key).unwrap();
     let certificates = Arc::new(Certificates::read(&paths[0], &paths[1]).unwrap());
-    let mut listeners =
-        Listeners::new(Arc::clone(scripted), limits, Arc::default(), Handle::current(), Descriptors::default());
+    let mut listeners = Listeners::new(
+        Arc::clone(scripted),
+        limits,
+        Arc::default(),
+        Handle::current(),
+        Descriptors::default(),
+        Identities::default(),
+    );
     let any = "127.0.0.1:0".parse().unwrap();
     let wanted: Vec<Address> =
         transports.iter().map(|transport| Address { transport: *transport, address: any }).collect();

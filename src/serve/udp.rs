@@ -26,6 +26,8 @@ use crate::descriptors::Offer;
 use crate::resolve::{Incoming, Outcome, Resolve};
 use crate::serve::common::ServeContext;
 use crate::serve::mmsg::{self, Datagrams, Destination};
+use crate::serve::proxy;
+use crate::serve::refusals::RefusedBecause;
 use crate::wire::Transport;
 
 /// A worker that could not receive waits this long before it tries again.
@@ -177,6 +179,8 @@ impl<R: Resolve> Worker<R> {
         let resolver = &*self.shared.resolver;
         let batch = resolver.batch();
         let own = self.shared.own.load();
+        let proxies = &self.shared.proxies;
+        let is_proxied = !proxies.is_empty();
         datagrams.packets().for_each(|packet| resolver.prefetch(&batch, packet));
         datagrams.answer_each(|datagram, out| {
             let ip = datagram.destination.map_or(self.bound.ip(), |destination| destination.address);
@@ -187,11 +191,20 @@ impl<R: Resolve> Worker<R> {
             if peer.port() == 0 || own.holds(peer, local) {
                 return None;
             }
-            let incoming = Incoming { packet: datagram.packet, peer, local, transport: Transport::Udp, vpc: None };
+            let (packet, client) = if is_proxied && proxies.contain(peer.ip()) {
+                let Ok((client, packet)) = proxy::split_proxied(datagram.packet) else {
+                    self.shared.refusals.count(Transport::Udp, RefusedBecause::Proxy, peer.ip());
+                    return None;
+                };
+                (packet, client.or(peer))
+            } else {
+                (datagram.packet, peer)
+            };
+            let incoming = Incoming { packet, peer: client, local, transport: Transport::Udp, vpc: None };
             match resolver.try_resolve(&batch, incoming, out) {
                 Outcome::Silent => None,
                 Outcome::Reply(len) => Some(len),
-                Outcome::Pending => self.slow(incoming, datagram.destination, out),
+                Outcome::Pending => self.slow(incoming, peer, datagram.destination, out),
             }
         });
         let lost = datagrams.send(&*self.socket);
@@ -200,8 +213,14 @@ impl<R: Resolve> Worker<R> {
         }
     }
 
-    /// Gives the question to a task, or says at once that there are too many.
-    fn slow(&self, incoming: Incoming<'_>, destination: Option<Destination>, out: &mut [u8]) -> Option<usize> {
+    /// Gives the question to a task, which answers to `sender`, or says at once that there are too many.
+    fn slow(
+        &self,
+        incoming: Incoming<'_>,
+        sender: SocketAddr,
+        destination: Option<Destination>,
+        out: &mut [u8],
+    ) -> Option<usize> {
         let Some(ticket) = self.shared.slow.admit(incoming.peer.ip()) else {
             let reply = self.shared.resolver.overloaded(incoming)?;
             out.get_mut(..reply.len())?.copy_from_slice(&reply);
@@ -213,7 +232,7 @@ impl<R: Resolve> Worker<R> {
         self.shared.runtime.spawn(async move {
             let incoming = Incoming { packet: &packet, peer, local, transport, vpc };
             if let Some(reply) = shared.resolver.resolve(incoming).await
-                && let Err(error) = mmsg::send_one(&*socket, &reply, peer, destination)
+                && let Err(error) = mmsg::send_one(&*socket, &reply, sender, destination)
             {
                 tracing::debug!(%peer, %error, "a reply could not be sent");
             }

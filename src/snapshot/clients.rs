@@ -152,6 +152,19 @@ impl Clients {
         }
     }
 
+    /// The same for a client of which only the network is known; unknown where that reaches beyond one owner's addresses.
+    pub(super) fn find_in(&self, local: SocketAddr, network: IpNet) -> (Access, usize) {
+        let (first, last) = bounds(network);
+        let is_one = |ranges: &Ranges| ranges.range(of_bits(network, first)).1 >= last;
+        match self.find(local, of_bits(network, first)) {
+            (access @ (Access::Loopback | Access::Unknown | Access::Listener), view) => (access, view),
+            // loopback and `allow` lie beside the ranges
+            (Access::Allowed(net), _) if !net.contains(&network) => (Access::Unknown, OUTSIDE),
+            found if is_one(&self.named) && is_one(&self.blocks) => found,
+            _ => (Access::Unknown, OUTSIDE),
+        }
+    }
+
     /// How many addresses of `block` have their clients in the view `view`, or in none for `None`.
     pub(super) fn count(&self, block: IpNet, view: usize) -> u128 {
         let (first, last) = bounds(block);
@@ -343,6 +356,35 @@ mod tests {
         assert_eq!(count("10.9.1.0/24", 4), 0);
         assert_eq!((count("10.2.0.0/16", 3), count("10.2.0.0/16", 2)), (65_536, 0));
         assert_eq!(count("fd00::/8", 1), 0);
+    }
+
+    #[test]
+    fn a_network_belongs_to_a_vpc_if_all_of_it_does() {
+        let vpcs = [
+            vpc("vpc-00000001", &["10.0.0.0/16"], &[]),
+            vpc("vpc-00000002", &["10.0.5.0/24"], &[]),
+            with_clients(vpc("vpc-00000003", &["10.3.0.0/16"], &[]), &["10.0.7.0/25"]),
+        ];
+        let vpcs: Vec<&Arc<Vpc>> = vpcs.iter().collect();
+        let clients = Clients::new(&vpcs, &["192.0.2.0/24".parse().unwrap()]);
+        let find = |network: &str| clients.find_in("127.0.0.1:53".parse().unwrap(), network.parse().unwrap());
+        for (network, view) in [
+            ("10.0.1.5/32", 1),
+            ("10.0.1.0/24", 1),
+            ("10.0.4.0/24", 1),
+            ("10.0.4.0/23", 0),
+            ("10.0.5.0/24", 2),
+            ("10.0.5.7/32", 2),
+            ("10.0.0.0/16", 0),
+            ("10.0.7.0/25", 3),
+            ("10.0.7.0/24", 0),
+            ("10.0.6.0/24", 1),
+            ("0.0.0.0/0", 0),
+        ] {
+            assert_eq!(find(network).1, view, "{network}");
+        }
+        assert!(matches!(find("192.0.2.128/25").0, Access::Allowed(_)));
+        assert_eq!(find("192.0.0.0/16").0, Access::Unknown);
     }
 
     #[test]

@@ -142,6 +142,12 @@ impl Snapshot {
         }
     }
 
+    /// Whose client asks at `local` if all that is known of it is its network.
+    pub fn client_in(&self, local: SocketAddr, network: IpNet) -> Client<'_> {
+        let (access, number) = self.clients.find_in(local, network);
+        self.client_with(access, number)
+    }
+
     /// Any client of `vpc`, as one that asks the VPC's listener; an unknown client where there is no such VPC.
     pub fn client_of(&self, vpc: VpcId) -> Client<'_> {
         match self.views.binary_search_by_key(&Some(vpc), |view| view.vpc.as_ref().map(|vpc| vpc.vpc_id)) {

@@ -37,11 +37,49 @@ impl CookieSecret {
         back.copy_from_slice(&hasher.finish().to_le_bytes());
         cookie
     }
+
+    /// Whether `cookie` is one that [`server_cookie`](Self::server_cookie) made for this client, at most an hour before
+    /// `now` and five minutes after it (RFC 9018 4.3).
+    pub fn is_own(&self, client: ClientCookie, address: IpAddr, now: u32, cookie: &[u8; 16]) -> bool {
+        let [_, _, _, _, t0, t1, t2, t3, ..] = *cookie;
+        let made = u32::from_be_bytes([t0, t1, t2, t3]);
+        // serial number arithmetic (RFC 1982), as the RFC has it
+        let age = now.wrapping_sub(made).cast_signed();
+        let ours = self.server_cookie(client, address, made);
+        // in a time that does not depend on where they differ
+        let differ = ours.iter().zip(cookie).fold(0, |differ, (a, b)| differ | (a ^ b));
+        differ == 0 && (-300..=3600).contains(&age)
+    }
 }
 
 /// Secrets are not for logs.
 impl std::fmt::Debug for CookieSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("CookieSecret(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_good_for_its_client_and_an_hour() {
+        let (secret, client) = (CookieSecret::new([7; 16]), ClientCookie(*b"12345678"));
+        let (address, made) = (IpAddr::from([192, 0, 2, 1]), 1_700_000_000);
+        let cookie = secret.server_cookie(client, address, made);
+        for (now, good) in
+            [(made, true), (made + 3600, true), (made + 3601, false), (made - 300, true), (made - 301, false)]
+        {
+            assert_eq!(secret.is_own(client, address, now, &cookie), good, "{now}");
+        }
+        assert!(!secret.is_own(client, IpAddr::from([192, 0, 2, 2]), made, &cookie), "another address");
+        assert!(!secret.is_own(ClientCookie([0; 8]), address, made, &cookie), "another client");
+        assert!(!CookieSecret::new([8; 16]).is_own(client, address, made, &cookie), "another server's");
+        for at in 0..16 {
+            let mut forged = cookie;
+            forged[at] ^= 1;
+            assert!(!secret.is_own(client, address, made, &forged), "octet {at}");
+        }
     }
 }

@@ -87,6 +87,25 @@ pub fn encode(query: &Query<'_>, reply: &Reply<'_>, frame: &Frame<'_>, out: &mut
     writer.len()
 }
 
+/// Writes a reply without records, its OPT with a fresh cookie; returns its length. `truncated` sets TC, by which a
+/// client learns to come over TCP.
+pub fn encode_bare(query: &Query<'_>, rcode: Rcode, truncated: bool, frame: &Frame<'_>, out: &mut [u8]) -> usize {
+    let opt = OwnOpt::for_query(query, frame);
+    let mut writer = Writer::new(out, frame.limit);
+    let flags = (HeaderFlags::QR | HeaderFlags::RA)
+        .with(HeaderFlags::TC, truncated)
+        .with(HeaderFlags::RD, query.recursion_desired)
+        .with(HeaderFlags::CD, query.checking_disabled)
+        .with_rcode(rcode);
+    let mut header = Header { id: query.id, flags, questions: 1, ..Header::default() };
+    if !(writer.put(&header.octets()) && writer.put(query.question_octets)) {
+        return 0;
+    }
+    header.additional = u16::from(opt.put(&mut writer, rcode, None));
+    writer.patch(0, &header.octets());
+    writer.len()
+}
+
 /// Writes the reply to a request that cannot be taken; returns its length.
 pub fn encode_error(error: &ErrorReply<'_>, payload: u16, out: &mut [u8]) -> usize {
     let mut writer = Writer::new(out, MIN_UDP);

@@ -22,7 +22,7 @@ mod encode;
 mod parse;
 
 pub use cookie::{ClientCookie, CookieSecret};
-pub use encode::{Frame, encode, encode_error, records};
+pub use encode::{Frame, encode, encode_bare, encode_error, records};
 pub use parse::{Edns, ErrorReply, Packet, Query, parse};
 
 /// Makes [`Transport`] out of its variants, so that none can lack a name or a property.

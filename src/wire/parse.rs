@@ -35,6 +35,14 @@ pub struct Query<'p> {
     pub edns: Option<Edns>,
 }
 
+impl<'p> Query<'p> {
+    /// The error in place of an answer.
+    pub fn error(&self, rcode: Rcode) -> ErrorReply<'p> {
+        let flags = HeaderFlags::default().with(HeaderFlags::RD, self.recursion_desired);
+        ErrorReply { id: self.id, flags, rcode, question_octets: self.question_octets, edns: self.edns.is_some() }
+    }
+}
+
 /// The OPT record of a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Edns {
@@ -44,6 +52,10 @@ pub struct Edns {
     pub dnssec_ok: bool,
     /// Its cookie.
     pub cookie: Option<ClientCookie>,
+    /// The cookie that a server gave it, if that has the length of ours.
+    pub server_cookie: Option<[u8; 16]>,
+    /// Octets that are kept free in the reply, for options that are added to it later.
+    pub reserved: u16,
     /// Whether it was padded, and so the reply wants to be (RFC 7830 4).
     pub padding: bool,
     /// Whether it asked how long an idle connection stays (RFC 7828), which has no place in QUIC (RFC 9250 5.5.2).
@@ -171,6 +183,7 @@ fn options(data: &[u8], opt: Opt) -> Option<Edns> {
                 return None;
             }
             edns.cookie = value.first_chunk::<8>().map(|cookie| ClientCookie(*cookie));
+            edns.server_cookie = value.get(8..).and_then(|cookie| cookie.try_into().ok());
         }
     }
     (walked == data.len()).then_some(edns)

@@ -27,6 +27,7 @@ use vpcedns::descriptors::Descriptors;
 use vpcedns::observe::Counters;
 use vpcedns::problem::{At, Place};
 use vpcedns::resolve::Resolver;
+use vpcedns::serve::Identities;
 use vpcedns::serve::certificates::Certificates;
 use vpcedns::serve::encrypted::Address;
 use vpcedns::serve::listeners::Listeners;
@@ -61,8 +62,14 @@ fn server(zones: &str) -> Server {
     let counters = Arc::new(Counters::default());
     let limits = Limits { udp_workers: 1, ..Limits::default() };
     let resolver = Resolver::new(snapshots, limits.clone(), secret(), Arc::clone(&counters));
-    let mut listeners =
-        Listeners::new(Arc::new(resolver), &limits, Arc::clone(&counters), Handle::current(), Descriptors::default());
+    let mut listeners = Listeners::new(
+        Arc::new(resolver),
+        &limits,
+        Arc::clone(&counters),
+        Handle::current(),
+        Descriptors::default(),
+        Identities::default(),
+    );
     let address = SocketAddr::new(HERE, 0);
     assert_eq!(listeners.apply(&[At::new(address, Place::whole("--listen"))]), []);
     let wanted = [Transport::Tls, Transport::Https, Transport::Quic].map(|transport| Address { transport, address });

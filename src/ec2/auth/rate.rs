@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::Refusal;
-use crate::serve::client_of;
+use crate::address::client_of;
 
 /// The bounds of a `RateLimiter`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hyper::service::service_fn;
@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::Requests;
 use crate::config::Limits;
 use crate::resolve::Resolve;
+use crate::serve::certificates::Certificates;
 use crate::serve::common::{Origin, ServeContext, Stopped};
 use crate::serve::single;
 
@@ -30,14 +31,27 @@ const CONNECTION_WINDOW: u32 = 1 << 18;
 const GOODBYE: Duration = Duration::from_millis(200);
 
 /// Answers the requests that come in on `stream` until the client leaves, falls silent, or the server stops.
-pub(super) async fn serve<R, S>(stream: S, from: Origin, shared: Arc<ServeContext<R>>, stopped: Stopped)
-where
+pub(super) async fn serve<R, S>(
+    stream: S,
+    from: Origin,
+    certificates: Arc<Certificates>,
+    shared: Arc<ServeContext<R>>,
+    stopped: Stopped,
+) where
     R: Resolve,
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (limits, peer) = (shared.limits.clone(), from.peer);
     let (busy, seen) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let requests = Arc::new(Requests { shared, from, long: single::one_long_message(), busy, seen });
+    let requests = Arc::new(Requests {
+        shared,
+        from,
+        certificates,
+        host: OnceLock::new(),
+        long: single::one_long_message(),
+        busy,
+        seen,
+    });
     if let Err(error) = run(stream, requests, &limits, stopped).await {
         tracing::debug!(%peer, %error, "a connection ended");
     }

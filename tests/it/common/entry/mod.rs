@@ -3,6 +3,7 @@
 //! Each function takes any octets and panics if something does that must not happen: a reply that is no DNS message,
 //! a reply that is too long, a reply to a response.
 
+mod clients;
 mod files;
 mod validation;
 
@@ -43,10 +44,12 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("access_keys", files::access_keys),
     ("authorize", authorize),
     ("call", call),
+    ("client_subnet", clients::client_subnet),
     ("form", form),
     ("json", json),
     ("json_set", files::json_set),
     ("packet", packet),
+    ("proxy", clients::proxy),
     ("relay", relay),
     ("resolv_conf", files::resolv_conf),
     ("settings", files::settings),

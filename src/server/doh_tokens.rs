@@ -1,0 +1,77 @@
+//! Tokens in the path of DoH: a file of lines `VPC TOKEN`, read at the start. Empty lines and those with `#` say nothing.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use crate::naming::VpcId;
+use crate::problem::{Place, Problem};
+use crate::serve::DohTokens;
+
+/// Octets of a token, at least: shorter ones can be guessed.
+const LEAST: usize = 16;
+
+/// The tokens in the file at `path`.
+pub(super) fn read(path: &Path) -> Result<DohTokens, Vec<Problem>> {
+    let label = path.display().to_string();
+    let problem = |what: String, hint: &str| vec![Problem::error(Place::whole(label.clone()), what, hint)];
+    let failed = |error: std::io::Error| problem(format!("cannot be read: {error}"), "see --doh-tokens");
+    let text = std::fs::read_to_string(path).map_err(failed)?;
+    if std::fs::metadata(path).map_err(failed)?.permissions().mode() & 0o077 != 0 {
+        let what = "the tokens can be read by other users of this machine".to_owned();
+        return Err(problem(what, &format!("chmod 600 {label}")));
+    }
+    parse(&label, &text)
+}
+
+fn parse(label: &str, text: &str) -> Result<DohTokens, Vec<Problem>> {
+    let (mut tokens, mut problems) = (DohTokens::new(), Vec::new());
+    let lines = (1..).zip(text.lines()).map(|(number, line)| (number, line.trim()));
+    for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
+        let mut wrong = |what: String, hint: &str| {
+            problems.push(Problem::error(Place::whole(format!("{label}:{number}")), what, hint));
+        };
+        let Some((vpc, token)) = line.split_once(char::is_whitespace) else {
+            wrong("a line has a VPC id and a token".to_owned(), "such as: vpc-ec43eb89 TOKEN");
+            continue;
+        };
+        let Ok(id) = vpc.parse::<VpcId>() else {
+            wrong(format!("'{vpc}' is not a valid VPC id"), "such as vpc-ec43eb89");
+            continue;
+        };
+        let token = token.trim();
+        // what stands in a path as it is (RFC 3986 2.3)
+        let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-._~".contains(&octet);
+        if token.len() < LEAST || !token.bytes().all(is_plain) || token.parse::<VpcId>().is_ok() {
+            let hint = "`head -c 24 /dev/urandom | basenc --base64url` makes one";
+            wrong(format!("a token has at least {LEAST} letters, digits, '-', '.', '_' and '~'"), hint);
+        } else if tokens.insert(token.to_owned(), id).is_some() {
+            wrong("the same token stands in an earlier line".to_owned(), "give each line a token of its own");
+        }
+    }
+    if problems.is_empty() { Ok(tokens) } else { Err(problems) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_has_a_vpc_and_a_token_of_its_own() {
+        let good = "# laptops\nvpc-ec43eb89  abcdefghij-klmno_p~\n\nvpc-00000002\tAAAAAAAAAAAAAAAA\n";
+        let tokens = parse("tokens", good).unwrap();
+        assert_eq!(tokens.len(), 2);
+        assert_eq!(tokens["AAAAAAAAAAAAAAAA"].to_string(), "vpc-00000002");
+        for (line, what) in [
+            ("vpc-ec43eb89", "a line has a VPC id and a token"),
+            ("subnet-ec43eb89 AAAAAAAAAAAAAAAA", "'subnet-ec43eb89' is not a valid VPC id"),
+            ("vpc-ec43eb89 short", "a token has at least"),
+            ("vpc-ec43eb89 AAAAAAAAAAAAAAAA/x", "a token has at least"),
+            ("vpc-ec43eb89 vpc-0123456789abcdef0", "a token has at least"),
+            ("vpc-ec43eb89 AAAAAAAAAAAAAAAA\nvpc-ec43eb89 AAAAAAAAAAAAAAAA", "the same token"),
+        ] {
+            let problems = parse("tokens", line).unwrap_err();
+            let said = problems[0].to_string();
+            assert!(said.starts_with(&format!("tokens:{}: error: {what}", line.lines().count())), "{said}");
+        }
+    }
+}
