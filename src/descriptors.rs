@@ -25,10 +25,10 @@ pub use rights::{receive, send};
 
 /// The descriptors that this process was given, and those that its successor will be.
 #[derive(Clone, Debug, Default)]
-pub struct Descriptors(Arc<Shared>);
+pub struct Descriptors(Arc<DescriptorLists>);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct DescriptorLists {
     given: Mutex<Vec<Given>>,
     offered: Mutex<Vec<Arc<OwnedFd>>>,
     handed_on: AtomicBool,
@@ -46,12 +46,12 @@ struct Given {
 
 /// A socket that a successor may have, as long as this lives.
 #[derive(Debug)]
-pub struct Offer {
+pub struct SocketOffer {
     descriptors: Descriptors,
     descriptor: Arc<OwnedFd>,
 }
 
-impl Drop for Offer {
+impl Drop for SocketOffer {
     fn drop(&mut self) {
         self.descriptors.offered().retain(|offered| !Arc::ptr_eq(offered, &self.descriptor));
     }
@@ -102,10 +102,10 @@ impl Descriptors {
     }
 
     /// Keeps a copy of a socket for a successor until the offer is dropped.
-    pub fn offer(&self, socket: impl AsFd) -> io::Result<Offer> {
+    pub fn offer(&self, socket: impl AsFd) -> io::Result<SocketOffer> {
         let descriptor = Arc::new(socket.as_fd().try_clone_to_owned()?);
         self.offered().push(Arc::clone(&descriptor));
-        Ok(Offer { descriptors: self.clone(), descriptor })
+        Ok(SocketOffer { descriptors: self.clone(), descriptor })
     }
 
     /// What is on offer now.

@@ -32,7 +32,7 @@ use tokio::sync::watch as flag;
 use tracing::{info, warn};
 
 use crate::config::Settings;
-use crate::descriptors::{Descriptors, Offer};
+use crate::descriptors::{Descriptors, SocketOffer};
 use crate::model::Upstream;
 use crate::observe::{Counters, Log, ServerControl, Status, Views};
 use crate::problem::{Place, Problem};
@@ -61,7 +61,7 @@ pub struct Server {
     descriptors: Descriptors,
     drain: Duration,
     /// Sockets of HTTP, for a successor.
-    _offers: Vec<Offer>,
+    _offers: Vec<SocketOffer>,
 }
 
 /// What is served, and where: the content of the ready line.
@@ -202,7 +202,7 @@ struct Parts {
     descriptors: Descriptors,
     drain: Duration,
     predecessor: Option<Predecessor>,
-    offers: Vec<Offer>,
+    offers: Vec<SocketOffer>,
 }
 
 /// To be called in the runtime.

@@ -185,6 +185,23 @@ pub enum NotPrivate<'s> {
     SecondName(&'s Endpoint, &'s DnsName),
 }
 
+impl<'s> Reason<'s> {
+    /// The endpoint that it is about.
+    pub fn endpoint(&self) -> Option<&'s Endpoint> {
+        match *self {
+            Self::EndpointName(e)
+            | Self::NotServed(e)
+            | Self::NoSuchEndpointName(e)
+            | Self::PrivateName(e, _)
+            | Self::Alias(_, e)
+            | Self::NotPrivate(NotPrivate::NotServed(e) | NotPrivate::InboundOnly(e) | NotPrivate::SecondName(e, _)) => {
+                Some(e)
+            }
+            _ => None,
+        }
+    }
+}
+
 impl Reason<'_> {
     /// The RFC 8914 info-code that fits.
     pub fn info_code(&self) -> InfoCode {

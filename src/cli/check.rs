@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::args::CheckArgs;
+use crate::model::Model;
 use crate::problem::{Problem, count};
 
 pub(super) fn run(args: &CheckArgs) -> ExitCode {
@@ -22,18 +23,34 @@ pub(super) fn run(args: &CheckArgs) -> ExitCode {
     let warnings = problems.len() - errors;
     match &loaded.model {
         Some(model) => {
-            let files = loaded.parts_read;
             println!(
                 "good: {} in {} from {} ({})",
                 count(model.endpoint_count(), "endpoint"),
                 count(model.vpcs().len(), "VPC"),
-                count(files, "file"),
+                count(loaded.files_read, "file"),
                 count(warnings, "warning")
             );
+            println!("read: {}", kinds(model));
         }
         None => println!("would not load: {}, {}", count(errors, "error"), count(warnings, "warning")),
     }
     exit
+}
+
+/// How many objects of each kind there are; kinds without one are left out.
+fn kinds(model: &Model) -> String {
+    let counts = [
+        (model.vpcs().len(), "VPC"),
+        (model.subnets().count(), "subnet"),
+        (model.endpoint_count(), "endpoint"),
+        (model.declared_services().count(), "service"),
+        (model.hosts().count(), "other network interface"),
+        (model.hosted_zones().len(), "hosted zone"),
+        (model.rules().len(), "resolver rule"),
+    ];
+    let counts = counts.into_iter().filter(|(number, _)| *number > 0).map(|(number, noun)| count(number, noun));
+    let counts: Vec<String> = counts.collect();
+    if counts.is_empty() { "nothing".to_owned() } else { counts.join(", ") }
 }
 
 fn to_json(problem: &Problem) -> serde_json::Value {

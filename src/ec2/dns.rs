@@ -94,7 +94,7 @@ fn input(record: &StoredObject) -> Option<Input> {
         }
         StoredObject::Endpoint(_) | StoredObject::SecurityGroup(_) | StoredObject::Notification(_) => return None,
     };
-    Some(Input { place: place(), object })
+    Some(Input::new(place(), object))
 }
 
 /// `None`: it is gone.
@@ -122,6 +122,7 @@ fn endpoint_input(endpoint: &EndpointRecord) -> Option<EndpointInput> {
             .interfaces
             .iter()
             .map(|interface| InterfaceInput {
+                availability_zone: None,
                 network_interface_id: at(interface.id),
                 subnet_id: at(interface.subnet),
                 private_ip_address: interface.ipv4.map(at),

@@ -68,12 +68,30 @@ impl Model {
         next.replace_zones_and_rules(self, removed, added, &mut changes, &mut check);
         next.replace_hosts(self, removed, added, &mut changes, &mut check);
         next.replace_endpoints(self, removed, added, &services, &mut changes, &mut check);
+        next.replace_notes(removed, added);
         check.zones_against_private_names(&next, &changes);
         check.aliases(&next, &changes, added);
 
         let violations = check.violations;
         let failed = violations.iter().any(Violation::is_error);
         Applied { model: (!failed).then_some(next), changes, violations }
+    }
+
+    /// What `explain` says about objects of which several views were read.
+    fn replace_notes(&mut self, removed: &[Key], added: &[Input]) {
+        let has_new = added.iter().any(|input| input.note.is_some());
+        if !has_new && (self.notes.is_empty() || removed.is_empty() && added.is_empty()) {
+            return;
+        }
+        let notes = Arc::make_mut(&mut self.notes);
+        for key in removed {
+            notes.remove(key);
+        }
+        for input in added {
+            if let Some(note) = &input.note {
+                notes.insert(input.key(), note.clone());
+            }
+        }
     }
 
     fn replace_vpcs(
@@ -427,13 +445,13 @@ impl Model {
             })
             .map(|e| {
                 let place = (check.place_of)(&Key::Endpoint(e.id)).unwrap_or_else(|| Place::whole(e.id.to_string()));
-                self.as_input(e, &place)
+                self.as_input(old, e, &place)
             })
             .collect()
     }
 
     /// An endpoint as a source would have written it.
-    fn as_input(&self, e: &Endpoint, place: &Place) -> EndpointInput {
+    fn as_input(&self, old: &Self, e: &Endpoint, place: &Place) -> EndpointInput {
         let service = self.services.by_index(e.service);
         let given = |choice| e.choices.has(choice);
         EndpointInput {
@@ -463,6 +481,10 @@ impl Model {
                 .interfaces
                 .iter()
                 .map(|i| InterfaceInput {
+                    availability_zone: old
+                        .subnet(i.subnet)
+                        .filter(|subnet| subnet.zone != *self.zone(i))
+                        .map(|_| At::new(self.zone(i).clone(), place.clone())),
                     network_interface_id: At::new(i.id, place.clone()),
                     subnet_id: At::new(i.subnet, place.clone()),
                     private_ip_address: i.ipv4().map(|a| At::new(a, place.clone())),

@@ -19,6 +19,15 @@ pub struct Input {
     pub place: Place,
     /// The object.
     pub object: Object,
+    /// What `explain` says about where it comes from: which of several views holds.
+    pub note: Option<Arc<str>>,
+}
+
+impl Input {
+    /// An object that begins at `place`, of which there is nothing to note.
+    pub fn new(place: Place, object: Object) -> Self {
+        Self { place, object, note: None }
+    }
 }
 
 /// The kinds of object that a source can hold.
@@ -147,6 +156,8 @@ pub struct InterfaceInput {
     pub network_interface_id: At<InterfaceId>,
     /// The subnet it is in.
     pub subnet_id: At<SubnetId>,
+    /// What the endpoint's account calls its zone, where that is not what the subnet's account calls it.
+    pub availability_zone: Option<At<ZoneName>>,
     /// Its IPv4 address.
     pub private_ip_address: Option<At<Ipv4Addr>>,
     /// Its IPv6 address.

@@ -119,6 +119,7 @@ pub struct Model {
     host_names: Arc<Map<VpcId, Arc<HostNames>>>,
     /// Zones in which an endpoint has an interface and, by its source's list, no zonal name.
     unnamed_zones: Arc<HashSet<(EndpointId, ZoneIndex)>>,
+    notes: Arc<Map<Key, Arc<str>>>,
     catalogue: CatalogueNames,
 }
 
@@ -136,6 +137,11 @@ impl Model {
     /// A service by its name alone, with the names of the catalogue that hold here.
     pub fn resolve(&self, name: &ServiceName) -> Result<Service, ServiceNameError> {
         naming::resolve_with(name, self.catalogue)
+    }
+
+    /// Which view of an object holds, where several were read that differ.
+    pub fn note(&self, key: &Key) -> Option<&str> {
+        self.notes.get(key).map(|note| &**note)
     }
 
     /// The VPC with this id.

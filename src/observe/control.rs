@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::UnixListener;
 
-use crate::descriptors::{Descriptors, Offer};
+use crate::descriptors::{Descriptors, SocketOffer};
 
 /// The socket at a path, which is removed when it is dropped.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub struct ControlSocket {
     path: PathBuf,
     descriptors: Descriptors,
     /// For a successor, as long as this lives.
-    _offer: Offer,
+    _offer: SocketOffer,
 }
 
 impl ControlSocket {

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::answer::{Decision, Question, advice, answer};
 use crate::dns::{DnsName, InfoCode, NameBuf, Rtype};
+use crate::model::Key;
 use crate::naming::VpcId;
 use crate::snapshot::{Client, Snapshot};
 use crate::wire::{CookieSecret, Frame, Query, encode};
@@ -121,6 +122,7 @@ pub fn explain(snapshot: &Snapshot, asker: Asker, name: &DnsName, rtype: Rtype) 
     let client = asker.client(snapshot);
     let mut steps: Vec<String> = Vec::new();
     let decision = answer(snapshot, client, &question, 0, &mut steps);
+    steps.extend(views(snapshot, &client, &decision));
     let mut explanation = Explanation {
         name: name.to_string(),
         rtype: rtype.to_string(),
@@ -185,6 +187,19 @@ pub fn explain(snapshot: &Snapshot, asker: Asker, name: &DnsName, rtype: Rtype) 
         }
     }
     explanation
+}
+
+/// Which views hold of the objects that the decision is about, where several were read.
+fn views(snapshot: &Snapshot, client: &Client<'_>, decision: &Decision<'_>) -> Vec<String> {
+    let reason = match decision {
+        Decision::Reply(reply) => &reply.reason,
+        Decision::Forward(forward) => &forward.reason,
+    };
+    let vpc = client.view.vpc.as_ref().map(|vpc| Key::Vpc(vpc.vpc_id));
+    let endpoint = reason.endpoint();
+    let subnets = endpoint.into_iter().flat_map(|e| e.interfaces.iter().map(|i| Key::Subnet(i.subnet)));
+    let keys = vpc.into_iter().chain(endpoint.map(|e| Key::Endpoint(e.id))).chain(subnets);
+    keys.filter_map(|key| snapshot.model.note(&key).map(str::to_owned)).collect()
 }
 
 fn text(record: &hickory_proto::rr::Record) -> RecordText {

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use crate::config::Limits;
-use crate::descriptors::{Descriptors, Offer};
+use crate::descriptors::{Descriptors, SocketOffer};
 use crate::naming::VpcId;
 use crate::observe::Counters;
 use crate::resolve::Incoming;
@@ -96,7 +96,7 @@ impl Origin {
 
 /// How far a listener has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum ListenerPhase {
     /// It takes connections.
     Open,
     /// A successor takes them; those that are here go on.
@@ -107,11 +107,11 @@ enum Phase {
 
 /// What a listener and its connections watch, to learn that they are to stop.
 #[derive(Clone)]
-pub(super) struct Stopped(watch::Receiver<Phase>);
+pub(super) struct Stopped(watch::Receiver<ListenerPhase>);
 
 /// What becomes of connections that wait to be accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waiting {
+pub(super) enum UnacceptedConnections {
     /// They are accepted, and answered.
     Accept,
     /// They are the successor's.
@@ -122,21 +122,21 @@ impl Stopped {
     /// Of a listener that never stops.
     #[cfg(test)]
     pub(super) fn never() -> Self {
-        let (phase, watched) = watch::channel(Phase::Open);
+        let (phase, watched) = watch::channel(ListenerPhase::Open);
         std::mem::forget(phase);
         Self(watched)
     }
 
     /// Ends when connections are to end.
     pub(super) async fn closing(&mut self) {
-        let _ = self.0.wait_for(|phase| *phase == Phase::Closing).await;
+        let _ = self.0.wait_for(|phase| *phase == ListenerPhase::Closing).await;
     }
 
     /// Ends when no more are to be accepted.
-    pub(super) async fn accepting_ends(&mut self) -> Waiting {
-        match self.0.wait_for(|phase| *phase != Phase::Open).await {
-            Ok(phase) if *phase == Phase::HandedOn => Waiting::Leave,
-            _ => Waiting::Accept,
+    pub(super) async fn accepting_ends(&mut self) -> UnacceptedConnections {
+        match self.0.wait_for(|phase| *phase != ListenerPhase::Open).await {
+            Ok(phase) if *phase == ListenerPhase::HandedOn => UnacceptedConnections::Leave,
+            _ => UnacceptedConnections::Accept,
         }
     }
 }
@@ -145,27 +145,27 @@ impl Stopped {
 pub(super) struct Running {
     /// The address, with the port that was found where 0 was wanted.
     pub(super) actual: SocketAddr,
-    phase: watch::Sender<Phase>,
+    phase: watch::Sender<ListenerPhase>,
     /// Its socket, for a successor.
-    offer: Option<Offer>,
+    offer: Option<SocketOffer>,
 }
 
 impl Running {
     /// A listener with its socket, which a successor may have.
     pub(super) fn new(actual: SocketAddr, descriptors: &Descriptors, socket: impl AsFd) -> io::Result<(Self, Stopped)> {
-        let (phase, watched) = watch::channel(Phase::Open);
+        let (phase, watched) = watch::channel(ListenerPhase::Open);
         Ok((Self { actual, phase, offer: Some(descriptors.offer(socket)?) }, Stopped(watched)))
     }
 
     /// Accepts no more; connections answer what they have been asked, and close.
     pub(super) fn stop(&mut self) {
         self.offer = None;
-        self.phase.send_replace(Phase::Closing);
+        self.phase.send_replace(ListenerPhase::Closing);
     }
 
     /// Accepts no more, as a successor does; connections go on.
     pub(super) fn leave(&self) {
-        self.phase.send_replace(Phase::HandedOn);
+        self.phase.send_replace(ListenerPhase::HandedOn);
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::resolve::Resolve;
 use crate::serve::bind;
-use crate::serve::common::{Origin, Running, ServeContext, Stopped, Waiting};
+use crate::serve::common::{Origin, Running, ServeContext, Stopped, UnacceptedConnections};
 use crate::serve::connections::{ConnectionSlot, ConnectionTable};
 use crate::serve::proxy;
 use crate::serve::refusals::RefusedBecause;
@@ -118,7 +118,7 @@ impl<R: Resolve, S: Spoken<R>> Accepting<R, S> {
                 }
             }
         };
-        if waiting == Waiting::Leave {
+        if waiting == UnacceptedConnections::Leave {
             return;
         }
         // The kernel has shaken hands with those that wait still: they get the answers to what they have sent.

@@ -22,7 +22,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::address::reachable;
-use crate::descriptors::Offer;
+use crate::descriptors::SocketOffer;
 use crate::resolve::{Incoming, Outcome, Resolve};
 use crate::serve::common::ServeContext;
 use crate::serve::mmsg::{self, Datagrams, Destination};
@@ -43,7 +43,7 @@ pub(super) struct UdpFront {
     workers: Vec<JoinHandle<()>>,
     /// Whether another process may have the sockets, too.
     is_shared: bool,
-    offers: Vec<Offer>,
+    offers: Vec<SocketOffer>,
     runtime: Handle,
 }
 

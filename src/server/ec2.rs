@@ -13,7 +13,7 @@ use tracing::warn;
 
 use super::listen_http::http_listener;
 use crate::config::{Limits, Secret, Settings};
-use crate::descriptors::{Descriptors, Offer};
+use crate::descriptors::{Descriptors, SocketOffer};
 use crate::ec2::auth::rate::RateLimits;
 use crate::ec2::auth::sigv4::Credentials;
 use crate::ec2::auth::{AccessKeys, AccessPolicy, may_listen};
@@ -86,7 +86,7 @@ pub(super) struct Ec2Api {
     publisher: Arc<Mutex<Publisher>>,
     counters: Arc<Counters>,
     listener: StdListener,
-    _offer: Offer,
+    _offer: SocketOffer,
     runtime: RuntimeHandle,
     /// Those of the notifier, while it runs.
     metrics: Arc<Mutex<Option<MoreMetrics>>>,

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tracing::info;
 
 use crate::config::{Limits, Secret, Settings};
-use crate::descriptors::{Descriptors, Offer};
+use crate::descriptors::{Descriptors, SocketOffer};
 use crate::observe::{ControlSocket, HttpAccess, Views, serve_address, serve_socket};
 use crate::problem::{Place, Problem};
 
@@ -41,7 +41,7 @@ impl HttpListeners {
         views: Views,
         descriptors: &Descriptors,
         stop: watch::Receiver<bool>,
-    ) -> Result<(Option<SocketAddr>, Vec<Offer>), Vec<Problem>> {
+    ) -> Result<(Option<SocketAddr>, Vec<SocketOffer>), Vec<Problem>> {
         let Self { address, socket, limits } = self;
         match ControlSocket::open(&socket, descriptors) {
             Ok((guard, listener)) => {
@@ -74,7 +74,7 @@ impl HttpListeners {
 }
 
 /// The socket of an HTTP address: one that was given, or a new one; a successor may have it.
-pub(super) fn http_listener(address: SocketAddr, descriptors: &Descriptors) -> io::Result<(StdListener, Offer)> {
+pub(super) fn http_listener(address: SocketAddr, descriptors: &Descriptors) -> io::Result<(StdListener, SocketOffer)> {
     let listener = descriptors.tcp(address).map_or_else(|| StdListener::bind(address), Ok)?;
     listener.set_nonblocking(true)?;
     let offer = descriptors.offer(&listener)?;

@@ -93,6 +93,8 @@ pub struct Declared {
     pub incomplete: bool,
     /// Everything that is wrong, in the order of the text.
     pub problems: Vec<Problem>,
+    /// How many files it was read from.
+    pub files: usize,
 }
 
 /// How a source is, for readiness and metrics.

@@ -31,6 +31,7 @@ mod settings;
 mod sources;
 mod stamp;
 mod toml_dir;
+mod unread;
 mod values;
 mod violation;
 mod watch;

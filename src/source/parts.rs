@@ -82,7 +82,7 @@ impl FileStamps {
 
 fn load_toml(path: &Path) -> Declared {
     match read_text(path) {
-        Ok(text) => read_toml(&path.display().to_string().into(), &text),
+        Ok(text) => Declared { files: 1, ..read_toml(&path.display().to_string().into(), &text) },
         Err(problem) => unread(problem),
     }
 }
@@ -97,6 +97,7 @@ fn load_json(files: &[(PathBuf, Option<FileStamp>)]) -> Declared {
         }
     }
     let mut loaded = read_json_set(&texts);
+    loaded.files = texts.len();
     loaded.incomplete |= !problems.is_empty();
     loaded.problems.extend(problems);
     loaded

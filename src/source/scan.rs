@@ -7,6 +7,7 @@ use std::fs::{self, File, Metadata};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::unread;
 use crate::problem::{Place, Problem};
 
 /// Longest file that is read: some 500,000 endpoints. What is longer is a mistake, such as a disk image.
@@ -63,6 +64,7 @@ impl Scan {
                 Ok(metadata) if metadata.is_dir() => self.directory(path),
                 Ok(metadata) if is_ours(path) => self.file(path, &metadata),
                 Err(error) if is_ours(path) => self.unreadable(path, &error),
+                Ok(metadata) if metadata.is_file() => self.problems.extend(unread::warning(path)),
                 Ok(_) | Err(_) => {}
             }
         }

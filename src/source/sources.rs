@@ -46,8 +46,8 @@ pub struct Loaded {
     pub changes: Changes,
     /// Everything that is wrong.
     pub problems: Vec<Problem>,
-    /// How many parts were read again.
-    pub parts_read: usize,
+    /// How many files were read again.
+    pub files_read: usize,
 }
 
 /// A change to what one source owns, object by object.
@@ -219,9 +219,9 @@ impl Sources {
     ///
     /// Nothing is remembered of it until [`Sources::take`], but for how the sources are.
     pub(crate) fn read(&mut self, progress: Progress<'_>) -> (Loaded, Taken) {
-        let readings = self.listed.iter_mut().map(|member| member.source.read(progress)).collect();
+        let readings: Vec<Reading> = self.listed.iter_mut().map(|member| member.source.read(progress)).collect();
+        let files_read = readings.iter().flat_map(|reading| &reading.parts).map(|(_, declared)| declared.files).sum();
         let mut batch = LoadBatch::new(readings, &self.listed);
-        let parts_read = batch.drafts.iter().map(|draft| draft.parts.len()).sum();
         let all: Vec<&Draft> = batch.drafts.iter().collect();
         let Applied { mut model, mut changes, violations } = self.attempt(&self.model, &batch, &all);
         let own = forwarding_to_ourselves(&batch.added, &self.own);
@@ -251,7 +251,7 @@ impl Sources {
             crate::memory::give_back();
         }
         let taken = drafts.into_iter().filter(|draft| taken.contains(&draft.member)).collect();
-        (Loaded { model, changes, problems, parts_read }, Taken::Load(taken))
+        (Loaded { model, changes, problems, files_read }, Taken::Load(taken))
     }
 
     /// The model after `drafts`; `now` says what of the batch is applied to `base`.

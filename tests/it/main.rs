@@ -27,4 +27,5 @@ mod publish;
 mod replay;
 mod server;
 mod type_names;
+mod views;
 mod wire;

@@ -747,5 +747,5 @@ fn files_in_directories_are_one_set() {
     let mut all = Sources::of_files(vec![dir.path().to_owned()]);
     let first = all.load(&|_, _| {});
     assert_eq!(lines(&first.problems), "");
-    assert_eq!((first.changes.added, first.changes.others, first.parts_read), (1, 5, 3));
+    assert_eq!((first.changes.added, first.changes.others, first.files_read), (1, 5, 3));
 }

@@ -33,7 +33,7 @@ fn vpc(id: &str) -> Input {
         clients: Vec::new(),
         autodefined_reverse: true,
     });
-    Input { place: place(), object }
+    Input::new(place(), object)
 }
 
 fn adds(id: &str) -> SourceEdit {

@@ -208,11 +208,12 @@ impl Check<'_> {
                 };
                 self.report(&subnet_id.place, breach);
             }
-            if !service.availability_zones.is_empty() && !service.availability_zones.contains(&subnet.zone) {
+            let zone_name = interface.availability_zone.as_ref().map_or(&subnet.zone, |zone| &zone.value);
+            if !service.availability_zones.is_empty() && !service.availability_zones.contains(zone_name) {
                 let breach = Breach::ZoneNotOffered {
                     service: service.service_name.clone(),
                     subnet: subnet.subnet_id,
-                    zone: subnet.zone.clone(),
+                    zone: zone_name.clone(),
                     offered: service.availability_zones.clone(),
                 };
                 self.report(&subnet_id.place, breach);
@@ -228,7 +229,7 @@ impl Check<'_> {
                     self.report(place, Breach::AddressOutsideSubnet { address, subnet, blocks });
                 }
             }
-            let Some(zone) = model.zones.intern(&subnet.zone) else {
+            let Some(zone) = model.zones.intern(zone_name) else {
                 self.report(&subnet_id.place, Breach::TooManyZones);
                 continue;
             };

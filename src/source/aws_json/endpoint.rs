@@ -9,15 +9,49 @@ use crate::problem::{At, Place};
 
 use super::super::reader::{Fields, Keys, Reader};
 use super::super::values::{Text, one_of, region_within};
+use super::views::{Facts, Seen, Sighting, sorted};
 
 /// A member of `VpcEndpoints`.
 pub(super) struct EndpointOutput {
-    pub(super) place: Place,
+    pub(super) seen: Seen,
     /// All but its interfaces, which are in another output.
     pub(super) input: EndpointInput,
     pub(super) interface_ids: Vec<At<InterfaceId>>,
     /// The region of its service, which nearly always is its own.
     pub(super) region: Option<Region>,
+}
+
+impl Sighting for EndpointOutput {
+    type Id = EndpointId;
+
+    fn id(&self) -> EndpointId {
+        self.input.vpc_endpoint_id.value
+    }
+
+    fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    fn seen_mut(&mut self) -> &mut Seen {
+        &mut self.seen
+    }
+
+    fn facts(&self) -> Facts {
+        let EndpointInput { vpc_id, service_name, state, private_dns_enabled, dns_record_ip_type, given_names, .. } =
+            &self.input;
+        let names = given_names.as_ref();
+        let private = names.and_then(|names| names.private.as_ref());
+        vec![
+            ("VpcId", vpc_id.value.to_string()),
+            ("ServiceName", service_name.value.to_string()),
+            ("State", state.to_string()),
+            ("PrivateDnsEnabled", sorted(private_dns_enabled.iter().map(|at| at.value))),
+            ("DnsRecordIpType", dns_record_ip_type.to_string()),
+            ("NetworkInterfaceIds", sorted(self.interface_ids.iter().map(|at| at.value))),
+            ("a private name", sorted(private.into_iter().flatten())),
+            ("a zonal name", sorted(names.and_then(|names| names.zones.as_ref()).into_iter().flatten())),
+        ]
+    }
 }
 
 /// Types without DNS names; nobody misses them here.
@@ -46,7 +80,7 @@ pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Opti
     if private_dns_enabled.as_ref().is_some_and(|enabled| !enabled.value) {
         entries.given.private = None;
     }
-    let place = reader.place(fields.at);
+    let seen = Seen::new(reader, fields);
     (reader.errors() == before).then_some(())?;
     let service_name = service_name?;
     // the region of the VPC: that of the service, unless it is said to be in another one
@@ -67,7 +101,7 @@ pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Opti
         given_names: has_names.then_some(given),
         network_interfaces: vec![],
     };
-    Some(EndpointOutput { place, input, interface_ids, region })
+    Some(EndpointOutput { seen, input, interface_ids, region })
 }
 
 /// The type of an endpoint that has names, but none that are served here.

@@ -37,7 +37,7 @@ pub(super) fn inputs(
             resource_name_aaaa: instance.is_some_and(|instance| instance.resource_name_aaaa),
             public_names: interface.public_names,
         });
-        Some(Input { place, object })
+        Some(Input { note: interface.seen.note, ..Input::new(place, object) })
     });
     inputs.collect()
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::model::{Input, InterfaceInput, Object, SubnetInput};
 use crate::naming::{InterfaceId, VpcId};
@@ -11,18 +10,34 @@ use crate::problem::{Place, Problem};
 use super::super::Declared;
 use super::endpoint::EndpointOutput;
 use super::hosts;
+use super::known::LISTS;
 use super::network::{InterfaceOutput, SubnetOutput};
-use super::outputs::{LISTS, Outputs, Page};
+use super::outputs::{Outputs, Page};
 use super::subnets::StandIns;
+use super::views::{self, Accounts};
 use super::vpcs::{join_vpcs, regions};
+use super::zones::ZoneNames;
 
 /// The inputs that `outputs` make together.
 pub(super) fn join(outputs: Outputs) -> Declared {
-    let Outputs { vpcs, attributes, subnets, mut interfaces, mut endpoints, unserved, services, pages, .. } = outputs;
-    let Outputs { broken, incomplete, problems, mut instances, .. } = outputs;
-    interfaces.extend(instances.iter_mut().flat_map(|instance| instance.interfaces.drain(..)));
+    let Outputs { vpcs, attributes, subnets, mut interfaces, endpoints, unserved, services, pages, .. } = outputs;
+    let Outputs { broken, incomplete, problems, mut instances, accounts: told, .. } = outputs;
+    // describe-network-interfaces says more of an interface than describe-instances does: it comes behind
+    interfaces.splice(0..0, instances.iter_mut().flat_map(|instance| instance.interfaces.drain(..)));
+    let mut accounts = Accounts::default();
+    for (place, account) in &told {
+        accounts.note(place, account);
+    }
+    let zone_names = ZoneNames::new(&subnets, accounts);
+    let accounts = &zone_names.accounts;
+    let mut differing = vec![];
+    let vpcs = views::once(vpcs, accounts, &mut differing);
+    let subnets = views::once(subnets, accounts, &mut differing);
+    let interfaces = views::once(interfaces, accounts, &mut differing);
+    let mut endpoints = views::once(endpoints, accounts, &mut differing);
     let known_vpcs: HashSet<VpcId> = vpcs.iter().map(|vpc| vpc.id.value).collect();
-    let mut joined = Declared { inputs: vec![], broken, incomplete, problems };
+    let mut joined = Declared { inputs: vec![], broken, incomplete, problems, files: 0 };
+    joined.problems.extend(differing);
     joined.problems.extend(not_served(&unserved));
     missing_pages(&pages, &mut joined.problems);
     let regions = regions(&subnets, &interfaces, &endpoints);
@@ -30,14 +45,15 @@ pub(super) fn join(outputs: Outputs) -> Declared {
 
     let mut stand_ins = StandIns::new(&subnets, &joined.broken);
     let has_interfaces = pages.iter().any(|page| page.key == "NetworkInterfaces") || !interfaces.is_empty();
-    let mut interfaces = by_id(interfaces, &mut joined);
+    let mut interfaces: HashMap<InterfaceId, InterfaceOutput> =
+        interfaces.into_iter().map(|interface| (interface.id.value, interface)).collect();
     let mut without = vec![];
     for endpoint in &mut endpoints {
-        let missing = add_interfaces(endpoint, &interfaces, &mut stand_ins, &mut joined);
+        let missing = add_interfaces(endpoint, &interfaces, &zone_names, &mut stand_ins, &mut joined);
         if !missing.is_empty() && has_interfaces {
             joined.problems.push(missing_interfaces(endpoint, &missing));
         } else if !missing.is_empty() {
-            without.push(endpoint.place.clone());
+            without.push(endpoint.seen.place.clone());
         }
     }
     if let Some(place) = without.first() {
@@ -50,20 +66,22 @@ pub(super) fn join(outputs: Outputs) -> Declared {
         interfaces.remove(&id.value);
     }
     joined.inputs.extend(hosts::inputs(interfaces, &subnets, &instances, &known_vpcs));
-    for SubnetOutput { place, id: subnet_id, vpc_id, zone, cidr_blocks, .. } in subnets {
+    for SubnetOutput { seen, id: subnet_id, vpc_id, zone, cidr_blocks, .. } in subnets {
         let object = Object::Subnet(SubnetInput { subnet_id, vpc_id, availability_zone: zone, cidr_blocks });
-        joined.inputs.push(Input { place, object });
+        joined.inputs.push(Input { note: seen.note, ..Input::new(seen.place, object) });
     }
     joined.inputs.extend(stand_ins.into_inputs());
     let mut seen = HashSet::new();
     for (place, service) in services {
         // services without a region are in the output of every region
         if seen.insert(service.service_name.value.clone()) {
-            joined.inputs.push(Input { place, object: Object::Service(service) });
+            joined.inputs.push(Input::new(place, Object::Service(service)));
         }
     }
     let inputs = endpoints.into_iter();
-    joined.inputs.extend(inputs.map(|it| Input { place: it.place, object: Object::Endpoint(it.input) }));
+    joined
+        .inputs
+        .extend(inputs.map(|it| Input { note: it.seen.note, ..Input::new(it.seen.place, Object::Endpoint(it.input)) }));
     joined.problems.sort_by(|a, b| a.place.cmp(&b.place));
     joined
 }
@@ -99,31 +117,11 @@ fn missing_pages(pages: &[Page], problems: &mut Vec<Problem>) {
     }
 }
 
-/// Interfaces by their ids; two that differ are an error.
-fn by_id(interfaces: Vec<InterfaceOutput>, joined: &mut Declared) -> HashMap<InterfaceId, InterfaceOutput> {
-    let mut table: HashMap<InterfaceId, InterfaceOutput> = HashMap::with_capacity(interfaces.len());
-    for interface in interfaces {
-        let id = interface.id.value;
-        if let Some(other) = table.get(&id)
-            && (address(other) != address(&interface))
-        {
-            let what = format!("{id} has other addresses here than at {}", other.id.place);
-            let problem = Problem::error(interface.id.place.clone(), what, "remove the output that is out of date");
-            joined.problems.push(problem);
-        }
-        table.entry(id).or_insert(interface);
-    }
-    table
-}
-
-fn address(interface: &InterfaceOutput) -> (Option<Ipv4Addr>, Option<Ipv6Addr>) {
-    (interface.ipv4.as_ref().map(|it| it.value), interface.ipv6.as_ref().map(|it| it.value))
-}
-
 /// Gives an endpoint its interfaces; returns those that are in no output.
 fn add_interfaces(
     endpoint: &mut EndpointOutput,
     interfaces: &HashMap<InterfaceId, InterfaceOutput>,
+    zone_names: &ZoneNames,
     stand_ins: &mut StandIns,
     joined: &mut Declared,
 ) -> Vec<InterfaceId> {
@@ -136,7 +134,9 @@ fn add_interfaces(
                 else {
                     continue;
                 };
+                let zone = zone_names.of(interface, subnet_id.value, endpoint);
                 endpoint.input.network_interfaces.push(InterfaceInput {
+                    availability_zone: zone,
                     network_interface_id: id.clone(),
                     subnet_id,
                     private_ip_address: interface.ipv4.clone(),
@@ -163,6 +163,6 @@ fn missing_interfaces(endpoint: &EndpointOutput, missing: &[InterfaceId]) -> Pro
     let hint = format!(
         "run `aws ec2 describe-network-interfaces --network-interface-ids{list}` and save it beside the other files"
     );
-    let place = endpoint.interface_ids.first().map_or(&endpoint.place, |id| &id.place);
+    let place = endpoint.interface_ids.first().map_or(&endpoint.seen.place, |id| &id.place);
     Problem::warning(place.clone(), what, hint)
 }

@@ -5,6 +5,7 @@
 //! network    an item    -> Vpc, Attributes, Subnet, Interface, Instance
 //! endpoint   an item    -> Endpoint, Service
 //! hosts      interfaces that are no endpoint's -> inputs of the model
+//! views      several views of one object -> the one that holds
 //! join       all kinds  -> inputs of the model; vpcs and subnets are its parts
 //! ```
 //!
@@ -14,10 +15,13 @@
 mod endpoint;
 mod hosts;
 mod join;
+mod known;
 mod network;
 mod outputs;
 mod subnets;
+mod views;
 mod vpcs;
+mod zones;
 
 use super::parts::in_parallel;
 use super::{Declared, FileText};

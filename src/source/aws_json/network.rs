@@ -6,10 +6,11 @@ use ipnet::IpNet;
 
 use crate::dns::DnsName;
 use crate::naming::{InterfaceId, Region, SubnetId, VpcId, ZoneName};
-use crate::problem::{At, Place};
+use crate::problem::At;
 
 use super::super::reader::{Fields, Keys, Reader};
 use super::super::values::region_within;
+use super::views::{Facts, Seen, Sighting, sorted};
 
 /// Which output an object came from: one output is of one region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,7 +23,7 @@ pub(super) struct OutputId {
 
 /// A member of `Vpcs`.
 pub(super) struct VpcOutput {
-    pub(super) place: Place,
+    pub(super) seen: Seen,
     pub(super) output: OutputId,
     pub(super) id: At<VpcId>,
     /// No output of AWS has it; tools that merge regions add it.
@@ -39,10 +40,12 @@ pub(super) struct Attributes {
 
 /// A member of `Subnets`.
 pub(super) struct SubnetOutput {
-    pub(super) place: Place,
+    pub(super) seen: Seen,
     pub(super) id: At<SubnetId>,
     pub(super) vpc_id: At<VpcId>,
     pub(super) zone: At<ZoneName>,
+    /// The zone's id, which is the same in every account (`use1-az1`).
+    pub(super) zone_id: Option<Box<str>>,
     pub(super) cidr_blocks: Vec<At<IpNet>>,
     /// Out of its ARN.
     pub(super) region: Option<Region>,
@@ -50,6 +53,7 @@ pub(super) struct SubnetOutput {
 
 /// A member of `NetworkInterfaces`. Most are not of endpoints, so all but the id may be missing.
 pub(super) struct InterfaceOutput {
+    pub(super) seen: Seen,
     pub(super) id: At<InterfaceId>,
     pub(super) subnet_id: Option<At<SubnetId>>,
     pub(super) vpc_id: Option<At<VpcId>>,
@@ -77,6 +81,78 @@ pub(super) struct Instance {
     pub(super) resource_name_aaaa: bool,
 }
 
+impl Sighting for VpcOutput {
+    type Id = VpcId;
+
+    fn id(&self) -> VpcId {
+        self.id.value
+    }
+
+    fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    fn seen_mut(&mut self) -> &mut Seen {
+        &mut self.seen
+    }
+
+    fn facts(&self) -> Facts {
+        vec![("CidrBlock", sorted(self.cidr_blocks.iter().map(|block| block.value)))]
+    }
+}
+
+impl Sighting for SubnetOutput {
+    type Id = SubnetId;
+
+    fn id(&self) -> SubnetId {
+        self.id.value
+    }
+
+    fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    fn seen_mut(&mut self) -> &mut Seen {
+        &mut self.seen
+    }
+
+    fn facts(&self) -> Facts {
+        let blocks = sorted(self.cidr_blocks.iter().map(|block| block.value));
+        vec![("VpcId", self.vpc_id.value.to_string()), ("CidrBlock", blocks)]
+    }
+
+    /// Accounts may call one zone differently: its id joins the names (EC2 guide, "AZ IDs").
+    fn differs_too(&self, other: &Self) -> Option<String> {
+        let same = match (&self.zone_id, &other.zone_id) {
+            (Some(here), Some(there)) => here == there,
+            _ => self.zone.value == other.zone.value,
+        };
+        (!same).then(|| format!("AvailabilityZone is {}, there {}", self.zone.value, other.zone.value))
+    }
+}
+
+impl Sighting for InterfaceOutput {
+    type Id = InterfaceId;
+
+    fn id(&self) -> InterfaceId {
+        self.id.value
+    }
+
+    fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    fn seen_mut(&mut self) -> &mut Seen {
+        &mut self.seen
+    }
+
+    fn facts(&self) -> Facts {
+        let ipv4 = self.ipv4.iter().map(|at| at.value).chain(self.secondary.iter().copied());
+        let ipv6 = self.ipv6.iter().map(|at| at.value).chain(self.all_ipv6.iter().copied());
+        vec![("PrivateIpAddresses", sorted(ipv4)), ("Ipv6Addresses", sorted(ipv6))]
+    }
+}
+
 pub(super) fn vpc(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, output: OutputId) -> Option<VpcOutput> {
     let before = reader.errors();
     let id = fields.required(reader, "VpcId");
@@ -88,9 +164,9 @@ pub(super) fn vpc(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, output: Outp
         cidr_blocks.splice(0..0, primary);
     }
     cidr_blocks.extend(ipv6_blocks(reader, fields));
-    let place = reader.place(fields.at);
+    let seen = Seen::new(reader, fields);
     (reader.errors() == before).then_some(())?;
-    Some(VpcOutput { place, output, id: id?, region, cidr_blocks })
+    Some(VpcOutput { seen, output, id: id?, region, cidr_blocks })
 }
 
 pub(super) fn attributes(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<Attributes> {
@@ -116,9 +192,10 @@ pub(super) fn subnet(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option
         fields.peek("CidrBlock").filter(|text| !text.is_empty()).and_then(|_| fields.optional(reader, "CidrBlock"));
     let cidr_blocks = ipv4.into_iter().chain(ipv6_blocks(reader, fields)).collect();
     let region = fields.peek("SubnetArn").and_then(region_within);
-    let place = reader.place(fields.at);
+    let zone_id = fields.peek("AvailabilityZoneId").map(Box::from);
+    let seen = Seen::new(reader, fields);
     (reader.errors() == before).then_some(())?;
-    Some(SubnetOutput { place, id: id?, vpc_id: vpc_id?, zone: zone?, cidr_blocks, region })
+    Some(SubnetOutput { seen, id: id?, vpc_id: vpc_id?, zone: zone?, zone_id, cidr_blocks, region })
 }
 
 fn ipv6_blocks(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Vec<At<IpNet>> {
@@ -183,6 +260,7 @@ pub(super) fn interface(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Opt
     let instance = first_of(reader, fields);
     (reader.errors() == before).then_some(())?;
     Some(InterfaceOutput {
+        seen: Seen::new(reader, fields),
         id: id?,
         subnet_id,
         vpc_id,

@@ -10,6 +10,7 @@ use super::super::doc::{DocNode, Value, parse_json};
 use super::super::lines::Lines;
 use super::super::reader::{Fields, Keys, Reader};
 use super::endpoint::{self, EndpointOutput};
+use super::known::{self, ATTRIBUTES, LISTS};
 use super::network::{self, Attributes, Instance, InterfaceOutput, OutputId, SubnetOutput, VpcOutput};
 
 /// What files hold, by kind, before it is joined.
@@ -25,6 +26,7 @@ pub(super) struct Outputs {
     pub(super) unserved: Vec<(Place, String)>,
     pub(super) services: Vec<(Place, ServiceInput)>,
     pub(super) pages: Vec<Page>,
+    pub(super) accounts: Vec<(Place, Box<str>)>,
     pub(super) broken: Vec<String>,
     pub(super) incomplete: bool,
     pub(super) problems: Vec<Problem>,
@@ -39,24 +41,6 @@ pub(super) struct Page {
     /// Where it says that there is another page behind it.
     pub(super) next: Option<Place>,
 }
-
-/// Lists by their key, the same with one member as `create-*` prints it, and the command that prints the list.
-pub(super) const LISTS: [(&str, &str, &str); 6] = [
-    ("Vpcs", "Vpc", "describe-vpcs"),
-    ("Subnets", "Subnet", "describe-subnets"),
-    ("NetworkInterfaces", "NetworkInterface", "describe-network-interfaces"),
-    ("Reservations", "Reservation", "describe-instances"),
-    ("VpcEndpoints", "VpcEndpoint", "describe-vpc-endpoints"),
-    ("ServiceDetails", "ServiceDetail", "describe-vpc-endpoint-services"),
-];
-
-/// Attributes of `describe-vpc-attribute`, one in each output.
-const ATTRIBUTES: [&str; 3] = ["EnableDnsSupport", "EnableDnsHostnames", "EnableNetworkAddressUsageMetrics"];
-
-const KNOWN: &str = "known outputs of `aws ec2`: describe-vpcs (Vpcs), describe-vpc-attribute (VpcId and EnableDnsSupport or \
-     EnableDnsHostnames), describe-subnets (Subnets), describe-network-interfaces (NetworkInterfaces), \
-     describe-instances (Reservations), \
-     describe-vpc-endpoints (VpcEndpoints), describe-vpc-endpoint-services (ServiceDetails), each without --query";
 
 /// What one file holds; `number` tells it from others.
 pub(super) fn read(file: &FileText, number: u32) -> Outputs {
@@ -74,10 +58,16 @@ pub(super) fn read(file: &FileText, number: u32) -> Outputs {
         Value::Array(items) => &items[..],
         _ => std::slice::from_ref(root),
     });
+    if let [DocNode { value: Value::Array(items), at }] = &roots[..]
+        && items.is_empty()
+    {
+        reader.warning(*at, "holds an empty list: it is left out", known::known());
+    }
     for (document, index) in documents.zip(0u32..) {
         let id = OutputId { file: number, index };
-        if recognise(&mut reader, document, id, &directory, &mut outputs).is_none() {
-            outputs.incomplete = true;
+        if let Err(hint) = recognise(&mut reader, document, id, &directory, &mut outputs) {
+            // what lies beside the outputs stops nothing: a live writer, or another tool, shares the directory
+            reader.warning(document.at, "is no output that is known: it is left out", hint);
             // an array of something else would say the same of each element
             break;
         }
@@ -90,15 +80,16 @@ pub(super) fn read(file: &FileText, number: u32) -> Outputs {
     outputs
 }
 
-/// Takes in one output; `None` when it is none that is known.
+/// Takes in one output; fails with what would be read when it is none that is known.
 fn recognise(
     reader: &mut Reader<'_>,
     document: &DocNode<'_>,
     id: OutputId,
     directory: &str,
     outputs: &mut Outputs,
-) -> Option<()> {
-    let fields = reader.table(document, "an output", Keys::Any)?;
+) -> Result<(), String> {
+    let Value::Table(_) = &document.value else { return Err(known::known()) };
+    let Some(fields) = reader.table(document, "an output", Keys::Any) else { return Ok(()) };
     let mut known = fields.has("ServiceNames");
     for (key, single, _) in LISTS {
         if fields.has(key) {
@@ -120,10 +111,7 @@ fn recognise(
         known = true;
         outputs.attributes.extend(network::attributes(reader, &fields));
     }
-    if !known {
-        reader.error(document.at, "is none of the outputs that are known", KNOWN);
-    }
-    known.then_some(())
+    if known { Ok(()) } else { Err(known::hint(&fields)) }
 }
 
 /// Takes in one member of the list `key`.
@@ -143,6 +131,7 @@ fn take(reader: &mut Reader<'_>, key: &str, item: &DocNode<'_>, id: OutputId, ou
         }
         "Reservations" => {
             let Some(reservation) = reader.table(item, "a reservation", Keys::Any) else { return };
+            note_account(reader, &reservation, &mut outputs.accounts);
             for item in reservation.items(reader, "Instances") {
                 object(reader, item, "an instance", "InstanceId", broken, |reader, fields| {
                     outputs.instances.extend(network::instance(reader, fields));
@@ -152,11 +141,21 @@ fn take(reader: &mut Reader<'_>, key: &str, item: &DocNode<'_>, id: OutputId, ou
         "VpcEndpoints" => object(reader, item, "an endpoint", "VpcEndpointId", broken, |reader, fields| {
             let unserved = endpoint::unserved_type(fields).map(|kind| (reader.place(fields.at), kind.to_owned()));
             outputs.unserved.extend(unserved);
+            note_account(reader, fields, &mut outputs.accounts);
             outputs.endpoints.extend(endpoint::endpoint(reader, fields));
         }),
         _ => object(reader, item, "a service", "ServiceName", broken, |reader, fields| {
             outputs.services.extend(endpoint::service(reader, fields));
         }),
+    }
+}
+
+/// Notes whose output this is, by an object of a kind that only its owner sees; each file says it once.
+fn note_account(reader: &Reader<'_>, fields: &Fields<'_, '_>, accounts: &mut Vec<(Place, Box<str>)>) {
+    if let Some(owner) = fields.peek("OwnerId")
+        && accounts.last().is_none_or(|(_, last)| **last != *owner)
+    {
+        accounts.push((reader.place(fields.at), owner.into()));
     }
 }
 
@@ -189,6 +188,7 @@ impl Outputs {
         self.unserved.extend(other.unserved);
         self.services.extend(other.services);
         self.pages.extend(other.pages);
+        self.accounts.extend(other.accounts);
         self.broken.extend(other.broken);
         self.incomplete |= other.incomplete;
         self.problems.extend(other.problems);

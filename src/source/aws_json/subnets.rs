@@ -80,7 +80,7 @@ impl StandIns {
                 availability_zone: zone.clone(),
                 cidr_blocks: vec![],
             });
-            Input { place: interface.id.place.clone(), object }
+            Input::new(interface.id.place.clone(), object)
         });
         if let Object::Subnet(made) = &mut input.object {
             made.cidr_blocks.extend(ipv4.into_iter().chain(ipv6));

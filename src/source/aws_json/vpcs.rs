@@ -10,6 +10,7 @@ use super::super::Declared;
 use super::super::values::region_of_zone;
 use super::endpoint::EndpointOutput;
 use super::network::{Attributes, InterfaceOutput, OutputId, SubnetOutput, VpcOutput};
+use super::views::Seen;
 
 /// The region of each VPC, from the surest sign to the least sure one.
 pub(super) fn regions(
@@ -66,7 +67,7 @@ pub(super) fn join_vpcs(
             by_output.entry(vpc.output).or_insert_with(|| region.clone());
         }
     }
-    for VpcOutput { place, output, id: vpc_id, region, cidr_blocks } in vpcs {
+    for VpcOutput { seen: Seen { place, note, .. }, output, id: vpc_id, region, cidr_blocks } in vpcs {
         let id = vpc_id.value;
         let derived = || regions.get(&id).or_else(|| by_output.get(&output)).cloned();
         let region = region.or_else(|| derived().map(|region| At::new(region, vpc_id.place.clone())));
@@ -86,28 +87,29 @@ pub(super) fn join_vpcs(
             let what = format!("{id} has {missing}: private DNS stays off");
             joined.problems.push(Problem::warning(place.clone(), what, hint));
         }
-        joined.inputs.push(Input {
-            place,
-            object: Object::Vpc(VpcInput {
-                vpc_id,
-                region,
-                cidr_blocks,
-                // the default of EC2; host names cannot be on without it
-                enable_dns_support: support.unwrap_or(true),
-                enable_dns_hostnames: hostnames.unwrap_or(false),
-                listeners: vec![],
-                clients: vec![],
-                autodefined_reverse: true,
-            }),
+        let object = Object::Vpc(VpcInput {
+            vpc_id,
+            region,
+            cidr_blocks,
+            // the default of EC2; host names cannot be on without it
+            enable_dns_support: support.unwrap_or(true),
+            enable_dns_hostnames: hostnames.unwrap_or(false),
+            listeners: vec![],
+            clients: vec![],
+            autodefined_reverse: true,
         });
+        joined.inputs.push(Input { note, ..Input::new(place, object) });
     }
 }
 
-/// Two outputs of one attribute must say the same: nobody knows which is the newer one.
+/// Of two outputs of one attribute that differ, the later one holds.
 fn agree(known: &mut Option<bool>, said: Option<&At<bool>>, name: &str, vpc: VpcId, problems: &mut Vec<Problem>) {
     let Some(said) = said else { return };
-    if *known.get_or_insert(said.value) != said.value {
-        let what = format!("{name} of {vpc} is {} here and {} in another output", said.value, !said.value);
-        problems.push(Problem::error(said.place.clone(), what, "remove the output that is out of date"));
+    if known.replace(said.value).is_some_and(|was| was != said.value) {
+        let what = format!(
+            "{name} of {vpc} is {} here and {} in an earlier output: this one holds, as the later one",
+            said.value, !said.value
+        );
+        problems.push(Problem::warning(said.place.clone(), what, "remove the output that is out of date"));
     }
 }

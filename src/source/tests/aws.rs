@@ -162,6 +162,8 @@ fn what_is_missing_is_named_with_its_remedy() {
 }
 
 const VPCS: &str = r#"{"Vpcs": [{"VpcId": "vpc-ec43eb89", "CidrBlock": "10.0.0.0/16"}]}"#;
+const SUBNETS: &str = r#"{"Subnets": [{"SubnetId": "subnet-abababab", "VpcId": "vpc-ec43eb89",
+ "AvailabilityZone": "us-east-1a", "CidrBlock": "10.0.1.0/24"}]}"#;
 const ENDPOINTS: &str = r#"{"VpcEndpoints": [{"VpcEndpointId": "vpce-1a2b3c4d", "VpcEndpointType": "Interface",
  "VpcId": "vpc-ec43eb89", "ServiceName": "com.amazonaws.us-east-1.ec2", "State": "available",
  "NetworkInterfaceIds": ["eni-bf8aa46b", "eni-00000001"], "PrivateDnsEnabled": true, "DnsEntries": []}]}"#;
@@ -196,7 +198,6 @@ fn broken_output_is_named() {
         &["\n"],
         "1.json: error: is empty\n  hint: the command that wrote it may have failed: run it again, or remove the file",
     );
-    check(&["[3]"], "1.json:1:2: error: expected a table, found 3");
     check(
         &[VPCS],
         "1.json:1:11: error: the region of vpc-ec43eb89 is not known\n  \
@@ -209,13 +210,9 @@ fn broken_output_is_named() {
     );
     check(
         &[ATTRIBUTES, &ATTRIBUTES.replace("true", "false")],
-        "2.json:1:59: error: EnableDnsHostnames of vpc-ec43eb89 is false here and true in another output\n  \
+        "2.json:1:59: warning: EnableDnsHostnames of vpc-ec43eb89 is false here and true in an earlier output: this one holds, as the later one\n  \
          hint: remove the output that is out of date",
     );
-    let unknown = load_json(&["{\"Volumes\": []}"]);
-    assert!(problems(&unknown).starts_with(
-        "1.json:1:1: error: is none of the outputs that are known\n  hint: known outputs of `aws ec2`: describe-vpcs (Vpcs), "
-    ));
     let interface = r#"{"NetworkInterfaces": [{"NetworkInterfaceId": "eni-bf8aa46b", "SubnetId": "subnet-abababab",
         "PrivateIpAddress": "10.0.1.17"}]}"#;
     check(
@@ -225,6 +222,48 @@ fn broken_output_is_named() {
          2.json:1:75: warning: subnet-abababab is in no describe-subnets output: eni-bf8aa46b is left out\n  \
          hint: run `aws ec2 describe-subnets --subnet-ids subnet-abababab` and save it beside the other files",
     );
+}
+
+/// What other tools and other commands write: it is left out, with what would be read, and stops nothing.
+#[test]
+fn json_that_is_no_known_output_is_a_warning() {
+    for (text, hint) in [
+        (r#"{"Volumes": []}"#, "outputs of `aws ec2` that are read, each without --query: describe-vpcs (Vpcs), "),
+        (r#"{"VpcEndpointConnections": []}"#, "outputs of `aws ec2` that are read"),
+        ("[3]", "outputs of `aws ec2` that are read"),
+        ("[]", "outputs of `aws ec2` that are read"),
+        ("null", "outputs of `aws ec2` that are read"),
+        ("\"vpce-1a2b3c4d\"", "outputs of `aws ec2` that are read"),
+        (r#"[["vpce-1a2b3c4d", "available"]]"#, "outputs of `aws ec2` that are read"),
+        (r#"{"name": "web", "version": "1.0.0", "dependencies": {}}"#, "outputs of `aws ec2` that are read"),
+        (
+            r#"[{"VpcEndpointId": "vpce-1a2b3c4d", "State": "available"}]"#,
+            "an object with VpcEndpointId is read out of the list VpcEndpoints: save `aws ec2 describe-vpc-endpoints` as it is",
+        ),
+        (
+            r#"{"SubnetId": "subnet-abababab", "VpcId": "vpc-ec43eb89"}"#,
+            "an object with SubnetId is read out of the list Subnets",
+        ),
+        (
+            r#"{"VpcId": "vpc-ec43eb89", "CidrBlock": "10.0.0.0/16"}"#,
+            "an object with VpcId is read out of the list Vpcs",
+        ),
+        (
+            r#"{"AWSTemplateFormatVersion": "2010-09-09", "Resources": {}}"#,
+            "a CloudFormation template says what is to be made",
+        ),
+        (
+            r#"{"format_version": "1.2", "terraform_version": "1.9.0", "values": {}}"#,
+            "Terraform's plan and state are not read",
+        ),
+    ] {
+        let loaded = load_json(&[text, VPCS, SUBNETS]);
+        let problem = loaded.problems.iter().find(|problem| &*problem.place.file == "1.json");
+        let problem = problem.unwrap_or_else(|| panic!("{text}: {:?}", loaded.problems));
+        assert!(!problem.is_error() && !loaded.incomplete, "{text}: {problem}");
+        assert!(problem.hint.starts_with(hint), "{text}: {problem}");
+        assert_eq!((vpcs(&loaded).len(), subnets(&loaded).len()), (1, 1), "{text}");
+    }
 }
 
 #[test]

@@ -103,6 +103,7 @@ fn interface(reader: &mut Reader<'_>, node: &DocNode<'_>) -> Option<InterfaceInp
         fields.missing(reader, "private_ip_address", "10.0.1.17");
     }
     Some(InterfaceInput {
+        availability_zone: None,
         network_interface_id: network_interface_id?,
         subnet_id: subnet_id?,
         private_ip_address,

@@ -102,7 +102,7 @@ fn read_kind(reader: &mut Reader<'_>, kind: &Kind, entry: &Entry<'_>, loaded: &m
         match object {
             Ok(object) if reader.errors() == before => {
                 let place = reader.place(node.at);
-                loaded.inputs.extend(object.map(|object| Input { place, object }));
+                loaded.inputs.extend(object.map(|object| Input::new(place, object)));
             }
             _ => loaded.broken.extend(id_of(node, kind)),
         }

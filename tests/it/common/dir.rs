@@ -50,7 +50,7 @@ impl Dir {
     /// Waits until the files are old enough not to be read again, as those of a server are.
     pub fn settle(&mut self) {
         let until = Instant::now() + Duration::from_secs(20);
-        while self.loader.load(&|_, _| {}).parts_read > 0 {
+        while self.loader.load(&|_, _| {}).files_read > 0 {
             assert!(Instant::now() < until, "files are read again and again");
             std::thread::sleep(Duration::from_millis(10));
         }
