@@ -374,6 +374,7 @@ mod tests {
                             counters,
                             Handle::current(),
                             descriptors.clone(),
+                            Identities::default(),
                         );
                         assert_eq!(after.apply(&wanted(&[&server.to_string()])), []);
                         assert_eq!(descriptors.on_offer().len(), offered.len(), "as many sockets as before");

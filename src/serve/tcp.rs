@@ -242,7 +242,7 @@ mod tests {
     use crate::serve::testing::{PATIENCE, STRANGER, Scripted, limits, listen};
 
     /// The reply to one question from this address; empty where the connection is closed.
-    async fn ask_from(ip: std::net::IpAddr, server: SocketAddr) -> Vec<u8> {
+    async fn ask_from(ip: IpAddr, server: SocketAddr) -> Vec<u8> {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(SocketAddr::new(ip, 0)).unwrap();
         let mut stream = socket.connect(server).await.unwrap();
@@ -275,7 +275,7 @@ mod tests {
             idle.push(TcpStream::connect(addresses[0]).await.unwrap());
         }
         for client in 1..20 {
-            let ip = std::net::IpAddr::from([127, 0, 2, client]);
+            let ip = IpAddr::from([127, 0, 2, client]);
             assert_eq!(ask_from(ip, addresses[0]).await, b"\0\x01x");
         }
     }

@@ -67,6 +67,7 @@ async fn one_read_is_one_batch() {
         Arc::default(),
         tokio::runtime::Handle::current(),
         crate::descriptors::Descriptors::default(),
+        crate::serve::Identities::default(),
     ));
     let address = "127.0.0.1:1".parse().unwrap();
     let from = Origin {
