@@ -50,6 +50,9 @@ use hand_over::{HandOver, Predecessor};
 use listen_http::HttpListeners;
 use reload::{Follower, all_upstreams, wanted, warn_of};
 
+/// How long a thread that waits for disks stays without a job.
+const IDLE_THREADS: Duration = Duration::from_millis(1500);
+
 /// A server that answers.
 pub struct Server {
     runtime: Runtime,
@@ -130,6 +133,9 @@ impl Server {
         let runtime = Builder::new_multi_thread()
             .enable_all()
             .thread_name("vpcedns-io")
+            // threads that wait for disks go soon after a burst of calls: jobs go round among those that are idle, and one
+            // job a second would keep ten of them for ever
+            .thread_keep_alive(IDLE_THREADS)
             .build()
             .map_err(|error| no_threads(&error))?;
         let began = Instant::now();

@@ -88,12 +88,13 @@ class Case:
         temporary.rename(path)
         return path
 
-    def run(self, *command, timeout=60, check=True, **options):
-        """Runs a command to its end and returns its standard output."""
+    def run(self, *command, timeout=60, check=True, input_text=None, **options):
+        """Runs a command to its end and returns its standard output; `input_text` is its standard input."""
         options.setdefault("cwd", self.dir)
         options.setdefault("env", clean_env())
-        done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True, timeout=timeout, **options)
+        stdin = {"stdin": subprocess.DEVNULL} if input_text is None else {"input": input_text}
+        done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              timeout=timeout, **stdin, **options)
         if check and done.returncode != 0:
             raise Failure(f"{' '.join(map(str, command))}: exit code {done.returncode}\n"
                           f"{indent(done.stdout + done.stderr)}")

@@ -81,7 +81,9 @@ impl Refusals {
                 .is_ok();
         if may_log {
             kind.since_logged.fetch_sub(count, Ordering::Relaxed);
+            // a target of its own: here is one line for each kind, where the log has one for each place in the source
             tracing::warn!(
+                target: "vpcedns::refusals",
                 transport = transport.name(),
                 connections = count,
                 last = %peer,

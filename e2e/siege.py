@@ -1,0 +1,191 @@
+"""Every attack in sequence on one server with 1,024 descriptors; honest clients lose nothing, and all is as before after it.
+
+A network namespace with a VPC (10.0.0.0/16), and strangers of 200 networks (198.18.0.0/16). For each attack: questions over
+UDP, TCP, TLS and HTTPS, local and forwarded, are all answered; no kind of line is logged more than once a minute. After
+all of them: the normal checks, and descriptors, threads and memory. The long form (`e2e/run --full siege`) has 5,000
+connections on every TCP port; the normal one 600.
+"""
+
+import collections
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from support import dns
+from support import zones as z
+from support.case import Skip, clean_env, stop, wait_for
+from support.server import Upstream
+
+FULL = os.environ.get("E2E_FULL") == "1"
+CONNECTIONS, DATAGRAMS = (5000, 50_000) if FULL else (600, 5000)
+DESCRIPTORS = 1024
+SERVER, UPSTREAM = "10.0.0.2", "10.0.9.9"
+HTTP, EC2 = ("127.0.0.1", 9153), ("127.0.0.1", 4566)
+VPC, NAME = "vpc-0000000a", f"vpce-0fe5b17a0707d6abc-29p5708s.ec2.{z.SUFFIX}"
+STRANGERS = [f"198.18.{network}.{1 + network % 250}" for network in range(200)]
+GREEDY = [f"10.0.77.{host}" for host in range(1, 201)]
+HERE = Path(__file__).parent
+HALF_HTTP = b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ".hex()
+HALF_HELLO = (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(20)).hex()
+NO_HELLO = (b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00" + bytes(40)).hex()
+QUIC_INITIAL = b"\xc3\x00\x00\x00\x01\x08" + bytes(range(8)) + b"\x00\x00\x44\xd0" + bytes(1180)
+
+
+def run(case):
+    if os.geteuid():
+        raise Skip("needs root for a network namespace")
+    case.need("ip", "unshare", "prlimit", "openssl")
+    if subprocess.run(["unshare", "-nm", "true"], env=clean_env(), check=False, stderr=subprocess.DEVNULL).returncode:
+        raise Skip("this machine does not let its root make namespaces")
+    siege = Siege(case)
+    before = siege.held()
+    everything_normal(case, siege)
+    for name, order in attacks():
+        siege.lay(name, **order)
+    siege.broken_files()
+    everything_normal(case, siege)
+    siege.is_as_before(before)
+    case.equal("exit code after SIGTERM", stop(siege.process), 0)
+
+
+def attacks():
+    """Each attack, by name: what is opened, from where, to which ports."""
+    plain, tls, https, http, ec2 = (SERVER, 53), (SERVER, 853), (SERVER, 443), HTTP, EC2
+    everywhere = [(*plain, ""), (*tls, ""), (*https, ""), (*http, ""), (*ec2, "")]
+    yield "strangers' idle connections on every TCP port", {"kind": "connections", "from": STRANGERS, "to": everywhere}
+    yield "clients' idle connections on every TCP port", {"kind": "connections", "from": GREEDY, "to": everywhere}
+    half = [(*plain, "00ff12"), (*tls, HALF_HELLO), (*https, HALF_HELLO), (*http, HALF_HTTP), (*ec2, HALF_HTTP)]
+    yield "strangers' half requests on every TCP port", {"kind": "connections", "from": STRANGERS, "to": half}
+    yield "clients' half requests on every TCP port", {"kind": "connections", "from": GREEDY, "to": half}
+    bad = [(*plain, "0003ffffff"), (*tls, NO_HELLO), (*https, NO_HELLO), (*http, b"\0\xff\r\n\r\n".hex()),
+           (*http, b"GET /metrics HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n".hex()),
+           (*ec2, b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 9\r\n\r\nAction=%%".hex())]
+    count = CONNECTIONS // 10
+    yield "clients' malformed requests", {"kind": "streams", "from": GREEDY, "to": bad, "count": count}
+    yield "strangers' malformed requests", {"kind": "streams", "from": STRANGERS, "to": bad, "count": count}
+    proxied = [(*plain, b"PROXY TCP4 1.2.3.4 1.2.3.4 1 1\r\n".hex()), (*tls, ("0d0a0d0a000d0a515549540a" + "ff" * 40))]
+    yield "malformed PROXY headers", {"kind": "streams", "from": [f"10.0.66.{n}" for n in range(1, 100)], "to": proxied,
+                                      "count": count}
+    sources = {"strangers": STRANGERS, "clients": GREEDY, "a proxy": ["10.0.66.1"]}
+    for who, source in sources.items():
+        yield f"random datagrams of {who}", {"kind": "datagrams", "from": source, "to": [(*plain, "")], "count": DATAGRAMS}
+    quic = [(SERVER, 853, ""), (SERVER, 853, QUIC_INITIAL.hex())]
+    for who in ("strangers", "clients"):
+        yield f"QUIC datagrams of {who}", {"kind": "datagrams", "from": sources[who], "to": quic, "count": DATAGRAMS}
+    packet = dns.question(9, NAME, "A", edns=1232)
+    yield "strangers' questions", {"kind": "datagrams", "from": STRANGERS, "to": [(*plain, packet.hex())], "count": DATAGRAMS}
+    names = [(*plain, dns.question(n, f"x{n}.no.{z.SUFFIX}", "A").hex()) for n in range(500)]
+    yield "clients' questions for 500 names that are not there", {"kind": "datagrams", "from": GREEDY, "to": names,
+                                                                    "count": DATAGRAMS}
+
+
+class Siege:
+    """The server in its namespace, and what is done to it."""
+
+    def __init__(self, case):
+        self.case = case
+        name = f"vpcedns{os.getpid()}-siege"
+        case.run("ip", "netns", "add", name)
+        case.finally_do(lambda: subprocess.run(["ip", "netns", "delete", name], env=clean_env(), check=False))
+        self.inside = ["ip", "netns", "exec", name]
+        case.run(*self.inside, "ip", "link", "set", "lo", "up")
+        for network in ("10.0.0.0/16", "198.18.0.0/16"):
+            case.run(*self.inside, "ip", "route", "add", "local", network, "dev", "lo")
+        case.run(*self.inside, "sysctl", "-qw", "net.ipv4.ip_nonlocal_bind=1", "net.ipv4.tcp_tw_reuse=1")
+        case.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                 "/CN=dns.example", "-addext", "subjectAltName=DNS:dns.example", "-out", "cert.pem", "-keyout", "key.pem")
+        self.zone = z.vpc(VPC, "10.0.0.0/16") + z.subnet("subnet-000000a1", VPC, "a", "10.0.1.0/24")
+        self.write(17)
+        Upstream(case, UPSTREAM, port=53, prefix=self.inside)
+        self.log = case.dir / "serve.log"
+        self.process = case.start(
+            *self.inside, "prlimit", f"--nofile={DESCRIPTORS}:{DESCRIPTORS}", case.binary, "serve", "--zones", "zones", "--listen",
+            f"{SERVER}:53", "--tls", f"{SERVER}:853", "--https", f"{SERVER}:443", "--quic", f"{SERVER}:853", "--tls-cert",
+            "cert.pem", "--tls-key", "key.pem", "--forward", UPSTREAM, "--http", ":".join(map(str, HTTP)), "--ec2-api",
+            ":".join(map(str, EC2)), "--ec2-state", "state", "--socket", "control.sock", "--proxy-protocol-from", "10.0.66.0/24",
+            log=self.log.name)
+        wait_for("the server to be ready", lambda: self.process.poll() is not None or "ready:" in self.log.read_text(), 30)
+
+    def write(self, last):
+        self.case.write("zones/a.toml", self.zone + z.endpoint("vpce-0fe5b17a0707d6abc", VPC, "ec2", "29p5708s",
+                                                               [("subnet-000000a1", f"10.0.1.{last}")]))
+
+    def ask(self, order):
+        """What the honest clients saw of an attack."""
+        honest = {"server": SERVER, "tls": 853, "https": 443, "local": NAME, "suffix": "forwarded.example"}
+        done = self.case.run(*self.inside, sys.executable, HERE / "support" / "siege.py", timeout=300,
+                             input_text=json.dumps({**order, "honest": honest}) + "\n")
+        return json.loads(done)
+
+    def lay(self, name, **order):
+        """One attack: honest clients lose nothing, and the log says each thing once a minute."""
+        said, begin = len(self.log.read_text()), time.monotonic()
+        seen = self.ask({"count": CONNECTIONS, **order})
+        self.case.note(f"{name}: {seen['good']} of {seen['asked']}, slowest {seen['slowest_ms']} ms, {seen['seconds']} s, "
+                       f"{self.held()}")
+        self.case.equal(f"{name}: questions answered", seen["good"], seen["asked"], seen)
+        self.case.check(self.process.poll() is None, f"{name}: the server ended", self.process.poll())
+        lines = kinds(self.log.read_text()[said:])
+        most = 1 + int((time.monotonic() - begin) // 60)
+        if "PROXY" in name:
+            self.case.equal(f"{name}: log lines about them", sum(count for kind, count in lines.items() if "PROXY" in kind), 2, lines)
+        for kind, count in lines.items():
+            self.case.check(count <= most, f"{name}: {count} log lines of one kind", kind)
+        self.case.note(f"{name}: {sum(lines.values())} log lines of {len(lines)} kinds")
+
+    def broken_files(self):
+        """Files that do not load, and one that is good again."""
+        for text in ("[[vpc]", "\0", "[[vpc]]\nvpc_id = 3\n", self.zone + "[[vpc_endpoint]]\n"):
+            self.case.write("zones/b.toml", text)
+            time.sleep(0.3)
+        (self.case.dir / "zones/b.toml").unlink()
+
+    def held(self):
+        pid = self.process.pid
+        # prlimit becomes the server, and ip what it starts
+        status = Path(f"/proc/{pid}/status").read_text()
+        number = lambda key: int(re.search(rf"^{key}:\s+(\d+)", status, re.M)[1])
+        return {"descriptors": len(os.listdir(f"/proc/{pid}/fd")), "threads": number("Threads"), "kB": number("VmRSS")}
+
+    def is_as_before(self, before):
+        settled = lambda: self.held()["descriptors"] <= before["descriptors"] + 16 and self.held()["threads"] <= before["threads"] + 2
+        try:
+            wait_for("descriptors and threads to be given back", settled, seconds=40, pause=0.5)
+        finally:
+            after = self.held()
+            names = [Path(path, "comm").read_text().strip() for path in Path(f"/proc/{self.process.pid}/task").iterdir()]
+            self.case.note(f"before {before}, after {after}: {', '.join(sorted(names))}")
+        self.case.check(after["kB"] <= before["kB"] + (64 << 10), "memory is not given back", (before, after))
+
+
+def kinds(text):
+    """How often each kind of line is in a log: without its time, numbers and addresses."""
+    lines = [line.partition("Z ")[2] for line in text.splitlines() if re.match(r"\d{4}-\d\d-\d\dT", line)]
+    # each change over the EC2 API is one line of the audit log: those are of whoever may change something
+    return collections.Counter(re.sub(r"[0-9a-f]*\d[0-9a-f.:]*", "#", line) for line in lines if "vpcedns::audit" not in line)
+
+
+def everything_normal(case, siege):
+    """What the server is for, all of it, in short."""
+    seen = siege.ask({"kind": "datagrams", "from": GREEDY[:1], "to": [(SERVER, 53, "00")], "count": 1})
+    case.equal("questions in quiet times", seen["good"], seen["asked"], seen)
+    inside = siege.inside
+    dig = lambda *words: case.run(*inside, "dig", f"@{SERVER}", "-b", "10.0.50.1", "+short", "+tries=1", "+timeout=5", *words).split()
+    for name, want in [(NAME, "10.0.1.17"), ("ec2.us-east-1.amazonaws.com", "10.0.1.17"), ("localhost", "127.0.0.1")]:
+        case.equal(f"dig {name}", dig(name), [want])
+        case.equal(f"dig +tcp {name}", dig("+tcp", name), [want])
+    case.equal("dig AAAA of a private name", dig("ec2.us-east-1.amazonaws.com", "AAAA"), [])
+    siege.write(18)
+    wait_for("a change to be served", lambda: dig(NAME) == ["10.0.1.18"])
+    siege.write(17)
+    wait_for("the change back", lambda: dig(NAME) == ["10.0.1.17"])
+    status = case.run(case.binary, "status", "--socket", "control.sock")
+    case.check("generation" in status, "no status", status)
+    text = case.run(*inside, "curl", "-s", "--max-time", "10", f"http://{EC2[0]}:{EC2[1]}/?Action=DescribeVpcs&Version=2016-11-15")
+    case.check("vpcSet" in text, "the EC2 API does not answer", text)
+    ready = case.run(*inside, "curl", "-s", "--max-time", "10", f"http://{HTTP[0]}:{HTTP[1]}/readyz")
+    case.check(ready.startswith("ready"), "not ready", ready)
