@@ -6,10 +6,11 @@ import threading
 import time
 
 from support import dns
-from support.case import wait_for
+from support.case import ROOT, wait_for
 from support.server import Server, free_port
 
 CORP = "corp.example"
+RULE_TO_HUB = ROOT / "tests/cases/01-rule-to-hub-listener/zones/a.toml"
 # a loop is found by its own question and one more: the patience for an upstream that was never heard is 400 ms each
 LOOP_SECONDS = 3
 
@@ -50,13 +51,13 @@ def seen(address, name):
 
 
 def one_process(case):
-    """A spoke's rule leads to the hub's listener of the same server."""
+    """A spoke's rules lead to the hub's listener of the same server: the zones of `tests/cases/01-rule-to-hub-listener`."""
     port, up = free_port(), Premises({"www.public.example": "203.0.113.1"})
     (case.dir / "one").mkdir()
-    write(case, "one", vpc(1, "127.20.0.0/16", f"127.20.0.2:{port}"), vpc(2, "127.21.0.0/16", f"127.21.0.2:{port}"),
-          zone("test.network.internal", 1, {"instance": "127.20.1.99"}), rule("network.internal", f"127.20.0.2:{port}", 2))
+    write(case, "one", RULE_TO_HUB.read_text().replace(":27070", f":{port}"))
     server = Server(case, zones="one", forward=up.text)
-    for name, want in (("instance.test.network.internal", "127.20.1.99"), ("www.public.example", "203.0.113.1")):
+    for name, want in (("instance.test.network.internal", "127.20.1.99"), ("sqs.us-west-2.amazonaws.com", "127.20.1.11"),
+                       ("www.public.example", "203.0.113.1")):
         for _ in range(20):
             case.equal(f"spoke asks {name}", seen(("127.21.0.2", port), name)[:2], ("NOERROR", [want]), server.log_text())
     case.check("leads back" not in server.log_text(), "a loop is seen where there is none", server.log_text())

@@ -21,7 +21,7 @@ use crate::naming::VpcId;
 use crate::observe::{LoadReport, Status};
 use crate::problem::{Place, Problem};
 use crate::snapshot::{Policy, Snapshot};
-use crate::source::{LoadTrigger, Overlay, Progress, SourceEdit, Sources, Taken};
+use crate::source::{Overlay, Progress, SourceEdit, Sources, Taken};
 
 /// Publishes snapshots. Whoever changes anything holds it for the whole of the change.
 pub struct Publisher {
@@ -228,9 +228,9 @@ impl Publisher {
         &self.status
     }
 
-    /// Has every source ask `trigger` for a load when it changes. Returns what will not be seen.
-    pub fn watch(&mut self, trigger: &LoadTrigger) -> Vec<Problem> {
-        self.sources.watch(trigger)
+    /// Has the next load not trust what was told of changes: someone asks for what is there.
+    pub fn doubt(&mut self) {
+        self.sources.doubt();
     }
 
     /// Where an object was written: a file and line, or what else its source says. `None`: it is not there.

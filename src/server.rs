@@ -52,6 +52,8 @@ use reload::{Follower, all_upstreams, wanted, warn_of};
 
 /// How long a thread that waits for disks stays without a job.
 const IDLE_THREADS: Duration = Duration::from_millis(1500);
+/// A start waits so long for files that are being written.
+const WRITERS_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A server that answers.
 pub struct Server {
@@ -244,8 +246,13 @@ fn start(
     let forwarder = upstreams::forwarder(settings.forward_ca.as_deref(), settings.forward_0x20, &limits)?;
     let (anchors, insecure) = (settings.dnssec_anchors.as_deref(), settings.dnssec_insecure);
     let validation = upstreams::validation(settings.dnssec, anchors, insecure)?;
-    let sources = Sources::new(sources, listen.clone()).with_names(settings.catalogue);
-    let (mut publisher, first) = tokio::task::block_in_place(|| Publisher::start(sources, policy, progress))?;
+    let mut sources = Sources::new(sources, listen.clone()).with_names(settings.catalogue);
+    let (trigger, requests) = LoadRequests::new();
+    sources.watch(&trigger);
+    let (mut publisher, first) = tokio::task::block_in_place(|| {
+        sources.settle(WRITERS_PATIENCE);
+        Publisher::start(sources, policy, progress)
+    })?;
     warn_of(&first.problems);
 
     let counters = Arc::new(Counters::default());
@@ -279,8 +286,6 @@ fn start(
     let certificates = encrypted.map(|encrypted| encrypted.certificates);
     let (stop_http, http_stopped) = flag::channel(false);
     let status = publisher.status().clone();
-    let (trigger, requests) = LoadRequests::new();
-    warn_of(&publisher.watch(&trigger));
     let publisher = Arc::new(Mutex::new(publisher));
     let ec2 = remembered.map(|ec2| ec2.start(all_settings, publisher.clone(), counters.clone(), &descriptors));
     let ec2 = ec2.transpose()?;

@@ -41,6 +41,8 @@ limits! {
     cache_max_ttl: Duration = "cache_max_ttl_s", Seconds, 86_400, 1..=604_800;
     /// Longest TTL of a negative answer (RFC 2308 5)
     cache_negative_ttl: Duration = "cache_negative_ttl_s", Seconds, 3600, 0..=86_400;
+    /// 1: a name that does not exist has nothing below it (RFC 8020); 0: each name is asked for
+    cache_nxdomain_cut: usize = "cache_nxdomain_cut", Count, 0, 0..=1;
     /// How long the first failure of a question is remembered; each that follows doubles it (RFC 9520 3.2)
     cache_failure: Duration = "cache_failure_s", Seconds, 5, 1..=300;
     /// Longest time for which a failure is remembered

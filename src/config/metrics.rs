@@ -96,6 +96,12 @@ metrics! {
     SourceProblems: Gauge "source_problems" by [SOURCE];
     /// When a source was last read without an error (Unix time)
     SourceLastGood: Gauge "source_last_good_timestamp_seconds" by [SOURCE];
+    /// 1 while changes of a source are told, 0 while some are found late, by looking, or not at all
+    SourceTold: Gauge "source_told" by [SOURCE];
+    /// Files that have been half written for 30 s or longer: their last complete content is served
+    SourceHalfWritten: Gauge "source_half_written" by [SOURCE];
+    /// Changes of a source that nobody told of, found by looking
+    SourceFoundLate: Counter "source_found_late" by [SOURCE];
     /// The generation being served
     Generation: Gauge "generation";
     /// Endpoints in the model, in whatever state

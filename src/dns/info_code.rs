@@ -23,6 +23,8 @@ registry! {
     NO_REACHABLE_AUTHORITY = 22, "No Reachable Authority";
     /// An upstream cannot be talked to (RFC 8914 4.24).
     NETWORK_ERROR = 23, "Network Error";
+    /// No record has the type that was asked for (IANA "Extended DNS Error Codes" 30).
+    INVALID_QUERY_TYPE = 30, "Invalid Query Type";
 }
 
 /// Longest EXTRA-TEXT of ours in octets (RFC 8914 2).

@@ -41,6 +41,12 @@ impl Rcode {
         (self.0 >> 4) as u8
     }
 
+    /// Whether the code is about the talk of two neighbours, their EDNS, keys and cookies, and so means nothing to anybody
+    /// behind them (RFC 6891 9, RFC 8945 3, RFC 7873 8).
+    pub const fn is_between_neighbours(self) -> bool {
+        matches!(self.0, 16..=23)
+    }
+
     /// Whether the code has bits that a reply without EDNS cannot say.
     pub const fn needs_edns(self) -> bool {
         self.0 > 0x0f
@@ -67,6 +73,7 @@ mod tests {
             assert_eq!(Rcode::from_parts(code.in_header(), code.in_opt()), code);
         }
         assert_eq!((Rcode::BADCOOKIE.in_header(), Rcode::BADCOOKIE.in_opt()), (7, 1));
+        assert!(Rcode::BADVERS.is_between_neighbours() && !Rcode::REFUSED.is_between_neighbours());
         assert!(Rcode::BADVERS.needs_edns() && !Rcode::new(15).needs_edns());
         assert_eq!((Rcode::BADVERS.to_string(), Rcode::new(9).to_string()), ("BADVERS".into(), "RCODE9".into()));
     }

@@ -61,6 +61,11 @@ impl Rtype {
     pub const fn is_query_type(self) -> bool {
         matches!(self.0, 128..=255)
     }
+
+    /// Whether it is MAILB or MAILA, which ask for types that nobody has (RFC 1035 3.2.3).
+    pub const fn is_mail_type(self) -> bool {
+        matches!(self.0, 253 | 254)
+    }
 }
 
 /// hickory-proto's word for the same type.

@@ -12,13 +12,13 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::sleep_until;
 
-use crate::dns::Rcode;
+use crate::dns::{Header, Message, Rcode};
 use crate::forward::choose::choose;
 use crate::forward::engine::Forwarder;
 use crate::forward::failure::{Failure, ForwardError, Tried};
 use crate::forward::loops::{LoopWatch, Repeated, is_marked};
 use crate::forward::peer::{Peer, SoFar, Try};
-use crate::forward::query::{Outbound, is_truncated, rcode_of};
+use crate::forward::query::Outbound;
 use crate::forward::standing::SilentWait;
 use crate::model::Upstream;
 
@@ -222,8 +222,7 @@ impl Questioning<'_> {
             Tried { upstream: peer.standing.upstream.clone(), failure, over_tcp }
         });
         let error = ForwardError { tried: tried.collect() };
-        let truncated = so_far.into_iter().find_map(|so_far| so_far.truncated.into_inner());
-        truncated.or(second_best).ok_or(error)
+        second_best.ok_or(error)
     }
 
     /// How long to wait for this attempt before the next is made beside it.
@@ -304,8 +303,14 @@ fn nobody(peers: &[Arc<Peer>]) -> ForwardError {
 
 /// True when no other upstream could know better.
 fn is_good(reply: &[u8]) -> bool {
-    let poor = matches!(rcode_of(reply), Rcode::FORMERR | Rcode::SERVFAIL | Rcode::NOTIMP | Rcode::REFUSED);
-    !poor && !is_truncated(reply)
+    let header = Header::of(reply).unwrap_or_default();
+    match header.flags.rcode() {
+        Rcode::FORMERR | Rcode::SERVFAIL | Rcode::NOTIMP | Rcode::REFUSED => false,
+        Rcode::NXDOMAIN => true,
+        Rcode::NOERROR if header.answers > 0 || header.additional == 0 => true,
+        // BADVERS, whose lower bits are those of NOERROR, and BADCOOKIE are about our EDNS
+        _ => Message::parse(reply).is_ok_and(|message| !message.rcode().is_between_neighbours()),
+    }
 }
 
 #[cfg(test)]

@@ -44,6 +44,9 @@ pub enum Failure {
     /// The reply is no DNS message.
     #[error("sent a malformed reply")]
     Malformed,
+    /// The reply on a connection, which has room for every message, is truncated.
+    #[error("sent a truncated reply")]
+    Truncated,
     /// The reply on a connection is to another question.
     #[error("answered another question")]
     Mismatched,

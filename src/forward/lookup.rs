@@ -30,8 +30,6 @@ use crate::forward::query::Outbound;
 
 /// Most background refreshes at one time. A refresh beyond this is skipped; clients still get the stored reply.
 const REFRESHES: usize = 256;
-/// What is said of a reply that cannot be read.
-const MALFORMED: ExtendedError<'_> = ExtendedError { code: InfoCode::OTHER, text: "the upstream's reply is malformed" };
 
 /// A question that the cache or an upstream has to answer.
 #[derive(Clone, Copy, Debug)]
@@ -355,8 +353,10 @@ impl<E: Exchange> Leader<E> {
         let entry = match said {
             Ok(ref reply) => {
                 let question = question.question();
-                CachedReply::new(reply, &question, cache.times(), now)
-                    .unwrap_or_else(|_| CachedReply::unanswered(&question, MALFORMED, now))
+                CachedReply::new(reply, &question, cache.times(), now).unwrap_or_else(|why| {
+                    let why = ExtendedError { code: InfoCode::OTHER, text: &why.to_string() };
+                    CachedReply::unanswered(&question, why, now)
+                })
             }
             Err(ref error) => question.unanswered(error, now),
         };

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 /// How long an upstream is asked without EDNS, or with letters as they are, before it is tried again (Unbound: 15 min).
 const GRUDGE: Duration = Duration::from_secs(900);
-/// How often an upstream must have been silent to EDNS, and have answered without, before that is its doing and not
-/// chance.
+/// How often in a row an upstream must have been silent to EDNS, or refused it, and have answered without, before that is
+/// its doing, and not chance or that of one name: resolvers hand on a FORMERR of servers that anybody can run.
 const SUSPICIONS: u8 = 3;
 /// How often letters must have come back in another case.
 const CHANGED: u8 = 2;
@@ -21,7 +21,7 @@ const MAX_SERVER_COOKIE: usize = 32;
 #[derive(Clone, Debug)]
 pub(super) struct Manners {
     no_edns_until: Option<Instant>,
-    has_answered_edns: bool,
+    answered_edns_at: Option<Instant>,
     suspicions: u8,
     cookie: [u8; CLIENT_COOKIE],
     server_cookie: Vec<u8>,
@@ -48,7 +48,7 @@ impl Manners {
     pub(super) fn new(cookie: [u8; CLIENT_COOKIE]) -> Self {
         Self {
             no_edns_until: None,
-            has_answered_edns: false,
+            answered_edns_at: None,
             suspicions: 0,
             cookie,
             server_cookie: Vec::new(),
@@ -61,7 +61,7 @@ impl Manners {
     pub(super) fn in_the_open(&self, tries: usize, mix_case: bool, now: Instant) -> Dress {
         let is_over = |until: Option<Instant>| until.is_none_or(|until| now >= until);
         // one that may be silent because of EDNS is asked without
-        let edns = is_over(self.no_edns_until) && (tries == 0 || self.has_answered_edns);
+        let edns = is_over(self.no_edns_until) && (tries == 0 || self.knows_edns(now));
         let cookie = [&self.cookie, self.server_cookie.as_slice()].concat();
         Dress { edns, cookie: Some(cookie), mix_case: mix_case && is_over(self.no_case_until), pad: false }
     }
@@ -73,28 +73,28 @@ impl Manners {
     }
 
     /// It answered with EDNS.
-    pub(super) fn answered_edns(&mut self) {
-        self.has_answered_edns = true;
+    pub(super) fn answered_edns(&mut self, now: Instant) {
+        self.answered_edns_at = Some(now);
         self.suspicions = 0;
     }
 
-    /// It said that it does not know EDNS (RFC 6891 7), and then answered without.
-    pub(super) fn refused_edns(&mut self, now: Instant) {
-        self.no_edns_until = Some(now + GRUDGE);
-        self.has_answered_edns = false;
-    }
-
-    /// It answered a question without EDNS, after it had been silent to the same with EDNS.
+    /// It answered a question without EDNS, after it had been silent to the same with EDNS, or had said that it does not
+    /// know EDNS (RFC 6891 7). Means nothing of an upstream that has answered with EDNS a while ago.
     pub(super) fn answered_without_edns(&mut self, now: Instant) {
-        let known = self.has_answered_edns || self.no_edns_until.is_some_and(|until| now < until);
+        let known = self.knows_edns(now) || self.no_edns_until.is_some_and(|until| now < until);
         if known {
             return;
         }
         self.suspicions = self.suspicions.saturating_add(1);
         if self.suspicions >= SUSPICIONS {
             self.suspicions = 0;
-            self.refused_edns(now);
+            self.no_edns_until = Some(now + GRUDGE);
         }
+    }
+
+    /// Whether it has answered with EDNS a while ago.
+    fn knows_edns(&self, now: Instant) -> bool {
+        self.answered_edns_at.is_some_and(|at| now.saturating_duration_since(at) < GRUDGE)
     }
 
     /// It gave us a cookie behind ours (RFC 7873 5.3); one of an impossible length is none.
@@ -142,7 +142,7 @@ mod tests {
     fn edns_is_left_out_where_it_was_refused_and_tried_again_later() {
         let (mut manners, now) = manners();
         assert!(manners.in_the_open(0, false, now).edns && manners.encrypted(now).edns);
-        manners.refused_edns(now);
+        (0..SUSPICIONS).for_each(|_| manners.answered_without_edns(now));
         assert!(!manners.in_the_open(0, false, now + GRUDGE / 2).edns && !manners.encrypted(now).edns);
         assert!(manners.in_the_open(0, false, now + GRUDGE).edns);
     }
@@ -158,12 +158,22 @@ mod tests {
         assert!(!manners.in_the_open(0, false, now).edns);
 
         let mut manners = Manners::new(*b"at-rando");
-        manners.answered_edns();
+        manners.answered_edns(now);
         assert!(manners.in_the_open(1, false, now).edns, "what is lost here is lost by chance");
         for _ in 0..10 {
-            manners.answered_without_edns(now);
+            manners.answered_without_edns(now + GRUDGE / 2);
         }
         assert!(manners.in_the_open(0, false, now).edns);
+        (0..SUSPICIONS).for_each(|_| manners.answered_without_edns(now + GRUDGE));
+        assert!(!manners.in_the_open(0, false, now + GRUDGE).edns, "another has taken its place");
+
+        let mut manners = Manners::new(*b"at-rando");
+        for _ in 0..10 {
+            manners.answered_without_edns(now);
+            manners.answered_edns(now);
+        }
+        manners.answered_without_edns(now);
+        assert!(manners.in_the_open(0, false, now).edns, "only a row counts");
     }
 
     #[test]

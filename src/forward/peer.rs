@@ -2,14 +2,14 @@
 //!
 //! Knows nothing of other upstreams, and of time only what its rules need: who waits decides how long.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
 use crate::config::Limits;
-use crate::dns::{Message, Rcode, cookie_in};
+use crate::dns::{HeaderFlags, Message, Rcode, cookie_in};
 use crate::forward::connection::{Connections, Trust};
 use crate::forward::failure::Failure;
 use crate::forward::manners::Dress;
@@ -44,9 +44,6 @@ pub(super) struct SoFar {
     pub(super) over_tcp: AtomicBool,
     /// No reply came in the time in which one was to be expected.
     pub(super) late: AtomicBool,
-    /// The truncated reply. Some of the answer is better than none: there are clients that make do with it, and the
-    /// others will come over TCP themselves and be told.
-    pub(super) truncated: OnceLock<Vec<u8>>,
 }
 
 impl Peer {
@@ -80,7 +77,10 @@ impl Peer {
                 let bare = Dress { edns: false, ..dress };
                 match self.ask_dressed(outbound, &bare, this).await {
                     Ok(better) if !matches!(rcode_of(&better), Rcode::FORMERR | Rcode::NOTIMP) => {
-                        self.standing.manners().refused_edns(Instant::now());
+                        // a reply with EDNS is of one that knows it, and means something else
+                        if !has_opt(&reply) {
+                            self.standing.manners().answered_without_edns(Instant::now());
+                        }
                         Ok(better)
                     }
                     _ => Ok(reply),
@@ -123,10 +123,10 @@ impl Peer {
             Heard::Reply(mut reply) => {
                 let (is_sound, believed) = self.learn(&reply, dress);
                 outbound.restore_case(&mut reply);
-                match (is_truncated(&reply), is_sound && believed) {
-                    (false, true) => return Ok(reply),
-                    (false, false) if !is_sound => return Err(Failure::Malformed),
-                    (true, _) if is_sound => drop(this.so_far.truncated.set(reply)),
+                match (is_truncated(&reply), is_sound) {
+                    (false, true) if believed => return Ok(reply),
+                    (false, false) => return Err(Failure::Malformed),
+                    // RFC 2181 9: what is truncated is ignored, and asked for over TCP
                     _ => {}
                 }
             }
@@ -158,7 +158,12 @@ impl Peer {
         if dress.cookie.is_some() && cookie_of(&reply).is_none() {
             self.standing.manners().gives_no_cookie();
         }
-        if Message::parse(&reply).is_ok() { Ok(reply) } else { Err(Failure::Malformed) }
+        match Message::parse(&reply) {
+            Err(_) => Err(Failure::Malformed),
+            // nothing is longer than what a stream takes: it is not the whole answer, and there is no other way to get it
+            Ok(message) if message.flags().has(HeaderFlags::TC) => Err(Failure::Truncated),
+            Ok(_) => Ok(reply),
+        }
     }
 
     /// Learns from a datagram what the upstream can: whether it is a whole message, and whether it is believed. It is
@@ -174,7 +179,7 @@ impl Peer {
         }
         let opt = message.opt();
         if opt.is_some() {
-            manners.answered_edns();
+            manners.answered_edns(Instant::now());
         }
         let cookie = opt.and_then(|opt| cookie_in(reply.get(opt.rdata)?));
         match cookie.and_then(|cookie| cookie.split_first_chunk::<8>()) {
@@ -185,6 +190,10 @@ impl Peer {
             None => (true, !manners.gives_cookies()),
         }
     }
+}
+
+fn has_opt(reply: &[u8]) -> bool {
+    Message::parse(reply).is_ok_and(|message| message.opt().is_some())
 }
 
 fn full_rcode(reply: &[u8]) -> Rcode {

@@ -83,9 +83,11 @@ pub fn relay(reply: &[u8], client: &Requestor<'_>) -> Result<Vec<u8>, Malformed>
 }
 
 impl Requestor<'_> {
-    /// The response code that the client can be told: the upper bits have no place without EDNS (RFC 6891 6.1.3).
+    /// The response code that the client can be told: what the upstream has against our EDNS or cookie is none of its
+    /// business, and the upper bits have no place without EDNS (RFC 6891 6.1.3).
     pub(super) fn rcode(&self, upstream: Rcode) -> Rcode {
-        if upstream.needs_edns() && self.edns.is_none() { Rcode::SERVFAIL } else { upstream }
+        let untold = upstream.is_between_neighbours() || upstream.needs_edns() && self.edns.is_none();
+        if untold { Rcode::SERVFAIL } else { upstream }
     }
 
     /// The reply's header, without counts: the query's flags are the client's, the answer's the upstream's.

@@ -353,7 +353,7 @@ impl Raw {
         };
         let found = self.lookup.resolve(&wanted).await;
         match found.age {
-            Age::Fresh(_) => (found.entry.message(found.age), found.entry.kind() != ReplyKind::Failure),
+            Age::Fresh(_) => (found.entry.message(found.age, rtype), found.entry.kind() != ReplyKind::Failure),
             Age::Stale(_) => (servfail(name, rtype, InfoCode::NETWORK_ERROR, "no upstream answered"), false),
         }
     }
@@ -410,7 +410,8 @@ fn without_signatures(reply: &[u8], asked: Rtype) -> Option<Vec<u8>> {
 }
 
 fn servfail(name: &[u8], rtype: Rtype, code: InfoCode, why: &str) -> Vec<u8> {
-    CachedReply::unanswered(&question_octets(name, rtype), ExtendedError { code, text: why }, 0).message(Age::Fresh(0))
+    CachedReply::unanswered(&question_octets(name, rtype), ExtendedError { code, text: why }, 0)
+        .message(Age::Fresh(0), rtype)
 }
 
 #[cfg(test)]

@@ -52,6 +52,12 @@ fn sources(out: &mut Exposition, reports: &[SourceReport]) {
     out.gauges(Metric::SourceGood, each().map(|(name, report)| (name, f64::from(u8::from(report.is_good())))));
     let problems = |report: &SourceReport| u32::try_from(report.problems.len()).unwrap_or(u32::MAX);
     out.gauges(Metric::SourceProblems, each().map(|(name, report)| (name, f64::from(problems(report)))));
+    let told = |report: &SourceReport| f64::from(u8::from(!report.health.untold));
+    out.gauges(Metric::SourceTold, each().map(|(name, report)| (name, told(report))));
+    let half_written = |report: &SourceReport| u32::try_from(report.health.half_written).unwrap_or(u32::MAX);
+    out.gauges(Metric::SourceHalfWritten, each().map(|(name, report)| (name, f64::from(half_written(report)))));
+    let late = names.iter().zip(reports).map(|(name, report)| (name.as_slice(), report.health.found_late));
+    out.counters(Metric::SourceFoundLate, late);
     let at = |report: &SourceReport| report.last_good?.duration_since(UNIX_EPOCH).ok();
     let at = each().filter_map(|(name, report)| Some((name, at(report)?.as_secs_f64())));
     out.gauges(Metric::SourceLastGood, at);

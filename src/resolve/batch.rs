@@ -21,7 +21,7 @@ use crate::model::{Endpoint, Upstream};
 use crate::naming::parse_label;
 use crate::observe::Tally;
 use crate::snapshot::{Access, Snapshot};
-use crate::wire::{ErrorReply, Frame, Packet, Query, encode, encode_bare, encode_error, parse};
+use crate::wire::{Frame, MIN_UDP, Packet, Query, encode, encode_bare, encode_cookie, encode_error, parse};
 
 /// TC in the third octet of a header (RFC 1035 4.1.1).
 const TC: u8 = 0x02;
@@ -79,7 +79,15 @@ impl<'r> Batch<'r> {
         let mut name = NameBuf::default();
         let mut query = match parse(incoming.packet, &mut name) {
             Packet::Query(query) => query,
-            Packet::Error(error) => return self.refuse(&error, incoming, out),
+            Packet::Error(error) => {
+                return self.answer_bare(incoming, out, |out| {
+                    (error.rcode, encode_error(&error, self.resources.limits.udp_payload, out))
+                });
+            }
+            Packet::Cookie(query) => {
+                let frame = self.frame(incoming, MIN_UDP, false);
+                return self.answer_bare(incoming, out, |out| encode_cookie(&query, &frame, out));
+            }
             Packet::Silent => {
                 self.tally.silent();
                 return Outcome::Silent;
@@ -93,7 +101,12 @@ impl<'r> Batch<'r> {
                     keep_room(&mut query, subnet.as_ref());
                     (client_by(&self.snapshot, incoming, subnet.as_ref()), subnet)
                 }
-                Err(error) => return self.refuse(&query.error(error), incoming, out),
+                Err(rcode) => {
+                    let error = query.error(rcode);
+                    return self.answer_bare(incoming, out, |out| {
+                        (rcode, encode_error(&error, self.resources.limits.udp_payload, out))
+                    });
+                }
             }
         };
         let subnet = subnet.as_ref();
@@ -114,9 +127,10 @@ impl<'r> Batch<'r> {
                     self.tally.silent();
                     return Outcome::Silent;
                 }
+                let limit = reply_limit(&query, incoming.transport, &self.resources.limits);
                 // a stranger learns nothing but that he is one, and what a forged datagram brings stays short
                 let explain = client.access.is_served() || reply.rcode == Rcode::REFUSED && !is_stranger;
-                let frame = Frame { explain, ..self.frame(&query, incoming) };
+                let frame = self.frame(incoming, limit, explain);
                 self.tally.reply(reply.rcode);
                 let len = encode(&query, &reply, &frame, out);
                 if share == ReplyShare::Truncated {
@@ -152,12 +166,12 @@ impl<'r> Batch<'r> {
         }
     }
 
-    fn frame(&self, query: &Query<'_>, incoming: Incoming<'_>) -> Frame<'r> {
+    fn frame(&self, incoming: Incoming<'_>, limit: usize, explain: bool) -> Frame<'_> {
         Frame {
-            limit: reply_limit(query, incoming.transport, &self.resources.limits),
+            limit,
             payload: self.resources.limits.udp_payload,
             aa: self.snapshot.policy.aa,
-            explain: false,
+            explain,
             secret: &self.resources.secret,
             peer: incoming.peer.ip(),
             now: self.now,
@@ -169,17 +183,22 @@ impl<'r> Batch<'r> {
         self.resources.strangers.take(prefix_of(incoming.peer.ip()), self.now)
     }
 
-    /// Answers a request that cannot be taken; of a stranger's datagrams not each, as its address may be forged.
+    /// Answers a request that is no question; of a stranger's datagrams not each, as its address may be forged.
     #[cold]
-    fn refuse(&self, error: &ErrorReply<'_>, incoming: Incoming<'_>, out: &mut [u8]) -> Outcome {
+    fn answer_bare(
+        &self,
+        incoming: Incoming<'_>,
+        out: &mut [u8],
+        write: impl FnOnce(&mut [u8]) -> (Rcode, usize),
+    ) -> Outcome {
         let is_stranger = incoming.transport.is_datagram() && incoming.client(&self.snapshot).access == Access::Unknown;
         let share = if is_stranger { self.strangers_share(incoming) } else { ReplyShare::Whole };
         if share == ReplyShare::Silent {
             self.tally.silent();
             return Outcome::Silent;
         }
-        self.tally.reply(error.rcode);
-        let len = encode_error(error, self.resources.limits.udp_payload, out);
+        let (rcode, len) = write(out);
+        self.tally.reply(rcode);
         if share == ReplyShare::Truncated {
             truncate(out);
         }
@@ -203,7 +222,7 @@ impl<'r> Batch<'r> {
         }
         let edns = query.edns.unwrap_or_default();
         let is_proven = |cookie| {
-            edns.server_cookie.is_some_and(|server| self.resources.secret.is_own(cookie, peer, self.now, &server))
+            edns.server_cookie.is_some_and(|server| self.resources.secret.is_valid(cookie, &server, peer, self.now))
         };
         let (rcode, action) = match (edns.cookie, share) {
             (Some(cookie), _) if is_proven(cookie) => return None,
@@ -219,7 +238,8 @@ impl<'r> Batch<'r> {
         self.resources.counters.count_values(Metric::RateLimited, &[action]);
         self.tally.reply(rcode);
         let truncated = rcode == Rcode::NOERROR;
-        let len = encode_bare(query, rcode, truncated, &self.frame(query, incoming), out);
+        let limit = reply_limit(query, incoming.transport, &self.resources.limits);
+        let len = encode_bare(query, rcode, truncated, &self.frame(incoming, limit, false), out);
         Some(Outcome::Reply(finished(query, incoming.transport, subnet, out, len)))
     }
 

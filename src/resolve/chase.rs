@@ -77,7 +77,7 @@ impl<'a> ForwardedQuestion<'a> {
         let (mut upstreams, mut reason) = (forward.upstreams, forward.reason);
         let began = Instant::now();
         for _ in 0..MAX_STEPS {
-            let reply = found.entry.message(found.age);
+            let reply = found.entry.message(found.age, self.query.question.rtype);
             let Ok(message) = Message::parse(&reply) else { break };
             let done = match self.tail(&message, upstreams) {
                 Some(Tail::Elsewhere(way, name, to)) => {

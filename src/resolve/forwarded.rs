@@ -74,7 +74,7 @@ impl<'a> ForwardedQuestion<'a> {
         let why = entry.has_no_answer().then(|| why_not_private(forward.reason)).flatten();
         let client = relay_client(self.query, self.resources, self.incoming, extended_error(found, why.as_deref()));
         entry.write(&client, *age, out).or_else(|| {
-            let cut = relay(&entry.message(*age), &client).ok()?;
+            let cut = relay(&entry.message(*age, self.query.question.rtype), &client).ok()?;
             out.get_mut(..cut.len())?.copy_from_slice(&cut);
             Some(cut.len())
         })

@@ -19,13 +19,15 @@ mod connection;
 mod fresh;
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Body as _, Bytes, Incoming as Body};
+use hyper::body::{Body as _, Bytes, Frame, Incoming as Body, SizeHint};
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
@@ -105,7 +107,7 @@ struct Requests<R> {
 struct HttpRefusal(StatusCode, &'static str);
 
 impl<R: Resolve> Requests<R> {
-    async fn answer(self: Arc<Self>, request: Request<Body>) -> Result<Response<Full<Bytes>>, Infallible> {
+    async fn answer(self: Arc<Self>, request: Request<Body>) -> Result<Response<HttpReply>, Infallible> {
         let _busy = Busy::new(&self);
         self.from.heartbeat.beat();
         let head = request.method() == Method::HEAD;
@@ -124,7 +126,7 @@ impl<R: Resolve> Requests<R> {
             response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
             *response.body_mut() = Full::default();
         }
-        Ok(response)
+        Ok(response.map(|octets| HttpReply { octets, _request: body }))
     }
 
     async fn dns_reply(&self, parts: &Parts, body: &mut Body) -> Result<Vec<u8>, HttpRefusal> {
@@ -201,6 +203,33 @@ impl<R: Resolve> Requests<R> {
         let late = |_| HttpRefusal(StatusCode::REQUEST_TIMEOUT, "the body took too long");
         timeout(self.shared.limits.tcp_idle, all).await.map_err(late)??;
         Ok(collect.octets().to_vec())
+    }
+}
+
+/// The body of a response, with that of its request: HTTP/2 cancels a stream whose request is dropped while it comes in,
+/// and the client would get that in place of its status (RFC 9113 8.1).
+struct HttpReply {
+    octets: Full<Bytes>,
+    _request: Body,
+}
+
+impl hyper::body::Body for HttpReply {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.octets).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.octets.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.octets.size_hint()
     }
 }
 

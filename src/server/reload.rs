@@ -50,6 +50,9 @@ impl Follower {
     fn follow(&mut self, asked: bool) {
         let publisher = Arc::clone(&self.publisher);
         let mut publisher = publisher.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked {
+            publisher.doubt();
+        }
         let outcome = self.reload(&mut publisher);
         if outcome.changes.others > 0 {
             self.forwarder.set_upstreams(all_upstreams(&publisher.snapshots().load()));

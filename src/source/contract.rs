@@ -49,10 +49,14 @@ pub trait Source: Send {
         true
     }
 
-    /// Starts to ask `trigger` for a load when something changes. Returns what will not be seen, and why.
-    fn watch(&mut self, _trigger: LoadTrigger) -> Option<Problem> {
-        None
-    }
+    /// Starts to ask `trigger` for a load when something changes. Readings say what will not be seen, and why.
+    fn watch(&mut self, _trigger: LoadTrigger) {}
+
+    /// Waits until what is there is complete, but no longer than `patience`. To be called before the first reading.
+    fn settle(&mut self, _patience: Duration) {}
+
+    /// Someone asks for what is there now: what has been told of changes is not trusted in the next reading.
+    fn doubt(&mut self) {}
 }
 
 /// Told, while a source is read, how many of its files are done and how many there are.
@@ -71,6 +75,19 @@ pub struct Reading {
     pub removed: Vec<Key>,
     /// What is wrong with the source as a whole. What its parts hold may then be incomplete.
     pub problems: Vec<Problem>,
+    /// How changes of it are seen.
+    pub health: SourceHealth,
+}
+
+/// How changes of a source are seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SourceHealth {
+    /// Nobody tells of some changes: they are found late, by looking now and then, or not at all.
+    pub untold: bool,
+    /// Files that have been half written for 30 s or longer: their last complete content is served.
+    pub half_written: usize,
+    /// Changes so far that nobody told of, and that were found by looking.
+    pub found_late: u64,
 }
 
 /// What is read, and replaced, as one.
@@ -108,6 +125,8 @@ pub struct SourceReport {
     pub last_good: Option<SystemTime>,
     /// What was wrong when it was last read.
     pub problems: Vec<Problem>,
+    /// How changes of it are seen.
+    pub health: SourceHealth,
 }
 
 impl SourceReport {
@@ -122,6 +141,9 @@ impl SourceReport {
     }
 }
 
+/// Warnings of a source that are shown one by one.
+const SHOWN: usize = 10;
+
 impl std::fmt::Display for SourceReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let state = match (self.ready, self.is_good()) {
@@ -133,7 +155,15 @@ impl std::fmt::Display for SourceReport {
         if let Some(age) = self.age() {
             write!(f, ", last good {} s ago", age.as_secs())?;
         }
-        write!(f, ", {}", count(self.problems.len(), "problem"))
+        write!(f, ", {}", count(self.problems.len(), "problem"))?;
+        if self.health.half_written > 0 {
+            write!(f, ", {} half written for 30 s or longer", count(self.health.half_written, "file"))?;
+        }
+        if self.health.untold {
+            write!(f, ", changes are found late or not at all")?;
+        }
+        // what does not keep it from being ready is said in full here
+        self.problems.iter().filter(|problem| !problem.is_error()).take(SHOWN).try_for_each(|p| write!(f, "\n  {p}"))
     }
 }
 

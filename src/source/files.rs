@@ -1,17 +1,19 @@
 //! The files source: directories of TOML files and of the AWS CLI's JSON.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use super::contract::{LoadTrigger, PartId, Progress, Reading, Source, SourceId};
-use super::parts::{FileStamps, read_files};
-use super::scan::scan;
-use super::watch::Watch;
-use crate::problem::{Place, Problem};
+use super::contract::{LoadTrigger, PartId, Progress, Reading, Source, SourceHealth, SourceId};
+use super::parts::{FileStamps, ReadGate, read_files};
+use super::scan::{FoundFile, Scanned, place, scan_all};
+use super::stamp::FileStamp;
+use super::watch::{Watch, unseen};
+use crate::problem::Problem;
 
-/// A file that is written to and not closed for longer than this is worth a warning.
-const LEFT_OPEN: Duration = Duration::from_secs(30);
+/// A file that is being written at the start is looked at this often.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Every `*.toml` and `*.json` below some directories.
 pub struct Files {
@@ -21,27 +23,52 @@ pub struct Files {
     known: BTreeMap<PartId, FileStamps>,
     /// The same of the last reading.
     last: BTreeMap<PartId, FileStamps>,
+    /// The files of the last reading.
+    last_found: Vec<FoundFile>,
+    /// How each file looked at the last reading, by its real path.
+    looks: HashMap<PathBuf, Option<FileStamp>>,
+    /// False until a reading is taken over.
+    started: bool,
     /// Watches as long as it is kept.
     watch: Option<Watch>,
+    /// Why there is no watch, though there should be one.
+    unwatched: Option<String>,
 }
 
 impl Files {
     /// The files below `dirs`, each of which has to be there.
     pub fn new(dirs: Vec<PathBuf>) -> Self {
-        Self { dirs, required: true, known: BTreeMap::new(), last: BTreeMap::new(), watch: None }
+        Self {
+            dirs,
+            required: true,
+            known: BTreeMap::new(),
+            last: BTreeMap::new(),
+            last_found: Vec::new(),
+            looks: HashMap::new(),
+            started: false,
+            watch: None,
+            unwatched: None,
+        }
     }
 
     /// The files below `dirs`; one that is not there is as good as an empty one.
     pub fn where_present(dirs: Vec<PathBuf>) -> Self {
         Self { required: false, ..Self::new(dirs) }
     }
-}
 
-/// A warning where a writer keeps a file open for long.
-fn left_open(path: &Path, age: Duration) -> Option<Problem> {
-    let hint = "close the file, or write another and rename it over this one";
-    let what = format!("is half written since {} s: its last complete content is served", age.as_secs());
-    (age >= LEFT_OPEN).then(|| Problem::warning(Place::whole(path.display().to_string()), what, hint))
+    /// Files of the last reading that are not among `found`, but may come back: whoever checks another version out
+    /// removes a file before it writes the next.
+    fn gone_for_a_moment(&self, found: &[FoundFile], gate: &Gate<'_>) -> Vec<FoundFile> {
+        gate.catch_up();
+        let there: HashSet<&FoundFile> = found.iter().collect();
+        let missing = self.last_found.iter().filter(|file| !there.contains(file));
+        // a directory that cannot be read is an error, and keeps all of its files
+        missing.filter(|file| !file.path.exists() && !gate.may_read(file, None)).cloned().collect()
+    }
+
+    fn present(&self) -> Vec<PathBuf> {
+        self.dirs.iter().filter(|dir| self.required || dir.exists()).cloned().collect()
+    }
 }
 
 impl Source for Files {
@@ -50,26 +77,100 @@ impl Source for Files {
     }
 
     fn read(&mut self, progress: Progress<'_>) -> Reading {
-        let dirs = self.dirs.iter().filter(|dir| self.required || dir.exists()).cloned();
-        let (paths, mut problems) = scan(&dirs.collect::<Vec<_>>());
-        let total = paths.len();
+        let Scanned { mut files, mut problems, .. } = scan_all(&self.present());
         let known = |id: &PartId| self.known.get(id).cloned();
-        let since = |path: &Path| self.watch.as_ref().and_then(|watch| watch.half_written(path));
-        let parts = read_files(&paths, &known, &|path| since(path).is_some(), &|done| progress(done, total));
-        problems.extend(paths.iter().filter_map(|path| Some(left_open(path, since(path)?.elapsed()))).flatten());
+        let gate = Gate { watch: self.watch.as_ref(), looks: &self.looks };
+        files.extend(self.gone_for_a_moment(&files, &gate));
+        files.sort();
+        let total = files.len();
+        let parts = read_files(&files, &known, &gate, &|done| progress(done, total));
+        self.last_found = files;
+        self.looks = parts.iter().flat_map(|part| part.looks.iter().cloned()).collect();
+        let half_written = parts.iter().flat_map(|part| &part.half_written);
+        if !self.started {
+            problems.extend(half_written.map(|path| {
+                let hint = "start again when it is complete: a writer closes it, or renames another over it";
+                Problem::error(place(path), "is being written", hint)
+            }));
+        }
+        let mut health = SourceHealth::default();
+        if let Some(watch) = &self.watch {
+            watch.has_read(self.looks.iter().map(|(path, look)| (path.clone(), *look)).collect());
+            problems.extend(watch.problems());
+            health = watch.health();
+        }
+        if let Some(why) = &self.unwatched {
+            problems.push(unseen(why));
+            health.untold = true;
+        }
         self.last = parts.iter().map(|part| (part.id.clone(), part.stamps.clone())).collect();
         let gone = self.known.keys().filter(|id| !self.last.contains_key(id)).cloned().collect();
         let parts = parts.into_iter().filter_map(|part| Some((part.id, part.loaded?))).collect();
-        Reading { parts, gone, problems, ..Reading::default() }
+        Reading { parts, gone, problems, health, ..Reading::default() }
     }
 
     fn taken(&mut self) {
+        self.started = true;
         self.known.clone_from(&self.last);
     }
 
-    fn watch(&mut self, trigger: LoadTrigger) -> Option<Problem> {
-        let (watch, problem) = Watch::start(self.dirs.clone(), trigger);
-        self.watch = watch;
-        problem
+    fn watch(&mut self, trigger: LoadTrigger) {
+        match Watch::start(self.dirs.clone(), trigger) {
+            Ok(watch) => self.watch = Some(watch),
+            Err(error) => self.unwatched = Some(error.to_string()),
+        }
+    }
+
+    fn settle(&mut self, patience: Duration) {
+        let Some(watch) = &self.watch else { return };
+        let until = Instant::now() + patience;
+        let is_whole = |file: &FoundFile| watch.may_read(&file.real, FileStamp::of(&file.real), None);
+        loop {
+            watch.catch_up();
+            if scan_all(&self.present()).files.iter().filter(|file| !is_whole(file)).count() == 0
+                || Instant::now() > until
+            {
+                return;
+            }
+            thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    fn doubt(&mut self) {
+        if let Some(watch) = &self.watch {
+            watch.doubt();
+        }
+    }
+}
+
+/// Whether files may be read: what the watch knows of their writers.
+struct Gate<'w> {
+    watch: Option<&'w Watch>,
+    /// How files looked at the last reading, whether it was taken over or not.
+    looks: &'w HashMap<PathBuf, Option<FileStamp>>,
+}
+
+impl ReadGate for Gate<'_> {
+    fn catch_up(&self) {
+        if let Some(watch) = self.watch {
+            watch.catch_up();
+        }
+    }
+
+    fn may_read(&self, file: &FoundFile, look: Option<FileStamp>) -> bool {
+        let before = self.looks.get(&file.real).copied().flatten();
+        self.watch.is_none_or(|watch| watch.may_read(&file.real, look, before))
+    }
+
+    fn was_whole(&self, file: &FoundFile, look: Option<FileStamp>) -> bool {
+        let Some(watch) = self.watch else { return true };
+        let now = FileStamp::of(&file.real);
+        if let (Some(now), Some(look)) = (now, look)
+            && !now.is_same_file(&look)
+        {
+            // another has taken its name: what was read is whole, and the next load reads the other
+            return true;
+        }
+        watch.may_read(&file.real, now, look) && now == look
     }
 }

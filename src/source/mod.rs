@@ -8,7 +8,7 @@
 //!   read_files  paths             -> parts: one per TOML file, one for all JSON files together
 //!   read_toml   text              -> Declared
 //!   read_json_set texts           -> Declared
-//!   watch       asks for a load when a file changes
+//!   watch       asks for a load when a file changes; knows which files are half written
 //! ```
 //!
 //! Knows files, TOML, JSON and the shapes of `aws ec2 describe-*`. Must not know whether objects fit together (that is
@@ -43,7 +43,8 @@ use std::sync::Arc;
 
 pub use access_keys::read_access_keys;
 pub use contract::{
-    Declared, LoadRequest, LoadRequests, LoadTrigger, PartId, Progress, Reading, Source, SourceId, SourceReport,
+    Declared, LoadRequest, LoadRequests, LoadTrigger, PartId, Progress, Reading, Source, SourceHealth, SourceId,
+    SourceReport,
 };
 pub use files::Files;
 pub use own::refuse_own;

@@ -13,39 +13,69 @@ use crate::problem::{Place, Problem};
 /// Longest file that is read: some 500,000 endpoints. What is longer is a mistake, such as a disk image.
 pub const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
 
+/// A file that is read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct FoundFile {
+    /// As the user sees it.
+    pub(super) path: PathBuf,
+    /// The same without symbolic links.
+    pub(super) real: PathBuf,
+}
+
+/// What is below some directories.
+#[derive(Debug, Default)]
+pub(super) struct Scanned {
+    /// What is to be read, in order.
+    pub(super) files: Vec<FoundFile>,
+    /// The directories that were looked through, by their real paths.
+    pub(super) dirs: Vec<PathBuf>,
+    /// Symbolic links that lead to files or directories.
+    pub(super) links: Vec<PathBuf>,
+    /// What could not be looked at.
+    pub(super) problems: Vec<Problem>,
+}
+
 /// Every `*.toml` and `*.json` below the given directories, in order; a file may be given in place of a directory.
 ///
 /// Symbolic links are followed, and what is reached by several ways is read once. Hidden entries are skipped, so that
 /// a Kubernetes ConfigMap (visible links into `..data`) is read once, and editors' leftovers are not read at all.
 pub fn scan(dirs: &[PathBuf]) -> (Vec<PathBuf>, Vec<Problem>) {
+    let Scanned { files, problems, .. } = scan_all(dirs);
+    (files.into_iter().map(|file| file.path).collect(), problems)
+}
+
+/// The same, with what else is known of the files and the way to them.
+pub(super) fn scan_all(dirs: &[PathBuf]) -> Scanned {
     let mut scan = Scan::default();
     for dir in dirs {
         match fs::metadata(dir) {
-            Ok(metadata) if metadata.is_dir() => scan.directory(dir),
-            Ok(metadata) => scan.file(dir, &metadata),
+            Ok(metadata) if metadata.is_dir() => scan.directory(dir, &real(dir)),
+            Ok(metadata) => scan.file(dir, real(dir), &metadata),
             Err(error) => {
                 let hint = "name a directory that exists, or make this one";
-                scan.problems.push(Problem::error(place(dir), format!("cannot be read: {}", words(&error)), hint));
+                let what = format!("cannot be read: {}", words(&error));
+                scan.found.problems.push(Problem::error(place(dir), what, hint));
             }
         }
     }
-    scan.paths.sort();
-    (scan.paths, scan.problems)
+    scan.found.files.sort();
+    scan.found
 }
 
 #[derive(Default)]
 struct Scan {
-    paths: Vec<PathBuf>,
-    problems: Vec<Problem>,
+    found: Scanned,
     /// Real paths of what has been visited: no link leads round in a circle.
     seen: HashSet<PathBuf>,
 }
 
 impl Scan {
-    fn directory(&mut self, dir: &Path) {
-        if !self.is_new(dir) {
+    fn directory(&mut self, dir: &Path, real_dir: &Path) {
+        if !self.seen.insert(real_dir.to_owned()) {
             return;
         }
+        // before it is read: whoever watches it next misses nothing
+        self.found.dirs.push(real_dir.to_owned());
         let entries = match fs::read_dir(dir) {
             Ok(entries) => entries,
             Err(error) => return self.unreadable(dir, &error),
@@ -53,45 +83,49 @@ impl Scan {
         let mut paths = vec![];
         for entry in entries {
             match entry {
-                Ok(entry) => paths.push(entry.path()),
+                Ok(entry) => paths.push((entry.path(), entry.file_type().is_ok_and(|kind| kind.is_symlink()))),
                 Err(error) => self.unreadable(dir, &error),
             }
         }
         // of two ways to one file, the same one is taken each time
         paths.sort();
-        for path in paths.iter().filter(|path| is_visible(path)) {
+        for (path, is_link) in paths.iter().filter(|(path, _)| is_visible(path)) {
+            let name = path.file_name().unwrap_or_default();
+            let real = if *is_link { real(path) } else { real_dir.join(name) };
+            let before = (self.found.files.len(), self.found.dirs.len());
             match fs::metadata(path) {
-                Ok(metadata) if metadata.is_dir() => self.directory(path),
-                Ok(metadata) if is_ours(path) => self.file(path, &metadata),
+                Ok(metadata) if metadata.is_dir() => self.directory(path, &real),
+                Ok(metadata) if is_ours(path) => self.file(path, real, &metadata),
                 Err(error) if is_ours(path) => self.unreadable(path, &error),
-                Ok(metadata) if metadata.is_file() => self.problems.extend(unread::warning(path)),
+                Ok(metadata) if metadata.is_file() => self.found.problems.extend(unread::warning(path)),
                 Ok(_) | Err(_) => {}
+            }
+            if *is_link && (is_ours(path) || before != (self.found.files.len(), self.found.dirs.len())) {
+                self.found.links.push(path.clone());
             }
         }
     }
 
-    fn file(&mut self, path: &Path, metadata: &Metadata) {
+    fn file(&mut self, path: &Path, real: PathBuf, metadata: &Metadata) {
         if !metadata.is_file() {
-            self.problems.push(Problem::error(
-                place(path),
-                "is no regular file",
-                "only files and directories are read",
-            ));
+            let hint = "only files and directories are read";
+            self.found.problems.push(Problem::error(place(path), "is no regular file", hint));
         } else if !is_ours(path) {
             let hint = "files end in .toml, or in .json for output of the AWS CLI";
-            self.problems.push(Problem::error(place(path), "is neither TOML nor JSON by its name", hint));
-        } else if self.is_new(path) {
-            self.paths.push(path.to_owned());
+            self.found.problems.push(Problem::error(place(path), "is neither TOML nor JSON by its name", hint));
+        } else if self.seen.insert(real.clone()) {
+            self.found.files.push(FoundFile { path: path.to_owned(), real });
         }
     }
 
-    fn is_new(&mut self, path: &Path) -> bool {
-        self.seen.insert(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
-    }
-
     fn unreadable(&mut self, path: &Path, error: &std::io::Error) {
-        self.problems.push(unreadable(path, error));
+        self.found.problems.push(unreadable(path, error));
     }
+}
+
+/// Where a path leads, symbolic links followed; the path itself if that cannot be told.
+fn real(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Whether a path is called like a file that is read.

@@ -7,9 +7,9 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
-use super::contract::{LoadTrigger, PartId, Progress, Reading, Source, SourceId, SourceReport};
+use super::contract::{LoadTrigger, PartId, Progress, Reading, Source, SourceHealth, SourceId, SourceReport};
 use super::files::Files;
 use super::held::{Held, Holdings, Places};
 use super::own::forwarding_to_ourselves;
@@ -116,6 +116,7 @@ pub(crate) struct Draft {
     single: HashMap<Key, Place>,
     broken: Broken,
     problems: Vec<Problem>,
+    health: SourceHealth,
 }
 
 impl Draft {
@@ -145,7 +146,7 @@ impl LoadBatch {
     }
 
     fn add(&mut self, member: usize, reading: Reading, holdings: &Holdings) {
-        let Reading { parts, gone, added, removed, problems } = reading;
+        let Reading { parts, gone, added, removed, problems, health } = reading;
         let (removed_from, added_from) = (self.removed.len(), self.added.len());
         for id in gone.iter().chain(parts.iter().map(|(id, _)| id)) {
             self.removed.extend(holdings.parts.get(id).into_iter().flat_map(Held::keys));
@@ -161,6 +162,7 @@ impl LoadBatch {
             single: added.iter().map(|input| (input.key(), input.place.clone())).collect(),
             broken: Broken { incomplete: problems.iter().any(Problem::is_error), ..Broken::default() },
             problems,
+            health,
         };
         self.added.extend(added);
         for (id, declared) in parts {
@@ -179,7 +181,13 @@ impl Sources {
     /// These sources, with nothing loaded yet, for a server that listens on `own`: rules that forward there are refused.
     pub fn new(sources: Vec<Box<dyn Source>>, own: Vec<SocketAddr>) -> Self {
         let listed = sources.into_iter().map(|source| {
-            let report = SourceReport { id: source.id(), ready: false, last_good: None, problems: Vec::new() };
+            let report = SourceReport {
+                id: source.id(),
+                ready: false,
+                last_good: None,
+                problems: Vec::new(),
+                health: SourceHealth::default(),
+            };
             Member { source, holdings: Holdings::default(), report }
         });
         Self { listed: listed.collect(), own, model: Model::default(), started: false }
@@ -201,9 +209,21 @@ impl Sources {
         self.listed.iter().map(|member| member.report.clone()).collect()
     }
 
-    /// Has every source ask `trigger` for a load when it changes. Returns what will not be seen.
-    pub fn watch(&mut self, trigger: &LoadTrigger) -> Vec<Problem> {
-        self.listed.iter_mut().filter_map(|member| member.source.watch(trigger.clone())).collect()
+    /// Has every source ask `trigger` for a load when it changes. To be called before the first load, so that no change
+    /// after it is missed.
+    pub fn watch(&mut self, trigger: &LoadTrigger) {
+        self.listed.iter_mut().for_each(|member| member.source.watch(trigger.clone()));
+    }
+
+    /// Waits until what is there is complete, but no longer than `patience`.
+    pub fn settle(&mut self, patience: Duration) {
+        let until = Instant::now() + patience;
+        self.listed.iter_mut().for_each(|m| m.source.settle(until.saturating_duration_since(Instant::now())));
+    }
+
+    /// Has the next load not trust what was told of changes: someone asks for what is there.
+    pub fn doubt(&mut self) {
+        self.listed.iter_mut().for_each(|member| member.source.doubt());
     }
 
     /// Reads what has changed since the last good load, and starts from it the next time if it is good.
@@ -239,6 +259,7 @@ impl Sources {
             let Some(member) = self.listed.get_mut(draft.member) else { continue };
             member.report.ready = member.source.is_ready();
             member.report.problems.clone_from(&draft.problems);
+            member.report.health = draft.health;
             if draft.changes_nothing() && !draft.has_errors() {
                 member.report.last_good = Some(SystemTime::now());
             }

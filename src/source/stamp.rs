@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 /// A file that changed less than this before it was read may change again without its times telling: file systems
 /// stamp changes with a clock that moves a few milliseconds at a time.
-pub(super) const SETTLE: Duration = Duration::from_millis(100);
+const SETTLE: Duration = Duration::from_millis(100);
 
 /// How a file looks from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,14 +25,24 @@ impl FileStamp {
         fs::metadata(path).ok().as_ref().map(Self::from)
     }
 
-    /// The same; `None` too if it was touched so lately that a second change could look the same.
-    pub(super) fn settled(path: &Path) -> Option<Self> {
-        let metadata = fs::metadata(path).ok()?;
-        let settled = |time: SystemTime| time.elapsed().is_ok_and(|age| age > SETTLE);
-        let since_epoch =
-            |seconds: i64, ns: i64| Some(Duration::new(u64::try_from(seconds).ok()?, u32::try_from(ns).ok()?));
-        let changed = SystemTime::UNIX_EPOCH + since_epoch(metadata.ctime(), metadata.ctime_nsec())?;
-        (settled(metadata.modified().ok()?) && settled(changed)).then(|| Self::from(&metadata))
+    /// Whether both are of one file, by device and inode.
+    pub(super) fn is_same_file(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+
+    /// Whether the last change to the file was so long ago, by this machine's clock. False for a time to come.
+    pub(super) fn is_older_than(&self, age: Duration) -> bool {
+        let older = |ns: i128| {
+            let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            i128::try_from(since_epoch.as_nanos())
+                .is_ok_and(|now| now - ns > i128::try_from(age.as_nanos()).unwrap_or(i128::MAX))
+        };
+        older(self.modified_ns) && older(self.changed_ns)
+    }
+
+    /// Whether a second change would show: it was not touched just now.
+    pub(super) fn is_settled(&self) -> bool {
+        self.is_older_than(SETTLE)
     }
 }
 

@@ -1,225 +1,181 @@
-//! Asks for a load after a change below the directories, debounced, from a thread of its own.
+//! Asks for a load after a change below the directories, debounced, from a thread of its own; knows which files are
+//! half written, and what of the changes is not told.
+//!
+//! ```text
+//! trail     directories, links  -> the directories to watch
+//! inotify   the system          -> what happened in them
+//! ledger    what happened, looks -> which files are half written
+//! net       stamps, every few seconds -> changes that nobody told of
+//! ```
 
-use std::collections::{HashMap, HashSet};
+mod inotify;
+mod ledger;
+mod look;
+mod net;
+mod trail;
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind};
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
-use super::contract::{LoadRequest, LoadTrigger};
-use super::scan::is_source;
+use super::contract::{LoadRequest, LoadTrigger, SourceHealth};
+use super::stamp::FileStamp;
 use crate::problem::{Place, Problem};
+use look::Lookout;
 
-/// After a change that is complete (a rename, a file that was closed), more of the same are waited for this long.
+/// After a change that is complete, more of the same are waited for this long.
 const QUIET: Duration = Duration::from_millis(1);
-/// A file that is being written is given this long to be closed.
-const HALF_WRITTEN: Duration = Duration::from_millis(200);
 /// However many changes come, a load follows after this long.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// How often a directory that has gone is looked for.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Watches directories until it is dropped.
 pub(super) struct Watch {
-    events: Sender<FileEvent>,
-    open: Arc<OpenFiles>,
-}
-
-/// Files that someone has written to and not closed yet, by their real path, with the time of the first write.
-#[derive(Default)]
-struct OpenFiles(Mutex<HashMap<PathBuf, Instant>>);
-
-impl OpenFiles {
-    fn with<T>(&self, f: impl FnOnce(&mut HashMap<PathBuf, Instant>) -> T) -> T {
-        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Takes note of a write: the file is half written until it is closed, or another takes its name.
-    fn written(&self, path: &Path) {
-        if let Ok(real) = path.canonicalize() {
-            self.with(|open| *open.entry(real).or_insert_with(Instant::now));
-        }
-    }
-
-    /// Takes note of what is at `path` being complete.
-    fn complete(&self, path: &Path) {
-        let real = path.canonicalize();
-        self.with(|open| open.retain(|known, _| real.as_ref().ok() != Some(known) && known.exists()));
-    }
-}
-
-enum FileEvent {
-    /// A file was closed after writing, renamed or removed.
-    Complete,
-    /// A file or link was made, or its attributes changed.
-    Started,
-    /// A file was written to, and is not closed yet.
-    Written,
-    Rewatch,
-    Stop,
-}
-
-/// The thread that watches.
-struct WatchThread {
-    events: Receiver<FileEvent>,
-    watcher: Option<RecommendedWatcher>,
-    dirs: Vec<PathBuf>,
-    watched: HashSet<PathBuf>,
-    trigger: LoadTrigger,
+    lookout: Arc<Mutex<Lookout>>,
+    wake: Arc<OwnedFd>,
+    /// Why changes are not seen at all, though they should be.
+    dead: Option<String>,
 }
 
 impl Watch {
-    /// Watches `dirs`, and all below. The problem says why changes are not seen, where the system refuses to tell them.
-    pub(super) fn start(dirs: Vec<PathBuf>, trigger: LoadTrigger) -> (Option<Self>, Option<Problem>) {
-        let (sender, events) = channel();
-        let to = sender.clone();
-        let roots = dirs.clone();
-        let open = Arc::new(OpenFiles::default());
-        let noted = Arc::clone(&open);
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if let Ok(event) = &event {
-                note(event, &noted);
-            }
-            if let Some(event) = classify(event, &roots) {
-                let _ = to.send(event);
-            }
-        });
-        let (watcher, refused) = match watcher {
-            Ok(watcher) => (Some(watcher), None),
-            Err(error) => (None, Some(error.to_string())),
-        };
-        let mut watcher = WatchThread { events, watcher, dirs, watched: HashSet::new(), trigger };
-        let complaint = refused.or(watcher.rewatch());
-        let thread = thread::Builder::new().name("vpcedns-watch".to_owned()).spawn(move || watcher.run());
-        let complaint = complaint.or(thread.err().map(|error| error.to_string()));
-        (Some(Self { events: sender, open }), complaint.as_deref().map(unseen))
+    /// Watches `dirs`, and all below.
+    pub(super) fn start(dirs: Vec<PathBuf>, trigger: LoadTrigger) -> io::Result<Self> {
+        let wake = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
+        let lookout = Arc::new(Mutex::new(Lookout::new(dirs)));
+        let thread = WatchThread { lookout: lookout.clone(), wake: wake.clone(), trigger, first: None };
+        let started = thread::Builder::new().name("vpcedns-watch".to_owned()).spawn(move || thread.run());
+        let dead = started.err().map(|error| format!("no thread can be started: {error}"));
+        Ok(Self { lookout, wake, dead })
     }
 
-    /// Since when the file at `path` is half written, by a writer that has not closed it; `None`: it is complete.
-    pub(super) fn half_written(&self, path: &Path) -> Option<Instant> {
-        self.open.with(|open| if open.is_empty() { None } else { open.get(&path.canonicalize().ok()?).copied() })
+    fn lookout(&self) -> MutexGuard<'_, Lookout> {
+        lock(&self.lookout)
+    }
+
+    /// Takes note of all that has been told so far.
+    pub(super) fn catch_up(&self) {
+        if self.lookout().catch_up(Instant::now()) {
+            self.wake(1);
+        }
+    }
+
+    /// Whether the file at this real path may be read now, which looks like `look`; `before`: how it looked when it was
+    /// read last. Of one that is not there: whether it may be forgotten.
+    pub(super) fn may_read(&self, real: &Path, look: Option<FileStamp>, before: Option<FileStamp>) -> bool {
+        let may = {
+            let mut lookout = self.lookout();
+            lookout.judge(Instant::now());
+            lookout.may_read(real, look, before, Instant::now())
+        };
+        if !may {
+            // the thread knows when to look again
+            self.wake(1);
+        }
+        may
+    }
+
+    /// Takes note of how the files looked at a reading that has ended.
+    pub(super) fn has_read(&self, looks: Vec<(PathBuf, Option<FileStamp>)>) {
+        self.lookout().has_read(looks);
+    }
+
+    /// Someone asks for what is there now: two equal looks are enough, whatever is told of writers.
+    pub(super) fn doubt(&self) {
+        self.lookout().doubt_all(Instant::now());
+        self.wake(1);
+    }
+
+    /// How the watch is.
+    pub(super) fn health(&self) -> SourceHealth {
+        let health = self.lookout().health(Instant::now());
+        SourceHealth { untold: health.untold || self.dead.is_some(), ..health }
+    }
+
+    /// What is wrong with seeing changes, and with files that are half written for long.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let mut problems = self.lookout().problems(Instant::now());
+        problems.extend(self.dead.as_deref().map(unseen));
+        problems
+    }
+
+    fn wake(&self, count: u64) {
+        // full: it is awake already
+        let _ = rustix::io::write(&*self.wake, &count.to_ne_bytes());
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // a thread that has ended needs no telling
-        let _ = self.events.send(FileEvent::Stop);
+        self.lookout().stop = true;
+        self.wake(1);
     }
 }
 
-fn unseen(why: &str) -> Problem {
+/// The problem of changes that are not seen at all.
+pub(super) fn unseen(why: &str) -> Problem {
     Problem::warning(Place::whole("--zones"), format!("changes of files are not seen: {why}"), "SIGHUP loads them")
 }
 
+fn lock(lookout: &Mutex<Lookout>) -> MutexGuard<'_, Lookout> {
+    lookout.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The thread that watches.
+struct WatchThread {
+    lookout: Arc<Mutex<Lookout>>,
+    wake: Arc<OwnedFd>,
+    trigger: LoadTrigger,
+    /// When the first change came that no load has been asked for yet.
+    first: Option<Instant>,
+}
+
 impl WatchThread {
-    /// Asks for a load after each change, until it is told to stop.
+    /// Asks for a load after each change, until the watch is dropped.
     fn run(mut self) {
         loop {
-            let timeout = if self.watched.len() < self.dirs.len() { LOOK_AGAIN } else { Duration::MAX };
-            let Some(event) = recv(&self.events, timeout) else {
-                let before = self.watched.len();
-                self.rewatch();
-                if self.watched.len() > before {
-                    self.trigger.send(LoadRequest::Changed);
+            let (due, stop) = {
+                let mut lookout = lock(&self.lookout);
+                let now = Instant::now();
+                lookout.turn(now);
+                if lookout.take_change() {
+                    self.first.get_or_insert(now);
+                    (Some(now + QUIET), lookout.stop)
+                } else {
+                    if self.first.take().is_some() {
+                        self.trigger.send(LoadRequest::Changed);
+                    }
+                    (lookout.next_due(now), lookout.stop)
                 }
-                continue;
             };
-            match self.settle(event) {
-                Some(true) => self.trigger.send(LoadRequest::Changed),
-                Some(false) => {}
-                None => return,
+            if stop {
+                return;
             }
+            // changes that go on and on are loaded now and then
+            if self.first.is_some_and(|first| first.elapsed() > PATIENCE) {
+                self.first = None;
+                self.trigger.send(LoadRequest::Changed);
+            }
+            self.wait(due);
         }
     }
 
-    /// Waits until nothing more comes, so that many changes are one load. Returns whether there is anything to load: a
-    /// file that is still being written is not. `None`: there will be no more events.
-    fn settle(&mut self, first: FileEvent) -> Option<bool> {
-        let latest = Instant::now() + PATIENCE;
-        let (mut complete, mut started) = (false, false);
-        let mut event = first;
-        loop {
-            match event {
-                FileEvent::Stop => return None,
-                FileEvent::Complete => complete = true,
-                FileEvent::Started => started = true,
-                FileEvent::Written => {}
-                FileEvent::Rewatch => {
-                    self.watched.clear();
-                    self.rewatch();
-                    complete = true;
-                }
-            }
-            // one file that is complete is not kept waiting by another that is still being written
-            let wait = if complete { QUIET } else { HALF_WRITTEN };
-            match self.events.recv_timeout(wait.min(latest.saturating_duration_since(Instant::now()))) {
-                Ok(next) => event = next,
-                Err(_) => return Some(complete || started),
-            }
+    /// Waits until the system tells something, someone wakes this thread, or `due`.
+    fn wait(&self, due: Option<Instant>) {
+        let told = lock(&self.lookout).events();
+        let mut fds = vec![PollFd::new(&*self.wake, PollFlags::IN)];
+        fds.extend(told.as_ref().map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)));
+        let left = due.map(|due| due.saturating_duration_since(Instant::now()));
+        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+        if poll(&mut fds, timeout.as_ref()).is_err() {
+            // interrupted; any other error must not make this loop spin
+            thread::sleep(QUIET);
         }
-    }
-
-    /// Watches the directories that are not watched yet; the text says what went wrong.
-    fn rewatch(&mut self) -> Option<String> {
-        let watcher = self.watcher.as_mut()?;
-        let mut complaint = None;
-        for dir in &self.dirs {
-            if self.watched.contains(dir) {
-                continue;
-            }
-            match watcher.watch(dir, RecursiveMode::Recursive) {
-                Ok(()) => {
-                    self.watched.insert(dir.clone());
-                }
-                Err(error) => complaint = Some(format!("{}: {error}", dir.display())),
-            }
-        }
-        complaint
-    }
-}
-
-fn recv(events: &Receiver<FileEvent>, timeout: Duration) -> Option<FileEvent> {
-    if timeout == Duration::MAX {
-        // whoever holds the other end has gone: the watch is over
-        return Some(events.recv().unwrap_or(FileEvent::Stop));
-    }
-    events.recv_timeout(timeout).ok()
-}
-
-/// What an event means; `None` for one that changes nothing, such as our own reading.
-fn classify(event: notify::Result<notify::Event>, roots: &[PathBuf]) -> Option<FileEvent> {
-    let Ok(event) = event else { return Some(FileEvent::Rewatch) };
-    if event.need_rescan() {
-        return Some(FileEvent::Complete);
-    }
-    let at_root = event.paths.iter().any(|path| roots.contains(path));
-    let is_source = || event.paths.iter().any(|path| is_source(path));
-    match event.kind {
-        EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) if at_root => Some(FileEvent::Rewatch),
-        EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) | EventKind::Create(CreateKind::Folder) => {
-            Some(FileEvent::Complete)
-        }
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) if is_source() => Some(FileEvent::Complete),
-        EventKind::Modify(ModifyKind::Data(_)) if is_source() => Some(FileEvent::Written),
-        EventKind::Create(_) | EventKind::Modify(_) if is_source() => Some(FileEvent::Started),
-        _ => None,
-    }
-}
-
-/// Keeps account of which files are half written.
-fn note(event: &notify::Event, open: &OpenFiles) {
-    let each = |f: &dyn Fn(&Path)| event.paths.iter().for_each(|path| f(path));
-    match event.kind {
-        EventKind::Modify(ModifyKind::Data(_)) => each(&|path| open.written(path)),
-        EventKind::Access(AccessKind::Close(AccessMode::Write))
-        | EventKind::Remove(_)
-        | EventKind::Modify(ModifyKind::Name(_)) => each(&|path| open.complete(path)),
-        _ if event.need_rescan() => open.with(HashMap::clear),
-        _ => {}
+        let mut count = [0; 8];
+        // empty: something else woke it
+        let _ = rustix::io::read(&*self.wake, &mut count);
     }
 }

@@ -9,6 +9,11 @@ use siphasher::sip::SipHasher24;
 #[derive(Clone, Copy)]
 pub struct CookieSecret([u8; 16]);
 
+/// Seconds for which a server cookie is good (RFC 9018 4.3).
+const OLDEST: i32 = 3600;
+/// Seconds that one may be ahead, of a server whose clock is (RFC 9018 4.3).
+const FUTURE: i32 = 300;
+
 /// The eight octets that a client chose (RFC 7873 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientCookie(pub [u8; 8]);
@@ -21,9 +26,22 @@ impl CookieSecret {
 
     /// The server cookie for a client: version 1, reserved, `now` in seconds, SipHash-2-4 (RFC 9018 4).
     pub fn server_cookie(&self, client: ClientCookie, address: IpAddr, now: u32) -> [u8; 16] {
-        let mut hasher = SipHasher24::new_with_key(&self.0);
         let [t0, t1, t2, t3] = now.to_be_bytes();
-        let head = [1, 0, 0, 0, t0, t1, t2, t3];
+        self.with_head(client, address, [1, 0, 0, 0, t0, t1, t2, t3])
+    }
+
+    /// Whether `server` is a cookie that a server with this secret made for this client, and neither older than an hour
+    /// nor more than five minutes ahead of `now` (RFC 9018 4.3).
+    pub fn is_valid(&self, client: ClientCookie, server: &[u8], address: IpAddr, now: u32) -> bool {
+        let Some((&head @ [1, _, _, _, t0, t1, t2, t3], hash)) = server.split_first_chunk::<8>() else { return false };
+        // RFC 1982: the difference is right beyond 2106, too
+        let age = now.wrapping_sub(u32::from_be_bytes([t0, t1, t2, t3])).cast_signed();
+        let right = self.with_head(client, address, head);
+        (-FUTURE..=OLDEST).contains(&age) && hash.len() == 8 && right.ends_with(hash)
+    }
+
+    fn with_head(&self, client: ClientCookie, address: IpAddr, head: [u8; 8]) -> [u8; 16] {
+        let mut hasher = SipHasher24::new_with_key(&self.0);
         hasher.write(&client.0);
         hasher.write(&head);
         match address.to_canonical() {
@@ -36,19 +54,6 @@ impl CookieSecret {
         // RFC 9018 4.4 has the hash in the octet order of the SipHash reference: little-endian
         back.copy_from_slice(&hasher.finish().to_le_bytes());
         cookie
-    }
-
-    /// Whether `cookie` is one that [`server_cookie`](Self::server_cookie) made for this client, at most an hour before
-    /// `now` and five minutes after it (RFC 9018 4.3).
-    pub fn is_own(&self, client: ClientCookie, address: IpAddr, now: u32, cookie: &[u8; 16]) -> bool {
-        let [_, _, _, _, t0, t1, t2, t3, ..] = *cookie;
-        let made = u32::from_be_bytes([t0, t1, t2, t3]);
-        // serial number arithmetic (RFC 1982), as the RFC has it
-        let age = now.wrapping_sub(made).cast_signed();
-        let ours = self.server_cookie(client, address, made);
-        // in a time that does not depend on where they differ
-        let differ = ours.iter().zip(cookie).fold(0, |differ, (a, b)| differ | (a ^ b));
-        differ == 0 && (-300..=3600).contains(&age)
     }
 }
 
@@ -71,15 +76,15 @@ mod tests {
         for (now, good) in
             [(made, true), (made + 3600, true), (made + 3601, false), (made - 300, true), (made - 301, false)]
         {
-            assert_eq!(secret.is_own(client, address, now, &cookie), good, "{now}");
+            assert_eq!(secret.is_valid(client, &cookie, address, now), good, "{now}");
         }
-        assert!(!secret.is_own(client, IpAddr::from([192, 0, 2, 2]), made, &cookie), "another address");
-        assert!(!secret.is_own(ClientCookie([0; 8]), address, made, &cookie), "another client");
-        assert!(!CookieSecret::new([8; 16]).is_own(client, address, made, &cookie), "another server's");
+        assert!(!secret.is_valid(client, &cookie, IpAddr::from([192, 0, 2, 2]), made), "another address");
+        assert!(!secret.is_valid(ClientCookie([0; 8]), &cookie, address, made), "another client");
+        assert!(!CookieSecret::new([8; 16]).is_valid(client, &cookie, address, made), "another server's");
         for at in 0..16 {
             let mut forged = cookie;
             forged[at] ^= 1;
-            assert!(!secret.is_own(client, address, made, &forged), "octet {at}");
+            assert!(!secret.is_valid(client, &forged, address, made), "octet {at}");
         }
     }
 }

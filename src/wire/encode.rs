@@ -6,12 +6,12 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use super::parse::{ErrorReply, Query};
+use super::parse::{CookieQuery, ErrorReply, Query};
 use super::{CookieSecret, MIN_UDP};
 use crate::answer::{AuthoritySection, Data, NS_TTL, Part, Reason, Reply, SPECIAL_SOA_DATA, TTL, instance_name};
 use crate::dns::{
-    Class, DnsName, ExtendedError, HEADER_LEN, Header, HeaderFlags, MAX_EXTRA_TEXT, NameRef, OPT_LEN, OPTION_HEAD, Opt,
-    OptionCode, Rcode, Rtype, Writer, cut_text, put_extended_error, put_option,
+    Class, DnsName, ExtendedError, HEADER_LEN, Header, HeaderFlags, InfoCode, MAX_EXTRA_TEXT, NameRef, OPT_LEN,
+    OPTION_HEAD, Opcode, Opt, OptionCode, Rcode, Rtype, Writer, cut_text, put_extended_error, put_option,
 };
 
 /// `ns-1536.awsdns-00.co.uk. awsdns-hostmaster.amazon.com. 1 7200 900 1209600 86400`: what private zones of Route 53
@@ -81,8 +81,8 @@ pub fn encode(query: &Query<'_>, reply: &Reply<'_>, frame: &Frame<'_>, out: &mut
     }
     header.flags = header.flags.with(HeaderFlags::TC, !whole);
     let negative = reply.answer.is_none() && !matches!(reply.authority, AuthoritySection::Cut(..));
-    let reason = (frame.explain && negative).then_some(reply.reason);
-    header.additional = u16::from(opt.put(&mut writer, reply.rcode, reason));
+    let extra = if frame.explain && negative { Extra::Reason(reply.reason) } else { Extra::None };
+    header.additional = u16::from(opt.put(&mut writer, reply.rcode, extra));
     writer.patch(0, &header.octets());
     writer.len()
 }
@@ -101,7 +101,7 @@ pub fn encode_bare(query: &Query<'_>, rcode: Rcode, truncated: bool, frame: &Fra
     if !(writer.put(&header.octets()) && writer.put(query.question_octets)) {
         return 0;
     }
-    header.additional = u16::from(opt.put(&mut writer, rcode, None));
+    header.additional = u16::from(opt.put(&mut writer, rcode, Extra::None));
     writer.patch(0, &header.octets());
     writer.len()
 }
@@ -109,16 +109,32 @@ pub fn encode_bare(query: &Query<'_>, rcode: Rcode, truncated: bool, frame: &Fra
 /// Writes the reply to a request that cannot be taken; returns its length.
 pub fn encode_error(error: &ErrorReply<'_>, payload: u16, out: &mut [u8]) -> usize {
     let mut writer = Writer::new(out, MIN_UDP);
-    let flags = (HeaderFlags::QR | HeaderFlags::RA | error.flags).with_rcode(error.rcode);
+    // RA is about queries (RFC 1035 4.1.1): of other requests it would say that they are done for others
+    let is_query = error.flags.opcode() == Opcode::QUERY;
+    let flags = (HeaderFlags::QR | error.flags).with(HeaderFlags::RA, is_query).with_rcode(error.rcode);
     let questions = u16::from(!error.question_octets.is_empty());
     let mut header = Header { id: error.id, flags, questions, ..Header::default() };
     if !writer.put(&header.octets()) || !writer.put(error.question_octets) {
         return 0;
     }
     let opt = OwnOpt { present: error.edns, payload, dnssec_ok: false, cookie: None };
-    header.additional = u16::from(opt.put(&mut writer, error.rcode, None));
+    header.additional = u16::from(opt.put(&mut writer, error.rcode, Extra::code(error.why)));
     writer.patch(0, &header.octets());
     writer.len()
+}
+
+/// Writes the reply to a request for a cookie (RFC 7873 5.4); returns its response code and its length.
+pub fn encode_cookie(query: &CookieQuery<'_>, frame: &Frame<'_>, out: &mut [u8]) -> (Rcode, usize) {
+    let is_good = query.server.is_empty() || frame.secret.is_valid(query.client, query.server, frame.peer, frame.now);
+    let rcode = if is_good { Rcode::NOERROR } else { Rcode::BADCOOKIE };
+    let mut writer = Writer::new(out, MIN_UDP);
+    let flags = (HeaderFlags::QR | HeaderFlags::RA | query.flags).with_rcode(rcode);
+    let header = Header { id: query.id, flags, additional: 1, ..Header::default() };
+    let server = frame.secret.server_cookie(query.client, frame.peer, frame.now);
+    let cookie = Some((query.client.0, server));
+    let opt = OwnOpt { present: true, payload: frame.payload, dnssec_ok: query.dnssec_ok, cookie };
+    let whole = writer.put(&header.octets()) && opt.put(&mut writer, rcode, Extra::None);
+    (rcode, if whole { writer.len() } else { 0 })
 }
 
 /// Writes the records of `parts` one after the other, names in full; returns how many there are.
@@ -227,6 +243,21 @@ impl<'s> Part<'s> {
     }
 }
 
+/// The extended error of a reply (RFC 8914).
+#[derive(Clone, Copy)]
+enum Extra<'r> {
+    None,
+    /// The reason for the answer, with its text.
+    Reason(Reason<'r>),
+    Code(InfoCode),
+}
+
+impl Extra<'_> {
+    fn code(code: Option<InfoCode>) -> Self {
+        code.map_or(Self::None, Self::Code)
+    }
+}
+
 /// Our OPT record.
 struct OwnOpt {
     present: bool,
@@ -256,7 +287,7 @@ impl OwnOpt {
 
     /// Writes the record, with the reason as an extended error if there is room for it (RFC 8914 2); returns whether
     /// there is one.
-    fn put(&self, writer: &mut Writer<'_>, rcode: Rcode, reason: Option<Reason<'_>>) -> bool {
+    fn put(&self, writer: &mut Writer<'_>, rcode: Rcode, extra: Extra<'_>) -> bool {
         let start = writer.len();
         let opt = Opt::ours(self.payload, rcode, self.dnssec_ok);
         // the length of the options is filled in below
@@ -267,8 +298,10 @@ impl OwnOpt {
         if let Some((client, server)) = self.cookie {
             put_option(writer, OptionCode::COOKIE, [&client, &server]);
         }
-        if let Some(reason) = reason {
-            put_reason(writer, rcode, reason);
+        match extra {
+            Extra::Reason(reason) => put_reason(writer, rcode, reason),
+            Extra::Code(code) => drop(put_extended_error(writer, ExtendedError { code, text: "" })),
+            Extra::None => {}
         }
         let length = (writer.len() - options) as u16;
         writer.patch(start + OPT_LEN - 2, &length.to_be_bytes());

@@ -22,8 +22,8 @@ mod encode;
 mod parse;
 
 pub use cookie::{ClientCookie, CookieSecret};
-pub use encode::{Frame, encode, encode_bare, encode_error, records};
-pub use parse::{Edns, ErrorReply, Packet, Query, parse};
+pub use encode::{Frame, encode, encode_bare, encode_cookie, encode_error, records};
+pub use parse::{CookieQuery, Edns, ErrorReply, Packet, Query, parse};
 
 /// Makes [`Transport`] out of its variants, so that none can lack a name or a property.
 macro_rules! transports {

@@ -3,14 +3,16 @@
 use super::cookie::ClientCookie;
 use crate::answer::Question;
 use crate::dns::{
-    Class, HEADER_LEN, Header, HeaderFlags, NameBuf, OPTION_HEAD, Opcode, Opt, OptionCode, Rcode, Rtype, each_option,
-    skip_name,
+    Class, HEADER_LEN, Header, HeaderFlags, InfoCode, NameBuf, OPTION_HEAD, Opcode, Opt, OptionCode, Rcode, Rtype,
+    cookie_in, each_option, skip_name,
 };
 
 /// What a packet turned out to be.
 pub enum Packet<'p> {
     /// A question that can be answered.
     Query(Query<'p>),
+    /// A request for a server cookie and nothing else.
+    Cookie(CookieQuery<'p>),
     /// A request that gets an error.
     Error(ErrorReply<'p>),
     /// A response, or too short to have a header: answering it could start a loop (RFC 1035 4.1.1; RFC 5625 6.3).
@@ -39,8 +41,23 @@ impl<'p> Query<'p> {
     /// The error in place of an answer.
     pub fn error(&self, rcode: Rcode) -> ErrorReply<'p> {
         let flags = HeaderFlags::default().with(HeaderFlags::RD, self.recursion_desired);
-        ErrorReply { id: self.id, flags, rcode, question_octets: self.question_octets, edns: self.edns.is_some() }
+        let edns = self.edns.is_some();
+        ErrorReply { id: self.id, flags, rcode, question_octets: self.question_octets, edns, why: None }
     }
+}
+
+/// A request without a question that asks for a server cookie, or whether one is still good (RFC 7873 5.4).
+pub struct CookieQuery<'p> {
+    /// The client's id.
+    pub id: u16,
+    /// The request's RD and CD, which its reply repeats.
+    pub flags: HeaderFlags,
+    /// The client's DO.
+    pub dnssec_ok: bool,
+    /// The client's own cookie.
+    pub client: ClientCookie,
+    /// The server cookie that it has from before; none: empty.
+    pub server: &'p [u8],
 }
 
 /// The OPT record of a request.
@@ -67,7 +84,7 @@ pub struct Edns {
 pub struct ErrorReply<'p> {
     /// The client's id.
     pub id: u16,
-    /// The request's opcode and RD, which its reply repeats (RFC 1035 4.1.1).
+    /// The request's opcode and, of a query, RD, which its reply repeats (RFC 1035 4.1.1).
     pub flags: HeaderFlags,
     /// The error.
     pub rcode: Rcode,
@@ -75,6 +92,8 @@ pub struct ErrorReply<'p> {
     pub question_octets: &'p [u8],
     /// Whether an OPT record was there.
     pub edns: bool,
+    /// What is said of the reason, to a client with EDNS.
+    pub why: Option<InfoCode>,
 }
 
 /// Reads a packet. The lowered name goes into `name`.
@@ -85,13 +104,24 @@ pub fn parse<'p>(packet: &'p [u8], name: &'p mut NameBuf) -> Packet<'p> {
     if flags.has(HeaderFlags::QR) {
         return Packet::Silent;
     }
-    let error = |rcode, question_octets, edns| {
-        let flags = flags.only(HeaderFlags::OPCODE | HeaderFlags::RD);
-        Packet::Error(ErrorReply { id, flags, rcode, question_octets, edns })
-    };
-    // RFC 1035 4.1.1: a kind of query that is not supported
+    // RFC 1035 4.1.1: a kind of request that is not supported, in which the bit of RD may mean something else
     if flags.opcode() != Opcode::QUERY {
-        return error(Rcode::NOTIMP, &[], false);
+        let flags = flags.only(HeaderFlags::OPCODE);
+        return Packet::Error(ErrorReply {
+            id,
+            flags,
+            rcode: Rcode::NOTIMP,
+            question_octets: &[],
+            edns: false,
+            why: None,
+        });
+    }
+    let flags_back = flags.only(HeaderFlags::RD);
+    let error = |rcode, question_octets, edns| {
+        Packet::Error(ErrorReply { id, flags: flags_back, rcode, question_octets, edns, why: None })
+    };
+    if header.questions == 0 {
+        return cookie_query(header, rest).unwrap_or_else(|rcode| error(rcode, &[], rcode.needs_edns()));
     }
     // RFC 9619: a query has one question
     if (header.questions, header.answers, header.authorities) != (1, 0, 0) {
@@ -127,9 +157,17 @@ pub fn parse<'p>(packet: &'p [u8], name: &'p mut NameBuf) -> Packet<'p> {
         Rtype::OPT | Rtype::NONE => return error(Rcode::FORMERR, question_octets, edns.is_some()),
         // zones are not transferred
         Rtype::AXFR | Rtype::IXFR => return error(Rcode::REFUSED, question_octets, edns.is_some()),
-        // MAILB, MAILA and the unassigned query types mean nothing here (RFC 1035 3.2.3, RFC 6895 3.1)
+        _ if qtype.is_mail_type() => return error(Rcode::NOTIMP, question_octets, edns.is_some()),
+        // what only messages have, NXNAME among it, cannot be asked for (RFC 6895 3.1, RFC 9824 3.3)
         _ if qtype.is_query_type() && qtype != Rtype::ANY => {
-            return error(Rcode::NOTIMP, question_octets, edns.is_some());
+            return Packet::Error(ErrorReply {
+                id,
+                flags: flags_back,
+                rcode: Rcode::FORMERR,
+                question_octets,
+                edns: edns.is_some(),
+                why: Some(InfoCode::INVALID_QUERY_TYPE),
+            });
         }
         _ => {}
     }
@@ -148,13 +186,40 @@ pub fn parse<'p>(packet: &'p [u8], name: &'p mut NameBuf) -> Packet<'p> {
     })
 }
 
-enum Additional {
-    Opt { version: u8, edns: Option<Edns> },
+/// A request without a question, of which `rest` is what follows the header; otherwise the response code that it gets.
+#[cold]
+fn cookie_query(header: Header, mut rest: &[u8]) -> Result<Packet<'_>, Rcode> {
+    // RFC 9619: every other query has one question
+    if (header.answers, header.authorities) != (0, 0) {
+        return Err(Rcode::FORMERR);
+    }
+    let mut found = None;
+    for _ in 0..header.additional {
+        match additional(&mut rest).ok_or(Rcode::FORMERR)? {
+            Additional::Other => {}
+            Additional::Opt { version: 1.., .. } => return Err(Rcode::BADVERS),
+            Additional::Opt { edns: Some(edns), data, .. } if found.is_none() => found = Some((edns, data)),
+            Additional::Opt { .. } => return Err(Rcode::FORMERR),
+        }
+    }
+    let (edns, data) = found.filter(|_| rest.is_empty()).ok_or(Rcode::FORMERR)?;
+    let (client, server) = cookie_in(data).and_then(|cookie| cookie.split_first_chunk()).ok_or(Rcode::FORMERR)?;
+    Ok(Packet::Cookie(CookieQuery {
+        id: header.id,
+        flags: header.flags.only(HeaderFlags::RD | HeaderFlags::CD),
+        dnssec_ok: edns.dnssec_ok,
+        client: ClientCookie(*client),
+        server,
+    }))
+}
+
+enum Additional<'p> {
+    Opt { version: u8, edns: Option<Edns>, data: &'p [u8] },
     Other,
 }
 
 /// Takes one record off the additional section; `None` if it is cut short.
-fn additional(rest: &mut &[u8]) -> Option<Additional> {
+fn additional<'p>(rest: &mut &'p [u8]) -> Option<Additional<'p>> {
     let root_owner = rest.first() == Some(&0);
     skip_name(rest)?;
     let (fixed, behind) = rest.split_first_chunk::<10>()?;
@@ -166,7 +231,7 @@ fn additional(rest: &mut &[u8]) -> Option<Additional> {
     }
     let opt = Opt::of(Class::new(u16::from_be_bytes([c0, c1])), u32::from_be_bytes(ttl));
     let edns = if root_owner { options(data, opt) } else { None };
-    Some(Additional::Opt { version: opt.version, edns })
+    Some(Additional::Opt { version: opt.version, edns, data })
 }
 
 /// Walks the options; `None` if one is cut short, or a cookie has a length that none has.

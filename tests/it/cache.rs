@@ -475,7 +475,7 @@ async fn ask<E: Exchange>(lookup: &Arc<Lookup<E>>, snapshot: &Snapshot, vpc: u8,
         None => lookup.resolve(&wanted).await,
     };
     assert!(began.elapsed() <= Duration::from_secs(30), "{:?}", began.elapsed());
-    let octets = found.entry.message(found.age);
+    let octets = found.entry.message(found.age, Rtype::A);
     let [upstream, high, low] = *octets.get(..octets.len() - 11)?.last_chunk()?;
     (found.entry.kind() == ReplyKind::Positive).then(|| (upstream, usize::from(u16::from_be_bytes([high, low]))))
 }

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use vpcedns::answer::{AuthoritySection, Data, Decision, NoTrace, Part, Reply, answer};
 use vpcedns::dns::{MAX_EXTRA_TEXT, NameBuf, Rcode};
 use vpcedns::snapshot::Snapshot;
-use vpcedns::wire::{ClientCookie, CookieSecret, Frame, Packet, encode, encode_error, parse};
+use vpcedns::wire::{ClientCookie, CookieSecret, Frame, Packet, encode, encode_cookie, encode_error, parse};
 
 /// Names that the zone has, and some that it does not.
 const TXT: u16 = 16;
@@ -252,15 +252,15 @@ proptest! {
             Packet::Error(error) => {
                 // kinds of question that are refused for what they ask, not for how they ask it
                 let want = match asked.rtype {
-                    0 | 41 => Rcode::FORMERR,
+                    0 | 41 | 128..=250 => Rcode::FORMERR,
                     251 | 252 => Rcode::REFUSED,
-                    128..=250 | 253 | 254 => Rcode::NOTIMP,
+                    253 | 254 => Rcode::NOTIMP,
                     _ => panic!("{:?} for {asked:?}", error.rcode),
                 };
                 prop_assert_eq!(error.rcode, want);
                 return Ok(());
             }
-            Packet::Silent => panic!("no reply to {asked:?}"),
+            Packet::Cookie(_) | Packet::Silent => panic!("no reply to {asked:?}"),
         };
         prop_assert!(!matches!(asked.rtype, 0 | 41 | 128..=254));
         prop_assert_eq!(ours.id, theirs.metadata.id);
@@ -434,28 +434,44 @@ fn hex(text: &str) -> Vec<u8> {
     packet
 }
 
-/// The reply to a packet in words: rcode, counts, whether there is an OPT; or silence.
+/// The reply to a packet in words: rcode, counts, whether there is an OPT, a cookie and an extended error; or silence.
 fn outcome(packet: &[u8]) -> String {
     let mut name = NameBuf::default();
-    let error = match parse(packet, &mut name) {
+    let mut out = [0u8; 512];
+    let is_query = packet.get(2).is_some_and(|flags| flags & 0x78 == 0);
+    let (len, rcode) = match parse(packet, &mut name) {
         Packet::Silent => return "silence".to_owned(),
         Packet::Query(query) => {
             return format!("query {} {}", query.question.name, query.question.rtype.number());
         }
-        Packet::Error(error) => error,
+        Packet::Error(error) => (encode_error(&error, 1232, &mut out), error.rcode),
+        Packet::Cookie(query) => {
+            let (secret, peer) = (secret(), "10.1.0.5".parse().unwrap());
+            let frame =
+                Frame { limit: 512, payload: 1232, aa: false, explain: false, secret: &secret, peer, now: 1_000_000 };
+            let (rcode, len) = encode_cookie(&query, &frame, &mut out);
+            (len, rcode)
+        }
     };
-    let mut out = [0u8; 512];
-    let len = encode_error(&error, 1232, &mut out);
     let message = Message::from_vec(&out[..len]).unwrap();
     assert_eq!(out[..2], packet[..2], "the id");
-    assert_eq!(out[2] & 0x79, packet[2] & 0x79, "opcode and RD");
+    assert_eq!(out[2] & 0x78, packet[2] & 0x78, "the opcode");
+    // flags that only queries have (RFC 1035 4.1.1)
+    assert_eq!((out[2] & 1, out[3] >> 7), if is_query { (packet[2] & 1, 1) } else { (0, 0) }, "RD and RA");
     assert_eq!(message.metadata.message_type, MessageType::Response);
     assert!(message.answers.is_empty() && message.authorities.is_empty() && message.additionals.is_empty());
     let code = u16::from(message.metadata.response_code);
-    assert_eq!(code, error.rcode.number());
+    assert_eq!(code, rcode.number());
     let question = if message.queries.is_empty() { "" } else { ", question" };
+    let option = |code: u16| {
+        let mut options = message.edns.iter().flat_map(|edns| edns.options().as_ref());
+        let (_, option) = options.find(|(found, _)| u16::from(*found) == code)?;
+        Vec::<u8>::try_from(option).ok()
+    };
     let opt = if message.edns.is_some() { ", OPT" } else { "" };
-    format!("{}{question}{opt}", error.rcode)
+    let cookie = if option(10).is_some() { ", cookie" } else { "" };
+    let ede = option(15).map_or(String::new(), |data| format!(", EDE {}", u16::from_be_bytes([data[0], data[1]])));
+    format!("{rcode}{question}{opt}{cookie}{ede}")
 }
 
 #[test]
@@ -463,6 +479,8 @@ fn malformed_requests_get_the_rcode_that_fits() {
     // id 1234, RD, one question
     let head = "1234 0100 0001 0000 0000";
     let question = "0000 #a.example 0001 0001";
+    let cookie = "00 0029 04d0 0000 0000 000c 000a 0008 0011223344556677";
+    let bare = "1234 0100 0000 0000 0000 0001 00 0029 04d0 0000 0000";
     let with_opt = "0001 #a.example 0001 0001 00 0029 04d0";
     for (text, want, why) in [
         (String::new(), "silence", "nothing"),
@@ -481,6 +499,18 @@ fn malformed_requests_get_the_rcode_that_fits() {
         (format!("1234 2900 0001 0000 0000 {question}"), "NOTIMP", "UPDATE"),
         (format!("1234 7900 0001 0000 0000 {question}"), "NOTIMP", "opcode 15"),
         ("1234 0100 0000 0000 0000 0000".to_owned(), "FORMERR", "no question (RFC 9619)"),
+        (format!("{bare} 0000"), "FORMERR", "nor a cookie"),
+        (format!("{bare} 000c 000a 0008 0011223344556677"), "NOERROR, OPT, cookie", "a request for a cookie"),
+        (format!("{bare} 000c 000a 0009 001122334455667788"), "FORMERR", "a cookie of 9"),
+        (
+            format!("{bare} 001c 000a 0018 0011223344556677 01000000 00000000 0123456789abcdef"),
+            "BADCOOKIE, OPT, cookie",
+            "a cookie that is not ours",
+        ),
+        (format!("{bare} 000c 000a 0008 0011223344556677 00"), "FORMERR", "octets behind it"),
+        (format!("1234 0100 0000 0000 0000 0002 {cookie} {cookie}"), "FORMERR", "two OPT"),
+        (format!("1234 0100 0000 0001 0000 0001 {cookie}"), "FORMERR", "an answer that is missing"),
+        ("1234 0100 0000 0000 0000 0001 00 0029 04d0 0001 0000 0000".to_owned(), "BADVERS, OPT", "version 1"),
         (format!("1234 0100 0002 0000 0000 {question} #b.example 0001 0001"), "FORMERR", "two questions (RFC 9619)"),
         (format!("1234 0100 0001 0001 0000 {question}"), "FORMERR", "an answer in a query"),
         (format!("1234 0100 0001 0000 0001 {question}"), "FORMERR", "an authority in a query"),
@@ -529,6 +559,17 @@ fn malformed_requests_get_the_rcode_that_fits() {
             "FORMERR, question, OPT",
             "two OPT (RFC 6891 6.1.1)",
         ),
+    ] {
+        let packet = hex(&text);
+        assert_eq!(outcome(&packet), want, "{why}: {text}");
+        entry::packet(&packet);
+    }
+}
+
+#[test]
+fn types_and_classes_that_cannot_be_asked_for_get_the_rcode_that_fits() {
+    let head = "1234 0100 0001 0000 0000";
+    for (text, want, why) in [
         (format!("{head} 0000 #a.example 0001 0003"), "REFUSED, question", "class CH"),
         (format!("{head} 0000 #version.bind 0010 0003"), "REFUSED, question", "whoever asks for the version"),
         (format!("{head} 0000 #a.example 0001 00ff"), "REFUSED, question", "class ANY"),
@@ -543,8 +584,14 @@ fn malformed_requests_get_the_rcode_that_fits() {
         (format!("{head} 0000 #a.example 0000 0001"), "FORMERR, question", "type 0"),
         (format!("{head} 0000 #a.example 00fd 0001"), "NOTIMP, question", "MAILB"),
         (format!("{head} 0000 #a.example 00fe 0001"), "NOTIMP, question", "MAILA"),
-        (format!("{head} 0000 #a.example 00fa 0001"), "NOTIMP, question", "TSIG"),
-        (format!("{head} 0000 #a.example 0080 0001"), "NOTIMP, question", "a query type that nobody has"),
+        (format!("{head} 0000 #a.example 00fa 0001"), "FORMERR, question", "TSIG"),
+        (format!("{head} 0000 #a.example 0080 0001"), "FORMERR, question", "NXNAME (RFC 9824 3.3)"),
+        (format!("{head} 0000 #a.example 0081 0001"), "FORMERR, question", "a query type that nobody has"),
+        (
+            format!("{head} 0001 #a.example 0080 0001 00 0029 04d0 0000 0000 0000"),
+            "FORMERR, question, OPT, EDE 30",
+            "NXNAME with EDNS",
+        ),
         (format!("{head} 0000 #a.example 00ff 0001"), "query a.example 255", "ANY"),
         (format!("{head} 0000 #a.example 0100 0001"), "query a.example 256", "URI"),
         (format!("{head} 0000 00 0002 0001"), "query . 2", "the root"),
@@ -594,6 +641,26 @@ fn server_cookies_are_those_of_rfc_9018() {
         let cookie = secret.server_cookie(client, address.parse().unwrap(), time);
         assert_eq!(cookie.to_vec(), octets(response), "{address} at {time}");
     }
+}
+
+/// RFC 9018 4.3: a cookie of ours is good for an hour, and from a clock that is five minutes ahead.
+#[test]
+fn server_cookies_are_good_for_a_while() {
+    let (secret, client, address) = (secret(), ClientCookie(*b"01234567"), "192.0.2.7".parse().unwrap());
+    let cookie = |now: u32| secret.server_cookie(client, address, now);
+    let now = 1_700_000_000;
+    for (age, good) in [(0i64, true), (3600, true), (3601, false), (-300, true), (-301, false)] {
+        let made = u32::try_from(i64::from(now) - age).unwrap();
+        assert_eq!(secret.is_valid(client, &cookie(made), address, now), good, "{age} s old");
+    }
+    assert!(secret.is_valid(client, &cookie(u32::MAX), address, 5), "the time begins anew in 2106");
+    let ours = cookie(now);
+    for other in [&ours[..15], &[&ours[..], &[0]].concat(), b"", &[0; 16], &[&[2], &ours[1..]].concat()] {
+        assert!(!secret.is_valid(client, other, address, now), "{other:?}");
+    }
+    assert!(!secret.is_valid(ClientCookie(*b"01234568"), &ours, address, now), "another client's");
+    assert!(!secret.is_valid(client, &ours, "192.0.2.8".parse().unwrap(), now), "another address's");
+    assert!(!CookieSecret::new([1; 16]).is_valid(client, &ours, address, now), "another server's");
 }
 
 /// The reply over UDP without EDNS, with EDNS of a size, and over TCP: sizes, TC and what is left.

@@ -1,16 +1,16 @@
 //! Which records of a reply are stored, and for how long.
 //!
-//! Kept are all records of the authority and additional sections, as they only ever speak for the question under which
-//! they are stored; of the answer section those that answer the question: of its name, of the names that its CNAMEs
-//! lead to, and the DNAMEs those come from. Others are dropped, as Unbound does: nobody asked for them, and a client
-//! that does not look at owners would take them for the answer. Knows no entries.
+//! Kept are of the answer section those that answer the question: of its name, of the names that its CNAMEs lead to, and
+//! the DNAMEs those come from. Others are dropped, as Unbound does: nobody asked for them, and a client that does not
+//! look at owners would take them for the answer. Of the other sections `scrub` says what is kept. Knows no entries.
 
 use std::collections::HashSet;
 
 use super::Times;
+use super::scrub::Scrub;
 use crate::dns::{
-    Class, HEADER_LEN, Header, HeaderFlags, Message, NameBuf, OPT_LEN, Opt, OptionCode, Rcode, Record, Rtype,
-    SAFE_PAYLOAD, Section, expand, extended_errors, push_option, read_name, u16_at,
+    Class, HEADER_LEN, Header, HeaderFlags, Malformed, Message, NameBuf, OPT_LEN, Opt, OptionCode, Rcode, Record,
+    Rtype, SAFE_PAYLOAD, Section, expand, extended_errors, push_option, read_name, u16_at,
 };
 
 /// Rounds in which the names of an answer are gathered. Servers write aliases in the order in which they lead on, for
@@ -30,6 +30,23 @@ pub enum ReplyKind {
     NoData,
     /// An error of the upstream's, or none of them gave a reply (RFC 9520 2).
     Failure,
+}
+
+/// Why a reply cannot be given to anybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// It is no reply to the question.
+    #[error("the upstream's reply is malformed")]
+    Malformed,
+    /// It has nothing but aliases that lead to one another.
+    #[error("the aliases of the upstream's reply lead in a circle")]
+    AliasLoop,
+}
+
+impl From<Malformed> for Unusable {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
+    }
 }
 
 /// A reply as it is stored.
@@ -53,12 +70,23 @@ pub(super) struct Admitted {
 
 /// Takes in `message`, a reply to `question`, of whose name and type it is known that they match.
 ///
-/// `None` if the records do not fit into a message once those that do not belong are gone, and names are written in full.
-pub(super) fn admit(message: &Message<'_>, question: &[u8], times: &Times) -> Option<Admitted> {
+/// Malformed if the records do not fit into a message once those that do not belong are gone, and names are written in
+/// full.
+pub(super) fn admit(message: &Message<'_>, question: &[u8], times: &Times) -> Result<Admitted, Unusable> {
+    let asked = question.last_chunk::<4>().map(|[high, low, ..]| Rtype::new(u16::from_be_bytes([*high, *low])));
+    let asked = asked.ok_or(Unusable::Malformed)?;
+    let kind = kind_of(message, asked);
+    // whoever asks for an alias gets it, wherever it leads
+    if matches!(kind, ReplyKind::NoData | ReplyKind::NoName) && asked != Rtype::CNAME && is_circle(message) {
+        return Err(Unusable::AliasLoop);
+    }
+    take_in(message, question, kind, times).ok_or(Unusable::Malformed)
+}
+
+fn take_in(message: &Message<'_>, question: &[u8], kind: ReplyKind, times: &Times) -> Option<Admitted> {
     let octets = message.octets();
-    let asked_type = question.last_chunk::<4>().map(|[high, low, ..]| Rtype::new(u16::from_be_bytes([*high, *low])))?;
     let names = names_of_answer(message);
-    let kind = kind_of(message, asked_type);
+    let scrub = Scrub::new(message, &names);
     let mut out = Vec::with_capacity(octets.len() + 16);
     out.extend_from_slice(&[0; HEADER_LEN]);
     out.extend_from_slice(question);
@@ -77,7 +105,11 @@ pub(super) fn admit(message: &Message<'_>, question: &[u8], times: &Times) -> Op
             moved = true;
             continue;
         }
-        if record.section == Section::Answer && !belongs(message, &record, &names) {
+        let kept = match record.section {
+            Section::Answer => belongs(message, &record, &names),
+            Section::Authority | Section::Additional => scrub.keeps(message, &record),
+        };
+        if !kept {
             moved = true;
             continue;
         }
@@ -176,6 +208,22 @@ fn names_of_answer(message: &Message<'_>) -> HashSet<NameBuf> {
         }
     }
     names
+}
+
+/// Whether the aliases of the answer lead from the question's name back to one that they have left.
+fn is_circle(message: &Message<'_>) -> bool {
+    let mut seen: Vec<NameBuf> = Vec::new();
+    let mut name = if message.question().is_empty() { None } else { read_name(message.octets(), HEADER_LEN) };
+    while let Some((owner, _)) = name.filter(|_| seen.len() <= ROUNDS) {
+        if seen.contains(&owner) {
+            return true;
+        }
+        let mut answers = message.records().take_while(|record| record.section == Section::Answer);
+        let alias = answers.find(|record| record.rtype == Rtype::CNAME && record.owner == owner);
+        name = alias.and_then(|alias| read_name(message.octets(), alias.rdata.start));
+        seen.push(owner);
+    }
+    false
 }
 
 /// Whether a record of the answer section is part of the answer.

@@ -79,6 +79,11 @@ impl NameChanges {
         self.now.store(next, Ordering::Release);
     }
 
+    /// The same as [`holds`](Self::holds) for another name than the entry's own, so that `seen` stays.
+    pub(super) fn holds_for(&self, name: &[u8], seen: &AtomicU64) -> bool {
+        self.holds(name, &AtomicU64::new(seen.load(Ordering::Relaxed)))
+    }
+
     /// Whether nothing that concerns this lower-case name changed after the change number `seen`, which moves on.
     pub(super) fn holds(&self, name: &[u8], seen: &AtomicU64) -> bool {
         let since = seen.load(Ordering::Relaxed);

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use super::Times;
-use super::admit::{Admitted, ReplyKind, admit, stored_opt};
+use super::admit::{Admitted, ReplyKind, Unusable, admit, stored_opt};
 use crate::dns::{
     ExtendedError, HEADER_LEN, Header, HeaderFlags, MAX_EXTRA_TEXT, Malformed, Message, OPT_LEN, OPTION_HEAD,
-    OptionCode, Rcode, Rtype, cut_text, push_option, same_question,
+    OptionCode, Rcode, Rtype, cut_text, push_option, same_question, skip_name,
 };
 use crate::forward::rebinding::private_address;
 use crate::forward::relay::{Requestor, SMALLEST_LIMIT, own_opt};
@@ -64,16 +64,16 @@ impl CachedReply {
     /// milliseconds.
     ///
     /// Refused is what [`relay`](crate::forward::relay::relay) refuses: another question, or records without one.
-    pub fn new(reply: &[u8], question: &[u8], times: &Times, now: u64) -> Result<Self, Malformed> {
+    pub fn new(reply: &[u8], question: &[u8], times: &Times, now: u64) -> Result<Self, Unusable> {
         let message = Message::parse(reply)?;
         let has_question = !message.question().is_empty();
         if has_question && !same_question(message.question(), question) {
-            return Err(Malformed);
+            return Err(Malformed.into());
         }
         if !has_question && message.records().any(|record| record.rtype != Rtype::OPT) {
-            return Err(Malformed);
+            return Err(Malformed.into());
         }
-        let admitted = admit(&message, question, times).ok_or(Malformed)?;
+        let admitted = admit(&message, question, times)?;
         Ok(Self { private_address: private_address(&message).is_some(), ..Self::from_admitted(admitted, now) })
     }
 
@@ -140,6 +140,12 @@ impl CachedReply {
         self.no_answer
     }
 
+    /// Whether it says that the name of the question does not exist. With aliases in front it says so of where they lead
+    /// (RFC 2308 2.1).
+    pub(super) fn denies_name(&self) -> bool {
+        self.kind == ReplyKind::NoName && self.no_answer
+    }
+
     /// Whether it may have an address that no public name should have ([`private_address`]).
     pub fn has_private_address(&self) -> bool {
         self.private_address
@@ -198,9 +204,17 @@ impl CachedReply {
         Some(len)
     }
 
-    /// The whole message as it came, with an OPT for its extended errors, and with the TTLs of `age`.
-    pub fn message(&self, age: Age) -> Vec<u8> {
+    /// The whole message as it came, with an OPT for its extended errors, and with the TTLs of `age`, as the reply to a
+    /// question of this type: an entry that denies a name answers all.
+    pub fn message(&self, age: Age, rtype: Rtype) -> Vec<u8> {
         let mut message = self.octets.to_vec();
+        if self.denies_name() {
+            let mut behind = message.get(HEADER_LEN..).unwrap_or_default();
+            let end = skip_name(&mut behind).map(|()| self.octets.len() - behind.len());
+            if let Some(of) = end.and_then(|end| message.get_mut(end..end + 2)) {
+                of.copy_from_slice(&rtype.octets());
+            }
+        }
         self.set_ttls(age, &mut message);
         message
     }

@@ -4,9 +4,11 @@
 //! find       a question to the entry that answers it, fresh or stale
 //!   key        what shapes an answer: name, type, DO, CD and the set of upstreams
 //!   upstreams  sets of upstreams as numbers, and when an outage is over
+//!   denial     names that do not exist, whatever the type
 //!   changes    which names changed hands since an entry's question was asked
 //! store      a reply to an entry
 //!   admit      what of it is taken in, and for how long
+//!   scrub      what belongs to it beside the answer
 //! entry      the stored octets, and a client's reply out of them
 //! flush      what an operator wants to be asked again
 //! ```
@@ -25,9 +27,11 @@
 
 mod admit;
 mod changes;
+mod denial;
 mod entry;
 mod flush;
 mod key;
+mod scrub;
 mod upstreams;
 
 use std::sync::Arc;
@@ -43,7 +47,7 @@ use crate::model::Upstream;
 use changes::{Extent, NameChanges};
 use upstreams::Sets;
 
-pub use admit::ReplyKind;
+pub use admit::{ReplyKind, Unusable};
 pub use entry::{Age, CachedReply};
 pub use flush::Flush;
 pub use key::CacheKey;
@@ -126,6 +130,8 @@ pub struct Cache {
     sets: Sets,
     changes: NameChanges,
     evictions: Arc<AtomicU64>,
+    /// See `denial`.
+    nxdomain_cut: bool,
 }
 
 type ReplyTable = sync::Cache<StoredKey, Arc<CachedReply>, Octets, RandomState, Evictions>;
@@ -154,7 +160,14 @@ impl Cache {
         let entries = options.map(|options| {
             sync::Cache::with_options(options, Octets, RandomState::default(), Evictions(Arc::clone(&evictions)))
         });
-        Self { entries, times: Times::new(limits), sets: Sets::default(), changes: NameChanges::default(), evictions }
+        Self {
+            entries,
+            times: Times::new(limits),
+            sets: Sets::default(),
+            changes: NameChanges::default(),
+            evictions,
+            nxdomain_cut: limits.cache_nxdomain_cut > 0,
+        }
     }
 
     /// Lifetimes in the cache.
@@ -176,6 +189,14 @@ impl Cache {
     ///
     /// Where it says that the upstreams should be asked again before it runs out, it says so once.
     pub fn find(&self, key: &CacheKey<'_>, now: u64) -> Option<CacheHit> {
+        match self.find_at(key, now) {
+            Some(hit) if matches!(hit.age, Age::Fresh(_)) && hit.entry.kind() != ReplyKind::Failure => Some(hit),
+            other => self.or_denial(key, other, now),
+        }
+    }
+
+    /// The entry under exactly this key.
+    fn find_at(&self, key: &CacheKey<'_>, now: u64) -> Option<CacheHit> {
         let entry = self.entries.as_ref()?.get(key)?;
         if !self.changes.holds(key.name, &entry.seen) {
             self.remove(key, &entry);
@@ -212,8 +233,8 @@ impl Cache {
             // what was asked before a change does not take the place of what was asked after it
             return Arc::new(entry);
         }
-        let old = entries.peek(key).filter(|old| self.changes.holds(key.name, &old.seen));
         if failed {
+            let old = self.kept(key, now);
             if let Some(old) = old.as_ref().filter(|old| self.can_answer(old, now)) {
                 old.put_off(now.saturating_add(self.times.stale_retry), asked.recoveries);
                 return Arc::new(entry);
@@ -229,15 +250,21 @@ impl Cache {
         if entry.lifetime == 0 {
             // what is newer and not to be kept leaves nothing older behind
             entries.remove(key);
+            entries.remove(&key.of_name());
         } else {
-            entries.insert(key.keep(), Arc::clone(&entry));
+            entries.insert(key.for_reply(&entry).keep(), Arc::clone(&entry));
+            if entry.denies_name() {
+                entries.remove(key);
+            } else if !failed {
+                entries.remove(&key.of_name());
+            }
         }
         entry
     }
 
     /// Passes on a failure that says nothing about the question or its upstreams, and keeps nothing of it.
     pub fn pass(&self, key: &CacheKey<'_>, failure: CachedReply, now: u64) -> Arc<CachedReply> {
-        if let Some(old) = self.entries.as_ref().and_then(|entries| entries.peek(key)) {
+        if let Some(old) = self.kept(key, now) {
             self.release(key, &old, now);
         }
         Arc::new(failure)
@@ -291,7 +318,7 @@ impl Cache {
     /// Removes the entry, if no other has taken its place.
     fn remove(&self, key: &CacheKey<'_>, entry: &Arc<CachedReply>) {
         if let Some(entries) = &self.entries {
-            entries.remove_if(key, |held| Arc::ptr_eq(held, entry));
+            entries.remove_if(&key.for_reply(entry), |held| Arc::ptr_eq(held, entry));
         }
     }
 }

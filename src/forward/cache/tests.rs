@@ -236,3 +236,90 @@ fn memory_is_bounded_and_a_scan_leaves_what_is_used() {
     let kept = (0..100).filter(|number| bench.find(&name(*number), 0).is_some()).count();
     assert!(kept > 90, "{kept} of 100 names in use outlived a scan");
 }
+
+/// A reply to `name` with this code and an SOA of 60 s.
+fn negative(bench: &Bench, key: &CacheKey<'_>, code: u8, now: u64) {
+    let soa = b"\x07example\0\0\x06\0\x01\0\0\0\x3c\0\x16\0\0\0\0\0\x01\0\0\0\x02\0\0\0\x03\0\0\0\x04\0\0\0\x3c";
+    let question = [key.name, &key.rtype.octets(), &[0, 1]].concat();
+    let reply = [&[0, 1, 0x81, 0x80 | code, 0, 1, 0, 0, 0, 1, 0, 0][..], &question, soa].concat();
+    let entry = CachedReply::new(&reply, &question, bench.cache.times(), now).unwrap();
+    bench.cache.store(key, entry, bench.cache.known(&bench.set), now);
+}
+
+fn kind(bench: &Bench, key: &CacheKey<'_>, now: u64) -> Option<(ReplyKind, Age)> {
+    bench.cache.find(key, now).map(|found| (found.entry.kind(), found.age))
+}
+
+/// RFC 2308 5: what does not exist has records of no type.
+#[test]
+fn a_name_that_does_not_exist_has_nothing_of_any_type() {
+    let bench = Bench::new(&Limits::default());
+    let [a, aaaa] = [Rtype::A, Rtype::AAAA].map(|rtype| CacheKey { rtype, ..bench.key(WWW) });
+    let gone = |age| Some((ReplyKind::NoName, Age::Fresh(age)));
+    negative(&bench, &a, 3, 0);
+    assert_eq!((kind(&bench, &a, 0), kind(&bench, &aaaa, 2000)), (gone(0), gone(2)));
+    let message = bench.cache.find(&aaaa, 0).unwrap().entry.message(Age::Fresh(0), Rtype::AAAA);
+    assert_eq!(message[12..29], *b"\x03www\x07example\0\0\x1c\0\x01", "it is the reply to the question at hand");
+    assert_eq!(kind(&bench, &CacheKey { dnssec_ok: true, ..aaaa }, 0), None, "signatures are another question");
+    assert_eq!(bench.cache.held().entries, 1);
+
+    negative(&bench, &aaaa, 0, 3000);
+    assert_eq!(kind(&bench, &aaaa, 3000), Some((ReplyKind::NoData, Age::Fresh(0))));
+    assert_eq!(kind(&bench, &a, 3000), None, "since then it exists");
+    negative(&bench, &a, 3, 4000);
+    negative(&bench, &aaaa, 3, 5000);
+    assert_eq!((kind(&bench, &a, 5000), kind(&bench, &aaaa, 5000)), (gone(0), gone(0)));
+    assert_eq!(bench.cache.held().entries, 1, "it took the place of all others");
+}
+
+#[test]
+fn what_is_known_of_a_name_is_weighed_against_what_is_known_of_a_type() {
+    let bench = Bench::new(&Limits::default());
+    let [a, aaaa] = [Rtype::A, Rtype::AAAA].map(|rtype| CacheKey { rtype, ..bench.key(WWW) });
+    bench.store(WWW, Ok(10), 0);
+    negative(&bench, &aaaa, 3, 5000);
+    assert_eq!(kind(&bench, &a, 6000).unwrap().0, ReplyKind::Positive, "until its time is over");
+    assert_eq!(kind(&bench, &a, 11_000).unwrap().0, ReplyKind::NoName, "what is fresh is better than what is stale");
+    assert_eq!(kind(&bench, &a, 70_000), Some((ReplyKind::NoName, Age::Stale(30))), "of two that are stale the newer");
+    bench.store(WWW, Err(2), 71_000);
+    assert_eq!(kind(&bench, &a, 71_000).unwrap().0, ReplyKind::NoName, "a failure takes the place of no answer");
+
+    let bench = Bench::new(&Limits::default());
+    let [a, aaaa] = [Rtype::A, Rtype::AAAA].map(|rtype| CacheKey { rtype, ..bench.key(WWW) });
+    bench.store(WWW, Err(2), 0);
+    negative(&bench, &aaaa, 3, 1000);
+    assert_eq!(kind(&bench, &a, 1000).unwrap().0, ReplyKind::NoName, "what is known is better than a failure");
+    bench.cache.forget_below([&"example".parse().unwrap()]);
+    assert_eq!(kind(&bench, &a, 1000), None);
+}
+
+/// RFC 8020 2, where the settings say so.
+#[test]
+fn nothing_is_below_a_name_that_does_not_exist() {
+    let deep: &[u8] = b"\x01a\x01b\x03www\x07example\0";
+    for cut in [0, 1] {
+        let bench = Bench::new(&Limits { cache_nxdomain_cut: cut, ..Limits::default() });
+        negative(&bench, &bench.key(WWW), 3, 0);
+        let below = bench.cache.find(&CacheKey { rtype: Rtype::TXT, ..bench.key(deep) }, 7000);
+        assert_eq!(below.is_some(), cut > 0);
+        assert_eq!(kind(&bench, &bench.key(b"\x04www2\x07example\0"), 0), None, "beside it");
+        assert_eq!(kind(&bench, &bench.key(b"\x07example\0"), 0), None, "above it");
+        if let Some(CacheHit { entry, age, .. }) = below {
+            let message = hickory_proto::op::Message::from_vec(&entry.message(age, Rtype::TXT)).unwrap();
+            assert_eq!(message.queries[0].to_string(), "a.b.www.example. IN TXT");
+            assert_eq!(
+                (message.metadata.response_code.low(), message.authorities[0].ttl),
+                (3, 53),
+                "what is left of it"
+            );
+            assert_eq!(message.authorities[0].name.to_string(), "example.");
+            assert_eq!(kind(&bench, &bench.key(deep), 60_000), None, "only while it is fresh");
+            bench.cache.forget_below([&"b.www.example".parse().unwrap()]);
+            assert!(kind(&bench, &bench.key(deep), 7000).is_none(), "it changed hands");
+            assert!(kind(&bench, &bench.key(b"\x01c\x03www\x07example\0"), 7000).is_some());
+        }
+    }
+    let bench = Bench::new(&Limits { cache_nxdomain_cut: 1, ..Limits::default() });
+    negative(&bench, &bench.key(WWW), 0, 0);
+    assert_eq!(kind(&bench, &bench.key(deep), 0), None, "no data is not no name");
+}

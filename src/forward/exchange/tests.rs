@@ -56,21 +56,36 @@ async fn what_does_not_belong_is_ignored() {
 }
 
 #[tokio::test]
-async fn a_truncated_reply_is_better_than_none() {
-    let upstream = ScriptedUpstream::start(|query, over| match over {
-        Over::Udp => {
+async fn a_truncated_reply_is_none() {
+    for (tcp_says, why) in [(false, "timed out over TCP"), (true, "sent a truncated reply over TCP")] {
+        let upstream = ScriptedUpstream::start(move |query, over| {
             let mut cut = reply(query, [192, 0, 2, 1]);
             cut.metadata.truncation = true;
-            say(&cut)
-        }
-        Over::Tcp => Vec::new(),
-    })
-    .await;
-    let reply = ask(upstream.alone()).await.unwrap();
-    assert!(reply.metadata.truncation && address(&reply) == "192.0.2.1");
-    let second = good().await;
-    let reply = ask(&[upstream.address.clone(), second.address.clone()]).await.unwrap();
-    assert!(!reply.metadata.truncation, "but a whole one is better");
+            if over == Over::Udp || tcp_says { say(&cut) } else { Vec::new() }
+        })
+        .await;
+        let error = ask(upstream.alone()).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("{} {why}", upstream.address));
+        let second = good().await;
+        let reply = ask(&[upstream.address.clone(), second.address.clone()]).await.unwrap();
+        assert!(!reply.metadata.truncation && address(&reply) == "192.0.2.1", "another may have the whole");
+    }
+}
+
+/// What an upstream has against our EDNS or cookie is no answer, and another is asked.
+#[tokio::test]
+async fn codes_between_neighbours_are_no_answers() {
+    for code in [ResponseCode::BADVERS, ResponseCode::BADCOOKIE] {
+        let upstream = ScriptedUpstream::start(move |query, _| {
+            let mut reply = error(query, code);
+            reply.edns = Some(hickory_proto::op::Edns::new());
+            say(&reply)
+        })
+        .await;
+        let second = good().await;
+        let reply = ask(&[upstream.address.clone(), second.address.clone()]).await.unwrap();
+        assert_eq!((reply.metadata.response_code, second.asked(Over::Udp)), (ResponseCode::NoError, 1), "{code}");
+    }
 }
 
 #[tokio::test]

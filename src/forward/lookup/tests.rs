@@ -110,7 +110,7 @@ impl LookupBench {
                 Some(found) => found,
                 None => lookup.resolve(&wanted).await,
             };
-            let octets = found.entry.message(found.age);
+            let octets = found.entry.message(found.age, Rtype::A);
             let number = if found.entry.kind() == ReplyKind::Positive { octets.get(octets.len() - 12) } else { None };
             Answer {
                 number: number.copied(),

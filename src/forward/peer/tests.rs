@@ -64,6 +64,34 @@ async fn an_upstream_without_edns_is_asked_without() {
     }
 }
 
+/// Anybody can run a server for which a resolver says FORMERR: signatures for all others must still be asked for.
+#[tokio::test]
+async fn one_formerr_does_not_take_edns_from_all() {
+    for (known, errors_have_opt) in [(true, false), (false, true)] {
+        let upstream = ScriptedUpstream::start(move |query, _| {
+            let is_evil = query.queries[0].name().to_string().contains("evil");
+            let mut message = match &query.edns {
+                Some(_) if is_evil => error(query, ResponseCode::FormErr),
+                _ => reply(query, [192, 0, 2, 1]),
+            };
+            message.edns = query.edns.as_ref().filter(|_| !is_evil || errors_have_opt).map(|_| Edns::new());
+            say(&message)
+        })
+        .await;
+        let forwarder = forwarder();
+        if known {
+            forwarder.ask(&question(), upstream.alone()).await.unwrap();
+        }
+        for _ in 0..10 {
+            let evil = question().with_name(b"\x04evil\x07example\0");
+            let reply = forwarder.ask(&evil, upstream.alone()).await.unwrap();
+            assert_eq!(address(&Message::from_vec(&reply).unwrap()), "192.0.2.1", "it is answered without EDNS");
+        }
+        let reply = forwarder.ask(&question(), upstream.alone()).await.unwrap();
+        assert!(Message::from_vec(&reply).unwrap().edns.is_some(), "EDNS is gone: known {known}");
+    }
+}
+
 #[tokio::test]
 async fn cookies_are_sent_back_and_wrong_ones_ignored() {
     let upstream = ScriptedUpstream::start(|query, _| {

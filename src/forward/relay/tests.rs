@@ -180,11 +180,14 @@ fn our_cookie_and_extended_error_come_first_and_always_fit() {
 fn extended_response_codes_need_edns() {
     let mut reply = upstream();
     reply.additionals.push(unknown(".", STAND_IN, b"\x00\x03\x00\x00"));
-    // 1 in the upper eight bits is BADVERS, which shares its number with BADSIG (RFC 6895 2.3)
-    let octets = with_opt(&reply, [1, 0, 0, 0]);
-    assert_eq!(u16::from(relayed(&octets, &client()).metadata.response_code), 16);
+    // 2 in the upper eight bits: nobody has code 32 yet, so that it may come to mean something to a client
+    let octets = with_opt(&reply, [2, 0, 0, 0]);
+    assert_eq!(u16::from(relayed(&octets, &client()).metadata.response_code), 32);
     let without = Requestor { edns: None, ..client() };
     assert_eq!(relayed(&octets, &without).metadata.response_code, ResponseCode::ServFail);
+    // 1 is BADVERS, which shares its number with BADSIG (RFC 6895 2.3), and is between us and the upstream
+    let octets = with_opt(&reply, [1, 0, 0, 0]);
+    assert_eq!(relayed(&octets, &client()).metadata.response_code, ResponseCode::ServFail);
 }
 
 #[test]

@@ -1,11 +1,8 @@
 //! DNS over HTTPS with clients of all manners, over both versions of HTTP.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http_body_util::combinators::BoxBody;
-use hyper::body::Frame;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -167,6 +164,18 @@ async fn streams_are_answered_side_by_side() {
     }
     scripted.gate.add_permits(1);
     assert_eq!(slow.await.unwrap(), b"slow:");
+}
+
+/// However much longer it is: the client reads its status before it is told to stop (RFC 9113 8.1).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_too_long_ends_with_its_413() {
+    let server = encrypted(&Scripted::new(), &limits(), &[Transport::Https]);
+    let mut client = Sender::connect(&server, b"h2").await;
+    for octets in [MESSAGE + 1, DISCARDED, DISCARDED + MESSAGE + 1, 8 * DISCARDED, 64 * DISCARDED] {
+        let (status, kind, text) = client.ask(request("POST", PATH, vec![0; octets]), "content-type").await;
+        assert_eq!((status, text.is_empty()), (413, false), "{octets} octets, {kind}");
+    }
+    assert_eq!(client.ask(get("after all that"), "x").await.0, 200, "the connection lives on");
 }
 
 #[tokio::test(flavor = "multi_thread")]

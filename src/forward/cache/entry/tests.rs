@@ -113,7 +113,7 @@ fn a_hit_is_what_a_relayed_reply_is() {
         },
     ] {
         assert_eq!(written(&entry, &client, Age::Fresh(0)), relay(&octets, &client).unwrap(), "{client:?}");
-        assert_eq!(relay(&entry.message(Age::Fresh(0)), &client).unwrap(), relay(&octets, &client).unwrap());
+        assert_eq!(relay(&entry.message(Age::Fresh(0), Rtype::A), &client).unwrap(), relay(&octets, &client).unwrap());
     }
     let len = written(&entry, &client(), Age::Fresh(0)).len();
     let mut out = [0; 512];
@@ -178,7 +178,7 @@ fn a_chain_in_any_order_and_of_any_length_belongs() {
     };
     reply.answers =
         vec![record("example.", 300, dname), alias("www.example.", 300, "www.net."), address("www.net.", 60)];
-    assert_eq!(owners(&Other::from_vec(&entry(&reply).message(Age::Fresh(0))).unwrap().answers).len(), 3);
+    assert_eq!(owners(&Other::from_vec(&entry(&reply).message(Age::Fresh(0), Rtype::A)).unwrap().answers).len(), 3);
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn how_long_a_no_holds() {
         let entry = negative(rcode, record, vec![]);
         assert_eq!(entry.lifetime, want * 1000, "{what}");
         assert_eq!(entry.kind(), if rcode == no_name { ReplyKind::NoName } else { ReplyKind::NoData }, "{what}");
-        let shown = Other::from_vec(&entry.message(Age::Fresh(0))).unwrap();
+        let shown = Other::from_vec(&entry.message(Age::Fresh(0), Rtype::A)).unwrap();
         assert!(shown.authorities.iter().all(|soa| u64::from(soa.ttl) == want), "{what}: others compute it anew");
     }
     let behind = negative(no_name, Some(soa(900, 60)), vec![alias("www.example.", 20, "gone.example.")]);
@@ -224,7 +224,7 @@ fn what_is_kept_for_nobody() {
     let limits = Limits { cache_min_ttl: std::time::Duration::from_secs(5), ..Limits::default() };
     let raised = entry_with(&zero, &Times::new(&limits));
     assert_eq!(raised.lifetime, 5000);
-    assert_eq!(Other::from_vec(&raised.message(Age::Fresh(2))).unwrap().answers[1].ttl, 3);
+    assert_eq!(Other::from_vec(&raised.message(Age::Fresh(2), Rtype::A)).unwrap().answers[1].ttl, 3);
     let limits = Limits { cache_max_ttl: std::time::Duration::from_secs(40), ..Limits::default() };
     assert_eq!(entry_with(&full(), &Times::new(&limits)).lifetime, 40_000);
 }
@@ -306,5 +306,77 @@ fn a_reply_of_any_length_is_kept() {
     assert_eq!(entry.write(&client, Age::Fresh(0), &mut vec![0; 65_535]), None);
     let plain = Requestor { edns: None, ..client };
     assert_eq!(written(&entry, &plain, Age::Fresh(0)), relay(&octets, &plain).unwrap());
-    assert!(relay(&entry.message(Age::Fresh(0)), &client).unwrap().len() <= 65_535);
+    assert!(relay(&entry.message(Age::Fresh(0), Rtype::A), &client).unwrap().len() <= 65_535);
+}
+
+#[test]
+fn aliases_in_a_circle_are_no_answer() {
+    let circle = |answers: &[OtherRecord], question: &[u8]| {
+        let mut reply = upstream();
+        reply.queries[0].set_query_type(RecordType::from(u16::from(question[question.len() - 3])));
+        reply.answers = answers.to_vec();
+        CachedReply::new(&reply.to_vec().unwrap(), question, &times(), 0).map(|_| ())
+    };
+    let [there, back] = [alias("www.example.", 9, "web.example."), alias("web.example.", 9, "WWW.example.")];
+    let itself = alias("www.example.", 9, "www.example.");
+    assert_eq!(circle(&[there.clone(), back.clone()], QUESTION), Err(Unusable::AliasLoop));
+    assert_eq!(circle(&[back.clone(), there.clone()], QUESTION), Err(Unusable::AliasLoop), "in another order");
+    assert_eq!(circle(std::slice::from_ref(&itself), QUESTION), Err(Unusable::AliasLoop));
+    assert_eq!(circle(std::slice::from_ref(&there), QUESTION), Ok(()), "one that ends somewhere");
+    assert_eq!(circle(&[there, address("web.example.", 9)], QUESTION), Ok(()));
+    assert_eq!(circle(&[itself], b"\x03WwW\x07Example\x00\x00\x05\x00\x01"), Ok(()), "whoever asks for the alias");
+}
+
+/// The owners of the authority and additional sections that are kept of a reply whose answer is an MX, and an alias for A.
+fn beside(authorities: &[OtherRecord], additionals: &[OtherRecord]) -> (Vec<String>, Vec<String>) {
+    let mut reply = upstream();
+    let mx = |to: &str| RData::MX(hickory_proto::rr::rdata::MX::new(1, name(to)));
+    reply.answers = vec![alias("www.example.", 9, "web.other."), record("web.other.", 9, mx("mail.web.other."))];
+    reply.answers.extend(["mail.other.", "mail.bank.test."].map(|to| record("web.other.", 9, mx(to))));
+    reply.authorities = authorities.to_vec();
+    reply.additionals = additionals.to_vec();
+    let shown = Other::from_vec(&entry(&reply).message(Age::Fresh(0), Rtype::A)).unwrap();
+    (owners(&shown.authorities), owners(&shown.additionals))
+}
+
+/// RFC 2181 5.4.1: what a reply says of names that are not its to speak of is nobody's answer.
+#[test]
+fn what_upstreams_say_of_other_zones_is_removed() {
+    let ns = |owner: &str, host: &str| record(owner, 9, RData::NS(NS(name(host))));
+    // types that hickory does not make by itself: NSEC with the next name, and the signature of `covered` by `signer`
+    let nsec = |owner: &str| unknown(owner, 47, b"\x01z\x07example\0\0\x01\x40");
+    let rrsig = |owner: &str, covered: u8, signer: &str| {
+        let labels: Vec<u8> =
+            signer.split_terminator('.').flat_map(|l| [&[l.len() as u8], l.as_bytes()].concat()).collect();
+        unknown(owner, 46, &[&[0, covered, 13, 2], &[0; 14][..], &labels, &[0], &[7; 64]].concat())
+    };
+    let mut all = vec![
+        ns("other.", "ns.other."),
+        ns("example.", "ns.bank.test."),
+        nsec("a.b.other."),
+        rrsig("a.b.other.", 47, "other."),
+        ns("bank.test.", "ns.bank.test."),
+        nsec("x.bank.test."),
+        rrsig("x.bank.test.", 47, "bank.test."),
+        ns("below.web.other.", "ns.other."),
+        address("other.", 9),
+        record("example.", 9, RData::TXT(TXT::new(vec!["x".into()]))),
+    ];
+    let glue = ["ns.other.", "mail.web.other.", "mail.other.", "nobody.other.", "ns.bank.test.", "mail.bank.test."];
+    let glue = glue.map(|owner| address(owner, 9));
+    let (authorities, additionals) = beside(&all, &glue);
+    assert_eq!(authorities, ["other. 9 NS", "example. 9 NS", "a.b.other. 9 NSEC", "a.b.other. 9 RRSIG"]);
+    assert_eq!(additionals, ["ns.other. 9 A", "mail.web.other. 9 A", "mail.other. 9 A"]);
+    // without a word of the zone, a host's own names are all that is known to be near
+    let (authorities, additionals) = beside(&[], &glue);
+    assert_eq!((authorities.len(), additionals), (0, vec!["mail.web.other. 9 A".to_owned()]));
+    // the root's servers are in every zone, and vouch for nothing
+    all = vec![ns(".", "ns.bank.test."), nsec("x.other.")];
+    let (authorities, additionals) = beside(&all, &glue);
+    assert_eq!(authorities, [". 9 NS", "x.other. 9 NSEC"]);
+    assert_eq!(additionals, ["mail.web.other. 9 A"]);
+}
+
+fn unknown(owner: &str, rtype: u16, data: &[u8]) -> OtherRecord {
+    record(owner, 9, RData::Unknown { code: rtype.into(), rdata: hickory_proto::rr::rdata::NULL::with(data.to_vec()) })
 }

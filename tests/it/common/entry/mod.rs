@@ -141,6 +141,8 @@ fn serve(loaded: Declared) {
 /// What the cache makes of the same octets is a whole message too, whatever its age, or nothing.
 fn cached(reply: &[u8], client: &Requestor<'_>) {
     let Ok(entry) = CachedReply::new(reply, client.question, &Times::new(&Limits::default()), 0) else { return };
+    let rtype = client.question.last_chunk().map(|[high, low, _, _]| u16::from_be_bytes([*high, *low]));
+    let rtype = rtype.map(dns::Rtype::new).expect("a question has a type");
     for age in [Age::Fresh(7), Age::Stale(30)] {
         let mut out = vec![0; client.limit];
         if let Some(len) = entry.write(client, age, &mut out) {
@@ -148,7 +150,7 @@ fn cached(reply: &[u8], client: &Requestor<'_>) {
             assert_eq!((message.header().id, message.question()), (client.id, client.question));
             assert_eq!(message.opt().is_some(), client.edns.is_some());
         }
-        let whole = relay_reply(&entry.message(age), client).expect("an entry can be relayed");
+        let whole = relay_reply(&entry.message(age, rtype), client).expect("an entry can be relayed");
         assert!(whole.len() <= client.limit, "{} octets of {}", whole.len(), client.limit);
     }
 }
