@@ -24,6 +24,8 @@ pub mod model;
 
 pub mod snapshot;
 
+pub mod served;
+
 pub mod answer;
 
 pub mod wire;

@@ -13,21 +13,19 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use arc_swap::ArcSwap;
-
 use crate::forward::cache::Cache;
 use crate::model::{Changes, Key, Model, Violation};
 use crate::naming::VpcId;
 use crate::observe::{LoadReport, Status};
 use crate::problem::{Place, Problem};
+use crate::served::{ServedSnapshot, SnapshotWriter};
 use crate::snapshot::{Policy, Snapshot};
 use crate::source::{Overlay, Progress, SourceEdit, Sources, Taken};
 
 /// Publishes snapshots. Whoever changes anything holds it for the whole of the change.
 pub struct Publisher {
     sources: Sources,
-    /// The only handle that is written through.
-    snapshots: Arc<ArcSwap<Snapshot>>,
+    snapshots: SnapshotWriter,
     status: Arc<Status>,
     /// What others said about names that a snapshot may take or give back.
     cache: Option<Arc<Cache>>,
@@ -106,7 +104,7 @@ impl Publisher {
         let began = Instant::now();
         let read = sources.load(progress);
         let Some(model) = read.model else { return Err(read.problems) };
-        let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model, policy, 1)));
+        let snapshots = SnapshotWriter::new(Snapshot::compile(model, policy, 1));
         let status = Arc::new(Status::default());
         let publisher =
             Self { sources, snapshots, status, cache: None, retired: Vec::new(), version: 0, next_version: 1 };
@@ -159,7 +157,7 @@ impl Publisher {
             problems.extend(lost.into_iter().map(|(vpc, count)| self.lost_addresses(vpc, count)));
         }
         self.status.set_sources(self.sources.reports());
-        let generation = self.snapshots.load().generation;
+        let generation = self.snapshots.served().load().generation;
         Ok(Published { changes, generation, took: began.elapsed(), problems })
     }
 
@@ -186,7 +184,7 @@ impl Publisher {
     /// The one place where a snapshot is replaced.
     /// Returns the VPCs that have fewer clients by their blocks now, with how many addresses fewer.
     fn swap(&mut self, model: Model, changes: &Changes) -> Vec<(VpcId, u128)> {
-        let current = self.snapshots.load_full();
+        let current = self.snapshots.served().load_full();
         let next = current.next(model, changes);
         if let Some(cache) = &self.cache {
             // before the snapshot is there: whoever sees it sees nothing from before
@@ -195,7 +193,7 @@ impl Publisher {
         let lost = current.lost_addresses(&next);
         drop(current);
         // whoever holds the old one last frees it; that is done here and not by a thread that answers
-        self.retired.push(self.snapshots.swap(Arc::new(next)));
+        self.retired.push(self.snapshots.replace(next));
         self.free_retired();
         lost
     }
@@ -219,8 +217,8 @@ impl Publisher {
     }
 
     /// The snapshots, for readers.
-    pub fn snapshots(&self) -> &Arc<ArcSwap<Snapshot>> {
-        &self.snapshots
+    pub fn snapshots(&self) -> &ServedSnapshot {
+        self.snapshots.served()
     }
 
     /// How loads went, for readers.
@@ -247,7 +245,7 @@ impl Publisher {
         let took = began.elapsed();
         self.status.set_sources(self.sources.reports());
         self.status.loaded(LoadReport { at: SystemTime::now(), took, problems: problems.clone() });
-        Published { changes, generation: self.snapshots.load().generation, took, problems }
+        Published { changes, generation: self.snapshots.served().load().generation, took, problems }
     }
 }
 

@@ -15,11 +15,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use arc_swap::ArcSwap;
 use vpcedns::config::Limits;
 use vpcedns::model::{Broken, Model};
 use vpcedns::observe::Counters;
 use vpcedns::resolve::{Incoming, Outcome, Resolve, Resolver};
+use vpcedns::served::ServedSnapshot;
 use vpcedns::snapshot::{Policy, Snapshot};
 use vpcedns::source::read_toml;
 use vpcedns::wire::CookieSecret;
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let packets = zones::packets(endpoints);
-    let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model, Policy::default(), 1)));
+    let snapshots = ServedSnapshot::fixed(Snapshot::compile(model, Policy::default(), 1));
     let resolver =
         Resolver::new(snapshots, Limits::default(), CookieSecret::new([7; 16]), Arc::new(Counters::default()));
     let began = Instant::now();

@@ -26,9 +26,7 @@ pub(super) fn run(args: &FlushArgs) -> ExitCode {
     }
 }
 
-/// A text in a URL: every octet that is no letter, digit, hyphen or dot is escaped (RFC 3986 2.1).
+/// A text as a value in a URL's query.
 pub(super) fn escaped(text: &str) -> String {
-    let plain = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_');
-    let escape = |octet: u8| if plain(octet) { char::from(octet).to_string() } else { format!("%{octet:02X}") };
-    text.bytes().map(escape).collect()
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

@@ -3,8 +3,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
-use arc_swap::ArcSwap;
-
 use super::action;
 use super::call::{Action, Call, Caller, Done};
 use super::error::ApiError;
@@ -18,7 +16,7 @@ use super::{ApiSettings, dns, notices, violation};
 use crate::model::Violation;
 use crate::problem::Problem;
 use crate::publish::Publisher;
-use crate::snapshot::Snapshot;
+use crate::served::ServedSnapshot;
 
 /// How long a client token is remembered: a day.
 const TOKEN_LIFE: Duration = Duration::from_hours(24);
@@ -27,7 +25,7 @@ const TOKEN_LIFE: Duration = Duration::from_hours(24);
 pub struct Engine {
     /// Held for the whole of a change, so that changes come one after the other.
     publisher: Arc<Mutex<Publisher>>,
-    snapshots: Arc<ArcSwap<Snapshot>>,
+    snapshots: ServedSnapshot,
     state: RwLock<ApiState>,
     store: Arc<Store>,
     settings: ApiSettings,

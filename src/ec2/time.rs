@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
 
 /// A time in milliseconds since 1970, as it is kept on disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -35,91 +36,48 @@ impl From<UnixMillis> for SystemTime {
     }
 }
 
-const DAY: u64 = 86_400;
-
 /// `20150830T123600Z`, as in `X-Amz-Date`; times before 1970 are 1970.
 pub fn amz_date(at: SystemTime) -> String {
-    let CivilTime { year, month, day, hour, minute, second, .. } = CivilTime::of(at);
-    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+    let at = utc(at);
+    let (date, time) = (at.date(), at.time());
+    format!(
+        "{:04}{:02}{:02}T{:02}{:02}{:02}Z",
+        date.year(),
+        u8::from(date.month()),
+        date.day(),
+        time.hour(),
+        time.minute(),
+        time.second()
+    )
 }
 
 /// `2015-08-30T12:36:00.000Z`, as EC2 writes times (ISO 8601); times before 1970 are 1970.
 pub fn iso8601(at: SystemTime) -> String {
-    let CivilTime { year, month, day, hour, minute, second, millisecond } = CivilTime::of(at);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
+    let at = utc(at);
+    let (date, time) = (at.date(), at.time());
+    // `Date` is written as 2015-08-30
+    format!("{date}T{:02}:{:02}:{:02}.{:03}Z", time.hour(), time.minute(), time.second(), time.millisecond())
 }
 
 /// The time in `20150830T123600Z`; `None` if it is none, or before 1970.
 pub fn parse_amz_date(text: &str) -> Option<SystemTime> {
     let octets = text.as_bytes();
-    let shape = octets.len() == 16 && octets.get(8) == Some(&b'T') && octets.get(15) == Some(&b'Z');
     let number = |from: usize, to: usize| {
-        let digits = text.get(from..to)?;
-        digits.bytes().all(|octet| octet.is_ascii_digit()).then(|| digits.parse::<u64>().ok())?
+        let digits = octets.get(from..to)?;
+        digits.iter().try_fold(0, |sum, octet| octet.is_ascii_digit().then(|| sum * 10 + u16::from(octet - b'0')))
     };
-    let (year, month, day) = (number(0, 4)?, number(4, 6)?, number(6, 8)?);
-    let (hour, minute, second) = (number(9, 11)?, number(11, 13)?, number(13, 15)?);
-    if !shape || year < 1970 || hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    let days = days_since_1970(year, month, day);
-    let at = UNIX_EPOCH + Duration::from_secs(days * DAY + hour * 3600 + minute * 60 + second);
-    // a day that is not in the month comes out as another
+    let two = |from: usize| number(from, from + 2).and_then(|number| u8::try_from(number).ok());
+    let date = Date::from_calendar_date(i32::from(number(0, 4)?), Month::try_from(two(4)?).ok()?, two(6)?).ok()?;
+    let time = Time::from_hms(two(9)?, two(11)?, two(13)?).ok()?;
+    let at = SystemTime::from(PrimitiveDateTime::new(date, time).assume_utc());
+    // what stands between the numbers, and years before 1970, come out otherwise
     (amz_date(at) == text).then_some(at)
 }
 
-struct CivilTime {
-    year: u64,
-    month: u64,
-    day: u64,
-    hour: u64,
-    minute: u64,
-    second: u64,
-    millisecond: u32,
-}
-
-impl CivilTime {
-    fn of(at: SystemTime) -> Self {
-        let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let seconds = since.as_secs();
-        let (year, month, day) = date(seconds / DAY);
-        let of_day = seconds % DAY;
-        Self {
-            year,
-            month,
-            day,
-            hour: of_day / 3600,
-            minute: of_day / 60 % 60,
-            second: of_day % 60,
-            millisecond: since.subsec_millis(),
-        }
-    }
-}
-
-/// Days in 400 years, after which the Gregorian calendar repeats.
-const ERA: u64 = 146_097;
-/// Days from 0000-03-01 to 1970-01-01.
-const EPOCH: u64 = 719_468;
-
-/// Year, month and day of a day counted from 1970-01-01. The year begins in March, so that a leap day ends it.
-fn date(day: u64) -> (u64, u64, u64) {
-    let day = day + EPOCH;
-    let (era, of_era) = (day / ERA, day % ERA);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / (ERA - 1)) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let of_month = of_year - (153 * month + 2) / 5 + 1;
-    let next = u64::from(month >= 10);
-    (era * 400 + year + next, month + 3 - 12 * next, of_month)
-}
-
-/// The inverse of `date`, for years from 1970 on.
-fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
-    let year = year - u64::from(month <= 2);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day;
-    let days = year * 365 + year / 4 - year / 100 + year / 400 + of_year;
-    // day counts from 1
-    days.saturating_sub(EPOCH + 1)
+fn utc(at: SystemTime) -> OffsetDateTime {
+    // a year beyond 9999 has no such form; nobody's clock says so
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    OffsetDateTime::UNIX_EPOCH.saturating_add(time::Duration::try_from(since).unwrap_or(time::Duration::MAX))
 }
 
 #[cfg(test)]
@@ -148,15 +106,6 @@ mod tests {
         }
         let later = at(1_504_642_481) + Duration::from_millis(240);
         assert_eq!(iso8601(later), "2017-09-05T20:14:41.240Z");
-    }
-
-    /// Every day of 140 years comes back.
-    #[test]
-    fn every_day_is_one_day() {
-        for day in 0..51_000 {
-            let (year, month, of_month) = date(day);
-            assert_eq!(days_since_1970(year, month, of_month), day);
-        }
     }
 
     #[test]

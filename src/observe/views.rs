@@ -4,11 +4,9 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Instant;
 
-use arc_swap::ArcSwap;
-
 use super::{Counters, Exposition, Log, Status};
 use crate::forward::UpstreamLookup;
-use crate::snapshot::Snapshot;
+use crate::served::ServedSnapshot;
 
 /// Adds metrics of other parts of the server.
 pub type MoreMetrics = Arc<dyn Fn(&mut Exposition) + Send + Sync>;
@@ -17,7 +15,7 @@ pub type MoreMetrics = Arc<dyn Fn(&mut Exposition) + Send + Sync>;
 #[derive(Clone)]
 pub struct Views {
     /// The snapshot being served.
-    pub snapshots: Arc<ArcSwap<Snapshot>>,
+    pub snapshots: ServedSnapshot,
     /// How loads went.
     pub status: Arc<Status>,
     /// What has been done.

@@ -17,15 +17,15 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use arc_swap::ArcSwap;
 //! use vpcedns::config::Limits;
 //! use vpcedns::model::Model;
 //! use vpcedns::observe::Counters;
 //! use vpcedns::resolve::{Incoming, Outcome, Resolve, Resolver};
+//! use vpcedns::served::ServedSnapshot;
 //! use vpcedns::snapshot::{Policy, Snapshot};
 //! use vpcedns::wire::{CookieSecret, Transport};
 //!
-//! let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(Model::default(), Policy::default(), 1)));
+//! let snapshots = ServedSnapshot::fixed(Snapshot::compile(Model::default(), Policy::default(), 1));
 //! let secret = CookieSecret::new([7; 16]);
 //! let resolver = Resolver::new(snapshots, Limits::default(), secret, Arc::new(Counters::default()));
 //!

@@ -4,7 +4,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use arc_swap::ArcSwap;
 use ipnet::IpNet;
 
 use super::batch::Batch;
@@ -21,30 +20,26 @@ use crate::forward::validate::{Validating, Validation};
 use crate::forward::{Forwarder, UpstreamLookup};
 use crate::naming::VpcId;
 use crate::observe::{Counters, ToldNames};
-use crate::snapshot::{Access, Snapshot};
+use crate::served::ServedSnapshot;
+use crate::snapshot::Access;
 use crate::wire::{CookieSecret, Packet, parse};
 
 /// Answers from the newest snapshot, and from upstreams and their cache.
 pub struct Resolver {
-    snapshots: Arc<ArcSwap<Snapshot>>,
+    snapshots: ServedSnapshot,
     resources: Resources,
 }
 
 impl Resolver {
     /// Answers from whatever `snapshots` holds at the time, and counts in `counters`.
-    pub fn new(
-        snapshots: Arc<ArcSwap<Snapshot>>,
-        limits: Limits,
-        secret: CookieSecret,
-        counters: Arc<Counters>,
-    ) -> Self {
+    pub fn new(snapshots: ServedSnapshot, limits: Limits, secret: CookieSecret, counters: Arc<Counters>) -> Self {
         let forwarder = Forwarder::new(&limits);
         Self::with_forwarder(snapshots, limits, secret, counters, forwarder, None)
     }
 
     /// The same, asking upstreams through `forwarder`; `validation`: DNSSEC validation of their replies.
     pub fn with_forwarder(
-        snapshots: Arc<ArcSwap<Snapshot>>,
+        snapshots: ServedSnapshot,
         limits: Limits,
         secret: CookieSecret,
         counters: Arc<Counters>,

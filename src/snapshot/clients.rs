@@ -65,52 +65,47 @@ impl fmt::Display for ContestedBlock {
 #[derive(Debug)]
 pub(super) struct Clients {
     listeners: HashMap<SocketAddr, usize>,
-    /// By `clients`, which beat any block.
-    named: Ranges,
-    /// By blocks.
-    blocks: Ranges,
+    v4: Vec<Range<Ipv4Addr>>,
+    v6: Vec<Range<Ipv6Addr>>,
     allow: Vec<IpNet>,
     contested: Vec<ContestedBlock>,
 }
 
-/// Disjoint ranges of both address families.
-#[derive(Debug)]
-struct Ranges {
-    v4: Vec<Range<Ipv4Addr>>,
-    v6: Vec<Range<Ipv6Addr>>,
-}
+/// How a client is known, and the number of its view.
+type ClientOf = (Access, usize);
 
 /// Addresses up to and including `last`, down to the end of the range before.
 #[derive(Debug)]
 struct Range<A> {
     last: A,
-    owner: Option<(IpNet, Owner)>,
-}
-
-/// Whose a range is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owner {
-    /// The VPC of this view.
-    View(usize),
-    /// Nobody's: the number of the contested block.
-    Contested(u32),
+    found: Option<ClientOf>,
 }
 
 impl Clients {
     pub(super) fn new(vpcs: &[&Arc<Vpc>], allow: &[IpNet]) -> Self {
         let numbered = || vpcs.iter().enumerate().map(|(at, vpc)| (at + 1, &***vpc));
         let listeners = numbered().flat_map(|(view, vpc)| vpc.listeners.iter().map(move |listener| (*listener, view)));
-        let named = numbered().flat_map(|(view, vpc)| vpc.clients.iter().map(move |net| (*net, Owner::View(view))));
-        let mut named: Vec<(IpNet, Owner)> = named.collect();
+        let mut named: Vec<(IpNet, ClientOf)> = numbered()
+            .flat_map(|(view, vpc)| vpc.clients.iter().map(move |net| (*net, (Access::Clients(*net), view))))
+            .collect();
         named.sort_by_key(|(net, _)| net.prefix_len());
         let (mut blocks, contested) = by_block(numbered());
+        // a network of `clients` beats any block, also a longer one inside it
+        let mut over = IpNet::aggregate(&named.iter().map(|(net, _)| *net).collect());
+        over.sort_unstable();
+        blocks.retain(|(block, _)| {
+            let before = over.partition_point(|net| net.network() <= block.network());
+            !before.checked_sub(1).and_then(|at| over.get(at)).is_some_and(|net| net.contains(block))
+        });
+        blocks.extend(named);
         blocks.sort_by_key(|(cidr, _)| cidr.prefix_len());
         let mut allow = allow.to_vec();
         allow.sort_by_key(|net| std::cmp::Reverse(net.prefix_len()));
+        let of = |is_v4: bool| blocks.iter().filter(move |(net, _)| matches!(net, IpNet::V4(_)) == is_v4);
         Self {
             listeners: listeners.collect(),
-            named: Ranges::new(&named),
-            blocks: Ranges::new(&blocks),
+            v4: flatten(of(true), u128::from(u32::MAX), |bits| Ipv4Addr::from_bits(bits as u32)),
+            v6: flatten(of(false), u128::MAX, Ipv6Addr::from_bits),
             allow,
             contested,
         }
@@ -125,24 +120,22 @@ impl Clients {
     ///
     /// In this order: the listener that it asked, a network of some VPC's `clients`, the longest block that has its
     /// address; at equal length the VPC that has `clients` or `listeners` to be known by.
-    pub(super) fn find(&self, local: SocketAddr, peer: IpAddr) -> (Access, usize) {
+    pub(super) fn find(&self, local: SocketAddr, peer: IpAddr) -> ClientOf {
         if !self.listeners.is_empty()
             && let Some(view) = self.listeners.get(&local)
         {
             return (Access::Listener, *view);
         }
         let peer = peer.to_canonical();
-        // most estates have none: one look at two lengths in place of a bisection for each packet
-        if !self.named.is_empty()
-            && let Some((net, Owner::View(view))) = self.named.owner(peer)
-        {
-            return (Access::Clients(net), view);
-        }
-        match self.blocks.owner(peer) {
-            Some((cidr, Owner::View(view))) => return (Access::Cidr(cidr), view),
-            Some((_, Owner::Contested(number))) => return (Access::Contested(number), OUTSIDE),
-            None => {}
-        }
+        let found = match peer {
+            IpAddr::V4(address) => range(&self.v4, address).and_then(|range| range.found),
+            IpAddr::V6(address) => range(&self.v6, address).and_then(|range| range.found),
+        };
+        found.unwrap_or_else(|| self.find_outside(peer))
+    }
+
+    /// How a client of no VPC is known.
+    fn find_outside(&self, peer: IpAddr) -> ClientOf {
         if peer.is_loopback() {
             return (Access::Loopback, OUTSIDE);
         }
@@ -154,40 +147,57 @@ impl Clients {
 
     /// The same for a client of which only the network is known; unknown where that reaches beyond one owner's addresses.
     pub(super) fn find_in(&self, local: SocketAddr, network: IpNet) -> (Access, usize) {
-        let (first, last) = bounds(network);
-        let is_one = |ranges: &Ranges| ranges.range(of_bits(network, first)).1 >= last;
-        match self.find(local, of_bits(network, first)) {
+        let (_, last) = bounds(network);
+        let first = network.network();
+        let end = match first {
+            IpAddr::V4(first) => range(&self.v4, first).map(|range| u128::from(range.last.to_bits())),
+            IpAddr::V6(first) => range(&self.v6, first).map(|range| range.last.to_bits()),
+        };
+        match self.find(local, first) {
             (access @ (Access::Loopback | Access::Unknown | Access::Listener), view) => (access, view),
-            // loopback and `allow` lie beside the ranges
+            // `allow` lies beside the ranges
             (Access::Allowed(net), _) if !net.contains(&network) => (Access::Unknown, OUTSIDE),
-            found if is_one(&self.named) && is_one(&self.blocks) => found,
+            found if end.is_none_or(|end| end >= last) => found,
             _ => (Access::Unknown, OUTSIDE),
         }
     }
 
-    /// How many addresses of `block` have their clients in the view `view`, or in none for `None`.
+    /// How many addresses of `block` have their clients in the view `view`.
     pub(super) fn count(&self, block: IpNet, view: usize) -> u128 {
-        let (first, last) = bounds(block);
-        let is_own = |owner: Option<(IpNet, Owner)>| owner.is_some_and(|(_, owner)| owner == Owner::View(view));
-        // the networks of `clients` are few, and lie over blocks: where one begins or ends, both are looked at
-        let mut at = first;
-        let mut sum = 0u128;
-        loop {
-            let address = of_bits(block, at);
-            let (named, named_last) = self.named.range(address);
-            let (owner, own_last) = self.blocks.range(address);
-            let end = named_last.min(own_last).min(last);
-            if is_own(named.or(owner)) {
-                sum = sum.saturating_add((end - at).saturating_add(1));
-            }
-            let Some(next) = end.checked_add(1).filter(|next| *next <= last) else { return sum };
-            at = next;
+        match block {
+            IpNet::V4(_) => count(&self.v4, block, view, |address| u128::from(address.to_bits())),
+            IpNet::V6(_) => count(&self.v6, block, view, Ipv6Addr::to_bits),
         }
     }
 }
 
+/// The range that has `address`.
+#[inline]
+fn range<A: Ord + Copy>(ranges: &[Range<A>], address: A) -> Option<&Range<A>> {
+    ranges.get(ranges.partition_point(|range| range.last < address))
+}
+
+/// How many addresses of `block` are in ranges of `view`.
+fn count<A: Copy>(ranges: &[Range<A>], block: IpNet, view: usize, bits: impl Fn(A) -> u128) -> u128 {
+    let (first, last) = bounds(block);
+    let mut sum = 0u128;
+    let mut at = first;
+    let begin = ranges.partition_point(|range| bits(range.last) < first);
+    for range in ranges.iter().skip(begin) {
+        let end = bits(range.last).min(last);
+        if range.found.is_some_and(|(_, of)| of == view) {
+            sum = sum.saturating_add((end - at).saturating_add(1));
+        }
+        match end.checked_add(1).filter(|next| *next <= last) {
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    sum
+}
+
 /// Each block once, with its owner: of several VPCs that have it, the one that has `clients` or `listeners`.
-fn by_block<'v>(vpcs: impl Iterator<Item = (usize, &'v Vpc)>) -> (Vec<(IpNet, Owner)>, Vec<ContestedBlock>) {
+fn by_block<'v>(vpcs: impl Iterator<Item = (usize, &'v Vpc)>) -> (Vec<(IpNet, ClientOf)>, Vec<ContestedBlock>) {
     let mut claims: Vec<(IpNet, bool, VpcId, usize)> = Vec::new();
     for (view, vpc) in vpcs {
         let by_address_alone = vpc.listeners.is_empty() && vpc.clients.is_empty();
@@ -201,60 +211,13 @@ fn by_block<'v>(vpcs: impl Iterator<Item = (usize, &'v Vpc)>) -> (Vec<(IpNet, Ow
         let best = same.iter().filter(|claim| claim.1 == rank);
         let vpc_ids: Vec<VpcId> = best.map(|claim| claim.2).collect();
         if vpc_ids.len() == 1 {
-            blocks.push((block, Owner::View(view)));
+            blocks.push((block, (Access::Cidr(block), view)));
         } else {
-            blocks.push((block, Owner::Contested(contested.len() as u32)));
+            blocks.push((block, (Access::Contested(contested.len() as u32), OUTSIDE)));
             contested.push(ContestedBlock { block, vpc_ids });
         }
     }
     (blocks, contested)
-}
-
-impl Ranges {
-    /// Of nested blocks, the later ones lie over the earlier ones.
-    fn new(blocks: &[(IpNet, Owner)]) -> Self {
-        let of = |is_v4: bool| {
-            blocks.iter().filter(move |(net, _)| matches!(net, IpNet::V4(_)) == is_v4).map(|(net, owner)| {
-                let (first, last) = bounds(*net);
-                (first, last, (*net, *owner))
-            })
-        };
-        if blocks.is_empty() {
-            return Self { v4: Vec::new(), v6: Vec::new() };
-        }
-        Self {
-            v4: flatten(of(true), u128::from(u32::MAX), |bits| Ipv4Addr::from_bits(bits as u32)),
-            v6: flatten(of(false), u128::MAX, Ipv6Addr::from_bits),
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.v4.is_empty() && self.v6.is_empty()
-    }
-
-    /// Whose an address is.
-    #[inline]
-    fn owner(&self, address: IpAddr) -> Option<(IpNet, Owner)> {
-        match address {
-            IpAddr::V4(address) => self.v4.get(self.v4.partition_point(|range| range.last < address))?.owner,
-            IpAddr::V6(address) => self.v6.get(self.v6.partition_point(|range| range.last < address))?.owner,
-        }
-    }
-
-    /// Whose an address is, and the last address of the same range.
-    fn range(&self, address: IpAddr) -> (Option<(IpNet, Owner)>, u128) {
-        let all = (None, u128::MAX);
-        match address {
-            IpAddr::V4(address) => {
-                let range = self.v4.get(self.v4.partition_point(|range| range.last < address));
-                range.map_or(all, |range| (range.owner, u128::from(range.last.to_bits())))
-            }
-            IpAddr::V6(address) => {
-                let range = self.v6.get(self.v6.partition_point(|range| range.last < address));
-                range.map_or(all, |range| (range.owner, range.last.to_bits()))
-            }
-        }
-    }
 }
 
 /// First and last address of a block.
@@ -265,20 +228,22 @@ fn bounds(net: IpNet) -> (u128, u128) {
     }
 }
 
-/// The address with these bits, of the family of `net`.
-fn of_bits(net: IpNet, bits: u128) -> IpAddr {
-    match net {
-        IpNet::V4(_) => Ipv4Addr::from_bits(bits as u32).into(),
-        IpNet::V6(_) => Ipv6Addr::from_bits(bits).into(),
+/// Turns blocks, of which later ones lie over earlier ones, into disjoint ranges that cover everything; into none where
+/// there are no blocks.
+fn flatten<'b, A>(
+    blocks: impl Iterator<Item = &'b (IpNet, ClientOf)>,
+    max: u128,
+    address: impl Fn(u128) -> A,
+) -> Vec<Range<A>> {
+    let blocks: Vec<(u128, u128, ClientOf)> = blocks
+        .map(|(net, found)| {
+            let (first, last) = bounds(*net);
+            (first, last, *found)
+        })
+        .collect();
+    if blocks.is_empty() {
+        return Vec::new();
     }
-}
-
-/// First and last address, and whose they are.
-type Block = (u128, u128, (IpNet, Owner));
-
-/// Turns blocks, of which later ones lie over earlier ones, into disjoint ranges that cover everything.
-fn flatten<A>(blocks: impl Iterator<Item = Block>, max: u128, address: impl Fn(u128) -> A) -> Vec<Range<A>> {
-    let blocks: Vec<_> = blocks.collect();
     let mut starts: Vec<u128> =
         blocks.iter().flat_map(|(first, last, _)| [Some(*first), last.checked_add(1)]).flatten().collect();
     starts.push(0);
@@ -286,10 +251,10 @@ fn flatten<A>(blocks: impl Iterator<Item = Block>, max: u128, address: impl Fn(u
     starts.dedup();
     starts.retain(|start| *start <= max);
     // blocks nest or are apart, so those open at an address are a stack: sorted by start, then the longest first
-    let mut sorted: Vec<(usize, &Block)> = blocks.iter().enumerate().collect();
+    let mut sorted: Vec<(usize, &(u128, u128, ClientOf))> = blocks.iter().enumerate().collect();
     sorted.sort_by_key(|(order, (first, last, _))| (*first, std::cmp::Reverse(*last), *order));
     let mut sorted = sorted.into_iter().peekable();
-    let mut open: Vec<&Block> = Vec::new();
+    let mut open: Vec<&(u128, u128, ClientOf)> = Vec::new();
     let mut ranges: Vec<Range<A>> = Vec::with_capacity(starts.len());
     for (at, start) in starts.iter().enumerate() {
         open.retain(|(_, last, _)| last >= start);
@@ -297,7 +262,7 @@ fn flatten<A>(blocks: impl Iterator<Item = Block>, max: u128, address: impl Fn(u
             open.push(block);
         }
         let last = starts.get(at + 1).map_or(max, |next| next - 1);
-        ranges.push(Range { last: address(last), owner: open.last().map(|(.., owner)| *owner) });
+        ranges.push(Range { last: address(last), found: open.last().map(|(.., found)| *found) });
     }
     ranges
 }
@@ -356,6 +321,55 @@ mod tests {
         assert_eq!(count("10.9.1.0/24", 4), 0);
         assert_eq!((count("10.2.0.0/16", 3), count("10.2.0.0/16", 2)), (65_536, 0));
         assert_eq!(count("fd00::/8", 1), 0);
+    }
+
+    /// Networks of `clients` that touch, nest and lie inside of blocks, against a look at each of them in turn.
+    #[test]
+    fn networks_of_clients_lie_over_blocks() {
+        let named = ["10.9.0.0/28", "10.9.0.0/25", "10.9.0.128/25", "10.9.2.64/26", "0.0.0.0/8", "255.255.255.255/32"];
+        let blocks = ["10.9.0.0/24", "10.9.0.0/16", "10.9.2.64/27", "10.9.2.0/24", "0.0.0.0/7", "255.0.0.0/8"];
+        let mut vpcs: Vec<Arc<Vpc>> = Vec::new();
+        for (at, net) in named.iter().enumerate() {
+            vpcs.push(with_clients(vpc(&format!("vpc-0000000{at}"), &[], &[]), &[net]));
+        }
+        for (at, net) in blocks.iter().enumerate() {
+            vpcs.push(vpc(&format!("vpc-0000001{at}"), &[net], &[]));
+        }
+        let vpcs: Vec<&Arc<Vpc>> = vpcs.iter().collect();
+        let clients = Clients::new(&vpcs, &[]);
+        let longest = |nets: &[&str], peer: IpAddr| {
+            let nets = nets.iter().map(|net| net.parse::<IpNet>().unwrap()).enumerate();
+            nets.filter(|(_, net)| net.contains(&peer)).max_by_key(|(_, net)| net.prefix_len()).map(|(at, _)| at + 1)
+        };
+        for peer in [
+            "10.9.0.1",
+            "10.9.0.16",
+            "10.9.0.127",
+            "10.9.0.128",
+            "10.9.0.255",
+            "10.9.1.0",
+            "10.9.2.63",
+            "10.9.2.64",
+            "10.9.2.95",
+            "10.9.2.96",
+            "10.9.2.127",
+            "10.9.2.128",
+            "0.0.0.0",
+            "0.255.255.255",
+            "1.0.0.0",
+            "2.0.0.0",
+            "255.255.255.255",
+            "255.255.255.254",
+            "254.255.255.255",
+            "10.10.0.0",
+        ] {
+            let peer: IpAddr = peer.parse().unwrap();
+            let expected = longest(&named, peer).or_else(|| longest(&blocks, peer).map(|at| at + named.len()));
+            let (_, view) = clients.find("127.0.0.1:53".parse().unwrap(), peer);
+            assert_eq!(view, expected.unwrap_or(OUTSIDE), "{peer}");
+        }
+        let sum: u128 = (0..=vpcs.len()).map(|view| clients.count("10.9.0.0/16".parse().unwrap(), view)).sum();
+        assert_eq!(sum, 65_536, "each address is of one view");
     }
 
     #[test]

@@ -7,7 +7,6 @@ use std::thread;
 use std::time::Duration;
 
 use crate::common::{BOTH, cases, endpoint, lines, model, secret, vpc};
-use arc_swap::ArcSwap;
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::rdata::{A, CNAME, TXT};
@@ -24,6 +23,7 @@ use vpcedns::forward::{ForwardError, Outbound};
 use vpcedns::model::{Broken, Input, Model, Upstream};
 use vpcedns::observe::Counters;
 use vpcedns::resolve::{Incoming, Outcome, Resolve, Resolver};
+use vpcedns::served::ServedSnapshot;
 use vpcedns::snapshot::{Policy, Snapshot};
 use vpcedns::source::read_toml;
 use vpcedns::wire::Transport;
@@ -86,7 +86,7 @@ const INSIDE: Client = Client {
 impl Server {
     fn new(zones: &str, upstream: SocketAddr) -> Self {
         let policy = Policy { upstreams: Arc::from([upstream.into()]), ..Policy::default() };
-        let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model(zones), policy, 1)));
+        let snapshots = ServedSnapshot::fixed(Snapshot::compile(model(zones), policy, 1));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let _inside = runtime.enter();
         let resolver = Resolver::new(snapshots, Limits::default(), secret(), Arc::new(Counters::default()));

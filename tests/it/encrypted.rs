@@ -5,7 +5,6 @@ use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 
 use crate::common::{endpoint, model, secret, vpc};
-use arc_swap::ArcSwap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
@@ -31,6 +30,7 @@ use vpcedns::serve::Identities;
 use vpcedns::serve::certificates::Certificates;
 use vpcedns::serve::encrypted::Address;
 use vpcedns::serve::listeners::Listeners;
+use vpcedns::served::ServedSnapshot;
 use vpcedns::snapshot::{Access, Policy, Snapshot};
 use vpcedns::wire::Transport;
 
@@ -58,7 +58,7 @@ fn server(zones: &str) -> Server {
     std::fs::write(&paths[1], made.signing_key.serialize_pem()).unwrap();
     let certificates = Arc::new(Certificates::read(&paths[0], &paths[1]).unwrap());
 
-    let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model(zones), Policy::default(), 1)));
+    let snapshots = ServedSnapshot::fixed(Snapshot::compile(model(zones), Policy::default(), 1));
     let counters = Arc::new(Counters::default());
     let limits = Limits { udp_workers: 1, ..Limits::default() };
     let resolver = Resolver::new(snapshots, limits.clone(), secret(), Arc::clone(&counters));

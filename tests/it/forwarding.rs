@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::thread;
 
 use crate::common::{endpoint, model, secret, vpc};
-use arc_swap::ArcSwap;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::rdata::{A, CNAME, NULL};
@@ -15,6 +14,7 @@ use vpcedns::forward::UpstreamState;
 use vpcedns::model::Upstream;
 use vpcedns::observe::Counters;
 use vpcedns::resolve::{Incoming, Outcome, Resolve, Resolver};
+use vpcedns::served::ServedSnapshot;
 use vpcedns::snapshot::{Policy, Snapshot};
 use vpcedns::wire::Transport;
 
@@ -74,7 +74,7 @@ fn with_edns(asked: &str, dnssec_ok: bool) -> Message {
 
 fn ask_with(zones: &str, upstream: SocketAddr, policy: Policy, from: &str, query: &Message) -> Message {
     let policy = Policy { upstreams: Arc::from([upstream.into()]), ..policy };
-    let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model(zones), policy, 1)));
+    let snapshots = ServedSnapshot::fixed(Snapshot::compile(model(zones), policy, 1));
     let resolver = Resolver::new(snapshots, Limits::default(), secret(), Arc::new(Counters::default()));
     let packet = query.to_vec().unwrap();
     let peer = SocketAddr::new(from.parse().unwrap(), 5353);
@@ -336,7 +336,7 @@ async fn a_question_that_comes_back_ends_here() {
     let upstream = Arc::new(tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap());
     let address = Upstream::plain(upstream.local_addr().unwrap());
     let policy = Policy { upstreams: Arc::from([address.clone()]), ..Policy::default() };
-    let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model(""), policy, 1)));
+    let snapshots = ServedSnapshot::fixed(Snapshot::compile(model(""), policy, 1));
     let resolver = Resolver::new(snapshots, Limits::default(), secret(), Arc::new(Counters::default()));
     let resolver = Arc::new(resolver);
     tokio::spawn({

@@ -21,6 +21,7 @@ mod forwarding;
 mod generated;
 mod guards;
 mod incremental;
+mod limits;
 mod naming_golden;
 mod problems;
 mod publish;

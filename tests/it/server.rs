@@ -27,6 +27,8 @@ fn settings(zones: &Path) -> Settings {
         listen: vec!["127.0.0.1:0".parse().unwrap()],
         forward: Upstreams::None,
         http: Some("127.0.0.1:0".parse().unwrap()),
+        // beside the zones, which are a directory of this test's own
+        socket: zones.with_extension("sock"),
         ..Settings::default()
     }
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use axum::http::header::AUTHORIZATION;
+use data_encoding::HEXLOWER_PERMISSIVE;
 
 use super::Refusal;
-use super::sigv4::{ALGORITHM, DATE_HEADER, Request, SIGNATURE_PARAMETER, TERMINATOR, parameters, unhex};
+use super::sigv4::{ALGORITHM, DATE_HEADER, Request, SIGNATURE_PARAMETER, TERMINATOR, parameters};
 
 /// Longest life of a presigned request (SigV4: seven days).
 const MAX_EXPIRES: u64 = 7 * 86_400;
@@ -159,9 +160,7 @@ impl Presigned {
 }
 
 fn digest(text: &str) -> Option<[u8; 32]> {
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
-    let octets: Vec<u8> = pairs.iter().map(|[high, low]| unhex(*high, *low)).collect::<Option<_>>()?;
-    octets.try_into().ok()
+    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok()
 }
 
 fn incomplete(why: &str) -> Refusal {

@@ -3,10 +3,11 @@
 //! Rules: IAM User Guide, "Create a signed AWS API request". The same functions sign what the notifier sends and
 //! verify what clients send, so that neither can drift. Knows no access keys and no clock.
 
-use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use data_encoding::HEXLOWER;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_encode};
 use ring::digest::{SHA256, digest};
 use ring::hmac::{self, HMAC_SHA256, Key};
 
@@ -93,7 +94,7 @@ pub fn sign(
         credentials.access_key_id,
         scope.date,
         names.join(";"),
-        hex(tag.as_ref()),
+        HEXLOWER.encode(tag.as_ref()),
     );
     added.insert(header::AUTHORIZATION, HeaderValue::from_str(&authorization).ok()?);
     Some(added)
@@ -122,51 +123,17 @@ pub fn parameters(query: &str) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
     })
 }
 
-/// `octets` with all but the unreserved characters of RFC 3986 2.3 percent-encoded.
+/// What is percent-encoded: all but the unreserved characters (RFC 3986 2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// `octets` with all but the unreserved characters percent-encoded.
 pub fn encode(octets: &[u8]) -> String {
-    let mut out = String::with_capacity(octets.len());
-    for octet in octets {
-        if octet.is_ascii_alphanumeric() || b"-._~".contains(octet) {
-            out.push(char::from(*octet));
-        } else {
-            let _ = write!(out, "%{octet:02X}");
-        }
-    }
-    out
+    percent_encode(octets, RESERVED).to_string()
 }
 
+/// A plus means what the form decoder reads: a space.
 fn decode(text: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [octet, after @ ..] = rest {
-        rest = after;
-        let escaped = match after {
-            [high, low, behind @ ..] if *octet == b'%' => unhex(*high, *low).map(|value| (value, behind)),
-            _ => None,
-        };
-        if let Some((value, behind)) = escaped {
-            out.push(value);
-            rest = behind;
-        } else {
-            // a plus means what the form decoder reads: a space
-            out.push(if *octet == b'+' { b' ' } else { *octet });
-        }
-    }
-    out
-}
-
-/// `octets` in lower-case hexadecimal.
-pub fn hex(octets: &[u8]) -> String {
-    octets.iter().fold(String::with_capacity(2 * octets.len()), |mut out, octet| {
-        let _ = write!(out, "{octet:02x}");
-        out
-    })
-}
-
-/// The value of two hexadecimal digits.
-pub fn unhex(high: u8, low: u8) -> Option<u8> {
-    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    Some(digit(high)? << 4 | digit(low)?)
+    percent_decode(text.replace('+', " ").as_bytes()).collect()
 }
 
 /// The key of one day, region and service.
@@ -178,7 +145,7 @@ fn signing_key(secret: &Secret, scope: Scope<'_>) -> Key {
 }
 
 fn string_to_sign(request: &Request<'_>, signed_headers: &[&str], time: &str, scope: Scope<'_>) -> Vec<u8> {
-    let hash = hex(digest(&SHA256, &canonical_request(request, signed_headers)).as_ref());
+    let hash = HEXLOWER.encode(digest(&SHA256, &canonical_request(request, signed_headers)).as_ref());
     let Scope { date, region, service } = scope;
     format!("{ALGORITHM}\n{time}\n{date}/{region}/{service}/{TERMINATOR}\n{hash}").into_bytes()
 }
@@ -201,7 +168,7 @@ fn canonical_request(request: &Request<'_>, signed_headers: &[&str]) -> Vec<u8> 
     out.extend_from_slice(signed_headers.join(";").as_bytes());
     out.push(b'\n');
     // always of the body at hand, whatever an x-amz-content-sha256 header says
-    out.extend_from_slice(hex(digest(&SHA256, request.body).as_ref()).as_bytes());
+    out.extend_from_slice(HEXLOWER.encode(digest(&SHA256, request.body).as_ref()).as_bytes());
     out
 }
 

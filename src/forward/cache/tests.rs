@@ -118,6 +118,31 @@ fn failures_are_kept_for_longer_each_time() {
 }
 
 #[test]
+fn the_times_of_failures_and_stale_answers_are_settings() {
+    let seconds = Duration::from_secs;
+    let limits = Limits {
+        cache_failure: seconds(1),
+        cache_failure_most: seconds(3),
+        stale_ttl: seconds(7),
+        stale_retry: seconds(2),
+        ..Limits::default()
+    };
+    let bench = Bench::new(&limits);
+    let mut now = 0;
+    for seconds in [1, 2, 3, 3] {
+        bench.store(WWW, Err(2), now);
+        assert!(bench.find(WWW, now + seconds * 1000 - 1).is_some(), "{seconds}");
+        now += seconds * 1000;
+        assert_eq!(bench.find(WWW, now), None, "{seconds}");
+    }
+    let bench = Bench::new(&limits);
+    bench.store(WWW, Ok(60), 0);
+    bench.store(WWW, Err(2), 61_000);
+    assert_eq!(bench.find(WWW, 62_999), Some((Age::Stale(7), false)));
+    assert_eq!(bench.find(WWW, 63_000), Some((Age::Stale(7), true)));
+}
+
+#[test]
 fn a_failure_leaves_the_answer_that_was_there() {
     let bench = Bench::new(&Limits::default());
     bench.store(WWW, Ok(60), 0);

@@ -73,13 +73,16 @@ fn ms(number: u64) -> Duration {
 
 impl LookupBench {
     fn new(script: impl Fn(usize) -> (Duration, Result<u32, u8>) + Send + Sync + 'static) -> Self {
-        let limits = Limits::default();
+        Self::with(&Limits::default(), script)
+    }
+
+    fn with(limits: &Limits, script: impl Fn(usize) -> (Duration, Result<u32, u8>) + Send + Sync + 'static) -> Self {
         let upstream = ScriptedExchange {
             script: Mutex::new(Box::new(script)),
             asked: Mutex::default(),
             refusal: Mutex::default(),
         };
-        let lookup = Arc::new(Lookup::new(upstream, Arc::new(Cache::new(&limits)), &limits));
+        let lookup = Arc::new(Lookup::new(upstream, Arc::new(Cache::new(limits)), limits));
         let set = lookup.cache().upstreams(&Arc::from([UPSTREAM.into()]));
         Self { lookup, set }
     }
@@ -192,6 +195,17 @@ async fn a_client_waits_so_long_and_no_longer_for_what_is_stale() {
     advance(Duration::from_secs(61)).await;
     assert_eq!(bench.ask("www.example").await.unwrap().what(), (Some(3), true, 500));
     assert_eq!(bench.ask("www.example").await.unwrap().what(), (Some(3), true, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_long_a_client_waits_is_a_setting() {
+    for (wait, after) in [(700, 700), (0, 0)] {
+        let script = |number| (ms(if number == 1 { 0 } else { 3000 }), Ok(60));
+        let bench = LookupBench::with(&Limits { stale_wait: ms(wait), ..Limits::default() }, script);
+        bench.ask("www.example").await.unwrap();
+        advance(Duration::from_secs(61)).await;
+        assert_eq!(bench.ask("www.example").await.unwrap().what(), (Some(1), true, after));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use vpcedns::ec2::call::Caller;
 use vpcedns::ec2::error::ApiError;
 use vpcedns::ec2::notify::Target;
 use vpcedns::ec2::{ApiSettings, ApiState, Engine, StateSource, Store};
 use vpcedns::publish::Publisher;
+use vpcedns::served::ServedSnapshot;
 use vpcedns::snapshot::{Policy, Snapshot};
 use vpcedns::source::{Files, Sources};
 
@@ -21,7 +21,7 @@ pub struct Api {
     dir: Arc<tempfile::TempDir>,
     settings: ApiSettings,
     engine: Engine,
-    snapshots: Arc<ArcSwap<Snapshot>>,
+    snapshots: ServedSnapshot,
     pub store: Arc<Store>,
     pub account: String,
     pub region: String,

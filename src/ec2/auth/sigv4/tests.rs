@@ -66,7 +66,7 @@ fn names(headers: &HeaderMap) -> Vec<&str> {
 }
 
 fn octets(hexadecimal: &str) -> Vec<u8> {
-    hexadecimal.as_bytes().chunks(2).map(|pair| unhex(pair[0], pair[1]).unwrap()).collect()
+    HEXLOWER.decode(hexadecimal.as_bytes()).unwrap()
 }
 
 #[test]

@@ -205,6 +205,11 @@ fn how_long_a_no_holds() {
         let shown = Other::from_vec(&entry.message(Age::Fresh(0), Rtype::A)).unwrap();
         assert!(shown.authorities.iter().all(|soa| u64::from(soa.ttl) == want), "{what}: others compute it anew");
     }
+    let limits = Limits { cache_negative_ttl: std::time::Duration::from_secs(20), ..Limits::default() };
+    let mut no = upstream();
+    no.metadata.response_code = no_name;
+    no.authorities.push(soa(900, 60));
+    assert_eq!(entry_with(&no, &Times::new(&limits)).lifetime, 20_000, "a shorter setting");
     let behind = negative(no_name, Some(soa(900, 60)), vec![alias("www.example.", 20, "gone.example.")]);
     assert_eq!((behind.lifetime, behind.kind(), behind.has_no_answer()), (20_000, ReplyKind::NoName, false));
 }

@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use arc_swap::ArcSwap;
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::rdata::opt::EdnsCode;
 use vpcedns::config::Limits;
 use vpcedns::observe::Counters;
 use vpcedns::resolve::{Incoming, Outcome, Resolve, Resolver};
 use vpcedns::serve::proxy::split_proxied;
+use vpcedns::served::ServedSnapshot;
 use vpcedns::snapshot::{Policy, Snapshot};
 use vpcedns::source::read_toml;
 use vpcedns::wire::{CookieSecret, Transport};
@@ -30,7 +30,7 @@ pub(super) fn client_subnet(packet: &[u8]) {
     static RESOLVER: OnceLock<Resolver> = OnceLock::new();
     let resolver = RESOLVER.get_or_init(|| {
         let model = apply(read_toml(&Arc::from("zone.toml"), ZONE)).expect("the zone has no errors");
-        let snapshots = Arc::new(ArcSwap::from_pointee(Snapshot::compile(model, Policy::default(), 1)));
+        let snapshots = ServedSnapshot::fixed(Snapshot::compile(model, Policy::default(), 1));
         let secret = CookieSecret::new([7; 16]);
         let resolver = Resolver::new(snapshots, Limits::default(), secret, Arc::new(Counters::default()));
         resolver.believing(vec!["127.0.0.0/8".parse().expect("a network")])

@@ -11,7 +11,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 
-use arc_swap::ArcSwap;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use hickory_proto::op::Message;
 use quick_xml::events::Event;
@@ -32,6 +31,7 @@ use vpcedns::model::{Broken, Model};
 use vpcedns::observe::Counters;
 use vpcedns::publish::Publisher;
 use vpcedns::resolve::{Incoming, Outcome, Resolve, Resolver};
+use vpcedns::served::ServedSnapshot;
 use vpcedns::snapshot::{Policy, Snapshot};
 use vpcedns::source::{Declared, FileText, Files, Sources, read_json_set, read_toml};
 use vpcedns::wire::{CookieSecret, Transport};
@@ -65,7 +65,7 @@ fn resolver() -> &'static Resolver {
     RESPONDER.get_or_init(|| {
         let model = apply(read_toml(&Arc::from("zone.toml"), ZONE)).expect("the zone has no errors");
         let snapshot = Snapshot::compile(model, Policy::default(), 1);
-        let snapshots = Arc::new(ArcSwap::from_pointee(snapshot));
+        let snapshots = ServedSnapshot::fixed(snapshot);
         Resolver::new(snapshots, Limits::default(), CookieSecret::new([7; 16]), Arc::new(Counters::default()))
     })
 }
