@@ -78,7 +78,7 @@ def attacks():
         yield f"QUIC datagrams of {who}", {"kind": "datagrams", "from": sources[who], "to": quic, "count": DATAGRAMS}
     packet = dns.question(9, NAME, "A", edns=1232)
     yield "strangers' questions", {"kind": "datagrams", "from": STRANGERS, "to": [(*plain, packet.hex())], "count": DATAGRAMS}
-    names = [(*plain, dns.question(n, f"x{n}.no.{z.SUFFIX}", "A").hex()) for n in range(500)]
+    names = [(*plain, dns.question(n, f"x{n}.ec2.us-east-1.amazonaws.com", "A").hex()) for n in range(500)]
     yield "clients' questions for 500 names that are not there", {"kind": "datagrams", "from": GREEDY, "to": names,
                                                                     "count": DATAGRAMS}
 
