@@ -20,9 +20,9 @@ const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 /// See the module. Clones share it; the default has no bound.
 #[derive(Clone, Default)]
-pub struct Budget(Option<Arc<Ledger>>);
+pub struct Budget(Option<Arc<BudgetLedger>>);
 
-struct Ledger {
+struct BudgetLedger {
     octets: usize,
     places: Mutex<Rooms>,
 }
@@ -48,7 +48,7 @@ struct Room {
 impl Budget {
     /// Of so many octets.
     pub fn new(octets: usize) -> Self {
-        Self(Some(Arc::new(Ledger { octets, places: Mutex::default() })))
+        Self(Some(Arc::new(BudgetLedger { octets, places: Mutex::default() })))
     }
 
     /// Keeps a reply until somebody takes it, or others need the room.
@@ -73,7 +73,7 @@ impl Budget {
     }
 }
 
-impl Ledger {
+impl BudgetLedger {
     fn enter(self: &Arc<Self>, size: usize, octets: Option<Vec<u8>>) -> Hold {
         let place = Arc::new(Room { octets: Mutex::new(octets), taken: Notify::new() });
         let mut places = lock(&self.places);
@@ -102,7 +102,7 @@ impl Ledger {
 
 /// Room for something that is on its way, until this is dropped.
 pub struct Hold {
-    ledger: Arc<Ledger>,
+    ledger: Arc<BudgetLedger>,
     key: RoomKey,
     place: Arc<Room>,
 }

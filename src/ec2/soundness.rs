@@ -26,7 +26,7 @@ const MAX_STATE_BYTES: u64 = 16 << 30;
 pub(super) const COPIES: usize = 3;
 
 /// What a state file holds.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct StateContent {
     /// Every object.
     pub records: Vec<StoredObject>,
@@ -127,10 +127,10 @@ fn read_all(database: &Database) -> Result<StateContent, StoreError> {
     Ok(content)
 }
 
-/// Keeps a copy of a state file that is sound and not in use, as the newest; the oldest goes. A file that is as the
-/// newest copy is not copied again.
-pub(super) fn keep_copy(path: &Path) -> io::Result<()> {
-    if fs::read(copy_path(path, 1)).is_ok_and(|newest| fs::read(path).is_ok_and(|now| now == newest)) {
+/// Keeps a copy of a state file that is sound and not in use, as the newest; the oldest goes. A file that holds what the
+/// newest copy holds is not copied again: each start changes the file, and three starts would push out all that was.
+pub(super) fn keep_copy(path: &Path, holds: &StateContent) -> io::Result<()> {
+    if read_sound(&copy_path(path, 1)).is_ok_and(|newest| newest == *holds) {
         return Ok(());
     }
     let fresh = path.with_extension("redb.copy");

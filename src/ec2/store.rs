@@ -53,10 +53,9 @@ impl Store {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
         made.map_err(|error| failed(StoreError::new(error)))?;
         if path.exists() {
-            if let Err(fault) = read_sound(&path) {
-                return Err(unsound(&path, &fault));
-            }
-            keep_copy(&path).unwrap_or_else(|error| warn!("no copy of {} can be kept: {error}", path.display()));
+            let holds = read_sound(&path).map_err(|fault| unsound(&path, &fault))?;
+            keep_copy(&path, &holds)
+                .unwrap_or_else(|error| warn!("no copy of {} can be kept: {error}", path.display()));
         } else if !copies(&path).is_empty() {
             return Err(unsound(&path, &StateFault::Damaged("it has gone, and copies of it are here".to_owned())));
         } else {

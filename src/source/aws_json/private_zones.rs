@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::super::Declared;
 use super::endpoint::EndpointOutput;
-use super::records::{Policy, RecordPage, RecordSet, SetData};
+use super::records::{RecordPage, RecordSet, RoutingPolicy, SetData};
 use super::route53::{Route53, ZoneOutput};
 use crate::dns::{DnsName, Rtype};
 use crate::model::{AliasInput, HostedZoneInput, Input, Mode, Object, RecordData, RecordInput, RuleInput};
@@ -18,7 +18,7 @@ const MULTIVALUE: usize = 8;
 const MAX_ALIASES: usize = 8;
 
 /// The record sets of one name and type.
-type Sets<'r> = BTreeMap<(&'r DnsName, Rtype), Vec<&'r RecordSet>>;
+type ZoneRecordSets<'r> = BTreeMap<(&'r DnsName, Rtype), Vec<&'r RecordSet>>;
 
 pub(super) fn join(route53: Route53, known: &HashSet<VpcId>, endpoints: &[EndpointOutput], joined: &mut Declared) {
     let endpoints: HashMap<EndpointId, &EndpointOutput> = if route53.pages.is_empty() {
@@ -103,17 +103,17 @@ fn inputs_of(
     endpoints: &HashMap<EndpointId, &EndpointOutput>,
     joined: &mut Declared,
 ) {
-    let mut sets: Sets<'_> = BTreeMap::new();
+    let mut sets: ZoneRecordSets<'_> = BTreeMap::new();
     for set in &page.sets {
         sets.entry((&set.name, set.rtype)).or_default().push(set);
     }
-    let by_region = page.sets.iter().any(|set| matches!(set.policy, Policy::Latency(_)));
+    let by_region = page.sets.iter().any(|set| matches!(set.policy, RoutingPolicy::Latency(_)));
     let mut groups: BTreeMap<Option<&Region>, Vec<VpcId>> = BTreeMap::new();
     for (id, region) in vpcs {
         groups.entry(by_region.then_some(region)).or_default().push(*id);
     }
     for (region, vpcs) in groups {
-        let choice = Choice { sets: &sets, zone, region, endpoints };
+        let choice = RoutingChoice { sets: &sets, zone, region, endpoints };
         let mut records = vec![];
         for (name, rtype) in sets.keys() {
             let found = choice.of(name, *rtype, 0);
@@ -149,12 +149,12 @@ fn without_second_aliases(records: Vec<RecordInput>) -> Vec<RecordInput> {
     records.into_iter().filter(|record| !is_alias(record) || seen.insert(record.name.value.clone())).collect()
 }
 
-fn data_of(choice: &Choice<'_>, set: &RecordSet) -> Result<RecordData, String> {
+fn data_of(choice: &RoutingChoice<'_>, set: &RecordSet) -> Result<RecordData, String> {
     Ok(match &set.data {
         SetData::Endpoint(target) => RecordData::Alias(choice.endpoint(target)?),
         SetData::Values { ttl, rdata } => {
             let mut rdata = rdata.clone();
-            if set.policy == Policy::Multivalue {
+            if set.policy == RoutingPolicy::Multivalue {
                 let all = choice.sets.get(&(&set.name, set.rtype)).into_iter().flatten();
                 let more = all.filter(|other| other.place != set.place).filter_map(|other| match &other.data {
                     SetData::Values { rdata, .. } => Some(rdata.iter().cloned()),
@@ -165,20 +165,20 @@ fn data_of(choice: &Choice<'_>, set: &RecordSet) -> Result<RecordData, String> {
             }
             RecordData::Records { rtype: set.rtype, ttl: *ttl, rdata }
         }
-        // `Choice::of` follows these
+        // `RoutingChoice::of` follows these
         SetData::Name { .. } => RecordData::Elsewhere(set.rtype),
     })
 }
 
 /// Which record set of a name and type holds for the VPCs of a Region.
-struct Choice<'c> {
-    sets: &'c Sets<'c>,
+struct RoutingChoice<'c> {
+    sets: &'c ZoneRecordSets<'c>,
     zone: &'c ZoneOutput,
     region: Option<&'c Region>,
     endpoints: &'c HashMap<EndpointId, &'c EndpointOutput>,
 }
 
-impl<'c> Choice<'c> {
+impl<'c> RoutingChoice<'c> {
     fn of(&self, name: &DnsName, rtype: Rtype, aliases: usize) -> Result<&'c RecordSet, (Place, String)> {
         let Some(sets) = self.sets.get(&(name, rtype)).filter(|sets| !sets.is_empty()) else {
             return Err((self.zone.place.clone(), format!("an alias leads to {name}, which has no {rtype}")));
@@ -213,28 +213,30 @@ impl<'c> Choice<'c> {
     }
 
     fn by_policy(&self, sets: &[&'c RecordSet]) -> Result<&'c RecordSet, String> {
-        let find = |fits: &dyn Fn(&Policy) -> bool| sets.iter().find(|set| fits(&set.policy)).copied();
+        let find = |fits: &dyn Fn(&RoutingPolicy) -> bool| sets.iter().find(|set| fits(&set.policy)).copied();
         let Some(first) = sets.first() else { return Err("no records".to_owned()) };
         match &first.policy {
-            Policy::Simple | Policy::Multivalue => Ok(first),
+            RoutingPolicy::Simple | RoutingPolicy::Multivalue => Ok(first),
             // health is not known here, so that the primary is taken to be well
-            Policy::Failover { .. } => find(&|policy| *policy == Policy::Failover { primary: true })
+            RoutingPolicy::Failover { .. } => find(&|policy| *policy == RoutingPolicy::Failover { primary: true })
                 .ok_or("failover without a primary".to_owned()),
-            Policy::Latency(_) => {
-                find(&|policy| matches!(policy, Policy::Latency(region) if Some(region) == self.region))
+            RoutingPolicy::Latency(_) => {
+                find(&|policy| matches!(policy, RoutingPolicy::Latency(region) if Some(region) == self.region))
                     .ok_or_else(|| "latency routing without a record for the Region of its VPCs".to_owned())
             }
-            Policy::Geolocation { .. } => find(&|policy| *policy == Policy::Geolocation { default: true })
-                .ok_or_else(|| "geolocation routing without a default".to_owned()),
-            Policy::Weighted(_) => {
+            RoutingPolicy::Geolocation { .. } => {
+                find(&|policy| *policy == RoutingPolicy::Geolocation { default: true })
+                    .ok_or_else(|| "geolocation routing without a default".to_owned())
+            }
+            RoutingPolicy::Weighted(_) => {
                 // "If you want to disable routing to a resource, set Weight to 0" (Route 53 guide, "Weighted routing")
-                let mut live = sets.iter().filter(|set| !matches!(set.policy, Policy::Weighted(0)));
+                let mut live = sets.iter().filter(|set| !matches!(set.policy, RoutingPolicy::Weighted(0)));
                 match (live.next(), live.next()) {
                     (Some(only), None) => Ok(only),
                     _ => Err("weighted routing among several records is not served".to_owned()),
                 }
             }
-            Policy::Other(kind) => Err(format!("{kind} routing is not served")),
+            RoutingPolicy::Other(kind) => Err(format!("{kind} routing is not served")),
         }
     }
 }

@@ -30,7 +30,7 @@ pub(super) struct RecordSet {
     pub(super) name: DnsName,
     pub(super) rtype: Rtype,
     pub(super) data: SetData,
-    pub(super) policy: Policy,
+    pub(super) policy: RoutingPolicy,
 }
 
 /// What a record set holds.
@@ -51,7 +51,7 @@ pub(super) enum SetData {
 
 /// How Route 53 chooses among record sets of one name and type.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Policy {
+pub(super) enum RoutingPolicy {
     Simple,
     Multivalue,
     Failover {
@@ -146,28 +146,30 @@ fn alias(reader: &mut Reader<'_>, node: &DocNode<'_>) -> Option<SetData> {
     Some(SetData::Name { zone: zone_id(target.peek("HostedZoneId").unwrap_or_default()).to_owned(), name })
 }
 
-fn policy(reader: &mut Reader<'_>, set: &Fields<'_, '_>) -> Policy {
+fn policy(reader: &mut Reader<'_>, set: &Fields<'_, '_>) -> RoutingPolicy {
     if let Some(weight) = set.integer(reader, "Weight", 0..=255) {
-        return Policy::Weighted(weight);
+        return RoutingPolicy::Weighted(weight);
     }
     if let Some(region) = set.peek("Region") {
-        return region.parse().map_or(Policy::Other("latency"), Policy::Latency);
+        return region.parse().map_or(RoutingPolicy::Other("latency"), RoutingPolicy::Latency);
     }
     if let Some(role) = set.peek("Failover") {
-        return Policy::Failover { primary: role == "PRIMARY" };
+        return RoutingPolicy::Failover { primary: role == "PRIMARY" };
     }
     if let Some(node) = set.node(reader, "GeoLocation") {
         let place = reader.table(node, "a location", Keys::Any);
-        return Policy::Geolocation { default: place.is_some_and(|place| place.peek("CountryCode") == Some("*")) };
+        return RoutingPolicy::Geolocation {
+            default: place.is_some_and(|place| place.peek("CountryCode") == Some("*")),
+        };
     }
     if set.flag(reader, "MultiValueAnswer").is_some_and(|flag| flag.value) {
-        return Policy::Multivalue;
+        return RoutingPolicy::Multivalue;
     }
     let others = [("GeoProximityLocation", "geoproximity"), ("CidrRoutingConfig", "IP-based")];
     if let Some((_, kind)) = others.into_iter().find(|(key, _)| set.has(key)) {
-        return Policy::Other(kind);
+        return RoutingPolicy::Other(kind);
     }
-    if set.has("SetIdentifier") { Policy::Other("of an unknown kind") } else { Policy::Simple }
+    if set.has("SetIdentifier") { RoutingPolicy::Other("of an unknown kind") } else { RoutingPolicy::Simple }
 }
 
 /// A name with octal escapes (`\052.corp.example.`).
