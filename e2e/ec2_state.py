@@ -139,6 +139,7 @@ def odd_files(case):
         ("a key", ["--tls", "127.0.0.1:0", "--tls-cert", "cert.pem", "--tls-key", "pipe"], "pipe"),
         ("a device as a key", ["--tls", "127.0.0.1:0", "--tls-cert", "cert.pem", "--tls-key", "/dev/zero"], "/dev/zero"),
         ("a token", ["--http", "127.0.0.1:0", "--http-token", "pipe"], "pipe"),
+        ("tokens of DoH", ["--doh-tokens", "pipe"], "pipe"),
         ("a state file", ["--ec2-state", "odd-state"], "odd-state/ec2.redb"),
     ]:
         begin = time.monotonic()

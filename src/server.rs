@@ -16,10 +16,12 @@
 mod doh_tokens;
 mod ec2;
 mod encrypted;
+mod fit;
 mod hand_over;
 mod listed;
 mod listen_http;
 mod reload;
+mod secret_file;
 mod upstreams;
 
 use std::net::SocketAddr;
@@ -31,10 +33,8 @@ use tokio::runtime::{Builder, Handle as RuntimeHandle, Runtime};
 use tokio::sync::watch as flag;
 use tracing::{info, warn};
 
-use crate::budget::Budget;
-use crate::config::{Limits, Settings};
+use crate::config::Settings;
 use crate::descriptors::{Descriptors, SocketOffer};
-use crate::memory;
 use crate::model::Upstream;
 use crate::observe::{Counters, Log, ServerControl, Status, Views};
 use crate::problem::{Place, Problem};
@@ -48,6 +48,7 @@ use crate::source::{LoadRequest, LoadRequests, LoadTrigger, Progress, Sources};
 use crate::wire::CookieSecret;
 use ec2::{Ec2, Ec2Api};
 use encrypted::EncryptedSettings;
+use fit::fit;
 use hand_over::{HandOver, Predecessor};
 use listen_http::HttpListeners;
 use reload::{Follower, all_upstreams, wanted, warn_of};
@@ -217,12 +218,13 @@ struct Parts {
 
 /// To be called in the runtime.
 fn start(
-    settings: Settings,
+    mut settings: Settings,
     progress: Progress<'_>,
     log: Option<Log>,
     descriptors: Descriptors,
     began: Instant,
 ) -> Result<Parts, Vec<Problem>> {
+    let budget = fit(&mut settings);
     let encrypted = encrypted::read(&settings)?;
     let mut predecessor = if settings.take_over { Predecessor::find(&settings.socket, &descriptors)? } else { None };
     if let Some(predecessor) = predecessor.as_mut().filter(|_| settings.ec2_api.is_some()) {
@@ -234,9 +236,7 @@ fn start(
     let sources = listed::sources(&settings, remembered.as_ref().map(Ec2::state));
     let doh_tokens = settings.doh_tokens.as_deref().map(doh_tokens::read).transpose()?.unwrap_or_default();
     let identities = Identities { proxies: settings.proxy_protocol_from, doh_tokens };
-    let Settings { listen, mut limits, .. } = settings;
-    let budget =
-        share(settings.memory.or_else(|| memory::available().map(|octets| octets / MEMORY_SHARE)), &mut limits);
+    let Settings { listen, limits, .. } = settings;
     let upstreams = upstreams::upstreams(settings.forward, &listen)?;
     let policy = policy(&all_settings, &upstreams);
     let forwarder = upstreams::forwarder(settings.forward_ca.as_deref(), settings.forward_0x20, budget, &limits)?;
@@ -341,23 +341,6 @@ fn close_unwanted(descriptors: &Descriptors) {
             "LISTEN_FDS passes a socket that no setting asks for: {socket}; name its address with --listen or another flag"
         );
     }
-}
-
-/// Of the memory that there is, replies of upstreams may take one part in so many. The allocator takes as much again
-/// for what comes and goes in all sizes, and the rest is for the model, the tasks and the page cache.
-const MEMORY_SHARE: u64 = 4;
-
-/// One question may wait for an upstream for each so many octets: its task and what belongs to it take 4 to 5 KB.
-const MEMORY_PER_QUESTION: u64 = 16 << 10;
-
-/// Shares `memory` out: at most half of it is the cache's, and the rest is for replies on their way, of which the number
-/// of questions is bounded, too. `None`: no bound.
-fn share(memory: Option<u64>, limits: &mut Limits) -> Budget {
-    let Some(memory) = memory else { return Budget::default() };
-    limits.cache_size = limits.cache_size.min(memory / 2);
-    let questions = usize::try_from(memory / MEMORY_PER_QUESTION).unwrap_or(usize::MAX);
-    limits.forward_in_flight = limits.forward_in_flight.min(questions);
-    Budget::new(usize::try_from(memory - limits.cache_size).unwrap_or(usize::MAX))
 }
 
 /// An error if there are problems.

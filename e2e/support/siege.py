@@ -19,8 +19,6 @@ import sys
 import time
 
 PATIENCE = 5
-# how long an honest client waits: as long as dig with its three tries
-HONEST_PATIENCE = 15
 AT_ONCE = 100
 
 
@@ -119,7 +117,7 @@ class Honest:
             self.number += 1
             began = time.monotonic()
             try:
-                good = await asyncio.wait_for(how(), HONEST_PATIENCE)
+                good = await asyncio.wait_for(how(), PATIENCE)
             except (OSError, TimeoutError, asyncio.IncompleteReadError):
                 good = False
             self.asked[way] = self.asked.get(way, 0) + 1

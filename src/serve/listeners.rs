@@ -67,7 +67,7 @@ impl<R: Resolve> Listeners<R> {
         descriptors: Descriptors,
         identities: Identities,
     ) -> Self {
-        let most = affordable(limits.tcp_connections, allowed_descriptors());
+        let most = limits.tcp_connections;
         let connections = || ConnectionTable::new(most, limits.tcp_connections_per_client, limits.tcp_idle);
         Self {
             context: Arc::new(ServeContext::new(resolver, limits.clone(), counters, runtime, descriptors, identities)),
@@ -225,21 +225,6 @@ impl PlainListener {
     }
 }
 
-/// Descriptors that this process may have.
-fn allowed_descriptors() -> usize {
-    rlimit::Resource::NOFILE.get_soft().map_or(usize::MAX, |soft| usize::try_from(soft).unwrap_or(usize::MAX))
-}
-
-/// Connections of each of the two kinds, plain and encrypted, so that at least a third of all descriptors is left for
-/// UDP, upstreams, files and HTTP.
-fn affordable(wanted: usize, descriptors: usize) -> usize {
-    let most = (descriptors / 3).max(1);
-    if most < wanted {
-        tracing::warn!("{descriptors} open files are allowed, so that only {most} of {wanted} connections can be had");
-    }
-    wanted.min(most)
-}
-
 /// True when both cannot be bound without sharing: the same port, and the same address or a wildcard.
 fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
     a.port() == b.port()
@@ -254,7 +239,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use super::*;
-    use crate::serve::testing::{PATIENCE, Scripted, client, limits, listen, receive, until, wanted};
+    use crate::serve::testing::{PATIENCE, Scripted, client, limits, listen, listeners, receive, until, wanted};
 
     fn ask_tcp(server: SocketAddr, packet: &str) -> String {
         let mut stream = TcpStream::connect(server).unwrap();
@@ -367,15 +352,7 @@ mod tests {
                         let descriptors = Descriptors::default();
                         let offered = before.context.descriptors.on_offer();
                         descriptors.add_predecessors(offered.iter().map(|fd| fd.try_clone().unwrap()).collect());
-                        let counters = Arc::default();
-                        let mut after = Listeners::new(
-                            Scripted::new(),
-                            &limits(),
-                            counters,
-                            Handle::current(),
-                            descriptors.clone(),
-                            Identities::default(),
-                        );
+                        let mut after = listeners(&Scripted::new(), &limits(), descriptors.clone());
                         assert_eq!(after.apply(&wanted(&[&server.to_string()])), []);
                         assert_eq!(descriptors.on_offer().len(), offered.len(), "as many sockets as before");
                         // both read

@@ -101,20 +101,19 @@ impl Resolve for Scripted {
 /// Longest wait of a test for something that should be there at once.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Listeners without an address, which take their sockets out of `descriptors`.
+pub(super) fn listeners(scripted: &Arc<Scripted>, limits: &Limits, descriptors: Descriptors) -> Listeners<Scripted> {
+    let (counters, identities) = (Arc::default(), Identities::default());
+    Listeners::new(Arc::clone(scripted), limits, counters, Handle::current(), descriptors, identities)
+}
+
 /// Listeners on `addresses`, and what those really are.
 pub(super) fn listen(
     scripted: &Arc<Scripted>,
     limits: &Limits,
     addresses: &[&str],
 ) -> (Listeners<Scripted>, Vec<SocketAddr>) {
-    let mut listeners = Listeners::new(
-        Arc::clone(scripted),
-        limits,
-        Arc::default(),
-        Handle::current(),
-        Descriptors::default(),
-        Identities::default(),
-    );
+    let mut listeners = listeners(scripted, limits, Descriptors::default());
     let wanted = wanted(addresses);
     assert_eq!(listeners.apply(&wanted), []);
     let actual = listeners.addresses().iter().map(|open| open.actual).collect();
@@ -151,14 +150,7 @@ pub(super) fn encrypted(scripted: &Arc<Scripted>, limits: &Limits, transports: &
     std::fs::write(&paths[0], &cert).unwrap();
     std::fs::write(&paths[1], &key).unwrap();
     let certificates = Arc::new(Certificates::read(&paths[0], &paths[1]).unwrap());
-    let mut listeners = Listeners::new(
-        Arc::clone(scripted),
-        limits,
-        Arc::default(),
-        Handle::current(),
-        Descriptors::default(),
-        Identities::default(),
-    );
+    let mut listeners = listeners(scripted, limits, Descriptors::default());
     let any = "127.0.0.1:0".parse().unwrap();
     let wanted: Vec<Address> =
         transports.iter().map(|transport| Address { transport: *transport, address: any }).collect();

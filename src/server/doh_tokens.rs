@@ -1,26 +1,15 @@
 //! Tokens in the path of DoH: a file of lines `VPC TOKEN`, read at the start. Empty lines and those with `#` say nothing.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use super::secret_file::{self, LEAST_TOKEN};
 use crate::naming::VpcId;
 use crate::problem::{Place, Problem};
 use crate::serve::DohTokens;
 
-/// Octets of a token, at least: shorter ones can be guessed.
-const LEAST: usize = 16;
-
 /// The tokens in the file at `path`.
 pub(super) fn read(path: &Path) -> Result<DohTokens, Vec<Problem>> {
-    let label = path.display().to_string();
-    let problem = |what: String, hint: &str| vec![Problem::error(Place::whole(label.clone()), what, hint)];
-    let failed = |error: std::io::Error| problem(format!("cannot be read: {error}"), "see --doh-tokens");
-    let text = std::fs::read_to_string(path).map_err(failed)?;
-    if std::fs::metadata(path).map_err(failed)?.permissions().mode() & 0o077 != 0 {
-        let what = "the tokens can be read by other users of this machine".to_owned();
-        return Err(problem(what, &format!("chmod 600 {label}")));
-    }
-    parse(&label, &text)
+    parse(&path.display().to_string(), &secret_file::read_owners_only(path, "--doh-tokens", "the tokens")?)
 }
 
 fn parse(label: &str, text: &str) -> Result<DohTokens, Vec<Problem>> {
@@ -41,9 +30,9 @@ fn parse(label: &str, text: &str) -> Result<DohTokens, Vec<Problem>> {
         let token = token.trim();
         // what stands in a path as it is (RFC 3986 2.3)
         let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-._~".contains(&octet);
-        if token.len() < LEAST || !token.bytes().all(is_plain) || token.parse::<VpcId>().is_ok() {
+        if token.len() < LEAST_TOKEN || !token.bytes().all(is_plain) || token.parse::<VpcId>().is_ok() {
             let hint = "`head -c 24 /dev/urandom | basenc --base64url` makes one";
-            wrong(format!("a token has at least {LEAST} letters, digits, '-', '.', '_' and '~'"), hint);
+            wrong(format!("a token has at least {LEAST_TOKEN} letters, digits, '-', '.', '_' and '~'"), hint);
         } else if tokens.insert(token.to_owned(), id).is_some() {
             wrong("the same token stands in an earlier line".to_owned(), "give each line a token of its own");
         }

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tracing::warn;
 
 use super::listen_http::http_listener;
+use super::secret_file;
 use crate::config::{Limits, Secret, Settings};
 use crate::descriptors::{Descriptors, SocketOffer};
 use crate::ec2::auth::rate::RateLimits;
@@ -22,7 +23,6 @@ use crate::ec2::{self, ApiState, Engine, Front, Store};
 use crate::observe::{Counters, FrontLimits, MoreMetrics};
 use crate::problem::{Place, Problem};
 use crate::publish::Publisher;
-use crate::regular;
 
 /// How long a call under way may keep the state from a successor.
 const PAUSE_PATIENCE: Duration = Duration::from_secs(10);
@@ -214,11 +214,7 @@ fn targets(settings: &Settings) -> Result<Targets, Vec<Problem>> {
 /// The access keys in a file. Whoever can read it can sign: others than its owner should not.
 fn read_keys(path: &Path) -> Result<AccessPolicy, Vec<Problem>> {
     let label: Arc<str> = path.display().to_string().into();
-    let failed = |error: std::io::Error| {
-        let hint = "see --ec2-keys";
-        vec![Problem::error(Place::whole(label.clone()), format!("cannot be read: {error}"), hint)]
-    };
-    let (text, metadata) = regular::read_text(path, regular::MAX_SMALL_BYTES).map_err(failed)?;
+    let (text, is_open_to_others) = secret_file::read(path, "--ec2-keys")?;
     let (keys, problems) = crate::source::read_access_keys(&label, &text);
     if problems.iter().any(Problem::is_error) {
         return Err(problems);
@@ -226,7 +222,7 @@ fn read_keys(path: &Path) -> Result<AccessPolicy, Vec<Problem>> {
     for problem in &problems {
         warn!("{problem}");
     }
-    if regular::is_open_to_others(&metadata, false) {
+    if is_open_to_others {
         warn!("{label} can be read by other users of this machine: chmod 600 {label}");
     }
     Ok(AccessPolicy::Keys(AccessKeys::new(keys)))

@@ -8,14 +8,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::info;
 
+use super::secret_file::{self, LEAST_TOKEN};
 use crate::config::{Limits, Secret, Settings};
 use crate::descriptors::{Descriptors, SocketOffer};
 use crate::observe::{ControlSocket, HttpAccess, Views, serve_address, serve_socket};
 use crate::problem::{Place, Problem};
-use crate::regular;
-
-/// Octets of a token, at least: shorter ones can be guessed.
-const TOKEN: usize = 16;
 
 /// What the settings say about both.
 pub(super) struct HttpListeners {
@@ -85,16 +82,11 @@ pub(super) fn http_listener(address: SocketAddr, descriptors: &Descriptors) -> i
 /// The token in a file, without white space around it.
 fn read_token(path: &Path) -> Result<Secret, Vec<Problem>> {
     let label = path.display().to_string();
-    let failed = |error: io::Error| problem(&label, format!("cannot be read: {error}"), "see --http-token");
-    let (text, metadata) = regular::read_text(path, regular::MAX_SMALL_BYTES).map_err(failed)?;
-    if regular::is_open_to_others(&metadata, false) {
-        let what = "the token can be read by other users of this machine";
-        return Err(problem(&label, what, format!("chmod 600 {label}")));
-    }
+    let text = secret_file::read_owners_only(path, "--http-token", "the token")?;
     let token = text.trim();
-    if token.len() < TOKEN || token.bytes().any(|octet| !octet.is_ascii_graphic()) {
+    if token.len() < LEAST_TOKEN || token.bytes().any(|octet| !octet.is_ascii_graphic()) {
         let hint = format!("`head -c 24 /dev/urandom | base64 > {label}` makes one");
-        return Err(problem(&label, format!("a token has at least {TOKEN} visible ASCII characters"), hint));
+        return Err(problem(&label, format!("a token has at least {LEAST_TOKEN} visible ASCII characters"), hint));
     }
     Ok(Secret::new(token))
 }
