@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use redb::backends::InMemoryBackend;
-use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TableError};
+use redb::{
+    Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TableError,
+};
 
 use super::codec::{StoreError, decode};
 use super::deliveries::{DELIVERIES, Queued};
@@ -82,49 +84,49 @@ fn read_octets(octets: &[u8]) -> Result<StateContent, StateFault> {
         Ok(false) => return Err(StateFault::Damaged("a checksum is wrong".to_owned())),
         Err(error) => return Err(damaged(&error)),
     }
-    read_all(&database).map_err(|error| damaged(&error.in_words()))
+    let read = database.begin_read().map_err(|error| damaged(&error))?;
+    read_all(&read).map_err(|error| damaged(&error.in_words()))
 }
 
-/// Everything in an open database; tables that are not there are empty.
-fn read_all(database: &Database) -> Result<StateContent, StoreError> {
-    let read = database.begin_read().map_err(StoreError::new)?;
+/// Everything in a database; tables that are not there are empty.
+pub(super) fn read_all(read: &ReadTransaction) -> Result<StateContent, StoreError> {
     let mut content = StateContent::default();
-    match read.open_table(RECORDS) {
-        Ok(table) => {
-            for entry in table.iter().map_err(StoreError::new)? {
-                let (id, octets) = entry.map_err(StoreError::new)?;
-                let record = decode::<StoredObject>(id.value(), octets.value())?;
-                if record.id() != id.value() {
-                    return Err(StoreError::new(format!("{} is kept as {}", record.id(), id.value())));
-                }
-                content.records.push(record);
-            }
+    each(read, RECORDS, |id, octets| {
+        let record = decode::<StoredObject>(id, octets)?;
+        if record.id() != id {
+            return Err(StoreError::new(format!("{} is kept as {id}", record.id())));
         }
-        Err(TableError::TableDoesNotExist(_)) => {}
-        Err(error) => return Err(StoreError::new(error)),
-    }
-    match read.open_table(TOKENS) {
-        Ok(table) => {
-            for entry in table.iter().map_err(StoreError::new)? {
-                let (key, octets) = entry.map_err(StoreError::new)?;
-                content.tokens.push((key.value().to_owned(), decode(key.value(), octets.value())?));
-            }
-        }
-        Err(TableError::TableDoesNotExist(_)) => {}
-        Err(error) => return Err(StoreError::new(error)),
-    }
-    match read.open_table(DELIVERIES) {
-        Ok(table) => {
-            for entry in table.iter().map_err(StoreError::new)? {
-                let (_, octets) = entry.map_err(StoreError::new)?;
-                decode::<Queued>("a delivery", octets.value())?;
-                content.deliveries += 1;
-            }
-        }
-        Err(TableError::TableDoesNotExist(_)) => {}
-        Err(error) => return Err(StoreError::new(error)),
-    }
+        content.records.push(record);
+        Ok(())
+    })?;
+    each(read, TOKENS, |key, octets| {
+        content.tokens.push((key.to_owned(), decode(key, octets)?));
+        Ok(())
+    })?;
+    each(read, DELIVERIES, |_, octets| {
+        decode::<Queued>("a delivery", octets)?;
+        content.deliveries += 1;
+        Ok(())
+    })?;
     Ok(content)
+}
+
+/// Calls `work` with each key and value of a table, if that is there.
+fn each<K: Key + 'static>(
+    read: &ReadTransaction,
+    table: TableDefinition<'_, K, &'static [u8]>,
+    mut work: impl FnMut(K::SelfType<'_>, &[u8]) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let table = match read.open_table(table) {
+        Ok(table) => table,
+        Err(TableError::TableDoesNotExist(_)) => return Ok(()),
+        Err(error) => return Err(StoreError::new(error)),
+    };
+    for entry in table.iter().map_err(StoreError::new)? {
+        let (key, octets) = entry.map_err(StoreError::new)?;
+        work(key.value(), octets.value())?;
+    }
+    Ok(())
 }
 
 /// Keeps a copy of a state file that is sound and not in use, as the newest; the oldest goes. A file that holds what the

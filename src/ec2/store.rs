@@ -10,16 +10,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
-use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
+use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 use tracing::warn;
 
-use super::codec::{StoreError, decode, encode};
+use super::codec::{StoreError, encode};
 use super::deliveries;
 use super::notices::Telling;
 use super::notify::backoff::Backoff;
-use super::record::StoredObject;
-use super::soundness::{RECORDS, StateFault, TOKENS, copies, keep_copy, read_sound};
-use super::state::{ApiState, Edit, Token};
+use super::soundness::{RECORDS, StateContent, StateFault, TOKENS, copies, keep_copy, read_all, read_sound};
+use super::state::{ApiState, Edit};
 use crate::problem::{Place, Problem};
 
 /// The file in the state directory.
@@ -96,25 +95,15 @@ impl Store {
     }
 
     fn read(&self) -> Result<ApiState, StoreError> {
-        let mut all = Edit::default();
-        let mut tokens: Vec<(String, Token)> = Vec::new();
         // all tables are made by the first start
         let write = self.begin_write()?;
         write.open_table(RECORDS).map_err(StoreError::new)?;
         write.open_table(TOKENS).map_err(StoreError::new)?;
         self.next_delivery.store(deliveries::open(&write, Backoff::default().max_age)?, Ordering::Relaxed);
         write.commit().map_err(StoreError::new)?;
-        let read = self.begin_read()?;
-        for entry in read.open_table(RECORDS).map_err(StoreError::new)?.iter().map_err(StoreError::new)? {
-            let (id, octets) = entry.map_err(StoreError::new)?;
-            all.put.push(decode::<StoredObject>(id.value(), octets.value())?);
-        }
-        for entry in read.open_table(TOKENS).map_err(StoreError::new)?.iter().map_err(StoreError::new)? {
-            let (key, octets) = entry.map_err(StoreError::new)?;
-            tokens.push((key.value().to_owned(), decode(key.value(), octets.value())?));
-        }
+        let StateContent { records, tokens, .. } = read_all(&self.begin_read()?)?;
         let mut state = ApiState::default();
-        state.apply(all);
+        state.apply(Edit::put(records));
         for token in tokens {
             state.apply(Edit { token: Some(token), ..Edit::default() });
         }
@@ -176,8 +165,9 @@ fn unsound(path: &Path, fault: &StateFault) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{SecurityGroup, Tags, VpcRecord};
+    use super::super::record::{SecurityGroup, StoredObject, Tags, VpcRecord};
     use super::super::soundness::content;
+    use super::super::state::Token;
     use super::super::time::UnixMillis;
     use super::*;
 
