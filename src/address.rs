@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
+use ipnet::IpNet;
+
 /// Port of DNS (RFC 1035 4.2).
 pub const DNS_PORT: u16 = 53;
 /// Port of DNS over TLS and of DNS over QUIC (RFC 7858 3.1; RFC 9250 4.1.1).
@@ -36,6 +38,12 @@ pub fn is_own(to: SocketAddr, listeners: &[SocketAddr]) -> bool {
 /// True when an interface of this machine has the address: a socket can be bound to no other.
 fn is_local(ip: IpAddr) -> bool {
     UdpSocket::bind((ip, 0)).is_ok()
+}
+
+/// Whether one of `networks` has the address, in whichever way its family is written.
+pub fn is_within(networks: &[IpNet], ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    networks.iter().any(|network| network.contains(&ip))
 }
 
 /// The network that an address stands for where one sender may have many: its /24, or for IPv6 its /56.

@@ -2,7 +2,7 @@
 //! that reads slowly.
 //!
 //! A reply has up to 65,535 octets, and thousands may be on their way. Where they would take more than the budget, the
-//! largest goes, and of several the oldest: its place holds the octets, so that they are free at once, and whoever comes
+//! largest goes, and of several the oldest: its room holds the octets, so that they are free at once, and whoever comes
 //! for them finds none and says so to the client. Short replies are not counted, as other bounds hold them. Knows neither
 //! DNS nor sockets.
 
@@ -24,7 +24,7 @@ pub struct Budget(Option<Arc<BudgetLedger>>);
 
 struct BudgetLedger {
     octets: usize,
-    places: Mutex<Rooms>,
+    rooms: Mutex<Rooms>,
 }
 
 #[derive(Default)]
@@ -41,14 +41,14 @@ type RoomKey = (usize, Reverse<u64>);
 #[derive(Default)]
 struct Room {
     octets: Mutex<Option<Vec<u8>>>,
-    /// Told when the place is taken away.
+    /// Told when the room is taken away.
     taken: Notify,
 }
 
 impl Budget {
     /// Of so many octets.
     pub fn new(octets: usize) -> Self {
-        Self(Some(Arc::new(BudgetLedger { octets, places: Mutex::default() })))
+        Self(Some(Arc::new(BudgetLedger { octets, rooms: Mutex::default() })))
     }
 
     /// Keeps a reply until somebody takes it, or others need the room.
@@ -69,26 +69,26 @@ impl Budget {
 
     /// Octets that are counted.
     pub fn used(&self) -> usize {
-        self.0.as_ref().map_or(0, |ledger| lock(&ledger.places).used)
+        self.0.as_ref().map_or(0, |ledger| lock(&ledger.rooms).used)
     }
 }
 
 impl BudgetLedger {
     fn enter(self: &Arc<Self>, size: usize, octets: Option<Vec<u8>>) -> Hold {
-        let place = Arc::new(Room { octets: Mutex::new(octets), taken: Notify::new() });
-        let mut places = lock(&self.places);
-        let key = (size, Reverse(places.next));
-        places.next += 1;
-        places.used += size;
-        places.by_size.insert(key, Arc::clone(&place));
-        while places.used > self.octets
-            && let Some(((size, _), largest)) = places.by_size.pop_last()
+        let room = Arc::new(Room { octets: Mutex::new(octets), taken: Notify::new() });
+        let mut rooms = lock(&self.rooms);
+        let key = (size, Reverse(rooms.next));
+        rooms.next += 1;
+        rooms.used += size;
+        rooms.by_size.insert(key, Arc::clone(&room));
+        while rooms.used > self.octets
+            && let Some(((size, _), largest)) = rooms.by_size.pop_last()
         {
-            places.used -= size;
+            rooms.used -= size;
             drop(lock(&largest.octets).take());
             largest.taken.notify_one();
-            if places.said.is_none_or(|said| said.elapsed() >= SAY_AGAIN) {
-                places.said = Some(Instant::now());
+            if rooms.said.is_none_or(|said| said.elapsed() >= SAY_AGAIN) {
+                rooms.said = Some(Instant::now());
                 let octets = self.octets;
                 tracing::warn!(
                     octets,
@@ -96,7 +96,7 @@ impl BudgetLedger {
                 );
             }
         }
-        Hold { ledger: Arc::clone(self), key, place }
+        Hold { ledger: Arc::clone(self), key, room }
     }
 }
 
@@ -104,21 +104,21 @@ impl BudgetLedger {
 pub struct Hold {
     ledger: Arc<BudgetLedger>,
     key: RoomKey,
-    place: Arc<Room>,
+    room: Arc<Room>,
 }
 
 impl Hold {
     /// Ends when others need the room.
     pub async fn taken(&self) {
-        self.place.taken.notified().await;
+        self.room.taken.notified().await;
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        let mut places = lock(&self.ledger.places);
-        if places.by_size.remove(&self.key).is_some() {
-            places.used -= self.key.0;
+        let mut rooms = lock(&self.ledger.rooms);
+        if rooms.by_size.remove(&self.key).is_some() {
+            rooms.used -= self.key.0;
         }
     }
 }
@@ -130,7 +130,7 @@ impl Parked {
     /// The reply; `None` if it had to go.
     pub fn take(self) -> Option<Vec<u8>> {
         match self.0 {
-            Ok(hold) => lock(&hold.place.octets).take(),
+            Ok(hold) => lock(&hold.room.octets).take(),
             Err(octets) => Some(octets),
         }
     }

@@ -78,9 +78,7 @@ impl Resolver {
     pub fn lookup(&self) -> &Arc<UpstreamLookup> {
         &self.resources.lookup
     }
-}
 
-impl Resolver {
     /// SERVFAIL for want of room.
     fn turned_away(&self, incoming: Incoming<'_>, why: &str) -> Option<Vec<u8>> {
         let mut name = NameBuf::default();

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use super::Incoming;
 use super::pad::append;
 use super::resources::Resources;
+use crate::address::is_within;
 use crate::config::Metric;
 use crate::dns::{Message, OPTION_HEAD, OptionCode, Rcode, each_option};
 use crate::snapshot::{Client, Snapshot};
@@ -28,8 +29,7 @@ pub(super) struct ClientSubnet {
 
 /// Whether what `peer` says of its clients is believed.
 pub(super) fn is_forwarder(resources: &Resources, peer: IpAddr) -> bool {
-    let peer = peer.to_canonical();
-    resources.ecs_from.iter().any(|network| network.contains(&peer))
+    is_within(&resources.ecs_from, peer)
 }
 
 /// What a forwarder says of its client; `None`: nothing, or the peer is not believed. An error is the reply's code.

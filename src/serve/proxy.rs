@@ -10,6 +10,8 @@ use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 
+use crate::address::is_within;
+
 /// What a header begins with.
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 /// Octets of signature, command, family and length.
@@ -46,8 +48,7 @@ impl Proxies {
     }
 
     pub(super) fn contain(&self, peer: IpAddr) -> bool {
-        let peer = peer.to_canonical();
-        self.0.iter().any(|network| network.contains(&peer))
+        is_within(&self.0, peer)
     }
 }
 
