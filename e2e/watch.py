@@ -89,6 +89,17 @@ def swapped_parent(case, base):
     seen(case, server, 2, "a link above the directory, swapped")
 
 
+def in_two_pieces(case, server, path, number, what):
+    """Writes over a file in two pieces, between which the version before has to be served."""
+    with open(path, "w") as half:
+        half.write(text(number)[:200])
+        half.flush()
+        time.sleep(0.6)
+        case.equal(f"{what}: half of it", version(server), number - 1)
+        half.write(text(number)[200:])
+    seen(case, server, number, what)
+
+
 def target_of_a_file(case, base):
     write(base / "elsewhere/data", 1)
     (base / "zones").mkdir()
@@ -98,13 +109,7 @@ def target_of_a_file(case, base):
     seen(case, server, 2, "a target that another file takes the name of")
     (base / "elsewhere/data").write_text(text(3))
     seen(case, server, 3, "a target that is written over")
-    with open(base / "elsewhere/data", "w") as half:
-        half.write(text(4)[:200])
-        half.flush()
-        time.sleep(0.6)
-        case.equal("a target that is half written", version(server), 3)
-        half.write(text(4)[200:])
-    seen(case, server, 4, "a target that was written in pieces")
+    in_two_pieces(case, server, base / "elsewhere/data", 4, "a target that is written in pieces")
     write(base / "elsewhere/other", 5)
     swap(base / "zones/a.toml", "../elsewhere/other")
     seen(case, server, 5, "another target")
@@ -171,13 +176,7 @@ def overflow(case, base):
     seen(case, server, 2, "after lost events", 3.0)
     write(base / "zones/a.toml", 3)
     seen(case, server, 3, "a file in the new directory")
-    with open(base / "zones/a.toml", "w") as half:
-        half.write(text(4)[:200])
-        half.flush()
-        time.sleep(0.5)
-        case.equal("half a file after lost events", version(server), 3)
-        half.write(text(4)[200:])
-    seen(case, server, 4, "the whole of it")
+    in_two_pieces(case, server, base / "zones/a.toml", 4, "a file in pieces after lost events")
 
 
 def hard_link(case, base):

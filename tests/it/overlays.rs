@@ -29,6 +29,15 @@ const SQS: &str = "sqs.us-east-1.amazonaws.com A";
 const PRIVATE: &str = "NOERROR | 60 A 10.1.1.17 | private name";
 const STRANGER: &str = "REFUSED | your address is in no VPC and not in the allow list";
 
+/// These files load without a problem, over what was there before, and answer so.
+fn answers(dir: &mut Dir, files: &[(&str, &str)], table: &str) {
+    dir.write(files);
+    let (model, _, problems) = dir.load();
+    assert_eq!(problems, "");
+    check(&snapshot(model, &problems), table);
+    dir.settle();
+}
+
 /// Over a VPC out of JSON, in every order of loads: with it, after it, and taken away again.
 #[test]
 fn listeners_and_clients_over_a_vpc_of_json() {
@@ -43,11 +52,7 @@ fn listeners_and_clients_over_a_vpc_of_json() {
     let changed = JSON.replace("10.1.0.0/16", "10.0.0.0/8");
     let both_changed: &[_] = &[("a.json", changed.as_str()), ("over.toml", VPC_OVER)];
     for (files, table) in [(all, &with), (json, &without), (all, &with), (both_changed, &with), (all, &with)] {
-        dir.write(files);
-        let (model, _, problems) = dir.load();
-        assert_eq!(problems, "");
-        check(&snapshot(model, &problems), table);
-        dir.settle();
+        answers(&mut dir, files, table);
     }
     // without what it lies over it is an error, and the last good state stays
     dir.write(&[("over.toml", VPC_OVER)]);
@@ -71,11 +76,7 @@ fn names_over_an_endpoint_of_json() {
     let (all, json): (&[_], &[_]) = (&[("a.json", JSON), ("over.toml", ENDPOINT_OVER)], &[("a.json", JSON)]);
     let both: &[_] = &[("a.json", JSON), ("over.toml", ENDPOINT_OVER), ("vpc.toml", VPC_OVER)];
     for (files, table) in [(all, &over), (json, &plain), (all, &over), (both, &over), (json, &plain)] {
-        dir.write(files);
-        let (model, _, problems) = dir.load();
-        assert_eq!(problems, "");
-        check(&snapshot(model, &problems), table);
-        dir.settle();
+        answers(&mut dir, files, table);
     }
     dir.write(&[("over.toml", ENDPOINT_OVER)]);
     let (_, _, problems) = dir.load();

@@ -4,9 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::common::rust_source;
 
-/// Names that may be defined more than once, each with the reason.
-const ALLOWED: &[(&str, &str)] = &[];
-
 #[test]
 fn a_type_name_has_one_meaning() {
     let files = rust_source::library();
@@ -16,7 +13,7 @@ fn a_type_name_has_one_meaning() {
             defined.entry(name).or_default().push(&file.name);
         }
     }
-    defined.retain(|name, places| places.len() > 1 && !ALLOWED.iter().any(|(allowed, _)| allowed == name));
+    defined.retain(|_, places| places.len() > 1);
     let wrong: Vec<String> = defined.iter().map(|(name, places)| format!("{name}: {}", places.join(", "))).collect();
     assert!(wrong.is_empty(), "type names with several meanings:\n{}", wrong.join("\n"));
 }
