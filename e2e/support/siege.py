@@ -20,6 +20,8 @@ import time
 
 PATIENCE = 5
 AT_ONCE = 100
+# descriptors for connections that are being opened, and for honest clients
+SPARE = 500
 
 
 def question(name, number=77):
@@ -56,8 +58,11 @@ async def hold(source, address, port, payload, held, waits):
         pass
     if waits:
         sock.close()
-    else:
-        held.append(sock)
+        return
+    held.append(sock)
+    # the long form opens more than this process may hold: the oldest go, which the server has closed long since
+    if len(held) > resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE:
+        held.pop(0).close()
 
 
 async def attack(order, held):
@@ -168,7 +173,7 @@ async def main():
     await attacking
     for sock in held:
         sock.close()
-    print(json.dumps({"asked": honest.asked, "good": honest.good, "slowest_ms": honest.slowest, "opened": len(held),
+    print(json.dumps({"asked": honest.asked, "good": honest.good, "slowest_ms": honest.slowest, "held": len(held),
                       "seconds": round(time.monotonic() - began, 1)}))
 
 
