@@ -111,8 +111,8 @@ pub enum AuthoritySection<'s> {
     Soa(usize),
     /// The same of a special zone, whose SOA is another one.
     SpecialSoa(usize),
-    /// The name servers of a zone cut (RFC 1034 4.3.2 3b), the cut, and the zone that has their addresses.
-    Cut(&'s DnsName, &'s Rrset, &'s HostedZone),
+    /// The name servers of a zone cut (RFC 1034 4.3.2 3b), and the cut; the reason has the zone with their addresses.
+    Cut(&'s DnsName, &'s Rrset),
 }
 
 /// Why an answer is what it is. `Display` gives the words for RFC 8914 and `explain`.

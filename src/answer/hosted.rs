@@ -72,7 +72,7 @@ fn referral<'s, T: Trace>(
         trace.step(format_args!("the client wants an answer (RD is set), and nothing here follows the delegation"));
         return Reply::failed(reason);
     }
-    let authority = zone.name_of(wire).map_or(AuthoritySection::None, |owner| AuthoritySection::Cut(owner, cut, zone));
+    let authority = zone.name_of(wire).map_or(AuthoritySection::None, |owner| AuthoritySection::Cut(owner, cut));
     Reply { rcode: Rcode::NOERROR, chain: Vec::new(), answer: None, authority, reason }
 }
 

@@ -72,6 +72,9 @@ pub fn extended_errors(options: &[u8]) -> impl Iterator<Item = &[u8]> {
         .map(|(_, data)| data)
 }
 
+/// Octets of a client's cookie (RFC 7873 4).
+pub const CLIENT_COOKIE: usize = 8;
+
 /// The cookies among EDNS options: the client's, and the server's behind it (RFC 7873 4).
 pub fn cookie_in(options: &[u8]) -> Option<&[u8]> {
     each_option(options).find(|(code, _)| *code == OptionCode::COOKIE).map(|(_, data)| data)

@@ -114,6 +114,11 @@ impl<'a> Message<'a> {
         self.records().find(|record| record.section == Section::Additional && record.rtype == Rtype::OPT)
     }
 
+    /// The options of the EDNS record; without one, none.
+    pub fn options(&self) -> &'a [u8] {
+        self.opt().and_then(|opt| self.octets.get(opt.rdata)).unwrap_or_default()
+    }
+
     /// The response code with the upper bits that EDNS has (RFC 6891 6.1.3).
     pub fn rcode(&self) -> Rcode {
         let upper = self.opt().map_or(0, |opt| Opt::of(opt.class, opt.ttl).upper_rcode);

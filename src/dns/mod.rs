@@ -35,8 +35,8 @@ mod writer;
 
 pub use class::Class;
 pub use edns::{
-    OPT_LEN, OPTION_HEAD, Opt, SAFE_PAYLOAD, cookie_in, each_option, extended_errors, push_option, put_extended_error,
-    put_option,
+    CLIENT_COOKIE, OPT_LEN, OPTION_HEAD, Opt, SAFE_PAYLOAD, cookie_in, each_option, extended_errors, push_option,
+    put_extended_error, put_option,
 };
 pub use expand::expand;
 pub use header::{HEADER_LEN, Header, HeaderFlags, id_of, set_flags, set_id};

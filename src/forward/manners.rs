@@ -5,6 +5,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::dns::CLIENT_COOKIE;
+
 /// How long an upstream is asked without EDNS, or with letters as they are, before it is tried again (Unbound: 15 min).
 const GRUDGE: Duration = Duration::from_secs(900);
 /// How often in a row an upstream must have been silent to EDNS, or refused it, and have answered without, before that is
@@ -12,8 +14,6 @@ const GRUDGE: Duration = Duration::from_secs(900);
 const SUSPICIONS: u8 = 3;
 /// How often letters must have come back in another case.
 const CHANGED: u8 = 2;
-/// Octets of a client cookie (RFC 7873 4.1).
-const CLIENT_COOKIE: usize = 8;
 /// Most octets of a server cookie (RFC 7873 4.2).
 const MAX_SERVER_COOKIE: usize = 32;
 

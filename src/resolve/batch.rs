@@ -10,17 +10,17 @@ use super::forwarded::ForwardedQuestion;
 use super::rate::{ReplyLimit, ReplyShare};
 use super::reply::{finished, reply_limit};
 use super::resources::Resources;
-use super::subnet::{ClientSubnet, client_by, keep_room, said_subnet};
+use super::subnet::{ClientSubnet, client_by, keep_room, options_of, said_subnet};
 use super::{Incoming, Outcome};
 use crate::address::{client_of, prefix_of};
 use crate::answer::{Decision, NoTrace, NotPrivate, Reason, answer, private_names_line};
 use crate::config::Metric;
-use crate::dns::{DnsName, HEADER_LEN, NameBuf, Rcode};
+use crate::dns::{CLIENT_COOKIE, DnsName, HEADER_LEN, NameBuf, Rcode, cookie_in};
 use crate::forward::cache::UpstreamSet;
 use crate::model::{Endpoint, Upstream};
 use crate::naming::parse_label;
 use crate::observe::Tally;
-use crate::snapshot::{Access, Snapshot};
+use crate::snapshot::{Access, Client, Snapshot};
 use crate::wire::{Frame, MIN_UDP, Packet, Query, encode, encode_bare, encode_cookie, encode_error, parse};
 
 /// TC in the third octet of a header (RFC 1035 4.1.1).
@@ -77,16 +77,18 @@ impl<'r> Batch<'r> {
     pub(super) fn try_resolve(&self, incoming: Incoming<'_>, out: &mut [u8]) -> Outcome {
         self.tally.packet(incoming.transport);
         let mut name = NameBuf::default();
-        let mut query = match parse(incoming.packet, &mut name) {
+        // looked at where it is: a question is large, and is not moved for each packet
+        let mut packet = parse(incoming.packet, &mut name);
+        let query = match &mut packet {
             Packet::Query(query) => query,
             Packet::Error(error) => {
                 return self.answer_bare(incoming, out, |out| {
-                    (error.rcode, encode_error(&error, self.resources.limits.udp_payload, out))
+                    (error.rcode, encode_error(error, self.resources.limits.udp_payload, out))
                 });
             }
             Packet::Cookie(query) => {
                 let frame = self.frame(incoming, MIN_UDP, false);
-                return self.answer_bare(incoming, out, |out| encode_cookie(&query, &frame, out));
+                return self.answer_bare(incoming, out, |out| encode_cookie(query, &frame, out));
             }
             Packet::Silent => {
                 self.tally.silent();
@@ -96,11 +98,8 @@ impl<'r> Batch<'r> {
         let (client, subnet) = if self.resources.ecs_from.is_empty() {
             (incoming.client(&self.snapshot), None)
         } else {
-            match said_subnet(self.resources, incoming) {
-                Ok(subnet) => {
-                    keep_room(&mut query, subnet.as_ref());
-                    (client_by(&self.snapshot, incoming, subnet.as_ref()), subnet)
-                }
+            match self.client_said(incoming, query) {
+                Ok((client, subnet)) => (client, subnet),
                 Err(rcode) => {
                     let error = query.error(rcode);
                     return self.answer_bare(incoming, out, |out| {
@@ -109,11 +108,12 @@ impl<'r> Batch<'r> {
                 }
             }
         };
+        let query = &*query;
         let subnet = subnet.as_ref();
         if let Some(limit) = &self.resources.clients
             && incoming.transport.is_datagram()
             && client.access.is_served()
-            && let Some(outcome) = self.over_limit(limit, &query, incoming, subnet, out)
+            && let Some(outcome) = self.over_limit(limit, query, incoming, subnet, out)
         {
             return outcome;
         }
@@ -127,16 +127,16 @@ impl<'r> Batch<'r> {
                     self.tally.silent();
                     return Outcome::Silent;
                 }
-                let limit = reply_limit(&query, incoming.transport, &self.resources.limits);
+                let limit = reply_limit(query, incoming.transport, &self.resources.limits);
                 // a stranger learns nothing but that he is one, and what a forged datagram brings stays short
                 let explain = client.access.is_served() || reply.rcode == Rcode::REFUSED && !is_stranger;
                 let frame = self.frame(incoming, limit, explain);
                 self.tally.reply(reply.rcode);
-                let len = encode(&query, &reply, &frame, out);
+                let len = encode(query, &reply, &frame, out);
                 if share == ReplyShare::Truncated {
                     truncate(out);
                 }
-                Outcome::Reply(finished(&query, incoming.transport, subnet, out, len))
+                Outcome::Reply(finished(query, incoming.transport, subnet, out, len))
             }
             Decision::Forward(forward) => {
                 if let Reason::NotPrivate(NotPrivate::SecondName(endpoint, name)) = forward.reason {
@@ -144,7 +144,7 @@ impl<'r> Batch<'r> {
                 }
                 let set = self.upstreams(forward.upstreams);
                 let resources = self.resources;
-                let asked = ForwardedQuestion { resources, snapshot: &self.snapshot, client, query: &query, incoming };
+                let asked = ForwardedQuestion { resources, snapshot: &self.snapshot, client, query, incoming };
                 let (lookup, wanted) = (&resources.lookup, asked.lookup_question(&forward, &set));
                 let stored = lookup.find(&wanted, self.cache_now);
                 let is_hit = stored.is_some();
@@ -161,7 +161,7 @@ impl<'r> Batch<'r> {
                 } else {
                     self.tally.cached(&found);
                 }
-                Outcome::Reply(finished(&query, incoming.transport, subnet, out, len))
+                Outcome::Reply(finished(query, incoming.transport, subnet, out, len))
             }
         }
     }
@@ -176,6 +176,18 @@ impl<'r> Batch<'r> {
             peer: incoming.peer.ip(),
             now: self.now,
         }
+    }
+
+    /// Who a question is from that may come from a forwarder, and the network that it names; an error is the reply's code.
+    #[cold]
+    fn client_said(
+        &self,
+        incoming: Incoming<'_>,
+        query: &mut Query<'_>,
+    ) -> Result<(Client<'_>, Option<ClientSubnet>), Rcode> {
+        let subnet = said_subnet(self.resources, incoming)?;
+        keep_room(query, subnet.as_ref());
+        Ok((client_by(&self.snapshot, incoming, subnet.as_ref()), subnet))
     }
 
     /// How much of its reply a stranger's datagram gets.
@@ -222,7 +234,8 @@ impl<'r> Batch<'r> {
         }
         let edns = query.edns.unwrap_or_default();
         let is_proven = |cookie| {
-            edns.server_cookie.is_some_and(|server| self.resources.secret.is_valid(cookie, &server, peer, self.now))
+            let server = cookie_in(options_of(incoming.packet)).and_then(|cookies| cookies.get(CLIENT_COOKIE..));
+            server.is_some_and(|server| self.resources.secret.is_valid(cookie, server, peer, self.now))
         };
         let (rcode, action) = match (edns.cookie, share) {
             (Some(cookie), _) if is_proven(cookie) => return None,

@@ -37,9 +37,7 @@ pub(super) fn said_subnet(resources: &Resources, incoming: Incoming<'_>) -> Resu
     if resources.ecs_from.is_empty() || !is_forwarder(resources, incoming.peer.ip()) {
         return Ok(None);
     }
-    let Some(opt) = Message::parse(incoming.packet).ok().and_then(|message| message.opt()) else { return Ok(None) };
-    let octets = incoming.packet.get(opt.rdata).unwrap_or_default();
-    let mut options = each_option(octets).filter(|(code, _)| *code == OptionCode::CLIENT_SUBNET);
+    let mut options = each_option(options_of(incoming.packet)).filter(|(code, _)| *code == OptionCode::CLIENT_SUBNET);
     let Some((_, octets)) = options.next() else { return Ok(None) };
     let subnet = read(octets).filter(|_| options.next().is_none());
     if subnet.is_none() {
@@ -47,6 +45,11 @@ pub(super) fn said_subnet(resources: &Resources, incoming: Incoming<'_>) -> Resu
     }
     // RFC 7871 7.1.2, 11.2
     subnet.map(Some).ok_or(Rcode::FORMERR)
+}
+
+/// The EDNS options of a message; without EDNS, none.
+pub(super) fn options_of(packet: &[u8]) -> &[u8] {
+    Message::parse(packet).map(|message| message.options()).unwrap_or_default()
 }
 
 /// Reads the option's data (RFC 7871 6); `None` if it is malformed.

@@ -122,6 +122,7 @@ impl Snapshot {
     }
 
     /// Who a packet's sender is, by the address it asked and its own.
+    #[inline]
     pub fn client(&self, local: SocketAddr, peer: IpAddr) -> Client<'_> {
         let (access, number) = self.clients.find(local, peer);
         self.client_with(access, number)
@@ -156,6 +157,7 @@ impl Snapshot {
         }
     }
 
+    #[inline]
     fn client_with(&self, access: Access, number: usize) -> Client<'_> {
         let outside = self.views.first().unwrap_or_else(|| unreachable!("there is always a view of no VPC"));
         let view = self.views.get(number).unwrap_or(outside);

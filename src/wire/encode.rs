@@ -80,7 +80,7 @@ pub fn encode(query: &Query<'_>, reply: &Reply<'_>, frame: &Frame<'_>, out: &mut
             None => whole = false,
         }
     }
-    if let (true, AuthoritySection::Cut(cut, ns, zone)) = (whole, reply.authority) {
+    if let (true, AuthoritySection::Cut(cut, ns), Reason::Delegated(zone)) = (whole, reply.authority, reply.reason) {
         (header.additional, whole) = put_glue(&mut writer, limit, cut, ns, zone);
     }
     header.flags = header.flags.with(HeaderFlags::TC, !whole);
@@ -164,6 +164,8 @@ fn put_record(writer: &mut Writer<'_>, owner: Option<&DnsName>, rtype: Rtype, tt
 }
 
 /// A record set; all of it or, with nothing written, `None` (RFC 2181 9).
+#[expect(clippy::inline_always, reason = "three places call it, of which one writes each reply")]
+#[inline(always)]
 fn put_part(writer: &mut Writer<'_>, limit: usize, part: &Part<'_>) -> Option<u16> {
     let start = writer.len();
     let owner = part.owner;
@@ -203,7 +205,7 @@ fn put_authority(writer: &mut Writer<'_>, limit: usize, reply: &Reply<'_>, quest
         AuthoritySection::None => Some(0),
         AuthoritySection::Soa(zone) => put_soa(writer, reply, zone, SOA_DATA, question).then_some(1),
         AuthoritySection::SpecialSoa(zone) => put_soa(writer, reply, zone, SPECIAL_SOA_DATA, question).then_some(1),
-        AuthoritySection::Cut(cut, ns, _) => {
+        AuthoritySection::Cut(cut, ns) => {
             let all = ns.rdata.iter().all(|data| put_record(writer, Some(cut), ns.rtype, ns.ttl, data));
             all.then_some(ns.rdata.len() as u16)
         }
@@ -220,6 +222,7 @@ fn put_authority(writer: &mut Writer<'_>, limit: usize, reply: &Reply<'_>, quest
 /// The addresses of a cut's name servers, as far as the zone has them: how many records, and whether those that have to be
 /// there are. A server below the cut cannot be found without its address, so that a referral that has no room for it is
 /// truncated (RFC 9471 3.1); that of a server elsewhere may be left out (3.2).
+#[cold]
 fn put_glue(
     writer: &mut Writer<'_>,
     limit: usize,

@@ -3,8 +3,8 @@
 use super::cookie::ClientCookie;
 use crate::answer::Question;
 use crate::dns::{
-    Class, HEADER_LEN, Header, HeaderFlags, InfoCode, NameBuf, OPTION_HEAD, Opcode, Opt, OptionCode, Rcode, Rtype,
-    cookie_in, each_option, skip_name,
+    Class, HEADER_LEN, Header, HeaderFlags, InfoCode, Message, NameBuf, OPTION_HEAD, Opcode, Opt, OptionCode, Rcode,
+    Rtype, cookie_in, each_option, skip_name,
 };
 
 /// What a packet turned out to be.
@@ -69,8 +69,6 @@ pub struct Edns {
     pub dnssec_ok: bool,
     /// Its cookie.
     pub cookie: Option<ClientCookie>,
-    /// The cookie that a server gave it, if that has the length of ours.
-    pub server_cookie: Option<[u8; 16]>,
     /// Octets that are kept free in the reply, for options that are added to it later.
     pub reserved: u16,
     /// Whether it was padded, and so the reply wants to be (RFC 7830 4).
@@ -121,7 +119,7 @@ pub fn parse<'p>(packet: &'p [u8], name: &'p mut NameBuf) -> Packet<'p> {
         Packet::Error(ErrorReply { id, flags: flags_back, rcode, question_octets, edns, why: None })
     };
     if header.questions == 0 {
-        return cookie_query(header, rest).unwrap_or_else(|rcode| error(rcode, &[], rcode.needs_edns()));
+        return cookie_query(packet, header, rest).unwrap_or_else(|rcode| error(rcode, &[], rcode.needs_edns()));
     }
     // RFC 9619: a query has one question
     if (header.questions, header.answers, header.authorities) != (1, 0, 0) {
@@ -157,9 +155,11 @@ pub fn parse<'p>(packet: &'p [u8], name: &'p mut NameBuf) -> Packet<'p> {
         Rtype::OPT | Rtype::NONE => return error(Rcode::FORMERR, question_octets, edns.is_some()),
         // zones are not transferred
         Rtype::AXFR | Rtype::IXFR => return error(Rcode::REFUSED, question_octets, edns.is_some()),
-        _ if qtype.is_mail_type() => return error(Rcode::NOTIMP, question_octets, edns.is_some()),
         // what only messages have, NXNAME among it, cannot be asked for (RFC 6895 3.1, RFC 9824 3.3)
         _ if qtype.is_query_type() && qtype != Rtype::ANY => {
+            if qtype.is_mail_type() {
+                return error(Rcode::NOTIMP, question_octets, edns.is_some());
+            }
             return Packet::Error(ErrorReply {
                 id,
                 flags: flags_back,
@@ -188,7 +188,7 @@ pub fn parse<'p>(packet: &'p [u8], name: &'p mut NameBuf) -> Packet<'p> {
 
 /// A request without a question, of which `rest` is what follows the header; otherwise the response code that it gets.
 #[cold]
-fn cookie_query(header: Header, mut rest: &[u8]) -> Result<Packet<'_>, Rcode> {
+fn cookie_query<'p>(packet: &'p [u8], header: Header, mut rest: &[u8]) -> Result<Packet<'p>, Rcode> {
     // RFC 9619: every other query has one question
     if (header.answers, header.authorities) != (0, 0) {
         return Err(Rcode::FORMERR);
@@ -198,12 +198,13 @@ fn cookie_query(header: Header, mut rest: &[u8]) -> Result<Packet<'_>, Rcode> {
         match additional(&mut rest).ok_or(Rcode::FORMERR)? {
             Additional::Other => {}
             Additional::Opt { version: 1.., .. } => return Err(Rcode::BADVERS),
-            Additional::Opt { edns: Some(edns), data, .. } if found.is_none() => found = Some((edns, data)),
+            Additional::Opt { edns: Some(edns), .. } if found.is_none() => found = Some(edns),
             Additional::Opt { .. } => return Err(Rcode::FORMERR),
         }
     }
-    let (edns, data) = found.filter(|_| rest.is_empty()).ok_or(Rcode::FORMERR)?;
-    let (client, server) = cookie_in(data).and_then(|cookie| cookie.split_first_chunk()).ok_or(Rcode::FORMERR)?;
+    let edns = found.filter(|_| rest.is_empty()).ok_or(Rcode::FORMERR)?;
+    let options = Message::parse(packet).map_err(|_| Rcode::FORMERR)?.options();
+    let (client, server) = cookie_in(options).and_then(|cookie| cookie.split_first_chunk()).ok_or(Rcode::FORMERR)?;
     Ok(Packet::Cookie(CookieQuery {
         id: header.id,
         flags: header.flags.only(HeaderFlags::RD | HeaderFlags::CD),
@@ -213,13 +214,13 @@ fn cookie_query(header: Header, mut rest: &[u8]) -> Result<Packet<'_>, Rcode> {
     }))
 }
 
-enum Additional<'p> {
-    Opt { version: u8, edns: Option<Edns>, data: &'p [u8] },
+enum Additional {
+    Opt { version: u8, edns: Option<Edns> },
     Other,
 }
 
 /// Takes one record off the additional section; `None` if it is cut short.
-fn additional<'p>(rest: &mut &'p [u8]) -> Option<Additional<'p>> {
+fn additional(rest: &mut &[u8]) -> Option<Additional> {
     let root_owner = rest.first() == Some(&0);
     skip_name(rest)?;
     let (fixed, behind) = rest.split_first_chunk::<10>()?;
@@ -231,7 +232,7 @@ fn additional<'p>(rest: &mut &'p [u8]) -> Option<Additional<'p>> {
     }
     let opt = Opt::of(Class::new(u16::from_be_bytes([c0, c1])), u32::from_be_bytes(ttl));
     let edns = if root_owner { options(data, opt) } else { None };
-    Some(Additional::Opt { version: opt.version, edns, data })
+    Some(Additional::Opt { version: opt.version, edns })
 }
 
 /// Walks the options; `None` if one is cut short, or a cookie has a length that none has.
@@ -248,7 +249,6 @@ fn options(data: &[u8], opt: Opt) -> Option<Edns> {
                 return None;
             }
             edns.cookie = value.first_chunk::<8>().map(|cookie| ClientCookie(*cookie));
-            edns.server_cookie = value.get(8..).and_then(|cookie| cookie.try_into().ok());
         }
     }
     (walked == data.len()).then_some(edns)
