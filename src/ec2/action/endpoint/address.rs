@@ -47,26 +47,30 @@ impl Families {
     }
 }
 
-/// A new interface in a subnet, with the addresses that are wanted, else with free ones.
-pub(super) fn interface(
+/// Adds an interface in a subnet to those of an endpoint, with the addresses that are wanted, else with free ones.
+pub(super) fn add(
     call: &Call<'_>,
     subnet: &SubnetRecord,
     families: Families,
     wanted: Option<&Wanted>,
-) -> Result<InterfaceRecord, ApiError> {
+    interfaces: &mut Vec<InterfaceRecord>,
+) -> Result<(), ApiError> {
     let mut interface =
         InterfaceRecord { id: InterfaceId::of_bits(rand::random()), subnet: subnet.id, ipv4: None, ipv6: None };
-    fill(call, subnet, families, wanted, &mut interface)?;
-    Ok(interface)
+    fill(call, subnet, families, wanted, &mut interface, interfaces)?;
+    interfaces.push(interface);
+    Ok(())
 }
 
 /// Gives an interface the addresses that it lacks, and takes from it those of a family that it is not to have.
+/// `others` are the interfaces in the same subnet that the model does not know of yet.
 pub(super) fn fill(
     call: &Call<'_>,
     subnet: &SubnetRecord,
     families: Families,
     wanted: Option<&Wanted>,
     interface: &mut InterfaceRecord,
+    others: &[InterfaceRecord],
 ) -> Result<(), ApiError> {
     let (want_v4, want_v6) = (wanted.and_then(|w| w.ipv4), wanted.and_then(|w| w.ipv6));
     if (want_v4.is_some() && !families.v4) || (want_v6.is_some() && !families.v6) {
@@ -77,13 +81,13 @@ pub(super) fn fill(
         (false, ..) => None,
         (true, Some(address), _) => Some(checked_v4(subnet, address)?),
         (true, None, Some(address)) => Some(address),
-        (true, None, None) => Some(free_v4(call, subnet)?),
+        (true, None, None) => Some(free_v4(call, subnet, others)?),
     };
     interface.ipv6 = match (families.v6, want_v6, interface.ipv6) {
         (false, ..) => None,
         (true, Some(address), _) => Some(checked_v6(subnet, address)?),
         (true, None, Some(address)) => Some(address),
-        (true, None, None) => Some(free_v6(call, subnet)?),
+        (true, None, None) => Some(free_v6(call, subnet, others)?),
     };
     Ok(())
 }
@@ -108,11 +112,14 @@ fn usable_v4(block: Ipv4Net) -> (u32, u32) {
 }
 
 /// A free address. The search begins anywhere in the block, so that it is short whatever there is already.
-fn free_v4(call: &Call<'_>, subnet: &SubnetRecord) -> Result<Ipv4Addr, ApiError> {
+fn free_v4(call: &Call<'_>, subnet: &SubnetRecord, others: &[InterfaceRecord]) -> Result<Ipv4Addr, ApiError> {
     let (first, count) = usable_v4(block_v4(subnet).ok_or_else(|| no_block(subnet, "IPv4"))?);
     let start = rand::random::<u32>().checked_rem(count).unwrap_or(0);
     let candidates = (start..count).chain(0..start).map(|at| Ipv4Addr::from_bits(first + at));
-    let mut free = candidates.filter(|address| !call.model.has_address(subnet.vpc, *address));
+    let is_taken = |address: Ipv4Addr| {
+        call.model.has_address(subnet.vpc, address) || others.iter().any(|other| other.ipv4 == Some(address))
+    };
+    let mut free = candidates.filter(|address| !is_taken(*address));
     free.next().ok_or_else(|| none_free(subnet))
 }
 
@@ -121,13 +128,16 @@ fn none_free(subnet: &SubnetRecord) -> ApiError {
     ApiError::new("InsufficientFreeAddressesInSubnet", message)
 }
 
-fn free_v6(call: &Call<'_>, subnet: &SubnetRecord) -> Result<Ipv6Addr, ApiError> {
+fn free_v6(call: &Call<'_>, subnet: &SubnetRecord, others: &[InterfaceRecord]) -> Result<Ipv6Addr, ApiError> {
     let block = block_v6(subnet).ok_or_else(|| no_block(subnet, "IPv6"))?;
     let network = block.network().to_bits();
+    let is_taken = |address: Ipv6Addr| {
+        call.model.has_ipv6_address(subnet.vpc, address) || others.iter().any(|other| other.ipv6 == Some(address))
+    };
     // one try is enough in all but 1 of 2^44 or so
     (0..100)
         .map(|_| Ipv6Addr::from_bits(network | (rand::random::<u128>() & block.hostmask().to_bits())))
-        .find(|address| is_usable_v6(block, *address) && !call.model.has_ipv6_address(subnet.vpc, *address))
+        .find(|address| is_usable_v6(block, *address) && !is_taken(*address))
         .ok_or_else(|| none_free(subnet))
 }
 

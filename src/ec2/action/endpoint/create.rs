@@ -124,7 +124,7 @@ fn interface(
         let subnet = call.need_subnet(id)?;
         let wanted = wanted.iter().find(|one| one.subnet == subnet.id);
         let families = Families::of(endpoint.ip_address_type);
-        endpoint.interfaces.push(address::interface(call, &subnet, families, wanted)?);
+        address::add(call, &subnet, families, wanted, &mut endpoint.interfaces)?;
     }
 
     // on by default for services of AWS (EC2 API Reference), but for S3, whose private DNS is younger than its endpoints

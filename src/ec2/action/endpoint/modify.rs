@@ -115,13 +115,14 @@ fn change_subnets(call: &Call<'_>, params: &mut Params, endpoint: &mut EndpointR
             // another address is another interface (PrivateLink guide: the addresses of one do not change)
             interface.id = InterfaceId::of_bits(rand::random());
         }
-        address::fill(call, &subnet, families, wanted.as_ref(), interface)?;
+        // the others are in subnets of their own
+        address::fill(call, &subnet, families, wanted.as_ref(), interface, &[])?;
     }
     for id in params.list("AddSubnetId") {
         let subnet = call.need_subnet(&id)?;
         let at = wanted.iter().position(|one| one.subnet == subnet.id);
         let wanted = at.map(|at| wanted.swap_remove(at));
-        endpoint.interfaces.push(address::interface(call, &subnet, families, wanted.as_ref())?);
+        address::add(call, &subnet, families, wanted.as_ref(), &mut endpoint.interfaces)?;
     }
     match wanted.first() {
         None => Ok(()),
