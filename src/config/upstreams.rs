@@ -82,6 +82,6 @@ mod tests {
         let two = vec!["10.0.0.2:53".parse().unwrap(), "[fd00::2]:5353".parse().unwrap()];
         assert_eq!(words(&["10.0.0.2", "[fd00::2]:5353"]), Ok(Upstreams::These(two)));
         assert!(words(&["system", "10.0.0.2"]).is_err());
-        assert!(words(&["dns.example"]).unwrap_err().to_string().contains("is no IP address"));
+        assert!(words(&["dns.example"]).unwrap_err().to_string().contains("is not an IP address"));
     }
 }

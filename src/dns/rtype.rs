@@ -86,7 +86,7 @@ impl From<RecordType> for Rtype {
     }
 }
 
-/// A text that is no type of record.
+/// A text that is not a record type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a record type")]
 pub struct UnknownType;

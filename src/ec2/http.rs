@@ -161,7 +161,7 @@ impl Front {
             caller.may_call(action)?;
         }
         let region = caller.region.as_deref().unwrap_or(REGION);
-        let region = region.parse().map_err(|_| ApiError::invalid(format!("'{region}' is no region")))?;
+        let region = region.parse().map_err(|_| ApiError::invalid(format!("'{region}' is not a region")))?;
         self.engine.answer(
             form,
             &Caller { account: caller.account_id.clone(), region, chooses_ids: caller.chooses_ids() },

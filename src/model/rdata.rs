@@ -5,14 +5,14 @@ use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
 
 use crate::dns::Rtype;
 
-/// Why a text is no record data of its type.
+/// Why a text is not record data of its type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RdataError {
     /// The type has no presentation format that is known here.
     #[error("records of type {0} cannot be written here")]
     Type(Rtype),
     /// The text does not fit the type.
-    #[error("'{text}' is no {rtype} record data: {why}")]
+    #[error("'{text}' is not valid {rtype} record data: {why}")]
     Data {
         /// As written.
         text: String,
@@ -89,7 +89,7 @@ fn escaped(rest: &mut std::iter::Peekable<std::str::Bytes<'_>>) -> Result<u8, St
         let digit = rest.next().filter(u8::is_ascii_digit).ok_or("a backslash takes three digits, such as \\034")?;
         value = value * 10 + u16::from(digit - b'0');
     }
-    u8::try_from(value).map_err(|_| format!("\\{value} is no octet"))
+    u8::try_from(value).map_err(|_| format!("\\{value} is not an octet"))
 }
 
 /// Character strings of at most 255 octets (RFC 1035 3.3.14): quoted ones as they stand, else one for each word.

@@ -83,7 +83,7 @@ impl From<SocketAddr> for Upstream {
     }
 }
 
-/// Why a text is no upstream.
+/// Why a text is not an upstream.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}: {hint}")]
 pub struct UpstreamError {
@@ -176,7 +176,7 @@ fn address(text: &str, at: &str, protocol: Protocol) -> Result<SocketAddr, Upstr
                 Protocol::Https => "such as https://dns.example/dns-query#10.0.0.1",
                 Protocol::Quic => "such as quic://9.9.9.9#dns.quad9.net",
             };
-            Err(UpstreamError::new(format!("'{text}' is no IP address with or without a port"), hint))
+            Err(UpstreamError::new(format!("'{text}' is not an IP address with or without a port"), hint))
         }
     }
 }
@@ -262,7 +262,7 @@ mod tests {
             ("10.0.0.2:0", "'10.0.0.2:0' has port 0: leave it out, or say which"),
             (
                 "dns.example",
-                "'dns.example' is no IP address with or without a port: such as 10.0.0.2:53 or [fd00::2]:53",
+                "'dns.example' is not an IP address with or without a port: such as 10.0.0.2:53 or [fd00::2]:53",
             ),
             (
                 "udp://10.0.0.2",
@@ -270,7 +270,7 @@ mod tests {
             ),
             (
                 "tls://dns.quad9.net",
-                "'tls://dns.quad9.net' is no IP address with or without a port: such as tls://9.9.9.9#dns.quad9.net",
+                "'tls://dns.quad9.net' is not an IP address with or without a port: such as tls://9.9.9.9#dns.quad9.net",
             ),
             (
                 "tls://9.9.9.9#",

@@ -22,7 +22,7 @@ pub struct Suffix([u8; 8]);
 
 /// The text is not eight characters of `[a-z0-9]`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is no suffix: expected 8 characters of a-z and 0-9")]
+#[error("'{0}' is not a valid suffix: expected 8 characters of a-z and 0-9")]
 pub struct SuffixError(String);
 
 impl Suffix {

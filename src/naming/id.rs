@@ -53,9 +53,9 @@ impl Digits {
     }
 }
 
-/// Why a text is no resource id.
+/// Why a text is not a resource id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{text}' is no id: expected '{prefix}' and 8 or 17 lower-case hex digits")]
+#[error("'{text}' is not a valid id: expected '{prefix}' and 8 or 17 lower-case hex digits")]
 pub struct IdError {
     text: String,
     prefix: &'static str,

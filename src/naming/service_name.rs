@@ -11,14 +11,14 @@ const SHAPES: &str = "com.amazonaws.<region>.<service> (or with the partition's 
     cn.com.amazonaws), com.amazonaws.vpce.<region>.vpce-svc-<17 hex digits>, aws.api.<region>.<service>, \
     aws.sagemaker.<region>.<service>, or a global service such as com.amazonaws.iam";
 
-/// Why a text is no service, region or zone name.
+/// Why a text is not a service, region or zone name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ServiceNameError {
     /// The text has characters or a length that no such name has.
-    #[error("'{0}' is no {1}")]
+    #[error("'{0}' is not a valid {1}")]
     Malformed(String, &'static str),
     /// The text is a service name of no known shape, or a global one that the catalogue does not have.
-    #[error("'{0}' is no service name that is known: expected {SHAPES}")]
+    #[error("'{0}' is not a known service name: expected {SHAPES}")]
     Shape(String),
     /// The name made from it would be no domain name.
     #[error("the names of '{0}' would not be domain names: {1}")]

@@ -162,7 +162,7 @@ fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Problem> {
             "has no certificate",
             "PEM is wanted, with a line -----BEGIN CERTIFICATE-----; DER becomes that with `openssl x509 -inform der`",
         )),
-        Err(error) => Err(problem(path, format!("is no sound PEM: {error}"), "")),
+        Err(error) => Err(problem(path, format!("is not valid PEM: {error}"), "")),
     }
 }
 
@@ -179,7 +179,7 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, Problem> {
             "has no private key",
             "PEM is wanted, with a line -----BEGIN PRIVATE KEY-----, -----BEGIN EC PRIVATE KEY----- or -----BEGIN RSA PRIVATE KEY-----",
         ),
-        error => problem(path, format!("is no sound PEM: {error}"), ""),
+        error => problem(path, format!("is not valid PEM: {error}"), ""),
     })
 }
 
@@ -232,7 +232,7 @@ mod tests {
             (one.0.as_str(), two.1.as_str(), "key", "is not the key of the certificate in"),
             (&one.1, &one.0, "cert", "the wrong way round"),
             ("", &one.1, "cert", "has no certificate"),
-            (cut, &one.1, "cert", "is no sound PEM"),
+            (cut, &one.1, "cert", "is not valid PEM"),
             (wrong, &one.1, "cert", "the first certificate cannot be used"),
             (&one.0, "", "key", "has no private key"),
             (&one.0, not_a_key, "key", "the key cannot be used"),

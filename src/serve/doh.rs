@@ -249,7 +249,7 @@ fn question_of(query: &str) -> Result<Vec<u8>, HttpRefusal> {
     let mut parameters = query.split('&').filter_map(|parameter| parameter.strip_prefix("dns="));
     let text =
         parameters.next().ok_or(HttpRefusal(StatusCode::BAD_REQUEST, "the question is missing: ?dns=<base64url>"))?;
-    let no_base64 = HttpRefusal(StatusCode::BAD_REQUEST, "dns= is no base64url without padding (RFC 4648 5)");
+    let no_base64 = HttpRefusal(StatusCode::BAD_REQUEST, "dns= is not base64url without padding (RFC 4648 5)");
     URL_SAFE_NO_PAD.decode(text).map_err(|_| no_base64)
 }
 

@@ -35,7 +35,9 @@ impl Text for KeyId {
         let sound =
             (1..=128).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_');
         let hint = "1 to 128 letters, digits and _, such as AKIAIOSFODNN7EXAMPLE";
-        sound.then(|| Self(text.to_owned())).ok_or_else(|| Fault::new(format!("'{text}' is no access key id"), hint))
+        sound
+            .then(|| Self(text.to_owned()))
+            .ok_or_else(|| Fault::new(format!("'{text}' is not a valid access key id"), hint))
     }
 }
 
@@ -43,7 +45,7 @@ impl Text for Account {
     const EXAMPLE: &'static str = "123456789012";
     fn read(text: &str) -> Result<Self, Fault> {
         let sound = text.len() == 12 && text.bytes().all(|octet| octet.is_ascii_digit());
-        let fault = || Fault::new(format!("'{text}' is no account id"), "12 digits, such as 123456789012");
+        let fault = || Fault::new(format!("'{text}' is not a valid account id"), "12 digits, such as 123456789012");
         sound.then(|| Self(text.to_owned())).ok_or_else(fault)
     }
 }
@@ -128,7 +130,7 @@ fn read_secret(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<Secre
             None
         }
         _ => {
-            reader.error(node.at, "secret_access_key is no string", "write it in quotes");
+            reader.error(node.at, "secret_access_key is not a string", "write it in quotes");
             None
         }
     }
@@ -165,10 +167,10 @@ mod tests {
         assert_eq!(
             problems,
             [
-                "keys.toml:2:17: error: 'AK ID' is no access key id\n  hint: 1 to 128 letters, digits and _, such as \
+                "keys.toml:2:17: error: 'AK ID' is not a valid access key id\n  hint: 1 to 128 letters, digits and _, such as \
                  AKIAIOSFODNN7EXAMPLE",
-                "keys.toml:3:21: error: secret_access_key is no string\n  hint: write it in quotes",
-                "keys.toml:4:14: error: '1234' is no account id\n  hint: 12 digits, such as 123456789012",
+                "keys.toml:3:21: error: secret_access_key is not a string\n  hint: write it in quotes",
+                "keys.toml:4:14: error: '1234' is not a valid account id\n  hint: 12 digits, such as 123456789012",
                 "keys.toml:5:12: error: 'ec2:Describe*' names no actions\n  hint: the name of an action without \
                  'ec2:', * stands for any characters: Describe*, CreateVpcEndpoint",
                 "keys.toml:8:1: error: unknown key 'secret'\n  hint: keys of [[access_key]]: access_key_id, \

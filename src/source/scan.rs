@@ -110,7 +110,7 @@ impl Scan {
     fn file(&mut self, path: &Path, real: PathBuf, metadata: &Metadata) {
         if !metadata.is_file() {
             let hint = "only files and directories are read";
-            self.found.problems.push(Problem::error(place(path), "is no regular file", hint));
+            self.found.problems.push(Problem::error(place(path), "is not a regular file", hint));
         } else if !is_ours(path) {
             let hint = "files end in .toml, or in .json for output of the AWS CLI";
             self.found.problems.push(Problem::error(place(path), "is neither TOML nor JSON by its name", hint));

@@ -99,7 +99,7 @@ macro_rules! choices {
         impl Text for $name {
             const EXAMPLE: &'static str = $example;
             fn read(text: &str) -> Result<Self, Fault> {
-                text.parse().map_err(|()| Fault::new(format!("'{text}' is no {}", $what), one_of(text, Self::ALL)))
+                text.parse().map_err(|()| Fault::new(format!("'{text}' is not a valid {}", $what), one_of(text, Self::ALL)))
             }
         }
     )*};
@@ -123,7 +123,7 @@ impl Text for DnsName {
     const EXAMPLE: &'static str = "api.corp.example";
 
     fn read(text: &str) -> Result<Self, Fault> {
-        text.parse().map_err(|error| Fault::new(format!("'{text}' is no domain name: {error}"), ""))
+        text.parse().map_err(|error| Fault::new(format!("'{text}' is not a valid domain name: {error}"), ""))
     }
 }
 
@@ -131,7 +131,7 @@ impl Text for Ipv4Addr {
     const EXAMPLE: &'static str = "10.0.1.17";
 
     fn read(text: &str) -> Result<Self, Fault> {
-        text.parse().map_err(|_| Fault::new(format!("'{text}' is no IPv4 address"), "such as 10.0.1.17"))
+        text.parse().map_err(|_| Fault::new(format!("'{text}' is not an IPv4 address"), "such as 10.0.1.17"))
     }
 }
 
@@ -139,7 +139,7 @@ impl Text for Ipv6Addr {
     const EXAMPLE: &'static str = "2600:1f18::17";
 
     fn read(text: &str) -> Result<Self, Fault> {
-        text.parse().map_err(|_| Fault::new(format!("'{text}' is no IPv6 address"), "such as 2600:1f18::17"))
+        text.parse().map_err(|_| Fault::new(format!("'{text}' is not an IPv6 address"), "such as 2600:1f18::17"))
     }
 }
 
@@ -148,7 +148,7 @@ impl Text for IpNet {
 
     fn read(text: &str) -> Result<Self, Fault> {
         let net: IpNet =
-            text.parse().map_err(|_| Fault::new(format!("'{text}' is no CIDR block"), "such as 10.0.0.0/16"))?;
+            text.parse().map_err(|_| Fault::new(format!("'{text}' is not a CIDR block"), "such as 10.0.0.0/16"))?;
         if net.addr() == net.network() {
             Ok(net)
         } else {
@@ -167,7 +167,7 @@ impl Text for SocketAddr {
             Some(address) if address.port() == 0 => Err(Fault::new(format!("'{text}' has port 0"), "DNS is port 53")),
             Some(address) => Ok(address),
             None => {
-                let what = format!("'{text}' is no IP address with or without a port");
+                let what = format!("'{text}' is not an IP address with or without a port");
                 Err(Fault::new(what, "such as 10.0.0.2:53 or [fd00::2]:53"))
             }
         }

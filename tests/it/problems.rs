@@ -210,7 +210,7 @@ e.toml:5:23: error: Private DNS can't be enabled because the service com.amazona
     refused(
         &[("n.toml", &network), ("e.toml", &endpoint('a', 1, "com.amazonaws.nosuchservice", &hosts))],
         "
-e.toml:4:16: error: The Vpc Endpoint Service 'com.amazonaws.nosuchservice' does not exist: 'com.amazonaws.nosuchservice' is no service name that is known: expected com.amazonaws.<region>.<service> (or with the partition's own prefix, such as cn.com.amazonaws), com.amazonaws.vpce.<region>.vpce-svc-<17 hex digits>, aws.api.<region>.<service>, aws.sagemaker.<region>.<service>, or a global service such as com.amazonaws.iam
+e.toml:4:16: error: The Vpc Endpoint Service 'com.amazonaws.nosuchservice' does not exist: 'com.amazonaws.nosuchservice' is not a known service name: expected com.amazonaws.<region>.<service> (or with the partition's own prefix, such as cn.com.amazonaws), com.amazonaws.vpce.<region>.vpce-svc-<17 hex digits>, aws.api.<region>.<service>, aws.sagemaker.<region>.<service>, or a global service such as com.amazonaws.iam
   hint: describe it in a [[vpc_endpoint_service]]
 ",
     );
@@ -602,7 +602,7 @@ e.toml:1: error: Private DNS can't be enabled because the service com.amazonaws.
         &[("n.toml", &network), ("e.toml", &to_own), ("s.toml", own)],
         &[("n.toml", &network), ("e.toml", &to_own)],
         "
-e.toml:1: error: The Vpc Endpoint Service 'example.own' does not exist: 'example.own' is no service name that is known: expected com.amazonaws.<region>.<service> (or with the partition's own prefix, such as cn.com.amazonaws), com.amazonaws.vpce.<region>.vpce-svc-<17 hex digits>, aws.api.<region>.<service>, aws.sagemaker.<region>.<service>, or a global service such as com.amazonaws.iam
+e.toml:1: error: The Vpc Endpoint Service 'example.own' does not exist: 'example.own' is not a known service name: expected com.amazonaws.<region>.<service> (or with the partition's own prefix, such as cn.com.amazonaws), com.amazonaws.vpce.<region>.vpce-svc-<17 hex digits>, aws.api.<region>.<service>, aws.sagemaker.<region>.<service>, or a global service such as com.amazonaws.iam
   hint: describe it in a [[vpc_endpoint_service]]
 ",
     );
@@ -717,7 +717,7 @@ fn a_broken_file_makes_no_cascade() {
     refused(
         &[("n.toml", &network.replace("10.1.0.0/16", "10.1.0.0/99")), ("e.toml", &a)],
         "
-n.toml:2:67: error: '10.1.0.0/99' is no CIDR block
+n.toml:2:67: error: '10.1.0.0/99' is not a CIDR block
   hint: such as 10.0.0.0/16
 ",
     );

@@ -20,7 +20,7 @@ impl Borrow<[u8]> for DnsName {
     }
 }
 
-/// Why a text is no domain name.
+/// Why a text is not a domain name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Nothing at all where a name was expected.

@@ -49,7 +49,7 @@ impl TryFrom<String> for TopicArn {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        Self::parse(&text).ok_or_else(|| format!("'{text}' is no ARN of a standard SNS topic"))
+        Self::parse(&text).ok_or_else(|| format!("'{text}' is not the ARN of a standard SNS topic"))
     }
 }
 

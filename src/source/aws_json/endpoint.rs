@@ -125,7 +125,7 @@ fn state(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<State> {
     };
     let text = reader.text(node)?;
     Some(text.parse().unwrap_or_else(|()| {
-        let what = format!("'{text}' is no endpoint state that is known: the endpoint is not served");
+        let what = format!("'{text}' is not a known endpoint state: the endpoint is not served");
         reader.warning(node.at, what, one_of(text, State::ALL));
         State::Failed
     }))
@@ -150,7 +150,7 @@ fn known<T: FromStr>(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, key: &str
     let text = reader.text(node)?;
     let value = text.parse().ok();
     if value.is_none() {
-        reader.warning(node.at, format!("'{text}' is no {key} that is known: it is ignored"), one_of(text, all));
+        reader.warning(node.at, format!("'{text}' is not a known {key}: it is ignored"), one_of(text, all));
     }
     value
 }

@@ -69,7 +69,7 @@ pub(super) fn read(file: &FileText, number: u32) -> Outputs {
         let id = OutputId { file: number, index };
         if let Err(hint) = recognise(&mut reader, document, id, &directory, &mut outputs) {
             // what lies beside the outputs stops nothing: a live writer, or another tool, shares the directory
-            reader.warning(document.at, "is no output that is known: it is left out", hint);
+            reader.warning(document.at, "is not a known output of the AWS CLI: it is left out", hint);
             // an array of something else would say the same of each element
             break;
         }

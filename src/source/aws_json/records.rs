@@ -108,7 +108,7 @@ fn values<'n>(reader: &mut Reader<'_>, set: &Fields<'n, '_>) -> Vec<(u32, &'n st
 
 fn record_set(reader: &mut Reader<'_>, set: &Fields<'_, '_>, name: DnsName, rtype: &str) -> Option<RecordSet> {
     let Ok(rtype) = rtype.parse::<Rtype>() else {
-        reader.warning(set.at, format!("'{rtype}' is no record type that is known: {name} is left out"), "");
+        reader.warning(set.at, format!("'{rtype}' is not a known record type: {name} is left out"), "");
         return None;
     };
     let data = if let Some(node) = set.node(reader, "AliasTarget") {
@@ -177,7 +177,7 @@ pub(super) fn name(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, key: &str) 
     let text = fields.peek(key)?;
     let read = unescape(text).and_then(|text| text.parse().ok());
     if read.is_none() {
-        reader.warning(fields.at, format!("'{text}' is no name that can be served here: it is left out"), "");
+        reader.warning(fields.at, format!("'{text}' is not a name that can be served here: it is left out"), "");
     }
     read
 }

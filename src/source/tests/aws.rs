@@ -273,7 +273,7 @@ fn broken_objects_are_told_and_do_not_cascade() {
     let unknown_state = load_json(&[&ENDPOINTS.replace("available", "hibernating")]);
     assert_eq!(
         problems(&unknown_state),
-        "1.json:2:82: warning: 'hibernating' is no endpoint state that is known: the endpoint is not served\n  \
+        "1.json:2:82: warning: 'hibernating' is not a known endpoint state: the endpoint is not served\n  \
          hint: one of: pendingAcceptance, pending, available, partial, rejected, failed, expired, deleting, deleted"
     );
 }

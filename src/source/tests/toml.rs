@@ -134,12 +134,17 @@ fn broken_vpcs_and_subnets() {
         "",
         "t.toml:1:1: error: [[vpc]] has no 'region'\n  hint: add region = \"us-east-1\"",
     );
-    check_with(VPC, "us-east-1", "US-EAST-1", "t.toml:3:10: error: 'US-EAST-1' is no region (such as us-east-1)");
+    check_with(
+        VPC,
+        "us-east-1",
+        "US-EAST-1",
+        "t.toml:3:10: error: 'US-EAST-1' is not a valid region (such as us-east-1)",
+    );
     check_with(
         VPC,
         "vpc-ec43eb89",
         "vpc-1",
-        "t.toml:2:10: error: 'vpc-1' is no id: expected 'vpc-' and 8 or 17 lower-case hex digits\n  hint: such as vpc-0123456789abcdef0",
+        "t.toml:2:10: error: 'vpc-1' is not a valid id: expected 'vpc-' and 8 or 17 lower-case hex digits\n  hint: such as vpc-0123456789abcdef0",
     );
     check_with(
         VPC,
@@ -151,7 +156,7 @@ fn broken_vpcs_and_subnets() {
         VPC,
         "10.0.0.0/16",
         "10.0.0.0",
-        "t.toml:4:16: error: '10.0.0.0' is no CIDR block\n  hint: such as 10.0.0.0/16",
+        "t.toml:4:16: error: '10.0.0.0' is not a CIDR block\n  hint: such as 10.0.0.0/16",
     );
     check_with(
         VPC,
@@ -169,7 +174,7 @@ fn broken_vpcs_and_subnets() {
     check(
         VPC,
         "listeners = [\"ns.example:53\"]",
-        "t.toml:5:14: error: 'ns.example:53' is no IP address with or without a port\n  hint: such as 10.0.0.2:53 or [fd00::2]:53",
+        "t.toml:5:14: error: 'ns.example:53' is not an IP address with or without a port\n  hint: such as 10.0.0.2:53 or [fd00::2]:53",
     );
     check(
         VPC,
@@ -182,7 +187,7 @@ fn broken_vpcs_and_subnets() {
     check(
         subnet,
         "cidr_block = \"fd00::/64\"",
-        "t.toml:5:14: error: 'fd00::/64' is no IPv4 block\n  hint: ipv6_cidr_block takes it; cidr_block is such as 10.0.0.0/16",
+        "t.toml:5:14: error: 'fd00::/64' is not an IPv4 block\n  hint: ipv6_cidr_block takes it; cidr_block is such as 10.0.0.0/16",
     );
     check(subnet, "ipv6_cidr_block = \"fd00::/64\"", "");
 }
@@ -198,27 +203,27 @@ fn broken_endpoints_and_services() {
     check(
         ENDPOINT,
         "vpc_endpoint_type = \"Interfaces\"",
-        "t.toml:5:21: error: 'Interfaces' is no endpoint type\n  hint: did you mean 'Interface'?",
+        "t.toml:5:21: error: 'Interfaces' is not an endpoint type\n  hint: did you mean 'Interface'?",
     );
     check(
         ENDPOINT,
         "state = \"avialable\"",
-        "t.toml:5:9: error: 'avialable' is no endpoint state\n  hint: did you mean 'available'?",
+        "t.toml:5:9: error: 'avialable' is not a valid endpoint state\n  hint: did you mean 'available'?",
     );
     check(
         ENDPOINT,
         "dns_record_ip_type = \"both\"",
-        "t.toml:5:22: error: 'both' is no DNS record IP type\n  hint: one of: ipv4, ipv6, dualstack, service-defined",
+        "t.toml:5:22: error: 'both' is not a valid DNS record IP type\n  hint: one of: ipv4, ipv6, dualstack, service-defined",
     );
     check(
         ENDPOINT,
         "private_dns_mode = \"over\"",
-        "t.toml:5:20: error: 'over' is no private DNS mode\n  hint: one of: apex, overlay",
+        "t.toml:5:20: error: 'over' is not a valid private DNS mode\n  hint: one of: apex, overlay",
     );
     check(
         ENDPOINT,
         "dns_suffix = \"KS83AWE7\"",
-        "t.toml:5:14: error: 'KS83AWE7' is no suffix: expected 8 characters of a-z and 0-9\n  hint: such as ks83awe7",
+        "t.toml:5:14: error: 'KS83AWE7' is not a valid suffix: expected 8 characters of a-z and 0-9\n  hint: such as ks83awe7",
     );
     check(
         ENDPOINT,
@@ -230,18 +235,18 @@ fn broken_endpoints_and_services() {
         "network_interfaces = [{ id = \"eni-bf8aa46b\", subnet_id = \"subnet-abababab\", private_ip_address = \"10.0.1\" }]",
         "t.toml:5:23: error: a network interface has no 'network_interface_id'\n  hint: add network_interface_id = \"eni-0123456789abcdef0\"\n\
          t.toml:5:25: error: unknown key 'id'\n  hint: keys of a network interface: network_interface_id, subnet_id, private_ip_address, ipv6_address\n\
-         t.toml:5:98: error: '10.0.1' is no IPv4 address\n  hint: such as 10.0.1.17",
+         t.toml:5:98: error: '10.0.1' is not an IPv4 address\n  hint: such as 10.0.1.17",
     );
     check_with(
         ENDPOINT,
         "com.amazonaws.us-east-1.ec2",
         "EC2",
-        "t.toml:4:16: error: 'EC2' is no service name (such as com.amazonaws.us-east-1.ec2)",
+        "t.toml:4:16: error: 'EC2' is not a valid service name (such as com.amazonaws.us-east-1.ec2)",
     );
     check(
         "[[vpc_endpoint_service]]\nservice_name = \"com.amazonaws.us-east-1.ec2\"\n",
         "private_dns_names = [\"a..b\"]",
-        "t.toml:3:22: error: 'a..b' is no domain name: the name has an empty label",
+        "t.toml:3:22: error: 'a..b' is not a valid domain name: the name has an empty label",
     );
 }
 
@@ -251,7 +256,7 @@ fn broken_rules() {
     check(
         RULE,
         "rule_type = \"FORWARDS\"",
-        "t.toml:3:13: error: 'FORWARDS' is no rule type\n  hint: did you mean 'FORWARD'?",
+        "t.toml:3:13: error: 'FORWARDS' is not a rule type\n  hint: did you mean 'FORWARD'?",
     );
     check(
         RULE,
@@ -290,7 +295,7 @@ fn columns_count_characters() {
     check(
         VPC,
         "tags = { Name = \"ü\" }\nlisteners = [\"ü\", \"x\"]",
-        "t.toml:6:14: error: 'ü' is no IP address with or without a port\n  hint: such as 10.0.0.2:53 or [fd00::2]:53\n\
-         t.toml:6:19: error: 'x' is no IP address with or without a port\n  hint: such as 10.0.0.2:53 or [fd00::2]:53",
+        "t.toml:6:14: error: 'ü' is not an IP address with or without a port\n  hint: such as 10.0.0.2:53 or [fd00::2]:53\n\
+         t.toml:6:19: error: 'x' is not an IP address with or without a port\n  hint: such as 10.0.0.2:53 or [fd00::2]:53",
     );
 }

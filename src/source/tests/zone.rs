@@ -13,11 +13,11 @@ fn broken_hosted_zones() {
         |record: &str, expect: &str| check(ZONE, &format!("records = [\n{record}\n]\nvpc_ids = [\"*\"]"), expect);
     record(
         "{ name = \"a\", type = \"A\", values = [\"10.0.0.300\"] }",
-        "t.toml:4:37: error: '10.0.0.300' is no A record data: network address parse error: invalid IPv4 address syntax\n  hint: an IPv4 address, such as 10.0.9.9",
+        "t.toml:4:37: error: '10.0.0.300' is not valid A record data: network address parse error: invalid IPv4 address syntax\n  hint: an IPv4 address, such as 10.0.9.9",
     );
     record(
         "{ name = \"a\", type = \"AX\", values = [\"x\"] }",
-        "t.toml:4:22: error: 'AX' is no record type\n  hint: such as A, AAAA, CNAME, TXT, SRV or MX",
+        "t.toml:4:22: error: 'AX' is not a record type\n  hint: such as A, AAAA, CNAME, TXT, SRV or MX",
     );
     record(
         "{ name = \"\", type = \"SOA\", values = [\"x\"] }",

@@ -107,7 +107,7 @@ fn is_interface(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<bool
             Ok(false)
         }
         None => {
-            reader.error(node.at, format!("'{text}' is no endpoint type"), one_of(text, TYPES));
+            reader.error(node.at, format!("'{text}' is not an endpoint type"), one_of(text, TYPES));
             Err(BrokenTable)
         }
     }

@@ -110,7 +110,7 @@ fn block(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, key: &str, fits: fn(&
         return Some(block);
     }
     let (family, other) = if key == "cidr_block" { ("IPv4", "ipv6_cidr_block") } else { ("IPv6", "cidr_block") };
-    let what = format!("'{}' is no {family} block", block.value);
+    let what = format!("'{}' is not an {family} block", block.value);
     reader.error_at(block.place, what, format!("{other} takes it; {key} is such as {}", example(key)));
     None
 }

@@ -46,7 +46,7 @@ fn action(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, targets: &[At<Upstre
             Some(RuleAction::System)
         }
         None => {
-            reader.error(node.at, format!("'{text}' is no rule type"), one_of(text, TYPES));
+            reader.error(node.at, format!("'{text}' is not a rule type"), one_of(text, TYPES));
             None
         }
     }

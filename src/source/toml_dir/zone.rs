@@ -187,7 +187,7 @@ fn rtype(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<Rtype> {
         }
         Ok(rtype) => Some(rtype),
         Err(_) => {
-            reader.error(node.at, format!("'{text}' is no record type"), "such as A, AAAA, CNAME, TXT, SRV or MX");
+            reader.error(node.at, format!("'{text}' is not a record type"), "such as A, AAAA, CNAME, TXT, SRV or MX");
             None
         }
     }
