@@ -35,6 +35,8 @@ pub mod config;
 pub mod memory;
 pub mod regular;
 
+pub mod privileges;
+
 pub mod descriptors;
 
 pub mod budget;

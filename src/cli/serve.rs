@@ -14,6 +14,7 @@ use super::config::read_file;
 use super::print_problems;
 use crate::descriptors::Descriptors;
 use crate::observe::{LineQueue, Log};
+use crate::privileges;
 use crate::problem::{Place, Problem, count};
 use crate::server::{Ready, Server};
 
@@ -34,10 +35,13 @@ fn start(args: &ServeArgs) -> Result<(), Vec<Problem>> {
     // before anything else is opened
     let descriptors = Descriptors::of_environment();
     let settings = args.flags.over(read_file(args.config.as_deref())?);
+    // clients and upstreams have connections, and upstreams some sockets each; root may raise the hard limit too
+    let raised = rlimit::increase_nofile_limit(u64::MAX);
+    // while there is one thread, and before anything is opened or made
+    privileges::take(settings.user.as_deref()).map_err(|problem| vec![problem])?;
     let log = Log::start(&settings.log)
         .map_err(|fault| vec![Problem::error(Place::whole("--log"), fault.what, fault.hint)])?;
-    // clients and upstreams have connections, and upstreams some sockets each
-    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+    if let Err(error) = raised {
         warn!("cannot raise the limit of open files: {error}");
     }
     // a fault of our own is a line in the log, as all else; whoever can goes on

@@ -37,6 +37,8 @@ settings! {
     /// Take the sockets over from the server that answers on the control socket, which then ends: a restart without a
     /// lost question. Without such a server, start as ever
     take_over: bool = switch, "BOOL", default ["false"], example "true";
+    /// User to become before anything is opened: a name, UID or UID:GID; only the right to open ports below 1024 stays
+    user: Option<String> = word, "USER", default [] or "the user who starts it", example "vpcedns";
     /// Set the AA flag in answers from local data, which the VPC resolver does not
     aa: bool = switch, "BOOL", default ["false"], example "true";
     /// What to log: error, warn, info, debug, trace, or a filter such as `vpcedns::reload=debug`
