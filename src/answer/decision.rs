@@ -64,6 +64,8 @@ pub enum Data<'s> {
     Aaaa(Addresses<'s>),
     /// Records of a hosted zone, beginning with number `rotation`.
     Rrset(&'s Rrset, u32),
+    /// Addresses of another name, given at a name of this zone: the records of that name take this part's place.
+    AddressesOf(&'s HostedZone, &'s DnsName),
     /// The SOA of a zone, asked for, with its TTL.
     Soa(u32),
     /// The NS of a zone, asked for.

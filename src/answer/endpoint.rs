@@ -12,7 +12,7 @@ use crate::naming::{self, Service};
 pub(super) fn find<'s, T: Trace>(ask: &Ask<'s, '_>, trace: &mut T) -> Option<Reply<'s>> {
     let model = &ask.snapshot.model;
     let at = (0..ask.name.label_count()).find(|at| ask.name.label(*at).is_some_and(|l| l.starts_with(b"vpce-")))?;
-    let label = naming::parse_label(ask.name.label(at)?)?;
+    let Some(label) = naming::parse_label(ask.name.label(at)?) else { return resource(ask, at, trace) };
     let endpoint = model.endpoint(label.id)?;
     let service = model.service(endpoint);
     if label.suffix != endpoint.suffix || ask.name.behind(at) != service.base.wire() {
@@ -49,6 +49,27 @@ pub(super) fn find<'s, T: Trace>(ask: &Ask<'s, '_>, trace: &mut T) -> Option<Rep
     };
     let interface = label.zone.map(|_| interface.zone);
     Some(addresses(ask, endpoint, interface, false, zone, Reason::EndpointName(endpoint), trace))
+}
+
+/// The answer to a name of a resource endpoint, which is known as a whole.
+#[cold]
+fn resource<'s, T: Trace>(ask: &Ask<'s, '_>, at: usize, trace: &mut T) -> Option<Reply<'s>> {
+    let model = &ask.snapshot.model;
+    let endpoint = model.endpoint(naming::leading_id(ask.name.label(at)?)?)?;
+    let service = model.service(endpoint);
+    let is_own = at == 0 && service.own_names.iter().any(|name| name.wire() == ask.name.wire());
+    is_own.then_some(())?;
+    trace.step(format_args!(
+        "{} is a name of {} ({}), the same for every client",
+        ask.name, endpoint.id, service.service_name
+    ));
+    let zone = ask.name.wire().len() - ask.name.behind(at).len();
+    if !endpoint.is_served() {
+        let reason = Reason::NotServed(endpoint);
+        trace.step(format_args!("{reason}: its names do not exist"));
+        return Some(Reply::negative(Rcode::NXDOMAIN, zone, reason));
+    }
+    Some(addresses(ask, endpoint, None, false, zone, Reason::EndpointName(endpoint), trace))
 }
 
 /// An endpoint's addresses, or NODATA with the SOA of the zone that begins at octet `zone` of the name.

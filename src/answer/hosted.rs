@@ -114,6 +114,9 @@ fn at_node<'s, T: Trace>(
             trace.step(format_args!("its alias leads to {id}, which does not serve"));
         }
     }
+    if let Some(target) = node.addresses_of.as_ref().filter(|_| matches!(ask.rtype, Rtype::A | Rtype::AAAA)) {
+        return Found::Alias(Part { owner: None, data: Data::AddressesOf(zone, target) }, target, reason);
+    }
     let rrset = if ask.rtype == Rtype::ANY { node.rrsets.first() } else { node.rrset(ask.rtype) };
     if let Some(rrset) = rrset {
         trace.step(format_args!("{reason} has it"));

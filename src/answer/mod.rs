@@ -104,7 +104,10 @@ fn follow<'s, T: Trace>(
 ) -> Decision<'s> {
     let mut chain = vec![part];
     while chain.len() < MAX_CHAIN {
-        trace.step(format_args!("CNAME to {target}"));
+        match chain.last().map(|part| part.data) {
+            Some(Data::AddressesOf(..)) => trace.step(format_args!("its addresses are those of {target}")),
+            _ => trace.step(format_args!("CNAME to {target}")),
+        }
         let buf = NameBuf::from(target);
         let ask = Ask { snapshot, client, name: buf.name(), rtype: question.rtype, rotation };
         match one_name(&ask, question.recursion_desired, trace) {
@@ -112,6 +115,9 @@ fn follow<'s, T: Trace>(
                 part.owner = Some(target);
                 chain.push(part);
                 (target, reason) = (next, why);
+            }
+            Step::Done(Decision::Reply(reply)) if flatten(&mut chain).is_some() => {
+                return Decision::Reply(flat_reply(reply, chain, &question.name));
             }
             Step::Done(Decision::Reply(mut reply)) => {
                 if matches!(reply.rcode, Rcode::REFUSED) {
@@ -126,6 +132,7 @@ fn follow<'s, T: Trace>(
                 return Decision::Reply(reply);
             }
             Step::Done(Decision::Forward(mut forward)) => {
+                flatten(&mut chain);
                 forward.chain = chain;
                 forward.name = Some(target);
                 return Decision::Forward(forward);
@@ -137,6 +144,36 @@ fn follow<'s, T: Trace>(
         other => other,
     };
     Decision::Reply(Reply::failed(reason))
+}
+
+/// Ends a chain at its first name that has the addresses of another: how they are found is nobody's concern. Returns
+/// that name's part.
+fn flatten<'s>(chain: &mut Vec<Part<'s>>) -> Option<Part<'s>> {
+    let at = chain.iter().position(|part| matches!(part.data, Data::AddressesOf(..)))?;
+    chain.truncate(at + 1);
+    chain.last().copied()
+}
+
+/// What is known here of a name, as the answer of the last name of `chain`, which has its addresses.
+fn flat_reply<'s>(mut reply: Reply<'s>, chain: Vec<Part<'s>>, question: &NameRef<'_>) -> Reply<'s> {
+    let Some(Part { owner, data: Data::AddressesOf(zone, _) }) = chain.last().copied() else { return reply };
+    match reply.rcode {
+        Rcode::NOERROR | Rcode::NXDOMAIN => {
+            let wire = owner.map_or(question.wire(), DnsName::wire);
+            // the name itself exists, whatever becomes of the other
+            reply.rcode = Rcode::NOERROR;
+            reply.authority = match &mut reply.answer {
+                Some(part) => {
+                    part.owner = owner;
+                    AuthoritySection::None
+                }
+                None => AuthoritySection::Soa(wire.len().saturating_sub(zone.name.wire().len())),
+            };
+            Reply { chain, ..reply }
+        }
+        Rcode::REFUSED if matches!(reply.reason, Reason::NoRecursion) => reply,
+        _ => Reply::failed(reply.reason),
+    }
 }
 
 /// The outcome for one name of a chain.

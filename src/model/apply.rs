@@ -478,6 +478,7 @@ impl Model {
                     let named = e.interfaces.iter().filter(|i| self.has_zonal_name(e, i));
                     named.map(|i| self.zone(i).clone()).collect()
                 }),
+                own: service.own_names.clone(),
                 private: Some(service.private_names.clone()),
             }),
             network_interfaces: e

@@ -152,6 +152,7 @@ impl<'a> Check<'a> {
             region: inherited.and_then(|service| service.region.clone()),
             zone: Service::zone_of(&base),
             base,
+            own_names: Vec::new(),
             wildcard: inherited.is_some_and(|service| service.wildcard),
             evidence: vec![Evidence::Given; private_names.len()],
             private_names,

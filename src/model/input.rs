@@ -177,6 +177,8 @@ pub struct GivenNames {
     /// The zones of its zonal names, where the list is a complete one of names that follow the grammar; `None`: a zonal
     /// name for each interface.
     pub zones: Option<Vec<ZoneName>>,
+    /// Whole names that follow no grammar: all that a resource endpoint has.
+    pub own: Vec<DnsName>,
     /// The private names; `None` if the source says nothing about them (private DNS was off).
     pub private: Option<Vec<DnsName>>,
 }
@@ -184,7 +186,7 @@ pub struct GivenNames {
 impl GivenNames {
     /// A source that gives no names.
     pub fn none() -> Self {
-        Self { base: None, wildcard: false, zones: None, private: None }
+        Self { base: None, wildcard: false, zones: None, own: vec![], private: None }
     }
 }
 
@@ -256,6 +258,8 @@ pub enum RecordData {
     },
     /// The addresses of an endpoint, whatever they are at the time.
     Alias(At<AliasInput>),
+    /// The addresses of another name, which others are asked for.
+    AddressesOf(DnsName),
     /// Records of this type that exist and that nobody told us: an alias to something of which there is no output, or a
     /// routing policy that is not served.
     Elsewhere(Rtype),

@@ -40,6 +40,8 @@ pub struct Node {
     pub rrsets: Vec<Rrset>,
     /// The endpoint whose addresses it has.
     pub alias: Option<Alias>,
+    /// The name whose addresses it has, which others are asked for.
+    pub addresses_of: Option<DnsName>,
     /// Types of which it has records that nobody told us.
     pub elsewhere: Vec<Rtype>,
 }
@@ -111,6 +113,7 @@ impl HostedZone {
                     let zone = target.value.name.as_ref().and_then(zone_in);
                     node.alias = Some(Alias { endpoint: target.value.endpoint, zone });
                 }
+                RecordData::AddressesOf(name) => node.addresses_of = Some(name.clone()),
                 RecordData::Elsewhere(rtype) => node.elsewhere.push(*rtype),
                 RecordData::Records { rtype, ttl, rdata } => {
                     let rdata: Vec<Box<[u8]>> = rdata.iter().map(|data| data.value.clone()).collect();

@@ -113,8 +113,19 @@ pub fn parse_label(label: &[u8]) -> Option<HostLabel<'_>> {
     Some(HostLabel { id, suffix, zone })
 }
 
-/// The regional name of an endpoint; `None` if it would be longer than a name can be.
+/// The endpoint whose id a lower-case label begins with; nothing, or a hyphen and more, follows it.
+///
+/// The names of resource endpoints begin so: `<id>.<resource configuration>...`, `<id>-snra-<...>...`.
+pub fn leading_id(label: &[u8]) -> Option<EndpointId> {
+    let rest = label.strip_prefix(EndpointId::PREFIX.as_bytes())?;
+    EndpointId::from_hex(rest.split(|octet| *octet == b'-').next()?)
+}
+
+/// The regional name of an endpoint, or its first own one; `None` if it would be longer than a name can be.
 pub fn regional(id: EndpointId, suffix: Suffix, service: &Service) -> Option<DnsName> {
+    if let Some(own) = service.own_names.first() {
+        return Some(own.clone());
+    }
     service.base.prepend(&format!("{id}-{suffix}")).ok()
 }
 

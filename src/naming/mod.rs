@@ -16,7 +16,8 @@ mod special;
 pub use catalogue::{is_known, is_offered, nearest_service, resolve, resolve_with, services};
 pub use evidence::{CatalogueNames, Evidence};
 pub use hostname::{
-    EndpointNames, HostLabel, Suffix, SuffixError, endpoint_names, hidden_zone_id, parse_label, regional, zonal,
+    EndpointNames, HostLabel, Suffix, SuffixError, endpoint_names, hidden_zone_id, leading_id, parse_label, regional,
+    zonal,
 };
 pub use id::{EndpointId, IdError, InterfaceId, SubnetId, VpcId};
 pub use partition::{

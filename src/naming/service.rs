@@ -17,6 +17,8 @@ pub struct Service {
     pub base: DnsName,
     /// The public zone that holds its endpoints' names: `us-east-1.vpce.amazonaws.com`.
     pub zone: DnsName,
+    /// The whole names of its one endpoint, where they follow no grammar: those of a resource endpoint.
+    pub own_names: Vec<DnsName>,
     /// Endpoints answer with any labels in front of their names too (S3).
     pub wildcard: bool,
     /// The names that private DNS takes over; the first is the `PrivateDnsName` of EC2. Empty: private DNS cannot be on.

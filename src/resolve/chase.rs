@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Incoming;
+use super::flatten::{addresses_at, flat_part};
 use super::forwarded::{AliasTarget, ForwardedQuestion, extended_error, why_not_private};
 use super::reply::{failure, finished_vec, relay_client, without_records};
 use super::resources::Resources;
@@ -100,12 +101,12 @@ impl<'a> ForwardedQuestion<'a> {
                 }
                 Some(Tail::Private(way, tail)) => {
                     before.push(way);
-                    self.finish(&before, reason, &tail, &found)
+                    self.finish(forward, &before, reason, &tail, &found)
                 }
                 Some(Tail::Blocked(why)) => return self.fail(InfoCode::BLOCKED, &why),
                 None => match self.without_rebinding(forward, reason, &message) {
                     Some(reply) => return reply,
-                    None => self.finish(&before, reason, &reply, &found),
+                    None => self.finish(forward, &before, reason, &reply, &found),
                 },
             };
             return done.unwrap_or_else(|| self.fail(InfoCode::OTHER, MALFORMED));
@@ -114,7 +115,23 @@ impl<'a> ForwardedQuestion<'a> {
     }
 
     /// The reply to the client out of a message and the records in front of it; `None` if that is malformed.
-    fn finish(&self, before: &[Prefix], reason: Reason<'_>, message: &[u8], found: &CacheHit) -> Option<Vec<u8>> {
+    fn finish(
+        &self,
+        forward: &Forward<'_>,
+        before: &[Prefix],
+        reason: Reason<'_>,
+        message: &[u8],
+        found: &CacheHit,
+    ) -> Option<Vec<u8>> {
+        let client = |ede| relay_client(self.query, self.resources, self.incoming, ede);
+        if let (Some(part), Some(first)) = (flat_part(forward), before.first()) {
+            let message = Message::parse(message).ok()?;
+            let (octets, rtype) = (self.query.question_octets, self.query.question.rtype);
+            return match addresses_at(part.owner, rtype, octets, first, &message) {
+                Some(flat) => relay(&flat, &client(extended_error(found, None))).ok(),
+                None => Some(self.without_addresses(forward, part, message.flags().rcode())),
+            };
+        }
         let before: Vec<&Prefix> = before.iter().filter(|prefix| prefix.count > 0).collect();
         let composed = match before[..] {
             [] => message.to_vec(),
@@ -123,7 +140,7 @@ impl<'a> ForwardedQuestion<'a> {
         let negative = Message::parse(&composed).ok()?.records().next().is_none_or(|r| r.section as usize != 0);
         let why = negative.then(|| why_not_private(reason)).flatten();
         let ede = extended_error(found, why.as_deref());
-        relay(&composed, &relay_client(self.query, self.resources, self.incoming, ede)).ok()
+        relay(&composed, &client(ede)).ok()
     }
 
     /// The reply without records where an upstream's would be one of rebinding.
@@ -166,7 +183,7 @@ impl<'a> ForwardedQuestion<'a> {
     }
 
     /// An answer out of the snapshot, as it goes to the client.
-    fn local(&self, question: &Question<'_>, octets: &[u8], reply: &Reply<'_>) -> Vec<u8> {
+    pub(super) fn local(&self, question: &Question<'_>, octets: &[u8], reply: &Reply<'_>) -> Vec<u8> {
         self.resources.counters.tally().reply(reply.rcode);
         let bare = self.bare(question, octets, reply);
         let why = reply.reason.to_string();
@@ -193,7 +210,7 @@ impl<'a> ForwardedQuestion<'a> {
         out
     }
 
-    fn fail(&self, code: InfoCode, text: &str) -> Vec<u8> {
+    pub(super) fn fail(&self, code: InfoCode, text: &str) -> Vec<u8> {
         failure(self.query, self.resources, self.incoming, code, text)
     }
 }

@@ -4,6 +4,7 @@
 //! resolver     Resolver: the implementation of `Resolve` that a server uses
 //!   batch      answers at once: from the snapshot or the cache, without I/O and mostly without allocation
 //!   chase      answers that wait for upstreams, and aliases that lead from one source to another
+//!     flatten  addresses that one name has from another
 //!   forwarded  a question that is answered elsewhere: what is looked up, and whether the reply passes as it is
 //!   reply      what every reply follows: size limits, padding, cookies, SERVFAIL with the reason
 //!     pad      padding of replies on encrypted transports
@@ -49,6 +50,7 @@
 
 mod batch;
 mod chase;
+mod flatten;
 mod forwarded;
 mod pad;
 mod rate;

@@ -184,6 +184,7 @@ fn put_part(writer: &mut Writer<'_>, limit: usize, part: &Part<'_>) -> Option<u1
             let (before, after) = rrset.rdata.split_at(first);
             after.iter().chain(before).all(|data| put(rrset.rtype, rrset.ttl, data))
         }
+        Data::AddressesOf(..) => true,
         Data::Soa(ttl) => put(Rtype::SOA, ttl, SOA_DATA),
         Data::Ns => NS_DATA.iter().all(|data| put(Rtype::NS, NS_TTL, data)),
         Data::Fixed(rtype, data) => put(rtype, TTL, data),
@@ -253,7 +254,7 @@ fn put_glue(
 /// The SOA of a negative answer, with its TTL cut down to the time to remember it (RFC 2308 3, 5).
 fn put_soa(writer: &mut Writer<'_>, reply: &Reply<'_>, zone: usize, data: &[u8], question: NameRef<'_>) -> bool {
     // the zone is an end of the name that was looked up: of the question, or of the last alias
-    match reply.chain.last().and_then(Part::target) {
+    match reply.chain.iter().rev().find_map(Part::target) {
         Some(target) => DnsName::from_wire(target.wire().get(zone..).unwrap_or(&[0]))
             .is_some_and(|zone| put_record(writer, Some(&zone), Rtype::SOA, TTL, data)),
         None if zone + 1 >= question.wire().len() => put_record(writer, Some(&DnsName::root()), Rtype::SOA, TTL, data),

@@ -11,7 +11,7 @@ use hickory_proto::rr::rdata::{A, CNAME, NULL};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use vpcedns::config::Limits;
 use vpcedns::forward::UpstreamState;
-use vpcedns::model::Upstream;
+use vpcedns::model::{Model, Upstream};
 use vpcedns::observe::Counters;
 use vpcedns::resolve::{Incoming, Outcome, Resolve, Resolver};
 use vpcedns::served::ServedSnapshot;
@@ -27,7 +27,11 @@ fn name(text: &str) -> Name {
 }
 
 /// An upstream that answers everything with `records`, as often as it is asked `times`; the thread tells what it was asked.
-fn upstream(times: usize, records: Vec<Record>, rcode: ResponseCode) -> (SocketAddr, thread::JoinHandle<Vec<Message>>) {
+pub(crate) fn upstream(
+    times: usize,
+    records: Vec<Record>,
+    rcode: ResponseCode,
+) -> (SocketAddr, thread::JoinHandle<Vec<Message>>) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     let answers = thread::spawn(move || {
@@ -55,7 +59,7 @@ fn ask(zones: &str, upstream: SocketAddr, from: &str, asked: &str) -> Message {
 }
 
 /// A question as a stub resolver sends it.
-fn plain(asked: &str) -> Message {
+pub(crate) fn plain(asked: &str) -> Message {
     let mut query = Message::new(7, MessageType::Query, OpCode::Query);
     query.metadata.recursion_desired = true;
     query.metadata.authentic_data = true;
@@ -73,8 +77,13 @@ fn with_edns(asked: &str, dnssec_ok: bool) -> Message {
 }
 
 fn ask_with(zones: &str, upstream: SocketAddr, policy: Policy, from: &str, query: &Message) -> Message {
+    ask_model(model(zones), upstream, policy, from, query)
+}
+
+/// The same of a model out of any files.
+pub(crate) fn ask_model(model: Model, upstream: SocketAddr, policy: Policy, from: &str, query: &Message) -> Message {
     let policy = Policy { upstreams: Arc::from([upstream.into()]), ..policy };
-    let snapshots = ServedSnapshot::fixed(Snapshot::compile(model(zones), policy, 1));
+    let snapshots = ServedSnapshot::fixed(Snapshot::compile(model, policy, 1));
     let resolver = Resolver::new(snapshots, Limits::default(), secret(), Arc::new(Counters::default()));
     let packet = query.to_vec().unwrap();
     let peer = SocketAddr::new(from.parse().unwrap(), 5353);
@@ -96,11 +105,11 @@ fn extended_error(message: &Message) -> Option<(u16, String)> {
     }
 }
 
-fn names(queries: &[Message]) -> Vec<String> {
+pub(crate) fn names(queries: &[Message]) -> Vec<String> {
     queries.iter().map(|query| query.queries[0].name().to_string()).collect()
 }
 
-fn texts(message: &Message) -> Vec<String> {
+pub(crate) fn texts(message: &Message) -> Vec<String> {
     message.answers.iter().map(|record| format!("{} {} {}", record.name, record.record_type(), record.data)).collect()
 }
 

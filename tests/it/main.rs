@@ -27,6 +27,7 @@ mod overlays;
 mod problems;
 mod publish;
 mod replay;
+mod resource_endpoints;
 mod route53;
 mod server;
 mod type_names;

@@ -192,6 +192,7 @@ fn flat(record: &Record) -> Flat {
 /// What a part of a decision has to become.
 fn wanted(part: &Part<'_>) -> Vec<Flat> {
     match part.data {
+        Data::AddressesOf(..) => vec![],
         Data::A(of) => {
             of.iter().filter_map(vpcedns::model::Interface::ipv4).map(|a| (1, 60, a.octets().to_vec())).collect()
         }

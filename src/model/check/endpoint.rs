@@ -129,6 +129,7 @@ impl Check<'_> {
                 region: None,
                 base: DnsName::root(),
                 zone: DnsName::root(),
+                own_names: Vec::new(),
                 wildcard: false,
                 private_names: Vec::new(),
                 evidence: Vec::new(),
@@ -148,6 +149,10 @@ impl Check<'_> {
                 service.zone = Service::zone_of(&base);
                 service.base = base;
                 service.wildcard = names.wildcard;
+            }
+            if !names.own.is_empty() {
+                service.zone = service.base.clone();
+                service.own_names.clone_from(&names.own);
             }
             if let Some(private) = &names.private {
                 service.evidence = vec![Evidence::Given; private.len()];

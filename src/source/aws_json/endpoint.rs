@@ -4,11 +4,12 @@ use std::str::FromStr;
 
 use crate::dns::DnsName;
 use crate::model::{EndpointInput, GivenNames, Mode, RecordIpType, ServiceInput, State};
-use crate::naming::{EndpointId, InterfaceId, Region, ServiceName, Suffix, ZoneName, parse_label};
+use crate::naming::{EndpointId, InterfaceId, Region, ServiceName, Suffix, VpcId, ZoneName, parse_label};
 use crate::problem::{At, Place};
 
 use super::super::reader::{Fields, Keys, Reader};
 use super::super::values::{Text, one_of, region_within};
+use super::associations::{self, Lattice, NetworkEndpoint, PrivatePreference};
 use super::views::{Facts, Seen, Sighting, sorted};
 
 /// A member of `VpcEndpoints`.
@@ -17,6 +18,8 @@ pub(super) struct EndpointOutput {
     /// All but its interfaces, which are in another output.
     pub(super) input: EndpointInput,
     pub(super) interface_ids: Vec<At<InterfaceId>>,
+    /// A resource endpoint, whose names are in another output; which of them are private.
+    pub(super) resource: Option<PrivatePreference>,
     /// The region of its service, which nearly always is its own.
     pub(super) region: Option<Region>,
 }
@@ -58,13 +61,15 @@ impl Sighting for EndpointOutput {
 const NAMELESS: [&str; 3] = ["Gateway", "GatewayLoadBalancer", "Tunnel"];
 
 pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<EndpointOutput> {
-    if !is_interface(fields) {
+    let is_resource = lattice(fields) == Some(Lattice::Resource);
+    if !is_resource && !is_interface(fields) {
         return None;
     }
     let before = reader.errors();
     let vpc_endpoint_id = fields.required(reader, "VpcEndpointId");
     let vpc_id = fields.required(reader, "VpcId");
-    let service_name: Option<At<ServiceName>> = fields.required(reader, "ServiceName");
+    let service_name: Option<At<ServiceName>> =
+        if is_resource { resource_configuration(reader, fields) } else { fields.required(reader, "ServiceName") };
     let service_region = fields.optional(reader, "ServiceRegion");
     let state = state(reader, fields);
     let (dns_record_ip_type, inbound_resolver_only) = dns_options(reader, fields);
@@ -101,12 +106,47 @@ pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Opti
         given_names: has_names.then_some(given),
         network_interfaces: vec![],
     };
-    Some(EndpointOutput { seen, input, interface_ids, region })
+    let resource = is_resource.then(|| associations::preference(reader, fields));
+    Some(EndpointOutput { seen, input, interface_ids, resource, region })
+}
+
+/// What a resource endpoint leads to, in the place of a service: the last part of the configuration's ARN.
+fn resource_configuration(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<At<ServiceName>> {
+    let Some(node) = fields.node(reader, "ResourceConfigurationArn") else {
+        fields.missing(reader, "ResourceConfigurationArn", "");
+        return None;
+    };
+    let arn = reader.text(node)?;
+    let name = arn.rsplit('/').next().and_then(|name| name.parse().ok());
+    if name.is_none() {
+        let hint = "such as arn:aws:vpc-lattice:us-west-2:111122223333:resourceconfiguration/rcfg-0123456789abcdef0";
+        reader.error(node.at, format!("'{arn}' is not the ARN of a resource configuration"), hint);
+    }
+    Some(At::new(name?, reader.place(node.at)))
+}
+
+/// A service-network endpoint.
+pub(super) fn network_endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<NetworkEndpoint> {
+    (lattice(fields) == Some(Lattice::ServiceNetwork)).then_some(())?;
+    let (id, vpc): (Option<At<EndpointId>>, _) =
+        (fields.required(reader, "VpcEndpointId"), fields.required::<VpcId>(reader, "VpcId"));
+    let state = state(reader, fields);
+    Some(NetworkEndpoint::new(reader, fields, (id?.value, vpc?.value, state?)))
+}
+
+/// Which of the endpoint types with associations this is.
+fn lattice(fields: &Fields<'_, '_>) -> Option<Lattice> {
+    match fields.peek("VpcEndpointType")? {
+        "Resource" => Some(Lattice::Resource),
+        "ServiceNetwork" => Some(Lattice::ServiceNetwork),
+        _ => None,
+    }
 }
 
 /// The type of an endpoint that has names, but none that are served here.
 pub(super) fn unserved_type<'n>(fields: &Fields<'n, '_>) -> Option<&'n str> {
-    fields.peek("VpcEndpointType").filter(|kind| *kind != "Interface" && !NAMELESS.contains(kind))
+    let kind = fields.peek("VpcEndpointType").filter(|kind| *kind != "Interface" && !NAMELESS.contains(kind));
+    kind.filter(|_| lattice(fields).is_none())
 }
 
 fn is_interface(fields: &Fields<'_, '_>) -> bool {
@@ -169,7 +209,7 @@ struct Entries {
 
 /// Takes `DnsEntries` apart: names of the endpoint itself by the grammar, all others are private names.
 fn entries(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, id: EndpointId) -> Entries {
-    let given = GivenNames { base: None, wildcard: false, zones: None, private: None };
+    let given = GivenNames::none();
     let mut entries = Entries { suffix: None, given, names: 0, zones: vec![], is_ours: true };
     for item in fields.items(reader, "DnsEntries") {
         let Some(item) = reader.table(item, "a DNS entry", Keys::Any) else { continue };

@@ -8,6 +8,7 @@ use crate::naming::{InterfaceId, VpcId};
 use crate::problem::{Place, Problem};
 
 use super::super::Declared;
+use super::associations;
 use super::endpoint::EndpointOutput;
 use super::hosts;
 use super::known::LISTS;
@@ -21,7 +22,19 @@ use super::zones::ZoneNames;
 
 /// The inputs that `outputs` make together.
 pub(super) fn join(outputs: Outputs) -> Declared {
-    let Outputs { vpcs, attributes, subnets, mut interfaces, endpoints, unserved, services, pages, .. } = outputs;
+    let Outputs {
+        vpcs,
+        attributes,
+        subnets,
+        mut interfaces,
+        endpoints,
+        unserved,
+        services,
+        pages,
+        associations,
+        networks,
+        ..
+    } = outputs;
     let Outputs { broken, incomplete, problems, mut instances, accounts: told, route53, .. } = outputs;
     // describe-network-interfaces says more of an interface than describe-instances does: it comes behind
     interfaces.splice(0..0, instances.iter_mut().flat_map(|instance| instance.interfaces.drain(..)));
@@ -44,6 +57,7 @@ pub(super) fn join(outputs: Outputs) -> Declared {
     let regions = regions(&subnets, &interfaces, &endpoints);
     let no_reverse: HashSet<VpcId> = route53.no_reverse.iter().copied().collect();
     join_vpcs(vpcs, &attributes, &endpoints, &regions, &no_reverse, &mut joined);
+    associations::join(associations, networks, &mut endpoints, &known_vpcs, &mut joined);
     private_zones::join(route53, &known_vpcs, &endpoints, &mut joined);
 
     let mut stand_ins = StandIns::new(&subnets, &joined.broken);
@@ -95,7 +109,7 @@ fn not_served(unserved: &[(Place, String)]) -> Option<Problem> {
     let types: BTreeSet<&str> = unserved.iter().map(|(_, kind)| kind.as_str()).collect();
     let types = types.into_iter().collect::<Vec<_>>().join(", ");
     let what = format!("left out {} endpoints of types that are not served ({types})", unserved.len());
-    Some(Problem::warning(place.clone(), what, "only Interface endpoints are served"))
+    Some(Problem::warning(place.clone(), what, "Interface, Resource and ServiceNetwork endpoints are served"))
 }
 
 /// A list of which every page says that there is another one lacks its last page.

@@ -4,12 +4,13 @@ use super::super::reader::Fields;
 use super::route53::COMMANDS;
 
 /// Lists by their key, the same with one member as `create-*` prints it, and the command that prints the list.
-pub(super) const LISTS: [(&str, &str, &str); 6] = [
+pub(super) const LISTS: [(&str, &str, &str); 7] = [
     ("Vpcs", "Vpc", "describe-vpcs"),
     ("Subnets", "Subnet", "describe-subnets"),
     ("NetworkInterfaces", "NetworkInterface", "describe-network-interfaces"),
     ("Reservations", "Reservation", "describe-instances"),
     ("VpcEndpoints", "VpcEndpoint", "describe-vpc-endpoints"),
+    ("VpcEndpointAssociations", "VpcEndpointAssociation", "describe-vpc-endpoint-associations"),
     ("ServiceDetails", "ServiceDetail", "describe-vpc-endpoint-services"),
 ];
 

@@ -4,6 +4,7 @@
 //! outputs    one file   -> what it holds, by kind
 //! network    an item    -> Vpc, Attributes, Subnet, Interface, Instance
 //! endpoint   an item    -> Endpoint, Service
+//! associations  names of resource and service-network endpoints
 //! route53    Route 53's outputs -> zones, rules; records: a zone's records
 //! hosts      interfaces that are no endpoint's -> inputs of the model
 //! views      several views of one object -> the one that holds
@@ -13,6 +14,7 @@
 //! Knows botocore's member names (API version 2016-11-15), from the shapes of 2017 to those of 2026. Unknown members
 //! are ignored, since AWS adds some every month; unknown values of known members are warnings for the same reason.
 
+mod associations;
 mod endpoint;
 mod hosts;
 mod join;

@@ -9,6 +9,7 @@ use super::super::FileText;
 use super::super::doc::{DocNode, Value, parse_json};
 use super::super::lines::Lines;
 use super::super::reader::{Fields, Keys, Reader};
+use super::associations::{self, AssociationOutput, NetworkEndpoint};
 use super::endpoint::{self, EndpointOutput};
 use super::known::{self, ATTRIBUTES, LISTS};
 use super::network::{self, Attributes, Instance, InterfaceOutput, OutputId, SubnetOutput, VpcOutput};
@@ -23,6 +24,8 @@ pub(super) struct Outputs {
     pub(super) interfaces: Vec<InterfaceOutput>,
     pub(super) instances: Vec<Instance>,
     pub(super) endpoints: Vec<EndpointOutput>,
+    pub(super) associations: Vec<AssociationOutput>,
+    pub(super) networks: Vec<NetworkEndpoint>,
     /// Endpoints of types that are not served, by place and type.
     pub(super) unserved: Vec<(Place, String)>,
     pub(super) services: Vec<(Place, ServiceInput)>,
@@ -145,6 +148,10 @@ fn take(reader: &mut Reader<'_>, key: &str, item: &DocNode<'_>, id: OutputId, ou
             outputs.unserved.extend(unserved);
             note_account(reader, fields, &mut outputs.accounts);
             outputs.endpoints.extend(endpoint::endpoint(reader, fields));
+            outputs.networks.extend(endpoint::network_endpoint(reader, fields));
+        }),
+        "VpcEndpointAssociations" => object(reader, item, "an association", "Id", broken, |reader, fields| {
+            outputs.associations.extend(associations::association(reader, fields));
         }),
         _ => object(reader, item, "a service", "ServiceName", broken, |reader, fields| {
             outputs.services.extend(endpoint::service(reader, fields));
@@ -187,6 +194,8 @@ impl Outputs {
         self.interfaces.extend(other.interfaces);
         self.instances.extend(other.instances);
         self.endpoints.extend(other.endpoints);
+        self.associations.extend(other.associations);
+        self.networks.extend(other.networks);
         self.unserved.extend(other.unserved);
         self.services.extend(other.services);
         self.pages.extend(other.pages);

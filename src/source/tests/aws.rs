@@ -96,8 +96,8 @@ fn output_of_2026() {
     let loaded = fixtures("aws-2026", "");
     assert_eq!(
         problems(&loaded),
-        "endpoints-page-2.json:133:9: warning: left out 2 endpoints of types that are not served (Resource, ServiceNetwork)\n  \
-         hint: only Interface endpoints are served"
+        "endpoints-page-2.json:133:9: warning: 2 resource and service-network endpoints have no names (vpce-0ff31bb22cc33dd44 is the first)\n  \
+         hint: run `aws ec2 describe-vpc-endpoint-associations` and save it beside the other files"
     );
     let [vpc] = vpcs(&loaded)[..] else { panic!() };
     let blocks: Vec<_> = vpc.cidr_blocks.iter().map(|block| block.value.to_string()).collect();

@@ -68,7 +68,7 @@ fn record(reader: &mut Reader<'_>, node: &DocNode<'_>, zone: &DnsName, owners: &
     let types = match &data {
         RecordData::Records { rtype, .. } | RecordData::Elsewhere(rtype) => &[*rtype][..],
         // an alias is the endpoint's addresses of both families
-        RecordData::Alias(_) => &[Rtype::A, Rtype::AAAA][..],
+        RecordData::Alias(_) | RecordData::AddressesOf(_) => &[Rtype::A, Rtype::AAAA][..],
     };
     add_to_owner(reader, fields.at, &name.value, types, zone, owners);
     Some(RecordInput { name, data })
