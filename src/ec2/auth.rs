@@ -36,7 +36,7 @@ pub const OPEN_ACCOUNT: &str = "000000000000";
 /// How far the time of a request may be from ours (IAM User Guide: five minutes).
 pub const MAX_SKEW: Duration = Duration::from_secs(300);
 /// The services that requests may be signed for; the first is what others are told.
-const SERVICES: &[&str] = &["ec2", "sts", "iam"];
+pub(super) const SERVICES: &[&str] = &["ec2", "sts", "iam"];
 
 /// Who may call.
 #[derive(Clone, Debug)]
@@ -104,6 +104,11 @@ impl Refusal {
     fn new(status: u16, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self { status, code, message: message.into() }
     }
+}
+
+/// The service that a request says it is signed for (`ec2`, `sns`); nothing of it is verified.
+pub(super) fn claimed_service(request: &Request<'_>) -> Option<String> {
+    Claim::of(request).ok().flatten().map(|claim| claim.service)
 }
 
 /// Who sent `request`, if its signature is right at `now`.

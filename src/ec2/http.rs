@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State};
+use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
@@ -19,6 +20,7 @@ use super::auth::{self, AccessPolicy, Refusal, sigv4};
 use super::call::Caller;
 use super::engine::{Answer, Engine};
 use super::error::ApiError;
+use super::foreign::ForeignCall;
 use super::xml::Xml;
 use crate::config::Metric;
 use crate::observe::{Counters, FrontLimits, serve_router};
@@ -77,7 +79,19 @@ async fn answer(
     request: Request,
 ) -> Response {
     let request_id = request_id();
-    let (status, text) = match call(shared, peer, request, &request_id).await {
+    let (head, body) = request.into_parts();
+    let admitted = guard(&head.headers, &head.uri, &shared.front.hosts)
+        .and_then(|()| shared.admit(Counted::peer(peer.ip())))
+        .map_err(ApiError::from);
+    if let Some(foreign) = ForeignCall::of(&head) {
+        let error = admitted.err().unwrap_or_else(|| foreign.refusal());
+        return foreign.response(&error, &request_id);
+    }
+    let answered = match admitted {
+        Ok(()) => call(shared, peer, head, body, &request_id).await,
+        Err(error) => Err(error),
+    };
+    let (status, text) = match answered {
         Ok(text) => (StatusCode::OK, text),
         Err(error) => {
             let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
@@ -88,10 +102,13 @@ async fn answer(
 }
 
 /// One rule after the other, cheap ones first: nothing is read of a request that will be refused anyhow.
-async fn call(shared: Arc<Shared>, peer: SocketAddr, request: Request, request_id: &str) -> Result<String, ApiError> {
-    let (head, body) = request.into_parts();
-    guard(&head.headers, &head.uri, &shared.front.hosts)?;
-    shared.admit(Counted::peer(peer.ip()))?;
+async fn call(
+    shared: Arc<Shared>,
+    peer: SocketAddr,
+    head: Parts,
+    body: Body,
+    request_id: &str,
+) -> Result<String, ApiError> {
     let body = tokio::time::timeout(COMING, axum::body::to_bytes(body, BODY)).await;
     let body = body.map_err(|_| too_slow())?.map_err(|_| too_large())?;
     let query = head.uri.query().unwrap_or_default();

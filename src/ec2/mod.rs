@@ -3,6 +3,7 @@
 //! ```text
 //! http      a request to its form, its caller, its answer
 //!   auth    who calls, and whether they may
+//!   foreign calls for services that are not here
 //! engine    the action checks, the change is made durable, DNS serves it, and only then is it answered
 //!   action  one file for each kind of object: what a call may do, in EC2's codes and texts
 //!   params, fields, filter, xml, error   what calls and answers are made of
@@ -36,6 +37,7 @@ mod engine;
 pub mod error;
 pub mod fields;
 pub mod filter;
+mod foreign;
 mod http;
 mod notices;
 pub mod notify;

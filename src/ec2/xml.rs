@@ -104,6 +104,30 @@ impl Xml {
         DECLARATION.to_owned() + &xml.into_text()
     }
 
+    /// The body of an error of another API than EC2's: in an `ErrorResponse`, or bare as S3's.
+    pub fn wrapped_error(error: &ApiError, request_id: &str, wrapped: bool) -> String {
+        let mut xml = Self::new();
+        let write = |xml: &mut Self| {
+            if wrapped {
+                xml.text("Type", if error.status < 500 { "Sender" } else { "Receiver" });
+            }
+            xml.text("Code", &error.code);
+            xml.text("Message", &error.message);
+        };
+        if wrapped {
+            xml.element("ErrorResponse", |xml| {
+                xml.element("Error", write);
+                xml.text("RequestId", request_id);
+            });
+        } else {
+            xml.element("Error", |xml| {
+                write(xml);
+                xml.text("RequestId", request_id);
+            });
+        }
+        DECLARATION.to_owned() + &xml.into_text()
+    }
+
     /// What another has written.
     pub fn from_text(text: String) -> Self {
         Self { writer: Writer::new(text.into_bytes()), namespace: None }

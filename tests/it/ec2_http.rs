@@ -165,3 +165,22 @@ fn large_and_frequent_requests_are_refused() {
     let refused = (0..100).map(|_| server.post(FORM)).find(|(status, _)| *status != 200).expect("a bound");
     assert_eq!(code(&refused), (503, "RequestLimitExceeded"));
 }
+
+#[test]
+fn calls_for_other_services_are_told_so_before_their_keys_are_looked_at() {
+    let server = Server::with_keys();
+    let mut headers = server.headers();
+    headers.insert("x-amz-target", HeaderValue::from_static("DynamoDB_20120810.ListTables"));
+    headers.insert("content-type", HeaderValue::from_static("application/x-amz-json-1.0"));
+    let (status, body) = server.send("POST /", &headers, "{}");
+    assert_eq!(status, 400);
+    assert!(body.starts_with(r#"{"Message":"DynamoDB is not a service of this server"#), "{body}");
+    assert!(
+        body.contains(r#""__type":"UnknownOperationException""#) && body.contains("AWS_ENDPOINT_URL_EC2"),
+        "{body}"
+    );
+    // a page of the web learns nothing in any protocol
+    headers.insert("origin", HeaderValue::from_static("http://evil.example"));
+    let (status, body) = server.send("POST /", &headers, "{}");
+    assert!(status == 403 && body.contains("UnauthorizedOperation"), "{status} {body}");
+}

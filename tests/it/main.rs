@@ -9,6 +9,7 @@ mod catalogue;
 mod circles;
 mod common;
 mod ec2_api;
+mod ec2_filters;
 mod ec2_groups;
 mod ec2_http;
 mod ec2_random;
