@@ -29,6 +29,8 @@ pub struct Publisher {
     sources: Sources,
     snapshots: SnapshotWriter,
     status: Arc<Status>,
+    /// Opens the listeners of a model, all or none.
+    opener: Option<Opener>,
     /// What others said about names that a snapshot may take or give back.
     cache: Option<Arc<Cache>>,
     /// Old snapshots that someone still held when they were replaced.
@@ -38,6 +40,9 @@ pub struct Publisher {
     /// The version of the `Prepared` that comes next.
     next_version: u64,
 }
+
+/// Makes the listeners of a model those that are open; the problems say which cannot be, and nothing has changed then.
+pub type Opener = Box<dyn FnMut(&Model) -> Vec<Problem> + Send>;
 
 /// A change that has been checked and can be published.
 #[must_use = "a change is served once it is published"]
@@ -108,8 +113,16 @@ impl Publisher {
         let Some(model) = read.model else { return Err(read.problems) };
         let snapshots = SnapshotWriter::new(Snapshot::compile(model, policy, 1));
         let status = Arc::new(Status::default());
-        let publisher =
-            Self { sources, snapshots, status, cache: None, retired: Vec::new(), version: 0, next_version: 1 };
+        let publisher = Self {
+            sources,
+            snapshots,
+            status,
+            opener: None,
+            cache: None,
+            retired: Vec::new(),
+            version: 0,
+            next_version: 1,
+        };
         let first = publisher.report(began, read.changes, read.problems);
         Ok((publisher, first))
     }
@@ -117,6 +130,26 @@ impl Publisher {
     /// Has `cache` forget what others said about names that change hands, from now on.
     pub fn invalidates(&mut self, cache: Arc<Cache>) {
         self.cache = Some(cache);
+    }
+
+    /// Has `opener` open the listeners of every model, from now on.
+    pub fn opens(&mut self, opener: Opener) {
+        self.opener = Some(opener);
+    }
+
+    /// Opens the listeners of what was prepared: sockets come first, as a model whose listeners cannot be opened is not
+    /// served. The problems say why not, and nothing has changed then.
+    pub fn open(&mut self, prepared: &Prepared) -> Vec<Problem> {
+        let Some(opener) = self.opener.as_mut().filter(|_| prepared.changes.vpcs) else { return Vec::new() };
+        opener(&prepared.model)
+    }
+
+    /// Has the listeners be those of what is served, after [`Publisher::open`] for a change that is given up.
+    pub fn close(&mut self, given_up: &Prepared) {
+        let snapshot = self.snapshots.served().load_full();
+        if let Some(opener) = self.opener.as_mut().filter(|_| given_up.changes.vpcs) {
+            opener(&snapshot.model);
+        }
     }
 
     /// Reads again what has changed in the sources. If it has errors, everything stays as it is.

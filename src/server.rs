@@ -51,7 +51,7 @@ use encrypted::EncryptedSettings;
 use fit::fit;
 use hand_over::{HandOver, Predecessor};
 use listen_http::HttpListeners;
-use reload::{Follower, all_upstreams, wanted, warn_of};
+use reload::{Follower, SharedListeners, all_upstreams, opener, wanted, warn_of};
 
 /// How long a thread that waits for disks stays without a job.
 const IDLE_THREADS: Duration = Duration::from_millis(1500);
@@ -63,7 +63,7 @@ pub struct Server {
     runtime: Runtime,
     ready: Ready,
     handle: Handle,
-    loads: JoinHandle<Listeners<Resolver>>,
+    loads: JoinHandle<Option<Listeners<Resolver>>>,
     stop_http: flag::Sender<bool>,
     ec2: Option<Arc<Mutex<Ec2Api>>>,
     descriptors: Descriptors,
@@ -180,7 +180,8 @@ impl Server {
             // what comes in on these sockets is for the successor
             let _ = self.stop_http.send(true);
         }
-        if !self.runtime.block_on(listeners.stop()) {
+        let is_done = listeners.is_none_or(|listeners| self.runtime.block_on(listeners.stop()));
+        if !is_done {
             warn!("stopped with questions unanswered after {} ms", self.drain.as_millis());
         }
         let _ = self.stop_http.send(true);
@@ -282,6 +283,10 @@ fn start(
     let certificates = encrypted.map(|encrypted| encrypted.certificates);
     let (stop_http, http_stopped) = flag::channel(false);
     let status = publisher.status().clone();
+    let plain: Vec<SocketAddr> = listeners.addresses().iter().map(|open| open.actual).collect();
+    let encrypted_shown = listeners.encrypted().iter().map(ToString::to_string).collect();
+    let listeners: SharedListeners = Arc::new(Mutex::new(Some(listeners)));
+    publisher.opens(opener(&listeners, listen));
     let publisher = Arc::new(Mutex::new(publisher));
     let ec2 = remembered.map(|ec2| ec2.start(all_settings, publisher.clone(), counters.clone(), &descriptors));
     let ec2 = ec2.transpose()?;
@@ -306,8 +311,8 @@ fn start(
         generation: snapshot.generation,
         endpoints: snapshot.model.endpoint_count(),
         vpcs: snapshot.model.vpcs().len(),
-        plain: listeners.addresses().iter().map(|open| open.actual).collect(),
-        encrypted: listeners.encrypted().iter().map(ToString::to_string).collect(),
+        plain,
+        encrypted: encrypted_shown,
         http,
         ec2_api,
         upstreams,
@@ -317,7 +322,7 @@ fn start(
     forwarder.set_upstreams(all_upstreams(&snapshot));
     let drain = limits.drain;
     close_unwanted(&descriptors);
-    let follower = Follower { publisher, listeners, listen, forwarder, certificates };
+    let follower = Follower { publisher, listeners, forwarder, certificates };
     Ok(Parts { ready, handle, follower, requests, stop_http, ec2, descriptors, drain, predecessor, offers })
 }
 

@@ -105,6 +105,9 @@ impl<S: Subset> FromArgMatches for Flags<S> {
     }
 }
 
+/// Flags that may stand without their value, and what that is then: the port is LocalStack's.
+const ALONE: &[(&str, &str)] = &[("ec2_api", "127.0.0.1:4566")];
+
 fn arg(setting: &'static Setting) -> Arg {
     let list = if setting.form == Form::List { "; repeatable" } else { "" };
     let default = match (setting.default, setting.unset) {
@@ -120,7 +123,10 @@ fn arg(setting: &'static Setting) -> Arg {
     let arg = match setting.form {
         Form::Switch => arg.num_args(0..=1).default_missing_value("true"),
         Form::List => arg.action(ArgAction::Append).value_delimiter(','),
-        Form::Choice(_) | Form::One => arg,
+        Form::Choice(_) | Form::One => match ALONE.iter().find(|(key, _)| *key == setting.key) {
+            Some((_, missing)) => arg.num_args(0..=1).default_missing_value(missing),
+            None => arg,
+        },
     };
     if setting.group == Group::General { arg } else { arg.help_heading(setting.group.heading()) }
 }
@@ -189,6 +195,13 @@ mod tests {
             assert_eq!(limit.value(&said.limits), limit.most, "{}", limit.key);
             assert!(flags(&["test", "--limit", &format!("{}={}", limit.key, limit.most + 1)]).is_err());
         }
+    }
+
+    #[test]
+    fn the_api_has_a_usual_address() {
+        assert_eq!(flags(&["test", "--ec2-api"]).unwrap().ec2_api, Some("127.0.0.1:4566".parse().unwrap()));
+        let both = flags(&["test", "--ec2-api", "--listen", "10.0.0.2"]).unwrap();
+        assert_eq!((both.ec2_api.map(|at| at.port()), both.listen.len()), (Some(4566), 1));
     }
 
     /// What a flag says comes over what the file says, and replaces lists.

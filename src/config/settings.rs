@@ -98,7 +98,7 @@ settings! {
     rebind_allow: Vec<DnsName> = name, "NAME", default [] or "none", example "lan.example";
 
     Ec2:
-    /// Address for the EC2-compatible API
+    /// Address for the EC2-compatible API; alone, the flag means 127.0.0.1:4566
     ec2_api: Option<SocketAddr> = address, "ADDR", default [] or "off", example "127.0.0.1:4566";
     /// Directory for the state of the EC2-compatible API
     ec2_state: PathBuf = path, "DIR", default ["./vpcedns-state"], example "/var/lib/vpcedns";
@@ -106,6 +106,8 @@ settings! {
     ec2_keys: Option<PathBuf> = path, "FILE", default [] or "everybody on this machine may", example "keys.toml";
     /// Host name by which that API is called, besides addresses and localhost
     ec2_host: Vec<String> = word, "NAME", default [] or "none", example "ec2.corp.example";
+    /// Network in which VPCs made over that API may have listeners: the tag `vpcedns:listener`, and 127.53.0.0/16
+    ec2_listen: Vec<IpNet> = network, "CIDR", default ["127.0.0.0/8"], example "10.0.0.0/24";
     /// Publish connection notifications to this SNS, signed with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
     sns_endpoint: Option<String> = word, "URL", default [] or "off", example "https://sns.{region}.amazonaws.com";
     /// Post connection notifications to this URL as JSON

@@ -90,6 +90,8 @@ impl Call<'_> {
             enable_dns_hostnames: vpc.enable_dns_hostnames,
             enable_network_address_usage_metrics: false,
             instance_tenancy: "default".to_owned(),
+            listeners: vpc.listeners.clone(),
+            clients: vpc.clients.clone(),
             tags: record::Tags::new(),
         }))
     }

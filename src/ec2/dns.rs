@@ -65,8 +65,8 @@ fn input(record: &StoredObject) -> Option<Input> {
             cidr_blocks: vpc.cidr_blocks.iter().map(|block| at(*block)).collect(),
             enable_dns_support: vpc.enable_dns_support,
             enable_dns_hostnames: vpc.enable_dns_hostnames,
-            listeners: Vec::new(),
-            clients: Vec::new(),
+            listeners: vpc.listeners.iter().map(|listener| at(*listener)).collect(),
+            clients: vpc.clients.iter().map(|network| at(*network)).collect(),
             autodefined_reverse: true,
         }),
         StoredObject::Subnet(subnet) => Object::Subnet(SubnetInput {

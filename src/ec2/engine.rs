@@ -168,7 +168,13 @@ impl Engine {
         if dry_run {
             return Err(ApiError::dry_run());
         }
+        if let Some(problem) = prepared.as_ref().and_then(|prepared| publisher.open(prepared).into_iter().next()) {
+            return Err(ApiError::value(problem.what, "vpcedns:listener", "Choose another address or port."));
+        }
         self.store.commit(&edit, &tell).map_err(|error| {
+            if let Some(prepared) = &prepared {
+                publisher.close(prepared);
+            }
             tracing::error!("{error}: the call fails, and the last good state keeps serving");
             ApiError::internal(error.to_string())
         })?;

@@ -34,6 +34,9 @@ const AT_ONCE: usize = 128;
 /// The region of a call that does not say one.
 const REGION: &str = "us-east-1";
 
+/// Where tools made for LocalStack look whether it is up.
+const HEALTH: &str = "/_localstack/health";
+
 /// What stands before the engine.
 pub struct Front {
     /// The actions.
@@ -83,6 +86,9 @@ async fn answer(
     let admitted = guard(&head.headers, &head.uri, &shared.front.hosts)
         .and_then(|()| shared.admit(Counted::peer(peer.ip())))
         .map_err(ApiError::from);
+    if head.uri.path() == HEALTH && admitted.is_ok() {
+        return ([(header::CONTENT_TYPE, "application/json")], health()).into_response();
+    }
     if let Some(foreign) = ForeignCall::of(&head) {
         let error = admitted.err().unwrap_or_else(|| foreign.refusal());
         return foreign.response(&error, &request_id);
@@ -99,6 +105,13 @@ async fn answer(
         }
     };
     (status, [(header::CONTENT_TYPE, "text/xml;charset=UTF-8")], text).into_response()
+}
+
+/// The services that are here, as LocalStack lists its own.
+fn health() -> String {
+    let services: serde_json::Map<String, serde_json::Value> =
+        auth::SERVICES.iter().map(|service| ((*service).to_owned(), "running".into())).collect();
+    serde_json::json!({ "services": services, "edition": "vpcedns", "version": env!("CARGO_PKG_VERSION") }).to_string()
 }
 
 /// One rule after the other, cheap ones first: nothing is read of a request that will be refused anyhow.

@@ -54,6 +54,8 @@ pub mod xml;
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::config::Limits;
 
 pub use dns::{StateSource, place};
@@ -74,6 +76,10 @@ pub struct ApiSettings {
     pub deleted: Duration,
     /// Most interface endpoints of a VPC (AWS quota L-29B6F2EB).
     pub endpoints_per_vpc: usize,
+    /// Where VPCs may have listeners.
+    pub listen: Vec<IpNet>,
+    /// Whether a VPC without a listener gets one on this machine.
+    pub makes_listeners: bool,
 }
 
 impl From<&Limits> for ApiSettings {
@@ -83,6 +89,8 @@ impl From<&Limits> for ApiSettings {
             deleting: limits.ec2_deleting,
             deleted: limits.ec2_deleted,
             endpoints_per_vpc: limits.ec2_endpoints_per_vpc,
+            listen: crate::config::Settings::default().ec2_listen,
+            makes_listeners: false,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use ipnet::IpNet;
@@ -96,6 +96,12 @@ pub struct VpcRecord {
     pub enable_network_address_usage_metrics: bool,
     /// `default`, `dedicated` or `host`.
     pub instance_tenancy: String,
+    /// Addresses whose clients are this VPC's: those of the tag `vpcedns:listener`, or one out of the id.
+    #[serde(default)]
+    pub listeners: Vec<SocketAddr>,
+    /// Networks whose clients are this VPC's: those of the tag `vpcedns:clients`.
+    #[serde(default)]
+    pub clients: Vec<IpNet>,
     /// Its tags.
     pub tags: Tags,
 }

@@ -183,6 +183,8 @@ mod tests {
             enable_dns_hostnames: false,
             enable_network_address_usage_metrics: false,
             instance_tenancy: "default".to_owned(),
+            listeners: Vec::new(),
+            clients: Vec::new(),
             tags: Tags::from([("Name".to_owned(), "a".to_owned())]),
         };
         let group = SecurityGroup {

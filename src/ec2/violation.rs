@@ -41,6 +41,13 @@ pub(super) fn error(violation: &Violation) -> ApiError {
         Breach::SubnetOutsideVpc { block, .. } => {
             ApiError::new("InvalidSubnet.Range", format!("The CIDR '{block}' is invalid."))
         }
+        // whose it is, is nobody's business
+        Breach::ListenerTwice { listener, .. } => {
+            ApiError::value(listener, "vpcedns:listener", "This address is not available.")
+        }
+        Breach::ClientsTwice { network, .. } => {
+            ApiError::value(network, "vpcedns:clients", "This network is not available.")
+        }
         // rules of files, or of what the actions have looked up already
         _ => {
             let problem = Problem::from(violation.clone());

@@ -168,7 +168,13 @@ impl Ec2Api {
         let (stop, stopped) = flag::channel(false);
         let store = Arc::new(store);
         let kinds = targets.kinds();
-        let mut engine = Engine::new(store.clone(), state, publisher, ec2::ApiSettings::from(&limits));
+        let api = ec2::ApiSettings {
+            listen: self.settings.ec2_listen.clone(),
+            // without access keys the API is for this machine alone, and only Linux has all of 127.0.0.0/8 there
+            makes_listeners: matches!(access, AccessPolicy::Open) && cfg!(target_os = "linux"),
+            ..ec2::ApiSettings::from(&limits)
+        };
+        let mut engine = Engine::new(store.clone(), state, publisher, api);
         let weak = Arc::downgrade(&store);
         let mut tasks = Vec::new();
         if !kinds.is_empty() {

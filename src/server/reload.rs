@@ -8,7 +8,7 @@ use tracing::{debug, error, info, warn};
 use crate::forward::Forwarder;
 use crate::model::{Model, RuleAction, Upstream, Vpc};
 use crate::problem::{At, Place, Problem, count};
-use crate::publish::{Published, Publisher, describe};
+use crate::publish::{Opener, Published, Publisher, describe};
 use crate::resolve::Resolver;
 use crate::serve::certificates::Certificates;
 use crate::serve::listeners::Listeners;
@@ -21,26 +21,37 @@ const LOAD_NICENESS: i32 = 10;
 /// Problems that are logged one by one.
 const LOGGED: usize = 50;
 
+/// The listeners: whoever publishes opens them, and the end of the server takes them.
+pub(super) type SharedListeners = Arc<Mutex<Option<Listeners<Resolver>>>>;
+
+/// Has `listeners` follow each model; `listen` are the addresses of the settings.
+pub(super) fn opener(listeners: &SharedListeners, listen: Vec<SocketAddr>) -> Opener {
+    let listeners = Arc::clone(listeners);
+    Box::new(move |model| {
+        let mut listeners = listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.as_mut().map_or_else(Vec::new, |listeners| listeners.apply(&wanted(&listen, model)))
+    })
+}
+
 /// All that follows a load.
 pub(super) struct Follower {
     pub(super) publisher: Arc<Mutex<Publisher>>,
-    pub(super) listeners: Listeners<Resolver>,
-    /// The addresses of the settings.
-    pub(super) listen: Vec<SocketAddr>,
+    /// Those of the server; `None` once it ends.
+    pub(super) listeners: SharedListeners,
     pub(super) forwarder: Forwarder,
     pub(super) certificates: Option<Arc<Certificates>>,
 }
 
 impl Follower {
     /// Loads whenever there is a reason to, until told to stop. Returns the listeners, which still listen.
-    pub(super) fn run(mut self, requests: &LoadRequests) -> Listeners<Resolver> {
+    pub(super) fn run(mut self, requests: &LoadRequests) -> Option<Listeners<Resolver>> {
         // where a load and a question want the same processor, the question goes first; on Linux this is for one thread
         if let Err(error) = rustix::process::nice(LOAD_NICENESS) {
             debug!("loads run at the priority of answers: {error}");
         }
         loop {
             match requests.wait() {
-                LoadRequest::Stop => return self.listeners,
+                LoadRequest::Stop => return self.listeners.lock().unwrap_or_else(PoisonError::into_inner).take(),
                 LoadRequest::Asked => self.follow(true),
                 LoadRequest::Changed => self.follow(false),
             }
@@ -53,7 +64,7 @@ impl Follower {
         if asked {
             publisher.doubt();
         }
-        let outcome = self.reload(&mut publisher);
+        let outcome = Self::reload(&mut publisher);
         if outcome.changes.others > 0 {
             self.forwarder.set_upstreams(all_upstreams(&publisher.snapshots().load()));
         }
@@ -65,15 +76,12 @@ impl Follower {
     }
 
     /// Loads what has changed, and serves it if it is good.
-    fn reload(&mut self, publisher: &mut Publisher) -> Published {
+    fn reload(publisher: &mut Publisher) -> Published {
         let prepared = match publisher.prepare_load() {
             Ok(prepared) => prepared,
             Err(refused) => return *refused,
         };
-        // sockets come first: a model whose listeners cannot be opened is not served
-        let vpcs_changed = prepared.changes().vpcs;
-        let wanted = || wanted(&self.listen, prepared.model());
-        let problems = if vpcs_changed { self.listeners.apply(&wanted()) } else { Vec::new() };
+        let problems = publisher.open(&prepared);
         if problems.is_empty() { publisher.publish_load(prepared) } else { publisher.give_up(prepared, problems) }
     }
 }

@@ -13,6 +13,7 @@ mod ec2_filters;
 mod ec2_groups;
 mod ec2_http;
 mod ec2_random;
+mod ec2_reach;
 mod ec2_services;
 mod encrypted;
 mod estate_names;

@@ -21,7 +21,7 @@ fn zone(address: &str) -> String {
     )
 }
 
-fn settings(zones: &Path) -> Settings {
+pub(super) fn settings(zones: &Path) -> Settings {
     Settings {
         zones: vec![zones.to_owned()],
         listen: vec!["127.0.0.1:0".parse().unwrap()],
@@ -33,12 +33,12 @@ fn settings(zones: &Path) -> Settings {
     }
 }
 
-fn start(settings: Settings) -> Server {
+pub(super) fn start(settings: Settings) -> Server {
     Server::start(settings).unwrap_or_else(|problems| panic!("{}", crate::common::lines(&problems)))
 }
 
 /// The addresses of a name, or the code of the refusal.
-fn ask(server: SocketAddr, name: &str) -> Result<Vec<String>, ResponseCode> {
+pub(super) fn ask(server: SocketAddr, name: &str) -> Result<Vec<String>, ResponseCode> {
     let mut question = Message::query();
     question.metadata.id = 7;
     question.metadata.recursion_desired = true;
@@ -56,7 +56,7 @@ fn ask(server: SocketAddr, name: &str) -> Result<Vec<String>, ResponseCode> {
 }
 
 /// The status code and the body of a page.
-fn get(server: SocketAddr, path: &str) -> (u16, String) {
+pub(super) fn get(server: SocketAddr, path: &str) -> (u16, String) {
     let mut stream = std::net::TcpStream::connect(server).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n").unwrap();
     let mut text = String::new();

@@ -9,6 +9,7 @@ mod nothing;
 mod notification;
 mod offer;
 mod permission;
+mod reach;
 mod region;
 mod security_group;
 mod service;

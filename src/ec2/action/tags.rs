@@ -108,7 +108,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     if given.is_empty() {
         return Err(ApiError::missing("Tag.1.Key"));
     }
-    change(records, |tags| {
+    change(call, records, |tags| {
         tags.extend(given.clone());
         if tags.len() > MOST { Err(limit_exceeded()) } else { Ok(()) }
     })
@@ -124,7 +124,7 @@ fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         given.push((tag.required("Key")?, tag.given("Value")));
         tag.finish()?;
     }
-    change(records, |tags| {
+    change(call, records, |tags| {
         // "If you omit this parameter, we delete all user-defined tags" (EC2 API Reference)
         tags.retain(|key, value| {
             let is_meant = |(k, v): &(String, Option<String>)| k == key && v.as_ref().is_none_or(|v| v == value);
@@ -190,10 +190,18 @@ fn is_mine(call: &Call<'_>, record: &StoredObject) -> bool {
     is_here && call.sees(record.owner())
 }
 
-fn change(records: Vec<StoredObject>, change: impl Fn(&mut Tags) -> Result<(), ApiError>) -> Result<Done, ApiError> {
+fn change(
+    call: &Call<'_>,
+    records: Vec<StoredObject>,
+    change: impl Fn(&mut Tags) -> Result<(), ApiError>,
+) -> Result<Done, ApiError> {
     let mut put = Vec::with_capacity(records.len());
     for mut record in records {
+        let before = record.tags().map(|(_, tags)| tags.clone()).unwrap_or_default();
         record.tags_mut().map_or(Ok(()), &change)?;
+        if let StoredObject::Vpc(vpc) = &mut record {
+            super::reach::follow(call, vpc, &before)?;
+        }
         put.push(record);
     }
     Ok(Done::changed(Edit::put(put)))

@@ -31,7 +31,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let block = block(params, "CidrBlock", 16..=28, "InvalidVpc.Range")?;
     let block = block.ok_or_else(|| ApiError::missing("CidrBlock"))?;
     let tags = super::tags::take(params, "vpc")?;
-    let vpc = VpcRecord {
+    let mut vpc = VpcRecord {
         id: super::tags::chosen_id(call, &tags, VpcId::PREFIX)?.unwrap_or_else(|| VpcId::of_bits(rand::random())),
         owner: call.caller.account.clone(),
         region: call.caller.region.clone(),
@@ -41,8 +41,12 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         enable_dns_hostnames: false,
         enable_network_address_usage_metrics: false,
         instance_tenancy: params.optional("InstanceTenancy").unwrap_or_else(|| "default".to_owned()),
+        listeners: Vec::new(),
+        clients: Vec::new(),
         tags,
     };
+    super::reach::follow(call, &mut vpc, &Tags::new())?;
+    super::reach::make_listener(call, &mut vpc);
     let group = SecurityGroup {
         id: default_group_id(vpc.id),
         owner: vpc.owner.clone(),
