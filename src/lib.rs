@@ -30,6 +30,8 @@ pub mod answer;
 
 pub mod wire;
 
+pub mod report;
+
 pub mod config;
 
 pub mod memory;

@@ -48,6 +48,8 @@ pub(super) enum Command {
     Explain(ExplainArgs),
     /// Check what clients are told against a file of assertions; exit 1 if one does not hold
     Expect(ExpectArgs),
+    /// Say for each VPC and service whether it is private, and what to do where it is not
+    Report(ReportArgs),
     /// Ask a running server whether it is alive; exit 1 if not
     Health(HealthArgs),
     /// Show one screen about a running server: sources, problems, upstreams, rates, what to do
@@ -217,6 +219,38 @@ pub(super) struct ExpectArgs {
     pub(super) format: ExpectFormat,
     #[command(flatten)]
     pub(super) flags: Flags<Answers>,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    vpcedns report --vpc vpc-ec43eb89\n  \
+    vpcedns report ecr --status off\n  \
+    vpcedns report --json | jq -r '.[] | select(.status == \"OFF\") | .service_name'")]
+pub(super) struct ReportArgs {
+    /// Services whose names contain this only
+    pub(super) word: Option<String>,
+    /// This VPC only
+    #[arg(long, value_name = "ID", env = "VPCEDNS_VPC")]
+    pub(super) vpc: Option<VpcId>,
+    /// What has this status only
+    #[arg(long, value_enum, env = "VPCEDNS_STATUS")]
+    pub(super) status: Option<StatusFilter>,
+    /// Print as JSON, with every name
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) flags: Flags<Answers>,
+}
+
+/// Which lines `report` prints.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum StatusFilter {
+    /// What clients get private addresses for
+    Private,
+    /// What is public by choice
+    Public,
+    /// What is not private, and could be
+    Off,
 }
 
 /// How `expect` prints its outcome.

@@ -13,6 +13,7 @@ mod health;
 mod log;
 mod names;
 mod reload;
+mod report;
 mod serve;
 mod state;
 mod status;
@@ -38,6 +39,7 @@ pub fn run() -> ExitCode {
         Command::Names(args) => names::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Expect(args) => expect::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Reload(args) => reload::run(&args),

@@ -29,6 +29,7 @@ mod overlays;
 mod problems;
 mod publish;
 mod replay;
+mod report;
 mod resource_endpoints;
 mod route53;
 mod server;
