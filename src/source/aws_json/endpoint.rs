@@ -9,7 +9,7 @@ use crate::problem::{At, Place};
 
 use super::super::reader::{Fields, Keys, Reader};
 use super::super::values::{Text, one_of, region_within};
-use super::associations::{self, Lattice, NetworkEndpoint, PrivatePreference};
+use super::lattice::{self, Lattice, NetworkEndpoint, PrivatePreference};
 use super::views::{Facts, Seen, Sighting, sorted};
 
 /// A member of `VpcEndpoints`.
@@ -61,7 +61,7 @@ impl Sighting for EndpointOutput {
 const NAMELESS: [&str; 3] = ["Gateway", "GatewayLoadBalancer", "Tunnel"];
 
 pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<EndpointOutput> {
-    let is_resource = lattice(fields) == Some(Lattice::Resource);
+    let is_resource = lattice_type(fields) == Some(Lattice::Resource);
     if !is_resource && !is_interface(fields) {
         return None;
     }
@@ -106,7 +106,7 @@ pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Opti
         given_names: has_names.then_some(given),
         network_interfaces: vec![],
     };
-    let resource = is_resource.then(|| associations::preference(reader, fields));
+    let resource = is_resource.then(|| lattice::preference(reader, fields));
     Some(EndpointOutput { seen, input, interface_ids, resource, region })
 }
 
@@ -127,7 +127,7 @@ fn resource_configuration(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> O
 
 /// A service-network endpoint.
 pub(super) fn network_endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<NetworkEndpoint> {
-    (lattice(fields) == Some(Lattice::ServiceNetwork)).then_some(())?;
+    (lattice_type(fields) == Some(Lattice::ServiceNetwork)).then_some(())?;
     let (id, vpc): (Option<At<EndpointId>>, _) =
         (fields.required(reader, "VpcEndpointId"), fields.required::<VpcId>(reader, "VpcId"));
     let state = state(reader, fields);
@@ -135,7 +135,7 @@ pub(super) fn network_endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>)
 }
 
 /// Which of the endpoint types with associations this is.
-fn lattice(fields: &Fields<'_, '_>) -> Option<Lattice> {
+fn lattice_type(fields: &Fields<'_, '_>) -> Option<Lattice> {
     match fields.peek("VpcEndpointType")? {
         "Resource" => Some(Lattice::Resource),
         "ServiceNetwork" => Some(Lattice::ServiceNetwork),
@@ -146,7 +146,7 @@ fn lattice(fields: &Fields<'_, '_>) -> Option<Lattice> {
 /// The type of an endpoint that has names, but none that are served here.
 pub(super) fn unserved_type<'n>(fields: &Fields<'n, '_>) -> Option<&'n str> {
     let kind = fields.peek("VpcEndpointType").filter(|kind| *kind != "Interface" && !NAMELESS.contains(kind));
-    kind.filter(|_| lattice(fields).is_none())
+    kind.filter(|_| lattice_type(fields).is_none())
 }
 
 fn is_interface(fields: &Fields<'_, '_>) -> bool {

@@ -4,7 +4,7 @@
 //! outputs    one file   -> what it holds, by kind
 //! network    an item    -> Vpc, Attributes, Subnet, Interface, Instance
 //! endpoint   an item    -> Endpoint, Service
-//! associations  names of resource and service-network endpoints
+//! lattice    an item    -> Association, NetworkEndpoint; associations: what they make together
 //! route53    Route 53's outputs -> zones, rules; records: a zone's records
 //! hosts      interfaces that are no endpoint's -> inputs of the model
 //! views      several views of one object -> the one that holds
@@ -19,6 +19,7 @@ mod endpoint;
 mod hosts;
 mod join;
 mod known;
+mod lattice;
 mod network;
 mod outputs;
 mod private_zones;

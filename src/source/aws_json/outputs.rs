@@ -9,9 +9,9 @@ use super::super::FileText;
 use super::super::doc::{DocNode, Value, parse_json};
 use super::super::lines::Lines;
 use super::super::reader::{Fields, Keys, Reader};
-use super::associations::{self, AssociationOutput, NetworkEndpoint};
 use super::endpoint::{self, EndpointOutput};
 use super::known::{self, ATTRIBUTES, LISTS};
+use super::lattice::{self, AssociationOutput, NetworkEndpoint};
 use super::network::{self, Attributes, Instance, InterfaceOutput, OutputId, SubnetOutput, VpcOutput};
 use super::route53::Route53;
 
@@ -151,7 +151,7 @@ fn take(reader: &mut Reader<'_>, key: &str, item: &DocNode<'_>, id: OutputId, ou
             outputs.networks.extend(endpoint::network_endpoint(reader, fields));
         }),
         "VpcEndpointAssociations" => object(reader, item, "an association", "Id", broken, |reader, fields| {
-            outputs.associations.extend(associations::association(reader, fields));
+            outputs.associations.extend(lattice::association(reader, fields));
         }),
         _ => object(reader, item, "a service", "ServiceName", broken, |reader, fields| {
             outputs.services.extend(endpoint::service(reader, fields));
