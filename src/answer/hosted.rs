@@ -117,12 +117,16 @@ fn at_node<'s, T: Trace>(
     if let Some(target) = node.addresses_of.as_ref().filter(|_| matches!(ask.rtype, Rtype::A | Rtype::AAAA)) {
         return Found::Alias(Part { owner: None, data: Data::AddressesOf(zone, target) }, target, reason);
     }
-    let rrset = if ask.rtype == Rtype::ANY { node.rrsets.first() } else { node.rrset(ask.rtype) };
+    let rrset = if ask.rtype == Rtype::ANY {
+        node.rrsets.first().or_else(|| node.weighted.first().map(|(_, rrset)| rrset))
+    } else {
+        node.choose(ask.rtype, ask.rotation)
+    };
     if let Some(rrset) = rrset {
         trace.step(format_args!("{reason} has it"));
         return Found::Reply(Reply::positive(Data::Rrset(rrset, ask.rotation), reason));
     }
-    if let Some(cname) = node.rrset(Rtype::CNAME)
+    if let Some(cname) = node.choose(Rtype::CNAME, ask.rotation)
         && let Some(target) = &cname.target
     {
         return Found::Alias(Part { owner: None, data: Data::Rrset(cname, 0) }, target, reason);

@@ -256,6 +256,8 @@ pub enum RecordData {
         /// Uncompressed record data.
         rdata: Vec<At<Box<[u8]>>>,
     },
+    /// Record sets of one type of which each answer has one, as often as its weight says; at least one of them.
+    Weighted(Rtype, Vec<WeightedRecords>),
     /// The addresses of an endpoint, whatever they are at the time.
     Alias(At<AliasInput>),
     /// The addresses of another name, which others are asked for.
@@ -263,6 +265,17 @@ pub enum RecordData {
     /// Records of this type that exist and that nobody told us: an alias to something of which there is no output, or a
     /// routing policy that is not served.
     Elsewhere(Rtype),
+}
+
+/// One of several record sets of a name and type.
+#[derive(Clone, Debug)]
+pub struct WeightedRecords {
+    /// Its share of the answers.
+    pub weight: u32,
+    /// Time to live, in seconds.
+    pub ttl: u32,
+    /// Uncompressed record data, one entry a record.
+    pub rdata: Vec<At<Box<[u8]>>>,
 }
 
 /// The endpoint that an alias leads to: by its id, or by one of its names.

@@ -10,6 +10,7 @@ use super::change::Key;
 use super::input::{HostedZoneInput, RecordData, RuleAction};
 use crate::dns::{DnsName, Rtype};
 use crate::naming::{EndpointId, VpcId, ZoneName, parse_label};
+use crate::problem::At;
 
 /// Records of one owner and type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,17 @@ pub struct Rrset {
     pub rdata: Vec<Box<[u8]>>,
     /// The name that the first record's data is or ends in, for CNAME, NS and the like; lower case.
     pub target: Option<DnsName>,
+}
+
+impl Rrset {
+    fn new(rtype: Rtype, ttl: u32, rdata: &[At<Box<[u8]>>]) -> Self {
+        let rdata: Vec<Box<[u8]>> = rdata.iter().map(|data| data.value.clone()).collect();
+        let target = match rtype {
+            Rtype::CNAME | Rtype::NS => rdata.first().and_then(|data| DnsName::from_wire(data)),
+            _ => None,
+        };
+        Self { rtype, ttl, rdata, target }
+    }
 }
 
 /// Where an alias leads.
@@ -38,6 +50,8 @@ pub struct Alias {
 pub struct Node {
     /// Its record sets.
     pub rrsets: Vec<Rrset>,
+    /// Record sets of which each answer has one, with the weight of each, which is not 0.
+    pub weighted: Vec<(u32, Rrset)>,
     /// The endpoint whose addresses it has.
     pub alias: Option<Alias>,
     /// The name whose addresses it has, which others are asked for.
@@ -51,6 +65,28 @@ impl Node {
     pub fn is_elsewhere(&self, asked: Rtype) -> bool {
         let concerns = |rtype: &Rtype| *rtype == asked || *rtype == Rtype::CNAME || asked == Rtype::ANY;
         self.elsewhere.iter().any(concerns)
+    }
+
+    /// The record set of this type for one answer: that of its name, or one of several by their weights.
+    ///
+    /// `turn` counts answers: of as many in a row as the weights' sum, each set is in as many as its weight (Route 53 guide,
+    /// "Weighted routing": "the probability of any record being selected is proportional to its weight").
+    pub fn choose(&self, rtype: Rtype, turn: u32) -> Option<&Rrset> {
+        if self.weighted.is_empty() {
+            return self.rrset(rtype);
+        }
+        let of_type = || self.weighted.iter().filter(|(_, rrset)| rrset.rtype == rtype);
+        let sum: u64 = of_type().map(|(weight, _)| u64::from(*weight)).sum();
+        // consecutive turns do not take one set several times in a row: the multiplier has no factor in common with most sums
+        let mut rest = (u64::from(turn).wrapping_mul(0x9e37_79b1)).checked_rem(sum);
+        let chosen = of_type().find(|(weight, _)| match rest {
+            Some(left) if left < u64::from(*weight) => true,
+            left => {
+                rest = left.map(|left| left - u64::from(*weight));
+                false
+            }
+        });
+        chosen.map(|(_, rrset)| rrset).or_else(|| self.rrset(rtype))
     }
 
     /// The record set of this type.
@@ -114,14 +150,13 @@ impl HostedZone {
                     node.alias = Some(Alias { endpoint: target.value.endpoint, zone });
                 }
                 RecordData::AddressesOf(name) => node.addresses_of = Some(name.clone()),
+                RecordData::Weighted(rtype, sets) => {
+                    node.weighted
+                        .extend(sets.iter().map(|set| (set.weight.max(1), Rrset::new(*rtype, set.ttl, &set.rdata))));
+                }
                 RecordData::Elsewhere(rtype) => node.elsewhere.push(*rtype),
                 RecordData::Records { rtype, ttl, rdata } => {
-                    let rdata: Vec<Box<[u8]>> = rdata.iter().map(|data| data.value.clone()).collect();
-                    let target = match *rtype {
-                        Rtype::CNAME | Rtype::NS => rdata.first().and_then(|data| DnsName::from_wire(data)),
-                        _ => None,
-                    };
-                    node.rrsets.push(Rrset { rtype: *rtype, ttl: *ttl, rdata, target });
+                    node.rrsets.push(Rrset::new(*rtype, *ttl, rdata));
                 }
             }
         }

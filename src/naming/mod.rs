@@ -21,8 +21,8 @@ pub use hostname::{
 };
 pub use id::{EndpointId, IdError, InterfaceId, SubnetId, VpcId};
 pub use partition::{
-    COMMON_SERVICE_PREFIX, PARTITIONS, Partition, instance_zone, is_endpoint_suffix, known_regions, partition_of,
-    public_hosted_zone_id, public_instance_zone,
+    COMMON_SERVICE_PREFIX, PARTITIONS, Partition, instance_zone, is_endpoint_suffix, is_known_region, known_regions,
+    partition_of, public_hosted_zone_id, public_instance_zone,
 };
 pub use service::Service;
 pub use service_name::{Region, ServiceName, ServiceNameError, ZoneName};

@@ -156,6 +156,32 @@ pub fn public_hosted_zone_id(region: &Region) -> Option<&'static str> {
     HOSTED_ZONES.iter().find(|(code, _)| *code == region.as_str()).map(|(_, id)| *id)
 }
 
+/// Whether a region code is one of AWS's, as of 2026 (AWS General Reference, "AWS Regions").
+pub fn is_known_region(code: &str) -> bool {
+    known_regions().chain(OTHER_REGIONS).any(|known| known == code)
+}
+
+/// Regions for whose endpoint names no hosted zone has been seen.
+const OTHER_REGIONS: [&str; 17] = [
+    "ap-east-2",
+    "ap-southeast-5",
+    "ap-southeast-6",
+    "ap-southeast-7",
+    "ca-west-1",
+    "cn-north-1",
+    "cn-northwest-1",
+    "eu-isoe-west-1",
+    "eusc-de-east-1",
+    "il-central-1",
+    "mx-central-1",
+    "us-iso-east-1",
+    "us-iso-west-1",
+    "us-isob-east-1",
+    "us-isob-west-1",
+    "us-isof-east-1",
+    "us-isof-south-1",
+];
+
 /// The codes of the regions that the tables know, sorted.
 pub fn known_regions() -> impl Iterator<Item = &'static str> {
     HOSTED_ZONES.iter().map(|(code, _)| *code)

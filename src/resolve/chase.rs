@@ -37,7 +37,7 @@ pub(super) async fn resolve(resources: &Resources, snapshot: &Snapshot, incoming
     keep_room(&mut query, subnet.as_ref());
     let client = client_by(snapshot, incoming, subnet.as_ref());
     let asked = ForwardedQuestion { resources, snapshot, client, query: &query, incoming };
-    let reply = match answer(snapshot, client, &query.question, 0, &mut NoTrace) {
+    let reply = match answer(snapshot, client, &query.question, u32::from(query.id), &mut NoTrace) {
         // a change since the packet came in made the name ours
         Decision::Reply(reply) => asked.local(&query.question, query.question_octets, &reply),
         Decision::Forward(forward) => asked.forward(&forward).await,

@@ -108,7 +108,7 @@ impl<'a> ForwardedQuestion<'a> {
     ///
     /// No part of the reply is looked at, so that a cached reply can be asked about too.
     pub(super) fn alias_target(&self, question: &Question<'_>, upstreams: &Arc<[Upstream]>) -> AliasTarget<'a> {
-        match answer(self.snapshot, self.client, question, 0, &mut NoTrace) {
+        match answer(self.snapshot, self.client, question, u32::from(self.query.id), &mut NoTrace) {
             Decision::Reply(reply) if matches!(reply.rcode, Rcode::NOERROR | Rcode::NXDOMAIN) => {
                 AliasTarget::Ours(reply)
             }

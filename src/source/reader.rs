@@ -75,6 +75,11 @@ impl<'t> Reader<'t> {
         self.problems.push(Problem::warning(self.place(at), what, hint));
     }
 
+    /// The same at a place that is known.
+    pub(super) fn warning_at(&mut self, place: Place, what: impl Into<String>, hint: impl Into<String>) {
+        self.problems.push(Problem::warning(place, what, hint));
+    }
+
     /// The entries of a table that is called `name`; unknown keys become problems.
     pub(super) fn table<'n, 'd>(
         &mut self,

@@ -406,3 +406,29 @@ from 10.1.0.5 y.corp.example A
         );
     }
 }
+
+/// A Region of the right form that is not known is served, and said: it may be new, or a slip.
+#[test]
+fn regions_that_are_not_known_are_a_warning() {
+    for (region, said) in [
+        ("us-east-1", ""),
+        ("mx-central-1", ""),
+        ("cn-north-1", ""),
+        ("us-gov-east-1", ""),
+        ("eusc-de-east-1", ""),
+        ("us-esat-1", "'us-esat-1' is not a region that is known\n  hint: did you mean 'us-east-1'?"),
+        ("xx-far-7", "'xx-far-7' is not a region that is known\n  hint: if it is a new region, all is well"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let text =
+            format!("[[vpc]]\nvpc_id = \"vpc-00000001\"\nregion = \"{region}\"\ncidr_blocks = [\"10.1.0.0/16\"]\n");
+        std::fs::write(dir.path().join("a.toml"), text).unwrap();
+        let loaded = vpcedns::source::Sources::of_files(vec![dir.path().to_owned()]).load(&|_, _| {});
+        let problems = crate::common::lines(&loaded.problems);
+        assert!(loaded.model.is_some() && problems.is_empty() == said.is_empty(), "{region}: {problems}");
+        assert!(
+            problems.contains(said) && (said.is_empty() || problems.contains("a.toml:3:10: warning")),
+            "{problems}"
+        );
+    }
+}

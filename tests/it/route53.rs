@@ -171,6 +171,23 @@ fn record_sets_answer_as_in_route_53() {
         (
             vec![weighted("w2.corp.example.", "a", 5, "10.9.9.1"), weighted("w2.corp.example.", "b", 10, "10.9.9.2")],
             "w2.corp.example A",
+            ok("300 A 10.9.9.1"),
+        ),
+        (
+            vec![
+                values("w3.corp.example.", "CNAME", &["x.example."], &set("a", "\"Weight\": 7")),
+                values("w3.corp.example.", "CNAME", &["y.example."], &set("b", "\"Weight\": 7")),
+            ],
+            "w3.corp.example CNAME",
+            ok("300 CNAME x.example"),
+        ),
+        (
+            vec![
+                weighted("w4.corp.example.", "a", 7, "10.9.9.1"),
+                alias("w4.corp.example.", "A", endpoint, "Z7HUB22UULQXV")
+                    .replace("\"Type\"", "\"SetIdentifier\": \"b\", \"Weight\": 7, \"Type\""),
+            ],
+            "w4.corp.example A",
             elsewhere.clone(),
         ),
         (
@@ -331,4 +348,58 @@ from 10.2.0.5 9.9.2.10.in-addr.arpa PTR
     let asked = crate::common::Asked::parse("from 10.1.0.5 x.doh.example A");
     let told = crate::common::ask(&snapshot, &asked).verdict;
     assert!(told.starts_with("FORWARD https://dns.corp.example"), "{told}");
+}
+
+/// Outputs that change no answer are known all the same; an inbound endpoint is said not to be served.
+#[test]
+fn resolver_endpoints_are_known() {
+    let endpoints = |direction: &str| {
+        format!(
+            r#"{{"MaxResults": 10, "ResolverEndpoints": [{{"Id": "rslvr-x-1", "Direction": "{direction}", "HostVPCId": "vpc-00000001", "IpAddressCount": 2}}]}}
+            {{"MaxResults": 10, "IpAddresses": [{{"IpId": "rni-1", "SubnetId": "subnet-0000000a", "Ip": "10.1.1.9", "Status": "ATTACHED"}}]}}
+            {{"ResolverConfigs": [{{"Id": "rslvr-rc-1", "ResourceId": "vpc-00000001", "AutodefinedReverse": "DISABLED"}}]}}"#
+        )
+    };
+    let (snapshot, problems) = load(&[("a.json", NETWORK), ("e.json", &endpoints("OUTBOUND"))]);
+    assert_eq!(problems, "");
+    assert!(!snapshot.model.vpcs()[0].autodefined_reverse && snapshot.model.vpcs()[1].autodefined_reverse);
+    let (_, problems) = load(&[("a.json", NETWORK), ("e.json", &endpoints("INBOUND"))]);
+    let said = "e.json:1:42: warning: the inbound resolver endpoint rslvr-x-1 is not served\n  hint: name its addresses in the listeners of a [[vpc]]";
+    assert!(problems.starts_with(said), "{problems}");
+}
+
+/// Route 53 guide, "Weighted routing": as often as the weights say; 0 is never, unless all are.
+#[test]
+fn weights_are_shares_of_the_answers() {
+    for (weights, want) in [
+        (&[1u8, 3][..], &[25, 75][..]),
+        (&[5, 10, 0, 5], &[25, 50, 0, 25]),
+        (&[0, 0], &[50, 50]),
+        (&[255, 0], &[100, 0]),
+        (&[64, 64, 64, 64], &[25, 25, 25, 25]),
+    ] {
+        let sets: Vec<String> = (0u8..)
+            .zip(weights)
+            .map(|(n, weight)| {
+                let more = format!("\"SetIdentifier\": \"{n}\", \"Weight\": {weight},");
+                values("w.corp.example.", "A", &[&format!("10.9.9.{n}")], &more)
+            })
+            .collect();
+        let all: Vec<&str> = sets.iter().map(String::as_str).collect();
+        let (snapshot, problems) = load(&[("a.json", NETWORK), ("z.json", ZONE), ("r.json", &records(&all))]);
+        assert!(!problems.contains("SERVFAIL"), "{problems}");
+        let zone = &snapshot.model.hosted_zones()[0];
+        let name: vpcedns::dns::DnsName = "w.corp.example".parse().unwrap();
+        let node = zone.node(name.wire()).unwrap();
+        let mut seen = vec![0; weights.len()];
+        let turns = 100 * weights.iter().map(|weight| u32::from(*weight).max(1)).sum::<u32>();
+        for turn in 0..turns {
+            let chosen = node.choose(vpcedns::dns::Rtype::A, turn).unwrap();
+            seen[usize::from(chosen.rdata[0][3])] += 1;
+        }
+        for (seen, want) in seen.iter().zip(want) {
+            let share = f64::from(*seen) * 100.0 / f64::from(turns);
+            assert!((share - f64::from(*want)).abs() < 2.0, "{weights:?}: {share} and not {want}");
+        }
+    }
 }

@@ -7,7 +7,9 @@ use super::endpoint::EndpointOutput;
 use super::records::{RecordPage, RecordSet, RoutingPolicy, SetData};
 use super::route53::{Route53, ZoneOutput};
 use crate::dns::{DnsName, Rtype};
-use crate::model::{AliasInput, HostedZoneInput, Input, Mode, Object, RecordData, RecordInput, RuleInput};
+use crate::model::{
+    AliasInput, HostedZoneInput, Input, Mode, Object, RecordData, RecordInput, RuleInput, WeightedRecords,
+};
 use crate::naming::{EndpointId, Region, VpcId, parse_label};
 use crate::problem::{At, Place, Problem};
 
@@ -152,6 +154,10 @@ fn without_second_aliases(records: Vec<RecordInput>) -> Vec<RecordInput> {
 fn data_of(choice: &RoutingChoice<'_>, set: &RecordSet) -> Result<RecordData, String> {
     Ok(match &set.data {
         SetData::Endpoint(target) => RecordData::Alias(choice.endpoint(target)?),
+        SetData::Values { .. } if matches!(set.policy, RoutingPolicy::Weighted(_)) => {
+            let all = choice.sets.get(&(&set.name, set.rtype)).into_iter().flatten();
+            RecordData::Weighted(set.rtype, weighted(all.copied())?)
+        }
         SetData::Values { ttl, rdata } => {
             let mut rdata = rdata.clone();
             if set.policy == RoutingPolicy::Multivalue {
@@ -168,6 +174,23 @@ fn data_of(choice: &RoutingChoice<'_>, set: &RecordSet) -> Result<RecordData, St
         // `RoutingChoice::of` follows these
         SetData::Name { .. } => RecordData::Elsewhere(set.rtype),
     })
+}
+
+/// Record sets with their weights, those of weight 0 left out.
+///
+/// "If you set Weight to 0 for all of the records in the group, traffic is routed to all resources with equal probability"
+/// (Route 53 guide, "Weighted routing").
+fn weighted<'r>(sets: impl Iterator<Item = &'r RecordSet> + Clone) -> Result<Vec<WeightedRecords>, String> {
+    let weight = |set: &RecordSet| if let RoutingPolicy::Weighted(weight) = set.policy { weight } else { 0 };
+    let is_any_live = sets.clone().any(|set| weight(set) > 0);
+    let live = sets.filter(|set| !is_any_live || weight(set) > 0);
+    live.map(|set| match &set.data {
+        SetData::Values { ttl, rdata } => {
+            Ok(WeightedRecords { weight: weight(set).max(1), ttl: *ttl, rdata: rdata.clone() })
+        }
+        _ => Err("weighted routing among aliases is not served".to_owned()),
+    })
+    .collect()
 }
 
 /// Which record set of a name and type holds for the VPCs of a Region.
@@ -229,11 +252,17 @@ impl<'c> RoutingChoice<'c> {
                     .ok_or_else(|| "geolocation routing without a default".to_owned())
             }
             RoutingPolicy::Weighted(_) => {
-                // "If you want to disable routing to a resource, set Weight to 0" (Route 53 guide, "Weighted routing")
-                let mut live = sets.iter().filter(|set| !matches!(set.policy, RoutingPolicy::Weighted(0)));
-                match (live.next(), live.next()) {
-                    (Some(only), None) => Ok(only),
-                    _ => Err("weighted routing among several records is not served".to_owned()),
+                // "If you want to disable routing to a resource, set Weight to 0" (Route 53 guide, "Weighted routing");
+                // an alias among several is told of by whoever reads their data
+                let live = find(&|policy| !matches!(policy, RoutingPolicy::Weighted(0))).unwrap_or(first);
+                let alias = sets.iter().find(|set| {
+                    set.policy != RoutingPolicy::Weighted(0) && !matches!(set.data, SetData::Values { .. })
+                });
+                match alias {
+                    Some(_) if sets.iter().filter(|set| set.policy != RoutingPolicy::Weighted(0)).count() > 1 => {
+                        Err("weighted routing among aliases is not served".to_owned())
+                    }
+                    _ => Ok(live),
                 }
             }
             RoutingPolicy::Other(kind) => Err(format!("{kind} routing is not served")),

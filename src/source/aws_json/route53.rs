@@ -42,7 +42,7 @@ pub(super) struct RuleOutput {
 }
 
 /// Commands whose output is read, with the member that tells them.
-pub(super) const COMMANDS: [(&str, &str); 7] = [
+pub(super) const COMMANDS: [(&str, &str); 10] = [
     ("HostedZone", "route53 get-hosted-zone"),
     ("HostedZones", "route53 list-hosted-zones"),
     ("HostedZoneSummaries", "route53 list-hosted-zones-by-vpc"),
@@ -50,6 +50,9 @@ pub(super) const COMMANDS: [(&str, &str); 7] = [
     ("ResolverRules", "route53resolver list-resolver-rules"),
     ("ResolverRuleAssociations", "route53resolver list-resolver-rule-associations"),
     ("ResolverConfig", "route53resolver get-resolver-config"),
+    ("ResolverConfigs", "route53resolver list-resolver-configs"),
+    ("ResolverEndpoints", "route53resolver list-resolver-endpoints"),
+    ("IpAddresses", "route53resolver list-resolver-endpoint-ip-addresses"),
 ];
 
 impl Route53 {
@@ -59,7 +62,14 @@ impl Route53 {
             match *key {
                 "HostedZone" => self.hosted_zone(reader, fields),
                 "ResourceRecordSets" => self.pages.push(records::page(reader, fields)),
-                "ResolverConfig" => self.config(reader, fields),
+                "ResolverConfig" => {
+                    let node = fields.node(reader, "ResolverConfig");
+                    if let Some(config) =
+                        node.and_then(|node| reader.table(node, "a resolver configuration", Keys::Any))
+                    {
+                        self.config(&config);
+                    }
+                }
                 list => {
                     for item in fields.items(reader, list) {
                         let Some(item) = reader.table(item, "a member of Route 53's list", Keys::Any) else { continue };
@@ -67,7 +77,9 @@ impl Route53 {
                             "HostedZones" => self.zones.extend(zone(reader, &item, None)),
                             "ResolverRules" => self.rules.extend(rule(reader, &item)),
                             "ResolverRuleAssociations" => self.associations.extend(association(reader, &item)),
-                            // says which zones a VPC sees, but not which VPC was asked about
+                            "ResolverConfigs" => self.config(&item),
+                            "ResolverEndpoints" => inbound(reader, &item),
+                            // says which zones a VPC sees, but not which VPC was asked about; addresses of resolver endpoints answer nothing
                             _ => {}
                         }
                     }
@@ -92,11 +104,7 @@ impl Route53 {
         self.zones.extend(zone(reader, &table, Some(vpcs)));
     }
 
-    fn config(&mut self, reader: &mut Reader<'_>, fields: &Fields<'_, '_>) {
-        let node = fields.node(reader, "ResolverConfig");
-        let Some(config) = node.and_then(|node| reader.table(node, "a resolver configuration", Keys::Any)) else {
-            return;
-        };
+    fn config(&mut self, config: &Fields<'_, '_>) {
         // DISABLED and DISABLING; USE_LOCAL_RESOURCE_SETTING is what a Profile leaves to the VPC
         if config.peek("AutodefinedReverse").is_some_and(|state| state.starts_with("DISABL")) {
             self.no_reverse.extend(config.peek("ResourceId").and_then(|id| id.parse::<VpcId>().ok()));
@@ -127,6 +135,15 @@ fn zone(reader: &mut Reader<'_>, table: &Fields<'_, '_>, vpcs: Option<Vec<(VpcId
         record_sets: table.integer(reader, "ResourceRecordSetCount", 0..=u32::MAX),
         fallback,
     })
+}
+
+/// An outbound endpoint is where questions leave a VPC, which changes no answer.
+fn inbound(reader: &mut Reader<'_>, table: &Fields<'_, '_>) {
+    if table.peek("Direction").is_some_and(|direction| direction.starts_with("INBOUND")) {
+        let id = table.peek("Id").unwrap_or_default();
+        let hint = "name its addresses in the listeners of a [[vpc]], or the networks behind it in its clients";
+        reader.warning(table.at, format!("the inbound resolver endpoint {id} is not served"), hint);
+    }
 }
 
 fn rule(reader: &mut Reader<'_>, table: &Fields<'_, '_>) -> Option<RuleOutput> {

@@ -3,7 +3,8 @@
 use ipnet::IpNet;
 
 use crate::model::{Object, SubnetInput, VpcInput, VpcOverlayInput};
-use crate::problem::At;
+use crate::naming::{Region, is_known_region, known_regions};
+use crate::problem::{At, nearest};
 
 use super::super::doc::Value;
 use super::super::reader::{Fields, Reader, distinct};
@@ -29,6 +30,7 @@ pub(super) fn vpc(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Op
     }
     let vpc_id = fields.required(reader, "vpc_id");
     let region = fields.required(reader, "region");
+    warn_of_region(reader, region.as_ref());
     let cidr_blocks = vpc_blocks(reader, fields);
     // the defaults of EC2: CreateVpc leaves host names off
     let enable_dns_support = fields.flag(reader, "enable_dns_support").is_none_or(|flag| flag.value);
@@ -117,4 +119,15 @@ fn block(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, key: &str, fits: fn(&
 
 fn example(key: &str) -> &'static str {
     if key == "cidr_block" { IpNet::EXAMPLE } else { "2600:1f18::/64" }
+}
+
+/// A region that opened after this was written is served: its names follow the same rules.
+fn warn_of_region(reader: &mut Reader<'_>, region: Option<&At<Region>>) {
+    if let Some(at) = region.filter(|at| !is_known_region(at.value.as_str())) {
+        let hint = match nearest(at.value.as_str(), known_regions()) {
+            Some(known) => format!("did you mean '{known}'? If it is a new region, all is well"),
+            None => "if it is a new region, all is well".to_owned(),
+        };
+        reader.warning_at(at.place.clone(), format!("'{}' is not a region that is known", at.value), hint);
+    }
 }

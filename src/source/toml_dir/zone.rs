@@ -66,7 +66,9 @@ fn record(reader: &mut Reader<'_>, node: &DocNode<'_>, zone: &DnsName, owners: &
     let data = if fields.has("alias") { alias(reader, &fields) } else { records(reader, &fields) };
     let (name, data) = (owner?, data?);
     let types = match &data {
-        RecordData::Records { rtype, .. } | RecordData::Elsewhere(rtype) => &[*rtype][..],
+        RecordData::Records { rtype, .. } | RecordData::Weighted(rtype, _) | RecordData::Elsewhere(rtype) => {
+            &[*rtype][..]
+        }
         // an alias is the endpoint's addresses of both families
         RecordData::Alias(_) | RecordData::AddressesOf(_) => &[Rtype::A, Rtype::AAAA][..],
     };
