@@ -72,6 +72,14 @@ FILTERS = {
     "DescribeSecurityGroups": ("describe_security_groups", "SecurityGroups", "GroupId", {
         "description": "Description", "group-id": "GroupId", "group-name": "GroupName", "owner-id": "OwnerId",
         "vpc-id": "VpcId", **TAGS}),
+    "DescribeRouteTables": ("describe_route_tables", "RouteTables", "RouteTableId", {
+        "association.main": "Associations[].Main", "association.route-table-id": "Associations[].RouteTableId",
+        "association.route-table-association-id": "Associations[].RouteTableAssociationId",
+        "association.subnet-id": "Associations[].SubnetId", "owner-id": "OwnerId", "route-table-id": "RouteTableId",
+        "route.destination-cidr-block": "Routes[].DestinationCidrBlock",
+        "route.destination-prefix-list-id": "Routes[].DestinationPrefixListId",
+        "route.gateway-id": "Routes[].GatewayId", "route.nat-gateway-id": "Routes[].NatGatewayId",
+        "route.origin": "Routes[].Origin", "route.state": "Routes[].State", "vpc-id": "VpcId", **TAGS}),
     "DescribeAvailabilityZones": ("describe_availability_zones", "AvailabilityZones", "ZoneName", {
         "opt-in-status": "OptInStatus", "region-name": "RegionName", "state": "State", "zone-id": "ZoneId",
         "zone-name": "ZoneName", "zone-type": "ZoneType", "group-name": "GroupName"}),
@@ -79,7 +87,8 @@ FILTERS = {
         "key": "Key", "resource-id": "ResourceId", "resource-type": "ResourceType", "value": "Value"}),
 }
 # the largest page that each action may be asked for, and the smallest (aws.md appendix A)
-SMALLEST_PAGE = {"DescribeVpcs": 5, "DescribeSubnets": 5, "DescribeNetworkInterfaces": 5, "DescribeSecurityGroups": 5}
+SMALLEST_PAGE = {"DescribeVpcs": 5, "DescribeSubnets": 5, "DescribeNetworkInterfaces": 5, "DescribeSecurityGroups": 5,
+                 "DescribeRouteTables": 5}
 NO_PAGES = ("DescribeAvailabilityZones",)
 
 
@@ -138,8 +147,12 @@ def populate(server):
                 TagSpecification=tags("vpc-endpoint", Name=f"e {len(made)}", **(
                     {"stage": rng.choice(["prod", "test", "it's *", ""])} if n % 3 else {})))["vpcEndpointId"],
                          service))
+        table = raw.call("CreateRouteTable", VpcId=vpc, TagSpecification=tags(
+            "route-table", Name=f"table {v}"))["routeTable"]["routeTableId"]
+        raw.call("AssociateRouteTable", RouteTableId=table, SubnetId=subnets[0])
+        raw.call("CreateRoute", RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=f"nat-0000000{v % 9}")
         raw.call("CreateVpcEndpoint", VpcId=vpc, ServiceName=f"com.amazonaws.{REGION}.s3",
-                 RouteTableId=["rtb-11aa22bb"])
+                 RouteTableId=[table, "rtb-11aa22bb"])
     for n, service in enumerate(services[:2]):
         ids = [endpoint for endpoint, name in made if name == service["serviceName"]]
         raw.call("AcceptVpcEndpointConnections", ServiceId=service["serviceId"], VpcEndpointId=ids[: len(ids) // 2])

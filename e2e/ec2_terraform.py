@@ -5,7 +5,9 @@ The attributes are those of the provider's `aws_vpc_endpoint`, `aws_vpc_endpoint
 them, in its order, by boto3. Terraform itself is not run: its provider is no part of any package that tests install.
 """
 
+import ast
 import json
+import re
 from datetime import datetime
 
 from support import awstools
@@ -93,6 +95,7 @@ def run(case):
     awstools.need("boto3")
     server = Ec2Server(case)
     play(case, server, [interface_endpoint, gateway_endpoint, endpoint_service, data_sources])
+    network(case, server)
 
 
 def has(case, what, item, attributes):
@@ -236,3 +239,95 @@ def data_sources(case, server, ec2, world):
                 has(case, f"data aws_vpc_endpoint_service {service}", item, {
                     name: value for name, value in DATA_SERVICE.items()
                     if kind == "Interface" or name not in ("private_dns_name", "private_dns_names", "verification")})
+
+
+# resource: (create, what of its answer names it, read, update, what differs then, delete, error once it is gone); `{x}` is the
+# id of resource x. The read is the provider's, and has to say the same twice and after a restart: a plan without drift.
+NETWORK = {
+    "vpc": ("create_vpc CidrBlock=10.77.0.0/16", "Vpc.VpcId", "describe_vpcs VpcIds=[{vpc}] Vpcs",
+            "modify_vpc_attribute VpcId={vpc} EnableDnsSupport={'Value':True}", None,
+            "delete_vpc VpcId={vpc}", "InvalidVpcID.NotFound"),
+    "block": ("associate_vpc_cidr_block VpcId={vpc} CidrBlock=10.78.0.0/16", "CidrBlockAssociation.AssociationId",
+              "describe_vpcs Filters=[{'Name':'cidr-block-association.association-id','Values':[{block}]}] Vpcs", None, None,
+              "disassociate_vpc_cidr_block AssociationId={block}", None),
+    "subnet": ("create_subnet VpcId={vpc} CidrBlock=10.78.1.0/24", "Subnet.SubnetId",
+               "describe_subnets SubnetIds=[{subnet}] Subnets",
+               "modify_subnet_attribute SubnetId={subnet} MapPublicIpOnLaunch={'Value':True}", "MapPublicIpOnLaunch",
+               "delete_subnet SubnetId={subnet}", "InvalidSubnetID.NotFound"),
+    "group": ("create_security_group GroupName=tf Description=tf VpcId={vpc}", "GroupId",
+              "describe_security_groups GroupIds=[{group}] SecurityGroups",
+              "authorize_security_group_ingress GroupId={group} "
+              "IpPermissions=[{'IpProtocol':'tcp','FromPort':443,'ToPort':443,'IpRanges':[{'CidrIp':'10.0.0.0/8'}]}]",
+              "IpPermissions", "delete_security_group GroupId={group}", "InvalidGroup.NotFound"),
+    "table": ("create_route_table VpcId={vpc}", "RouteTable.RouteTableId",
+              "describe_route_tables RouteTableIds=[{table}] RouteTables",
+              "create_route RouteTableId={table} DestinationCidrBlock=0.0.0.0/0 NatGatewayId=nat-0123456789abcdef0",
+              "Routes", "delete_route_table RouteTableId={table}", "InvalidRouteTableID.NotFound"),
+    "association": ("associate_route_table RouteTableId={table} SubnetId={subnet}", "AssociationId",
+                    "describe_route_tables Filters=[{'Name':'association.route-table-association-id',"
+                    "'Values':[{association}]}] RouteTables", None, None,
+                    "disassociate_route_table AssociationId={association}", None),
+    "card": ("create_network_interface SubnetId={subnet} Groups=[{group}] Description=tf",
+             "NetworkInterface.NetworkInterfaceId",
+             "describe_network_interfaces NetworkInterfaceIds=[{card}] NetworkInterfaces",
+             "create_tags Resources=[{card}] Tags=[{'Key':'Name','Value':'tf'}]", "TagSet",
+             "delete_network_interface NetworkInterfaceId={card}", "InvalidNetworkInterfaceID.NotFound"),
+    "gateway": ("create_vpc_endpoint VpcId={vpc} ServiceName=com.amazonaws.us-east-1.s3", "VpcEndpoint.VpcEndpointId",
+                "describe_vpc_endpoints VpcEndpointIds=[{gateway}] VpcEndpoints",
+                "modify_vpc_endpoint VpcEndpointId={gateway} AddRouteTableIds=[{table}]", "RouteTableIds",
+                "delete_vpc_endpoints VpcEndpointIds=[{gateway}]", None),
+    "endpoint": ("create_vpc_endpoint VpcId={vpc} ServiceName=com.amazonaws.us-east-1.sqs VpcEndpointType=Interface "
+                 "PrivateDnsEnabled=False SecurityGroupIds=[{group}]", "VpcEndpoint.VpcEndpointId",
+                 "describe_vpc_endpoints VpcEndpointIds=[{endpoint}] VpcEndpoints",
+                 "modify_vpc_endpoint VpcEndpointId={endpoint} AddSubnetIds=[{subnet}]", "SubnetIds",
+                 "delete_vpc_endpoints VpcEndpointIds=[{endpoint}]", None),
+}
+
+
+def network(case, server):
+    """A VPC with all that is in it: created, read, planned, updated, read after a restart, destroyed."""
+    ec2, ids = awstools.client(server), {}
+    for name, (create, named, read, update, differs, _, _) in NETWORK.items():
+        made = api_call(ec2, create, ids)
+        for part in named.split("."):
+            made = made[part]
+        ids[name] = made
+        before = items(ec2, read, ids)
+        case.equal(f"{name}: one is there", len(before), 1)
+        case.equal(f"{name}: a plan after an apply", items(ec2, read, ids), before)
+        if update:
+            api_call(ec2, update, ids)
+            after = items(ec2, read, ids)
+            if differs:
+                case.check(after[0][differs] != before[0].get(differs), f"{name}: {differs} after an update", after[0])
+    seen = {name: items(ec2, row[2], ids) for name, row in NETWORK.items()}
+    server.stop()
+    server = Ec2Server(case)
+    ec2 = awstools.client(server)
+    for name, row in NETWORK.items():
+        case.equal(f"{name}: after a restart", items(ec2, row[2], ids), seen[name])
+    for name, row in reversed(NETWORK.items()):
+        api_call(ec2, row[5], ids)
+        if row[6]:
+            refused(case, f"{name}: destroyed", error_of(lambda row=row: items(ec2, row[2], ids)), row[6])
+
+
+def api_call(ec2, text, ids):
+    """The answer to `method Name=value ...`."""
+    for name, value in ids.items():
+        text = text.replace("{" + name + "}", value)
+    method, *words = text.split(" ")
+    return getattr(ec2, method)(**{key: literal(value) for key, value in (word.split("=", 1) for word in words)})
+
+
+def literal(text):
+    """A parameter: a list or structure in which words may stand without quotes, a truth value, or a text."""
+    if text[0] in "[{":
+        return ast.literal_eval(re.sub(r"\[([a-z][\w-]*)\]", r"['\1']", text))
+    return text == "True" if text in ("True", "False") else text
+
+
+def items(ec2, text, ids):
+    """What a read finds: the last word names the list."""
+    text, key = text.rsplit(" ", 1)
+    return api_call(ec2, text, ids)[key]

@@ -90,6 +90,7 @@ impl Call<'_> {
             enable_dns_hostnames: vpc.enable_dns_hostnames,
             enable_network_address_usage_metrics: false,
             instance_tenancy: "default".to_owned(),
+            is_default: false,
             listeners: vpc.listeners.clone(),
             clients: vpc.clients.clone(),
             tags: record::Tags::new(),
@@ -127,6 +128,7 @@ impl Call<'_> {
             vpc: subnet.vpc_id,
             zone: subnet.zone.clone(),
             cidr_blocks: subnet.cidr_blocks.clone(),
+            default_for_zone: false,
             attributes: record::SubnetAttributes::default(),
             tags: record::Tags::new(),
         }))

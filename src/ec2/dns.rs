@@ -3,7 +3,8 @@
 use super::record::{EndpointRecord, EndpointType, Phase, StoredObject, VerificationState};
 use super::state::{ApiState, Edit};
 use crate::model::{
-    EndpointInput, Input, InterfaceInput, Key, Mode, Object, ServiceInput, State as DnsState, SubnetInput, VpcInput,
+    EndpointInput, Input, InterfaceInput, Key, Mode, NetworkInterfaceInput, Object, ServiceInput, State as DnsState,
+    SubnetInput, VpcInput,
 };
 use crate::problem::{At, Place};
 use crate::source::{Progress, Reading, Source, SourceEdit, SourceId};
@@ -96,7 +97,22 @@ fn input(record: &StoredObject) -> Option<Input> {
         StoredObject::Endpoint(endpoint) if endpoint.kind == EndpointType::Interface => {
             Object::Endpoint(endpoint_input(endpoint)?)
         }
-        StoredObject::Endpoint(_) | StoredObject::SecurityGroup(_) | StoredObject::Notification(_) => return None,
+        StoredObject::Interface(own) => Object::Interface(NetworkInterfaceInput {
+            network_interface_id: at(own.interface.id),
+            vpc_id: at(own.vpc),
+            ipv4: own.interface.ipv4.into_iter().collect(),
+            ipv6: own.interface.ipv6.into_iter().collect(),
+            // the name that is made of its address is there without being said
+            private_dns_name: None,
+            resource_name: None,
+            resource_name_a: false,
+            resource_name_aaaa: false,
+            public_names: Vec::new(),
+        }),
+        StoredObject::Endpoint(_)
+        | StoredObject::SecurityGroup(_)
+        | StoredObject::Notification(_)
+        | StoredObject::RouteTable(_) => return None,
     };
     Some(Input::new(place(), object))
 }

@@ -8,6 +8,7 @@
 //!   action  one file for each kind of object: what a call may do, in EC2's codes and texts
 //!   params, fields, filter, xml, error   what calls and answers are made of
 //!   rule    a rule of a security group
+//!   route   a route table
 //!   record  what the API keeps of each object
 //!   state   all records in memory, and a change to them
 //!   store   the same on disk; soundness tells a file that is damaged, and keeps copies
@@ -44,6 +45,7 @@ pub mod notify;
 mod outbox;
 pub mod params;
 pub mod record;
+pub mod route;
 pub mod rule;
 mod soundness;
 mod state;
@@ -64,6 +66,11 @@ pub use http::{Front, serve};
 pub use soundness::{StateContent, StateFault, content, copies, read_sound};
 pub use state::ApiState;
 pub use store::Store;
+
+/// The page of all actions, in Markdown.
+pub fn actions_reference() -> String {
+    action::reference()
+}
 
 /// How the API behaves.
 #[derive(Clone, Debug)]

@@ -9,6 +9,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::ApiSettings;
+use super::codec::text;
+use super::route::RouteTableRecord;
 use super::rule::{GroupRule, rules_at_start};
 use super::time::UnixMillis;
 use crate::model::{RecordIpType, State};
@@ -18,26 +20,6 @@ use crate::naming::{
 
 /// Tags of an object, by key.
 pub type Tags = BTreeMap<String, String>;
-
-/// A value as it is printed, for types that know nothing of formats.
-mod text {
-    use std::fmt::Display;
-    use std::str::FromStr;
-
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(super) fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(value)
-    }
-
-    pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
-    where
-        T: FromStr<Err: Display>,
-        D: Deserializer<'de>,
-    {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-    }
-}
 
 /// The same for types whose errors have no text.
 mod word {
@@ -72,6 +54,10 @@ pub enum StoredObject {
     Service(ServiceRecord),
     /// A connection notification.
     Notification(Notification),
+    /// A route table.
+    RouteTable(RouteTableRecord),
+    /// A network interface that a caller made.
+    Interface(OwnInterface),
 }
 
 /// A VPC.
@@ -96,6 +82,9 @@ pub struct VpcRecord {
     pub enable_network_address_usage_metrics: bool,
     /// `default`, `dedicated` or `host`.
     pub instance_tenancy: String,
+    /// Whether it is the account's default VPC of its region.
+    #[serde(default)]
+    pub is_default: bool,
     /// Addresses whose clients are this VPC's: those of the tag `vpcedns:listener`, or one out of the id.
     #[serde(default)]
     pub listeners: Vec<SocketAddr>,
@@ -122,6 +111,9 @@ pub struct SubnetRecord {
     pub zone: ZoneName,
     /// Its address blocks: one IPv4, perhaps one IPv6.
     pub cidr_blocks: Vec<IpNet>,
+    /// Whether it is the default subnet of its availability zone.
+    #[serde(default)]
+    pub default_for_zone: bool,
     /// What `ModifySubnetAttribute` changes.
     #[serde(default)]
     pub attributes: SubnetAttributes,
@@ -299,6 +291,24 @@ pub struct InterfaceRecord {
     pub ipv6: Option<Ipv6Addr>,
 }
 
+/// A network interface that a caller made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnInterface {
+    /// Its id, subnet and addresses.
+    pub interface: InterfaceRecord,
+    /// The account that made it.
+    pub owner: String,
+    /// The VPC it is in.
+    #[serde(with = "text")]
+    pub vpc: VpcId,
+    /// What it is for.
+    pub description: String,
+    /// `sg-...`
+    pub security_groups: Vec<String>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
 /// A provider's endpoint service (`CreateVpcEndpointServiceConfiguration`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceRecord {
@@ -438,6 +448,8 @@ impl StoredObject {
             Self::Endpoint(endpoint) => endpoint.id.to_string(),
             Self::Service(service) => service.id.clone(),
             Self::Notification(notification) => notification.id.clone(),
+            Self::RouteTable(table) => table.id.clone(),
+            Self::Interface(own) => own.interface.id.to_string(),
         }
     }
 
@@ -450,6 +462,8 @@ impl StoredObject {
             Self::Endpoint(endpoint) => &endpoint.owner,
             Self::Service(service) => &service.owner,
             Self::Notification(notification) => &notification.owner,
+            Self::RouteTable(table) => &table.owner,
+            Self::Interface(own) => &own.owner,
         }
     }
 
@@ -461,6 +475,8 @@ impl StoredObject {
             Self::SecurityGroup(group) => Some(("security-group", &group.tags)),
             Self::Endpoint(endpoint) => Some(("vpc-endpoint", &endpoint.tags)),
             Self::Service(service) => Some(("vpc-endpoint-service", &service.tags)),
+            Self::RouteTable(table) => Some(("route-table", &table.tags)),
+            Self::Interface(own) => Some(("network-interface", &own.tags)),
             Self::Notification(_) => None,
         }
     }
@@ -473,6 +489,8 @@ impl StoredObject {
             Self::SecurityGroup(group) => Some(&mut group.tags),
             Self::Endpoint(endpoint) => Some(&mut endpoint.tags),
             Self::Service(service) => Some(&mut service.tags),
+            Self::RouteTable(table) => Some(&mut table.tags),
+            Self::Interface(own) => Some(&mut own.tags),
             Self::Notification(_) => None,
         }
     }

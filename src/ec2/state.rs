@@ -6,9 +6,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::record::{
-    EndpointRecord, EndpointType, Notification, Phase, SecurityGroup, ServiceRecord, StoredObject, SubnetRecord,
-    VpcRecord,
+    EndpointRecord, EndpointType, Notification, OwnInterface, Phase, SecurityGroup, ServiceRecord, StoredObject,
+    SubnetRecord, VpcRecord,
 };
+use super::route::RouteTableRecord;
 use super::time::UnixMillis;
 use crate::naming::{EndpointId, ServiceName, SubnetId, VpcId};
 
@@ -120,6 +121,8 @@ impl ApiState {
         endpoint(EndpointId), endpoints: Endpoint(EndpointRecord), "vpce-";
         service(&str), services: Service(ServiceRecord), "vpce-svc-";
         notification(&str), notifications: Notification(Notification), "vpce-nfn-";
+        route_table(&str), route_tables: RouteTable(RouteTableRecord), "rtb-";
+        interface(&str), interfaces: Interface(OwnInterface), "eni-";
     }
 
     /// The record with this id, of whatever kind.

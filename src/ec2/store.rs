@@ -183,6 +183,7 @@ mod tests {
             enable_dns_hostnames: false,
             enable_network_address_usage_metrics: false,
             instance_tenancy: "default".to_owned(),
+            is_default: false,
             listeners: Vec::new(),
             clients: Vec::new(),
             tags: Tags::from([("Name".to_owned(), "a".to_owned())]),

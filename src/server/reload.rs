@@ -29,7 +29,16 @@ pub(super) fn opener(listeners: &SharedListeners, listen: Vec<SocketAddr>) -> Op
     let listeners = Arc::clone(listeners);
     Box::new(move |model| {
         let mut listeners = listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        listeners.as_mut().map_or_else(Vec::new, |listeners| listeners.apply(&wanted(&listen, model)))
+        let Some(listeners) = listeners.as_mut() else { return Vec::new() };
+        let before = listeners.addresses();
+        let wanted = wanted(&listen, model);
+        let problems = listeners.apply(&wanted);
+        if problems.is_empty() {
+            for at in wanted.iter().filter(|at| !before.iter().any(|open| open.wanted == at.value)) {
+                info!("listening on {}: {}", at.value, at.place);
+            }
+        }
+        problems
     })
 }
 

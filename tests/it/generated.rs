@@ -35,6 +35,11 @@ fn the_page_of_metrics_is_up_to_date() {
     check("metrics.md", &vpcedns::config::metrics_reference());
 }
 
+#[test]
+fn the_page_of_actions_is_up_to_date() {
+    check("ec2-actions.md", &vpcedns::ec2::actions_reference());
+}
+
 /// The environment variable of every setting and limit is read, and the file is checked with file and line.
 #[test]
 fn config_is_printed_and_checked_by_the_program() {

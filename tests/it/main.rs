@@ -12,6 +12,7 @@ mod ec2_api;
 mod ec2_filters;
 mod ec2_groups;
 mod ec2_http;
+mod ec2_network;
 mod ec2_random;
 mod ec2_reach;
 mod ec2_services;

@@ -7,6 +7,8 @@ mod delete;
 mod describe;
 mod modify;
 
+pub(super) use address::{Families, Wanted, fill as free_addresses};
+
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::HashSet;

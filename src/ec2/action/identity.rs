@@ -63,7 +63,7 @@ fn roles(_: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     Ok(answer(xml))
 }
 
-/// The attributes of an account (EC2 API Reference, AccountAttribute): VPCs only, and no default one.
+/// The attributes of an account (EC2 API Reference, AccountAttribute): VPCs only; `none` where there is no default one.
 const ATTRIBUTES: &[(&str, &str)] = &[
     ("supported-platforms", "VPC"),
     ("default-vpc", "none"),
@@ -73,7 +73,7 @@ const ATTRIBUTES: &[(&str, &str)] = &[
     ("vpc-max-elastic-ips", "5"),
 ];
 
-fn attributes(_: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+fn attributes(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let names = params.list("AttributeName");
     if let Some(name) = names.iter().find(|name| !ATTRIBUTES.iter().any(|(known, _)| known == name)) {
         return Err(ApiError::value(name, "attributeName", "Unknown attribute."));
@@ -82,6 +82,8 @@ fn attributes(_: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let mut xml = Xml::new();
     xml.list("accountAttributeSet", chosen, |xml, (name, value)| {
         xml.text("attributeName", name);
+        let vpc = super::default_vpc::find(call).filter(|_| *name == "default-vpc").map(|vpc| vpc.id.to_string());
+        let value = vpc.unwrap_or_else(|| (*value).to_owned());
         xml.list("attributeValueSet", [value], |xml, value| xml.text("attributeValue", value));
     });
     Ok(answer(xml))

@@ -1,4 +1,4 @@
-//! Network interfaces: those of interface endpoints, there are no others here.
+//! Network interfaces as they are listed: those of interface endpoints, and those that callers made.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use crate::ec2::call::{Action, Call, Done, parse_id};
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Values, fields};
 use crate::ec2::params::Params;
-use crate::ec2::record::{InterfaceRecord, Phase, Tags};
-use crate::naming::{InterfaceId, ZoneName, instance_zone};
+use crate::ec2::record::{InterfaceRecord, OwnInterface, Phase, SubnetRecord, Tags};
+use crate::naming::{InterfaceId, VpcId, ZoneName, instance_zone};
 
 pub(super) const ACTIONS: &[Action] =
     &[Action { name: "DescribeNetworkInterfaces", writes: false, idempotent: false, run: describe }];
@@ -22,9 +22,11 @@ const MAKER: &str = "amazon-aws";
 const REQUESTER: &str = "727180483921";
 
 /// An interface as it is listed.
-struct ListedInterface {
+pub(super) struct ListedInterface {
     interface: InterfaceRecord,
-    endpoint: String,
+    /// The endpoint whose it is; `None`: a caller made it.
+    endpoint: Option<String>,
+    description: String,
     owner: String,
     vpc: String,
     zone: ZoneName,
@@ -32,7 +34,7 @@ struct ListedInterface {
     groups: Vec<(String, String)>,
     /// `ip-10-0-1-17.ec2.internal`, where the VPC gives such names.
     private_dns_name: Option<String>,
-    /// None here: the owner of the endpoint tags the endpoint.
+    /// None at those of endpoints: the owner of the endpoint tags the endpoint.
     tags: Tags,
 }
 
@@ -50,6 +52,9 @@ fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         let interfaces = listed.record.interfaces.iter().filter(mine);
         all.extend(interfaces.filter_map(|i| Some((i.id.to_string(), of_endpoint(call, &listed, i)?))));
     }
+    let mine = call.state.interfaces().filter(|own| call.sees(&own.owner) && call.is_here(own.vpc));
+    let mine = mine.filter(|own| wanted.is_empty() || wanted.contains(&own.interface.id));
+    all.extend(mine.filter_map(|own| Some((own.interface.id.to_string(), of_caller(call, own, None)?))));
     if let Some(id) = ids.iter().find(|id| !all.contains_key(*id)) {
         let message = format!("The networkInterface ID '{id}' does not exist");
         return Err(ApiError::new("InvalidNetworkInterfaceID.NotFound", message));
@@ -63,19 +68,44 @@ fn of_endpoint(
     interface: &InterfaceRecord,
 ) -> Option<ListedInterface> {
     let record = &*listed.record;
-    let vpc = call.vpc(record.vpc)?;
-    let name = |address| format!("ip-{}.{}", address_label(address), instance_zone(&vpc.region));
-    let has_names = vpc.enable_dns_support && vpc.enable_dns_hostnames;
+    let id = record.id.to_string();
     Some(ListedInterface {
-        endpoint: record.id.to_string(),
+        description: format!("VPC Endpoint Interface {id}"),
+        endpoint: Some(id),
         owner: record.owner.clone(),
         vpc: record.vpc.to_string(),
         zone: call.subnet(interface.subnet)?.zone.clone(),
         groups: endpoint::group_names(call, &record.security_groups).collect(),
-        private_dns_name: interface.ipv4.filter(|_| has_names).map(name),
+        private_dns_name: private_name(call, record.vpc, interface),
         interface: interface.clone(),
         tags: Tags::new(),
     })
+}
+
+/// One that a caller made, as it is listed; `subnet` is its own where that is known already.
+pub(super) fn of_caller(call: &Call<'_>, own: &OwnInterface, subnet: Option<&SubnetRecord>) -> Option<ListedInterface> {
+    let zone = match subnet {
+        Some(subnet) => subnet.zone.clone(),
+        None => call.subnet(own.interface.subnet)?.zone.clone(),
+    };
+    Some(ListedInterface {
+        interface: own.interface.clone(),
+        endpoint: None,
+        description: own.description.clone(),
+        owner: own.owner.clone(),
+        vpc: own.vpc.to_string(),
+        zone,
+        groups: endpoint::group_names(call, &own.security_groups).collect(),
+        private_dns_name: private_name(call, own.vpc, &own.interface),
+        tags: own.tags.clone(),
+    })
+}
+
+/// `ip-10-0-1-17.ec2.internal`, where the VPC gives such names.
+fn private_name(call: &Call<'_>, vpc: VpcId, interface: &InterfaceRecord) -> Option<String> {
+    let vpc = call.vpc(vpc).filter(|vpc| vpc.enable_dns_support && vpc.enable_dns_hostnames)?;
+    let name = |address| format!("ip-{}.{}", address_label(address), instance_zone(&vpc.region));
+    interface.ipv4.map(name)
 }
 
 /// `10-0-1-17`
@@ -84,8 +114,9 @@ fn address_label(address: std::net::Ipv4Addr) -> String {
 }
 
 impl ListedInterface {
-    fn description(&self) -> String {
-        format!("VPC Endpoint Interface {}", self.endpoint)
+    /// What only those of endpoints have: they are attached, and AWS made them.
+    fn of_endpoint(&self, text: impl Into<String>) -> Option<String> {
+        self.endpoint.as_ref().map(|_| text.into())
     }
 
     /// A locally administered address (IEEE 802) out of the id: the same for ever.
@@ -101,18 +132,18 @@ impl ListedInterface {
 
 fields! {
     impl ListedInterface as it {
-        "attachment.attachmentId" ["attachment.attachment-id"] = it.attachment();
-        "attachment.deleteOnTermination" ["attachment.delete-on-termination"] = false;
-        "attachment.deviceIndex" ["attachment.device-index"] = "1";
-        "attachment.networkCardIndex" = "0";
-        "attachment.instanceOwnerId" ["attachment.instance-owner-id"] = MAKER;
-        "attachment.status" ["attachment.status"] = "attached";
+        "attachment.attachmentId" ["attachment.attachment-id"] = Values::of_option(it.of_endpoint(it.attachment()));
+        "attachment.deleteOnTermination" ["attachment.delete-on-termination"] = Values::of_option(it.of_endpoint("false"));
+        "attachment.deviceIndex" ["attachment.device-index"] = Values::of_option(it.of_endpoint("1"));
+        "attachment.networkCardIndex" = Values::of_option(it.of_endpoint("0"));
+        "attachment.instanceOwnerId" ["attachment.instance-owner-id"] = Values::of_option(it.of_endpoint(MAKER));
+        "attachment.status" ["attachment.status"] = Values::of_option(it.of_endpoint("attached"));
         "" ["attachment.attach-time", "attachment.instance-id"] = Values::Absent;
         "availabilityZone" ["availability-zone"] = it.zone.as_str();
-        "description" ["description"] = it.description();
+        "description" ["description"] = &it.description;
         "groupSet[].groupId" ["group-id"] = Values::of_each(it.groups.iter().map(|(id, _)| id));
         "groupSet[].groupName" ["group-name"] = Values::of_each(it.groups.iter().map(|(_, name)| name));
-        "interfaceType" ["interface-type"] = "vpc_endpoint";
+        "interfaceType" ["interface-type"] = if it.endpoint.is_some() { "vpc_endpoint" } else { "interface" };
         "ipv6AddressesSet[].ipv6Address" ["ipv6-addresses.ipv6-address"] = Values::of_each(it.interface.ipv6);
         "ipv6AddressesSet[].isPrimaryIpv6" = false;
         "macAddress" ["mac-address"] = it.mac_address();
@@ -126,10 +157,10 @@ fields! {
         "" ["addresses.association.owner-id", "addresses.association.public-ip"] = Values::Absent;
         "" ["association.allocation-id", "association.association-id", "association.ip-owner-id"] = Values::Absent;
         "" ["association.public-ip", "association.public-dns-name"] = Values::Absent;
-        "requesterId" ["requester-id"] = REQUESTER;
-        "requesterManaged" ["requester-managed"] = true;
+        "requesterId" ["requester-id"] = Values::of_option(it.of_endpoint(REQUESTER));
+        "requesterManaged" ["requester-managed"] = it.endpoint.is_some();
         "sourceDestCheck" ["source-dest-check"] = true;
-        "status" ["status"] = "in-use";
+        "status" ["status"] = if it.endpoint.is_some() { "in-use" } else { "available" };
         "subnetId" ["subnet-id"] = Values::of(it.interface.subnet);
         "tagSet" ["tag", "tag-key"] = &it.tags;
         "vpcId" ["vpc-id"] = &it.vpc;

@@ -1,6 +1,8 @@
 //! The actions, by name. One file for each kind of object.
 
+mod block;
 mod connection;
+mod default_vpc;
 mod endpoint;
 mod group_rule;
 mod identity;
@@ -8,9 +10,12 @@ mod interface;
 mod nothing;
 mod notification;
 mod offer;
+mod own_interface;
 mod permission;
 mod reach;
 mod region;
+mod route;
+mod route_table;
 mod security_group;
 mod service;
 mod subnet;
@@ -23,7 +28,9 @@ use super::xml::Xml;
 
 /// Every action there is.
 static ACTIONS: &[&[Action]] = &[
+    block::ACTIONS,
     connection::ACTIONS,
+    default_vpc::ACTIONS,
     nothing::ACTIONS,
     notification::ACTIONS,
     endpoint::ACTIONS,
@@ -31,8 +38,11 @@ static ACTIONS: &[&[Action]] = &[
     identity::ACTIONS,
     interface::ACTIONS,
     offer::ACTIONS,
+    own_interface::ACTIONS,
     permission::ACTIONS,
     region::ACTIONS,
+    route::ACTIONS,
+    route_table::ACTIONS,
     security_group::ACTIONS,
     service::ACTIONS,
     subnet::ACTIONS,
@@ -43,6 +53,26 @@ static ACTIONS: &[&[Action]] = &[
 /// The action with this name.
 pub(super) fn find(name: &str) -> Option<&'static Action> {
     ACTIONS.iter().copied().flatten().find(|action| action.name == name)
+}
+
+/// The page of all actions, in Markdown.
+pub(super) fn reference() -> String {
+    let of_nothing = |action: &Action| nothing::ACTIONS.iter().any(|other| other.name == action.name);
+    let what = |action: &Action| match (action.writes, of_nothing(action)) {
+        (true, _) => "changes what is there; on disk before it answers",
+        (false, true) => "always an empty list",
+        (false, false) => "reads",
+    };
+    let mut all: Vec<&Action> = ACTIONS.iter().copied().flatten().collect();
+    all.sort_by_key(|action| action.name);
+    let token = |action: &Action| if action.idempotent { "yes" } else { "" };
+    let rows = all.iter().map(|action| format!("| {} | {} | {} |\n", action.name, what(action), token(action)));
+    format!(
+        "# Actions of the EC2 API\n\nGenerated from `src/ec2/action/`; `UPDATE_DOCS=1 cargo test --test it generated` writes it anew. \
+         [ec2-api.md](ec2-api.md)\nsays how to use them. `GetCallerIdentity` is STS's, `GetUser` and `ListRoles` are IAM's; every other action is \
+         EC2's, version\n2016-11-15. Tests of each: `tests/it/ec2_*.rs`, `e2e/ec2_*.py`.\n\n| action | | `ClientToken` |\n|---|---|---|\n{}",
+        rows.collect::<String>()
+    )
 }
 
 /// The answer of an action on several objects: which of them failed, and why.

@@ -69,7 +69,6 @@ pub(super) fn make_listener(call: &Call<'_>, vpc: &mut VpcRecord) {
     let is_taken = call.model.vpcs().into_iter().any(|other| other.listeners.contains(&listener));
     let made = call.state.vpcs().filter(|other| other.listeners.iter().any(is_made)).count();
     if is_allowed && !is_taken && made < MOST_MADE {
-        tracing::info!("clients of {} ask {listener}: dig @{} -p {PORT}", vpc.id, listener.ip());
         vpc.listeners.push(listener);
     }
 }

@@ -1,4 +1,4 @@
-//! Regions and their availability zones, and what of a region the API has nothing of: prefix lists, route tables.
+//! Regions and their availability zones, and the prefix lists of a region.
 
 use std::collections::BTreeSet;
 
@@ -15,36 +15,11 @@ pub(super) const ACTIONS: &[Action] = &[
     Action { name: "DescribeRegions", writes: false, idempotent: false, run: describe_regions },
     Action { name: "DescribePrefixLists", writes: false, idempotent: false, run: describe_prefix_lists },
     Action { name: "DescribeManagedPrefixLists", writes: false, idempotent: false, run: describe_managed_prefix_lists },
-    Action { name: "DescribeRouteTables", writes: false, idempotent: false, run: describe_route_tables },
+    Action { name: "GetManagedPrefixListEntries", writes: false, idempotent: false, run: prefix_list_entries },
 ];
 
 /// The code by which these actions refuse a filter.
 const BAD_FILTER: &str = "InvalidParameterValue";
-
-const ROUTE_TABLE_FILTERS: &[&str] = &[
-    "association.gateway-id",
-    "association.route-table-association-id",
-    "association.route-table-id",
-    "association.subnet-id",
-    "association.main",
-    "owner-id",
-    "route-table-id",
-    "route.destination-cidr-block",
-    "route.destination-ipv6-cidr-block",
-    "route.destination-prefix-list-id",
-    "route.egress-only-internet-gateway-id",
-    "route.gateway-id",
-    "route.instance-id",
-    "route.nat-gateway-id",
-    "route.origin",
-    "route.state",
-    "route.transit-gateway-id",
-    "route.vpc-peering-connection-id",
-    "tag",
-    "tag-key",
-    "transit-gateway-id",
-    "vpc-id",
-];
 
 /// The availability zones of a region: those that most accounts see there, and those of the subnets that there are.
 pub(super) fn zones(call: &Call<'_>, region: &Region) -> BTreeSet<ZoneName> {
@@ -220,16 +195,17 @@ fn describe_managed_prefix_lists(call: &Call<'_>, params: &mut Params) -> Result
     PREFIX_LISTS.answer(params, all, |list| list.list.id.clone())
 }
 
-/// There are none: a gateway endpoint keeps the ids that it is given.
-fn describe_route_tables(_: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
-    if let Some(id) = params.list("RouteTableId").first() {
-        let message = format!("The routeTable ID '{id}' does not exist");
-        return Err(ApiError::new("InvalidRouteTableID.NotFound", message));
+/// A list's entries: none, as the list has no blocks.
+fn prefix_list_entries(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let id = params.required("PrefixListId")?;
+    params.parsed::<u64>("TargetVersion", "Expected an integer.")?;
+    ResultPage::take(params, 1)?;
+    if !chosen_prefix_lists(call, &mut Params::default())?.iter().any(|list| list.id == id) {
+        let message = format!("The prefix list ID '{id}' does not exist");
+        return Err(ApiError::new("InvalidPrefixListID.NotFound", message));
     }
-    Filters::take(params, ROUTE_TABLE_FILTERS, BAD_FILTER)?;
-    ResultPage::take(params, 5)?;
     let mut answer = Xml::new();
-    answer.texts("routeTableSet", [""; 0]);
+    answer.texts("entrySet", [""; 0]);
     Ok(Done { answer, ..Done::default() })
 }
 

@@ -17,6 +17,7 @@ use crate::naming::VpcId;
 pub(super) const ACTIONS: &[Action] = &[
     Action { name: "CreateSecurityGroup", writes: true, idempotent: false, run: create },
     Action { name: "DescribeSecurityGroups", writes: false, idempotent: false, run: describe },
+    Action { name: "GetSecurityGroupsForVpc", writes: false, idempotent: false, run: for_vpc },
     Action { name: "DeleteSecurityGroup", writes: true, idempotent: false, run: delete },
 ];
 
@@ -30,10 +31,13 @@ const LISTING: Listing = Listing { set: "securityGroupInfo", bad_filter: "Invali
 fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let name = params.required("GroupName")?;
     let description = params.required("GroupDescription")?;
-    let vpc = params.optional("VpcId").ok_or_else(|| {
-        ApiError::new("VPCIdNotSpecified", "No default VPC for this user: the request must contain the parameter VpcId")
-    })?;
-    let vpc = call.need_vpc(&vpc)?.id;
+    let vpc = match params.optional("VpcId") {
+        Some(vpc) => call.need_vpc(&vpc)?.id,
+        None => super::default_vpc::find(call).map(|vpc| vpc.id).ok_or_else(|| {
+            let message = "No default VPC for this user: the request must contain the parameter VpcId";
+            ApiError::new("VPCIdNotSpecified", message)
+        })?,
+    };
     let tags = super::tags::take(params, "security-group")?;
     for (value, parameter) in [(&name, "GroupName"), (&description, "GroupDescription")] {
         if value.chars().count() > LONGEST {
@@ -126,6 +130,29 @@ fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     Ok(LISTING.page(&filters, listed, |listed| listed.group.id.clone()))
 }
 
+const FOR_VPC: Listing = Listing { set: "securityGroupForVpcSet", bad_filter: "InvalidParameterValue", least: 5 };
+
+/// Groups that resources of a VPC can have: its own, as none is shared.
+fn for_vpc(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let vpc = call.need_vpc(&params.required("VpcId")?)?.id;
+    let of_vpc = groups(call).into_values().filter(|group| group.vpc == vpc).map(GroupOfVpc);
+    FOR_VPC.answer(params, of_vpc, |listed| listed.0.id.clone())
+}
+
+/// A group as `GetSecurityGroupsForVpc` lists it.
+struct GroupOfVpc<'c>(Cow<'c, SecurityGroup>);
+
+fields! {
+    impl GroupOfVpc<'_> as it {
+        "description" ["description"] = &it.0.description;
+        "groupName" ["group-name"] = &it.0.name;
+        "ownerId" ["owner-id"] = &it.0.owner;
+        "groupId" ["group-id"] = &it.0.id;
+        "tagSet" ["tag", "tag-key"] = &it.0.tags;
+        "primaryVpcId" ["primary-vpc-id"] = Values::of(it.0.vpc);
+    }
+}
+
 /// A group as it is listed.
 struct ListedGroup<'c> {
     group: Cow<'c, SecurityGroup>,
@@ -203,6 +230,9 @@ fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     if group.name == DEFAULT {
         let message = format!("the specified group: \"{id}\" name: \"{DEFAULT}\" cannot be deleted by a user");
         return Err(ApiError::new("CannotDelete", message));
+    }
+    if call.state.interfaces().any(|own| own.security_groups.contains(&id)) {
+        return Err(ApiError::new("DependencyViolation", format!("resource {id} has a dependent object")));
     }
     let uses = |endpoint: &EndpointRecord| endpoint.phase != Phase::Deleted && endpoint.security_groups.contains(&id);
     if call.state.endpoints_of(group.vpc).any(uses) {

@@ -64,13 +64,19 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         zone: zone(call, params)?,
         cidr_blocks,
         attributes: SubnetAttributes::default(),
+        default_for_zone: false,
         tags,
     };
+    Ok(made(&vpc, subnet))
+}
+
+/// The change and the answer of a call that makes this subnet.
+pub(super) fn made(vpc: &VpcRecord, subnet: SubnetRecord) -> Done {
     let listed =
         ListedSubnet { available: usable(&subnet), subnet: Cow::Owned(subnet.clone()), region: vpc.region.clone() };
     let mut answer = Xml::new();
     answer.element("subnet", |xml| listed.write(xml));
-    Ok(Done { edit: Edit::put([StoredObject::Subnet(subnet)]), answer })
+    Done { edit: Edit::put([StoredObject::Subnet(subnet)]), answer }
 }
 
 fn check_block(call: &Call<'_>, vpc: &VpcRecord, block: &IpNet) -> Result<(), ApiError> {
@@ -84,7 +90,7 @@ fn check_block(call: &Call<'_>, vpc: &VpcRecord, block: &IpNet) -> Result<(), Ap
 }
 
 /// The zone that a call names, by name or id; else the first of the region.
-fn zone(call: &Call<'_>, params: &mut Params) -> Result<ZoneName, ApiError> {
+pub(super) fn zone(call: &Call<'_>, params: &mut Params) -> Result<ZoneName, ApiError> {
     let zones = region::zones(call, &call.caller.region);
     let (name, id) = (params.optional("AvailabilityZone"), params.optional("AvailabilityZoneId"));
     let chosen = zones.iter().find(|zone| {
@@ -116,6 +122,9 @@ fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         if interface.ipv4().is_some() {
             *used.entry(interface.subnet).or_default() += 1;
         }
+    }
+    for own in call.state.interfaces().filter(|own| own.interface.ipv4.is_some()) {
+        *used.entry(own.interface.subnet).or_default() += 1;
     }
     let all = chosen.into_values().map(|subnet| ListedSubnet {
         region: call.caller.region.clone(),
@@ -171,11 +180,13 @@ fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let subnet = call.need_subnet(&id)?;
     call.owned(&Key::Subnet(subnet.id), subnet.id)?;
     let mut interfaces = call.model.endpoints().flat_map(|endpoint| &endpoint.interfaces);
-    if interfaces.any(|interface| interface.subnet == subnet.id) {
+    let is_used = interfaces.any(|interface| interface.subnet == subnet.id);
+    if is_used || call.state.interfaces().any(|own| own.interface.subnet == subnet.id) {
         let message = format!("The subnet '{id}' has dependencies and cannot be deleted.");
         return Err(ApiError::new("DependencyViolation", message));
     }
-    Ok(Done::changed(Edit { remove: vec![id], ..Edit::default() }))
+    let put = super::route_table::without_subnet(call, subnet.id);
+    Ok(Done::changed(Edit { put, remove: vec![id], ..Edit::default() }))
 }
 
 /// IPv4 addresses that interfaces of a subnet can have.
@@ -202,7 +213,7 @@ fn arn(listed: &ListedSubnet<'_>) -> String {
 }
 
 /// The id of the association of a subnet's IPv6 block: the same for ever.
-fn association(subnet: &SubnetRecord) -> String {
+pub(super) fn association(subnet: &SubnetRecord) -> String {
     subnet.id.to_string().replacen(SubnetId::PREFIX, "subnet-cidr-assoc-", 1)
 }
 
@@ -228,7 +239,7 @@ fields! {
         "cidrBlock" ["cidr-block", "cidr", "cidrBlock"] = Values::of_option(blocks(&it.subnet, false).next());
         "availableIpAddressCount" ["available-ip-address-count", "availableIpAddressCount"] = Values::of(it.available);
         "availabilityZone" ["availability-zone", "availabilityZone"] = it.subnet.zone.as_str();
-        "defaultForAz" ["default-for-az", "defaultForAz"] = false;
+        "defaultForAz" ["default-for-az", "defaultForAz"] = it.subnet.default_for_zone;
         "mapPublicIpOnLaunch" ["map-public-ip-on-launch", "mapPublicIpOnLaunch"] = it.subnet.attributes.map_public_ip_on_launch;
         "" ["customer-owned-ipv4-pool", "enable-lni-at-device-index", "outpost-arn"] = Values::Absent;
     }

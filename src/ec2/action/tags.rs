@@ -166,6 +166,8 @@ fn resource(call: &Call<'_>, id: &str) -> Result<StoredObject, ApiError> {
         "vpc" => ("InvalidVpcID.NotFound", format!("The vpc ID '{id}' does not exist")),
         "subnet" => ("InvalidSubnetID.NotFound", format!("The subnet ID '{id}' does not exist")),
         "sg" => ("InvalidGroup.NotFound", format!("The security group '{id}' does not exist")),
+        "rtb" => ("InvalidRouteTableID.NotFound", format!("The routeTable ID '{id}' does not exist")),
+        "eni" => ("InvalidNetworkInterfaceID.NotFound", format!("The networkInterface ID '{id}' does not exist")),
         "vpce" => ("InvalidVpcEndpointId.NotFound", format!("The Vpc Endpoint Id '{id}' does not exist")),
         "vpce-svc" => {
             let message = format!("The VpcEndpointService Id '{id}' does not exist");
@@ -185,6 +187,8 @@ fn is_mine(call: &Call<'_>, record: &StoredObject) -> bool {
         StoredObject::Subnet(subnet) => of_vpc(subnet.vpc),
         StoredObject::SecurityGroup(group) => of_vpc(group.vpc),
         StoredObject::Endpoint(endpoint) => of_vpc(endpoint.vpc),
+        StoredObject::RouteTable(table) => of_vpc(table.vpc),
+        StoredObject::Interface(own) => of_vpc(own.vpc),
         StoredObject::Notification(_) => true,
     };
     is_here && call.sees(record.owner())

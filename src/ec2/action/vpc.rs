@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use ipnet::{IpNet, Ipv6Net};
 
-use crate::ec2::call::{Action, Call, Done, default_group_id};
+use crate::ec2::call::{Action, Call, Done, default_group_id, id_of_name};
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Resource, Values, fields};
 use crate::ec2::params::Params;
@@ -31,20 +31,36 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let block = block(params, "CidrBlock", 16..=28, "InvalidVpc.Range")?;
     let block = block.ok_or_else(|| ApiError::missing("CidrBlock"))?;
     let tags = super::tags::take(params, "vpc")?;
-    let mut vpc = VpcRecord {
-        id: super::tags::chosen_id(call, &tags, VpcId::PREFIX)?.unwrap_or_else(|| VpcId::of_bits(rand::random())),
+    let id = super::tags::chosen_id(call, &tags, VpcId::PREFIX)?.unwrap_or_else(|| VpcId::of_bits(rand::random()));
+    let blocks = std::iter::once(block).chain(ipv6_block(params)?).collect();
+    let mut vpc = new_record(call, id, blocks, tags);
+    if let Some(tenancy) = params.optional("InstanceTenancy") {
+        vpc.instance_tenancy = tenancy;
+    }
+    made(call, vpc)
+}
+
+/// A VPC as it is when nothing but its blocks and tags is said.
+pub(super) fn new_record(call: &Call<'_>, id: VpcId, cidr_blocks: Vec<IpNet>, tags: Tags) -> VpcRecord {
+    VpcRecord {
+        id,
         owner: call.caller.account.clone(),
         region: call.caller.region.clone(),
-        cidr_blocks: std::iter::once(block).chain(ipv6_block(params)?).collect(),
+        cidr_blocks,
         // "By default, enableDnsHostnames is false and enableDnsSupport true, unless the VPC is a default VPC" (VPC guide)
         enable_dns_support: true,
         enable_dns_hostnames: false,
         enable_network_address_usage_metrics: false,
-        instance_tenancy: params.optional("InstanceTenancy").unwrap_or_else(|| "default".to_owned()),
+        instance_tenancy: "default".to_owned(),
+        is_default: false,
         listeners: Vec::new(),
         clients: Vec::new(),
         tags,
-    };
+    }
+}
+
+/// The change and the answer of a call that makes this VPC, which comes with a security group.
+pub(super) fn made(call: &Call<'_>, mut vpc: VpcRecord) -> Result<Done, ApiError> {
     super::reach::follow(call, &mut vpc, &Tags::new())?;
     super::reach::make_listener(call, &mut vpc);
     let group = SecurityGroup {
@@ -80,7 +96,7 @@ pub(super) fn block(
 
 /// The IPv6 block of a new VPC: the caller's own, or one in the place of Amazon's, out of the unique local addresses
 /// (RFC 4193) so that it is nobody else's.
-fn ipv6_block(params: &mut Params) -> Result<Option<IpNet>, ApiError> {
+pub(super) fn ipv6_block(params: &mut Params) -> Result<Option<IpNet>, ApiError> {
     let is_provided = params.flag("AmazonProvidedIpv6CidrBlock")?.unwrap_or(false);
     let own = block(params, "Ipv6CidrBlock", 44..=60, "InvalidVpc.Range")?;
     for name in ["Ipv6Pool", "Ipv6CidrBlockNetworkBorderGroup"] {
@@ -116,13 +132,17 @@ fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     call.owned(&Key::Vpc(vpc.id), vpc.id)?;
     let in_use = call.model.subnets().any(|subnet| subnet.vpc_id == vpc.id)
         || call.state.endpoints_of(vpc.id).any(|endpoint| endpoint.phase != Phase::Deleted)
+        || call.state.interfaces().any(|own| own.vpc == vpc.id)
+        || call.state.route_tables().any(|table| table.vpc == vpc.id && !table.is_main())
         || call.state.security_groups().any(|group| group.vpc == vpc.id && group.name != "default");
     if in_use {
         let message = format!("The vpc '{id}' has dependencies and cannot be deleted.");
         return Err(ApiError::new("DependencyViolation", message));
     }
     let groups = call.state.security_groups().filter(|group| group.vpc == vpc.id).map(|group| group.id.clone());
-    Ok(Done::changed(Edit { remove: std::iter::once(id.clone()).chain(groups).collect(), ..Edit::default() }))
+    let tables = call.state.route_tables().filter(|table| table.vpc == vpc.id).map(|table| table.id.clone());
+    let remove = std::iter::once(id.clone()).chain(groups).chain(tables).collect();
+    Ok(Done::changed(Edit { remove, ..Edit::default() }))
 }
 
 fn describe_attribute(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
@@ -188,14 +208,14 @@ fields! {
     impl VpcRecord as vpc {
         "ownerId" ["owner-id", "ownerId"] = &vpc.owner;
         "instanceTenancy" ["instance-tenancy", "instanceTenancy"] = &vpc.instance_tenancy;
-        "ipv6CidrBlockAssociationSet[].associationId" ["ipv6-cidr-block-association.association-id"] = Values::of_each(blocks(vpc, true).map(|_| association(vpc)));
+        "ipv6CidrBlockAssociationSet[].associationId" ["ipv6-cidr-block-association.association-id"] = Values::of_each(blocks(vpc, true).map(|block| association(vpc, block)));
         "ipv6CidrBlockAssociationSet[].ipv6CidrBlock" ["ipv6-cidr-block-association.ipv6-cidr-block"] = Values::of_each(blocks(vpc, true));
         "ipv6CidrBlockAssociationSet[].ipv6CidrBlockState.state" ["ipv6-cidr-block-association.state"] = Values::of_each(blocks(vpc, true).map(|_| "associated"));
         "" ["ipv6-cidr-block-association.ipv6-pool"] = Values::Absent;
-        "cidrBlockAssociationSet[].associationId" ["cidr-block-association.association-id"] = Values::of_each(blocks(vpc, false).map(|_| association(vpc)));
+        "cidrBlockAssociationSet[].associationId" ["cidr-block-association.association-id"] = Values::of_each(blocks(vpc, false).map(|block| association(vpc, block)));
         "cidrBlockAssociationSet[].cidrBlock" ["cidr-block-association.cidr-block"] = Values::of_each(blocks(vpc, false));
         "cidrBlockAssociationSet[].cidrBlockState.state" ["cidr-block-association.state"] = Values::of_each(blocks(vpc, false).map(|_| "associated"));
-        "isDefault" ["is-default", "isDefault"] = false;
+        "isDefault" ["is-default", "isDefault"] = vpc.is_default;
         "tagSet" ["tag", "tag-key"] = &vpc.tags;
         "vpcId" ["vpc-id", "vpcId"] = Values::of(vpc.id);
         "state" ["state"] = "available";
@@ -205,6 +225,10 @@ fields! {
 }
 
 /// The id of the association of a VPC's block: the same for ever.
-fn association(vpc: &VpcRecord) -> String {
-    vpc.id.to_string().replacen(VpcId::PREFIX, "vpc-cidr-assoc-", 1)
+pub(super) fn association(vpc: &VpcRecord, block: &IpNet) -> String {
+    const PREFIX: &str = "vpc-cidr-assoc-";
+    if vpc.cidr_blocks.first() == Some(block) {
+        return vpc.id.to_string().replacen(VpcId::PREFIX, PREFIX, 1);
+    }
+    id_of_name(PREFIX, &format!("{} {block}", vpc.id))
 }

@@ -13,10 +13,10 @@ use crate::naming::{InterfaceId, SubnetId};
 
 /// Addresses that a call wants in a subnet (`SubnetConfiguration.N`).
 #[derive(Clone, Debug)]
-pub(super) struct Wanted {
-    pub(super) subnet: SubnetId,
-    pub(super) ipv4: Option<Ipv4Addr>,
-    pub(super) ipv6: Option<Ipv6Addr>,
+pub(in crate::ec2::action) struct Wanted {
+    pub(in crate::ec2::action) subnet: SubnetId,
+    pub(in crate::ec2::action) ipv4: Option<Ipv4Addr>,
+    pub(in crate::ec2::action) ipv6: Option<Ipv6Addr>,
 }
 
 /// Takes `SubnetConfiguration.N` of a call.
@@ -35,9 +35,9 @@ pub(super) fn take(params: &mut Params) -> Result<Vec<Wanted>, ApiError> {
 
 /// Which addresses each interface of an endpoint has.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Families {
-    pub(super) v4: bool,
-    pub(super) v6: bool,
+pub(in crate::ec2::action) struct Families {
+    pub(in crate::ec2::action) v4: bool,
+    pub(in crate::ec2::action) v6: bool,
 }
 
 impl Families {
@@ -64,7 +64,7 @@ pub(super) fn add(
 
 /// Gives an interface the addresses that it lacks, and takes from it those of a family that it is not to have.
 /// `others` are the interfaces in the same subnet that the model does not know of yet.
-pub(super) fn fill(
+pub(in crate::ec2::action) fn fill(
     call: &Call<'_>,
     subnet: &SubnetRecord,
     families: Families,

@@ -9,6 +9,7 @@ use crate::ec2::call::Call;
 use crate::ec2::error::ApiError;
 use crate::ec2::params::Params;
 use crate::ec2::record::{EndpointRecord, EndpointType, IpAddressType, Phase, VpcRecord};
+use crate::ec2::route::{check_table_id, no_table};
 use crate::model::{Key, RecordIpType};
 use crate::naming::VpcId;
 
@@ -168,16 +169,16 @@ pub(super) fn only_for(what: &str, kind: EndpointType) -> ApiError {
     ApiError::invalid(format!("{what} only supported for {} type VPC Endpoint.", kind.as_str()))
 }
 
-/// A route table's id is well formed; there are no route tables here.
-pub(super) fn route_table(id: &str) -> Result<(), ApiError> {
-    let hex = |digits: &str| matches!(digits.len(), 8 | 17) && digits.bytes().all(|b| b.is_ascii_hexdigit());
-    if id.strip_prefix("rtb-").is_some_and(hex) {
-        return Ok(());
+/// A route table of a gateway endpoint: one of its VPC, or one that is not kept here, as files know nothing of tables.
+pub(super) fn route_table_of(call: &Call<'_>, vpc: VpcId, id: &str) -> Result<(), ApiError> {
+    check_table_id(id)?;
+    match call.state.route_table(id) {
+        Some(table) if !call.sees(&table.owner) => Err(no_table(id)),
+        Some(table) if table.vpc != vpc => {
+            Err(ApiError::invalid(format!("Route table {id} belongs to different VPC than {vpc}")))
+        }
+        _ => Ok(()),
     }
-    let message = format!(
-        "Invalid route table Id: '{id}' (expecting 'rtb-...; the Id may only contain lowercase alphanumeric characters and a single dash')"
-    );
-    Err(ApiError::new("InvalidRouteTableId.Malformed", message))
 }
 
 /// The endpoint is the API's, and in a state in which it can be changed.

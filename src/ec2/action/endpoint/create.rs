@@ -62,7 +62,7 @@ pub(super) fn run(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError
     };
     match kind {
         EndpointType::Interface => interface(call, params, &vpc, &offer, &mut endpoint)?,
-        EndpointType::Gateway => gateway(params, &mut endpoint)?,
+        EndpointType::Gateway => gateway(call, params, &mut endpoint)?,
     }
     let mut events = Vec::new();
     if offer.is_endpoint_service() {
@@ -144,7 +144,7 @@ fn interface(
     Ok(())
 }
 
-fn gateway(params: &mut Params, endpoint: &mut EndpointRecord) -> Result<(), ApiError> {
+fn gateway(call: &Call<'_>, params: &mut Params, endpoint: &mut EndpointRecord) -> Result<(), ApiError> {
     check::no_dns_options(params)?;
     if !params.list("SubnetId").is_empty() || !address::take(params)?.is_empty() {
         return Err(check::only_for("Subnet IDs are", EndpointType::Interface));
@@ -156,5 +156,5 @@ fn gateway(params: &mut Params, endpoint: &mut EndpointRecord) -> Result<(), Api
         return Err(check::only_for("Private DNS is", EndpointType::Interface));
     }
     endpoint.route_tables = params.list("RouteTableId");
-    endpoint.route_tables.iter().try_for_each(|id| check::route_table(id))
+    endpoint.route_tables.iter().try_for_each(|id| check::route_table_of(call, endpoint.vpc, id))
 }

@@ -20,7 +20,7 @@ pub(super) fn run(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError
             interface(call, params, &offer::of_endpoint(call, service), &mut endpoint)?;
         }
         (EndpointType::Interface, None) => return Err(ApiError::internal("The endpoint's service is unknown.")),
-        (EndpointType::Gateway, _) => gateway(params, &mut endpoint)?,
+        (EndpointType::Gateway, _) => gateway(call, params, &mut endpoint)?,
     }
     if endpoint.phase == Phase::Accepted {
         // "pending" is what an endpoint returns to after a change
@@ -168,7 +168,7 @@ fn change_private_dns(
     Ok(())
 }
 
-fn gateway(params: &mut Params, endpoint: &mut EndpointRecord) -> Result<(), ApiError> {
+fn gateway(call: &Call<'_>, params: &mut Params, endpoint: &mut EndpointRecord) -> Result<(), ApiError> {
     check::no_dns_options(params)?;
     let is_given = |params: &mut Params, names: [&str; 2]| names.iter().any(|name| !params.list(name).is_empty());
     if is_given(params, ["AddSubnetId", "RemoveSubnetId"]) || !address::take(params)?.is_empty() {
@@ -183,7 +183,7 @@ fn gateway(params: &mut Params, endpoint: &mut EndpointRecord) -> Result<(), Api
     let gone = params.list("RemoveRouteTableId");
     endpoint.route_tables.retain(|id| !gone.contains(id));
     for id in params.list("AddRouteTableId") {
-        check::route_table(&id)?;
+        check::route_table_of(call, endpoint.vpc, &id)?;
         if !endpoint.route_tables.contains(&id) {
             endpoint.route_tables.push(id);
         }
