@@ -1,9 +1,9 @@
 //! Record data in presentation format (`10 mail.example.`) to wire form, at load time.
 
 use hickory_proto::rr::{RData, RecordType};
-use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
+use hickory_proto::serialize::binary::{BinDecoder, BinEncodable, BinEncoder, NameEncoding, Restrict};
 
-use crate::dns::Rtype;
+use crate::dns::{DnsName, Rtype};
 
 /// Why a text is not record data of its type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +29,9 @@ pub enum RdataError {
 pub fn parse_rdata(rtype: Rtype, text: &str) -> Result<Box<[u8]>, RdataError> {
     let kind = RecordType::from(rtype);
     let bad = |why: String| RdataError::Data { text: text.to_owned(), rtype, why };
+    if let Some(rest) = text.trim_start().strip_prefix("\\#") {
+        return generic(rtype, rest).map_err(bad);
+    }
     if !matches!(
         kind,
         RecordType::A
@@ -61,6 +64,37 @@ pub fn parse_rdata(rtype: Rtype, text: &str) -> Result<Box<[u8]>, RdataError> {
     encoder.set_name_encoding(NameEncoding::Uncompressed);
     data.emit(&mut encoder).map_err(|e| bad(e.to_string()))?;
     Ok(wire.into())
+}
+
+/// `\# 4 0A000909` (RFC 3597 5): the length, and that many octets in hexadecimal digits, with spaces anywhere.
+///
+/// "the RDATA must be in uncompressed form and well formed for the type": a type that is known is checked. DNAME is not
+/// taken, as nothing here redirects the names below one, nor is a type that is only of questions and messages.
+fn generic(rtype: Rtype, text: &str) -> Result<Box<[u8]>, String> {
+    let mut words = text.split_ascii_whitespace();
+    let length: u16 =
+        words.next().and_then(|word| word.parse().ok()).ok_or("\\# takes a length, such as \\# 4 0A000909")?;
+    let digits: String = words.collect();
+    let octets = (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok());
+    let data: Vec<u8> =
+        octets.collect::<Option<_>>().ok_or("an odd number of digits, or one that is not hexadecimal")?;
+    if data.len() != usize::from(length) || digits.contains(['+', '-']) {
+        return Err(format!("{length} octets are announced, and {} follow", data.len()));
+    }
+    let code = u16::from(rtype);
+    if matches!(code, 0 | 39 | 41 | 128..=255) {
+        return Err(format!("{rtype} cannot be a record of a zone here"));
+    }
+    let is_name = |octets: &[u8]| DnsName::from_wire(octets).is_some();
+    let is_well_formed = match rtype {
+        Rtype::A => data.len() == 4,
+        Rtype::AAAA => data.len() == 16,
+        Rtype::CNAME | Rtype::NS | Rtype::PTR => is_name(&data),
+        Rtype::MX => data.get(2..).is_some_and(is_name),
+        Rtype::SRV => data.get(6..).is_some_and(is_name),
+        _ => RData::read(&mut BinDecoder::new(&data), RecordType::from(rtype), Restrict::new(length)).is_ok(),
+    };
+    if is_well_formed { Ok(data.into()) } else { Err("the octets are not well formed for the type".into()) }
 }
 
 /// `12345 13 2 3EF0...` (RFC 4034 5.3): the digest is in hexadecimal digits, with spaces anywhere.
@@ -154,6 +188,31 @@ mod tests {
             [0xec, 0x45, 5, 1, 0x2b, 0xb1]
         );
         assert_eq!(parse("SRV", "0 0 22 h.example.").unwrap(), b"\x00\x00\x00\x00\x00\x16\x01h\x07example\x00");
+    }
+
+    /// RFC 3597 5, with its own example.
+    #[test]
+    fn any_type_in_hexadecimal_digits() {
+        assert_eq!(parse("A", "\\# 4 0A000001").unwrap(), [10, 0, 0, 1]);
+        assert_eq!(parse("TYPE731", "\\# 6 abcd (\n ef 01 23 45 )".replace(['(', ')'], "").as_str()).unwrap().len(), 6);
+        assert_eq!(parse("TYPE62347", "\\# 0").unwrap(), [0u8; 0]);
+        assert_eq!(parse("CNAME", "\\# 5 03 777777 00").unwrap(), b"\x03www\x00");
+        for (rtype, text) in [
+            ("A", "\\# 3 0A0000"),
+            ("A", "\\# 4 0A0000"),
+            ("A", "\\# 4 0A00000g"),
+            ("A", "\\#"),
+            ("A", "\\# x 00"),
+            ("AAAA", "\\# 4 0A000001"),
+            ("CNAME", "\\# 2 c00c"),
+            ("MX", "\\# 1 00"),
+            ("SRV", "\\# 6 000000000000"),
+            ("TYPE39", "\\# 1 00"),
+            ("TYPE41", "\\# 0"),
+            ("TYPE252", "\\# 0"),
+        ] {
+            assert!(matches!(parse(rtype, text), Err(RdataError::Data { .. })), "{rtype} {text}");
+        }
     }
 
     #[test]
