@@ -49,6 +49,8 @@ pub mod forward;
 
 pub mod observe;
 
+pub mod diff;
+
 pub mod publish;
 
 pub mod resolve;

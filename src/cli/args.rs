@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::flags::{All, Answers, Flags, ZonesSubset};
+use super::flags::{All, Answers, AnswersElsewhere, Flags, ZonesSubset};
 use crate::address::{DNS_PORT, parse_address};
 use crate::dns::{DnsName, Rtype};
 use crate::expect::{Identity, ServerAddress};
@@ -48,6 +48,8 @@ pub(super) enum Command {
     Explain(ExplainArgs),
     /// Check what clients are told against a file of assertions; exit 1 if one does not hold
     Expect(ExpectArgs),
+    /// Say which answers differ between two directories of zones; exit 0 if none does, 1 if some do, 2 for trouble
+    Diff(DiffArgs),
     /// Say for each VPC and service whether it is private, and what to do where it is not
     Report(ReportArgs),
     /// Ask a running server whether it is alive; exit 1 if not
@@ -219,6 +221,25 @@ pub(super) struct ExpectArgs {
     pub(super) format: ExpectFormat,
     #[command(flatten)]
     pub(super) flags: Flags<Answers>,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    vpcedns diff zones new-zones\n  \
+    git worktree add /tmp/main main && vpcedns diff /tmp/main/zones zones --markdown > comment.md")]
+pub(super) struct DiffArgs {
+    /// The directory or file of zones as they were
+    pub(super) old: PathBuf,
+    /// The directory or file of zones as they are
+    pub(super) new: PathBuf,
+    /// Print as JSON
+    #[arg(long, conflicts_with = "markdown")]
+    pub(super) json: bool,
+    /// Print a table in Markdown, for pull requests
+    #[arg(long)]
+    pub(super) markdown: bool,
+    #[command(flatten)]
+    pub(super) flags: Flags<AnswersElsewhere>,
 }
 
 #[derive(Args)]

@@ -38,6 +38,13 @@ impl Subset for Answers {
         &["zones", "allow", "forward", "forward_special", "private_only", "catalogue"];
 }
 
+/// The same where the zones are arguments: `diff`.
+pub(super) struct AnswersElsewhere;
+
+impl Subset for AnswersElsewhere {
+    const KEYS: &'static [&'static str] = &["allow", "forward", "forward_special", "private_only", "catalogue"];
+}
+
 /// What flags and environment say about the settings of `S`; every value has been checked.
 pub(super) struct Flags<S> {
     settings: Vec<(&'static Setting, Vec<String>)>,

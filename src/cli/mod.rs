@@ -5,6 +5,7 @@ mod catalogue;
 mod check;
 mod client;
 mod config;
+mod diff;
 mod expect;
 mod explain;
 mod flags;
@@ -39,6 +40,7 @@ pub fn run() -> ExitCode {
         Command::Names(args) => names::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Expect(args) => expect::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Status(args) => status::run(&args),

@@ -107,6 +107,16 @@ impl HostNames {
         self.by_name.get_key_value(wire).map(|(name, records)| (name, *records))
     }
 
+    /// All names but those that are made of an address, in no order that means anything.
+    pub fn names(&self) -> impl Iterator<Item = &DnsName> {
+        self.by_name.keys()
+    }
+
+    /// All addresses, in no order that means anything.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.by_address.keys().copied()
+    }
+
     /// Whether an interface has this address.
     pub fn has(&self, address: IpAddr) -> bool {
         self.by_address.contains_key(&address)

@@ -189,9 +189,14 @@ impl HostedZone {
         self.nodes.find(hash(wire), |(name, _)| name.wire() == wire).map(|(name, _)| name)
     }
 
+    /// All names of the zone with what they have, in no order that means anything.
+    pub fn unsorted_nodes(&self) -> impl Iterator<Item = (&DnsName, &Node)> {
+        self.nodes.iter().map(|(name, node)| (name, node))
+    }
+
     /// All names of the zone with what they have, sorted by name.
     pub fn nodes(&self) -> Vec<(&DnsName, &Node)> {
-        let mut all: Vec<_> = self.nodes.iter().map(|(name, node)| (name, node)).collect();
+        let mut all: Vec<_> = self.unsorted_nodes().collect();
         all.sort_by_key(|(name, _)| *name);
         all
     }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use hickory_proto::op::Message;
 use serde::Serialize;
 
-use crate::answer::{Decision, Question, advice, answer};
+use crate::answer::{Decision, NoTrace, Question, Reply, advice, answer};
 use crate::dns::{DnsName, InfoCode, NameBuf, Rtype};
 use crate::model::Key;
 use crate::naming::VpcId;
@@ -143,35 +143,7 @@ pub fn explain(snapshot: &Snapshot, asker: Asker, name: &DnsName, rtype: Rtype) 
             explanation.rcode = Some(reply.rcode.to_string());
             explanation.reason = reply.reason.to_string();
             explanation.info_code = reply.reason.info_code().number();
-            let [h, l] = rtype.octets();
-            let octets: Vec<u8> = name.wire().iter().copied().chain([h, l, 0, 1]).collect();
-            let query = Query {
-                id: 0,
-                recursion_desired: true,
-                checking_disabled: false,
-                authentic_data: false,
-                question_octets: &octets,
-                question,
-                edns: None,
-            };
-            let secret = CookieSecret::new([0; 16]);
-            let frame = Frame {
-                limit: usize::from(u16::MAX),
-                payload: 0,
-                aa: snapshot.policy.aa,
-                explain: false,
-                secret: &secret,
-                peer: IpAddr::from([0; 4]),
-                now: 0,
-            };
-            let encoded = |room: usize| {
-                let mut out = vec![0; room];
-                let len = encode(&query, &reply, &Frame { limit: room, ..frame }, &mut out);
-                Message::from_vec(out.get(..len).unwrap_or_default())
-            };
-            let message = encoded(USUAL)
-                .and_then(|short| if short.metadata.truncation { encoded(usize::from(u16::MAX)) } else { Ok(short) });
-            if let Ok(message) = message {
+            if let Some(message) = encoded(snapshot, &question, &reply) {
                 explanation.answer = message.answers.iter().map(text).collect();
                 explanation.authority = message.authorities.iter().map(text).collect();
             }
@@ -187,6 +159,100 @@ pub fn explain(snapshot: &Snapshot, asker: Asker, name: &DnsName, rtype: Rtype) 
         }
     }
     explanation
+}
+
+/// What a client is told, without how it came to be.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub struct ToldAnswer {
+    /// The response code; none if others are asked.
+    pub rcode: Option<String>,
+    /// The answer section; of a question for others, empty.
+    pub answer: Vec<RecordText>,
+    /// The resolvers that are asked, in order; empty if nobody is.
+    pub forwarded_to: Vec<String>,
+    /// The reason in one line.
+    pub reason: String,
+}
+
+impl ToldAnswer {
+    /// Whether clients see no difference: the reason may be another, and the order of records.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let sorted = |told: &Self| {
+            let mut lines: Vec<_> =
+                told.answer.iter().map(|r| (r.name.clone(), r.rtype.clone(), r.data.clone(), r.ttl)).collect();
+            lines.sort();
+            lines
+        };
+        (&self.rcode, &self.forwarded_to) == (&other.rcode, &other.forwarded_to) && sorted(self) == sorted(other)
+    }
+}
+
+/// `NOERROR 10.0.1.17 10.0.1.81`, or who is asked.
+impl fmt::Display for ToldAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(rcode) = &self.rcode else {
+            return write!(f, "asked upstream at {}", self.forwarded_to.join(", "));
+        };
+        f.write_str(rcode)?;
+        self.answer.iter().try_for_each(|record| match record.rtype.as_str() {
+            "A" | "AAAA" => write!(f, " {}", record.data),
+            rtype => write!(f, " {rtype} {}", record.data),
+        })
+    }
+}
+
+/// What `client` is told for `name`: as [`explain`], which takes longer to say why.
+pub fn tell(snapshot: &Snapshot, client: Client<'_>, name: &DnsName, rtype: Rtype) -> ToldAnswer {
+    let buf = NameBuf::from(name);
+    let question = Question { name: buf.name(), rtype, recursion_desired: true };
+    match answer(snapshot, client, &question, 0, &mut NoTrace) {
+        Decision::Reply(reply) => ToldAnswer {
+            rcode: Some(reply.rcode.to_string()),
+            answer: encoded(snapshot, &question, &reply)
+                .map_or_else(Vec::new, |message| message.answers.iter().map(text).collect()),
+            forwarded_to: Vec::new(),
+            reason: reply.reason.to_string(),
+        },
+        Decision::Forward(forward) => ToldAnswer {
+            rcode: None,
+            answer: Vec::new(),
+            forwarded_to: forward.upstreams.iter().map(ToString::to_string).collect(),
+            reason: forward.reason.to_string(),
+        },
+    }
+}
+
+/// The reply as a packet would have it, read again.
+fn encoded(snapshot: &Snapshot, question: &Question<'_>, reply: &Reply<'_>) -> Option<Message> {
+    let [h, l] = question.rtype.octets();
+    let octets: Vec<u8> = question.name.wire().iter().copied().chain([h, l, 0, 1]).collect();
+    let query = Query {
+        id: 0,
+        recursion_desired: true,
+        checking_disabled: false,
+        authentic_data: false,
+        question_octets: &octets,
+        question: *question,
+        edns: None,
+    };
+    let secret = CookieSecret::new([0; 16]);
+    let frame = Frame {
+        limit: usize::from(u16::MAX),
+        payload: 0,
+        aa: snapshot.policy.aa,
+        explain: false,
+        secret: &secret,
+        peer: IpAddr::from([0; 4]),
+        now: 0,
+    };
+    let encoded = |room: usize| {
+        let mut out = vec![0; room];
+        let len = encode(&query, reply, &Frame { limit: room, ..frame }, &mut out);
+        Message::from_vec(out.get(..len).unwrap_or_default())
+    };
+    encoded(USUAL)
+        .and_then(|short| if short.metadata.truncation { encoded(usize::from(u16::MAX)) } else { Ok(short) })
+        .ok()
 }
 
 /// Which views hold of the objects that the decision is about, where several were read.

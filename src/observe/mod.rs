@@ -18,7 +18,7 @@ mod views;
 pub use access::HttpAccess;
 pub use control::ControlSocket;
 pub use counters::{Counters, Tally, Totals};
-pub use explain::{Asker, Explanation, RecordText, explain};
+pub use explain::{Asker, Explanation, RecordText, ToldAnswer, explain, tell};
 pub use exposition::Exposition;
 pub use front::{FrontLimits, serve_router};
 pub use guard::{Browsers, GuardError, guard, requested_host};

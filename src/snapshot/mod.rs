@@ -157,6 +157,11 @@ impl Snapshot {
         }
     }
 
+    /// A served client of no VPC, as one on this machine.
+    pub fn client_of_none(&self) -> Client<'_> {
+        self.client_with(Access::Loopback, clients::OUTSIDE)
+    }
+
     #[inline]
     fn client_with(&self, access: Access, number: usize) -> Client<'_> {
         let outside = self.views.first().unwrap_or_else(|| unreachable!("there is always a view of no VPC"));

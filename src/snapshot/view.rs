@@ -155,6 +155,11 @@ impl View {
         self.above.contains(wire)
     }
 
+    /// All entries, in no order that means anything.
+    pub fn all(&self) -> impl Iterator<Item = &ViewEntry> {
+        self.entries.iter()
+    }
+
     /// All entries, sorted by name.
     pub fn entries(&self) -> Vec<&ViewEntry> {
         let mut all: Vec<&ViewEntry> = self.entries.iter().collect();
