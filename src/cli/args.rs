@@ -236,7 +236,7 @@ pub(super) struct DiffArgs {
     #[arg(long, conflicts_with = "markdown")]
     pub(super) json: bool,
     /// Print a table in Markdown, for pull requests
-    #[arg(long)]
+    #[arg(long, env = "VPCEDNS_MARKDOWN")]
     pub(super) markdown: bool,
     #[command(flatten)]
     pub(super) flags: Flags<AnswersElsewhere>,
