@@ -55,6 +55,8 @@ pub mod publish;
 
 pub mod resolve;
 
+pub mod embed;
+
 pub mod serve;
 
 pub mod ec2;

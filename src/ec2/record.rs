@@ -333,7 +333,7 @@ pub struct ServiceRecord {
     /// `ipv4`, `ipv6`
     pub supported_ip_address_types: Vec<String>,
     /// Its private name, if it has one.
-    pub private_dns: Option<PrivateDns>,
+    pub private_dns: Option<PrivateDnsName>,
     /// ARNs of those who may connect, with the id of each permission (`vpce-svc-perm-...`); `*` is everyone.
     pub allowed_principals: BTreeMap<String, String>,
     /// Its tags.
@@ -342,7 +342,7 @@ pub struct ServiceRecord {
 
 /// The private name of an endpoint service, and the proof that its domain is the provider's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PrivateDns {
+pub struct PrivateDnsName {
     /// The name.
     pub name: String,
     /// How far the proof is.

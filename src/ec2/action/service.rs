@@ -10,7 +10,7 @@ use crate::ec2::call::{Action, Call, Done, new_id};
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Resource, Values, fields};
 use crate::ec2::params::Params;
-use crate::ec2::record::{Phase, PrivateDns, ServiceRecord, StoredObject, VerificationState};
+use crate::ec2::record::{Phase, PrivateDnsName, ServiceRecord, StoredObject, VerificationState};
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
 use crate::naming::{self, ZoneName};
@@ -142,12 +142,12 @@ pub(super) fn is_account(text: &str) -> bool {
 }
 
 /// A private name that is not verified yet, with the proof that is asked for.
-fn private_dns(name: &str) -> Result<PrivateDns, ApiError> {
+fn private_dns(name: &str) -> Result<PrivateDnsName, ApiError> {
     let is_name = name.parse::<DnsName>().is_ok_and(|name| name.label_count() > 1);
     if !is_name {
         return Err(ApiError::value(name, "PrivateDnsName", "This is not a valid DNS name."));
     }
-    Ok(PrivateDns {
+    Ok(PrivateDnsName {
         name: name.trim_end_matches('.').to_ascii_lowercase(),
         state: VerificationState::Pending,
         proof_name: format!("_{}", random(b"abcdefghijklmnopqrstuvwxyz0123456789")),
@@ -184,7 +184,7 @@ struct ListedService<'c> {
 }
 
 impl ListedService<'_> {
-    fn private<'s>(&'s self, part: impl Fn(&'s PrivateDns) -> &'s str) -> Option<&'s str> {
+    fn private<'s>(&'s self, part: impl Fn(&'s PrivateDnsName) -> &'s str) -> Option<&'s str> {
         self.service.private_dns.as_ref().map(part)
     }
 }
