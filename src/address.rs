@@ -46,6 +46,11 @@ pub fn is_within(networks: &[IpNet], ip: IpAddr) -> bool {
     networks.iter().any(|network| network.contains(&ip))
 }
 
+/// Whether two networks have an address in common: one is within the other then.
+pub fn overlap(one: &IpNet, other: &IpNet) -> bool {
+    one.contains(other) || other.contains(one)
+}
+
 /// The network that an address stands for where one sender may have many: its /24, or for IPv6 its /56.
 pub fn prefix_of(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {

@@ -110,10 +110,9 @@ impl Call<'_> {
 
     /// The VPC that a call names, or EC2's error for one that is not there.
     pub fn need_vpc(&self, id: &str) -> Result<Cow<'_, record::VpcRecord>, ApiError> {
-        let missing = || ApiError::new("InvalidVpcID.NotFound", format!("The vpc ID '{id}' does not exist"));
-        self.vpc(parse_id(id, "InvalidVpcID.Malformed", "vpc-")?)
+        self.vpc(parse_id(id, "InvalidVpcID.Malformed", VpcId::PREFIX)?)
             .filter(|vpc| vpc.region == self.caller.region && self.sees(&vpc.owner))
-            .ok_or_else(missing)
+            .ok_or_else(|| ApiError::not_found(VpcId::PREFIX, id))
     }
 
     /// The subnet with this id, out of the API's records or out of files.
@@ -147,10 +146,9 @@ impl Call<'_> {
 
     /// The subnet that a call names, or EC2's error for one that is not there.
     pub fn need_subnet(&self, id: &str) -> Result<Cow<'_, record::SubnetRecord>, ApiError> {
-        let missing = || ApiError::new("InvalidSubnetID.NotFound", format!("The subnet ID '{id}' does not exist"));
-        self.subnet(parse_id(id, "InvalidSubnetId.Malformed", "subnet-")?)
+        self.subnet(parse_id(id, "InvalidSubnetId.Malformed", SubnetId::PREFIX)?)
             .filter(|subnet| self.lists_subnet(subnet))
-            .ok_or_else(missing)
+            .ok_or_else(|| ApiError::not_found(SubnetId::PREFIX, id))
     }
 
     /// An error if a file declares the object: what is written by hand is changed by hand.
@@ -167,16 +165,7 @@ impl Call<'_> {
 
 /// An id of a call, or EC2's error for a malformed one.
 pub fn parse_id<T: FromStr>(text: &str, malformed: &'static str, prefix: &str) -> Result<T, ApiError> {
-    text.parse().map_err(|_| {
-        let kind = match prefix.trim_end_matches('-') {
-            "vpc" => "VPC",
-            "subnet" => "Subnet",
-            "eni" => "network interface",
-            _ => "VPC endpoint",
-        };
-        let expected = "the Id may only contain lowercase alphanumeric characters and a single dash";
-        ApiError::new(malformed, format!("Invalid {kind} Id: '{text}' (expecting '{prefix}...; {expected}')"))
-    })
+    text.parse().map_err(|_| ApiError::malformed_id(malformed, prefix, text))
 }
 
 /// The id of the security group that a VPC comes with: `sg-` and the digits of the VPC's own.

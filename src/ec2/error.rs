@@ -37,6 +37,46 @@ impl ApiError {
         Self::new("MissingParameter", format!("The request must contain the parameter {parameter}"))
     }
 
+    /// EC2's error for an id that is not there, by what the id begins with: `vpc-`, `vpce-svc-`.
+    pub fn not_found(prefix: &str, id: impl fmt::Display) -> Self {
+        let (code, kind) = match prefix.trim_end_matches('-') {
+            "vpc" => ("InvalidVpcID.NotFound", "vpc ID"),
+            "subnet" => ("InvalidSubnetID.NotFound", "subnet ID"),
+            "sg" => ("InvalidGroup.NotFound", "security group"),
+            "rtb" => ("InvalidRouteTableID.NotFound", "routeTable ID"),
+            "eni" => ("InvalidNetworkInterfaceID.NotFound", "networkInterface ID"),
+            "vpce" => ("InvalidVpcEndpointId.NotFound", "Vpc Endpoint Id"),
+            "vpce-svc" => ("InvalidVpcEndpointServiceId.NotFound", "VpcEndpointService Id"),
+            _ => return Self::new("InvalidID", format!("The ID '{id}' is not valid")),
+        };
+        Self::new(code, format!("The {kind} '{id}' does not exist"))
+    }
+
+    /// EC2's error for an id without the form of those that begin with `prefix`; its code differs from kind to kind.
+    pub fn malformed_id(code: &'static str, prefix: &str, id: &str) -> Self {
+        let kind = match prefix.trim_end_matches('-') {
+            "vpc" => "VPC",
+            "subnet" => "Subnet",
+            "eni" => "network interface",
+            "rtb" => "route table",
+            "vpce-svc" => "VPC endpoint service",
+            _ => "VPC endpoint",
+        };
+        let expected = "the Id may only contain lowercase alphanumeric characters and a single dash";
+        Self::new(code, format!("Invalid {kind} Id: '{id}' (expecting '{prefix}...; {expected}')"))
+    }
+
+    /// An address that another interface of the VPC has.
+    pub fn address_in_use(address: impl fmt::Display) -> Self {
+        Self::new("InvalidIPAddress.InUse", format!("Address {address} is in use."))
+    }
+
+    /// An address in none of its subnet's blocks.
+    pub fn outside_subnet(address: impl fmt::Display) -> Self {
+        let message = format!("Address {address} does not fall within the subnet's address range");
+        Self::new("InvalidParameterValue", message)
+    }
+
     /// `InternalError`, HTTP 500: it is on our side, and nothing was changed.
     pub fn internal(message: impl Into<String>) -> Self {
         Self { status: 500, code: Cow::Borrowed("InternalError"), message: message.into() }

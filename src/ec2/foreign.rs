@@ -83,8 +83,10 @@ impl ForeignCall {
         let (code, message) = (error.code.as_ref(), error.message.as_str());
         let id = HeaderValue::from_str(request_id).unwrap_or(HeaderValue::from_static(""));
         let (kind, body) = match &self.protocol {
-            ServiceProtocol::Query => (XML, Xml::wrapped_error(error, request_id, true).into_bytes()),
-            ServiceProtocol::RestXml { wrapped } => (XML, Xml::wrapped_error(error, request_id, *wrapped).into_bytes()),
+            ServiceProtocol::RestXml { wrapped: false } => (XML, Xml::bare_error(error, request_id).into_bytes()),
+            ServiceProtocol::Query | ServiceProtocol::RestXml { .. } => {
+                (XML, Xml::error_response(error, request_id).into_bytes())
+            }
             ServiceProtocol::Json(kind) => (kind.clone(), json(code, message)),
             ServiceProtocol::RestJson => (HeaderValue::from_static("application/json"), json(code, message)),
             ServiceProtocol::Cbor => (HeaderValue::from_static("application/cbor"), cbor(code, message)),

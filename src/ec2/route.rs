@@ -60,19 +60,12 @@ impl RouteTableRecord {
     }
 }
 
+/// What the id of a route table begins with.
+pub const TABLE_PREFIX: &str = "rtb-";
+
 /// An error for an id that is not a route table's.
 pub fn check_table_id(id: &str) -> Result<(), ApiError> {
     let hex = |digits: &str| matches!(digits.len(), 8 | 17) && digits.bytes().all(|b| b.is_ascii_hexdigit());
-    if id.strip_prefix("rtb-").is_some_and(hex) {
-        return Ok(());
-    }
-    let message = format!(
-        "Invalid route table Id: '{id}' (expecting 'rtb-...; the Id may only contain lowercase alphanumeric characters and a single dash')"
-    );
-    Err(ApiError::new("InvalidRouteTableId.Malformed", message))
-}
-
-/// EC2's error for a table that is not there.
-pub fn no_table(id: &str) -> ApiError {
-    ApiError::new("InvalidRouteTableID.NotFound", format!("The routeTable ID '{id}' does not exist"))
+    let is_formed = id.strip_prefix(TABLE_PREFIX).is_some_and(hex);
+    if is_formed { Ok(()) } else { Err(ApiError::malformed_id("InvalidRouteTableId.Malformed", TABLE_PREFIX, id)) }
 }

@@ -31,13 +31,8 @@ pub(super) fn error(violation: &Violation) -> ApiError {
                 "Found another VPC endpoint subnet in the availability zone of {subnet}. VPC endpoint subnets should be in different availability zones supported by the VPC endpoint service."
             ),
         ),
-        Breach::AddressOutsideSubnet { address, .. } => ApiError::new(
-            "InvalidParameterValue",
-            format!("Address {address} does not fall within the subnet's address range"),
-        ),
-        Breach::AddressInUse { address, .. } => {
-            ApiError::new("InvalidIPAddress.InUse", format!("Address {address} is in use."))
-        }
+        Breach::AddressOutsideSubnet { address, .. } => ApiError::outside_subnet(address),
+        Breach::AddressInUse { address, .. } => ApiError::address_in_use(address),
         Breach::SubnetOutsideVpc { block, .. } => {
             ApiError::new("InvalidSubnet.Range", format!("The CIDR '{block}' is invalid."))
         }

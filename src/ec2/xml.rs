@@ -93,39 +93,38 @@ impl Xml {
     pub fn error(error: &ApiError, request_id: &str) -> String {
         let mut xml = Self::new();
         xml.element("Response", |xml| {
-            xml.element("Errors", |xml| {
-                xml.element("Error", |xml| {
-                    xml.text("Code", &error.code);
-                    xml.text("Message", &error.message);
-                });
-            });
+            xml.element("Errors", |xml| xml.element("Error", |xml| xml.code_and_message(error)));
             xml.text("RequestID", request_id);
         });
         DECLARATION.to_owned() + &xml.into_text()
     }
 
-    /// The body of an error of another API than EC2's: in an `ErrorResponse`, or bare as S3's.
-    pub fn wrapped_error(error: &ApiError, request_id: &str, wrapped: bool) -> String {
+    /// The body of an error of another API than EC2's.
+    pub fn error_response(error: &ApiError, request_id: &str) -> String {
         let mut xml = Self::new();
-        let write = |xml: &mut Self| {
-            if wrapped {
-                xml.text("Type", if error.status < 500 { "Sender" } else { "Receiver" });
-            }
-            xml.text("Code", &error.code);
-            xml.text("Message", &error.message);
-        };
-        if wrapped {
-            xml.element("ErrorResponse", |xml| {
-                xml.element("Error", write);
-                xml.text("RequestId", request_id);
-            });
-        } else {
+        xml.element("ErrorResponse", |xml| {
             xml.element("Error", |xml| {
-                write(xml);
-                xml.text("RequestId", request_id);
+                xml.text("Type", if error.status < 500 { "Sender" } else { "Receiver" });
+                xml.code_and_message(error);
             });
-        }
+            xml.text("RequestId", request_id);
+        });
         DECLARATION.to_owned() + &xml.into_text()
+    }
+
+    /// The body of an error of S3, which has nothing around it.
+    pub fn bare_error(error: &ApiError, request_id: &str) -> String {
+        let mut xml = Self::new();
+        xml.element("Error", |xml| {
+            xml.code_and_message(error);
+            xml.text("RequestId", request_id);
+        });
+        DECLARATION.to_owned() + &xml.into_text()
+    }
+
+    fn code_and_message(&mut self, error: &ApiError) {
+        self.text("Code", &error.code);
+        self.text("Message", &error.message);
     }
 
     /// What another has written.

@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 
 use super::vpc::{association, block, ipv6_block};
+use crate::address::overlap;
 use crate::ec2::call::{Action, Call, Done};
 use crate::ec2::error::ApiError;
 use crate::ec2::params::Params;
@@ -34,10 +35,6 @@ fn answer(owner: (&str, String), id: &str, block: &IpNet, state: &str) -> Xml {
     answer
 }
 
-fn overlaps(one: &IpNet, other: &IpNet) -> bool {
-    one.contains(other) || other.contains(one)
-}
-
 fn associate(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let vpc = call.need_vpc(&params.required("VpcId")?)?;
     call.owned(&Key::Vpc(vpc.id), vpc.id)?;
@@ -50,7 +47,7 @@ fn associate(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
             return Err(ApiError::new("InvalidParameterCombination", message));
         }
     };
-    if vpc.cidr_blocks.iter().any(|old| overlaps(old, &new)) {
+    if vpc.cidr_blocks.iter().any(|old| overlap(old, &new)) {
         let message = format!("The CIDR '{new}' conflicts with one of the VPC's CIDR blocks.");
         return Err(ApiError::new("InvalidVpc.Range", message));
     }
@@ -97,11 +94,7 @@ fn associate_subnet(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiErr
         let message = format!("The subnet {} has an IPv6 CIDR block already.", subnet.id);
         return Err(ApiError::new("SubnetCidrBlockAlreadyAssociated", message));
     }
-    let others = call.model.subnets().filter(|other| other.vpc_id == subnet.vpc);
-    if others.flat_map(|other| &other.cidr_blocks).any(|other| overlaps(other, &new)) {
-        let message = format!("The CIDR '{new}' conflicts with another subnet");
-        return Err(ApiError::new("InvalidSubnet.Conflict", message));
-    }
+    super::subnet::check_block(call, subnet.vpc, &new)?;
     let mut subnet = subnet.into_owned();
     subnet.cidr_blocks.push(new);
     let id = super::subnet::association(&subnet);

@@ -123,6 +123,5 @@ fn connected<'c>(call: &'c Call<'c>, service: &ServiceRecord, id: EndpointId) ->
     if call.model.endpoint(id).is_some_and(|endpoint| call.model.service(endpoint).service_name == service.name) {
         call.owned(&Key::Endpoint(id), id)?;
     }
-    let message = format!("The Vpc Endpoint Id '{id}' does not exist");
-    Err(ApiError::new("InvalidVpcEndpointId.NotFound", message))
+    Err(ApiError::not_found(EndpointId::PREFIX, id))
 }

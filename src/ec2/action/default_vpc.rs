@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::{region, subnet, vpc};
+use crate::address::overlap;
 use crate::ec2::call::{Action, Call, Done};
 use crate::ec2::error::ApiError;
 use crate::ec2::params::Params;
@@ -76,9 +77,7 @@ fn create_subnet(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError>
         let message = format!("A default subnet already exists in availability zone {zone}.");
         return Err(ApiError::new("DefaultSubnetAlreadyExistsInAvailabilityZone", message));
     }
-    let is_free = |block: &IpNet| {
-        !mine.iter().flat_map(|subnet| &subnet.cidr_blocks).any(|used| used.contains(block) || block.contains(used))
-    };
+    let is_free = |block: &IpNet| !mine.iter().flat_map(|subnet| &subnet.cidr_blocks).any(|used| overlap(used, block));
     let block = (0..16).filter_map(block).find(is_free).ok_or_else(|| {
         ApiError::new("InsufficientCidrBlocks", format!("The default VPC {} has no free /20 block.", vpc.id))
     })?;

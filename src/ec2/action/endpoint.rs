@@ -109,7 +109,7 @@ impl ListedEndpoint<'_> {
             if !names.private.contains(name) {
                 return (name.clone(), public.clone());
             }
-            let apex = if name.is_wildcard() { name.parent() } else { None };
+            let apex = name.wildcard_apex();
             let zone = hidden_zone_id(record.id, apex.as_ref().unwrap_or(name));
             (name.clone(), Some(Cow::Owned(zone)))
         };
@@ -128,9 +128,7 @@ pub(super) fn find<'c>(call: &'c Call<'c>, id: EndpointId) -> Option<ListedEndpo
 /// The endpoint that a call names, or EC2's error for one that is not there.
 pub(super) fn need<'c>(call: &'c Call<'c>, id: &str) -> Result<ListedEndpoint<'c>, ApiError> {
     let parsed = parse_id(id, "InvalidVpcEndpointId.Malformed", EndpointId::PREFIX)?;
-    find(call, parsed).ok_or_else(|| {
-        ApiError::new("InvalidVpcEndpointId.NotFound", format!("The Vpc Endpoint Id '{id}' does not exist"))
-    })
+    find(call, parsed).ok_or_else(|| ApiError::not_found(EndpointId::PREFIX, id))
 }
 
 /// Every endpoint that the caller sees, by id, from the one behind `after` on.

@@ -369,10 +369,7 @@ fn peer_group(
         (Some(id), _) => need(call, &id)?.into_owned(),
         (None, Some(name)) => {
             let of_vpc = |other: &&Cow<'_, SecurityGroup>| other.vpc == group.vpc && other.name == name;
-            let missing = || {
-                let message = format!("The security group '{name}' does not exist");
-                ApiError::new("InvalidGroup.NotFound", message)
-            };
+            let missing = || ApiError::not_found("sg-", &name);
             groups(call).values().find(of_vpc).cloned().ok_or_else(missing)?.into_owned()
         }
         (None, None) => return Err(ApiError::missing("GroupId")),

@@ -56,8 +56,7 @@ fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let mine = mine.filter(|own| wanted.is_empty() || wanted.contains(&own.interface.id));
     all.extend(mine.filter_map(|own| Some((own.interface.id.to_string(), of_caller(call, own, None)?))));
     if let Some(id) = ids.iter().find(|id| !all.contains_key(*id)) {
-        let message = format!("The networkInterface ID '{id}' does not exist");
-        return Err(ApiError::new("InvalidNetworkInterfaceID.NotFound", message));
+        return Err(ApiError::not_found(InterfaceId::PREFIX, id));
     }
     Ok(LISTING.page(&chosen, all.into_values(), |listed| listed.interface.id.to_string()))
 }

@@ -60,8 +60,7 @@ fn endpoint_subject(call: &Call<'_>, text: &str) -> Result<String, ApiError> {
         None => {
             // nothing happens to one in a file that could be told
             call.owned(&Key::Endpoint(id), id)?;
-            let message = format!("The Vpc Endpoint Id '{text}' does not exist");
-            Err(ApiError::new("InvalidVpcEndpointId.NotFound", message))
+            Err(ApiError::not_found(EndpointId::PREFIX, text))
         }
     }
 }

@@ -47,7 +47,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     }
     let tags = super::tags::take(params, "network-interface")?;
     if let Some(address) = ipv4.filter(|address| call.model.has_address(subnet.vpc, *address)) {
-        return Err(ApiError::new("InvalidIPAddress.InUse", format!("Address {address} is in use.")));
+        return Err(ApiError::address_in_use(address));
     }
     let id = super::tags::chosen_id(call, &tags, InterfaceId::PREFIX)?;
     let mut interface = InterfaceRecord {
@@ -63,8 +63,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         .ipv4
         .filter(|address| !subnet.cidr_blocks.iter().any(|b| b.contains(&std::net::IpAddr::from(*address))))
     {
-        let message = format!("Address {address} does not fall within the subnet's address range");
-        return Err(ApiError::new("InvalidParameterValue", message));
+        return Err(ApiError::outside_subnet(address));
     }
     let own = OwnInterface {
         interface,
@@ -110,6 +109,5 @@ fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         let message = format!("You do not have permission to access the specified resource: {id}");
         return Err(ApiError::new("AuthFailure", message));
     }
-    let message = format!("The networkInterface ID '{id}' does not exist");
-    Err(ApiError::new("InvalidNetworkInterfaceID.NotFound", message))
+    Err(ApiError::not_found(InterfaceId::PREFIX, id))
 }

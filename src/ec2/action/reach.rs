@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
+use crate::address::overlap;
 use crate::ec2::call::Call;
 use crate::ec2::error::ApiError;
 use crate::ec2::record::{Tags, VpcRecord};
@@ -42,9 +43,8 @@ pub(super) fn follow(call: &Call<'_>, vpc: &mut VpcRecord, before: &Tags) -> Res
             .map_or(Ok(Vec::new()), |text| parse(text, CLIENTS, "Expected networks such as 10.9.0.0/16."))?;
         let clients: Vec<IpNet> = clients.iter().map(IpNet::trunc).collect();
         let others = || call.model.vpcs().into_iter().filter(|other| other.vpc_id != vpc.id);
-        let overlaps = |network: &&IpNet| {
-            others().flat_map(|other| &other.clients).any(|other| other.contains(*network) || network.contains(other))
-        };
+        let overlaps =
+            |network: &&IpNet| others().flat_map(|other| &other.clients).any(|other| overlap(other, network));
         if let Some(network) = clients.iter().find(overlaps) {
             return Err(ApiError::value(network, CLIENTS, "This network is not available."));
         }

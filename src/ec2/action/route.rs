@@ -73,14 +73,19 @@ fn is_fixed(call: &Call<'_>, table: &RouteTableRecord, destination: &str) -> boo
     call.vpc(table.vpc).is_some_and(|vpc| vpc.cidr_blocks.iter().any(|block| block.to_string() == destination))
 }
 
-fn fixed(destination: &str, table: &RouteTableRecord) -> ApiError {
-    let message = format!("cannot change the local route {destination} in route table {}", table.id);
-    ApiError::new("InvalidParameterValue", message)
-}
-
-fn no_route(destination: &str, text: &str, table: &RouteTableRecord) -> ApiError {
-    let message = format!("no route with {text} {destination} in route table {}", table.id);
-    ApiError::new("InvalidRoute.NotFound", message)
+/// The table of a call, and the place in it of the route that the call changes.
+fn changeable(call: &Call<'_>, params: &mut Params) -> Result<(RouteTableRecord, usize), ApiError> {
+    let table = route_table::need(call, &params.required("RouteTableId")?)?;
+    let (destination, text) = destination(params)?;
+    if is_fixed(call, &table, &destination) {
+        let message = format!("cannot change the local route {destination} in route table {}", table.id);
+        return Err(ApiError::new("InvalidParameterValue", message));
+    }
+    let at = table.routes.iter().position(|route| route.destination == destination).ok_or_else(|| {
+        let message = format!("no route with {text} {destination} in route table {}", table.id);
+        ApiError::new("InvalidRoute.NotFound", message)
+    })?;
+    Ok((table, at))
 }
 
 fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
@@ -97,29 +102,14 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
 }
 
 fn replace(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
-    let mut table = route_table::need(call, &params.required("RouteTableId")?)?;
-    let (destination, text) = destination(params)?;
-    if is_fixed(call, &table, &destination) {
-        return Err(fixed(&destination, &table));
-    }
-    let Some(at) = table.routes.iter().position(|route| route.destination == destination) else {
-        return Err(no_route(&destination, text, &table));
-    };
-    table.routes.remove(at);
+    let (mut table, at) = changeable(call, params)?;
+    let destination = table.routes.remove(at).destination;
     table.routes.insert(at, route(params, destination)?);
     Ok(Done::changed(Edit::put([StoredObject::RouteTable(table)])))
 }
 
 fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
-    let mut table = route_table::need(call, &params.required("RouteTableId")?)?;
-    let (destination, text) = destination(params)?;
-    if is_fixed(call, &table, &destination) {
-        return Err(fixed(&destination, &table));
-    }
-    let before = table.routes.len();
-    table.routes.retain(|route| route.destination != destination);
-    if table.routes.len() == before {
-        return Err(no_route(&destination, text, &table));
-    }
+    let (mut table, at) = changeable(call, params)?;
+    table.routes.remove(at);
     Ok(Done::changed(Edit::put([StoredObject::RouteTable(table)])))
 }

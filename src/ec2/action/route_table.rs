@@ -10,7 +10,7 @@ use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Resource, Values, fields};
 use crate::ec2::params::Params;
 use crate::ec2::record::{EndpointType, Phase, StoredObject, Tags, VpcRecord};
-use crate::ec2::route::{RouteTableRecord, StoredRoute, TableAssociation, check_table_id, no_table};
+use crate::ec2::route::{RouteTableRecord, StoredRoute, TABLE_PREFIX, TableAssociation, check_table_id};
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
 use crate::naming::{SubnetId, VpcId};
@@ -34,7 +34,7 @@ fn derived(vpc: VpcId, prefix: &str) -> String {
 /// The main table that a VPC comes with.
 fn main_table(vpc: &VpcRecord) -> RouteTableRecord {
     RouteTableRecord {
-        id: derived(vpc.id, "rtb-"),
+        id: derived(vpc.id, TABLE_PREFIX),
         owner: vpc.owner.clone(),
         vpc: vpc.id,
         routes: Vec::new(),
@@ -56,14 +56,14 @@ pub(super) fn tables<'c>(call: &'c Call<'_>) -> BTreeMap<String, Cow<'c, RouteTa
 /// The table that a call names, or EC2's error for one that is not there.
 pub(super) fn need(call: &Call<'_>, id: &str) -> Result<RouteTableRecord, ApiError> {
     check_table_id(id)?;
-    tables(call).remove(id).map(Cow::into_owned).ok_or_else(|| no_table(id))
+    tables(call).remove(id).map(Cow::into_owned).ok_or_else(|| ApiError::not_found(TABLE_PREFIX, id))
 }
 
 fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let vpc = call.need_vpc(&params.required("VpcId")?)?;
     let tags = super::tags::take(params, "route-table")?;
     let table = RouteTableRecord {
-        id: super::tags::chosen_id(call, &tags, "rtb-")?.unwrap_or_else(|| new_id("rtb-")),
+        id: super::tags::chosen_id(call, &tags, TABLE_PREFIX)?.unwrap_or_else(|| new_id(TABLE_PREFIX)),
         owner: call.caller.account.clone(),
         vpc: vpc.id,
         routes: Vec::new(),
@@ -81,7 +81,7 @@ fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let ids = params.list("RouteTableId");
     let mut all = tables(call);
     if let Some(id) = ids.iter().find(|id| !all.contains_key(*id)) {
-        return Err(no_table(id));
+        return Err(ApiError::not_found(TABLE_PREFIX, id));
     }
     all.retain(|id, _| ids.is_empty() || ids.contains(id));
     let listed = all.into_values().map(|table| ListedTable::new(call, table));

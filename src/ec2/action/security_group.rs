@@ -102,15 +102,11 @@ fn is_mine(call: &Call<'_>, group: &SecurityGroup) -> bool {
 /// The group that a call names, or EC2's error for one that is not there.
 pub(super) fn need<'c>(call: &'c Call<'_>, id: &str) -> Result<Cow<'c, SecurityGroup>, ApiError> {
     if let Some(group) = call.state.security_group(id) {
-        return if is_mine(call, group) { Ok(Cow::Borrowed(group)) } else { Err(not_found(id)) };
+        return if is_mine(call, group) { Ok(Cow::Borrowed(group)) } else { Err(ApiError::not_found("sg-", id)) };
     }
     let vpc = id.strip_prefix("sg-").and_then(|digits| format!("{}{digits}", VpcId::PREFIX).parse().ok());
     let group = vpc.and_then(|vpc| call.vpc(vpc)).map(|vpc| default_group(&vpc));
-    group.filter(|group| is_mine(call, group)).map(Cow::Owned).ok_or_else(|| not_found(id))
-}
-
-fn not_found(id: &str) -> ApiError {
-    ApiError::new("InvalidGroup.NotFound", format!("The security group '{id}' does not exist"))
+    group.filter(|group| is_mine(call, group)).map(Cow::Owned).ok_or_else(|| ApiError::not_found("sg-", id))
 }
 
 fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
@@ -123,7 +119,7 @@ fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         ids.iter().map(|id| Ok((id.clone(), need(call, id)?))).collect::<Result<_, ApiError>>()?
     };
     if let Some(name) = names.iter().find(|name| !all.values().any(|group| group.name == **name)) {
-        return Err(not_found(name));
+        return Err(ApiError::not_found("sg-", name));
     }
     let found = all.into_values().filter(|group| names.is_empty() || names.contains(&group.name));
     let listed = found.map(|group| ListedGroup { arn: arn(call, &group), group });

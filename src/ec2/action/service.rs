@@ -31,17 +31,11 @@ pub(super) fn need<'c>(call: &'c Call<'_>, id: &str) -> Result<&'c ServiceRecord
         .strip_prefix("vpce-svc-")
         .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
     if !is_formed {
-        let expected =
-            "expecting 'vpce-svc-...; the Id may only contain lowercase alphanumeric characters and a single dash'";
-        let message = format!("Invalid VPC endpoint service Id: '{id}' ({expected})");
         // EC2's own spelling
-        return Err(ApiError::new("InvalidVpcEndpointServiceIdId.Malformed", message));
+        return Err(ApiError::malformed_id("InvalidVpcEndpointServiceIdId.Malformed", "vpce-svc-", id));
     }
     let mine = |service: &&ServiceRecord| call.sees(&service.owner) && service.region == call.caller.region;
-    call.state.service(id).filter(mine).ok_or_else(|| {
-        let message = format!("The VpcEndpointService Id '{id}' does not exist");
-        ApiError::new("InvalidVpcEndpointServiceId.NotFound", message)
-    })
+    call.state.service(id).filter(mine).ok_or_else(|| ApiError::not_found("vpce-svc-", id))
 }
 
 fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {

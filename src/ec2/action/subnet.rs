@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use ipnet::IpNet;
 
 use super::{region, vpc};
+use crate::address::overlap;
 use crate::ec2::call::{Action, Call, Done};
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Resource, Values, fields};
@@ -14,7 +15,7 @@ use crate::ec2::record::{StoredObject, SubnetAttributes, SubnetRecord, VpcRecord
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
 use crate::model::Key;
-use crate::naming::{Region, SubnetId, ZoneName, partition_of};
+use crate::naming::{Region, SubnetId, VpcId, ZoneName, partition_of};
 
 pub(super) const ACTIONS: &[Action] = &[
     Action { name: "CreateSubnet", writes: true, idempotent: false, run: create },
@@ -54,7 +55,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         None => {}
     }
     for block in &cidr_blocks {
-        check_block(call, &vpc, block)?;
+        check_block(call, vpc.id, block)?;
     }
     let tags = super::tags::take(params, "subnet")?;
     let subnet = SubnetRecord {
@@ -79,10 +80,10 @@ pub(super) fn made(vpc: &VpcRecord, subnet: SubnetRecord) -> Done {
     Done { edit: Edit::put([StoredObject::Subnet(subnet)]), answer }
 }
 
-fn check_block(call: &Call<'_>, vpc: &VpcRecord, block: &IpNet) -> Result<(), ApiError> {
-    let overlaps = |other: &IpNet| other.contains(block) || block.contains(other);
-    let of_vpc = call.model.subnets().filter(|subnet| subnet.vpc_id == vpc.id);
-    if of_vpc.flat_map(|subnet| &subnet.cidr_blocks).any(overlaps) {
+/// An error if a subnet of the VPC has a part of the block.
+pub(super) fn check_block(call: &Call<'_>, vpc: VpcId, block: &IpNet) -> Result<(), ApiError> {
+    let of_vpc = call.model.subnets().filter(|subnet| subnet.vpc_id == vpc);
+    if of_vpc.flat_map(|subnet| &subnet.cidr_blocks).any(|other| overlap(other, block)) {
         let message = format!("The CIDR '{block}' conflicts with another subnet");
         return Err(ApiError::new("InvalidSubnet.Conflict", message));
     }

@@ -162,20 +162,7 @@ fn resource(call: &Call<'_>, id: &str) -> Result<StoredObject, ApiError> {
     if let Some(key) = in_file {
         call.owned(&key, id)?;
     }
-    let (code, message) = match id.rsplit_once('-').map_or("", |(prefix, _)| prefix) {
-        "vpc" => ("InvalidVpcID.NotFound", format!("The vpc ID '{id}' does not exist")),
-        "subnet" => ("InvalidSubnetID.NotFound", format!("The subnet ID '{id}' does not exist")),
-        "sg" => ("InvalidGroup.NotFound", format!("The security group '{id}' does not exist")),
-        "rtb" => ("InvalidRouteTableID.NotFound", format!("The routeTable ID '{id}' does not exist")),
-        "eni" => ("InvalidNetworkInterfaceID.NotFound", format!("The networkInterface ID '{id}' does not exist")),
-        "vpce" => ("InvalidVpcEndpointId.NotFound", format!("The Vpc Endpoint Id '{id}' does not exist")),
-        "vpce-svc" => {
-            let message = format!("The VpcEndpointService Id '{id}' does not exist");
-            ("InvalidVpcEndpointServiceId.NotFound", message)
-        }
-        _ => ("InvalidID", format!("The ID '{id}' is not valid")),
-    };
-    Err(ApiError::new(code, message))
+    Err(ApiError::not_found(id.rsplit_once('-').map_or("", |(prefix, _)| prefix), id))
 }
 
 /// Whether a record is of the caller's account and region.

@@ -9,9 +9,9 @@ use crate::ec2::call::Call;
 use crate::ec2::error::ApiError;
 use crate::ec2::params::Params;
 use crate::ec2::record::{EndpointRecord, EndpointType, IpAddressType, Phase, VpcRecord};
-use crate::ec2::route::{check_table_id, no_table};
+use crate::ec2::route::{TABLE_PREFIX, check_table_id};
 use crate::model::{Key, RecordIpType};
-use crate::naming::VpcId;
+use crate::naming::{EndpointId, VpcId};
 
 /// Most characters of a policy (AWS quota L-3248932A).
 const LONGEST_POLICY: usize = 20_480;
@@ -99,7 +99,7 @@ pub(super) fn group(call: &Call<'_>, vpc: VpcId, id: &str) -> Result<(), ApiErro
     match call.state.security_group(id) {
         Some(group) if group.vpc == vpc && call.sees(&group.owner) => Ok(()),
         None if call.state.vpc(vpc).is_none() => Ok(()),
-        _ => Err(ApiError::new("InvalidGroup.NotFound", format!("The security group '{id}' does not exist"))),
+        _ => Err(ApiError::not_found("sg-", id)),
     }
 }
 
@@ -173,7 +173,7 @@ pub(super) fn only_for(what: &str, kind: EndpointType) -> ApiError {
 pub(super) fn route_table_of(call: &Call<'_>, vpc: VpcId, id: &str) -> Result<(), ApiError> {
     check_table_id(id)?;
     match call.state.route_table(id) {
-        Some(table) if !call.sees(&table.owner) => Err(no_table(id)),
+        Some(table) if !call.sees(&table.owner) => Err(ApiError::not_found(TABLE_PREFIX, id)),
         Some(table) if table.vpc != vpc => {
             Err(ApiError::invalid(format!("Route table {id} belongs to different VPC than {vpc}")))
         }
@@ -190,9 +190,6 @@ pub(super) fn is_changeable(call: &Call<'_>, endpoint: &EndpointRecord) -> Resul
         Phase::Rejected => {
             Err(ApiError::invalid(format!("The VPC endpoint {id} was rejected and cannot be modified.")))
         }
-        Phase::Deleted => {
-            let message = format!("The Vpc Endpoint Id '{id}' does not exist");
-            Err(ApiError::new("InvalidVpcEndpointId.NotFound", message))
-        }
+        Phase::Deleted => Err(ApiError::not_found(EndpointId::PREFIX, id)),
     }
 }

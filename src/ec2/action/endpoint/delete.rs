@@ -49,10 +49,7 @@ fn deleted(call: &Call<'_>, id: &str) -> Result<EndpointRecord, ApiError> {
     let listed = need(call, id)?;
     call.owned(&Key::Endpoint(listed.record.id), id)?;
     if listed.record.phase == Phase::Deleted {
-        return Err(ApiError::new(
-            "InvalidVpcEndpointId.NotFound",
-            format!("The Vpc Endpoint Id '{id}' does not exist"),
-        ));
+        return Err(ApiError::not_found(EndpointId::PREFIX, id));
     }
     let mut endpoint = listed.record.into_owned();
     endpoint.phase = Phase::Deleted;
