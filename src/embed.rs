@@ -46,48 +46,57 @@ use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseI
 use hickory_server::zone_handler::MessageResponseBuilder;
 
 use crate::config::Limits;
-use crate::model::{Broken, Model, Upstream};
+use crate::model::Upstream;
 use crate::observe::Counters;
 use crate::problem::Problem;
 use crate::publish::Publisher;
 use crate::resolve::{Incoming, Outcome, Resolve, Resolver};
-use crate::served::ServedSnapshot;
-use crate::snapshot::{Policy, Snapshot};
-use crate::source::{Declared, FileText, Sources, problems, read_json_set, read_toml};
+use crate::snapshot::Policy;
+use crate::source::{
+    Declared, FileText, Files, PartId, Progress, Reading, Source, SourceId, Sources, read_json_set, read_toml,
+};
 use crate::wire::{CookieSecret, Transport};
 
-/// Where the zones come from.
-enum ZoneOrigin {
-    Files(Vec<PathBuf>),
-    Read(Box<Declared>),
+/// Zones that were given as text, once and for all.
+struct GivenZones(Option<Declared>);
+
+impl Source for GivenZones {
+    fn id(&self) -> SourceId {
+        SourceId::new("given")
+    }
+
+    fn read(&mut self, _: Progress<'_>) -> Reading {
+        let parts = self.0.take().map(|declared| (PartId::Set("given"), declared));
+        Reading { parts: parts.into_iter().collect(), ..Reading::default() }
+    }
 }
 
 /// Makes a [`PrivateDns`].
 pub struct Builder {
-    zones: ZoneOrigin,
+    zones: Box<dyn Source>,
     listener: SocketAddr,
 }
 
 impl Builder {
     /// Zones of a directory or file, as `--zones` takes it.
     pub fn from_dir(path: impl Into<PathBuf>) -> Self {
-        Self::new(ZoneOrigin::Files(vec![path.into()]))
+        Self::new(Files::new(vec![path.into()]))
     }
 
     /// Outputs of `aws ec2 describe-*`: a name for messages, and the text, of each.
     pub fn from_cli_json<'t>(outputs: impl IntoIterator<Item = (&'t str, &'t str)>) -> Self {
         let files: Vec<FileText> =
             outputs.into_iter().map(|(name, text)| FileText { path: name.into(), text: text.into() }).collect();
-        Self::new(ZoneOrigin::Read(Box::new(read_json_set(&files))))
+        Self::new(GivenZones(Some(read_json_set(&files))))
     }
 
     /// Zones in TOML.
     pub fn toml_str(text: &str) -> Self {
-        Self::new(ZoneOrigin::Read(Box::new(read_toml(&Arc::from("toml"), text))))
+        Self::new(GivenZones(Some(read_toml(&Arc::from("toml"), text))))
     }
 
-    fn new(zones: ZoneOrigin) -> Self {
-        Self { zones, listener: SocketAddr::from(([127, 0, 0, 1], 53)) }
+    fn new(zones: impl Source + 'static) -> Self {
+        Self { zones: Box::new(zones), listener: SocketAddr::from(([127, 0, 0, 1], 53)) }
     }
 
     /// The address that clients ask, where a VPC lists it in `listeners`: hickory's requests do not say it, so that each
@@ -99,16 +108,9 @@ impl Builder {
 
     /// The handler in front of `inner`; everything that is wrong with the zones, if there is an error.
     pub fn build<H: RequestHandler>(self, inner: H) -> Result<PrivateDns<H>, Vec<Problem>> {
-        let (publisher, snapshots) = match self.zones {
-            ZoneOrigin::Files(paths) => {
-                let (publisher, _) = Publisher::start(Sources::of_files(paths), policy(), &|_, _| {})?;
-                let snapshots = publisher.snapshots().clone();
-                (Some(publisher), snapshots)
-            }
-            ZoneOrigin::Read(declared) => {
-                (None, ServedSnapshot::fixed(Snapshot::compile(model(*declared)?, policy(), 1)))
-            }
-        };
+        let sources = Sources::new(vec![self.zones], Vec::new());
+        let (publisher, _) = Publisher::start(sources, policy(), &|_, _| {})?;
+        let snapshots = publisher.snapshots().clone();
         let secret = CookieSecret::new(rand::random());
         let resolver = Resolver::new(snapshots, Limits::default(), secret, Arc::new(Counters::default()));
         Ok(PrivateDns { inner, resolver, publisher: Mutex::new(publisher), listener: self.listener })
@@ -123,36 +125,24 @@ fn policy() -> Policy {
     Policy { allow: everybody, upstreams: Arc::from([nobody]), ..Policy::default() }
 }
 
-fn model(declared: Declared) -> Result<Model, Vec<Problem>> {
-    let broken = Broken { ids: declared.broken.into_iter().collect(), incomplete: declared.incomplete };
-    let applied = Model::default().apply(&[], &declared.inputs, &broken, &|_| None);
-    let mut wrong = declared.problems;
-    wrong.extend(problems(applied.violations));
-    match applied.model {
-        Some(model) if !wrong.iter().any(Problem::is_error) => Ok(model),
-        _ => Err(wrong),
-    }
-}
-
 /// Answers what is private; everything else is the inner handler's.
 pub struct PrivateDns<H> {
     inner: H,
     resolver: Resolver,
-    publisher: Mutex<Option<Publisher>>,
+    publisher: Mutex<Publisher>,
     listener: SocketAddr,
 }
 
 impl<H> PrivateDns<H> {
-    /// Reads the files again; blocks. Fails with everything that is wrong, and serves what it served then. ZoneOrigin that were
+    /// Reads the files again; blocks. Fails with everything that is wrong, and serves what it served then. Zones that were
     /// given as text stay as they are.
     pub fn reload(&self) -> Result<(), Vec<Problem>> {
         let mut publisher = self.publisher.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(publisher) = publisher.as_mut() else { return Ok(()) };
-        let published = match publisher.prepare_load() {
+        let outcome = match publisher.prepare_load() {
             Ok(prepared) => publisher.publish_load(prepared),
-            Err(published) => *published,
+            Err(failed) => *failed,
         };
-        if published.is_good() { Ok(()) } else { Err(published.problems) }
+        if outcome.is_good() { Ok(()) } else { Err(outcome.problems) }
     }
 
     /// The answer to a request; `None` where the inner handler has to give it.
