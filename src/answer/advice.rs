@@ -8,7 +8,7 @@ use crate::snapshot::Client;
 /// What to do so that clients like this one get a private answer for `name`; empty if there is nothing to say.
 pub fn advice(model: &Model, client: &Client<'_>, name: &NameRef<'_>) -> Vec<String> {
     let Some(asked) = DnsName::from_wire(name.wire()) else { return Vec::new() };
-    let covers = |private: &DnsName| match private.is_wildcard().then(|| private.parent()).flatten() {
+    let covers = |private: &DnsName| match private.wildcard_apex() {
         Some(parent) => asked != parent && asked.is_at_or_below(&parent),
         None => asked == *private,
     };

@@ -18,6 +18,16 @@ pub enum Decision<'s> {
     Forward(Forward<'s>),
 }
 
+impl<'s> Decision<'s> {
+    /// The rule that decided.
+    pub fn reason(&self) -> Reason<'s> {
+        match self {
+            Self::Reply(reply) => reply.reason,
+            Self::Forward(forward) => forward.reason,
+        }
+    }
+}
+
 /// An answer out of the snapshot.
 #[derive(Clone, Debug)]
 pub struct Reply<'s> {

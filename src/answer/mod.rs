@@ -37,7 +37,7 @@ pub use special::SOA_DATA as SPECIAL_SOA_DATA;
 pub use trace::{NoTrace, Trace};
 
 use crate::dns::{DnsName, NameBuf, NameRef, Rcode, Rtype};
-use crate::model::{RuleAction, Vpc};
+use crate::model::{HostedZone, RuleAction, Vpc};
 use crate::snapshot::{self, Access, Client, ContestedBlock, Snapshot};
 use decision::Wire;
 
@@ -155,23 +155,14 @@ fn flatten<'s>(chain: &mut Vec<Part<'s>>) -> Option<Part<'s>> {
 }
 
 /// What is known here of a name, as the answer of the last name of `chain`, which has its addresses.
-fn flat_reply<'s>(mut reply: Reply<'s>, chain: Vec<Part<'s>>, question: &NameRef<'_>) -> Reply<'s> {
+fn flat_reply<'s>(reply: Reply<'s>, chain: Vec<Part<'s>>, question: &NameRef<'_>) -> Reply<'s> {
     let Some(Part { owner, data: Data::AddressesOf(zone, _) }) = chain.last().copied() else { return reply };
-    match reply.rcode {
-        Rcode::NOERROR | Rcode::NXDOMAIN => {
-            let wire = owner.map_or(question.wire(), DnsName::wire);
-            // the name itself exists, whatever becomes of the other
-            reply.rcode = Rcode::NOERROR;
-            reply.authority = match &mut reply.answer {
-                Some(part) => {
-                    part.owner = owner;
-                    AuthoritySection::None
-                }
-                None => AuthoritySection::Soa(wire.len().saturating_sub(zone.name.wire().len())),
-            };
-            Reply { chain, ..reply }
+    match (reply.rcode, reply.answer) {
+        (Rcode::NOERROR | Rcode::NXDOMAIN, Some(part)) => {
+            Reply { chain, answer: Some(Part { owner, ..part }), ..Reply::positive(part.data, reply.reason) }
         }
-        Rcode::REFUSED if matches!(reply.reason, Reason::NoRecursion) => reply,
+        (Rcode::NOERROR | Rcode::NXDOMAIN, None) => Reply::no_addresses(chain, zone, question, reply.reason),
+        (Rcode::REFUSED, _) if matches!(reply.reason, Reason::NoRecursion) => reply,
         _ => Reply::failed(reply.reason),
     }
 }
@@ -370,6 +361,14 @@ impl<'s> Reply<'s> {
     /// (RFC 2308 2.1, 2.2).
     fn negative(rcode: Rcode, zone: usize, reason: Reason<'s>) -> Self {
         Self { rcode, chain: Vec::new(), answer: None, authority: AuthoritySection::Soa(zone), reason }
+    }
+
+    /// NODATA for the last name of `chain`, of `zone`, which has the addresses of another name: that has none. The name
+    /// itself exists, whatever becomes of the other.
+    pub fn no_addresses(chain: Vec<Part<'s>>, zone: &HostedZone, question: &NameRef<'_>, reason: Reason<'s>) -> Self {
+        let owner = chain.last().and_then(|part| part.owner).map_or(question.wire(), DnsName::wire);
+        let zone = owner.len().saturating_sub(zone.name.wire().len());
+        Self { chain, ..Self::negative(Rcode::NOERROR, zone, reason) }
     }
 }
 

@@ -163,7 +163,7 @@ fn difference(given: &ServiceInput) -> Option<Difference> {
 /// Names without the `x` of each `*.x`, which stands for it: outputs have the one or both.
 fn without_apexes<'n>(names: impl Iterator<Item = &'n DnsName>) -> BTreeSet<DnsName> {
     let all: BTreeSet<DnsName> = names.cloned().collect();
-    let apexes: BTreeSet<DnsName> = all.iter().filter(|name| name.is_wildcard()).filter_map(DnsName::parent).collect();
+    let apexes: BTreeSet<DnsName> = all.iter().filter_map(DnsName::wildcard_apex).collect();
     all.into_iter().filter(|name| !apexes.contains(name)).collect()
 }
 

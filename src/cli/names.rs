@@ -11,7 +11,7 @@ use super::args::{Format, NamesArgs};
 use crate::answer::{NS_TTL, TTL};
 use crate::dns::DnsName;
 use crate::model::{Endpoint, Interface, Model};
-use crate::naming::{EndpointNames, endpoint_names};
+use crate::naming::EndpointNames;
 
 pub(super) fn run(args: &NamesArgs) -> ExitCode {
     let Some((model, _)) = super::load(&args.zones.settings()) else { return ExitCode::FAILURE };
@@ -67,9 +67,7 @@ impl Row {
     fn new(model: &Model, endpoint: &Endpoint) -> Option<Self> {
         let service = model.service(endpoint);
         let named: Vec<&Interface> = endpoint.interfaces.iter().filter(|i| model.has_zonal_name(endpoint, i)).collect();
-        let zones = named.iter().map(|interface| model.zone(interface));
-        let EndpointNames { regional, zonal, wildcard, private } =
-            endpoint_names(endpoint.id, endpoint.suffix, service, zones)?;
+        let EndpointNames { regional, zonal, wildcard, private } = model.endpoint_names(endpoint)?;
         let text = |names: Vec<DnsName>| names.iter().map(ToString::to_string).collect();
         let shown = |address: &IpAddr, private| match address {
             IpAddr::V4(_) => endpoint.has_a(),

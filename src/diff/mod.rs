@@ -92,9 +92,8 @@ pub fn diff(old: &Snapshot, new: &Snapshot) -> AnswerDiff {
         names::names_of(old, new, client, &unequal, &mut asked);
     }
     let answers = asked.into_iter().filter_map(|(client, name, rtype)| {
-        let asked = name.is_wildcard().then(|| name.parent()?.prepend(UNKNOWN).ok()).flatten();
-        let asked = asked.as_ref().unwrap_or(&name);
-        let told = |snapshot| client_in(snapshot, client).map(|client| tell(snapshot, client, asked, rtype));
+        let asked = name.with_label_for_wildcard(UNKNOWN);
+        let told = |snapshot| client_in(snapshot, client).map(|client| tell(snapshot, client, &asked, rtype));
         let (was, is) = (told(old), told(new));
         let differs = match (&was, &is) {
             (Some(was), Some(is)) => !was.is_same(is),

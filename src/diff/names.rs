@@ -9,7 +9,7 @@ use super::{DiffClient, client_in};
 use crate::answer::instance_name;
 use crate::dns::{DnsName, Rtype};
 use crate::model::{Endpoint, HostNames, HostedZone, Interface, Model, Node, Vpc};
-use crate::naming::{VpcId, endpoint_names as names_of_endpoint};
+use crate::naming::VpcId;
 use crate::snapshot::{Authority, Snapshot, View};
 
 /// What is to be asked.
@@ -28,15 +28,9 @@ pub(super) fn endpoint_names(old: &Snapshot, new: &Snapshot, unequal: &Unequal, 
 }
 
 fn own_names(model: &Model, endpoint: &Endpoint) -> Vec<DnsName> {
-    let zones = endpoint.interfaces.iter().filter(|i| model.has_zonal_name(endpoint, i)).map(|i| model.zone(i));
-    let names = names_of_endpoint(endpoint.id, endpoint.suffix, model.service(endpoint), zones);
-    names
-        .map_or_else(Vec::new, |names| {
-            std::iter::once(names.regional).chain(names.zonal).chain(names.wildcard).collect::<Vec<_>>()
-        })
-        .into_iter()
-        .chain(model.service(endpoint).own_names.iter().cloned())
-        .collect()
+    let names = model.endpoint_names(endpoint).into_iter();
+    let names = names.flat_map(|names| std::iter::once(names.regional).chain(names.zonal).chain(names.wildcard));
+    names.chain(model.service(endpoint).own_names.iter().cloned()).collect()
 }
 
 /// The names that clients of one VPC, or of none, may see differently.

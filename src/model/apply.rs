@@ -556,10 +556,7 @@ fn names_of<'m>(model: &'m Model, endpoints: impl IntoIterator<Item = &'m Endpoi
     services.into_iter().flat_map(|service| {
         let service = model.services.by_index(service);
         // a wildcard stands for what is below its parent
-        let private = service.private_names(true).map(|name| match name.parent() {
-            Some(parent) if name.is_wildcard() => parent,
-            _ => name.clone(),
-        });
+        let private = service.private_names(true).map(|name| name.wildcard_apex().unwrap_or_else(|| name.clone()));
         private.chain([service.base.clone()])
     })
 }

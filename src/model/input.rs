@@ -3,6 +3,7 @@
 //! Values are well formed on their own (an id is an id); whether they fit together is for `model::check`.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -271,7 +272,7 @@ pub enum RecordData {
 #[derive(Clone, Debug)]
 pub struct WeightedRecords {
     /// Its share of the answers.
-    pub weight: u32,
+    pub weight: NonZeroU32,
     /// Time to live, in seconds.
     pub ttl: u32,
     /// Uncompressed record data, one entry a record.

@@ -40,8 +40,8 @@ pub(crate) use zone::{applies_to, hash};
 
 use crate::dns::DnsName;
 use crate::naming::{
-    self, CatalogueNames, EndpointId, InterfaceId, Region, Service, ServiceName, ServiceNameError, SubnetId, VpcId,
-    ZoneName,
+    self, CatalogueNames, EndpointId, EndpointNames, InterfaceId, Region, Service, ServiceName, ServiceNameError,
+    SubnetId, VpcId, ZoneName,
 };
 use shards::{Endpoints, SortedShards};
 use table::{Services, Zones};
@@ -206,6 +206,14 @@ impl Model {
     pub fn has_zonal_name(&self, endpoint: &Endpoint, interface: &Interface) -> bool {
         let is_unnamed = || endpoint.has_given_zones() && self.unnamed_zones.contains(&(endpoint.id, interface.zone));
         !endpoint.is_regional_only() && !is_unnamed()
+    }
+
+    /// An endpoint's names: zonal ones for the interfaces that [`Model::has_zonal_name`] says, in their order. `None` if they
+    /// would be too long.
+    pub fn endpoint_names(&self, endpoint: &Endpoint) -> Option<EndpointNames> {
+        let named = endpoint.interfaces.iter().filter(|interface| self.has_zonal_name(endpoint, interface));
+        let zones = named.map(|interface| self.zone(interface));
+        naming::endpoint_names(endpoint.id, endpoint.suffix, self.service(endpoint), zones)
     }
 
     /// Whether an interface in this VPC that is known has this address.

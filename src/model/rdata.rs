@@ -1,5 +1,6 @@
 //! Record data in presentation format (`10 mail.example.`) to wire form, at load time.
 
+use data_encoding::HEXLOWER_PERMISSIVE;
 use hickory_proto::rr::{RData, RecordType};
 use hickory_proto::serialize::binary::{BinDecoder, BinEncodable, BinEncoder, NameEncoding, Restrict};
 
@@ -74,11 +75,8 @@ fn generic(rtype: Rtype, text: &str) -> Result<Box<[u8]>, String> {
     let mut words = text.split_ascii_whitespace();
     let length: u16 =
         words.next().and_then(|word| word.parse().ok()).ok_or("\\# takes a length, such as \\# 4 0A000909")?;
-    let digits: String = words.collect();
-    let octets = (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok());
-    let data: Vec<u8> =
-        octets.collect::<Option<_>>().ok_or("an odd number of digits, or one that is not hexadecimal")?;
-    if data.len() != usize::from(length) || digits.contains(['+', '-']) {
+    let data = hexadecimal(words).ok_or("an odd number of digits, or one that is not hexadecimal")?;
+    if data.len() != usize::from(length) {
         return Err(format!("{length} octets are announced, and {} follow", data.len()));
     }
     let code = u16::from(rtype);
@@ -102,14 +100,14 @@ fn ds(text: &str) -> Option<Box<[u8]>> {
     let mut words = text.split_ascii_whitespace();
     let (tag, algorithm, kind): (u16, u8, u8) =
         (words.next()?.parse().ok()?, words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-    let digits: String = words.collect();
-    let is_hex =
-        !digits.is_empty() && digits.len().is_multiple_of(2) && digits.bytes().all(|octet| octet.is_ascii_hexdigit());
-    is_hex.then_some(())?;
+    let digest = hexadecimal(words).filter(|digest| !digest.is_empty())?;
     let [high, low] = tag.to_be_bytes();
-    let digest = (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok());
-    let head = [high, low, algorithm, kind].into_iter().map(Some);
-    head.chain(digest).collect()
+    Some([high, low, algorithm, kind].into_iter().chain(digest).collect())
+}
+
+/// The octets that words of hexadecimal digits stand for, together.
+fn hexadecimal<'w>(words: impl Iterator<Item = &'w str>) -> Option<Vec<u8>> {
+    HEXLOWER_PERMISSIVE.decode(words.collect::<String>().as_bytes()).ok()
 }
 
 /// What stands behind a backslash: an octet in three decimal digits, or any other as it is (RFC 1035 5.1).

@@ -1,6 +1,7 @@
 //! Private hosted zones and resolver rules.
 
 use std::hash::BuildHasher;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
@@ -50,8 +51,8 @@ pub struct Alias {
 pub struct Node {
     /// Its record sets.
     pub rrsets: Vec<Rrset>,
-    /// Record sets of which each answer has one, with the weight of each, which is not 0.
-    pub weighted: Vec<(u32, Rrset)>,
+    /// Record sets of which each answer has one, with the weight of each.
+    pub weighted: Vec<(NonZeroU32, Rrset)>,
     /// The endpoint whose addresses it has.
     pub alias: Option<Alias>,
     /// The name whose addresses it has, which others are asked for.
@@ -76,13 +77,13 @@ impl Node {
             return self.rrset(rtype);
         }
         let of_type = || self.weighted.iter().filter(|(_, rrset)| rrset.rtype == rtype);
-        let sum: u64 = of_type().map(|(weight, _)| u64::from(*weight)).sum();
+        let sum: u64 = of_type().map(|(weight, _)| u64::from(weight.get())).sum();
         // consecutive turns do not take one set several times in a row: the multiplier has no factor in common with most sums
         let mut rest = (u64::from(turn).wrapping_mul(0x9e37_79b1)).checked_rem(sum);
         let chosen = of_type().find(|(weight, _)| match rest {
-            Some(left) if left < u64::from(*weight) => true,
+            Some(left) if left < u64::from(weight.get()) => true,
             left => {
-                rest = left.map(|left| left - u64::from(*weight));
+                rest = left.map(|left| left - u64::from(weight.get()));
                 false
             }
         });
@@ -151,8 +152,7 @@ impl HostedZone {
                 }
                 RecordData::AddressesOf(name) => node.addresses_of = Some(name.clone()),
                 RecordData::Weighted(rtype, sets) => {
-                    node.weighted
-                        .extend(sets.iter().map(|set| (set.weight.max(1), Rrset::new(*rtype, set.ttl, &set.rdata))));
+                    node.weighted.extend(sets.iter().map(|set| (set.weight, Rrset::new(*rtype, set.ttl, &set.rdata))));
                 }
                 RecordData::Elsewhere(rtype) => node.elsewhere.push(*rtype),
                 RecordData::Records { rtype, ttl, rdata } => {

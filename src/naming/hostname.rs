@@ -180,7 +180,7 @@ pub fn endpoint_names<'a>(
 fn with_apexes(names: &[DnsName]) -> Vec<DnsName> {
     let mut all: Vec<DnsName> = Vec::with_capacity(names.len());
     for name in names {
-        let apex = if name.is_wildcard() { name.parent() } else { None };
+        let apex = name.wildcard_apex();
         all.extend(apex.filter(|apex| !names.contains(apex) && !all.contains(apex)));
         all.push(name.clone());
     }

@@ -8,7 +8,7 @@ use hickory_proto::op::Message;
 use serde::Serialize;
 
 use crate::answer::{Decision, NoTrace, Question, Reply, advice, answer};
-use crate::dns::{DnsName, InfoCode, NameBuf, Rtype};
+use crate::dns::{DnsName, NameBuf, Rtype};
 use crate::model::Key;
 use crate::naming::VpcId;
 use crate::snapshot::{Client, Snapshot};
@@ -123,42 +123,24 @@ pub fn explain(snapshot: &Snapshot, asker: Asker, name: &DnsName, rtype: Rtype) 
     let mut steps: Vec<String> = Vec::new();
     let decision = answer(snapshot, client, &question, 0, &mut steps);
     steps.extend(views(snapshot, &client, &decision));
-    let mut explanation = Explanation {
+    let (told, authority) = told(snapshot, &question, &decision);
+    let reason = decision.reason();
+    Explanation {
         name: name.to_string(),
         rtype: rtype.to_string(),
         from: asker.to_string(),
         vpc: client.view.vpc.as_ref().map(|vpc| vpc.vpc_id.to_string()),
         generation: snapshot.generation,
         steps,
-        rcode: None,
-        answer: Vec::new(),
-        authority: Vec::new(),
-        forwarded_to: Vec::new(),
-        reason: String::new(),
-        info_code: InfoCode::OTHER.number(),
-        advice: Vec::new(),
-    };
-    match decision {
-        Decision::Reply(reply) => {
-            explanation.rcode = Some(reply.rcode.to_string());
-            explanation.reason = reply.reason.to_string();
-            explanation.info_code = reply.reason.info_code().number();
-            if let Some(message) = encoded(snapshot, &question, &reply) {
-                explanation.answer = message.answers.iter().map(text).collect();
-                explanation.authority = message.authorities.iter().map(text).collect();
-            }
-            if explanation.answer.is_empty() {
-                explanation.advice = advice(&snapshot.model, &client, &question.name);
-            }
-        }
-        Decision::Forward(forward) => {
-            explanation.reason = forward.reason.to_string();
-            explanation.info_code = forward.reason.info_code().number();
-            explanation.forwarded_to = forward.upstreams.iter().map(ToString::to_string).collect();
-            explanation.advice = advice(&snapshot.model, &client, &question.name);
-        }
+        // one that has an answer needs none
+        advice: if told.answer.is_empty() { advice(&snapshot.model, &client, &question.name) } else { Vec::new() },
+        rcode: told.rcode,
+        answer: told.answer,
+        authority,
+        forwarded_to: told.forwarded_to,
+        reason: told.reason,
+        info_code: reason.info_code().number(),
     }
-    explanation
 }
 
 /// What a client is told, without how it came to be.
@@ -205,21 +187,27 @@ impl fmt::Display for ToldAnswer {
 pub fn tell(snapshot: &Snapshot, client: Client<'_>, name: &DnsName, rtype: Rtype) -> ToldAnswer {
     let buf = NameBuf::from(name);
     let question = Question { name: buf.name(), rtype, recursion_desired: true };
-    match answer(snapshot, client, &question, 0, &mut NoTrace) {
-        Decision::Reply(reply) => ToldAnswer {
-            rcode: Some(reply.rcode.to_string()),
-            answer: encoded(snapshot, &question, &reply)
-                .map_or_else(Vec::new, |message| message.answers.iter().map(text).collect()),
-            forwarded_to: Vec::new(),
-            reason: reply.reason.to_string(),
-        },
-        Decision::Forward(forward) => ToldAnswer {
-            rcode: None,
-            answer: Vec::new(),
-            forwarded_to: forward.upstreams.iter().map(ToString::to_string).collect(),
-            reason: forward.reason.to_string(),
-        },
+    told(snapshot, &question, &answer(snapshot, client, &question, 0, &mut NoTrace)).0
+}
+
+/// A decision in words, and the authority section of a reply.
+fn told(snapshot: &Snapshot, question: &Question<'_>, decision: &Decision<'_>) -> (ToldAnswer, Vec<RecordText>) {
+    let mut told =
+        ToldAnswer { rcode: None, answer: Vec::new(), forwarded_to: Vec::new(), reason: decision.reason().to_string() };
+    let mut authority = Vec::new();
+    match decision {
+        Decision::Reply(reply) => {
+            told.rcode = Some(reply.rcode.to_string());
+            if let Some(message) = encoded(snapshot, question, reply) {
+                told.answer = message.answers.iter().map(text).collect();
+                authority = message.authorities.iter().map(text).collect();
+            }
+        }
+        Decision::Forward(forward) => {
+            told.forwarded_to = forward.upstreams.iter().map(ToString::to_string).collect();
+        }
     }
+    (told, authority)
 }
 
 /// The reply as a packet would have it, read again.
@@ -257,12 +245,8 @@ fn encoded(snapshot: &Snapshot, question: &Question<'_>, reply: &Reply<'_>) -> O
 
 /// Which views hold of the objects that the decision is about, where several were read.
 fn views(snapshot: &Snapshot, client: &Client<'_>, decision: &Decision<'_>) -> Vec<String> {
-    let reason = match decision {
-        Decision::Reply(reply) => &reply.reason,
-        Decision::Forward(forward) => &forward.reason,
-    };
     let vpc = client.view.vpc.as_ref().map(|vpc| Key::Vpc(vpc.vpc_id));
-    let endpoint = reason.endpoint();
+    let endpoint = decision.reason().endpoint();
     let subnets = endpoint.into_iter().flat_map(|e| e.interfaces.iter().map(|i| Key::Subnet(i.subnet)));
     let keys = vpc.into_iter().chain(endpoint.map(|e| Key::Endpoint(e.id))).chain(subnets);
     keys.filter_map(|key| snapshot.model.note(&key).map(str::to_owned)).collect()

@@ -1,7 +1,7 @@
 //! Why a name is not private, and what to do about it.
 
 use super::{Cell, NameKind, OffCause, OffReason};
-use crate::answer::{Decision, Reason, private_names_line};
+use crate::answer::{Decision, Forward, Reason, private_names_line};
 use crate::dns::DnsName;
 use crate::model::{Endpoint, RuleAction, State};
 use crate::naming::ServiceName;
@@ -76,26 +76,17 @@ pub(super) fn causes(cell: &Cell<'_>, name: &DnsName, kind: NameKind, decision: 
 }
 
 fn is_swallowed(decision: &Decision<'_>) -> bool {
-    matches!(decision, Decision::Reply(reply) if matches!(reply.reason, Reason::BelowPrivateName(_)))
+    matches!(decision.reason(), Reason::BelowPrivateName(_))
 }
 
 /// What else has the name: a rule, a hosted zone, another endpoint.
 fn hindrance(cell: &Cell<'_>, decision: &Decision<'_>) -> Option<OffCause> {
     let vpc = cell.vpc.vpc_id;
-    let reason = match decision {
-        Decision::Reply(reply) => reply.reason,
-        Decision::Forward(forward) => match forward.name {
-            Some(target) => {
-                let why = format!("a hosted zone has it, as an alias of {target}, which is asked upstream");
-                return Some(cause(
-                    OffReason::Conflict,
-                    why,
-                    format!("take {vpc} out of that zone, or the record away"),
-                ));
-            }
-            None => forward.reason,
-        },
-    };
+    if let Decision::Forward(Forward { name: Some(target), .. }) = decision {
+        let why = format!("a hosted zone has it, as an alias of {target}, which is asked upstream");
+        return Some(cause(OffReason::Conflict, why, format!("take {vpc} out of that zone, or the record away")));
+    }
+    let reason = decision.reason();
     match reason {
         Reason::Rule(rule) => {
             let servers = match &rule.action {
@@ -165,12 +156,9 @@ fn hindrance(cell: &Cell<'_>, decision: &Decision<'_>) -> Option<OffCause> {
 
 /// The name at which `private_only` keeps the question from upstreams.
 fn private_only<'s>(decision: &Decision<'s>) -> Option<&'s DnsName> {
-    match decision {
-        Decision::Reply(reply) => match reply.reason {
-            Reason::PrivateOnly(name, _) => Some(name),
-            _ => None,
-        },
-        Decision::Forward(_) => None,
+    match decision.reason() {
+        Reason::PrivateOnly(name, _) => Some(name),
+        _ => None,
     }
 }
 

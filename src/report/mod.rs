@@ -193,8 +193,7 @@ impl<'s> Cell<'s> {
 
     /// What a client of the VPC is told for `name`; for a wildcard, for a label that nobody has.
     fn decide(&self, name: &DnsName) -> Decision<'s> {
-        let asked = name.is_wildcard().then(|| name.parent()?.prepend("vpcedns-report").ok()).flatten();
-        let buf = NameBuf::from(asked.as_ref().unwrap_or(name));
+        let buf = NameBuf::from(&name.with_label_for_wildcard("vpcedns-report"));
         let client = self.snapshot.client_of(self.vpc.vpc_id);
         let of_type = |rtype| {
             let question = Question { name: buf.name(), rtype, recursion_desired: true };
@@ -267,10 +266,7 @@ fn row(cell: &Cell<'_>) -> Option<ReportRow> {
 
 fn reported(cell: &Cell<'_>, name: &DnsName, kind: NameKind) -> ReportedName {
     let decision = cell.decide(name);
-    let reason = match &decision {
-        Decision::Reply(reply) => reply.reason,
-        Decision::Forward(forward) => forward.reason,
-    };
+    let reason = decision.reason();
     let (status, rule, causes) = if cell.is_private(&decision) {
         match cause::clients_unknown(cell) {
             None => (PrivateStatus::Private, reason.to_string(), Vec::new()),

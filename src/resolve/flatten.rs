@@ -4,7 +4,7 @@
 //! query with the values of the other record", Route 53 guide, "Choosing between alias and non-alias records").
 
 use super::forwarded::ForwardedQuestion;
-use crate::answer::{AuthoritySection, Data, Forward, Part, Reply};
+use crate::answer::{Data, Forward, Part, Reply};
 use crate::dns::{DnsName, HEADER_LEN, Header, HeaderFlags, InfoCode, Message, Rcode, Rtype, Section};
 use crate::forward::chain::Prefix;
 
@@ -20,16 +20,9 @@ impl ForwardedQuestion<'_> {
         if !matches!(rcode, Rcode::NOERROR | Rcode::NXDOMAIN) {
             return self.fail(InfoCode::OTHER, &format!("no upstream tells the addresses of {target}"));
         }
-        let owner = part.owner.map_or(self.query.question.name.wire(), DnsName::wire);
-        let reply = Reply {
-            // the name itself exists, whatever becomes of the other
-            rcode: Rcode::NOERROR,
-            chain: forward.chain.clone(),
-            answer: None,
-            authority: AuthoritySection::Soa(owner.len().saturating_sub(zone.name.wire().len())),
-            reason: forward.reason,
-        };
-        self.local(&self.query.question, self.query.question_octets, &reply)
+        let question = &self.query.question;
+        let reply = Reply::no_addresses(forward.chain.clone(), zone, &question.name, forward.reason);
+        self.local(question, self.query.question_octets, &reply)
     }
 }
 

@@ -84,6 +84,17 @@ impl DnsName {
         self.0.starts_with(b"\x01*")
     }
 
+    /// The `x` of a name `*.x`; `None` for other names.
+    pub fn wildcard_apex(&self) -> Option<Self> {
+        self.is_wildcard().then(|| self.parent()).flatten()
+    }
+
+    /// A name that only the wildcard covers: `label.x` of a name `*.x`, and other names as they are.
+    #[must_use]
+    pub fn with_label_for_wildcard(&self, label: &str) -> Self {
+        self.wildcard_apex().and_then(|apex| apex.prepend(label).ok()).unwrap_or_else(|| self.clone())
+    }
+
     /// The name without its first label; `None` for the root.
     pub fn parent(&self) -> Option<Self> {
         let first = usize::from(*self.0.first()?);

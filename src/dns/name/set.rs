@@ -36,7 +36,7 @@ impl FromIterator<DnsName> for NameSet {
     fn from_iter<I: IntoIterator<Item = DnsName>>(names: I) -> Self {
         let mut set = Self::default();
         for name in names {
-            match name.parent().filter(|_| name.is_wildcard()) {
+            match name.wildcard_apex() {
                 Some(parent) => drop(set.names.entry(parent).or_insert(true)),
                 None => drop(set.names.insert(name, false)),
             }

@@ -87,10 +87,8 @@ impl Check<'_> {
         };
         for zone in model.hosted_zones() {
             for vpc in vpcs.iter().filter(|vpc| zone.is_seen_from(Some(**vpc))) {
-                let apex = |claim: &&PrivateName| {
-                    let name = if claim.name.is_wildcard() { claim.name.parent() } else { Some(claim.name.clone()) };
-                    name.as_ref() == Some(&zone.name)
-                };
+                let apex =
+                    |claim: &&PrivateName| claim.name.wildcard_apex().as_ref().unwrap_or(&claim.name) == &zone.name;
                 // as with other endpoints, one that is over has left its name to whoever comes
                 let live = |claim: &&PrivateName| model.endpoint(claim.endpoint).is_some_and(|e| !e.state.is_over());
                 let Some(claim) = model.private_names(*vpc).iter().filter(live).find(apex) else { continue };

@@ -111,7 +111,7 @@ fn claim(
 /// The hidden zone at a private name, which has the addresses of a public one.
 fn zone_at(name: DnsName, target: DnsName, vpc: VpcId, place: &Place) -> Input {
     let at = |name: DnsName| At::new(name, place.clone());
-    let apex = if name.is_wildcard() { name.parent().unwrap_or_else(|| name.clone()) } else { name.clone() };
+    let apex = name.wildcard_apex().unwrap_or_else(|| name.clone());
     let object = Object::HostedZone(HostedZoneInput {
         name: at(apex),
         vpc_ids: vec![At::new(vpc, place.clone())],

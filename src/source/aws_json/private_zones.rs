@@ -1,6 +1,7 @@
 //! Private hosted zones and rules out of Route 53's outputs, joined by ids and names into inputs of the model.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::num::NonZeroU32;
 
 use super::super::Declared;
 use super::endpoint::EndpointOutput;
@@ -176,19 +177,24 @@ fn data_of(choice: &RoutingChoice<'_>, set: &RecordSet) -> Result<RecordData, St
     })
 }
 
+const WEIGHTED_ALIASES: &str = "weighted routing among aliases is not served";
+
 /// Record sets with their weights, those of weight 0 left out.
 ///
 /// "If you set Weight to 0 for all of the records in the group, traffic is routed to all resources with equal probability"
 /// (Route 53 guide, "Weighted routing").
 fn weighted<'r>(sets: impl Iterator<Item = &'r RecordSet> + Clone) -> Result<Vec<WeightedRecords>, String> {
-    let weight = |set: &RecordSet| if let RoutingPolicy::Weighted(weight) = set.policy { weight } else { 0 };
-    let is_any_live = sets.clone().any(|set| weight(set) > 0);
-    let live = sets.filter(|set| !is_any_live || weight(set) > 0);
+    let weight = |set: &RecordSet| match set.policy {
+        RoutingPolicy::Weighted(weight) => NonZeroU32::new(weight),
+        _ => None,
+    };
+    let is_any_live = sets.clone().any(|set| weight(set).is_some());
+    let live = sets.filter(|set| !is_any_live || weight(set).is_some());
     live.map(|set| match &set.data {
         SetData::Values { ttl, rdata } => {
-            Ok(WeightedRecords { weight: weight(set).max(1), ttl: *ttl, rdata: rdata.clone() })
+            Ok(WeightedRecords { weight: weight(set).unwrap_or(NonZeroU32::MIN), ttl: *ttl, rdata: rdata.clone() })
         }
-        _ => Err("weighted routing among aliases is not served".to_owned()),
+        _ => Err(WEIGHTED_ALIASES.to_owned()),
     })
     .collect()
 }
@@ -252,17 +258,15 @@ impl<'c> RoutingChoice<'c> {
                     .ok_or_else(|| "geolocation routing without a default".to_owned())
             }
             RoutingPolicy::Weighted(_) => {
-                // "If you want to disable routing to a resource, set Weight to 0" (Route 53 guide, "Weighted routing");
-                // an alias among several is told of by whoever reads their data
-                let live = find(&|policy| !matches!(policy, RoutingPolicy::Weighted(0))).unwrap_or(first);
-                let alias = sets.iter().find(|set| {
-                    set.policy != RoutingPolicy::Weighted(0) && !matches!(set.data, SetData::Values { .. })
-                });
-                match alias {
-                    Some(_) if sets.iter().filter(|set| set.policy != RoutingPolicy::Weighted(0)).count() > 1 => {
-                        Err("weighted routing among aliases is not served".to_owned())
+                // "If you want to disable routing to a resource, set Weight to 0" (Route 53 guide, "Weighted routing")
+                let live: Vec<_> =
+                    sets.iter().copied().filter(|set| set.policy != RoutingPolicy::Weighted(0)).collect();
+                match live.as_slice() {
+                    [] => Ok(first),
+                    [_, _, ..] if live.iter().any(|set| !matches!(set.data, SetData::Values { .. })) => {
+                        Err(WEIGHTED_ALIASES.to_owned())
                     }
-                    _ => Ok(live),
+                    [one, ..] => Ok(*one),
                 }
             }
             RoutingPolicy::Other(kind) => Err(format!("{kind} routing is not served")),

@@ -136,7 +136,7 @@ fn record_set(reader: &mut Reader<'_>, set: &Fields<'_, '_>, name: DnsName, rtyp
 fn alias(reader: &mut Reader<'_>, node: &DocNode<'_>) -> Option<SetData> {
     let target = reader.table(node, "an alias target", Keys::Any)?;
     let name = name(reader, &target, "DNSName")?;
-    let own = if name.is_wildcard() { name.parent()? } else { name.clone() };
+    let own = name.wildcard_apex().unwrap_or_else(|| name.clone());
     if let Some(label) = own.labels().next().and_then(parse_label) {
         return Some(SetData::Endpoint(At::new(
             AliasInput { endpoint: label.id, name: Some(own.clone()) },

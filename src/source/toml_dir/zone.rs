@@ -136,7 +136,7 @@ fn alias_target(text: &str) -> Option<AliasInput> {
         return Some(AliasInput { endpoint, name: None });
     }
     let name: DnsName = text.parse().ok()?;
-    let name = if name.is_wildcard() { name.parent()? } else { name };
+    let name = name.wildcard_apex().unwrap_or(name);
     let endpoint = parse_label(name.labels().next()?)?.id;
     Some(AliasInput { endpoint, name: Some(name) })
 }
