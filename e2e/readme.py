@@ -16,6 +16,7 @@ from support import awstools, dns
 from support.case import ROOT, Failure, Skip, clean_env, indent, stop, wait_for
 
 SERVER = ("127.0.0.1", 5300)
+ASSIGNMENT = re.compile(r"[A-Z_]+=")
 BLOCK = re.compile(r"(?:^<!-- not run: ([^\n]*) -->\n)?^```(\w*) ?([^\n]*)\n(.*?)^```", re.M | re.S)
 COMMAND_SECONDS = 60
 
@@ -90,6 +91,8 @@ class Page:
         words = shlex.split(command)
         if words[0] == "export":
             self.env |= dict(word.split("=", 1) for word in words[1:])
+        elif ASSIGNMENT.match(command):
+            self.assign(command)
         elif command.startswith(("vpcedns serve", "cargo run --release -- serve")):
             self.serve(words[words.index("serve"):])
         elif words[0] == "cargo":
@@ -98,6 +101,16 @@ class Page:
             self.case.note(f"{self.name}: `{words[0]}` is not installed, not run: {command}")
         else:
             self.compare(command, words, printed)
+
+    def assign(self, command):
+        """`NAME=$(...)`: the commands after it find the variable."""
+        name = command.split("=", 1)[0]
+        done = self.bash(f'{command} && printf %s "${name}"')
+        self.case.equal(f"{self.name}: `{command}`: exit code", done.returncode, 0, done.stdout + done.stderr)
+        self.env[name] = done.stdout
+
+    def bash(self, command):
+        return self.case.run("timeout", str(COMMAND_SECONDS), "bash", "-c", command, cwd=self.copy, check=False, env=self.env)
 
     def serve(self, words):
         self.stop_server()
@@ -116,7 +129,7 @@ class Page:
         wait_for(f"the server of {self.name} to answer", ready)
 
     def compare(self, command, words, printed):
-        done = self.case.run("timeout", str(COMMAND_SECONDS), "bash", "-c", command, cwd=self.copy, check=False, env=self.env)
+        done = self.bash(command)
         out = done.stdout
         where = f"{self.name}: `{command}`"
         self.case.equal(f"{where}: exit code", done.returncode, 0, out + done.stderr)
