@@ -41,12 +41,19 @@ fn tags_make_listeners_and_clients() {
         (creation("vpcedns:clients", "192.168.0.0/16"), "This network is not available."),
         (tag("vpcedns:clients", "172.16.3.0/24"), "This network is not available."),
         (tag("vpcedns:clients", "all"), "Expected networks"),
+        // a call does not make an open resolver of the server
+        (creation("vpcedns:clients", "0.0.0.0/0"), "Expected a private network"),
+        (tag("vpcedns:clients", "10.0.0.0/16,8.0.0.0/7"), "Expected a private network"),
+        (tag("vpcedns:clients", "::/0"), "Expected a private network"),
+        (tag("vpcedns:clients", "2000::/3"), "Expected a private network"),
     ] {
         let error = api.error(&call);
         assert!(error.contains(expected) && !error.contains("vpc-"), "{call}: {error}");
     }
     api.call(&format!("DeleteTags ResourceId.1={id} Tag.1.Key=vpcedns:listener"));
     assert_eq!((of(&api).0.len(), of(&api).1.len()), (0, 1));
+    api.call(&tag("vpcedns:clients", "10.0.0.0/8,198.51.0.0/16,fd00::/8,2001:db8::/44"));
+    assert_eq!(of(&api).1.len(), 4);
 }
 
 /// A call over HTTP.

@@ -3,10 +3,10 @@
 //! Tags of whoever may not use our extensions are tags as any other. A tag holds one value or several, with spaces
 //! between them.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::address::overlap;
 use crate::ec2::call::Call;
@@ -42,6 +42,13 @@ pub(super) fn follow(call: &Call<'_>, vpc: &mut VpcRecord, before: &Tags) -> Res
         let clients: Vec<IpNet> = given(CLIENTS)
             .map_or(Ok(Vec::new()), |text| parse(text, CLIENTS, "Expected networks such as 10.9.0.0/16."))?;
         let clients: Vec<IpNet> = clients.iter().map(IpNet::trunc).collect();
+        if let Some(wide) = clients.iter().find(|network| is_too_wide(network)) {
+            return Err(ApiError::value(
+                wide,
+                CLIENTS,
+                "Expected a private network, or one not larger than a VPC's block.",
+            ));
+        }
         let others = || call.model.vpcs().into_iter().filter(|other| other.vpc_id != vpc.id);
         let overlaps =
             |network: &&IpNet| others().flat_map(|other| &other.clients).any(|other| overlap(other, network));
@@ -51,6 +58,22 @@ pub(super) fn follow(call: &Call<'_>, vpc: &mut VpcRecord, before: &Tags) -> Res
         vpc.clients = clients;
     }
     Ok(())
+}
+
+/// Networks whose addresses the world cannot use (RFC 1918 3, 6598 7, 1122 3.2.1.3, 4193 3.1).
+const PRIVATE: [IpNet; 5] = [
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 8)),
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(172, 16, 0, 0), 12)),
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 10)),
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8)),
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7)),
+];
+
+/// Whether so many would be served that a call made an open resolver of the server. Blocks of VPCs have 16 bits or more,
+/// and 44 or more in IPv6 (EC2 API Reference, CreateVpc).
+fn is_too_wide(network: &IpNet) -> bool {
+    let least = if matches!(network, IpNet::V4(_)) { 16 } else { 44 };
+    network.prefix_len() < least && !PRIVATE.iter().any(|private| private.contains(network))
 }
 
 fn parse<T: FromStr>(text: &str, tag: &str, expected: &str) -> Result<Vec<T>, ApiError> {
