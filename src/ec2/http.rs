@@ -90,7 +90,14 @@ async fn answer(
         return ([(header::CONTENT_TYPE, "application/json")], health()).into_response();
     }
     if let Some(foreign) = ForeignCall::of(&head) {
-        let error = admitted.err().unwrap_or_else(|| foreign.refusal());
+        let error = match admitted {
+            Ok(()) => {
+                // a connection on which a request was not read to its end is closed, under the client's next call
+                let _ = read(body).await;
+                foreign.refusal()
+            }
+            Err(error) => error,
+        };
         return foreign.response(&error, &request_id);
     }
     let answered = match admitted {
@@ -122,8 +129,7 @@ async fn call(
     body: Body,
     request_id: &str,
 ) -> Result<String, ApiError> {
-    let body = tokio::time::timeout(COMING, axum::body::to_bytes(body, BODY)).await;
-    let body = body.map_err(|_| too_slow())?.map_err(|_| too_large())?;
+    let body = read(body).await?;
     let query = head.uri.query().unwrap_or_default();
     let signed = sigv4::Request {
         method: head.method.as_str(),
@@ -143,6 +149,12 @@ async fn call(
     let done = tokio::task::spawn_blocking(move || worker.front.call(&form, &caller, peer, &id)).await;
     drop(permit);
     done.unwrap_or_else(|_| Err(ApiError::internal("An internal error has occurred")))
+}
+
+/// A body to its end.
+async fn read(body: Body) -> Result<Bytes, ApiError> {
+    let body = tokio::time::timeout(COMING, axum::body::to_bytes(body, BODY)).await;
+    body.map_err(|_| too_slow())?.map_err(|_| too_large())
 }
 
 /// The parameters of a call that comes as a URL: those of its signature are not the action's.

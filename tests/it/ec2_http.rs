@@ -184,3 +184,23 @@ fn calls_for_other_services_are_told_so_before_their_keys_are_looked_at() {
     let (status, body) = server.send("POST /", &headers, "{}");
     assert!(status == 403 && body.contains("UnauthorizedOperation"), "{status} {body}");
 }
+
+/// A connection outlives such a call: it is read to its end before it is answered.
+#[test]
+fn a_call_for_another_service_leaves_its_connection_to_the_next() {
+    let server = Server::open();
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    let mut buffer = [0; 4096];
+    let foreign =
+        "POST / HTTP/1.1\r\nhost: 127.0.0.1\r\nx-amz-target: DynamoDB_20120810.ListTables\r\ncontent-length: 2\r\n\r\n";
+    stream.write_all(foreign.as_bytes()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    assert!(stream.read(&mut buffer).is_err(), "no answer to half a call");
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let ours = format!("POST / HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {}\r\n\r\n{FORM}", FORM.len());
+    for (sent, status) in [("{}", "HTTP/1.1 400"), (&ours, "HTTP/1.1 200")] {
+        stream.write_all(sent.as_bytes()).unwrap();
+        let len = stream.read(&mut buffer).unwrap();
+        assert!(buffer[..len].starts_with(status.as_bytes()), "{}", String::from_utf8_lossy(&buffer[..len]));
+    }
+}
