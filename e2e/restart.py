@@ -138,6 +138,10 @@ def call(port, action, **parameters):
         return ""
 
 
+def vpcs(service):
+    return call(service.ec2, "DescribeVpcs").count("<vpcId>")
+
+
 def acknowledged(case):
     """VPCs are made one after the other through restarts: each that was acknowledged is there, and no call fails."""
     service = Service(case)
@@ -147,6 +151,9 @@ def acknowledged(case):
     case.finally_do(lambda: (worker.kill(), worker.wait()))
     worker.stdout.readline()
     for _ in range(RESTARTS):
+        # calls come before and after each
+        before = vpcs(service)
+        wait_for("a VPC to be made", lambda: vpcs(service) > before)
         service.start()
     text, _ = worker.communicate(timeout=60)
     made, failed = json.loads(text)

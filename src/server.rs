@@ -227,7 +227,7 @@ fn start(
 ) -> Result<Parts, Vec<Problem>> {
     let budget = fit(&mut settings);
     let encrypted = encrypted::read(&settings)?;
-    let mut predecessor = if settings.take_over { Predecessor::find(&settings.socket, &descriptors)? } else { None };
+    let mut predecessor = if settings.take_over { Predecessor::find(&settings.socket)? } else { None };
     if let Some(predecessor) = predecessor.as_mut().filter(|_| settings.ec2_api.is_some()) {
         predecessor.free_state()?;
     }
@@ -251,6 +251,10 @@ fn start(
         Publisher::start(sources, policy, progress)
     })?;
     warn_of(&first.problems);
+    // as late as can be: until then the predecessor may still open listeners
+    if let Some(predecessor) = &mut predecessor {
+        predecessor.give_sockets(&descriptors)?;
+    }
 
     let counters = Arc::new(Counters::default());
     let secret = CookieSecret::new(rand::random());

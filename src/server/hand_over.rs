@@ -5,16 +5,15 @@
 //!
 //! | successor | answer | what the old server does |
 //! |---|---|---|
-//! | `sockets` | the descriptors (`descriptors/rights.rs`) | nothing else: it serves |
 //! | `state` | `free`, or why not | the EC2 API takes no calls and closes its state; connections wait in the socket |
+//! | `sockets` | the descriptors (`descriptors/rights.rs`) | nothing else: it serves |
 //! | `ready` | `leaving` | it reads no more, answers what it has, and ends |
 //!
 //! If the connection ends before `ready`, the old server goes on as if nothing had been.
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -99,17 +98,14 @@ impl HandOver {
 /// The server that is to be succeeded, as its successor sees it. Dropping it lets that server go on.
 pub(super) struct Predecessor {
     stream: UnixStream,
+    /// Its control socket.
+    path: PathBuf,
 }
 
 impl Predecessor {
-    /// The server that answers on the control socket at `path`, whose sockets go into `descriptors`; `None`: there is
-    /// none.
-    pub(super) fn find(path: &Path, descriptors: &Descriptors) -> Result<Option<Self>, Vec<Problem>> {
-        let failed = |error: io::Error| {
-            let what = format!("cannot take over from the server on {}: {error}", path.display());
-            let hint = "its log may say more; without --take-over, stop it first";
-            vec![Problem::error(Place::whole("--take-over"), what, hint)]
-        };
+    /// The server that answers on the control socket at `path`; `None`: there is none.
+    pub(super) fn find(path: &Path) -> Result<Option<Self>, Vec<Problem>> {
+        let failed = |error| cannot_take_over(path, &error);
         let stream = match UnixStream::connect(path) {
             Ok(stream) => stream,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
@@ -118,13 +114,19 @@ impl Predecessor {
             }
             Err(error) => return Err(failed(error)),
         };
-        let mut predecessor = Self { stream };
-        let sockets = predecessor.begin().map_err(failed)?;
-        descriptors.add_predecessors(sockets);
+        let mut predecessor = Self { stream, path: path.to_owned() };
+        predecessor.begin().map_err(failed)?;
         Ok(Some(predecessor))
     }
 
-    fn begin(&mut self) -> io::Result<Vec<OwnedFd>> {
+    /// Takes its sockets into `descriptors`: those that it has now, so that it should not open others any more.
+    pub(super) fn give_sockets(&mut self, descriptors: &Descriptors) -> Result<(), Vec<Problem>> {
+        let sockets = self.stream.write_all(b"sockets\n").and_then(|()| descriptors::receive(&self.stream));
+        descriptors.add_predecessors(sockets.map_err(|error| cannot_take_over(&self.path, &error))?);
+        Ok(())
+    }
+
+    fn begin(&mut self) -> io::Result<()> {
         self.stream.set_read_timeout(Some(ANSWER))?;
         self.stream.set_write_timeout(Some(ANSWER))?;
         write!(
@@ -144,8 +146,7 @@ impl Predecessor {
         if !status.contains(" 101 ") {
             return Err(io::Error::other(format!("it answers {status}")));
         }
-        self.stream.write_all(b"sockets\n")?;
-        descriptors::receive(&self.stream)
+        Ok(())
     }
 
     /// Has the predecessor give the state of its EC2 API free.
@@ -169,6 +170,12 @@ impl Predecessor {
         writeln!(self.stream, "{line}")?;
         read_line(&mut one_by_one(&self.stream))
     }
+}
+
+fn cannot_take_over(path: &Path, error: &io::Error) -> Vec<Problem> {
+    let what = format!("cannot take over from the server on {}: {error}", path.display());
+    let hint = "its log may say more; without --take-over, stop it first";
+    vec![Problem::error(Place::whole("--take-over"), what, hint)]
 }
 
 fn kept(why: &str) -> Vec<Problem> {
