@@ -153,6 +153,15 @@ fn what_is_missing_or_taken_is_a_warning() {
         "{problems}"
     );
     assert!(problems.contains("run `aws ec2 describe-vpc-endpoint-associations`"), "{problems}");
+    // as in a public walk-through of service networks, whose endpoints nobody saved
+    let strange = r#"{"VpcEndpointAssociations": [{"Id": "vpce-rsc-asc-03f2f67b4d6a5e7d5", "VpcEndpointId": "vpce-0057aabf75896925f",
+      "DnsEntry": {"DnsName": "vpce-0057aabf75896925f-snra-08ab290695bf1e2f5.rcfg-03eb9d30003e44cbc.4232ccc.vpc-lattice-rsc.us-east-1.on.aws"}}]}"#;
+    let (_, problems) = world("", strange);
+    assert!(
+        problems.contains("vpce-0057aabf75896925f has associations, and is in no output: its names are public")
+            && problems.contains("run `aws ec2 describe-vpc-endpoints`"),
+        "{problems}"
+    );
     let (model, problems) = files("", &nameless.replace("rcfg-0f", "RCFG"));
     assert!(model.is_none() && problems.contains("is not the ARN of a resource configuration"), "{problems}");
 }

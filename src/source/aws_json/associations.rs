@@ -31,6 +31,15 @@ pub(super) fn join(
             all.push(one);
         }
     }
+    let of_outputs: HashSet<EndpointId> = (endpoints.iter().map(|endpoint| endpoint.input.vpc_endpoint_id.value))
+        .chain(networks.iter().map(|endpoint| endpoint.id))
+        .collect();
+    let strange = of.values().flatten().filter(|one| !of_outputs.contains(&one.endpoint));
+    if let Some(strange) = strange.min_by_key(|one| one.endpoint) {
+        let what = format!("{} has associations, and is in no output: its names are public", strange.endpoint);
+        let hint = "run `aws ec2 describe-vpc-endpoints` and save it beside the other files";
+        joined.problems.push(Problem::warning(strange.place.clone(), what, hint));
+    }
     let mut taken = taken_names(endpoints);
     let mut nameless = vec![];
     endpoints.retain_mut(|endpoint| {
