@@ -20,6 +20,8 @@ pub fn advice(model: &Model, client: &Client<'_>, name: &NameRef<'_>) -> Vec<Str
             .into_iter()
             .collect();
     };
+    let is_shared =
+        |e: &Endpoint| model.profiles_of(vpc.vpc_id).iter().any(|profile| profile.endpoints.contains(&e.id));
     let mut said = Vec::new();
     for e in model.endpoints() {
         if e.vpc == vpc.vpc_id && e.private_dns_enabled() && model.service(e).second_names.contains(&asked) {
@@ -41,7 +43,7 @@ pub fn advice(model: &Model, client: &Client<'_>, name: &NameRef<'_>) -> Vec<Str
             continue;
         }
         let said_before = said.len();
-        if e.vpc != vpc.vpc_id {
+        if e.vpc != vpc.vpc_id && !is_shared(e) {
             said.push(format!(
                 "{} ({service}) is in {}, and private names hold in an endpoint's own VPC only",
                 e.id, e.vpc

@@ -280,6 +280,11 @@ fn at_entry<'s, T: Trace>(
     only_zones: &mut bool,
     trace: &mut T,
 ) -> Found<'s> {
+    if T::ON
+        && let Some(profile) = ask.client.view.given_by(entry)
+    {
+        trace.step(format_args!("the Profile {} gives {}", profile.name, entry.name));
+    }
     let mut authority = &entry.authority;
     if let snapshot::Authority::System(below) = authority {
         trace.step(format_args!("SYSTEM rule for {}: no rule for a shorter name holds", entry.name));

@@ -41,6 +41,9 @@ pub(super) fn find<'s, T: Trace>(
     let owner = if at_apex { exact.or(wildcard) } else { wildcard };
     if let Some(owner) = owner {
         let reason = Reason::PrivateName(owner, &entry.name);
+        if T::ON && owner.vpc != vpc.vpc_id {
+            trace.step(format_args!("{} is in {}, and shared by a Profile", owner.id, owner.vpc));
+        }
         let own = at_apex.then(|| ask.apex_record(reason)).flatten().filter(|_| ask.rtype != Rtype::ANY);
         return Found::Reply(own.unwrap_or_else(|| endpoint::addresses(ask, owner, None, true, apex, reason, trace)));
     }

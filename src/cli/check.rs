@@ -47,6 +47,7 @@ fn kinds(model: &Model) -> String {
         (model.hosts().count(), "other network interface"),
         (model.hosted_zones().len(), "hosted zone"),
         (model.rules().len(), "resolver rule"),
+        (model.profiles().len(), "Profile"),
     ];
     let counts = counts.into_iter().filter(|(number, _)| *number > 0).map(|(number, noun)| count(number, noun));
     let counts: Vec<String> = counts.collect();

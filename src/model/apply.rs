@@ -13,7 +13,7 @@ use super::input::{EndpointInput, GivenNames, Input, InterfaceInput, Object};
 use super::shards::Spread;
 use super::violation::Violation;
 use super::zone::{HostedZone, Rule, same};
-use super::{Host, HostNames, Map, Model, PrivateName};
+use super::{Host, HostNames, Map, Model, PrivateName, Profile};
 use crate::dns::DnsName;
 use crate::naming::{EndpointId, InterfaceId, ServiceName, SubnetId, VpcId, instance_zone};
 use crate::problem::{At, Place};
@@ -68,12 +68,14 @@ impl Model {
         next.replace_vpcs(self, removed, added, &mut changes, &mut check);
         next.replace_subnets(self, removed, added, &mut changes, &mut check);
         let services = next.replace_services(removed, added, &mut changes, &mut check);
+        next.replace_profiles(removed, added, &mut changes, &mut check);
         next.replace_zones_and_rules(self, removed, added, &mut changes, &mut check);
         next.replace_hosts(self, removed, added, &mut changes, &mut check);
         next.replace_endpoints(self, removed, added, &services, &mut changes, &mut check);
         next.replace_notes(removed, added);
         check.zones_against_private_names(&next, &changes);
         check.aliases(&next, &changes, added);
+        check.profiles(&next, &changes, added);
 
         let violations = check.violations;
         let failed = violations.iter().any(Violation::is_error);
@@ -281,7 +283,7 @@ impl Model {
         let (zones, rules): (Vec<_>, Vec<_>) = (zones.collect(), rules.collect());
         if !gone.is_empty() || !zones.is_empty() || !rules.is_empty() {
             let zone_key = HostedZone::key;
-            let rule_key = |rule: &Rule| Key::Rule(rule.domain_name.clone(), rule.vpc_ids.clone().into());
+            let rule_key = Rule::key;
             let kept = |zone: &&Arc<HostedZone>| !gone.contains(&zone_key(zone));
             let mut next: Vec<Arc<HostedZone>> = old.hosted_zones.iter().filter(kept).cloned().collect();
             for input in &zones {
@@ -289,7 +291,7 @@ impl Model {
                 check.one_zone_per_name(&next, &zone, &zone_key, &input.name.place);
                 next.push(Arc::new(zone));
             }
-            next.sort_by(|a, b| (&a.name, &a.vpc_ids, a.every_vpc).cmp(&(&b.name, &b.vpc_ids, b.every_vpc)));
+            next.sort_by(|a, b| (&a.name, &a.reach).cmp(&(&b.name, &b.reach)));
             let same_zones = next.len() == old.hosted_zones.len()
                 && next.iter().zip(old.hosted_zones.iter()).all(|(a, b)| same(a, b));
             if !same_zones {
@@ -302,7 +304,7 @@ impl Model {
                 check.one_rule_per_name(&next, &rule, &rule_key, &input.domain_name.place);
                 next.push(Arc::new(rule));
             }
-            next.sort_by(|a, b| (&a.domain_name, &a.vpc_ids).cmp(&(&b.domain_name, &b.vpc_ids)));
+            next.sort_by(|a, b| (&a.domain_name, &a.reach).cmp(&(&b.domain_name, &b.reach)));
             if next != *old.rules {
                 self.rules = Arc::new(next);
             }
@@ -312,6 +314,31 @@ impl Model {
             }
         }
         check.zone_and_rule_vpcs(self, &zones, &rules);
+    }
+
+    fn replace_profiles(&mut self, removed: &[Key], added: &[Input], changes: &mut Changes, check: &mut Check<'_>) {
+        let is_gone = |profile: &Arc<Profile>| removed.contains(&Key::Profile(profile.id.clone()));
+        let new = added.iter().filter_map(|input| if let Object::Profile(p) = &input.object { Some(p) } else { None });
+        let new: Vec<_> = new.collect();
+        if new.is_empty() && !self.profiles.iter().any(is_gone) {
+            return;
+        }
+        let mut next: Vec<Arc<Profile>> = self.profiles.iter().filter(|profile| !is_gone(profile)).cloned().collect();
+        for input in &new {
+            let id = &input.id;
+            if next.iter().any(|other| other.id == id.value) {
+                let key = Key::Profile(id.value.clone());
+                check.twice(Some(&key), &id.value, &id.place, new.iter().map(|other| &other.id));
+            }
+            next.push(Arc::new(Profile::new(input)));
+        }
+        next.sort_by(|a, b| a.id.cmp(&b.id));
+        if next != *self.profiles {
+            changes.others += next.len().abs_diff(self.profiles.len()).max(new.len());
+            // what they share is seen by others than before
+            changes.zones_or_rules = true;
+            self.profiles = Arc::new(next);
+        }
     }
 
     fn replace_hosts(

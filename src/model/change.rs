@@ -1,11 +1,12 @@
 //! What a change is made of: the keys of objects, what could not be read, and what the change did.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::input::{Input, Object};
+use super::profile::Reach;
 use crate::dns::DnsName;
 use crate::naming::{EndpointId, InterfaceId, ServiceName, SubnetId, VpcId};
-use crate::problem::At;
 
 /// What an object is known by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,10 +19,12 @@ pub enum Key {
     Endpoint(EndpointId),
     /// A service that a source describes.
     Service(ServiceName),
-    /// A hosted zone: its name, the VPCs that see it, and whether every VPC does.
-    HostedZone(DnsName, Box<[VpcId]>, bool),
-    /// A resolver rule: its domain and the VPCs for which it holds.
-    Rule(DnsName, Box<[VpcId]>),
+    /// A hosted zone: its name, and who sees it.
+    HostedZone(DnsName, Reach),
+    /// A resolver rule: its domain, and for whom it holds.
+    Rule(DnsName, Reach),
+    /// A Profile, by its id.
+    Profile(Arc<str>),
     /// An interface that is no endpoint's.
     Interface(InterfaceId),
     /// What lies over a VPC of another source.
@@ -33,19 +36,18 @@ pub enum Key {
 impl Input {
     /// What the object is known by.
     pub fn key(&self) -> Key {
-        let sorted = |ids: &[At<VpcId>]| {
-            let mut ids: Vec<VpcId> = ids.iter().map(|id| id.value).collect();
-            ids.sort_unstable();
-            ids.dedup();
-            ids.into_boxed_slice()
-        };
         match &self.object {
             Object::Vpc(vpc) => Key::Vpc(vpc.vpc_id.value),
             Object::Subnet(subnet) => Key::Subnet(subnet.subnet_id.value),
             Object::Endpoint(endpoint) => Key::Endpoint(endpoint.vpc_endpoint_id.value),
             Object::Service(service) => Key::Service(service.service_name.value.clone()),
-            Object::HostedZone(zone) => Key::HostedZone(zone.name.value.clone(), sorted(&zone.vpc_ids), zone.every_vpc),
-            Object::Rule(rule) => Key::Rule(rule.domain_name.value.clone(), sorted(&rule.vpc_ids)),
+            Object::HostedZone(zone) => {
+                Key::HostedZone(zone.name.value.clone(), Reach::new(&zone.vpc_ids, zone.every_vpc, &zone.profiles))
+            }
+            Object::Rule(rule) => {
+                Key::Rule(rule.domain_name.value.clone(), Reach::new(&rule.vpc_ids, false, &rule.profiles))
+            }
+            Object::Profile(profile) => Key::Profile(profile.id.value.clone()),
             Object::Interface(interface) => Key::Interface(interface.network_interface_id.value),
             Object::VpcOverlay(over) => Key::VpcOverlay(over.vpc_id.value),
             Object::EndpointOverlay(over) => Key::EndpointOverlay(over.vpc_endpoint_id.value),

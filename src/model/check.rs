@@ -6,6 +6,7 @@
 mod endpoint;
 mod network;
 mod once;
+mod profiles;
 mod zones;
 
 use std::collections::HashSet;

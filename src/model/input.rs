@@ -46,6 +46,8 @@ pub enum Object {
     HostedZone(HostedZoneInput),
     /// `[[resolver_rule]]`
     Rule(RuleInput),
+    /// `[[profile]]`
+    Profile(ProfileInput),
     /// An interface that is no endpoint's.
     Interface(NetworkInterfaceInput),
     /// A `[[vpc]]` without region and blocks, over a VPC of another source.
@@ -228,6 +230,8 @@ pub struct HostedZoneInput {
     pub vpc_ids: Vec<At<VpcId>>,
     /// Every VPC sees it.
     pub every_vpc: bool,
+    /// Profiles that share it with their VPCs, by id.
+    pub profiles: Vec<At<Arc<str>>>,
     /// Clients of no VPC that are served see it too.
     pub clients_of_no_vpc: bool,
     /// What happens to names that it does not have.
@@ -295,8 +299,25 @@ pub struct RuleInput {
     pub domain_name: At<DnsName>,
     /// What to do there.
     pub action: RuleAction,
-    /// The VPCs for which it holds; empty: every client.
+    /// The VPCs for which it holds.
     pub vpc_ids: Vec<At<VpcId>>,
+    /// Profiles that share it with their VPCs, by id. With neither these nor VPCs it holds for every client.
+    pub profiles: Vec<At<Arc<str>>>,
+}
+
+/// A Route 53 Profile as written.
+#[derive(Clone, Debug)]
+pub struct ProfileInput {
+    /// What hosted zones and rules call it.
+    pub id: At<Arc<str>>,
+    /// What people call it, where that is something else.
+    pub name: Option<Arc<str>>,
+    /// The VPCs that have it, each with the priority that it has there; the lowest wins.
+    pub vpcs: Vec<(At<VpcId>, u32)>,
+    /// Endpoints whose private names it shares.
+    pub endpoints: Vec<At<EndpointId>>,
+    /// Whether its VPCs have reverse zones of their own; `None`: as each VPC says.
+    pub autodefined_reverse: Option<bool>,
 }
 
 /// What a resolver rule does with a question.

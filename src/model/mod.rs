@@ -11,6 +11,7 @@ mod endpoint;
 mod host;
 mod input;
 mod overlay;
+mod profile;
 mod rdata;
 mod shards;
 mod state;
@@ -31,12 +32,13 @@ pub(crate) use endpoint::ZoneIndex;
 pub use endpoint::{Endpoint, Interface};
 pub use host::{Host, HostNames, HostRecords};
 pub use input::*;
+pub use profile::{Profile, Reach};
 pub use rdata::{RdataError, parse_rdata};
 pub use state::{Mode, RecordIpType, State};
 pub use upstream::{Protocol, Upstream, UpstreamError};
 pub use violation::{Breach, Violation, VpcAttribute};
+pub(crate) use zone::hash;
 pub use zone::{Alias, HostedZone, Node, Rrset, Rule};
-pub(crate) use zone::{applies_to, hash};
 
 use crate::dns::DnsName;
 use crate::naming::{
@@ -116,6 +118,7 @@ pub struct Model {
     private_names: Arc<Map<VpcId, Arc<[PrivateName]>>>,
     hosted_zones: Arc<Vec<Arc<HostedZone>>>,
     rules: Arc<Vec<Arc<Rule>>>,
+    profiles: Arc<Vec<Arc<Profile>>>,
     hosts: Arc<Map<InterfaceId, Arc<Host>>>,
     host_names: Arc<Map<VpcId, Arc<HostNames>>>,
     /// Zones in which an endpoint has an interface and, by its source's list, no zonal name.
@@ -249,6 +252,24 @@ impl Model {
     /// All resolver rules.
     pub fn rules(&self) -> &[Arc<Rule>] {
         &self.rules
+    }
+
+    /// All Profiles, by id.
+    pub fn profiles(&self) -> &[Arc<Profile>] {
+        &self.profiles
+    }
+
+    /// The Profile with this id.
+    pub fn profile(&self, id: &str) -> Option<&Arc<Profile>> {
+        self.profiles.binary_search_by(|profile| (*profile.id).cmp(id)).ok().and_then(|at| self.profiles.get(at))
+    }
+
+    /// The Profiles of a VPC, the one that wins first.
+    pub fn profiles_of(&self, vpc: VpcId) -> Vec<&Arc<Profile>> {
+        let here = self.profiles.iter().filter_map(|profile| Some((profile.priority_in(vpc)?, profile)));
+        let mut all: Vec<(u32, &Arc<Profile>)> = here.collect();
+        all.sort_by_key(|(priority, profile)| (*priority, profile.id.clone()));
+        all.into_iter().map(|(_, profile)| profile).collect()
     }
 
     /// A service that a source describes, with the names that it has then.

@@ -286,6 +286,29 @@ pub enum Breach {
         /// Where the other is declared, if that is known.
         other: Option<Place>,
     },
+    /// A hosted zone or rule names Profiles that there are.
+    NoSuchProfile {
+        /// The one that does not exist.
+        name: String,
+        /// Those that do.
+        known: Vec<String>,
+    },
+    /// A VPC has two Profiles at most.
+    TooManyProfiles {
+        /// The VPC.
+        vpc: VpcId,
+    },
+    /// The VPCs and endpoints of a Profile are in one Region.
+    ProfileOfOtherRegion {
+        /// The Profile.
+        name: String,
+        /// The VPC or endpoint.
+        what: String,
+        /// Its Region.
+        region: Region,
+        /// That of the others.
+        of: Region,
+    },
     /// The table of services is full.
     TooManyServices,
     /// The table of availability zones is full.

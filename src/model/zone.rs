@@ -9,6 +9,7 @@ use hashbrown::HashTable;
 use super::Mode;
 use super::change::Key;
 use super::input::{HostedZoneInput, RecordData, RuleAction};
+use super::profile::Reach;
 use crate::dns::{DnsName, Rtype};
 use crate::naming::{EndpointId, VpcId, ZoneName, parse_label};
 use crate::problem::At;
@@ -101,10 +102,8 @@ impl Node {
 pub struct HostedZone {
     /// Its apex.
     pub name: DnsName,
-    /// The VPCs that see it, sorted.
-    pub vpc_ids: Vec<VpcId>,
-    /// Every VPC sees it.
-    pub every_vpc: bool,
+    /// Who sees it.
+    pub reach: Reach,
     /// Clients of no VPC that are served see it too.
     pub clients_of_no_vpc: bool,
     /// What happens to names that it does not have.
@@ -114,9 +113,8 @@ pub struct HostedZone {
 
 impl PartialEq for HostedZone {
     fn eq(&self, other: &Self) -> bool {
-        let seen_by = |zone: &Self| (zone.every_vpc, zone.clients_of_no_vpc);
-        (&self.name, &self.vpc_ids, self.mode) == (&other.name, &other.vpc_ids, other.mode)
-            && seen_by(self) == seen_by(other)
+        (&self.name, &self.reach, self.mode) == (&other.name, &other.reach, other.mode)
+            && self.clients_of_no_vpc == other.clients_of_no_vpc
             && self.nodes.len() == other.nodes.len()
             && self.nodes.iter().all(|(name, node)| other.node(name.wire()) == Some(node))
     }
@@ -124,13 +122,9 @@ impl PartialEq for HostedZone {
 
 impl HostedZone {
     pub(super) fn new(input: &HostedZoneInput) -> Self {
-        let mut vpc_ids: Vec<VpcId> = input.vpc_ids.iter().map(|id| id.value).collect();
-        vpc_ids.sort_unstable();
-        vpc_ids.dedup();
         let mut zone = Self {
             name: input.name.value.clone(),
-            vpc_ids,
-            every_vpc: input.every_vpc,
+            reach: Reach::new(&input.vpc_ids, input.every_vpc, &input.profiles),
             clients_of_no_vpc: input.clients_of_no_vpc,
             mode: input.mode,
             nodes: HashTable::new(),
@@ -165,12 +159,12 @@ impl HostedZone {
 
     /// What it is known by.
     pub(super) fn key(&self) -> Key {
-        Key::HostedZone(self.name.clone(), self.vpc_ids.clone().into(), self.every_vpc)
+        Key::HostedZone(self.name.clone(), self.reach.clone())
     }
 
-    /// Whether clients of this VPC, or of none, see it.
+    /// Whether clients of this VPC, or of none, see it without any Profile.
     pub fn is_seen_from(&self, vpc: Option<VpcId>) -> bool {
-        vpc.map_or(self.clients_of_no_vpc, |vpc| self.every_vpc || self.vpc_ids.binary_search(&vpc).is_ok())
+        vpc.map_or(self.clients_of_no_vpc, |vpc| self.reach.every_vpc || self.reach.names(vpc))
     }
 
     fn node_mut(&mut self, name: &DnsName) -> &mut Node {
@@ -220,21 +214,29 @@ pub struct Rule {
     pub domain_name: DnsName,
     /// What to do there.
     pub action: RuleAction,
-    /// The VPCs for which it holds, sorted; empty: every client.
-    pub vpc_ids: Vec<VpcId>,
-}
-
-/// Whether a list of VPCs, empty for every one, takes in this one.
-pub(crate) fn applies_to(vpc_ids: &[VpcId], vpc: Option<VpcId>) -> bool {
-    vpc_ids.is_empty() || vpc.is_some_and(|vpc| vpc_ids.contains(&vpc))
+    /// For whom it holds; nobody named: every client.
+    pub reach: Reach,
 }
 
 impl Rule {
     pub(super) fn new(input: &super::input::RuleInput) -> Self {
-        let mut vpc_ids: Vec<VpcId> = input.vpc_ids.iter().map(|id| id.value).collect();
-        vpc_ids.sort_unstable();
-        vpc_ids.dedup();
-        Self { domain_name: input.domain_name.value.clone(), action: input.action.clone(), vpc_ids }
+        let reach = Reach::new(&input.vpc_ids, false, &input.profiles);
+        Self { domain_name: input.domain_name.value.clone(), action: input.action.clone(), reach }
+    }
+
+    /// What it is known by.
+    pub(super) fn key(&self) -> Key {
+        Key::Rule(self.domain_name.clone(), self.reach.clone())
+    }
+
+    /// Whether it holds for every client.
+    pub fn is_everybodys(&self) -> bool {
+        self.reach.vpc_ids.is_empty() && self.reach.profiles.is_empty()
+    }
+
+    /// Whether it holds for clients of this VPC, or of none, without any Profile.
+    pub fn holds_for(&self, vpc: Option<VpcId>) -> bool {
+        self.is_everybodys() || vpc.is_some_and(|vpc| self.reach.names(vpc))
     }
 }
 

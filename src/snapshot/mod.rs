@@ -20,7 +20,7 @@ pub use view::{Authority, PrivateZone, View, ViewEntry};
 
 use crate::dns::{DnsName, NameSet};
 use crate::model::{Changes, Model, Upstream};
-use crate::naming::{self, VpcId};
+use crate::naming::{self, EndpointId, VpcId};
 use clients::Clients;
 
 /// What the operator decides about answering, apart from the model.
@@ -109,8 +109,11 @@ impl Snapshot {
         }
         let mut views = self.views.clone();
         if !changes.private_names.is_empty() || !changes.hosts.is_empty() {
-            let is_touched = |id| changes.private_names.contains(id) || changes.hosts.contains(id);
-            let rebuilt = views.iter().map(|view| match &view.vpc {
+            let shared = vpcs_sharing(&model, &changes.private_names);
+            let is_touched =
+                |id| changes.private_names.contains(id) || changes.hosts.contains(id) || shared.contains(id);
+            // the VPC of the model: a view's own may have the settings of a Profile
+            let rebuilt = views.iter().map(|view| match view.vpc.as_ref().and_then(|vpc| model.vpc(vpc.vpc_id)) {
                 Some(vpc) if is_touched(&vpc.vpc_id) => Arc::new(View::new(&model, Some(vpc))),
                 _ => view.clone(),
             });
@@ -217,6 +220,13 @@ impl Snapshot {
     pub fn is_public_name(&self, name: &DnsName) -> bool {
         self.public_names.contains(name)
     }
+}
+
+/// The VPCs that see private names of endpoints in these VPCs, by a Profile.
+fn vpcs_sharing(model: &Model, vpcs: &HashSet<VpcId>) -> HashSet<VpcId> {
+    let is_of = |id: &EndpointId| model.endpoint(*id).is_some_and(|endpoint| vpcs.contains(&endpoint.vpc));
+    let profiles = model.profiles().iter().filter(|profile| profile.endpoints.iter().any(is_of));
+    profiles.flat_map(|profile| profile.vpcs.iter().map(|(id, _)| *id)).collect()
 }
 
 /// Whether all of these resolvers are in a private network; false for none.

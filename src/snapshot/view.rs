@@ -1,12 +1,12 @@
 //! The names that the clients of one VPC see differently from the rest of the world.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use hashbrown::HashTable;
 
 use crate::dns::DnsName;
-use crate::model::{HostNames, HostedZone, Mode, Model, PrivateName, Rule, RuleAction, Vpc, applies_to, hash};
+use crate::model::{HostNames, HostedZone, Mode, Model, PrivateName, Profile, Rule, RuleAction, Vpc, hash};
 use crate::naming::{EndpointId, instance_zone, is_near_special, public_instance_zone, special_of};
 
 /// What decides at and below a name.
@@ -31,7 +31,7 @@ pub enum Authority {
 /// The hidden zone at a private name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PrivateZone {
-    /// Endpoints that claim the very name. One at a time can serve; the others are over or not begun.
+    /// Endpoints that claim the very name. Of those of the VPC one at a time can serve; behind it come those of Profiles.
     pub exact: Vec<EndpointId>,
     /// Endpoints that claim all names below.
     pub wildcard: Vec<EndpointId>,
@@ -56,12 +56,21 @@ pub struct View {
     depths: u128,
     /// Special names that have an entry below them.
     above: HashSet<DnsName>,
+    /// The Profile that gives an entry, where it is not the VPC's own.
+    given_by: HashMap<DnsName, Arc<Profile>>,
 }
 
 impl View {
     pub(super) fn new(model: &Model, vpc: Option<&Arc<Vpc>>) -> Self {
         let id = vpc.map(|vpc| vpc.vpc_id);
-        let mut view = Self { vpc: vpc.cloned(), entries: HashTable::new(), depths: 0, above: HashSet::new() };
+        let profiles = id.map(|id| model.profiles_of(id)).unwrap_or_default();
+        let mut view = Self {
+            vpc: vpc.map(|vpc| with_settings(vpc, &profiles)),
+            entries: HashTable::new(),
+            depths: 0,
+            above: HashSet::new(),
+            given_by: HashMap::new(),
+        };
         // what is put in later lies over what was there: AWS lets a rule win over a private zone of the same name
         if let Some(vpc) = vpc.filter(|vpc| vpc.has_private_dns()) {
             view.put(instance_zone(&vpc.region), |_| Authority::Instances);
@@ -73,6 +82,10 @@ impl View {
         for claim in claims {
             view.note_second_names(model, claim);
         }
+        // at one name the VPC's own wins, then the Profile with the lowest priority
+        for profile in profiles.iter().rev() {
+            view.share(model, profile);
+        }
         for claim in claims {
             view.claim(claim);
         }
@@ -80,20 +93,48 @@ impl View {
         if vpc.is_none_or(|vpc| vpc.has_private_dns()) {
             let mut seen: Vec<&Arc<HostedZone>> =
                 model.hosted_zones().iter().filter(|zone| zone.is_seen_from(id)).collect();
-            seen.sort_by_key(|zone| !zone.every_vpc);
+            seen.sort_by_key(|zone| !zone.reach.every_vpc);
             for zone in seen {
                 view.put(zone.name.clone(), |_| Authority::HostedZone(zone.clone()));
             }
         }
         for rule in rules_of(model.rules(), id) {
-            view.put(rule.domain_name.clone(), |below| match rule.action {
-                RuleAction::Forward(_) => Authority::Forward(rule.clone()),
-                RuleAction::System => Authority::System(below.map(Box::new)),
-            });
+            view.rule(rule);
         }
         let near = view.entries.iter().filter(|entry| is_near_special(entry.name.wire()));
         view.above = near.flat_map(|entry| special_parents(&entry.name)).collect();
         view
+    }
+
+    /// Puts in what a Profile shares, over what is there.
+    fn share(&mut self, model: &Model, profile: &Arc<Profile>) {
+        let mut given: Vec<DnsName> = Vec::new();
+        // the first one of a name comes first
+        for endpoint in profile.endpoints.iter().rev().filter_map(|id| model.endpoint(*id)) {
+            let claims = model.private_names(endpoint.vpc).iter().filter(|claim| claim.endpoint == endpoint.id);
+            for claim in claims {
+                self.claim(claim);
+                given.push(claim.name.wildcard_apex().unwrap_or_else(|| claim.name.clone()));
+            }
+        }
+        let has_private_dns = self.vpc.as_ref().is_some_and(|vpc| vpc.has_private_dns());
+        let shared = |reach: &crate::model::Reach| reach.is_shared_by(profile);
+        for zone in model.hosted_zones().iter().filter(|zone| has_private_dns && shared(&zone.reach)) {
+            self.put(zone.name.clone(), |_| Authority::HostedZone(zone.clone()));
+            given.push(zone.name.clone());
+        }
+        for rule in model.rules().iter().filter(|rule| shared(&rule.reach)) {
+            self.rule(rule);
+            given.push(rule.domain_name.clone());
+        }
+        self.given_by.extend(given.into_iter().map(|name| (name, profile.clone())));
+    }
+
+    fn rule(&mut self, rule: &Arc<Rule>) {
+        self.put(rule.domain_name.clone(), |below| match rule.action {
+            RuleAction::Forward(_) => Authority::Forward(rule.clone()),
+            RuleAction::System => Authority::System(below.map(Box::new)),
+        });
     }
 
     /// Notes the second names of an endpoint, once: when its first private name comes by.
@@ -115,16 +156,18 @@ impl View {
                 Some(Authority::Private(zone)) => zone,
                 _ => PrivateZone::default(),
             };
+            // what is put in later wins
             if wildcard {
-                zone.wildcard.push(claim.endpoint);
+                zone.wildcard.insert(0, claim.endpoint);
             } else {
-                zone.exact.push(claim.endpoint);
+                zone.exact.insert(0, claim.endpoint);
             }
             Authority::Private(zone)
         });
     }
 
     fn put(&mut self, name: DnsName, make: impl FnOnce(Option<Authority>) -> Authority) {
+        self.given_by.remove(&name);
         self.depths |= 1 << name.label_count().min(127);
         let rehash = |entry: &ViewEntry| hash(entry.name.wire());
         let slot = self.entries.entry(hash(name.wire()), |entry| entry.name == name, rehash);
@@ -150,6 +193,11 @@ impl View {
         self.entries.find(hash(wire), |entry| entry.name.wire() == wire)
     }
 
+    /// The Profile that gives an entry; `None`: the VPC has it itself.
+    pub fn given_by(&self, entry: &ViewEntry) -> Option<&Profile> {
+        self.given_by.get(&entry.name).map(|profile| &**profile)
+    }
+
     /// Whether a special name, as lower-case wire octets, has an entry below it.
     pub fn is_above_entry(&self, wire: &[u8]) -> bool {
         self.above.contains(wire)
@@ -168,6 +216,15 @@ impl View {
     }
 }
 
+/// A VPC with the settings of its Profiles, which replace its own.
+fn with_settings(vpc: &Arc<Vpc>, profiles: &[&Arc<Profile>]) -> Arc<Vpc> {
+    let reverse = profiles.iter().find_map(|profile| profile.autodefined_reverse);
+    match reverse.filter(|on| *on != vpc.autodefined_reverse) {
+        Some(autodefined_reverse) => Arc::new(Vpc { autodefined_reverse, ..(**vpc).clone() }),
+        None => vpc.clone(),
+    }
+}
+
 /// The special names above a name.
 fn special_parents(name: &DnsName) -> impl Iterator<Item = DnsName> {
     std::iter::successors(name.parent(), DnsName::parent).take_while(|parent| special_of(parent.wire()).is_some())
@@ -175,8 +232,8 @@ fn special_parents(name: &DnsName) -> impl Iterator<Item = DnsName> {
 
 /// Rules that hold for a VPC, those for every VPC first, so that the more specific one of a name comes later.
 fn rules_of(all: &[Arc<Rule>], vpc: Option<crate::naming::VpcId>) -> Vec<&Arc<Rule>> {
-    let mut mine: Vec<&Arc<Rule>> = all.iter().filter(|rule| applies_to(&rule.vpc_ids, vpc)).collect();
-    mine.sort_by_key(|rule| !rule.vpc_ids.is_empty());
+    let mut mine: Vec<&Arc<Rule>> = all.iter().filter(|rule| rule.holds_for(vpc)).collect();
+    mine.sort_by_key(|rule| !rule.is_everybodys());
     mine
 }
 

@@ -3,6 +3,7 @@
 //! Knows the types of `naming` and `model`, and neither files nor places.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -124,6 +125,18 @@ impl Text for DnsName {
 
     fn read(text: &str) -> Result<Self, Fault> {
         text.parse().map_err(|error| Fault::new(format!("'{text}' is not a valid domain name: {error}"), ""))
+    }
+}
+
+/// The name of a Profile.
+impl Text for Arc<str> {
+    const EXAMPLE: &'static str = "hub";
+
+    fn read(text: &str) -> Result<Self, Fault> {
+        if text.trim().is_empty() {
+            return Err(Fault::new("a name cannot be empty".to_owned(), "such as hub"));
+        }
+        Ok(text.into())
     }
 }
 

@@ -4,7 +4,7 @@
 
 use crate::model::{Breach, Violation, VpcAttribute};
 use crate::naming::nearest_service;
-use crate::problem::{Place, Problem, Severity};
+use crate::problem::{Place, Problem, Severity, nearest};
 
 impl From<Violation> for Problem {
     fn from(violation: Violation) -> Self {
@@ -163,6 +163,21 @@ fn texts(breach: &Breach) -> (String, String) {
         Breach::RuleTwice { name, other } => {
             (format!("two rules for {name} and the same VPC"), the_other(other.as_ref()))
         }
+        Breach::NoSuchProfile { name, known } => (
+            format!("the Profile '{name}' does not exist"),
+            match nearest(name, known.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => "add a [[profile]], or the output of `aws route53profiles list-profiles`".to_owned(),
+            },
+        ),
+        Breach::TooManyProfiles { vpc } => (
+            format!("{vpc} has more than two Profiles"),
+            "a VPC can have up to two (Route 53 guide, \"Quotas on Route 53 Profiles\")".to_owned(),
+        ),
+        Breach::ProfileOfOtherRegion { name, what, region, of } => (
+            format!("the Profile {name} is of {of}, and {what} is in {region}"),
+            "a Profile, its VPCs and its endpoints are in one Region".to_owned(),
+        ),
         Breach::TooManyServices => ("there are more than 16,777,216 different services".to_owned(), String::new()),
         Breach::TooManyZones => ("more than 65,535 availability zones".to_owned(), String::new()),
     }

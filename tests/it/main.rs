@@ -30,6 +30,7 @@ mod limits;
 mod naming_golden;
 mod overlays;
 mod problems;
+mod profiles;
 mod publish;
 mod replay;
 mod report;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use super::super::change::{Changes, Key};
 use super::super::input::{AliasInput, HostedZoneInput, Input, Object, RecordData, RuleInput};
+use super::super::profile::Reach;
 use super::super::violation::Breach;
 use super::super::zone::{HostedZone, Rule};
 use super::super::{Endpoint, Interface, Model, PrivateName};
 use super::Check;
 use crate::dns::DnsName;
 use crate::naming::{EndpointId, VpcId, regional, zonal};
-use crate::problem::{At, Place};
+use crate::problem::Place;
 
 impl Check<'_> {
     /// One hosted zone for a name and VPC, as in Route 53 (`ConflictingDomainExists`).
@@ -37,8 +38,10 @@ impl Check<'_> {
         key: &dyn Fn(&Rule) -> Key,
         place: &Place,
     ) {
-        let other =
-            others.iter().find(|other| other.domain_name == rule.domain_name && overlap(&other.vpc_ids, &rule.vpc_ids));
+        let other = others.iter().find(|other| {
+            other.domain_name == rule.domain_name
+                && (other.is_everybodys() && rule.is_everybodys() || other.reach.overlaps(&rule.reach))
+        });
         if let Some(other) = other {
             let other = (self.place_of)(&key(other));
             self.report(place, Breach::RuleTwice { name: rule.domain_name.clone(), other });
@@ -65,13 +68,18 @@ impl Check<'_> {
         let gone: HashSet<VpcId> = self.dirty_vpcs.iter().copied().filter(|id| model.vpc(*id).is_none()).collect();
         let new: HashSet<Key> = zones
             .iter()
-            .map(|zone| key_of(|name, ids| Key::HostedZone(name, ids, zone.every_vpc), &zone.name.value, &zone.vpc_ids))
-            .chain(rules.iter().map(|rule| key_of(Key::Rule, &rule.domain_name.value, &rule.vpc_ids)))
+            .map(|zone| {
+                let reach = Reach::new(&zone.vpc_ids, zone.every_vpc, &zone.profiles);
+                Key::HostedZone(zone.name.value.clone(), reach)
+            })
+            .chain(rules.iter().map(|rule| {
+                Key::Rule(rule.domain_name.value.clone(), Reach::new(&rule.vpc_ids, false, &rule.profiles))
+            }))
             .collect();
-        let zones = model.hosted_zones().iter().map(|zone| (zone_key(zone), &zone.vpc_ids));
-        let rules = model.rules().iter().map(|rule| (rule_key(rule), &rule.vpc_ids));
-        for (key, ids) in zones.chain(rules).filter(|(key, _)| !new.contains(key)) {
-            for id in ids.iter().filter(|id| gone.contains(*id)) {
+        let zones = model.hosted_zones().iter().map(|zone| (zone.key(), &zone.reach));
+        let rules = model.rules().iter().map(|rule| (rule.key(), &rule.reach));
+        for (key, reach) in zones.chain(rules).filter(|(key, _)| !new.contains(key)) {
+            for id in reach.vpc_ids.iter().filter(|id| gone.contains(*id)) {
                 let place = (self.place_of)(&key).unwrap_or_else(|| Place::whole(id.to_string()));
                 self.report(&place, Breach::NoSuchVpc { vpc: *id, owner: None });
             }
@@ -126,7 +134,7 @@ impl Check<'_> {
         if changes.removed == 0 {
             return;
         }
-        for zone in model.hosted_zones().iter().filter(|zone| !seen.contains(&zone_key(zone))) {
+        for zone in model.hosted_zones().iter().filter(|zone| !seen.contains(&zone.key())) {
             let targets = zone.nodes().into_iter().filter_map(|(_, node)| Some(node.alias.as_ref()?.endpoint));
             for id in targets.filter(|id| model.endpoint(*id).is_none()) {
                 let place = self.place_of_zone(zone);
@@ -135,14 +143,14 @@ impl Check<'_> {
         }
     }
 
-    fn no_such_endpoint(&mut self, id: EndpointId, place: &Place) {
+    pub(super) fn no_such_endpoint(&mut self, id: EndpointId, place: &Place) {
         if !self.is_broken(&id) {
             self.report(place, Breach::NoSuchEndpoint { endpoint: id });
         }
     }
 
     fn place_of_zone(&self, zone: &HostedZone) -> Place {
-        (self.place_of)(&zone_key(zone)).unwrap_or_else(|| Place::whole(zone.name.to_string()))
+        (self.place_of)(&zone.key()).unwrap_or_else(|| Place::whole(zone.name.to_string()))
     }
 }
 
@@ -155,32 +163,9 @@ fn has_name(model: &Model, endpoint: &Endpoint, name: &DnsName) -> bool {
         || named.any(|i| zonal(i).as_ref() == Some(name))
 }
 
-/// Whether two lists of VPCs of things with one name leave it open which of them holds.
+/// Whether two zones of one name leave it open for some client which of them holds.
 ///
 /// One for every VPC and one for some do not: the more specific one holds for those.
-fn overlap(a: &[VpcId], b: &[VpcId]) -> bool {
-    (a.is_empty() && b.is_empty()) || a.iter().any(|id| b.contains(id))
-}
-
-fn rule_key(rule: &Rule) -> Key {
-    Key::Rule(rule.domain_name.clone(), rule.vpc_ids.clone().into())
-}
-
-/// The key of something that is still as it was written.
-fn key_of(kind: impl Fn(DnsName, Box<[VpcId]>) -> Key, name: &DnsName, vpc_ids: &[At<VpcId>]) -> Key {
-    let mut ids: Vec<VpcId> = vpc_ids.iter().map(|id| id.value).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    kind(name.clone(), ids.into())
-}
-
-fn zone_key(zone: &HostedZone) -> Key {
-    zone.key()
-}
-
-/// Whether two zones of one name leave it open for some client which of them holds.
 fn one_too_many(a: &HostedZone, b: &HostedZone) -> bool {
-    a.every_vpc && b.every_vpc
-        || a.clients_of_no_vpc && b.clients_of_no_vpc
-        || a.vpc_ids.iter().any(|id| b.vpc_ids.contains(id))
+    a.reach.every_vpc && b.reach.every_vpc || a.clients_of_no_vpc && b.clients_of_no_vpc || a.reach.overlaps(&b.reach)
 }

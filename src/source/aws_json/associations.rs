@@ -125,6 +125,7 @@ fn zone_at(name: DnsName, target: DnsName, vpc: VpcId, place: &Place) -> Input {
         name: at(apex),
         vpc_ids: vec![At::new(vpc, place.clone())],
         every_vpc: false,
+        profiles: vec![],
         clients_of_no_vpc: false,
         mode: Mode::Apex,
         records: vec![RecordInput { name: at(name), data: RecordData::AddressesOf(target) }],

@@ -5,7 +5,7 @@
 //! network    an item    -> Vpc, Attributes, Subnet, Interface, Instance
 //! endpoint   an item    -> Endpoint, Service
 //! lattice    an item    -> Association, NetworkEndpoint; associations: what they make together
-//! route53    Route 53's outputs -> zones, rules; records: a zone's records
+//! route53    Route 53's outputs -> zones, rules; records: a zone's records; profiles: what VPCs share
 //! hosts      interfaces that are no endpoint's -> inputs of the model
 //! views      several views of one object -> the one that holds
 //! join       all kinds  -> inputs of the model; vpcs and subnets are its parts
@@ -23,6 +23,7 @@ mod lattice;
 mod network;
 mod outputs;
 mod private_zones;
+mod profiles;
 mod records;
 mod route53;
 mod subnets;

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use super::super::Declared;
 use super::endpoint::EndpointOutput;
+use super::profiles::Shares;
 use super::records::{RecordPage, RecordSet, RoutingPolicy, SetData};
 use super::route53::{Route53, ZoneOutput};
 use crate::dns::{DnsName, Rtype};
@@ -24,12 +26,13 @@ const MAX_ALIASES: usize = 8;
 type ZoneRecordSets<'r> = BTreeMap<(&'r DnsName, Rtype), Vec<&'r RecordSet>>;
 
 pub(super) fn join(route53: Route53, known: &HashSet<VpcId>, endpoints: &[EndpointOutput], joined: &mut Declared) {
-    let endpoints: HashMap<EndpointId, &EndpointOutput> = if route53.pages.is_empty() {
+    let Route53 { zones, pages, rules, associations, profiles, profile_reverse, .. } = route53;
+    let shares = profiles.join(known, endpoints, &profile_reverse, joined);
+    let endpoints: HashMap<EndpointId, &EndpointOutput> = if pages.is_empty() {
         HashMap::new()
     } else {
         endpoints.iter().map(|endpoint| (endpoint.input.vpc_endpoint_id.value, endpoint)).collect()
     };
-    let Route53 { zones, pages, rules, associations, .. } = route53;
     let mut by_id: BTreeMap<String, ZoneOutput> = BTreeMap::new();
     for zone in zones {
         // of two outputs for one zone, that with its VPCs tells more; else the later one holds
@@ -43,7 +46,9 @@ pub(super) fn join(route53: Route53, known: &HashSet<VpcId>, endpoints: &[Endpoi
             joined.problems.push(Problem::warning(zone.place.clone(), what, hint));
         };
         let (id, name) = (&zone.id, &zone.name);
-        let Some(vpcs) = &zone.vpcs else {
+        let shared_by = shares.of(id);
+        let shared: Option<&[_]> = (!shared_by.is_empty()).then_some(&[]);
+        let Some(vpcs) = zone.vpcs.as_deref().or(shared) else {
             let hint = format!("run `aws route53 get-hosted-zone --id {id}` and save it beside the other files");
             warn(format!("no output tells the VPCs of the private zone {name} ({id}): it is left out"), hint);
             continue;
@@ -60,7 +65,7 @@ pub(super) fn join(route53: Route53, known: &HashSet<VpcId>, endpoints: &[Endpoi
             continue;
         };
         let (here, elsewhere): (Vec<_>, Vec<_>) = vpcs.iter().partition(|(id, _)| known.contains(id));
-        if here.is_empty() {
+        if here.is_empty() && shared_by.is_empty() {
             let ids: Vec<String> = elsewhere.iter().map(|(id, _)| id.to_string()).collect();
             warn(
                 format!("the private zone {name} is of VPCs that no output has ({}): nobody sees it", ids.join(", ")),
@@ -69,7 +74,8 @@ pub(super) fn join(route53: Route53, known: &HashSet<VpcId>, endpoints: &[Endpoi
             );
             continue;
         }
-        inputs_of(zone, page, here, &endpoints, joined);
+        let seen_by = SeenBy { vpcs: here, profiles: shared_by, shares: &shares };
+        inputs_of(zone, page, &seen_by, &endpoints, joined);
     }
     let mut vpcs_of: HashMap<&str, BTreeSet<VpcId>> = HashMap::new();
     for (rule, vpc) in associations.iter().filter(|(_, vpc)| known.contains(vpc)) {
@@ -78,12 +84,16 @@ pub(super) fn join(route53: Route53, known: &HashSet<VpcId>, endpoints: &[Endpoi
     let mut seen = HashSet::new();
     for rule in rules.into_iter().rev() {
         // a rule holds for the VPCs it is associated with: for none, until it is
-        let Some(vpcs) = vpcs_of.get(rule.id.as_str()).filter(|_| seen.insert(rule.id.clone())) else { continue };
+        let (vpcs, shared_by) = (vpcs_of.get(rule.id.as_str()), shares.of(&rule.id));
+        if vpcs.is_none() && shared_by.is_empty() || !seen.insert(rule.id.clone()) {
+            continue;
+        }
         let at = |vpc: &VpcId| At::new(*vpc, rule.place.clone());
         let object = Object::Rule(RuleInput {
             domain_name: At::new(rule.domain_name, rule.place.clone()),
             action: rule.action,
-            vpc_ids: vpcs.iter().map(at).collect(),
+            vpc_ids: vpcs.into_iter().flatten().map(at).collect(),
+            profiles: shared_by.into_iter().map(|id| At::new(id, rule.place.clone())).collect(),
         });
         joined.inputs.push(Input::new(rule.place, object));
     }
@@ -99,10 +109,17 @@ fn page_of<'p>(zone: &ZoneOutput, namesakes: usize, pages: &'p [RecordPage]) -> 
     pages.iter().rev().find(of_zone)
 }
 
+/// Who sees a zone.
+struct SeenBy<'z> {
+    vpcs: Vec<&'z (VpcId, Region)>,
+    profiles: Vec<Arc<str>>,
+    shares: &'z Shares,
+}
+
 fn inputs_of(
     zone: &ZoneOutput,
     page: &RecordPage,
-    vpcs: Vec<&(VpcId, Region)>,
+    seen_by: &SeenBy<'_>,
     endpoints: &HashMap<EndpointId, &EndpointOutput>,
     joined: &mut Declared,
 ) {
@@ -111,11 +128,14 @@ fn inputs_of(
         sets.entry((&set.name, set.rtype)).or_default().push(set);
     }
     let by_region = page.sets.iter().any(|set| matches!(set.policy, RoutingPolicy::Latency(_)));
-    let mut groups: BTreeMap<Option<&Region>, Vec<VpcId>> = BTreeMap::new();
-    for (id, region) in vpcs {
-        groups.entry(by_region.then_some(region)).or_default().push(*id);
+    let mut groups: BTreeMap<Option<&Region>, (Vec<VpcId>, Vec<&Arc<str>>)> = BTreeMap::new();
+    for (id, region) in &seen_by.vpcs {
+        groups.entry(by_region.then_some(region)).or_default().0.push(*id);
     }
-    for (region, vpcs) in groups {
+    for id in &seen_by.profiles {
+        groups.entry(seen_by.shares.region(id).filter(|_| by_region)).or_default().1.push(id);
+    }
+    for (region, (vpcs, profiles)) in groups {
         let choice = RoutingChoice { sets: &sets, zone, region, endpoints };
         let mut records = vec![];
         for (name, rtype) in sets.keys() {
@@ -137,6 +157,7 @@ fn inputs_of(
             name: At::new(zone.name.clone(), place.clone()),
             vpc_ids: vpcs.into_iter().map(|id| At::new(id, place.clone())).collect(),
             every_vpc: false,
+            profiles: profiles.into_iter().map(|id| At::new(id.clone(), place.clone())).collect(),
             clients_of_no_vpc: false,
             mode: if zone.fallback { Mode::Overlay } else { Mode::Apex },
             records: without_second_aliases(records),

@@ -1,12 +1,16 @@
-//! Route 53's outputs: `get-hosted-zone`, `list-hosted-zones`, `list-resolver-rules`, `list-resolver-rule-associations` and
-//! `get-resolver-config`.
+//! Route 53's outputs: `get-hosted-zone`, `list-hosted-zones`, `list-resolver-rules`, `list-resolver-rule-associations`,
+//! `get-resolver-config` and those of Profiles.
+
+use std::collections::HashMap;
 
 use crate::dns::DnsName;
 use crate::model::{RuleAction, Upstream};
 use crate::naming::{Region, VpcId};
 use crate::problem::Place;
 
+use super::super::doc::Value;
 use super::super::reader::{Fields, Keys, Reader};
+use super::profiles::ProfileOutputs;
 use super::records::{self, RecordPage};
 
 /// What files hold of Route 53.
@@ -19,6 +23,9 @@ pub(super) struct Route53 {
     pub(super) associations: Vec<(String, VpcId)>,
     /// VPCs without reverse zones of their own.
     pub(super) no_reverse: Vec<VpcId>,
+    /// Profiles that say whether their VPCs have reverse zones of their own.
+    pub(super) profile_reverse: HashMap<String, bool>,
+    pub(super) profiles: ProfileOutputs,
 }
 
 /// A private hosted zone.
@@ -42,7 +49,7 @@ pub(super) struct RuleOutput {
 }
 
 /// Commands whose output is read, with the member that tells them.
-pub(super) const COMMANDS: [(&str, &str); 10] = [
+pub(super) const COMMANDS: [(&str, &str); 16] = [
     ("HostedZone", "route53 get-hosted-zone"),
     ("HostedZones", "route53 list-hosted-zones"),
     ("HostedZoneSummaries", "route53 list-hosted-zones-by-vpc"),
@@ -53,6 +60,12 @@ pub(super) const COMMANDS: [(&str, &str); 10] = [
     ("ResolverConfigs", "route53resolver list-resolver-configs"),
     ("ResolverEndpoints", "route53resolver list-resolver-endpoints"),
     ("IpAddresses", "route53resolver list-resolver-endpoint-ip-addresses"),
+    ("ProfileSummaries", "route53profiles list-profiles"),
+    ("Profile", "route53profiles get-profile"),
+    ("ProfileAssociations", "route53profiles list-profile-associations"),
+    ("ProfileAssociation", "route53profiles get-profile-association"),
+    ("ProfileResourceAssociations", "route53profiles list-profile-resource-associations"),
+    ("ProfileResourceAssociation", "route53profiles get-profile-resource-association"),
 ];
 
 impl Route53 {
@@ -62,31 +75,37 @@ impl Route53 {
             match *key {
                 "HostedZone" => self.hosted_zone(reader, fields),
                 "ResourceRecordSets" => self.pages.push(records::page(reader, fields)),
-                "ResolverConfig" => {
-                    let node = fields.node(reader, "ResolverConfig");
-                    if let Some(config) =
-                        node.and_then(|node| reader.table(node, "a resolver configuration", Keys::Any))
-                    {
-                        self.config(&config);
-                    }
-                }
-                list => {
-                    for item in fields.items(reader, list) {
-                        let Some(item) = reader.table(item, "a member of Route 53's list", Keys::Any) else { continue };
-                        match list {
-                            "HostedZones" => self.zones.extend(zone(reader, &item, None)),
-                            "ResolverRules" => self.rules.extend(rule(reader, &item)),
-                            "ResolverRuleAssociations" => self.associations.extend(association(reader, &item)),
-                            "ResolverConfigs" => self.config(&item),
-                            "ResolverEndpoints" => inbound(reader, &item),
-                            // says which zones a VPC sees, but not which VPC was asked about; addresses of resolver endpoints answer nothing
-                            _ => {}
+                _ => {
+                    // one object of `get-*`, or the list of `list-*`
+                    let Some(node) = fields.node(reader, key) else { continue };
+                    let items = match &node.value {
+                        Value::Table(_) => std::slice::from_ref(node),
+                        _ => reader.array(node),
+                    };
+                    for item in items {
+                        if let Some(item) = reader.table(item, "a member of Route 53's list", Keys::Any) {
+                            self.member(reader, key, &item);
                         }
                     }
                 }
             }
         }
         COMMANDS.iter().any(|(key, _)| fields.has(key))
+    }
+
+    fn member(&mut self, reader: &mut Reader<'_>, key: &str, item: &Fields<'_, '_>) {
+        match key {
+            "HostedZones" => self.zones.extend(zone(reader, item, None)),
+            "ResolverRules" => self.rules.extend(rule(reader, item)),
+            "ResolverRuleAssociations" => self.associations.extend(association(reader, item)),
+            "ResolverConfig" | "ResolverConfigs" => self.config(item),
+            "ResolverEndpoints" => inbound(reader, item),
+            "ProfileSummaries" | "Profile" => self.profiles.profile(item),
+            "ProfileAssociations" | "ProfileAssociation" => self.profiles.association(reader, item),
+            "ProfileResourceAssociations" | "ProfileResourceAssociation" => self.profiles.resource(reader, item),
+            // says which zones a VPC sees, but not which VPC was asked about; addresses of resolver endpoints answer nothing
+            _ => {}
+        }
     }
 
     fn hosted_zone(&mut self, reader: &mut Reader<'_>, fields: &Fields<'_, '_>) {
@@ -105,9 +124,18 @@ impl Route53 {
     }
 
     fn config(&mut self, config: &Fields<'_, '_>) {
-        // DISABLED and DISABLING; USE_LOCAL_RESOURCE_SETTING is what a Profile leaves to the VPC
-        if config.peek("AutodefinedReverse").is_some_and(|state| state.starts_with("DISABL")) {
-            self.no_reverse.extend(config.peek("ResourceId").and_then(|id| id.parse::<VpcId>().ok()));
+        let (Some(state), Some(id)) = (config.peek("AutodefinedReverse"), config.peek("ResourceId")) else { return };
+        // USE_LOCAL_RESOURCE_SETTING is what a Profile leaves to the VPC
+        let on = match state {
+            "ENABLED" | "ENABLING" => true,
+            "DISABLED" | "DISABLING" => false,
+            _ => return,
+        };
+        match id.parse::<VpcId>() {
+            Ok(vpc) => self.no_reverse.extend((!on).then_some(vpc)),
+            Err(_) => {
+                self.profile_reverse.insert(id.to_owned(), on);
+            }
         }
     }
 
@@ -117,6 +145,8 @@ impl Route53 {
         self.rules.extend(other.rules);
         self.associations.extend(other.associations);
         self.no_reverse.extend(other.no_reverse);
+        self.profile_reverse.extend(other.profile_reverse);
+        self.profiles.extend(other.profiles);
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod endpoint;
 mod network;
+mod profile;
 mod rule;
 mod zone;
 
@@ -34,7 +35,7 @@ struct Kind {
 struct BrokenTable;
 
 /// Kinds in the order in which README and DESIGN show them.
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 7] = [
     Kind { key: "vpc", name: "[[vpc]]", keys: network::VPC_KEYS, id: "vpc_id", read: network::vpc },
     Kind { key: "subnet", name: "[[subnet]]", keys: network::SUBNET_KEYS, id: "subnet_id", read: network::subnet },
     Kind {
@@ -53,6 +54,7 @@ const KINDS: [Kind; 6] = [
     },
     Kind { key: "hosted_zone", name: "[[hosted_zone]]", keys: zone::KEYS, id: "name", read: zone::hosted_zone },
     Kind { key: "resolver_rule", name: "[[resolver_rule]]", keys: rule::KEYS, id: "domain_name", read: rule::rule },
+    Kind { key: "profile", name: "[[profile]]", keys: profile::KEYS, id: "name", read: profile::profile },
 ];
 
 /// What `text`, the content of `file`, declares.

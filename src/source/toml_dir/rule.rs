@@ -8,18 +8,19 @@ use super::super::reader::{Fields, Reader, distinct};
 use super::super::values::one_of;
 use super::BrokenTable;
 
-pub(super) const KEYS: &[&str] = &["domain_name", "rule_type", "target_ips", "vpc_ids"];
+pub(super) const KEYS: &[&str] = &["domain_name", "rule_type", "target_ips", "vpc_ids", "profiles"];
 
 const TYPES: &[&str] = &["FORWARD", "SYSTEM"];
 
 pub(super) fn rule(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, BrokenTable> {
     let domain_name = fields.required(reader, "domain_name");
     let vpc_ids = fields.list(reader, "vpc_ids");
+    let profiles = fields.list(reader, "profiles");
     let targets: Vec<At<Upstream>> = fields.list(reader, "target_ips");
     distinct(reader, &targets);
     let action = action(reader, fields, &targets);
     let (Some(domain_name), Some(action)) = (domain_name, action) else { return Err(BrokenTable) };
-    Ok(Some(Object::Rule(RuleInput { domain_name, action, vpc_ids })))
+    Ok(Some(Object::Rule(RuleInput { domain_name, action, vpc_ids, profiles })))
 }
 
 fn action(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, targets: &[At<Upstream>]) -> Option<RuleAction> {

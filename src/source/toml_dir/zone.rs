@@ -14,7 +14,7 @@ use super::BrokenTable;
 use crate::problem::Fault;
 
 pub(super) const KEYS: &[&str] =
-    &["name", "vpc_ids", "clients_of_no_vpc", "private_dns_mode", "enable_public_dns_fallback", "records"];
+    &["name", "vpc_ids", "profiles", "clients_of_no_vpc", "private_dns_mode", "enable_public_dns_fallback", "records"];
 
 const RECORD_KEYS: &[&str] = &["name", "type", "ttl", "values", "alias"];
 
@@ -31,7 +31,8 @@ pub(super) fn hosted_zone(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> R
     let name: Option<At<DnsName>> = fields.required(reader, "name");
     let (vpc_ids, every_vpc) = seen_by(reader, fields);
     let clients_of_no_vpc = fields.flag(reader, "clients_of_no_vpc").is_some_and(|flag| flag.value);
-    if vpc_ids.is_empty() && !every_vpc && !clients_of_no_vpc {
+    let profiles = fields.list(reader, "profiles");
+    if vpc_ids.is_empty() && profiles.is_empty() && !every_vpc && !clients_of_no_vpc {
         let at = fields.node(reader, "vpc_ids").map_or(fields.at, |node| node.at);
         let hint = "name its VPCs; vpc_ids = [\"*\"] is every VPC, clients_of_no_vpc = true shows it to other clients";
         reader.warning(at, "a hosted zone without VPCs: nobody sees it", hint);
@@ -49,7 +50,15 @@ pub(super) fn hosted_zone(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> R
     let Some(name) = name else { return Err(BrokenTable) };
     let mut owners = Owners::new();
     let records = nodes.iter().filter_map(|node| record(reader, node, &name.value, &mut owners)).collect();
-    Ok(Some(Object::HostedZone(HostedZoneInput { name, vpc_ids, every_vpc, clients_of_no_vpc, mode, records })))
+    Ok(Some(Object::HostedZone(HostedZoneInput {
+        name,
+        vpc_ids,
+        every_vpc,
+        profiles,
+        clients_of_no_vpc,
+        mode,
+        records,
+    })))
 }
 
 /// The VPCs of `vpc_ids`, and whether that is every one (`"*"`).
