@@ -85,12 +85,15 @@ pub fn answer<'s, T: Trace>(
     if let Some(refusal) = refuse_client(client, trace) {
         return refusal;
     }
+    // others delegate to it: it is asked as a name server, whatever RD says
+    let recursion_desired = question.recursion_desired && client.access != Access::Delegation;
     let ask = Ask { snapshot, client, name: question.name, rtype: question.rtype, rotation };
-    let (part, target, reason) = match one_name(&ask, question.recursion_desired, trace) {
+    let (part, target, reason) = match one_name(&ask, recursion_desired, trace) {
         Step::Done(decision) => return decision,
         Step::Alias(part, target, reason) => (part, target, reason),
     };
-    follow(snapshot, client, question, rotation, (part, target, reason), trace)
+    let question = Question { recursion_desired, ..*question };
+    follow(snapshot, client, &question, rotation, (part, target, reason), trace)
 }
 
 /// Follows aliases of hosted zones as long as they lead to names that are decided here (RFC 1034 4.3.2 step 3a).
@@ -179,6 +182,12 @@ fn refuse_client<'s, T: Trace>(client: Client<'s>, trace: &mut T) -> Option<Deci
         match (client.access, &client.view.vpc) {
             (Access::Listener, Some(vpc)) => {
                 trace.step(format_args!("client of {}: it asked one of its listeners", vpc.vpc_id));
+            }
+            (Access::Inbound, Some(vpc)) => {
+                trace.step(format_args!("client of {}: it asked an inbound resolver endpoint", vpc.vpc_id));
+            }
+            (Access::Delegation, Some(vpc)) => {
+                trace.step(format_args!("client of {}: it asked an INBOUND_DELEGATION endpoint", vpc.vpc_id));
             }
             (Access::Clients(net), Some(vpc)) => {
                 trace.step(format_args!("client of {}: its address is in {net} of its clients", vpc.vpc_id));

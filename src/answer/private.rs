@@ -7,7 +7,7 @@ use super::{Ask, Found, NotPrivate, Reason, Reply, Trace, endpoint};
 use crate::dns::{Rcode, Rtype};
 use crate::model::{Endpoint, Mode};
 use crate::naming::EndpointId;
-use crate::snapshot::{PrivateZone, ViewEntry};
+use crate::snapshot::{Access, PrivateZone, ViewEntry};
 
 /// Asks the hidden zone at `entry`, whose apex is the last `labels` labels of the name.
 pub(super) fn find<'s, T: Trace>(
@@ -79,5 +79,6 @@ pub(super) fn second_name<'s, T: Trace>(
 /// The endpoint of `claims` that answers; at most one can (the model sees to it).
 fn serving<'s>(ask: &Ask<'s, '_>, claims: &[EndpointId]) -> Option<&'s Endpoint> {
     let model = &ask.snapshot.model;
-    claims.iter().filter_map(|id| model.endpoint(*id)).find(|e| e.is_served() && !e.inbound_resolver_only())
+    let is_for_all = |e: &Endpoint| !e.inbound_resolver_only() || ask.client.access == Access::Inbound;
+    claims.iter().filter_map(|id| model.endpoint(*id)).find(|e| e.is_served() && is_for_all(e))
 }

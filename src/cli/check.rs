@@ -48,6 +48,7 @@ fn kinds(model: &Model) -> String {
         (model.hosted_zones().len(), "hosted zone"),
         (model.rules().len(), "resolver rule"),
         (model.profiles().len(), "Profile"),
+        (model.inbound().len(), "inbound resolver endpoint"),
     ];
     let counts = counts.into_iter().filter(|(number, _)| *number > 0).map(|(number, noun)| count(number, noun));
     let counts: Vec<String> = counts.collect();

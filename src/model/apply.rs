@@ -3,6 +3,9 @@
 //! The first load is a change to the empty model, so there is one path for both. A change costs what it touches;
 //! only a changed VPC, subnet or service looks at the endpoints that refer to it.
 
+mod inbound;
+mod profiles;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -13,7 +16,7 @@ use super::input::{EndpointInput, GivenNames, Input, InterfaceInput, Object};
 use super::shards::Spread;
 use super::violation::Violation;
 use super::zone::{HostedZone, Rule, same};
-use super::{Host, HostNames, Map, Model, PrivateName, Profile};
+use super::{Host, HostNames, Map, Model, PrivateName};
 use crate::dns::DnsName;
 use crate::naming::{EndpointId, InterfaceId, ServiceName, SubnetId, VpcId, instance_zone};
 use crate::problem::{At, Place};
@@ -66,6 +69,7 @@ impl Model {
             whole.as_ref().map_or((removed, added), |(removed, added)| (removed.as_slice(), added.as_slice()));
 
         next.replace_vpcs(self, removed, added, &mut changes, &mut check);
+        next.replace_inbound(removed, added, &mut changes, &mut check);
         next.replace_subnets(self, removed, added, &mut changes, &mut check);
         let services = next.replace_services(removed, added, &mut changes, &mut check);
         next.replace_profiles(removed, added, &mut changes, &mut check);
@@ -314,31 +318,6 @@ impl Model {
             }
         }
         check.zone_and_rule_vpcs(self, &zones, &rules);
-    }
-
-    fn replace_profiles(&mut self, removed: &[Key], added: &[Input], changes: &mut Changes, check: &mut Check<'_>) {
-        let is_gone = |profile: &Arc<Profile>| removed.contains(&Key::Profile(profile.id.clone()));
-        let new = added.iter().filter_map(|input| if let Object::Profile(p) = &input.object { Some(p) } else { None });
-        let new: Vec<_> = new.collect();
-        if new.is_empty() && !self.profiles.iter().any(is_gone) {
-            return;
-        }
-        let mut next: Vec<Arc<Profile>> = self.profiles.iter().filter(|profile| !is_gone(profile)).cloned().collect();
-        for input in &new {
-            let id = &input.id;
-            if next.iter().any(|other| other.id == id.value) {
-                let key = Key::Profile(id.value.clone());
-                check.twice(Some(&key), &id.value, &id.place, new.iter().map(|other| &other.id));
-            }
-            next.push(Arc::new(Profile::new(input)));
-        }
-        next.sort_by(|a, b| a.id.cmp(&b.id));
-        if next != *self.profiles {
-            changes.others += next.len().abs_diff(self.profiles.len()).max(new.len());
-            // what they share is seen by others than before
-            changes.zones_or_rules = true;
-            self.profiles = Arc::new(next);
-        }
     }
 
     fn replace_hosts(

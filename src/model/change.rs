@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::inbound::InboundEndpoint;
 use super::input::{Input, Object};
 use super::profile::Reach;
 use crate::dns::DnsName;
@@ -25,6 +26,8 @@ pub enum Key {
     Rule(DnsName, Reach),
     /// A Profile, by its id.
     Profile(Arc<str>),
+    /// An inbound resolver endpoint.
+    Inbound(InboundEndpoint),
     /// An interface that is no endpoint's.
     Interface(InterfaceId),
     /// What lies over a VPC of another source.
@@ -47,6 +50,7 @@ impl Input {
             Object::Rule(rule) => {
                 Key::Rule(rule.domain_name.value.clone(), Reach::new(&rule.vpc_ids, false, &rule.profiles))
             }
+            Object::Inbound(it) => Key::Inbound(InboundEndpoint::new(&it.vpc_id, it.direction, &it.listeners)),
             Object::Profile(profile) => Key::Profile(profile.id.value.clone()),
             Object::Interface(interface) => Key::Interface(interface.network_interface_id.value),
             Object::VpcOverlay(over) => Key::VpcOverlay(over.vpc_id.value),

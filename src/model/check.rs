@@ -4,6 +4,7 @@
 //! (`ec2/violation.rs`).
 
 mod endpoint;
+mod inbound;
 mod network;
 mod once;
 mod profiles;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::inbound::Direction;
 use super::{Mode, RecordIpType, State, Upstream};
 use crate::dns::{DnsName, Rtype};
 use crate::naming::{EndpointId, InterfaceId, Region, ServiceName, SubnetId, Suffix, VpcId, ZoneName};
@@ -48,6 +49,8 @@ pub enum Object {
     Rule(RuleInput),
     /// `[[profile]]`
     Profile(ProfileInput),
+    /// `[[resolver_endpoint]]`, an inbound one.
+    Inbound(InboundInput),
     /// An interface that is no endpoint's.
     Interface(NetworkInterfaceInput),
     /// A `[[vpc]]` without region and blocks, over a VPC of another source.
@@ -303,6 +306,17 @@ pub struct RuleInput {
     pub vpc_ids: Vec<At<VpcId>>,
     /// Profiles that share it with their VPCs, by id. With neither these nor VPCs it holds for every client.
     pub profiles: Vec<At<Arc<str>>>,
+}
+
+/// An inbound resolver endpoint as written.
+#[derive(Clone, Debug)]
+pub struct InboundInput {
+    /// The VPC whose clients ask there.
+    pub vpc_id: At<VpcId>,
+    /// What they get.
+    pub direction: Direction,
+    /// The addresses of this server that stand for the endpoint's.
+    pub listeners: Vec<At<SocketAddr>>,
 }
 
 /// A Route 53 Profile as written.

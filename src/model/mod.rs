@@ -9,6 +9,7 @@ mod change;
 mod check;
 mod endpoint;
 mod host;
+mod inbound;
 mod input;
 mod overlay;
 mod profile;
@@ -31,6 +32,7 @@ pub use change::{Broken, Changes, Key};
 pub(crate) use endpoint::ZoneIndex;
 pub use endpoint::{Endpoint, Interface};
 pub use host::{Host, HostNames, HostRecords};
+pub use inbound::{Direction, InboundEndpoint};
 pub use input::*;
 pub use profile::{Profile, Reach};
 pub use rdata::{RdataError, parse_rdata};
@@ -119,6 +121,7 @@ pub struct Model {
     hosted_zones: Arc<Vec<Arc<HostedZone>>>,
     rules: Arc<Vec<Arc<Rule>>>,
     profiles: Arc<Vec<Arc<Profile>>>,
+    inbound: Arc<Vec<Arc<InboundEndpoint>>>,
     hosts: Arc<Map<InterfaceId, Arc<Host>>>,
     host_names: Arc<Map<VpcId, Arc<HostNames>>>,
     /// Zones in which an endpoint has an interface and, by its source's list, no zonal name.
@@ -252,6 +255,11 @@ impl Model {
     /// All resolver rules.
     pub fn rules(&self) -> &[Arc<Rule>] {
         &self.rules
+    }
+
+    /// All inbound resolver endpoints, in an order of their own.
+    pub fn inbound(&self) -> &[Arc<InboundEndpoint>] {
+        &self.inbound
     }
 
     /// All Profiles, by id.

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use super::input::ProfileInput;
 use crate::naming::{EndpointId, VpcId};
 use crate::problem::At;
 
@@ -28,19 +27,6 @@ pub struct Profile {
 }
 
 impl Profile {
-    pub(super) fn new(input: &ProfileInput) -> Self {
-        let mut vpcs: Vec<(VpcId, u32)> = input.vpcs.iter().map(|(id, priority)| (id.value, *priority)).collect();
-        vpcs.sort_unstable();
-        vpcs.dedup_by_key(|(id, _)| *id);
-        Self {
-            id: input.id.value.clone(),
-            name: input.name.clone().unwrap_or_else(|| input.id.value.clone()),
-            vpcs: vpcs.into(),
-            endpoints: input.endpoints.iter().map(|id| id.value).collect(),
-            autodefined_reverse: input.autodefined_reverse,
-        }
-    }
-
     /// Its priority in a VPC that has it.
     pub fn priority_in(&self, vpc: VpcId) -> Option<u32> {
         let at = self.vpcs.binary_search_by_key(&vpc, |(id, _)| *id).ok()?;
@@ -77,7 +63,7 @@ impl Reach {
 
     /// Whether this Profile shares it.
     pub fn is_shared_by(&self, profile: &Profile) -> bool {
-        self.profiles.iter().any(|id| *id == profile.id)
+        self.profiles.contains(&profile.id)
     }
 
     /// Whether one VPC or one Profile would have both.

@@ -130,7 +130,8 @@ impl<'r> Batch<'r> {
                 let limit = reply_limit(query, incoming.transport, &self.resources.limits);
                 // a stranger learns nothing but that he is one, and what a forged datagram brings stays short
                 let explain = client.access.is_served() || reply.rcode == Rcode::REFUSED && !is_stranger;
-                let frame = self.frame(incoming, limit, explain);
+                let mut frame = self.frame(incoming, limit, explain);
+                frame.aa |= client.access == Access::Delegation;
                 self.tally.reply(reply.rcode);
                 let len = encode(query, &reply, &frame, out);
                 if share == ReplyShare::Truncated {

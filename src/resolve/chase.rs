@@ -22,7 +22,7 @@ use crate::forward::lookup::LookupQuestion;
 use crate::forward::rebinding::private_address;
 use crate::forward::relay::relay;
 use crate::model::Upstream;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Access, Snapshot};
 use crate::wire::{Frame, Packet, Query, encode, parse, records};
 
 /// Most upstream sets that are asked for one question, as aliases lead from the names of one to those of another.
@@ -198,7 +198,7 @@ impl<'a> ForwardedQuestion<'a> {
         let frame = Frame {
             limit: usize::from(u16::MAX),
             payload: self.resources.limits.udp_payload,
-            aa: self.snapshot.policy.aa,
+            aa: self.snapshot.policy.aa || self.client.access == Access::Delegation,
             explain: false,
             secret: &self.resources.secret,
             peer: self.incoming.peer.ip(),

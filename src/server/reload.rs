@@ -128,7 +128,11 @@ pub(super) fn wanted(listen: &[SocketAddr], model: &Model) -> Vec<At<SocketAddr>
         let place = Place::whole(format!("listeners of {}", vpc.vpc_id));
         vpc.listeners.iter().map(move |address| At::new(*address, place.clone())).collect::<Vec<_>>()
     };
-    own.chain(model.vpcs().into_iter().flat_map(|vpc| of_vpc(vpc))).collect()
+    let inbound = model.inbound().iter().flat_map(|endpoint| {
+        let place = Place::whole(format!("inbound resolver endpoint of {}", endpoint.vpc));
+        endpoint.listeners.iter().map(move |address| At::new(*address, place.clone()))
+    });
+    own.chain(model.vpcs().into_iter().flat_map(|vpc| of_vpc(vpc))).chain(inbound).collect()
 }
 
 /// The upstreams of the settings, and those of rules.

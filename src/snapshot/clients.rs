@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::model::Vpc;
+use crate::model::{Direction, InboundEndpoint, Vpc};
 use crate::naming::VpcId;
 
 /// How a client came to be served, or why it is not.
@@ -15,6 +15,10 @@ use crate::naming::VpcId;
 pub enum Access {
     /// It asked an address that belongs to a VPC.
     Listener,
+    /// It asked an inbound resolver endpoint of a VPC.
+    Inbound,
+    /// It asked an inbound resolver endpoint to which others delegate: nobody is asked for it.
+    Delegation,
     /// Its address is in a network of a VPC's `clients`.
     Clients(IpNet),
     /// Its address is inside a VPC's block.
@@ -64,7 +68,7 @@ impl fmt::Display for ContestedBlock {
 /// Who is whose client. VPC number `n` in the list that made it has view number `n + 1`.
 #[derive(Debug)]
 pub(super) struct Clients {
-    listeners: HashMap<SocketAddr, usize>,
+    listeners: HashMap<SocketAddr, ClientOf>,
     v4: Vec<Range<Ipv4Addr>>,
     v6: Vec<Range<Ipv6Addr>>,
     allow: Vec<IpNet>,
@@ -82,9 +86,20 @@ struct Range<A> {
 }
 
 impl Clients {
-    pub(super) fn new(vpcs: &[&Arc<Vpc>], allow: &[IpNet]) -> Self {
+    pub(super) fn new(vpcs: &[&Arc<Vpc>], inbound: &[Arc<InboundEndpoint>], allow: &[IpNet]) -> Self {
         let numbered = || vpcs.iter().enumerate().map(|(at, vpc)| (at + 1, &***vpc));
-        let listeners = numbered().flat_map(|(view, vpc)| vpc.listeners.iter().map(move |listener| (*listener, view)));
+        let listeners = numbered()
+            .flat_map(|(view, vpc)| vpc.listeners.iter().map(move |listener| (*listener, (Access::Listener, view))));
+        let at_endpoint = |endpoint: &InboundEndpoint| {
+            let found = numbered().find(|(_, vpc)| vpc.vpc_id == endpoint.vpc);
+            let access = match endpoint.direction {
+                Direction::Inbound => Access::Inbound,
+                Direction::Delegation => Access::Delegation,
+            };
+            let client = found.map(|(view, _)| (access, view));
+            endpoint.listeners.iter().filter_map(|at| Some((*at, client?))).collect::<Vec<_>>()
+        };
+        let listeners = listeners.chain(inbound.iter().flat_map(|endpoint| at_endpoint(endpoint)));
         let mut named: Vec<(IpNet, ClientOf)> = numbered()
             .flat_map(|(view, vpc)| vpc.clients.iter().map(move |net| (*net, (Access::Clients(*net), view))))
             .collect();
@@ -124,9 +139,9 @@ impl Clients {
     #[inline(always)]
     pub(super) fn find(&self, local: SocketAddr, peer: IpAddr) -> ClientOf {
         if !self.listeners.is_empty()
-            && let Some(view) = self.listeners.get(&local)
+            && let Some(found) = self.listeners.get(&local)
         {
-            return (Access::Listener, *view);
+            return *found;
         }
         let peer = peer.to_canonical();
         let found = match peer {
@@ -156,7 +171,10 @@ impl Clients {
             IpAddr::V6(first) => range(&self.v6, first).map(|range| range.last.to_bits()),
         };
         match self.find(local, first) {
-            (access @ (Access::Loopback | Access::Unknown | Access::Listener), view) => (access, view),
+            (
+                access @ (Access::Loopback | Access::Unknown | Access::Listener | Access::Inbound | Access::Delegation),
+                view,
+            ) => (access, view),
             // `allow` lies beside the ranges
             (Access::Allowed(net), _) if !net.contains(&network) => (Access::Unknown, OUTSIDE),
             found if end.is_none_or(|end| end >= last) => found,
@@ -301,7 +319,7 @@ mod tests {
             vpc("vpc-00000004", &["10.9.1.0/24", "172.31.128.0/17"], &[]),
         ];
         let vpcs: Vec<&Arc<Vpc>> = vpcs.iter().collect();
-        let clients = Clients::new(&vpcs, &[]);
+        let clients = Clients::new(&vpcs, &[], &[]);
         let find = |peer: &str| clients.find("127.0.0.1:53".parse().unwrap(), peer.parse().unwrap());
         for (peer, view, what) in [
             ("172.31.1.1", 0, "two VPCs have the block and nothing tells them apart"),
@@ -338,7 +356,7 @@ mod tests {
             vpcs.push(vpc(&format!("vpc-0000001{at}"), &[net], &[]));
         }
         let vpcs: Vec<&Arc<Vpc>> = vpcs.iter().collect();
-        let clients = Clients::new(&vpcs, &[]);
+        let clients = Clients::new(&vpcs, &[], &[]);
         let longest = |nets: &[&str], peer: IpAddr| {
             let nets = nets.iter().map(|net| net.parse::<IpNet>().unwrap()).enumerate();
             nets.filter(|(_, net)| net.contains(&peer)).max_by_key(|(_, net)| net.prefix_len()).map(|(at, _)| at + 1)
@@ -382,7 +400,7 @@ mod tests {
             with_clients(vpc("vpc-00000003", &["10.3.0.0/16"], &[]), &["10.0.7.0/25"]),
         ];
         let vpcs: Vec<&Arc<Vpc>> = vpcs.iter().collect();
-        let clients = Clients::new(&vpcs, &["192.0.2.0/24".parse().unwrap()]);
+        let clients = Clients::new(&vpcs, &[], &["192.0.2.0/24".parse().unwrap()]);
         let find = |network: &str| clients.find_in("127.0.0.1:53".parse().unwrap(), network.parse().unwrap());
         for (network, view) in [
             ("10.0.1.5/32", 1),
@@ -412,7 +430,7 @@ mod tests {
             vpc("vpc-00000004", &["10.0.0.0/16"], &["10.4.0.2:53"]),
         ];
         let vpcs: Vec<&Arc<Vpc>> = vpcs.iter().collect();
-        let clients = Clients::new(&vpcs, &["192.0.2.0/24".parse().unwrap()]);
+        let clients = Clients::new(&vpcs, &[], &["192.0.2.0/24".parse().unwrap()]);
         let find = |local: &str, peer: &str| clients.find(local.parse().unwrap(), peer.parse().unwrap());
         let any = "127.0.0.1:53";
         assert_eq!(find(any, "10.0.0.1").1, 4, "of two alike, the one that has a listener to be known by");

@@ -91,7 +91,7 @@ impl Snapshot {
         views.extend(vpcs.iter().map(|vpc| Arc::new(View::new(&model, Some(vpc)))));
         Self {
             generation,
-            clients: Arc::new(Clients::new(&vpcs, &policy.allow)),
+            clients: Arc::new(Clients::new(&vpcs, model.inbound(), &policy.allow)),
             views: views.into(),
             public_names: Arc::new(public_names(&model)),
             knows_instances: are_private(&policy.upstreams),
@@ -211,9 +211,11 @@ impl Snapshot {
         lost
     }
 
-    /// Every address at which a VPC wants to be asked.
+    /// Every address at which a VPC, or an inbound endpoint of one, wants to be asked.
     pub fn listeners(&self) -> Vec<SocketAddr> {
-        self.model.vpcs().iter().flat_map(|vpc| vpc.listeners.iter().copied()).collect()
+        let of_vpcs = self.model.vpcs();
+        let of_vpcs = of_vpcs.iter().flat_map(|vpc| vpc.listeners.iter());
+        of_vpcs.chain(self.model.inbound().iter().flat_map(|endpoint| &endpoint.listeners)).copied().collect()
     }
 
     /// Whether a lower-case name is one under which endpoints have theirs: a service's base name, its zone, or one between.

@@ -25,6 +25,7 @@ mod explain;
 mod forwarding;
 mod generated;
 mod guards;
+mod inbound;
 mod incremental;
 mod limits;
 mod naming_golden;

@@ -364,7 +364,7 @@ fn resolver_endpoints_are_known() {
     assert_eq!(problems, "");
     assert!(!snapshot.model.vpcs()[0].autodefined_reverse && snapshot.model.vpcs()[1].autodefined_reverse);
     let (_, problems) = load(&[("a.json", NETWORK), ("e.json", &endpoints("INBOUND"))]);
-    let said = "e.json:1:42: warning: the inbound resolver endpoint rslvr-x-1 is not served\n  hint: name its addresses in the listeners of a [[vpc]]";
+    let said = "e.json:1:42: warning: the addresses of the inbound resolver endpoint rslvr-x-1 are AWS's\n  hint: add a [[resolver_endpoint]] with direction = \"INBOUND\"";
     assert!(problems.starts_with(said), "{problems}");
 }
 

@@ -28,7 +28,7 @@ impl Check<'_> {
             });
             let whole = || (self.place_of)(&Key::Profile(profile.id.clone()));
             let whole = new.map(|input| input.id.place.clone()).or_else(whole);
-            let places = Places { new, whole: whole.unwrap_or_else(|| Place::whole(profile.id.to_string())) };
+            let places = ProfilePlaces { new, whole: whole.unwrap_or_else(|| Place::whole(profile.id.to_string())) };
             self.one_profile(model, profile, &places);
             for (vpc, _) in &profile.vpcs {
                 let number = count.entry(*vpc).or_default();
@@ -40,7 +40,7 @@ impl Check<'_> {
         }
     }
 
-    fn one_profile(&mut self, model: &Model, profile: &Profile, places: &Places<'_>) {
+    fn one_profile(&mut self, model: &Model, profile: &Profile, places: &ProfilePlaces<'_>) {
         let mut region = None;
         let mut in_region = |check: &mut Self, vpc: VpcId, what: String, place: Place| {
             let Some(here) = model.vpc(vpc).map(|vpc| &vpc.region) else { return };
@@ -86,12 +86,12 @@ impl Check<'_> {
 }
 
 /// Where the parts of a Profile were written.
-struct Places<'p> {
+struct ProfilePlaces<'p> {
     new: Option<&'p ProfileInput>,
     whole: Place,
 }
 
-impl Places<'_> {
+impl ProfilePlaces<'_> {
     fn of_vpc(&self, id: VpcId) -> Place {
         let at = self.new.and_then(|input| input.vpcs.iter().find(|(at, _)| at.value == id));
         at.map_or_else(|| self.whole.clone(), |(at, _)| at.place.clone())

@@ -47,8 +47,8 @@ pub(super) fn join(route53: Route53, known: &HashSet<VpcId>, endpoints: &[Endpoi
         };
         let (id, name) = (&zone.id, &zone.name);
         let shared_by = shares.of(id);
-        let shared: Option<&[_]> = (!shared_by.is_empty()).then_some(&[]);
-        let Some(vpcs) = zone.vpcs.as_deref().or(shared) else {
+        let none: Option<&[_]> = (!shared_by.is_empty()).then_some(&[]);
+        let Some(vpcs) = zone.vpcs.as_deref().or(none) else {
             let hint = format!("run `aws route53 get-hosted-zone --id {id}` and save it beside the other files");
             warn(format!("no output tells the VPCs of the private zone {name} ({id}): it is left out"), hint);
             continue;
@@ -109,6 +109,9 @@ fn page_of<'p>(zone: &ZoneOutput, namesakes: usize, pages: &'p [RecordPage]) -> 
     pages.iter().rev().find(of_zone)
 }
 
+/// VPCs and Profiles of one Region.
+type SeenInRegion<'z> = (Vec<VpcId>, Vec<&'z Arc<str>>);
+
 /// Who sees a zone.
 struct SeenBy<'z> {
     vpcs: Vec<&'z (VpcId, Region)>,
@@ -128,7 +131,7 @@ fn inputs_of(
         sets.entry((&set.name, set.rtype)).or_default().push(set);
     }
     let by_region = page.sets.iter().any(|set| matches!(set.policy, RoutingPolicy::Latency(_)));
-    let mut groups: BTreeMap<Option<&Region>, (Vec<VpcId>, Vec<&Arc<str>>)> = BTreeMap::new();
+    let mut groups: BTreeMap<Option<&Region>, SeenInRegion<'_>> = BTreeMap::new();
     for (id, region) in &seen_by.vpcs {
         groups.entry(by_region.then_some(region)).or_default().0.push(*id);
     }

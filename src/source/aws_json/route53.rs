@@ -171,8 +171,12 @@ fn zone(reader: &mut Reader<'_>, table: &Fields<'_, '_>, vpcs: Option<Vec<(VpcId
 fn inbound(reader: &mut Reader<'_>, table: &Fields<'_, '_>) {
     if table.peek("Direction").is_some_and(|direction| direction.starts_with("INBOUND")) {
         let id = table.peek("Id").unwrap_or_default();
-        let hint = "name its addresses in the listeners of a [[vpc]], or the networks behind it in its clients";
-        reader.warning(table.at, format!("the inbound resolver endpoint {id} is not served"), hint);
+        let vpc = table.peek("HostVPCId").unwrap_or("vpc-...");
+        let direction = table.peek("Direction").unwrap_or("INBOUND");
+        let hint = format!(
+            "add a [[resolver_endpoint]] with direction = \"{direction}\", vpc_id = \"{vpc}\" and the listeners of this server that stand for it"
+        );
+        reader.warning(table.at, format!("the addresses of the inbound resolver endpoint {id} are AWS's"), hint);
     }
 }
 

@@ -107,7 +107,7 @@ fn whole_files_that_are_broken() {
         "",
         "zzzzzz = 1",
         "t.toml:1:1: error: unknown key 'zzzzzz'\n  hint: a file holds [[vpc]], [[subnet]], [[vpc_endpoint]], \
-         [[vpc_endpoint_service]], [[hosted_zone]], [[resolver_rule]]",
+         [[vpc_endpoint_service]], [[hosted_zone]], [[resolver_rule]], [[profile]], [[resolver_endpoint]]",
     );
     check_with(
         VPC,

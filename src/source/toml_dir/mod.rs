@@ -3,6 +3,7 @@
 //! Knows the keys and what each of them takes; whether objects fit together is for the model.
 
 mod endpoint;
+mod inbound;
 mod network;
 mod profile;
 mod rule;
@@ -35,7 +36,7 @@ struct Kind {
 struct BrokenTable;
 
 /// Kinds in the order in which README and DESIGN show them.
-const KINDS: [Kind; 7] = [
+const KINDS: [Kind; 8] = [
     Kind { key: "vpc", name: "[[vpc]]", keys: network::VPC_KEYS, id: "vpc_id", read: network::vpc },
     Kind { key: "subnet", name: "[[subnet]]", keys: network::SUBNET_KEYS, id: "subnet_id", read: network::subnet },
     Kind {
@@ -55,6 +56,13 @@ const KINDS: [Kind; 7] = [
     Kind { key: "hosted_zone", name: "[[hosted_zone]]", keys: zone::KEYS, id: "name", read: zone::hosted_zone },
     Kind { key: "resolver_rule", name: "[[resolver_rule]]", keys: rule::KEYS, id: "domain_name", read: rule::rule },
     Kind { key: "profile", name: "[[profile]]", keys: profile::KEYS, id: "name", read: profile::profile },
+    Kind {
+        key: "resolver_endpoint",
+        name: "[[resolver_endpoint]]",
+        keys: inbound::KEYS,
+        id: "name",
+        read: inbound::endpoint,
+    },
 ];
 
 /// What `text`, the content of `file`, declares.
