@@ -41,6 +41,8 @@ pub mod privileges;
 
 pub mod descriptors;
 
+pub mod service_manager;
+
 pub mod budget;
 
 pub mod source;

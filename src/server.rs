@@ -6,8 +6,10 @@
 //! encrypted   settings -> encrypted addresses and their certificate
 //! doh_tokens  settings -> VPCs by token
 //! listen_http the HTTP address and the control socket
+//! ready       what is served, and where
 //! ec2         the EC2-compatible API as a part of the server
 //! hand_over   sockets from a running server to its successor
+//! watchdog    signs of life for the service manager
 //! reload      a thread that loads when asked to; listeners and upstreams follow
 //! ```
 //!
@@ -20,9 +22,11 @@ mod fit;
 mod hand_over;
 mod listed;
 mod listen_http;
+mod ready;
 mod reload;
 mod secret_file;
 mod upstreams;
+mod watchdog;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,6 +47,7 @@ use crate::resolve::Resolver;
 use crate::serve::Identities;
 use crate::serve::certificates::LOOK_EVERY;
 use crate::serve::listeners::Listeners;
+use crate::service_manager::ServiceManager;
 use crate::snapshot::Policy;
 use crate::source::{LoadRequest, LoadRequests, LoadTrigger, Progress, Sources};
 use crate::wire::CookieSecret;
@@ -51,7 +56,9 @@ use encrypted::EncryptedSettings;
 use fit::fit;
 use hand_over::{HandOver, Predecessor};
 use listen_http::HttpListeners;
+pub use ready::Ready;
 use reload::{Follower, SharedListeners, all_upstreams, opener, wanted, warn_of};
+use watchdog::Watchdog;
 
 /// How long a thread that waits for disks stays without a job.
 const IDLE_THREADS: Duration = Duration::from_millis(1500);
@@ -67,32 +74,11 @@ pub struct Server {
     stop_http: flag::Sender<bool>,
     ec2: Option<Arc<Mutex<Ec2Api>>>,
     descriptors: Descriptors,
-    drain: Duration,
+    times: StopTimes,
+    manager: ServiceManager,
+    listeners: SharedListeners,
     /// Sockets of HTTP, for a successor.
     _offers: Vec<SocketOffer>,
-}
-
-/// What is served, and where: the content of the ready line.
-#[derive(Clone, Debug)]
-pub struct Ready {
-    /// The generation of the first snapshot.
-    pub generation: u64,
-    /// Endpoints in the model, in whatever state.
-    pub endpoints: usize,
-    /// VPCs in the model.
-    pub vpcs: usize,
-    /// Addresses of DNS over UDP and TCP.
-    pub plain: Vec<SocketAddr>,
-    /// Addresses of encrypted DNS, with their schemes.
-    pub encrypted: Vec<String>,
-    /// Address of health, readiness and metrics.
-    pub http: Option<SocketAddr>,
-    /// Address of the EC2-compatible API.
-    pub ec2_api: Option<SocketAddr>,
-    /// The upstream resolvers of the settings.
-    pub upstreams: Vec<Upstream>,
-    /// How long the start took.
-    pub took: Duration,
 }
 
 /// Reloads and stops a server, from any thread.
@@ -124,16 +110,17 @@ impl Server {
     /// Starts a server; when this returns, it answers. Fails with everything that is wrong with the settings, the
     /// sources or the addresses.
     pub fn start(settings: Settings) -> Result<Self, Vec<Problem>> {
-        Self::start_with(settings, &|_, _| {}, None, Descriptors::default())
+        Self::start_with(settings, &|_, _| {}, None, Descriptors::default(), ServiceManager::default())
     }
 
     /// The same; `progress` is told how far the first load has come, `log` is the one that the control socket sets, and
-    /// sockets that `descriptors` has are not opened anew.
+    /// sockets that `descriptors` has are not opened anew; `manager` is told how the server is.
     pub fn start_with(
         settings: Settings,
         progress: Progress<'_>,
         log: Option<Log>,
         descriptors: Descriptors,
+        manager: ServiceManager,
     ) -> Result<Self, Vec<Problem>> {
         let runtime = Builder::new_multi_thread()
             .enable_all()
@@ -144,15 +131,29 @@ impl Server {
             .build()
             .map_err(|error| no_threads(&error))?;
         let began = Instant::now();
-        let parts = runtime.block_on(async { start(settings, progress, log, descriptors, began) })?;
-        let Parts { ready, handle, follower, requests, stop_http, ec2, descriptors, drain, predecessor, offers } =
+        let surroundings = Surroundings { log, descriptors, manager: manager.clone() };
+        let parts = runtime.block_on(async { start(settings, progress, surroundings, began) })?;
+        let Parts { ready, handle, follower, requests, stop_http, ec2, descriptors, times, predecessor, offers } =
             parts;
+        let listeners = Arc::clone(&follower.listeners);
         let loads = thread::Builder::new().name("vpcedns-load".to_owned());
         let loads = loads.spawn(move || follower.run(&requests)).map_err(|error| no_threads(&error))?;
         if let Some(predecessor) = predecessor {
             predecessor.succeed();
         }
-        Ok(Self { runtime, ready, handle, loads, stop_http, ec2, descriptors, drain, _offers: offers })
+        Ok(Self {
+            runtime,
+            ready,
+            handle,
+            loads,
+            stop_http,
+            ec2,
+            descriptors,
+            times,
+            manager,
+            listeners,
+            _offers: offers,
+        })
     }
 
     /// What is served, and where.
@@ -172,17 +173,26 @@ impl Server {
 
     /// Serves until a [`Handle`] stops it, and all that has come in is answered or the time for that is over.
     pub fn run(self) -> Result<(), Vec<Problem>> {
+        self.manager.ready(&self.ready);
+        let _watchdog = Watchdog::start(&self.manager, &self.listeners, self.runtime.handle().clone());
         let listeners = self.loads.join().map_err(|_| {
             vec![Problem::error(Place::whole("vpcedns"), "internal error: the thread that loads has failed", "")]
         })?;
-        info!("stopping: what has come in is answered first");
+        let StopTimes { lameduck, drain } = self.times;
+        if !lameduck.is_zero() && !self.descriptors.are_handed_on() {
+            info!("stopping: answering for another {} ms, while /readyz says so", lameduck.as_millis());
+            self.manager.stopping("answering until clients have gone elsewhere");
+            thread::sleep(lameduck);
+        }
         if self.descriptors.are_handed_on() {
             // what comes in on these sockets is for the successor
             let _ = self.stop_http.send(true);
         }
+        info!("stopping: what has come in is answered first");
+        self.manager.stopping("answering what has come in");
         let is_done = listeners.is_none_or(|listeners| self.runtime.block_on(listeners.stop()));
         if !is_done {
-            warn!("stopped with questions unanswered after {} ms", self.drain.as_millis());
+            warn!("stopped with questions unanswered after {} ms", drain.as_millis());
         }
         let _ = self.stop_http.send(true);
         if let Some(ec2) = &self.ec2 {
@@ -212,19 +222,35 @@ struct Parts {
     stop_http: flag::Sender<bool>,
     ec2: Option<Arc<Mutex<Ec2Api>>>,
     descriptors: Descriptors,
-    drain: Duration,
+    times: StopTimes,
     predecessor: Option<Predecessor>,
     offers: Vec<SocketOffer>,
+}
+
+/// How long an end takes.
+#[derive(Clone, Copy)]
+struct StopTimes {
+    /// All is answered, while clients go elsewhere.
+    lameduck: Duration,
+    /// What has come in is answered.
+    drain: Duration,
+}
+
+/// What the process has besides its settings.
+struct Surroundings {
+    log: Option<Log>,
+    descriptors: Descriptors,
+    manager: ServiceManager,
 }
 
 /// To be called in the runtime.
 fn start(
     mut settings: Settings,
     progress: Progress<'_>,
-    log: Option<Log>,
-    descriptors: Descriptors,
+    surroundings: Surroundings,
     began: Instant,
 ) -> Result<Parts, Vec<Problem>> {
+    let Surroundings { log, descriptors, manager } = surroundings;
     let budget = fit(&mut settings);
     let encrypted = encrypted::read(&settings)?;
     let mut predecessor = if settings.take_over { Predecessor::find(&settings.socket)? } else { None };
@@ -306,9 +332,7 @@ fn start(
         log,
         hand_over: Arc::new(move |stream| hand_over.talk(stream)),
     };
-    let (snapshots_shown, status_shown) = (snapshots.clone(), status.clone());
-    let views =
-        Views { snapshots: snapshots_shown, status: status_shown, counters, lookup, more, control, started: began };
+    let views = Views { snapshots: snapshots.clone(), status, counters, lookup, more, control, started: began };
     let (http, offers) = http.start(views, &descriptors, http_stopped)?;
     let snapshot = snapshots.load_full();
     let ready = Ready {
@@ -324,10 +348,10 @@ fn start(
     };
     // only now, as those that lead back to us are seen by what comes in
     forwarder.set_upstreams(all_upstreams(&snapshot));
-    let drain = limits.drain;
+    let times = StopTimes { lameduck: limits.lameduck, drain: limits.drain };
     close_unwanted(&descriptors);
-    let follower = Follower { publisher, listeners, forwarder, certificates };
-    Ok(Parts { ready, handle, follower, requests, stop_http, ec2, descriptors, drain, predecessor, offers })
+    let follower = Follower { publisher, listeners, forwarder, certificates, manager, told: reload::status(&first) };
+    Ok(Parts { ready, handle, follower, requests, stop_http, ec2, descriptors, times, predecessor, offers })
 }
 
 /// What the settings say about answers.

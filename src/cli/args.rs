@@ -91,8 +91,13 @@ pub(super) struct ServeArgs {
 }
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  vpcedns check --zones my-zones && echo good")]
+#[command(after_help = "Examples:\n  \
+    vpcedns check --zones my-zones && echo good\n  \
+    vpcedns check --config /etc/vpcedns/vpcedns.toml")]
 pub(super) struct CheckArgs {
+    /// Settings file that is checked, too, and says where the zones are
+    #[arg(long, value_name = "FILE", env = "VPCEDNS_CONFIG")]
+    pub(super) config: Option<PathBuf>,
     #[command(flatten)]
     pub(super) zones: Flags<ZonesSubset>,
     /// Print the problems as JSON

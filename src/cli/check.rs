@@ -5,12 +5,16 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::args::CheckArgs;
+use super::config::read_file;
 use crate::model::Model;
 use crate::problem::{Problem, count};
+use crate::source::Loaded;
 
 pub(super) fn run(args: &CheckArgs) -> ExitCode {
-    let settings = args.zones.settings();
-    let loaded = super::files(&settings).load(&|_, _| {});
+    let loaded = match args.config.as_deref().map(|file| read_file(Some(file))).transpose() {
+        Ok(settings) => super::files(&args.zones.over(settings.unwrap_or_default())).load(&|_, _| {}),
+        Err(problems) => Loaded { problems, ..Loaded::default() },
+    };
     let problems = &loaded.problems;
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
     let exit = if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };

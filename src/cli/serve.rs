@@ -1,7 +1,6 @@
 //! `vpcedns serve`: words to settings, the log, signals and the ready line; the server itself is a library call.
 
 use std::any::Any;
-use std::fmt::Display;
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -15,8 +14,9 @@ use super::print_problems;
 use crate::descriptors::Descriptors;
 use crate::observe::{LineQueue, Log};
 use crate::privileges;
-use crate::problem::{Place, Problem, count};
+use crate::problem::{Place, Problem};
 use crate::server::{Ready, Server};
+use crate::service_manager::ServiceManager;
 
 /// How long lines may take to be written before the server goes on, or ends.
 const LAST_LINES: Duration = Duration::from_millis(200);
@@ -46,7 +46,11 @@ fn start(args: &ServeArgs) -> Result<(), Vec<Problem>> {
     }
     // a fault of our own is a line in the log, as all else; whoever can goes on
     panic::set_hook(Box::new(|info| tracing::error!("internal error: {}", info.to_string().replace('\n', " "))));
-    let started = AssertUnwindSafe(|| Server::start_with(settings, &progress(&log), Some(log.clone()), descriptors));
+    let manager = ServiceManager::of_environment();
+    let started = AssertUnwindSafe(|| {
+        let progress = progress(&log, &manager);
+        Server::start_with(settings, &progress, Some(log.clone()), descriptors, manager.clone())
+    });
     let server = panic::catch_unwind(started).map_err(|panic| {
         log.flush(LAST_LINES);
         vec![cannot_start(&*panic)]
@@ -96,43 +100,23 @@ fn signals(server: &Server) -> Result<(), Vec<Problem>> {
 }
 
 /// Says how far a long load has come, from its second second on.
-fn progress(log: &Log) -> impl Fn(usize, usize) + Sync + '_ {
+fn progress<'l>(log: &'l Log, manager: &'l ServiceManager) -> impl Fn(usize, usize) + Sync + 'l {
     let began = Instant::now();
     let said = std::sync::atomic::AtomicU64::new(0);
     move |done, total| {
         let second = began.elapsed().as_secs();
         if second > said.fetch_max(second, std::sync::atomic::Ordering::Relaxed) {
-            log.line(&format!("reading: {done} of {total} files"));
+            let how_far = format!("reading: {done} of {total} files");
+            manager.starting(&how_far);
+            log.line(&how_far);
         }
     }
 }
 
-/// One line when all is up: what is served, where, and whom others' names are asked of.
+/// One line when all is up.
 fn print_ready(ready: &Ready) {
-    let join = |addresses: &mut dyn Iterator<Item = &dyn Display>| {
-        addresses.map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    };
-    let plain = join(&mut ready.plain.iter().map(|address| address as &dyn Display));
-    let mut on = vec![format!("{plain} (udp, tcp)")];
-    on.extend(ready.encrypted.iter().cloned());
-    on.extend(ready.http.map(|address| format!("http://{address}")));
-    on.extend(ready.ec2_api.map(|address| format!("EC2 API http://{address}")));
-    let upstreams = join(&mut ready.upstreams.iter().map(|upstream| upstream as &dyn Display));
-    let forward =
-        if upstreams.is_empty() { "forwarding to nobody".to_owned() } else { format!("forwarding to {upstreams}") };
-    let endpoints = match ready.endpoints {
-        0 => "no endpoints yet".to_owned(),
-        number => count(number, "endpoint"),
-    };
-    let line = format!(
-        "ready: generation {}, {endpoints} in {}, on {}, {forward}, {:.0} ms",
-        ready.generation,
-        count(ready.vpcs, "VPC"),
-        on.join(", "),
-        ready.took.as_secs_f64() * 1000.0
-    );
     // whoever started the server may have closed its end, or not read it: that is no reason to stop or to wait
     let out = LineQueue::to(std::io::stdout());
-    out.push(format!("{line}\n").as_bytes());
+    out.push(format!("ready: {ready}\n").as_bytes());
     out.flush(LAST_LINES);
 }

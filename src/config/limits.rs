@@ -71,6 +71,8 @@ limits! {
     tls_handshake: Duration = "tls_handshake_ms", Milliseconds, 5000, 10..=60_000;
 
     "Server":
+    /// Time for which a server that is told to stop goes on answering, while /readyz sends clients elsewhere
+    lameduck: Duration = "lameduck_ms", Milliseconds, 0, 0..=600_000;
     /// Time for questions in progress when the server is told to stop
     drain: Duration = "drain_ms", Milliseconds, 5000, 0..=600_000;
     /// Connections to --http at one time, and to the control socket; a further one takes the place of the longest idle

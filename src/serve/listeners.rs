@@ -23,7 +23,7 @@ use crate::serve::common::{Draining, Identities, OwnAddresses, Running, ServeCon
 use crate::serve::connections::ConnectionTable;
 use crate::serve::encrypted::{Address, EncryptedListener};
 use crate::serve::tcp::{self, PlainTcp};
-use crate::serve::udp::UdpFront;
+use crate::serve::udp::{UdpFront, WorkerReport};
 
 /// How long connections go on after a successor has taken the listeners over.
 const LAST_QUESTIONS: Duration = Duration::from_secs(1);
@@ -136,6 +136,11 @@ impl<R: Resolve> Listeners<R> {
     /// The addresses that are open, in the order in which they were opened.
     pub fn addresses(&self) -> Vec<Open> {
         self.open.iter().map(|listener| listener.open).collect()
+    }
+
+    /// How far the workers of all plain addresses are.
+    pub fn workers(&self) -> Vec<WorkerReport> {
+        self.open.iter().flat_map(|listener| listener.udp.workers()).collect()
     }
 
     /// Closes everything: takes no more questions, and answers those that have come in. Where a successor has the
@@ -254,6 +259,29 @@ mod tests {
         let client = client(server);
         client.send_to(packet.as_bytes(), server).unwrap();
         receive(&client).0
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_worker_that_is_held_does_not_read_what_waits() {
+        let scripted = Scripted::new();
+        let one = Limits { udp_workers: 1, ..limits() };
+        let (listeners, addresses) = listen(&scripted, &one, &["127.0.0.1:0"]);
+        let client = client(addresses[0]);
+        client.send_to(b"first", addresses[0]).unwrap();
+        receive(&client);
+        let report = || listeners.workers()[0];
+        assert_eq!(
+            (report().address, report().number, report().batches, report().is_waited_for),
+            (addresses[0], 1, 1, false)
+        );
+        client.send_to(b"hold:", addresses[0]).unwrap();
+        until(|| scripted.held.load(Ordering::Acquire) == 1).await;
+        client.send_to(b"waits", addresses[0]).unwrap();
+        until(|| report().is_waited_for).await;
+        assert_eq!(report().batches, 2, "it is in its second batch");
+        scripted.hold.add_permits(1);
+        assert_eq!((receive(&client).0, receive(&client).0), ("hold:".to_owned(), "waits".to_owned()));
+        assert_eq!((report().batches, report().is_waited_for), (3, false));
     }
 
     #[tokio::test(flavor = "multi_thread")]

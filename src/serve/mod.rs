@@ -50,6 +50,6 @@ mod tcp;
 #[cfg(test)]
 mod testing;
 mod tls;
-mod udp;
+pub mod udp;
 
 pub use common::{DohTokens, Identities};

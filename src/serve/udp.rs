@@ -13,7 +13,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,8 @@ pub(super) struct UdpFront {
     stopping: Arc<AtomicBool>,
     sockets: Vec<Arc<Socket>>,
     workers: Vec<JoinHandle<()>>,
+    /// Batches that each worker has read.
+    batches: Vec<Arc<AtomicU64>>,
     /// Whether another process may have the sockets, too.
     is_shared: bool,
     offers: Vec<SocketOffer>,
@@ -63,6 +65,7 @@ impl UdpFront {
             stopping: Arc::new(AtomicBool::new(false)),
             sockets: Vec::new(),
             workers: Vec::new(),
+            batches: Vec::new(),
             is_shared,
             offers: Vec::new(),
             runtime: shared.runtime.clone(),
@@ -70,19 +73,32 @@ impl UdpFront {
         for socket in sockets {
             let socket = Arc::new(socket);
             front.offers.push(shared.descriptors.offer(&*socket)?);
+            let batches = Arc::<AtomicU64>::default();
             let worker = Worker {
                 socket: Arc::clone(&socket),
+                batches: Arc::clone(&batches),
                 bound,
                 stopping: Arc::clone(&front.stopping),
                 shared: Arc::clone(shared),
                 alive: alive.clone(),
             };
             front.sockets.push(socket);
+            front.batches.push(batches);
             let name = format!("udp-{}", front.sockets.len());
             // if this fails, dropping the front stops those before
             front.workers.push(thread::Builder::new().name(name).spawn(move || worker.run())?);
         }
         Ok(front)
+    }
+
+    /// How far each worker is.
+    pub(super) fn workers(&self) -> impl Iterator<Item = WorkerReport> {
+        (1..).zip(self.sockets.iter().zip(&self.batches)).map(|(number, (socket, batches))| WorkerReport {
+            address: self.bound,
+            number,
+            batches: batches.load(Ordering::Relaxed),
+            is_waited_for: rustix::io::ioctl_fionread(socket).is_ok_and(|octets| octets > 0),
+        })
     }
 
     /// Ends the workers where a successor reads the sockets; what they have received is answered.
@@ -133,9 +149,24 @@ async fn interrupt(mut workers: Vec<JoinHandle<()>>) {
     }
 }
 
+/// How far a worker is, for whoever watches over it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerReport {
+    /// The address that it answers on.
+    pub address: SocketAddr,
+    /// Which of the workers of that address.
+    pub number: usize,
+    /// Batches that it has read.
+    pub batches: u64,
+    /// Whether a datagram waits for it.
+    pub is_waited_for: bool,
+}
+
 /// One thread with its socket.
 struct Worker<R> {
     socket: Arc<Socket>,
+    /// Batches that were read; nobody else writes it.
+    batches: Arc<AtomicU64>,
     bound: SocketAddr,
     stopping: Arc<AtomicBool>,
     shared: Arc<ServeContext<R>>,
@@ -164,7 +195,10 @@ impl<R: Resolve> Worker<R> {
                 }
             }
             match datagrams.receive(&*self.socket, !stopping) {
-                Ok(_) => self.answer(&mut datagrams),
+                Ok(_) => {
+                    self.batches.store(self.batches.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+                    self.answer(&mut datagrams);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) if stopping => return,
                 Err(error) => {

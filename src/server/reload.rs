@@ -12,6 +12,7 @@ use crate::publish::{Opener, Published, Publisher, describe};
 use crate::resolve::Resolver;
 use crate::serve::certificates::Certificates;
 use crate::serve::listeners::Listeners;
+use crate::service_manager::ServiceManager;
 use crate::snapshot::Snapshot;
 use crate::source::{LoadRequest, LoadRequests};
 
@@ -49,6 +50,10 @@ pub(super) struct Follower {
     pub(super) listeners: SharedListeners,
     pub(super) forwarder: Forwarder,
     pub(super) certificates: Option<Arc<Certificates>>,
+    /// Told of loads.
+    pub(super) manager: ServiceManager,
+    /// The last load in one line.
+    pub(super) told: String,
 }
 
 impl Follower {
@@ -71,6 +76,7 @@ impl Follower {
         let publisher = Arc::clone(&self.publisher);
         let mut publisher = publisher.lock().unwrap_or_else(PoisonError::into_inner);
         if asked {
+            self.manager.reloading();
             publisher.doubt();
         }
         let outcome = Self::reload(&mut publisher);
@@ -79,9 +85,16 @@ impl Follower {
         }
         drop(publisher);
         log(&outcome, asked);
+        let status = status(&outcome);
         if let Some(certificates) = self.certificates.as_ref().filter(|_| asked) {
             certificates.reload_and_log();
         }
+        if asked {
+            self.manager.ready(&status);
+        } else if status != self.told {
+            self.manager.status(&status);
+        }
+        self.told = status;
     }
 
     /// Loads what has changed, and serves it if it is good.
@@ -111,6 +124,15 @@ fn log(published: &Published, asked: bool) {
     warn_of(problems);
     if asked || !changes.is_empty() {
         info!("{}, generation {generation}, {ms:.1} ms", describe(changes));
+    }
+}
+
+/// A load in one line.
+pub(super) fn status(published: &Published) -> String {
+    let Published { generation, problems, .. } = published;
+    match problems.iter().find(|problem| problem.is_error()) {
+        None => format!("generation {generation}, {}", count(problems.len(), "warning")),
+        Some(first) => format!("not loaded, generation {generation} keeps serving: {first}"),
     }
 }
 

@@ -42,6 +42,7 @@ struct Member {
 }
 
 /// What a load came to.
+#[derive(Default)]
 pub struct Loaded {
     /// The new model; `None` if nothing can be taken over.
     pub model: Option<Model>,

@@ -38,6 +38,7 @@ mod report;
 mod resource_endpoints;
 mod route53;
 mod server;
+mod service_manager;
 mod type_names;
 mod views;
 mod wire;
