@@ -25,7 +25,7 @@ limits! {
     forward_in_flight_per_client: usize = "forward_in_flight_per_client", Count, 2048, 1..=1 << 20;
     /// Questions that wait for one upstream at one time
     forward_in_flight_per_upstream: usize = "forward_in_flight_per_upstream", Count, 2048, 1..=1 << 20;
-    /// UDP sockets to one upstream that take questions; as many again may wait for their last replies
+    /// UDP sockets to one upstream that take questions, of each UDP worker and of all else; as many again wait for last replies
     forward_sockets: usize = "forward_sockets", Count, 16, 1..=1024;
     /// Longest time of one attempt at one upstream before the next is made beside it
     forward_timeout: Duration = "forward_timeout_ms", Milliseconds, 1500, 10..=60_000;

@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::class::Class;
 use super::edns::Opt;
 use super::header::{HEADER_LEN, Header, HeaderFlags};
-use super::name::{NameBuf, read_name};
+use super::name::{NameBuf, read_name, skip_compressed};
 use super::octets::{u16_at, u32_at};
 use super::rcode::Rcode;
 use super::rtype::Rtype;
@@ -17,6 +17,9 @@ use super::rtype::Rtype;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("malformed message")]
 pub struct Malformed;
+
+/// A pointer to the name of the question, which comes right behind the header (RFC 1035 4.1.4).
+const TO_QUESTION: [u8; 2] = [0xc0, HEADER_LEN as u8];
 
 /// The three sections after the question (RFC 1035 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,8 +37,6 @@ pub enum Section {
 pub struct Record {
     /// Where it stands.
     pub section: Section,
-    /// Whose it is.
-    pub owner: NameBuf,
     /// Its type.
     pub rtype: Rtype,
     /// Its class; of OPT the payload size.
@@ -57,6 +58,8 @@ pub struct Message<'a> {
     question_end: usize,
     /// Records in each section, as the header says and as there are.
     counts: [u16; 3],
+    /// Where the first OPT begins.
+    opt_at: Option<usize>,
 }
 
 impl<'a> Message<'a> {
@@ -69,9 +72,15 @@ impl<'a> Message<'a> {
             1 => skip_question(octets).ok_or(Malformed)?,
             _ => return Err(Malformed),
         };
-        let message = Self { octets, header, question_end, counts };
-        let promised: usize = counts.iter().map(|&count| usize::from(count)).sum();
-        if message.records().count() == promised { Ok(message) } else { Err(Malformed) }
+        let mut message = Self { octets, header, question_end, counts, opt_at: None };
+        let mut missing: usize = counts.iter().map(|&count| usize::from(count)).sum();
+        for record in message.records() {
+            missing -= 1;
+            if record.section == Section::Additional && record.rtype == Rtype::OPT {
+                message.opt_at.get_or_insert(record.range.start);
+            }
+        }
+        if missing == 0 { Ok(message) } else { Err(Malformed) }
     }
 
     /// The message as it came.
@@ -109,9 +118,21 @@ impl<'a> Message<'a> {
         Records { octets: self.octets, at: self.question_end, left: self.counts }
     }
 
+    /// Whose a record of this message is: read when it is wanted, as most are not.
+    pub fn owner(&self, record: &Record) -> NameBuf {
+        // the name was walked through when the record was
+        read_name(self.octets, record.range.start).map(|(name, _)| name).unwrap_or_default()
+    }
+
+    /// Whether a record's owner is written as a pointer to the question's name, as nearly all owners of answers are.
+    pub fn points_to_question(&self, record: &Record) -> bool {
+        self.question_end > HEADER_LEN
+            && self.octets.get(record.range.start..).is_some_and(|at| at.starts_with(&TO_QUESTION))
+    }
+
     /// The EDNS record, if there is one (RFC 6891 6.1.1).
     pub fn opt(&self) -> Option<Record> {
-        self.records().find(|record| record.section == Section::Additional && record.rtype == Rtype::OPT)
+        Records { octets: self.octets, at: self.opt_at?, left: [0, 0, 1] }.next()
     }
 
     /// The options of the EDNS record; without one, none.
@@ -145,7 +166,7 @@ impl Iterator for Records<'_> {
             (0, 0) => (additional, Section::Additional),
         };
         *left = left.checked_sub(1)?;
-        let (owner, end) = read_name(self.octets, self.at)?;
+        let end = skip_compressed(self.octets, self.at)?;
         let (rtype, class) = (u16_at(self.octets, end)?.into(), u16_at(self.octets, end + 2)?.into());
         let ttl = u32_at(self.octets, end + 4)?;
         let len = usize::from(u16_at(self.octets, end + 8)?);
@@ -153,7 +174,7 @@ impl Iterator for Records<'_> {
         self.octets.get(rdata.clone())?;
         let range = self.at..rdata.end;
         self.at = rdata.end;
-        Some(Record { section, owner, rtype, class, ttl, rdata, range })
+        Some(Record { section, rtype, class, ttl, rdata, range })
     }
 }
 
@@ -168,7 +189,7 @@ pub fn same_question(a: &[u8], b: &[u8]) -> bool {
 
 /// The end of the question. A name in it cannot be compressed: nothing but the header precedes it.
 fn skip_question(octets: &[u8]) -> Option<usize> {
-    let (_, end) = read_name(octets, HEADER_LEN)?;
+    let end = skip_compressed(octets, HEADER_LEN)?;
     (octets.len() >= end + 4).then_some(end + 4)
 }
 
@@ -189,7 +210,7 @@ mod tests {
         let octets = message(b"\x01B\xc0\x0e\0\x02\0\x01\0\0\x0e\x10\0\x04\x01C\xc0\x1b trailing");
         let message = Message::parse(&octets).unwrap();
         let record = message.records().next().unwrap();
-        assert_eq!(record.owner.wire(), b"\x01b\x07example\0");
+        assert_eq!(message.owner(&record).wire(), b"\x01b\x07example\0");
         assert_eq!((record.rtype, record.class, record.ttl), (Rtype::NS, Class::IN, 3600));
         let mut out = Vec::new();
         expand(&octets, &record, &mut out).unwrap();

@@ -53,7 +53,7 @@ fn hops(reply: &Message<'_>) -> Vec<Hop> {
     let Some((question, _)) = read_name(reply.octets(), HEADER_LEN) else { return hops };
     let mut owner = question;
     while hops.len() < MAX_CHAIN {
-        let cname = answers(reply).find(|record| record.rtype == Rtype::CNAME && record.owner == owner);
+        let cname = answers(reply).find(|record| record.rtype == Rtype::CNAME && reply.owner(record) == owner);
         let Some(record) = cname else { break };
         let Some((target, end)) = read_name(reply.octets(), record.rdata.start) else { break };
         if end != record.rdata.end || target == question || hops.iter().any(|hop| hop.target == target) {
@@ -80,9 +80,12 @@ fn leads_along(reply: &Message<'_>, record: &Record, hops: &[Hop]) -> bool {
     };
     hops.iter().any(|hop| match kind {
         Rtype::CNAME if record.rtype == Rtype::CNAME => hop.at == record.range.start,
-        Rtype::CNAME => hop.owner == record.owner,
+        Rtype::CNAME => hop.owner == reply.owner(record),
         // RFC 6672 2.2: a DNAME redirects what is below its owner, not the owner
-        Rtype::DNAME => hop.owner != record.owner && hop.owner.is_at_or_below(&record.owner),
+        Rtype::DNAME => {
+            let above = reply.owner(record);
+            hop.owner != above && hop.owner.is_at_or_below(&above)
+        }
         _ => false,
     })
 }

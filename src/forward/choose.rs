@@ -7,16 +7,21 @@
 use std::ops::DerefMut;
 use std::time::{Duration, Instant};
 
+use smallvec::SmallVec;
+
 use crate::forward::health::{Health, UpstreamState};
 
 /// Below this, a difference between two upstreams is chance.
 const GRAIN: Duration = Duration::from_millis(1);
 
+/// Upstreams that a set usually has at most.
+pub(super) const FEW: usize = 3;
+
 /// What to do with a question.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Choice {
     /// Indices of the upstreams to ask, best first.
-    pub(super) order: Vec<usize>,
+    pub(super) order: SmallVec<[usize; FEW]>,
     /// Index of an upstream that gets a copy of the question, to measure it.
     pub(super) probe: Option<usize>,
 }
@@ -28,8 +33,8 @@ pub(super) fn choose<H: DerefMut<Target = Health>>(
     candidates: impl Iterator<Item = (H, bool)>,
     now: Instant,
 ) -> Choice {
-    let mut up: Vec<(bool, u128, usize)> = Vec::new();
-    let mut due = Vec::new();
+    let mut up: SmallVec<[(bool, u128, usize); FEW]> = SmallVec::new();
+    let mut due: SmallVec<[usize; FEW]> = SmallVec::new();
     for (at, (mut health, tells)) in candidates.enumerate() {
         let asked = health.state() != UpstreamState::Down;
         if asked {
@@ -44,13 +49,15 @@ pub(super) fn choose<H: DerefMut<Target = Health>>(
         return Choice { order: due, probe: None };
     }
     up.sort_unstable();
-    let order: Vec<usize> = up.into_iter().map(|(.., at)| at).collect();
+    let order: SmallVec<[usize; FEW]> = up.into_iter().map(|(.., at)| at).collect();
     let probe = due.first().copied().filter(|at| order.first() != Some(at));
     Choice { order, probe }
 }
 
 #[cfg(test)]
 mod tests {
+    use smallvec::smallvec;
+
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
@@ -79,7 +86,7 @@ mod tests {
     fn the_fastest_is_first_and_equals_stay_in_order() {
         let now = Instant::now();
         let mut all = [Health::new(now), replied(now, 30), replied(now, 5), replied(now, 5), Health::new(now)];
-        assert_eq!(choose_among(&mut all, now), Choice { order: vec![2, 3, 1, 0, 4], probe: None });
+        assert_eq!(choose_among(&mut all, now), Choice { order: smallvec![2, 3, 1, 0, 4], probe: None });
         assert_eq!(choose_among(&mut [], now), Choice::default());
     }
 
@@ -87,10 +94,10 @@ mod tests {
     fn what_is_down_is_asked_beside_the_others() {
         let now = Instant::now();
         let mut all = [down(now), replied(now, 30)];
-        assert_eq!(choose_among(&mut all, now), Choice { order: vec![1], probe: None });
+        assert_eq!(choose_among(&mut all, now), Choice { order: smallvec![1], probe: None });
         let later = now + 3100 * MS;
-        assert_eq!(choose_among(&mut all, later), Choice { order: vec![1], probe: Some(0) });
-        assert_eq!(choose_among(&mut all, later), Choice { order: vec![1], probe: None });
+        assert_eq!(choose_among(&mut all, later), Choice { order: smallvec![1], probe: Some(0) });
+        assert_eq!(choose_among(&mut all, later), Choice { order: smallvec![1], probe: None });
     }
 
     #[test]
@@ -98,7 +105,7 @@ mod tests {
         let now = Instant::now();
         let mut all = [down(now), down(now)];
         assert_eq!(choose_among(&mut all, now), Choice::default());
-        assert_eq!(choose_among(&mut all, now + 3100 * MS), Choice { order: vec![0, 1], probe: None });
+        assert_eq!(choose_among(&mut all, now + 3100 * MS), Choice { order: smallvec![0, 1], probe: None });
     }
 
     #[test]
@@ -118,7 +125,7 @@ mod tests {
         let now = Instant::now();
         let mut all = [replied(now, 5), replied(now, 30)];
         all[0].failed(now + MS, now + 100 * MS);
-        assert_eq!(choose_among(&mut all, now + 100 * MS).order, [1, 0]);
+        assert_eq!(choose_among(&mut all, now + 100 * MS).order[..], [1, 0]);
     }
 
     #[test]
@@ -127,6 +134,6 @@ mod tests {
         let mut all = [down(now)];
         let later = now + Duration::from_secs(9);
         assert_eq!(choose(all.iter_mut().map(|health| (health, false)), later), Choice::default());
-        assert_eq!(choose(all.iter_mut().map(|health| (health, true)), later).order, [0]);
+        assert_eq!(choose(all.iter_mut().map(|health| (health, true)), later).order[..], [0]);
     }
 }

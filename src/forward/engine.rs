@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use smallvec::SmallVec;
 use tokio::time::sleep;
 
 use crate::budget::Budget;
 use crate::config::Limits;
+use crate::forward::choose::FEW;
 use crate::forward::connection::Trust;
 use crate::forward::failure::Failure;
 use crate::forward::health::Probing;
@@ -18,6 +20,9 @@ use crate::forward::peer::Peer;
 use crate::forward::query::Outbound;
 use crate::forward::standing::Report;
 use crate::model::Upstream;
+
+/// The peers of a question.
+pub(super) type FewPeers = SmallVec<[Arc<Peer>; FEW]>;
 
 type Peers = HashMap<Upstream, Arc<Peer>, foldhash::fast::RandomState>;
 
@@ -102,7 +107,7 @@ impl Forwarder {
     }
 
     /// The peer of each of `upstreams`, added where it is new.
-    pub(super) fn peers(&self, upstreams: &[Upstream]) -> Vec<Arc<Peer>> {
+    pub(super) fn peers(&self, upstreams: &[Upstream]) -> FewPeers {
         let peers = self.0.peers.load();
         upstreams.iter().map(|upstream| peers.get(upstream).cloned().unwrap_or_else(|| self.add(upstream))).collect()
     }

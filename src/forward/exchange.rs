@@ -6,20 +6,21 @@ use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::sleep_until;
 
-use crate::dns::{Header, Message, Rcode};
+use crate::forward::begun::{Begun, FirstQuery};
 use crate::forward::choose::choose;
-use crate::forward::engine::Forwarder;
+use crate::forward::engine::{FewPeers, Forwarder};
 use crate::forward::failure::{Failure, ForwardError, Tried};
 use crate::forward::loops::{LoopWatch, Repeated, is_marked};
-use crate::forward::peer::{Peer, SoFar, Try};
-use crate::forward::query::Outbound;
+use crate::forward::peer::{Attempt, Peer, SoFar, Try};
+use crate::forward::query::{Outbound, is_good};
 use crate::forward::standing::SilentWait;
+use crate::forward::udp::HeardReceiver;
 use crate::model::Upstream;
 
 /// Gets a reply to a question from a list of upstreams. Implemented by [`Forwarder`], which returns what they say, and
@@ -32,6 +33,24 @@ pub trait Exchange: Send + Sync + 'static {
         upstreams: &Arc<[Upstream]>,
         repeated: &Repeated,
     ) -> impl Future<Output = Result<Vec<u8>, ForwardError>> + Send;
+
+    /// Begins what [`exchange`](Self::exchange) does with one datagram, which the caller sends; `None`: it takes more.
+    fn begin(&self, _question: &Outbound<'_>, _upstreams: &Arc<[Upstream]>) -> Option<(Begun, FirstQuery)> {
+        None
+    }
+
+    /// Goes on with what [`begin`](Self::begin) began, where the first reply, of which `heard` tells, is not all that it
+    /// takes, or is late. What begins nothing asks anew.
+    fn resume(
+        &self,
+        _begun: Begun,
+        _heard: HeardReceiver,
+        question: &Outbound<'_>,
+        upstreams: &Arc<[Upstream]>,
+        repeated: &Repeated,
+    ) -> impl Future<Output = Result<Vec<u8>, ForwardError>> + Send {
+        self.exchange(question, upstreams, repeated)
+    }
 
     /// Why no upstream is asked at this moment for `name` (wire octets); `None`: ask.
     fn refusal(&self, name: &[u8], upstreams: &[Upstream]) -> Option<ForwardError>;
@@ -51,24 +70,24 @@ impl Exchange for Forwarder {
         repeated: &Repeated,
     ) -> Result<Vec<u8>, ForwardError> {
         let began = Instant::now();
-        let peers = self.peers(upstreams);
-        let tells = |peer: &Arc<Peer>| !peer.standing.is_silent(question.name, began);
-        let choice = choose(peers.iter().map(|peer| (peer.standing.health(), tells(peer))), began);
-        if let Some(peer) = choice.probe.and_then(|at| peers.get(at)) {
-            self.measure(peer, question);
-        }
-        let order: Vec<&Arc<Peer>> = choice.order.iter().filter_map(|at| peers.get(*at)).collect();
-        let Some(first) = order.first() else { return Err(nobody(&peers)) };
-        let questioning = Questioning {
-            forwarder: self,
-            question,
-            upstreams,
-            repeated,
-            order: &order,
-            wait: first.standing.wait_for_silent(question.name, began),
-            deadline: began + self.limits().forward_deadline,
-        };
-        questioning.ask().await
+        let order = self.choose(&self.peers(upstreams), question, began)?;
+        self.question(&order, question, upstreams, repeated, began).ask(None).await
+    }
+
+    fn begin(&self, question: &Outbound<'_>, upstreams: &Arc<[Upstream]>) -> Option<(Begun, FirstQuery)> {
+        self.begin_question(question, upstreams)
+    }
+
+    async fn resume(
+        &self,
+        begun: Begun,
+        heard: HeardReceiver,
+        question: &Outbound<'_>,
+        upstreams: &Arc<[Upstream]>,
+        repeated: &Repeated,
+    ) -> Result<Vec<u8>, ForwardError> {
+        let Begun { order, attempt, began } = begun;
+        self.question(&order, question, upstreams, repeated, began).ask(Some((attempt, heard))).await
     }
 
     /// Each of `upstreams` is down, and it is not yet time to see whether it still is.
@@ -79,6 +98,35 @@ impl Exchange for Forwarder {
 }
 
 impl Forwarder {
+    /// The peers to ask, best first. Where another is due to be measured, it gets a copy of the question.
+    pub(super) fn choose(
+        &self,
+        peers: &FewPeers,
+        question: &Outbound<'_>,
+        now: Instant,
+    ) -> Result<FewPeers, ForwardError> {
+        let tells = |peer: &Arc<Peer>| !peer.standing.is_silent(question.name, now);
+        let choice = choose(peers.iter().map(|peer| (peer.standing.health(), tells(peer))), now);
+        if let Some(peer) = choice.probe.and_then(|at| peers.get(at)) {
+            self.measure(peer, question);
+        }
+        let order: FewPeers = choice.order.iter().filter_map(|at| peers.get(*at)).cloned().collect();
+        if order.is_empty() { Err(nobody(peers)) } else { Ok(order) }
+    }
+
+    fn question<'a>(
+        &'a self,
+        order: &'a [Arc<Peer>],
+        question: &'a Outbound<'a>,
+        upstreams: &'a Arc<[Upstream]>,
+        repeated: &'a Repeated,
+        began: Instant,
+    ) -> Questioning<'a> {
+        let wait = order.first().and_then(|first| first.standing.wait_for_silent(question.name, began));
+        let deadline = began + self.limits().forward_deadline;
+        Questioning { forwarder: self, question, upstreams, repeated, order, wait, began, deadline }
+    }
+
     /// The same as [`exchange`](Exchange::exchange) for a question that nobody else asks meanwhile.
     pub async fn ask(&self, question: &Outbound<'_>, upstreams: &[Upstream]) -> Result<Vec<u8>, ForwardError> {
         self.exchange(question, &Arc::from(upstreams), &Repeated::default()).await
@@ -95,14 +143,15 @@ struct Questioning<'a> {
     upstreams: &'a Arc<[Upstream]>,
     repeated: &'a Repeated,
     /// Those to ask, best first.
-    order: &'a [&'a Arc<Peer>],
+    order: &'a [Arc<Peer>],
     /// The domain is silent, and the question waits among others like it.
     wait: Option<SilentWait<'a>>,
+    began: Instant,
     deadline: Instant,
 }
 
 /// An attempt that is in flight, by the upstream's place in the order.
-struct Attempt<'a> {
+struct RunningAttempt<'a> {
     at: usize,
     sent: Instant,
     so_far: &'a SoFar,
@@ -126,7 +175,8 @@ impl Outcomes {
 }
 
 impl Questioning<'_> {
-    async fn ask(&self) -> Result<Vec<u8>, ForwardError> {
+    /// Asks until there is a reply. `first` is the first attempt where it was begun before.
+    async fn ask(&self, mut first: Option<(Attempt, HeardReceiver)>) -> Result<Vec<u8>, ForwardError> {
         let most = self.forwarder.limits().forward_timeout;
         // another server's question that looks for a loop: that it comes in twice is the proof
         let is_probe = is_marked(self.question.name);
@@ -137,7 +187,7 @@ impl Questioning<'_> {
         let mut outcomes = Outcomes { failures: vec![None; self.order.len()], second_best: None };
         let mut running = FuturesUnordered::new();
         // whose lateness the timer is for
-        let mut newest: Option<Attempt<'_>> = None;
+        let mut newest: Option<RunningAttempt<'_>> = None;
         let mut late: Option<usize> = None;
         let mut watch: Option<LoopWatch<'_>> = None;
         let mut patience = pin!(sleep_until(self.deadline.into()));
@@ -147,16 +197,22 @@ impl Questioning<'_> {
                 && let Some(((round, at), so_far)) = plan.pop_front().zip(unused.next())
                 && let Some(peer) = self.order.get(at)
             {
-                let sent = Instant::now();
-                let wait = Self::patience(peer, round, plan.is_empty(), most);
+                let first = first.take();
+                let sent = if first.is_some() { self.began } else { Instant::now() };
+                // for the last attempt all time that there is
+                let wait = if plan.is_empty() { most } else { peer.patience(round, most) };
                 patience.as_mut().reset((sent + wait).min(self.deadline).into());
-                newest = Some(Attempt { at, sent, so_far });
+                newest = Some(RunningAttempt { at, sent, so_far });
                 if let Some(outcome) = outcomes.failures.get_mut(at) {
                     *outcome = None;
                 }
                 running.push(async move {
                     let this = Try { earlier: round, so_far, is_probe: false };
-                    (Attempt { at, sent, so_far }, peer.ask(self.question, &this).await)
+                    let reply = match first {
+                        Some((attempt, heard)) => peer.go_on(self.question, &this, &attempt, heard).await,
+                        None => peer.ask(self.question, &this).await,
+                    };
+                    (RunningAttempt { at, sent, so_far }, reply)
                 });
             }
             next = false;
@@ -173,7 +229,7 @@ impl Questioning<'_> {
                     }
                 }
                 () = &mut patience => {
-                    if let Some(Attempt { at, sent, so_far }) = newest.take() && let Some(peer) = self.order.get(at) {
+                    if let Some(RunningAttempt { at, sent, so_far }) = newest.take() && let Some(peer) = self.order.get(at) {
                         so_far.late.store(true, Ordering::Relaxed);
                         late = Some(at);
                         self.forwarder.unanswered(peer, &Failure::TimedOut, self.question.name, sent);
@@ -225,20 +281,15 @@ impl Questioning<'_> {
         second_best.ok_or(error)
     }
 
-    /// How long to wait for this attempt before the next is made beside it.
-    fn patience(peer: &Peer, round: usize, is_last: bool, most: Duration) -> Duration {
-        if is_last { most } else { (peer.standing.health().patience(most) * (1 << round)).min(most) }
-    }
-
     /// Takes in what came of an attempt; returns a reply that is good.
     fn learn(
         &self,
-        attempt: &Attempt<'_>,
+        attempt: &RunningAttempt<'_>,
         reply: Result<Vec<u8>, Failure>,
         plan: &mut VecDeque<(usize, usize)>,
         outcomes: &mut Outcomes,
     ) -> Option<Vec<u8>> {
-        let Attempt { at, sent, so_far } = *attempt;
+        let RunningAttempt { at, sent, so_far } = *attempt;
         let peer = self.order.get(at)?;
         match reply {
             Ok(reply) => {
@@ -299,18 +350,6 @@ fn nobody(peers: &[Arc<Peer>]) -> ForwardError {
         over_tcp: false,
     });
     ForwardError { tried: tried.collect() }
-}
-
-/// True when no other upstream could know better.
-fn is_good(reply: &[u8]) -> bool {
-    let header = Header::of(reply).unwrap_or_default();
-    match header.flags.rcode() {
-        Rcode::FORMERR | Rcode::SERVFAIL | Rcode::NOTIMP | Rcode::REFUSED => false,
-        Rcode::NXDOMAIN => true,
-        Rcode::NOERROR if header.answers > 0 || header.additional == 0 => true,
-        // BADVERS, whose lower bits are those of NOERROR, and BADCOOKIE are about our EDNS
-        _ => Message::parse(reply).is_ok_and(|message| !message.rcode().is_between_neighbours()),
-    }
 }
 
 #[cfg(test)]

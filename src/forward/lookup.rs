@@ -5,6 +5,7 @@
 //! | a fresh reply, or a stale one whose last refresh failed a short while ago | [`Lookup::find`], at once |
 //! | no fresh reply, and every upstream is down: a stale reply, or SERVFAIL | [`Lookup::refuse`], at once |
 //! | no reply: ask; callers with the same question share the reply | [`Lookup::resolve`] |
+//! | the same for the first of them, who sends the question itself | [`Lookup::begin`] |
 //! | a stale reply: ask, and use it if no upstream answers in time (RFC 8767 5) | [`Lookup::resolve`] |
 //! | a reply that is about to expire: use it, and refresh it | [`Lookup::find`] |
 //!
@@ -16,17 +17,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use foldhash::quality::RandomState;
+use smallvec::SmallVec;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 
 use crate::config::Limits;
 use crate::dns::{Class, ExtendedError, InfoCode, Rtype};
+use crate::forward::begun::{AfterFirst, Begun, FirstQuery};
 use crate::forward::cache::{Age, AskedAt, Cache, CacheHit, CacheKey, CachedReply, ReplyKind, StoredKey, UpstreamSet};
 use crate::forward::exchange::Exchange;
-use crate::forward::failure::ForwardError;
+use crate::forward::failure::{Failure, ForwardError};
 use crate::forward::loops::Repeated;
 use crate::forward::query::Outbound;
+use crate::forward::udp::{Heard, HeardReceiver};
 
 /// Most background refreshes at one time. A refresh beyond this is skipped; clients still get the stored reply.
 const REFRESHES: usize = 256;
@@ -75,7 +80,7 @@ impl<'a> LookupQuestion<'a> {
     }
 
     /// The question section of a reply.
-    fn question(&self) -> Vec<u8> {
+    fn question(&self) -> QuestionOctets {
         question_octets(self.spelled, self.rtype)
     }
 
@@ -86,9 +91,15 @@ impl<'a> LookupQuestion<'a> {
 }
 
 /// The question section for a name as it was spelled, in class IN.
-pub(super) fn question_octets(name: &[u8], rtype: Rtype) -> Vec<u8> {
-    [name, &rtype.octets(), &Class::IN.octets()].concat()
+pub(super) fn question_octets(name: &[u8], rtype: Rtype) -> QuestionOctets {
+    let mut octets = QuestionOctets::from_slice(name);
+    octets.extend_from_slice(&rtype.octets());
+    octets.extend_from_slice(&Class::IN.octets());
+    octets
 }
+
+/// The longest question has 259 octets, and most are short.
+pub(super) type QuestionOctets = SmallVec<[u8; 128]>;
 
 /// Counts of look-ups since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,7 +119,7 @@ pub struct Lookup<E> {
     pub(super) upstream: E,
     cache: Arc<Cache>,
     /// Questions in flight. A question that comes after a change of zones does not join one from before.
-    in_flight: Mutex<HashMap<InFlightKey, InFlight>>,
+    in_flight: Mutex<InFlightQuestions>,
     refreshes: Arc<Semaphore>,
     /// Where background refreshes run; `None`: there are none.
     runtime: Option<Handle>,
@@ -191,16 +202,14 @@ impl<E: Exchange> Lookup<E> {
             let mut follower = match self.join(question) {
                 Join::Leader(leader) => {
                     if !counted {
-                        self.forwarded.fetch_add(1, Ordering::Relaxed);
-                        self.misses.fetch_add(1, Ordering::Relaxed);
+                        self.count_miss();
                     }
                     return fresh(leader.ask(question).await);
                 }
                 Join::Follower(follower) => follower,
             };
             if !std::mem::replace(&mut counted, true) {
-                self.forwarded.fetch_add(1, Ordering::Relaxed);
-                self.misses.fetch_add(1, Ordering::Relaxed);
+                self.count_miss();
                 self.shared.fetch_add(1, Ordering::Relaxed);
             }
             if let Some(entry) = finished(&mut follower).await {
@@ -208,6 +217,21 @@ impl<E: Exchange> Lookup<E> {
             }
             // the leader was cancelled: try to become the next one
         }
+    }
+
+    /// Begins to ask for what neither the cache has nor anybody asks for already, with one datagram, which the caller
+    /// sends. `None`: [`resolve`](Self::resolve) does all of it.
+    pub fn begin(self: &Arc<Self>, question: &LookupQuestion<'_>) -> Option<(BegunLookup<E>, FirstQuery)> {
+        let CacheState::Nothing = self.look(question, self.now()) else { return None };
+        let Join::Leader(leader) = self.join(question) else { return None };
+        let (begun, first) = self.upstream.begin(&question.outbound(), &question.upstreams.upstreams)?;
+        self.count_miss();
+        Some((BegunLookup { leader, begun }, first))
+    }
+
+    fn count_miss(&self) {
+        self.forwarded.fetch_add(1, Ordering::Relaxed);
+        self.misses.fetch_add(1, Ordering::Relaxed);
     }
 
     fn look(self: &Arc<Self>, question: &LookupQuestion<'_>, now: u64) -> CacheState {
@@ -269,17 +293,17 @@ impl<E: Exchange> Lookup<E> {
         let known = self.cache.known(question.upstreams);
         let key = (question.key().keep(), known.change);
         let mut in_flight = self.in_flight();
-        if let Some(question) = in_flight.get(&key) {
+        if let Some(question) = in_flight.get_mut(&key) {
             question.repeated.note();
-            return Join::Follower(question.reply.clone());
+            let result = question.followers.get_or_insert_with(|| watch::channel(None).0);
+            return Join::Follower(result.subscribe());
         }
-        let (result, reply) = watch::channel(None);
         let repeated = Arc::<Repeated>::default();
-        in_flight.insert(key.clone(), InFlight { reply, repeated: Arc::clone(&repeated) });
-        Join::Leader(Leader { lookup: Arc::clone(self), key, known, result, repeated })
+        in_flight.insert(key.clone(), InFlight { followers: None, repeated: Arc::clone(&repeated) });
+        Join::Leader(Leader { lookup: Arc::clone(self), key: Some(key), known, repeated })
     }
 
-    fn in_flight(&self) -> MutexGuard<'_, HashMap<InFlightKey, InFlight>> {
+    fn in_flight(&self) -> MutexGuard<'_, InFlightQuestions> {
         self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -323,9 +347,12 @@ impl OwnedQuestion {
 
 /// A question in flight.
 struct InFlight {
-    reply: LeaderReply,
+    /// Tells the followers; `None`: there are none so far.
+    followers: Option<watch::Sender<Option<Arc<CachedReply>>>>,
     repeated: Arc<Repeated>,
 }
+
+type InFlightQuestions = HashMap<InFlightKey, InFlight, RandomState>;
 
 /// Receives the leader's reply.
 type LeaderReply = watch::Receiver<Option<Arc<CachedReply>>>;
@@ -338,17 +365,23 @@ enum Join<E: Exchange> {
 /// The one caller that sends the query. Dropping it without a result lets another caller take over.
 struct Leader<E: Exchange> {
     lookup: Arc<Lookup<E>>,
-    key: InFlightKey,
+    /// Its place among the questions in flight, until it leaves.
+    key: Option<InFlightKey>,
     known: AskedAt,
-    result: watch::Sender<Option<Arc<CachedReply>>>,
     repeated: Arc<Repeated>,
 }
 
 impl<E: Exchange> Leader<E> {
     /// Asks, stores the reply, and gives it to the followers.
     async fn ask(self, question: &LookupQuestion<'_>) -> Arc<CachedReply> {
-        let Lookup { upstream, cache, .. } = &*self.lookup;
-        let said = upstream.exchange(&question.outbound(), &question.upstreams.upstreams, &self.repeated).await;
+        let (outbound, upstreams) = (question.outbound(), &question.upstreams.upstreams);
+        let said = self.lookup.upstream.exchange(&outbound, upstreams, &self.repeated).await;
+        self.keep(question, said)
+    }
+
+    /// Stores what came of the question, and gives it to the followers.
+    fn keep(mut self, question: &LookupQuestion<'_>, said: Result<Vec<u8>, ForwardError>) -> Arc<CachedReply> {
+        let cache = &self.lookup.cache;
         let now = self.lookup.now();
         let entry = match said {
             Ok(ref reply) => {
@@ -364,8 +397,16 @@ impl<E: Exchange> Leader<E> {
             Err(error) if error.nobody_was_asked() => cache.pass(&question.key(), entry, now),
             _ => cache.store(&question.key(), entry, self.known, now),
         };
-        self.result.send_replace(Some(Arc::clone(&entry)));
+        if let Some(followers) = self.leave().and_then(|question| question.followers) {
+            followers.send_replace(Some(Arc::clone(&entry)));
+        }
         entry
+    }
+
+    /// Takes the question out of those in flight.
+    fn leave(&mut self) -> Option<InFlight> {
+        let key = self.key.take()?;
+        self.lookup.in_flight().remove(&key)
     }
 
     /// The same for a background task.
@@ -376,7 +417,33 @@ impl<E: Exchange> Leader<E> {
 
 impl<E: Exchange> Drop for Leader<E> {
     fn drop(&mut self) {
-        self.lookup.in_flight().remove(&self.key);
+        // without a result for them, one of the followers is the next leader
+        self.leave();
+    }
+}
+
+/// A miss that is being asked with one datagram. Dropping it lets another caller take over.
+pub struct BegunLookup<E: Exchange> {
+    leader: Leader<E>,
+    begun: Begun,
+}
+
+impl<E: Exchange> BegunLookup<E> {
+    /// Takes in what was heard: the answer where that is all that it takes.
+    pub fn hear(self, question: &LookupQuestion<'_>, heard: Result<Heard, Failure>) -> AfterFirst<CacheHit, Self> {
+        let Self { leader, begun } = self;
+        match begun.hear(&question.outbound(), heard) {
+            AfterFirst::Done(reply) => AfterFirst::Done(fresh(leader.keep(question, Ok(reply)))),
+            AfterFirst::GoOn(begun, heard) => AfterFirst::GoOn(Self { leader, begun }, heard),
+        }
+    }
+
+    /// The answer, once there is one, where it takes more. `heard` tells of the datagram that was sent.
+    pub async fn resume(self, question: &LookupQuestion<'_>, heard: HeardReceiver) -> CacheHit {
+        let Self { leader, begun } = self;
+        let (outbound, upstreams) = (question.outbound(), &question.upstreams.upstreams);
+        let said = leader.lookup.upstream.resume(begun, heard, &outbound, upstreams, &leader.repeated).await;
+        fresh(leader.keep(question, said))
     }
 }
 

@@ -5,6 +5,8 @@
 
 use std::time::{Duration, Instant};
 
+use smallvec::SmallVec;
+
 use crate::dns::CLIENT_COOKIE;
 
 /// How long an upstream is asked without EDNS, or with letters as they are, before it is tried again (Unbound: 15 min).
@@ -29,13 +31,16 @@ pub(super) struct Manners {
     no_case_until: Option<Instant>,
 }
 
+/// Octets of a cookie: ours, and the upstream's behind it.
+pub(super) type Cookie = SmallVec<[u8; CLIENT_COOKIE + MAX_SERVER_COOKIE]>;
+
 /// How a question is dressed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Dress {
     /// With EDNS, where it is wanted.
     pub(super) edns: bool,
     /// With this cookie, where there is EDNS: ours, and the upstream's behind it.
-    pub(super) cookie: Option<Vec<u8>>,
+    pub(super) cookie: Option<Cookie>,
     /// With letters in random case (draft-vixie-dnsext-dns0x20).
     pub(super) mix_case: bool,
     /// Padded (RFC 8467 4.1), where there is EDNS.
@@ -62,7 +67,8 @@ impl Manners {
         let is_over = |until: Option<Instant>| until.is_none_or(|until| now >= until);
         // one that may be silent because of EDNS is asked without
         let edns = is_over(self.no_edns_until) && (tries == 0 || self.knows_edns(now));
-        let cookie = [&self.cookie, self.server_cookie.as_slice()].concat();
+        let mut cookie = Cookie::from_slice(&self.cookie);
+        cookie.extend_from_slice(&self.server_cookie);
         Dress { edns, cookie: Some(cookie), mix_case: mix_case && is_over(self.no_case_until), pad: false }
     }
 
@@ -179,7 +185,7 @@ mod tests {
     #[test]
     fn cookies_are_kept() {
         let (mut manners, now) = manners();
-        let sent = |manners: &Manners| manners.in_the_open(0, false, now).cookie.unwrap();
+        let sent = |manners: &Manners| manners.in_the_open(0, false, now).cookie.unwrap().to_vec();
         assert_eq!(sent(&manners), b"at-rando");
         manners.gave_cookie(b"short");
         manners.gave_cookie(&[0; 33]);

@@ -6,10 +6,11 @@
 //!   cache       replies that are kept: what they answer, for whom, and for how long
 //! engine        the upstreams that there are
 //!   exchange    a question to the first good reply of several upstreams, in time
+//!     begun     a question whose first datagram a worker of the UDP front sends itself
 //!     choose    whom to ask first
 //!   loops       whether a question leads back to us
 //!   peer        one question to one upstream: UDP, then TCP where the reply was truncated; or encrypted
-//!     udp       sockets that many questions share
+//!     udp       sockets that many questions share: those of tasks, and those that a worker polls itself
 //!     connection  TCP, TLS, HTTPS or QUIC, many questions on each
 //!     query     the octets that are sent, and whether a reply belongs to them
 //!     standing  what is known about it: health (round trips, down or not), domains (those that it leaves unanswered),
@@ -29,6 +30,7 @@
     warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::string_slice, clippy::unwrap_used)
 )]
 
+mod begun;
 pub mod cache;
 pub mod chain;
 mod choose;
@@ -54,6 +56,7 @@ mod testing;
 mod udp;
 pub mod validate;
 
+pub use begun::{AfterFirst, Begun, FirstQuery, told_later};
 pub use connection::Trust;
 pub use engine::{Forwarder, Options};
 pub use exchange::Exchange;
@@ -62,6 +65,8 @@ pub use health::UpstreamState;
 pub use loops::Repeated;
 pub use query::Outbound;
 pub use standing::Report;
+pub use udp::poller::{QuestionEvent, UpstreamPoller};
+pub use udp::{Heard, HeardReceiver, HeardSender};
 
 /// Answers from the cache or from upstreams, validated where the settings say so: what a server uses.
 pub type UpstreamLookup = lookup::Lookup<validate::Validating>;

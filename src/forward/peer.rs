@@ -15,8 +15,8 @@ use crate::forward::connection::{Connections, Trust};
 use crate::forward::failure::Failure;
 use crate::forward::manners::Dress;
 use crate::forward::query::{Outbound, UpstreamQuery, cookie_of, is_truncated, rcode_of};
-use crate::forward::standing::Standing;
-use crate::forward::udp::{Heard, Pool};
+use crate::forward::standing::{Standing, UnderWay};
+use crate::forward::udp::{Heard, HeardReceiver, Pool};
 use crate::model::Upstream;
 
 /// An upstream and the ways to it.
@@ -47,6 +47,20 @@ pub(super) struct SoFar {
     pub(super) late: AtomicBool,
 }
 
+/// A first attempt that somebody else sends.
+pub(super) struct Attempt {
+    _under_way: UnderWay,
+    pub(super) dress: Dress,
+}
+
+/// What came of a question over UDP.
+pub(super) enum UdpOutcome {
+    /// A reply, whole and believed.
+    Reply(Vec<u8>),
+    /// Nothing: it is to be asked by TCP.
+    UseTcp,
+}
+
 impl Peer {
     pub(super) fn new(upstream: Upstream, limits: &Limits, (trust, budget): (&Trust, &Budget), mix_case: bool) -> Self {
         let standing = Arc::new(Standing::new(upstream.clone()));
@@ -66,6 +80,47 @@ impl Peer {
         self.standing.asked();
         let dress = self.dress(this.earlier);
         let reply = self.ask_dressed(outbound, &dress, this).await?;
+        self.better(outbound, &dress, this, reply).await
+    }
+
+    /// Begins what [`ask`](Self::ask) does, for whoever sends the question in the open by itself.
+    pub(super) fn begin(&self, outbound: &Outbound<'_>) -> Result<(Attempt, UpstreamQuery), Failure> {
+        let under_way = self.standing.begin(self.most)?;
+        self.standing.asked();
+        let dress = self.dress(0);
+        let query = UpstreamQuery::new(outbound, &dress);
+        Ok((Attempt { _under_way: under_way, dress }, query))
+    }
+
+    /// Ends what [`begin`](Self::begin) began, once something is heard.
+    pub(super) async fn go_on(
+        &self,
+        outbound: &Outbound<'_>,
+        this: &Try<'_>,
+        attempt: &Attempt,
+        heard: HeardReceiver,
+    ) -> Result<Vec<u8>, Failure> {
+        let heard = heard.await.unwrap_or(Err(Failure::Closed))?;
+        let reply = match self.take(heard, outbound, &attempt.dress)? {
+            UdpOutcome::Reply(reply) => reply,
+            UdpOutcome::UseTcp => self.over_tcp(outbound, &attempt.dress, this).await?,
+        };
+        self.better(outbound, &attempt.dress, this, reply).await
+    }
+
+    /// How long to wait for the attempt of this round, from 0, before another is made beside it.
+    pub(super) fn patience(&self, round: usize, most: Duration) -> Duration {
+        (self.standing.health().patience(most) * (1 << round)).min(most)
+    }
+
+    /// The reply, or a better one where the upstream has something against how it was asked.
+    async fn better(
+        &self,
+        outbound: &Outbound<'_>,
+        dress: &Dress,
+        this: &Try<'_>,
+        reply: Vec<u8>,
+    ) -> Result<Vec<u8>, Failure> {
         if !(dress.edns && outbound.edns) {
             if outbound.edns && this.earlier > 0 {
                 self.standing.manners().answered_without_edns(Instant::now());
@@ -75,7 +130,7 @@ impl Peer {
         match rcode_of(&reply) {
             // RFC 6891 7: it does not know EDNS, or something else is wrong with the question
             Rcode::FORMERR | Rcode::NOTIMP => {
-                let bare = Dress { edns: false, ..dress };
+                let bare = Dress { edns: false, ..dress.clone() };
                 match self.ask_dressed(outbound, &bare, this).await {
                     Ok(better) if !matches!(rcode_of(&better), Rcode::FORMERR | Rcode::NOTIMP) => {
                         // a reply with EDNS is of one that knows it, and means something else
@@ -92,7 +147,7 @@ impl Peer {
                 // RFC 7873 5.3: once more with the cookie that came along, and then by TCP
                 let again = self.ask_dressed(outbound, &self.dress(this.earlier), this).await?;
                 if full_rcode(&again) == Rcode::BADCOOKIE && !self.standing.upstream.is_encrypted() {
-                    return self.over_connection(outbound, &Dress { cookie: None, ..dress }, this).await;
+                    return self.over_connection(outbound, &Dress { cookie: None, ..dress.clone() }, this).await;
                 }
                 Ok(again)
             }
@@ -120,12 +175,20 @@ impl Peer {
             return self.over_connection(outbound, dress, this).await;
         }
         let query = UpstreamQuery::new(outbound, dress);
-        match self.datagrams.ask(query).await? {
+        match self.take(self.datagrams.ask(query).await?, outbound, dress)? {
+            UdpOutcome::Reply(reply) => Ok(reply),
+            UdpOutcome::UseTcp => self.over_tcp(outbound, dress, this).await,
+        }
+    }
+
+    /// What to make of what was heard over UDP; learns from it what can be learnt.
+    pub(super) fn take(&self, heard: Heard, outbound: &Outbound<'_>, dress: &Dress) -> Result<UdpOutcome, Failure> {
+        match heard {
             Heard::Reply(mut reply) => {
                 let (is_sound, believed) = self.learn(&reply, dress);
                 outbound.restore_case(&mut reply);
                 match (is_truncated(&reply), is_sound) {
-                    (false, true) if believed => return Ok(reply),
+                    (false, true) if believed => return Ok(UdpOutcome::Reply(reply)),
                     (false, false) => return Err(Failure::Malformed),
                     // RFC 2181 9: what is truncated is ignored, and asked for over TCP
                     _ => {}
@@ -139,6 +202,11 @@ impl Peer {
             }
             Heard::UseTcp => {}
         }
+        Ok(UdpOutcome::UseTcp)
+    }
+
+    /// Asks by TCP what cannot be had by UDP.
+    async fn over_tcp(&self, outbound: &Outbound<'_>, dress: &Dress, this: &Try<'_>) -> Result<Vec<u8>, Failure> {
         self.over_connection(outbound, &Dress { mix_case: false, ..dress.clone() }, this).await
     }
 

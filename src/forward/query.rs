@@ -4,7 +4,7 @@
 //! right (RFC 5452 9.1): here id and question, and by the socket the port and the upstream's address.
 
 use crate::dns::{
-    Class, HEADER_LEN, Header, HeaderFlags, Message, OPT_LEN, OPTION_HEAD, Opt, OptionCode, Rcode, Rtype, SAFE_PAYLOAD,
+    Class, HEADER_LEN, Header, HeaderFlags, Message, OPTION_HEAD, Opt, OptionCode, Rcode, Rtype, SAFE_PAYLOAD,
     cookie_in, id_of, push_option, same_question, set_id,
 };
 use crate::forward::manners::Dress;
@@ -65,21 +65,22 @@ impl UpstreamQuery {
         let question_end = octets.len();
         let mut cookie = None;
         if edns {
-            let sent = dress.cookie.as_deref();
-            cookie = sent.and_then(|cookie| cookie.first_chunk().copied());
-            let mut options = Vec::new();
-            if let Some(cookie) = sent {
-                push_option(&mut options, OptionCode::COOKIE, cookie);
+            octets.extend_from_slice(&Opt::ours(SAFE_PAYLOAD, Rcode::NOERROR, outbound.dnssec_ok).octets(0));
+            let options = octets.len();
+            if let Some(sent) = dress.cookie.as_deref() {
+                cookie = sent.first_chunk().copied();
+                push_option(&mut octets, OptionCode::COOKIE, sent);
             }
             if dress.pad {
-                let len = question_end + OPT_LEN + options.len() + OPTION_HEAD;
-                let padding = [0; BLOCK];
-                let zeros = padding.get(..len.next_multiple_of(BLOCK) - len).unwrap_or_default();
-                push_option(&mut options, OptionCode::PADDING, zeros);
+                let len = octets.len() + OPTION_HEAD;
+                let zeros = [0; BLOCK];
+                let zeros = zeros.get(..len.next_multiple_of(BLOCK) - len).unwrap_or_default();
+                push_option(&mut octets, OptionCode::PADDING, zeros);
             }
-            let opt = Opt::ours(SAFE_PAYLOAD, Rcode::NOERROR, outbound.dnssec_ok);
-            octets.extend_from_slice(&opt.octets(options.len() as u16));
-            octets.extend_from_slice(&options);
+            let len = (octets.len() - options) as u16;
+            if let Some(place) = octets.get_mut(options - 2..options) {
+                place.copy_from_slice(&len.to_be_bytes());
+            }
         }
         Self { octets, question_end, cookie, mixed: dress.mix_case }
     }
@@ -156,6 +157,18 @@ pub(super) fn cookie_of(reply: &[u8]) -> Option<&[u8]> {
     cookie_in(reply.get(opt.rdata)?)
 }
 
+/// True when no other upstream could know better.
+pub(super) fn is_good(reply: &[u8]) -> bool {
+    let header = Header::of(reply).unwrap_or_default();
+    match header.flags.rcode() {
+        Rcode::FORMERR | Rcode::SERVFAIL | Rcode::NOTIMP | Rcode::REFUSED => false,
+        Rcode::NXDOMAIN => true,
+        Rcode::NOERROR if header.answers > 0 || header.additional == 0 => true,
+        // BADVERS, whose lower bits are those of NOERROR, and BADCOOKIE are about our EDNS
+        _ => Message::parse(reply).is_ok_and(|message| !message.rcode().is_between_neighbours()),
+    }
+}
+
 /// The response code of a reply, as far as the header has it.
 pub(super) fn rcode_of(reply: &[u8]) -> Rcode {
     Header::of(reply).unwrap_or_default().flags.rcode()
@@ -203,7 +216,7 @@ mod tests {
         assert_eq!((edns.max_payload(), edns.version(), edns.flags().dnssec_ok), (1232, 0, true));
         assert!(edns.options().as_ref().is_empty());
         let client_without = Outbound { edns: false, ..outbound() };
-        let all = Dress { cookie: Some(b"01234567".to_vec()), pad: true, ..with_edns() };
+        let all = Dress { cookie: Some(b"01234567".as_slice().into()), pad: true, ..with_edns() };
         for without in [UpstreamQuery::new(&outbound(), &Dress::default()), UpstreamQuery::new(&client_without, &all)] {
             assert!(Message::from_vec(without.octets()).unwrap().edns.is_none());
         }
@@ -254,7 +267,7 @@ mod tests {
 
     #[test]
     fn another_cookie_than_ours_is_no_reply() {
-        let cookie = |cookie: &[u8]| Dress { cookie: Some(cookie.to_vec()), ..with_edns() };
+        let cookie = |cookie: &[u8]| Dress { cookie: Some(cookie.into()), ..with_edns() };
         let query = UpstreamQuery::new(&outbound(), &cookie(b"client-8server-8"));
         let mut reply = echo(&query);
         assert_eq!(cookie_of(&reply).unwrap(), b"client-8server-8");

@@ -19,50 +19,51 @@ pub fn is_guarded(policy: &Policy, name: &NameRef<'_>) -> bool {
     policy.rebind_protection && !allowed()
 }
 
-/// The first private address in a reply, in whatever section.
+/// The first private address in a reply, in whatever section: in A and AAAA, and in the hints of SVCB and HTTPS (RFC 9460
+/// 7.3), which browsers use too.
 pub fn private_address(reply: &Message<'_>) -> Option<IpAddr> {
-    reply.records().flat_map(|record| addresses(reply.octets(), &record)).find(|address| is_private(*address))
+    let octets = reply.octets();
+    reply.records().find_map(|record| {
+        let data = octets.get(record.rdata.clone()).unwrap_or_default();
+        match record.rtype {
+            Rtype::A => private_v4(data),
+            Rtype::AAAA => private_v6(data),
+            Rtype::SVCB | Rtype::HTTPS => private_hint(octets, &record),
+            _ => None,
+        }
+    })
 }
 
-/// The addresses in a record: of A and AAAA, and the hints of SVCB and HTTPS (RFC 9460 7.3), which browsers use too.
-fn addresses(octets: &[u8], record: &Record) -> Vec<IpAddr> {
-    let data = octets.get(record.rdata.clone()).unwrap_or_default();
-    match record.rtype {
-        Rtype::A => v4(data),
-        Rtype::AAAA => v6(data),
-        Rtype::SVCB | Rtype::HTTPS => hints(octets, record).unwrap_or_default(),
-        _ => Vec::new(),
-    }
+fn private_v4(data: &[u8]) -> Option<IpAddr> {
+    data.as_chunks().0.iter().map(|octets: &[u8; 4]| Ipv4Addr::from(*octets).into()).find(is_private)
 }
 
-fn v4(data: &[u8]) -> Vec<IpAddr> {
-    data.as_chunks().0.iter().map(|octets: &[u8; 4]| Ipv4Addr::from(*octets).into()).collect()
-}
-
-fn v6(data: &[u8]) -> Vec<IpAddr> {
-    data.as_chunks().0.iter().map(|octets: &[u8; 16]| Ipv6Addr::from(*octets).into()).collect()
+fn private_v6(data: &[u8]) -> Option<IpAddr> {
+    data.as_chunks().0.iter().map(|octets: &[u8; 16]| Ipv6Addr::from(*octets).into()).find(is_private)
 }
 
 /// RFC 9460 2.2: priority, target, and then parameters: key, length, value. Ends at the first that is malformed.
-fn hints(octets: &[u8], record: &Record) -> Option<Vec<IpAddr>> {
+fn private_hint(octets: &[u8], record: &Record) -> Option<IpAddr> {
     let (_, mut at) = read_name(octets, record.rdata.start + 2)?;
-    let mut found = Vec::new();
     while at < record.rdata.end {
         let (key, len) = (u16_at(octets, at)?, usize::from(u16_at(octets, at + 2)?));
         let value = octets.get(at + 4..at + 4 + len)?;
-        match key {
+        let found = match key {
             // RFC 9460 14.3.2: ipv4hint, ipv6hint
-            4 => found.extend(v4(value)),
-            6 => found.extend(v6(value)),
-            _ => {}
+            4 => private_v4(value),
+            6 => private_v6(value),
+            _ => None,
+        };
+        if found.is_some() {
+            return found;
         }
         at += 4 + len;
     }
-    Some(found)
+    None
 }
 
 /// Whether an address is this machine's or only means something inside of a network.
-fn is_private(address: IpAddr) -> bool {
+fn is_private(address: &IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => {
             let [first, second, ..] = address.octets();

@@ -69,7 +69,7 @@ pub fn relay(reply: &[u8], client: &Requestor<'_>) -> Result<Vec<u8>, Malformed>
     out.extend_from_slice(client.question);
     let room = client.limit.min(usize::from(u16::MAX)).saturating_sub(opt.len());
     let ends = copy_records(&message, !has_question, |_| true, &mut out).ok_or(Malformed)?;
-    let kept = fitting(&ends, room);
+    let kept = fitting(&message, &ends, room);
     let lost = ends.get(kept..).unwrap_or_default().iter().any(|(record, _)| record.section != Section::Additional);
     let end = kept.checked_sub(1).and_then(|last| ends.get(last)).map(|(_, end)| *end);
     out.truncate(end.unwrap_or(HEADER_LEN + client.question.len()));
@@ -139,12 +139,12 @@ pub(super) fn count(ends: &[(Record, usize)]) -> [u16; 3] {
 }
 
 /// How many of the records fit into `room` such that no RRset is left in part.
-fn fitting(ends: &[(Record, usize)], room: usize) -> usize {
+fn fitting(message: &Message<'_>, ends: &[(Record, usize)], room: usize) -> usize {
     if ends.last().is_none_or(|(_, end)| *end <= room) {
         return ends.len();
     }
     // the records of an RRset need not stand together: each is whole only after its last one
-    let key = |record: &Record| (record.section, record.owner, record.rtype, record.class);
+    let key = |record: &Record| (record.section, message.owner(record), record.rtype, record.class);
     let last: HashMap<_, usize> = ends.iter().enumerate().map(|(at, (record, _))| (key(record), at)).collect();
     let (mut whole, mut open_until) = (0, 0);
     for (at, (record, end)) in ends.iter().enumerate() {

@@ -3,7 +3,7 @@
 //! Keeps the state of the pure rules (`health`, `domains`, `probe`, `manners`), counts, and writes the log.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::dns::{HEADER_LEN, Header, Rcode, Rtype, skip_name, u16_at};
@@ -49,7 +49,7 @@ pub struct Report {
 }
 
 /// Counts a question as under way until it is dropped.
-pub(super) struct UnderWay<'s>(&'s Standing);
+pub(super) struct UnderWay(Arc<Standing>);
 
 impl Standing {
     pub(super) fn new(upstream: Upstream) -> Self {
@@ -75,8 +75,8 @@ impl Standing {
     }
 
     /// Counts a question as under way, if fewer than `most` are.
-    pub(super) fn begin(&self, most: usize) -> Result<UnderWay<'_>, Failure> {
-        let under_way = UnderWay(self);
+    pub(super) fn begin(self: &Arc<Self>, most: usize) -> Result<UnderWay, Failure> {
+        let under_way = UnderWay(Arc::clone(self));
         if self.in_flight.fetch_add(1, Ordering::Relaxed) >= most {
             return Err(Failure::Busy);
         }
@@ -135,6 +135,11 @@ impl Standing {
     /// Whether a domain of this name (wire octets) is silent at this upstream.
     pub(super) fn is_silent(&self, name: &[u8], now: Instant) -> bool {
         self.has_silent.load(Ordering::Relaxed) && lock(&self.domains).is_silent(name, now)
+    }
+
+    /// Whether nothing speaks against it that a question for this name (wire octets) has to be careful of.
+    pub(super) fn is_sound(&self, name: &[u8], now: Instant) -> bool {
+        self.health().state() == UpstreamState::Up && !self.is_silent(name, now)
     }
 
     /// Counts a question for a name of a silent domain as waiting, until this is dropped.
@@ -218,7 +223,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }

@@ -30,12 +30,14 @@ use hickory_proto::serialize::binary::BinDecodable;
 
 use crate::config::Limits;
 use crate::dns::{Class, ExtendedError, HEADER_LEN, Header, HeaderFlags, InfoCode, Message, NameSet, Rtype, set_flags};
+use crate::forward::begun::{Begun, FirstQuery};
 use crate::forward::cache::{Age, Cache, CachedReply, ReplyKind, UpstreamSet};
 use crate::forward::exchange::Exchange;
 use crate::forward::lookup::{Lookup, LookupQuestion, question_octets};
 use crate::forward::loops::Repeated;
 use crate::forward::query::rcode_of;
 use crate::forward::relay::{copy_records, count};
+use crate::forward::udp::HeardReceiver;
 use crate::forward::{ForwardError, Forwarder, Outbound};
 use crate::model::Upstream;
 
@@ -115,6 +117,22 @@ impl Exchange for Validating {
             Some(validator) if validator.covers(question, to) => Ok(Box::pin(validator.exchange(question)).await),
             _ => self.forwarder.exchange(question, to, repeated).await,
         }
+    }
+
+    fn begin(&self, question: &Outbound<'_>, to: &Arc<[Upstream]>) -> Option<(Begun, FirstQuery)> {
+        let is_validated = self.validator.as_ref().is_some_and(|validator| validator.covers(question, to));
+        (!is_validated).then(|| self.forwarder.begin(question, to)).flatten()
+    }
+
+    async fn resume(
+        &self,
+        begun: Begun,
+        heard: HeardReceiver,
+        question: &Outbound<'_>,
+        to: &Arc<[Upstream]>,
+        repeated: &Repeated,
+    ) -> Result<Vec<u8>, ForwardError> {
+        self.forwarder.resume(begun, heard, question, to, repeated).await
     }
 
     fn refusal(&self, name: &[u8], upstreams: &[Upstream]) -> Option<ForwardError> {
@@ -226,7 +244,7 @@ pub fn without_crypto(name: &[u8], rtype: Rtype, reply: &[u8]) -> Result<Vec<u8>
     let asked = Name::from_bytes(name).map_err(|error| error.to_string())?;
     let query = Query::query(asked, rtype.number().into());
     // the engine lets no other reply through
-    if Message::parse(reply).map_err(|error| error.to_string())?.question() != question_octets(name, rtype) {
+    if Message::parse(reply).map_err(|error| error.to_string())?.question() != &*question_octets(name, rtype) {
         return Err("another question".into());
     }
     let mut response = DnsResponse::from_buffer(reply.to_vec()).map_err(|error| error.to_string())?;

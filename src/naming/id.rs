@@ -31,12 +31,14 @@ impl Digits {
             rest if rest.len() == 8 => (0, rest),
             _ => return None,
         };
-        let (low, wrong) = rest.iter().fold((0u64, top & NO_DIGIT), |(low, wrong), &octet| {
-            let digit = HEX[usize::from(octet)];
-            (low << 4 | u64::from(digit & 0x0f), wrong | digit)
-        });
-        let mut digits = [top; 9];
-        digits[1..].copy_from_slice(&low.to_be_bytes());
+        let (pairs, _) = rest.as_chunks::<2>();
+        let (mut digits, mut wrong) = ([0; 9], top);
+        digits[0] = top;
+        for (octet, [high, low]) in digits[9 - pairs.len()..].iter_mut().zip(pairs) {
+            let (high, low) = (HEX[usize::from(*high)], HEX[usize::from(*low)]);
+            wrong |= high | low;
+            *octet = high << 4 | low;
+        }
         (wrong & NO_DIGIT == 0).then_some(Self(digits))
     }
 

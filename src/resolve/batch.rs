@@ -56,6 +56,11 @@ impl<'r> Batch<'r> {
         }
     }
 
+    /// The one snapshot.
+    pub(super) fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
     /// Prefetches the endpoint's cache lines. Pays off in large models only, where the waits for memory of all packets
     /// of a batch overlap, and those of the answers would not.
     pub(super) fn prefetch(&self, packet: &[u8]) {

@@ -12,7 +12,7 @@ use super::flatten::{addresses_at, flat_part};
 use super::forwarded::{AliasTarget, ForwardedQuestion, extended_error, why_not_private};
 use super::reply::{failure, finished_vec, relay_client, without_records};
 use super::resources::Resources;
-use super::subnet::{client_by, keep_room, said_subnet};
+use super::subnet::{client_by, read_query};
 use crate::answer::{Decision, Forward, NoTrace, Part, Question, Reason, Reply, answer};
 use crate::dns::{Class, DnsName, ExtendedError, InfoCode, Message, NameBuf, Rcode, Writer};
 use crate::forward::cache::{Age, CacheHit};
@@ -23,7 +23,7 @@ use crate::forward::rebinding::private_address;
 use crate::forward::relay::relay;
 use crate::model::Upstream;
 use crate::snapshot::{Access, Snapshot};
-use crate::wire::{Frame, Packet, Query, encode, parse, records};
+use crate::wire::{Frame, Query, encode, records};
 
 /// Most upstream sets that are asked for one question, as aliases lead from the names of one to those of another.
 const MAX_STEPS: usize = 8;
@@ -32,9 +32,7 @@ const MALFORMED: &str = "the upstream's reply is malformed, or its aliases lead 
 /// The whole answer to a packet that could not be answered at once; `None`: no reply.
 pub(super) async fn resolve(resources: &Resources, snapshot: &Snapshot, incoming: Incoming<'_>) -> Option<Vec<u8>> {
     let mut name = NameBuf::default();
-    let Packet::Query(mut query) = parse(incoming.packet, &mut name) else { return None };
-    let subnet = said_subnet(resources, incoming).ok().flatten();
-    keep_room(&mut query, subnet.as_ref());
+    let (query, subnet) = read_query(resources, incoming, &mut name)?;
     let client = client_by(snapshot, incoming, subnet.as_ref());
     let asked = ForwardedQuestion { resources, snapshot, client, query: &query, incoming };
     let reply = match answer(snapshot, client, &query.question, u32::from(query.id), &mut NoTrace) {
@@ -52,6 +50,11 @@ impl<'a> ForwardedQuestion<'a> {
         }
         let upstreams = self.resources.lookup.cache().upstreams(forward.upstreams);
         let found = self.look_up(&self.lookup_question(forward, &upstreams)).await;
+        self.reply_with(forward, found).await
+    }
+
+    /// The reply, once something is found for the question.
+    pub(super) async fn reply_with(&self, forward: &Forward<'a>, found: CacheHit) -> Vec<u8> {
         let mut out = vec![0; found.entry.most_octets()];
         if let Some(len) = self.copy(forward, &found, &mut out) {
             out.truncate(len);
@@ -64,14 +67,19 @@ impl<'a> ForwardedQuestion<'a> {
 
     async fn look_up(&self, wanted: &LookupQuestion<'_>) -> CacheHit {
         let found = self.resources.lookup.resolve(wanted).await;
+        self.count(&found);
+        found
+    }
+
+    /// Counts what was found once an upstream was asked.
+    pub(super) fn count(&self, found: &CacheHit) {
         let counters = &self.resources.counters;
         if found.entry.is_unanswered() {
             counters.tally().forward_failed();
         }
         if matches!(found.age, Age::Stale(_)) {
-            counters.tally().cached(&found);
+            counters.tally().cached(found);
         }
-        found
     }
 
     /// The reply where it is more, or less, than what one upstream said, which is `found`.

@@ -3,6 +3,7 @@
 //! ```text
 //! resolver     Resolver: the implementation of `Resolve` that a server uses
 //!   batch      answers at once: from the snapshot or the cache, without I/O and mostly without allocation
+//!   begun      answers that wait for one datagram of an upstream, which the caller sends and receives
 //!   chase      answers that wait for upstreams, and aliases that lead from one source to another
 //!     flatten  addresses that one name has from another
 //!   forwarded  a question that is answered elsewhere: what is looked up, and whether the reply passes as it is
@@ -49,6 +50,7 @@
 )]
 
 mod batch;
+mod begun;
 mod chase;
 mod flatten;
 mod forwarded;
@@ -63,6 +65,7 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::budget::Budget;
+use crate::forward::{Failure, FirstQuery, Heard, HeardReceiver};
 use crate::naming::VpcId;
 use crate::snapshot::{Client, Snapshot};
 use crate::wire::Transport;
@@ -77,6 +80,12 @@ pub trait Resolve: Send + Sync + 'static {
     where
         Self: 'r;
 
+    /// A question of which one datagram is under way.
+    type Begun: Send + 'static;
+
+    /// A question that takes more than that, or whose reply is late.
+    type Unfinished: From<(Self::Begun, HeardReceiver)> + Send + 'static;
+
     /// Begins a batch. Do not hold it across an await.
     fn batch(&self) -> Self::Batch<'_>;
 
@@ -89,6 +98,22 @@ pub trait Resolve: Send + Sync + 'static {
     /// The reply to a packet for which [`try_resolve`](Self::try_resolve) returned [`Outcome::Pending`]; `None`: no
     /// reply. Takes no longer than [`Limits::forward_deadline`](crate::config::Limits::forward_deadline) twice.
     fn resolve(&self, incoming: Incoming<'_>) -> impl Future<Output = Option<Vec<u8>>> + Send;
+
+    /// Begins what [`resolve`](Self::resolve) does for a packet of this batch, where one datagram to an upstream may be all
+    /// that it takes; the caller sends it. `None`: `resolve` does it all.
+    fn begin(&self, batch: &Self::Batch<'_>, incoming: Incoming<'_>) -> Option<(Self::Begun, FirstQuery)>;
+
+    /// Writes the reply to the client into `out` (at least 1,232 octets), and returns its length (`None`: no reply); an error
+    /// is what [`resume`](Self::resume) goes on with.
+    fn hear(
+        &self,
+        begun: Self::Begun,
+        heard: Result<Heard, Failure>,
+        out: &mut [u8],
+    ) -> Result<Option<usize>, Self::Unfinished>;
+
+    /// The reply where it takes more than the one datagram; `None`: no reply. Takes as long as [`resolve`](Self::resolve).
+    fn resume(&self, unfinished: Self::Unfinished) -> impl Future<Output = Option<Vec<u8>>> + Send;
 
     /// The reply to such a packet where too many wait already: SERVFAIL with the reason; `None`: no reply.
     fn overloaded(&self, incoming: Incoming<'_>) -> Option<Vec<u8>>;

@@ -7,23 +7,24 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ipnet::IpNet;
 
 use super::batch::Batch;
+use super::begun::{self, BegunQuestion, UnfinishedQuestion};
 use super::chase;
 use super::rate::{ReplyLimit, STRANGERS_PER_SECOND};
 use super::reply::{failure, finished_vec};
 use super::resources::Resources;
-use super::subnet::{is_forwarder, keep_room, said_subnet};
+use super::subnet::{is_forwarder, read_query};
 use super::{Incoming, Outcome, Resolve};
 use crate::budget::Budget;
 use crate::config::{Limits, Metric};
 use crate::dns::{InfoCode, NameBuf};
 use crate::forward::cache::Cache;
 use crate::forward::validate::{Validating, Validation};
-use crate::forward::{Forwarder, UpstreamLookup};
+use crate::forward::{Failure, FirstQuery, Forwarder, Heard, UpstreamLookup};
 use crate::naming::VpcId;
 use crate::observe::{Counters, ToldNames};
 use crate::served::ServedSnapshot;
 use crate::snapshot::Access;
-use crate::wire::{CookieSecret, Packet, parse};
+use crate::wire::CookieSecret;
 
 /// Answers from the newest snapshot, and from upstreams and their cache.
 pub struct Resolver {
@@ -82,9 +83,7 @@ impl Resolver {
     /// SERVFAIL for want of room.
     fn turned_away(&self, incoming: Incoming<'_>, why: &str) -> Option<Vec<u8>> {
         let mut name = NameBuf::default();
-        let Packet::Query(mut query) = parse(incoming.packet, &mut name) else { return None };
-        let subnet = said_subnet(&self.resources, incoming).ok().flatten();
-        keep_room(&mut query, subnet.as_ref());
+        let (query, subnet) = read_query(&self.resources, incoming, &mut name)?;
         self.resources.counters.count(Metric::Overloaded);
         let reply = failure(&query, &self.resources, incoming, InfoCode::OTHER, why);
         Some(finished_vec(&query, incoming.transport, subnet.as_ref(), reply))
@@ -93,6 +92,8 @@ impl Resolver {
 
 impl Resolve for Resolver {
     type Batch<'r> = Batch<'r>;
+    type Begun = BegunQuestion;
+    type Unfinished = Box<UnfinishedQuestion>;
 
     fn batch(&self) -> Batch<'_> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -110,6 +111,23 @@ impl Resolve for Resolver {
     async fn resolve(&self, incoming: Incoming<'_>) -> Option<Vec<u8>> {
         // one snapshot for all of the answer (invariant I2), whatever is published while an upstream is asked
         chase::resolve(&self.resources, &self.snapshots.load_full(), incoming).await
+    }
+
+    fn begin(&self, batch: &Batch<'_>, incoming: Incoming<'_>) -> Option<(BegunQuestion, FirstQuery)> {
+        begun::begin(&self.resources, batch.snapshot(), incoming)
+    }
+
+    fn hear(
+        &self,
+        begun: BegunQuestion,
+        heard: Result<Heard, Failure>,
+        out: &mut [u8],
+    ) -> Result<Option<usize>, Box<UnfinishedQuestion>> {
+        begun.hear(&self.resources, heard, out)
+    }
+
+    async fn resume(&self, unfinished: Box<UnfinishedQuestion>) -> Option<Vec<u8>> {
+        unfinished.resume(&self.resources).await
     }
 
     fn overloaded(&self, incoming: Incoming<'_>) -> Option<Vec<u8>> {

@@ -12,9 +12,9 @@ use super::pad::append;
 use super::resources::Resources;
 use crate::address::is_within;
 use crate::config::Metric;
-use crate::dns::{Message, OPTION_HEAD, OptionCode, Rcode, each_option};
+use crate::dns::{Message, NameBuf, OPTION_HEAD, OptionCode, Rcode, each_option};
 use crate::snapshot::{Client, Snapshot};
-use crate::wire::Query;
+use crate::wire::{Packet, Query, parse};
 
 /// Octets before the address: family, and two lengths.
 const FIXED: usize = 4;
@@ -73,6 +73,18 @@ fn padded<const N: usize>(octets: &[u8]) -> Option<[u8; N]> {
     let mut all = [0; N];
     all.get_mut(..octets.len())?.copy_from_slice(octets);
     Some(all)
+}
+
+/// A packet that is known to be a question, with the network that it is asked for.
+pub(super) fn read_query<'p>(
+    resources: &Resources,
+    incoming: Incoming<'p>,
+    name: &'p mut NameBuf,
+) -> Option<(Query<'p>, Option<ClientSubnet>)> {
+    let Packet::Query(mut query) = parse(incoming.packet, name) else { return None };
+    let subnet = said_subnet(resources, incoming).ok().flatten();
+    keep_room(&mut query, subnet.as_ref());
+    Some((query, subnet))
 }
 
 /// Keeps room in the reply for the option.

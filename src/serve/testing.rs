@@ -14,6 +14,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::config::Limits;
 use crate::descriptors::Descriptors;
+use crate::forward::{Failure, FirstQuery, Heard, HeardReceiver};
 use crate::naming::VpcId;
 use crate::problem::{At, Place};
 use crate::resolve::{Incoming, Outcome, Resolve};
@@ -40,6 +41,15 @@ impl Scripted {
     }
 }
 
+/// Goes on with no question, as none is begun.
+pub(super) struct Nothing;
+
+impl From<((), HeardReceiver)> for Nothing {
+    fn from(_: ((), HeardReceiver)) -> Self {
+        Self
+    }
+}
+
 /// The one address on this machine that counts as a stranger's.
 pub(super) const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 9, 9));
 
@@ -48,6 +58,8 @@ pub(super) const VPC: &str = "vpc-00000001";
 
 impl Resolve for Scripted {
     type Batch<'r> = &'r Self;
+    type Begun = ();
+    type Unfinished = Nothing;
 
     fn batch(&self) -> &Self {
         self.batches.fetch_add(1, Ordering::Relaxed);
@@ -83,6 +95,18 @@ impl Resolve for Scripted {
     async fn resolve(&self, incoming: Incoming<'_>) -> Option<Vec<u8>> {
         self.gate.acquire().await.unwrap().forget();
         Some(incoming.packet.to_vec())
+    }
+
+    fn begin(&self, _: &&Self, _: Incoming<'_>) -> Option<((), FirstQuery)> {
+        None
+    }
+
+    fn hear(&self, (): (), _: Result<Heard, Failure>, _: &mut [u8]) -> Result<Option<usize>, Nothing> {
+        Ok(None)
+    }
+
+    async fn resume(&self, _: Nothing) -> Option<Vec<u8>> {
+        None
     }
 
     fn overloaded(&self, _: Incoming<'_>) -> Option<Vec<u8>> {

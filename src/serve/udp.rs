@@ -1,8 +1,9 @@
 //! The UDP front: for each worker one thread, one socket, one batch at a time.
 //!
 //! A worker receives what has come, answers it where it lies and sends the replies, without an allocation, a lock or
-//! a shared cache line that is written. Only questions for an upstream leave it, as tasks of the slow lane. Knows no
-//! DNS: [`Resolve`] says what to answer.
+//! a shared cache line that is written. A question for an upstream it asks itself, on sockets that it polls beside its
+//! own; only what takes more than one datagram leaves it, as a task of the slow lane. Knows no DNS: [`Resolve`] says what
+//! to answer.
 //!
 //! Stopping loses nothing: the sockets are cut off from new datagrams, and the workers, woken once, answer what
 //! their sockets already hold. Sockets that another process has, too, must not be cut off: there the workers are
@@ -23,7 +24,9 @@ use tokio::sync::mpsc;
 
 use crate::address::reachable;
 use crate::descriptors::SocketOffer;
+use crate::forward::{QuestionEvent, UpstreamPoller};
 use crate::resolve::{Incoming, Outcome, Resolve};
+use crate::serve::admission::Ticket;
 use crate::serve::common::ServeContext;
 use crate::serve::mmsg::{self, Datagrams, Destination};
 use crate::serve::proxy;
@@ -176,14 +179,22 @@ struct Worker<R> {
 impl<R: Resolve> Worker<R> {
     /// Answers until it is stopped. A panic costs the batch that caused it, not the address.
     fn run(self) {
-        while catch_unwind(AssertUnwindSafe(|| self.work())).is_err() {
+        // what begins as a task here runs where all tasks do
+        let _runtime = self.shared.runtime.enter();
+        let mut upstreams = UpstreamPoller::new(&*self.socket, self.shared.limits.forward_sockets)
+            .inspect_err(
+                |error| tracing::warn!(%error, "questions for upstreams cost a task each, as nothing can be polled"),
+            )
+            .ok();
+        while catch_unwind(AssertUnwindSafe(|| self.work(&mut upstreams))).is_err() {
             tracing::error!(listen = %self.bound, "an answer panicked; its batch of questions is lost");
         }
     }
 
-    fn work(&self) {
+    fn work(&self, upstreams: &mut Option<Poller<R>>) {
         let reply_len = self.shared.limits.udp_payload.max(1232);
         let mut datagrams = Datagrams::new(reply_len, self.bound.ip().is_unspecified());
+        let mut reply = vec![0; usize::from(reply_len)];
         let mut stop_at = None;
         loop {
             let stopping = self.stopping.load(Ordering::Acquire);
@@ -194,13 +205,31 @@ impl<R: Resolve> Worker<R> {
                     return;
                 }
             }
-            match datagrams.receive(&*self.socket, !stopping) {
+            let polled = upstreams.as_mut().filter(|upstreams| !upstreams.is_idle());
+            let is_polled = polled.is_some();
+            if let Some(upstreams) = polled {
+                match upstreams.wait(|told| self.tell(told, &mut reply)) {
+                    Ok(true) => {}
+                    Ok(false) if stopping && !upstreams.is_awaited() => return,
+                    Ok(false) => continue,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => {
+                        tracing::warn!(listen = %self.bound, %error, "cannot wait for replies of upstreams");
+                        thread::sleep(RECEIVE_PAUSE);
+                    }
+                }
+            }
+            match datagrams.receive(&*self.socket, !stopping && !is_polled) {
                 Ok(_) => {
                     self.batches.store(self.batches.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-                    self.answer(&mut datagrams);
+                    self.answer(&mut datagrams, upstreams);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) if stopping => return,
+                Err(error) if is_polled && !stopping && error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) if stopping => match upstreams.as_mut().filter(|upstreams| upstreams.is_awaited()) {
+                    Some(upstreams) => upstreams.leave_own(&*self.socket),
+                    None => return,
+                },
                 Err(error) => {
                     tracing::warn!(listen = %self.bound, %error, "cannot receive datagrams");
                     thread::sleep(RECEIVE_PAUSE);
@@ -209,7 +238,7 @@ impl<R: Resolve> Worker<R> {
         }
     }
 
-    fn answer(&self, datagrams: &mut Datagrams) {
+    fn answer(&self, datagrams: &mut Datagrams, upstreams: &mut Option<Poller<R>>) {
         let resolver = &*self.shared.resolver;
         let batch = resolver.batch();
         let own = self.shared.own.load();
@@ -238,7 +267,10 @@ impl<R: Resolve> Worker<R> {
             match resolver.try_resolve(&batch, incoming, out) {
                 Outcome::Silent => None,
                 Outcome::Reply(len) => Some(len),
-                Outcome::Pending => self.slow(incoming, peer, datagram.destination, out),
+                Outcome::Pending => {
+                    let client = ClientPath { client: incoming.peer, sender: peer, destination: datagram.destination };
+                    self.ask(&batch, incoming, client, upstreams.as_mut(), out)
+                }
             }
         });
         let lost = datagrams.send(&*self.socket);
@@ -247,195 +279,98 @@ impl<R: Resolve> Worker<R> {
         }
     }
 
-    /// Gives the question to a task, which answers to `sender`, or says at once that there are too many.
-    fn slow(
+    /// Asks an upstream, or gives the question to a task; says at once where there are too many.
+    fn ask(
         &self,
+        batch: &R::Batch<'_>,
         incoming: Incoming<'_>,
-        sender: SocketAddr,
-        destination: Option<Destination>,
+        client: ClientPath,
+        upstreams: Option<&mut Poller<R>>,
         out: &mut [u8],
     ) -> Option<usize> {
+        let resolver = &self.shared.resolver;
         let Some(ticket) = self.shared.slow.admit(incoming.peer.ip()) else {
-            let reply = self.shared.resolver.overloaded(incoming)?;
+            let reply = resolver.overloaded(incoming)?;
             out.get_mut(..reply.len())?.copy_from_slice(&reply);
             return Some(reply.len());
         };
+        let begun = upstreams.and_then(|upstreams| Some((resolver.begin(batch, incoming)?, upstreams)));
+        if let Some(((begun, first), upstreams)) = begun {
+            let asked = Box::new(AskedDatagram { begun, ticket, client });
+            let Err((asked, failure)) = upstreams.ask(first, asked) else { return None };
+            self.tell(QuestionEvent::Heard(asked, Err(failure)), out);
+            return None;
+        }
         let Incoming { packet, peer, local, transport, vpc } = incoming;
-        let packet = packet.to_vec();
-        let (shared, socket, alive) = (Arc::clone(&self.shared), Arc::clone(&self.socket), self.alive.clone());
-        self.shared.runtime.spawn(async move {
+        let (packet, shared) = (packet.to_vec(), Arc::clone(&self.shared));
+        self.spawn(ticket, client, async move {
             let incoming = Incoming { packet: &packet, peer, local, transport, vpc };
-            if let Some(reply) = shared.resolver.resolve(incoming).await
-                && let Err(error) = mmsg::send_one(&*socket, &reply, sender, destination)
-            {
-                tracing::debug!(%peer, %error, "a reply could not be sent");
+            shared.resolver.resolve(incoming).await
+        });
+        None
+    }
+
+    /// Answers a question of which something is heard, or has a task go on with it. `out` is room for the reply.
+    fn tell(&self, told: QuestionEvent<Box<AskedDatagram<R>>>, out: &mut [u8]) {
+        let (unfinished, ticket, client) = match told {
+            QuestionEvent::Heard(asked, heard) => {
+                let AskedDatagram { begun, ticket, client } = *asked;
+                match self.shared.resolver.hear(begun, heard, out) {
+                    Ok(len) => {
+                        if let Some(reply) = len.and_then(|len| out.get(..len)) {
+                            client.send(&self.socket, reply);
+                        }
+                        return;
+                    }
+                    Err(unfinished) => (unfinished, ticket, client),
+                }
+            }
+            QuestionEvent::Late(asked, heard) => {
+                let AskedDatagram { begun, ticket, client } = *asked;
+                ((begun, heard).into(), ticket, client)
+            }
+        };
+        let shared = Arc::clone(&self.shared);
+        self.spawn(ticket, client, async move { shared.resolver.resume(unfinished).await });
+    }
+
+    /// Answers the client with what comes of a task.
+    fn spawn(&self, ticket: Ticket, client: ClientPath, reply: impl Future<Output = Option<Vec<u8>>> + Send + 'static) {
+        let (socket, alive) = (Arc::clone(&self.socket), self.alive.clone());
+        self.shared.runtime.spawn(async move {
+            if let Some(reply) = reply.await {
+                client.send(&socket, &reply);
             }
             drop((ticket, alive));
         });
-        None
+    }
+}
+
+/// What a worker keeps of a question that it has asked.
+struct AskedDatagram<R: Resolve> {
+    begun: R::Begun,
+    ticket: Ticket,
+    client: ClientPath,
+}
+
+type Poller<R> = UpstreamPoller<Box<AskedDatagram<R>>>;
+
+/// The way back to a client.
+#[derive(Clone, Copy)]
+struct ClientPath {
+    client: SocketAddr,
+    /// The client, or its proxy.
+    sender: SocketAddr,
+    destination: Option<Destination>,
+}
+
+impl ClientPath {
+    fn send(&self, socket: &Socket, reply: &[u8]) {
+        if let Err(error) = mmsg::send_one(socket, reply, self.sender, self.destination) {
+            tracing::debug!(peer = %self.client, %error, "a reply could not be sent");
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::UdpSocket;
-
-    use super::*;
-    use crate::config::Limits;
-    use crate::serve::testing::{Scripted, client, limits, listen, receive, until};
-
-    const ALL: [&str; 4] = ["127.0.0.1:0", "[::1]:0", "0.0.0.0:0", "[::]:0"];
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn answers_in_place_and_keeps_silent() {
-        let (_listeners, addresses) = listen(&Scripted::new(), &limits(), &ALL);
-        for bound in addresses {
-            let server = SocketAddr::new(reachable(bound.ip()), bound.port());
-            let client = client(server);
-            for packet in ["silent", "", "first", "silent", "second"] {
-                client.send_to(packet.as_bytes(), server).unwrap();
-            }
-            // an empty datagram is a datagram, and not the end of anything
-            for want in ["", "first", "second"] {
-                assert_eq!(receive(&client), (want.to_owned(), server));
-            }
-        }
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn many_clients_at_once_get_their_own_replies() {
-        let (_listeners, addresses) = listen(&Scripted::new(), &limits(), &["127.0.0.1:0"]);
-        let clients: Vec<UdpSocket> = (0..20).map(|_| client(addresses[0])).collect();
-        for round in 0..20 {
-            for (number, client) in clients.iter().enumerate() {
-                client.send_to(format!("{number} {round}").as_bytes(), addresses[0]).unwrap();
-            }
-        }
-        for (number, client) in clients.iter().enumerate() {
-            for round in 0..20 {
-                assert_eq!(receive(client).0, format!("{number} {round}"));
-            }
-        }
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_wildcard_answers_from_the_address_that_was_asked() {
-        let scripted = Scripted::new();
-        scripted.gate.add_permits(10);
-        let (_listeners, addresses) = listen(&scripted, &limits(), &["0.0.0.0:0"]);
-        let client = UdpSocket::bind("0.0.0.0:0").unwrap();
-        client.set_read_timeout(Some(crate::serve::testing::PATIENCE)).unwrap();
-        for ip in ["127.0.0.1", "127.0.0.2", "127.9.9.9"] {
-            let server = SocketAddr::new(ip.parse().unwrap(), addresses[0].port());
-            client.send_to(b"local:", server).unwrap();
-            assert_eq!(receive(&client), (server.to_string(), server));
-            client.send_to(b"slow:", server).unwrap();
-            assert_eq!(receive(&client), ("slow:".to_owned(), server));
-        }
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn what_is_too_long_or_comes_from_ourselves_is_dropped() {
-        let (_listeners, addresses) = listen(&Scripted::new(), &limits(), &["127.0.0.1:0", "127.0.0.2:0"]);
-        let server = addresses[0];
-        // shares the address with the second listener, as a spoofed packet would
-        let ourselves = Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
-        ourselves.set_reuse_port(true).unwrap();
-        ourselves.bind(&addresses[1].into()).unwrap();
-        ourselves.send_to(b"hold:from ourselves", &server.into()).unwrap();
-        let client = client(server);
-        client.send_to(&[b'x'; 3000], server).unwrap();
-        client.send_to(b"after", server).unwrap();
-        assert_eq!(receive(&client).0, "after");
-        // had the first been answered, its worker would be held, and with it half of these
-        let more: Vec<UdpSocket> = (0..32).map(|_| crate::serve::testing::client(server)).collect();
-        for client in &more {
-            client.send_to(b"more", server).unwrap();
-            assert_eq!(receive(client).0, "more");
-        }
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn the_slow_lane_is_bounded_and_does_not_hold_up_others() {
-        let scripted = Scripted::new();
-        let (_listeners, addresses) = listen(&scripted, &Limits { forward_in_flight: 2, ..limits() }, &["127.0.0.1:0"]);
-        let client = client(addresses[0]);
-        for packet in ["slow:1", "slow:2", "slow:3", "fast"] {
-            client.send_to(packet.as_bytes(), addresses[0]).unwrap();
-        }
-        assert_eq!(receive(&client).0, "overloaded");
-        assert_eq!(receive(&client).0, "fast");
-        scripted.gate.add_permits(2);
-        let mut slow = [receive(&client).0, receive(&client).0];
-        slow.sort();
-        assert_eq!(slow, ["slow:1", "slow:2"]);
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn one_client_does_not_take_the_whole_slow_lane() {
-        let scripted = Scripted::new();
-        let one = Limits { forward_in_flight_per_client: 1, ..limits() };
-        let (_listeners, addresses) = listen(&scripted, &one, &["127.0.0.1:0"]);
-        let clients = ["127.0.0.1:0", "127.0.0.2:0"].map(|from| {
-            let socket = UdpSocket::bind(from).unwrap();
-            socket.set_read_timeout(Some(crate::serve::testing::PATIENCE)).unwrap();
-            socket.connect(addresses[0]).unwrap();
-            socket
-        });
-        for (client, question) in [(0, "slow:1"), (0, "slow:2"), (1, "slow:3")] {
-            clients[client].send(question.as_bytes()).unwrap();
-        }
-        assert_eq!(receive(&clients[0]).0, "overloaded");
-        scripted.gate.add_permits(2);
-        assert_eq!((receive(&clients[0]).0, receive(&clients[1]).0), ("slow:1".to_owned(), "slow:3".to_owned()));
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_stop_answers_all_that_has_come_in() {
-        for address in ALL {
-            let scripted = Scripted::new();
-            let one = Limits { udp_workers: 1, ..limits() };
-            let (listeners, addresses) = listen(&scripted, &one, &[address]);
-            let server = SocketAddr::new(reachable(addresses[0].ip()), addresses[0].port());
-            let client = client(server);
-            client.send_to(b"hold:", server).unwrap();
-            until(|| scripted.held.load(Ordering::Acquire) == 1).await;
-            // these wait in the socket, more than one batch of them
-            for number in 0..150 {
-                client.send_to(format!("{number}").as_bytes(), server).unwrap();
-            }
-            client.send_to(b"slow:", server).unwrap();
-            let stopped = tokio::spawn(listeners.stop());
-            scripted.hold.add_permits(1);
-            assert_eq!(receive(&client).0, "hold:");
-            for number in 0..150 {
-                assert_eq!(receive(&client).0, format!("{number}"));
-            }
-            assert!(!stopped.is_finished(), "a question waits for its upstream");
-            scripted.gate.add_permits(1);
-            assert_eq!(receive(&client), ("slow:".to_owned(), server));
-            assert!(stopped.await.unwrap());
-        }
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn idle_workers_wake_for_a_stop() {
-        let (listeners, _) = listen(&Scripted::new(), &limits(), &ALL);
-        assert!(listeners.stop().await);
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_panic_costs_a_batch_and_no_worker() {
-        let one = Limits { udp_workers: 1, ..limits() };
-        let (_listeners, addresses) = listen(&Scripted::new(), &one, &["127.0.0.1:0"]);
-        let client = client(addresses[0]);
-        client.send_to(b"panic", addresses[0]).unwrap();
-        client.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
-        // the question may be lost with the batch, so it is asked until it is answered
-        let answered = (0..400).any(|_| {
-            client.send_to(b"again", addresses[0]).unwrap();
-            client.recv(&mut [0; 16]).is_ok()
-        });
-        assert!(answered);
-    }
-}
+mod tests;

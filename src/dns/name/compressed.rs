@@ -55,6 +55,11 @@ pub fn read_name(message: &[u8], at: usize) -> Option<(NameBuf, usize)> {
     fits.map(|()| (name, end))
 }
 
+/// Where what follows the name at `at` of a message begins; the name is sound wherever its pointers lead.
+pub(in crate::dns) fn skip_compressed(message: &[u8], at: usize) -> Option<usize> {
+    walk_name(message, at, |_| {})
+}
+
 /// Writes the name at `at` of a message without compression, its case kept; returns where what follows it begins.
 pub fn copy_name(message: &[u8], at: usize, out: &mut Vec<u8>) -> Option<usize> {
     walk_name(message, at, |label| out.extend_from_slice(label))

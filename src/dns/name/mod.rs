@@ -18,6 +18,7 @@ mod wire;
 
 pub use borrowed::NameRef;
 pub use buffer::NameBuf;
+pub(super) use compressed::skip_compressed;
 pub use compressed::{copy_name, read_name, skip_name};
 pub use owned::{DnsName, NameError};
 pub use set::NameSet;

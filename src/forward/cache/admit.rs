@@ -4,18 +4,18 @@
 //! the DNAMEs those come from. Others are dropped, as Unbound does: nobody asked for them, and a client that does not
 //! look at owners would take them for the answer. Of the other sections `scrub` says what is kept. Knows no entries.
 
-use std::collections::HashSet;
+use smallvec::SmallVec;
 
 use super::Times;
+use super::names::NamesOfAnswer;
 use super::scrub::Scrub;
 use crate::dns::{
     Class, HEADER_LEN, Header, HeaderFlags, Malformed, Message, NameBuf, OPT_LEN, Opt, OptionCode, Rcode, Record,
     Rtype, SAFE_PAYLOAD, Section, expand, extended_errors, push_option, read_name, u16_at,
 };
 
-/// Rounds in which the names of an answer are gathered. Servers write aliases in the order in which they lead on, for
-/// which one is enough.
-const ROUNDS: usize = 16;
+/// Aliases that are followed to see whether they lead in a circle.
+const MAX_ALIASES: usize = 16;
 /// The largest TTL there is; a larger one means 0 (RFC 2181 8).
 const MAX_TTL: u32 = 0x7fff_ffff;
 
@@ -49,12 +49,15 @@ impl From<Malformed> for Unusable {
     }
 }
 
+/// Where TTLs are; most replies have few.
+pub(super) type Ttls = SmallVec<[u16; 16]>;
+
 /// A reply as it is stored.
 pub(super) struct Admitted {
     /// Header, question and records, and an OPT with the extended errors at the end.
     pub(super) octets: Vec<u8>,
     /// Where each record's TTL is.
-    pub(super) ttls: Vec<u16>,
+    pub(super) ttls: Ttls,
     /// Where the OPT begins.
     pub(super) opt: usize,
     /// With the upper bits that EDNS has.
@@ -85,12 +88,12 @@ pub(super) fn admit(message: &Message<'_>, question: &[u8], times: &Times) -> Re
 
 fn take_in(message: &Message<'_>, question: &[u8], kind: ReplyKind, times: &Times) -> Option<Admitted> {
     let octets = message.octets();
-    let names = names_of_answer(message);
+    let names = NamesOfAnswer::of(message);
     let scrub = Scrub::new(message, &names);
     let mut out = Vec::with_capacity(octets.len() + 16);
     out.extend_from_slice(&[0; HEADER_LEN]);
     out.extend_from_slice(question);
-    let (mut ttls, mut counts, mut targets) = (Vec::new(), [0_u16; 3], Vec::new());
+    let (mut ttls, mut counts, mut targets) = (Ttls::new(), [0_u16; 3], Vec::new());
     let (mut errors, mut soa) = (Vec::new(), false);
     let mut lifetime = u32::MAX;
     // a reply without a question is an error without records; the question that is put in moves nothing
@@ -116,7 +119,7 @@ fn take_in(message: &Message<'_>, question: &[u8], kind: ReplyKind, times: &Time
         let start = out.len();
         let ttl_at = if moved {
             expand(octets, &record, &mut out)?;
-            start + record.owner.wire().len() + 4
+            start + message.owner(&record).wire().len() + 4
         } else {
             out.extend_from_slice(octets.get(record.range.clone())?);
             start + record.rdata.start.checked_sub(record.range.start + 6)?
@@ -186,40 +189,16 @@ fn ttl_of(message: &Message<'_>, record: &Record, kind: ReplyKind, times: &Times
     ttl
 }
 
-/// The question's name, and all that the answer's CNAMEs lead to from there.
-fn names_of_answer(message: &Message<'_>) -> HashSet<NameBuf> {
-    let mut names = HashSet::new();
-    if message.question().is_empty() {
-        return names;
-    }
-    names.extend(read_name(message.octets(), HEADER_LEN).map(|(name, _)| name));
-    for _ in 0..ROUNDS {
-        let before = names.len();
-        for record in message.records().take_while(|record| record.section == Section::Answer) {
-            if record.rtype == Rtype::CNAME
-                && names.contains(&record.owner)
-                && let Some((target, _)) = read_name(message.octets(), record.rdata.start)
-            {
-                names.insert(target);
-            }
-        }
-        if names.len() == before {
-            break;
-        }
-    }
-    names
-}
-
 /// Whether the aliases of the answer lead from the question's name back to one that they have left.
 fn is_circle(message: &Message<'_>) -> bool {
     let mut seen: Vec<NameBuf> = Vec::new();
     let mut name = if message.question().is_empty() { None } else { read_name(message.octets(), HEADER_LEN) };
-    while let Some((owner, _)) = name.filter(|_| seen.len() <= ROUNDS) {
+    while let Some((owner, _)) = name.filter(|_| seen.len() <= MAX_ALIASES) {
         if seen.contains(&owner) {
             return true;
         }
         let mut answers = message.records().take_while(|record| record.section == Section::Answer);
-        let alias = answers.find(|record| record.rtype == Rtype::CNAME && record.owner == owner);
+        let alias = answers.find(|record| record.rtype == Rtype::CNAME && message.owner(record) == owner);
         name = alias.and_then(|alias| read_name(message.octets(), alias.rdata.start));
         seen.push(owner);
     }
@@ -227,15 +206,15 @@ fn is_circle(message: &Message<'_>) -> bool {
 }
 
 /// Whether a record of the answer section is part of the answer.
-fn belongs(message: &Message<'_>, record: &Record, names: &HashSet<NameBuf>) -> bool {
+fn belongs(message: &Message<'_>, record: &Record, names: &NamesOfAnswer) -> bool {
     if record.class != Class::IN {
         return false;
     }
-    if names.contains(&record.owner) {
+    if names.have_owner(message, record) {
         return true;
     }
     let covered = || u16_at(message.octets(), record.rdata.start).map(Rtype::new);
     // RFC 6672 2.2: a DNAME redirects what is below its owner; RFC 4034 3.1.1: a signature says what it covers
     let dname = record.rtype == Rtype::DNAME || record.rtype == Rtype::RRSIG && covered() == Some(Rtype::DNAME);
-    dname && names.iter().any(|name| name.is_at_or_below(&record.owner))
+    dname && names.are_in(&message.owner(record))
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use super::Times;
-use super::admit::{Admitted, ReplyKind, Unusable, admit, stored_opt};
+use super::admit::{Admitted, ReplyKind, Ttls, Unusable, admit, stored_opt};
 use crate::dns::{
     ExtendedError, HEADER_LEN, Header, HeaderFlags, MAX_EXTRA_TEXT, Malformed, Message, OPT_LEN, OPTION_HEAD,
     OptionCode, Rcode, Rtype, cut_text, push_option, same_question, skip_name,
@@ -92,7 +92,7 @@ impl CachedReply {
         octets.extend_from_slice(&options);
         let admitted = Admitted {
             octets,
-            ttls: Vec::new(),
+            ttls: Ttls::new(),
             opt,
             rcode: Rcode::SERVFAIL,
             kind: ReplyKind::Failure,
@@ -106,8 +106,9 @@ impl CachedReply {
     fn from_admitted(admitted: Admitted, now: u64) -> Self {
         let Admitted { octets, ttls, opt, rcode, kind, lifetime, targets, no_answer } = admitted;
         Self {
-            octets: octets.into(),
-            ttls: ttls.into(),
+            // copied, as to cut off a spare end would leave it lying between entries
+            octets: octets.as_slice().into(),
+            ttls: ttls.as_slice().into(),
             targets: targets.into(),
             opt,
             rcode,

@@ -8,6 +8,7 @@
 //!   changes    which names changed hands since an entry's question was asked
 //! store      a reply to an entry
 //!   admit      what of it is taken in, and for how long
+//!   names      the names that its answer goes through
 //!   scrub      what belongs to it beside the answer
 //! entry      the stored octets, and a client's reply out of them
 //! flush      what an operator wants to be asked again
@@ -31,6 +32,7 @@ mod denial;
 mod entry;
 mod flush;
 mod key;
+mod names;
 mod scrub;
 mod upstreams;
 

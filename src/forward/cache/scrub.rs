@@ -8,6 +8,7 @@
 
 use std::collections::HashSet;
 
+use super::names::NamesOfAnswer;
 use crate::dns::{Class, Message, NameBuf, Record, Rtype, Section, read_name, u16_at};
 
 /// Octets in front of the signer's name in a signature (RFC 4034 3.1).
@@ -28,13 +29,13 @@ pub(super) struct Scrub {
 
 impl Scrub {
     /// For a reply of which `names` are the names that its answer goes through.
-    pub(super) fn new(message: &Message<'_>, names: &HashSet<NameBuf>) -> Self {
+    pub(super) fn new(message: &Message<'_>, names: &NamesOfAnswer) -> Self {
         let [authority, additional] = [Section::Authority, Section::Additional].map(|section| message.count(section));
         // an OPT is all that most replies have behind their answer
         if authority == 0 && (additional == 0 || additional == 1 && message.opt().is_some()) {
             return Self::default();
         }
-        let holds = |zone: &NameBuf| names.iter().any(|name| name.is_at_or_below(zone));
+        let holds = |zone: &NameBuf| names.are_in(zone);
         let beside = message.records().take_while(|record| record.section != Section::Additional);
         let zones: Vec<NameBuf> = beside.filter_map(|record| zone_of(message, &record)).filter(holds).collect();
         let near = zones.iter().filter(|zone| zone.wire() != [0]).copied();
@@ -51,11 +52,14 @@ impl Scrub {
             && match record.section {
                 Section::Answer => true,
                 Section::Authority => match kind_of(message, record) {
-                    Rtype::SOA | Rtype::NS | Rtype::DS => self.zones.contains(&record.owner),
-                    Rtype::NSEC | Rtype::NSEC3 => is_in(&record.owner, &self.zones),
+                    Rtype::SOA | Rtype::NS | Rtype::DS => self.zones.contains(&message.owner(record)),
+                    Rtype::NSEC | Rtype::NSEC3 => is_in(&message.owner(record), &self.zones),
                     _ => false,
                 },
-                Section::Additional => self.targets.contains(&record.owner) && is_in(&record.owner, &self.near),
+                Section::Additional => {
+                    let owner = message.owner(record);
+                    self.targets.contains(&owner) && is_in(&owner, &self.near)
+                }
             }
     }
 
@@ -80,7 +84,7 @@ fn is_in(name: &NameBuf, zones: &[NameBuf]) -> bool {
 fn zone_of(message: &Message<'_>, record: &Record) -> Option<NameBuf> {
     match record.rtype {
         Rtype::RRSIG => Some(read_name(message.octets(), record.rdata.start + BEFORE_SIGNER)?.0),
-        Rtype::SOA | Rtype::NS | Rtype::DS if record.section == Section::Authority => Some(record.owner),
+        Rtype::SOA | Rtype::NS | Rtype::DS if record.section == Section::Authority => Some(message.owner(record)),
         _ => None,
     }
 }
@@ -94,8 +98,8 @@ fn kind_of(message: &Message<'_>, record: &Record) -> Rtype {
 }
 
 /// The name without the labels of services in front (RFC 8552 1): what offers a service is beside it.
-fn host_of(name: &NameBuf) -> Option<NameBuf> {
-    let mut rest = name.wire();
+fn host_of(name: &[u8]) -> Option<NameBuf> {
+    let mut rest = name;
     while let [len, b'_', ..] = rest {
         rest = rest.get(1 + usize::from(*len)..)?;
     }

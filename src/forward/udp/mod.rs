@@ -1,10 +1,13 @@
-//! Sockets to one upstream: a few at a time, each for a while, many questions on each.
+//! Sockets to upstreams: a few at a time, each for a while, many questions on each.
 //!
 //! The kernel draws each port at random from those that the operator leaves free (`ip_local_port_range`,
 //! `ip_local_reserved_ports`); which socket takes a question, and its id, are drawn here (RFC 5452 9.2). A socket is
-//! replaced after so many questions or so much time, so that nobody finds out its port by trying. One task reads each
-//! socket: a question costs no socket and no task.
+//! replaced after so many questions or so much time, so that nobody finds out its port by trying.
+//!
+//! Tasks share the sockets of a [`Pool`], each of which a task reads. A worker of the UDP front has sockets of its own,
+//! in an [`UpstreamPoller`](poller::UpstreamPoller), and needs no task for a question.
 
+pub(super) mod poller;
 mod table;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -15,14 +18,14 @@ use std::time::{Duration, Instant};
 
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::sleep;
 
 use crate::forward::failure::Failure;
 use crate::forward::query::UpstreamQuery;
 use crate::forward::standing::Standing;
-pub(super) use table::Heard;
 use table::Table;
+pub use table::{Heard, HeardReceiver, HeardSender};
 
 /// Room for a datagram; more than the 1,232 octets that were asked for, as some upstreams know no bounds.
 const DATAGRAM: usize = 4096;
@@ -52,7 +55,7 @@ struct PoolState {
 struct UpstreamSocket {
     io: UdpSocket,
     upstream: SocketAddr,
-    table: Mutex<Table>,
+    table: Mutex<Table<HeardSender>>,
     born: Instant,
     uses: AtomicU32,
     /// Another has taken its place.
@@ -70,7 +73,9 @@ impl Pool {
     pub(super) async fn ask(&self, mut query: UpstreamQuery) -> Result<Heard, Failure> {
         for _ in 0..TRIES {
             let socket = self.socket().await?;
-            let Some(heard) = lock(&socket.table).add(&mut query, Instant::now()) else { continue };
+            let (waiter, heard) = oneshot::channel();
+            let Ok((id, _)) = lock(&socket.table).add(query.clone(), waiter, Instant::now()) else { continue };
+            query.set_id(id);
             socket.uses.fetch_add(1, Ordering::Relaxed);
             // An error may be that of a datagram before: the upstream was away. What is sent now may arrive.
             if socket.io.send(query.octets()).await.is_err() {
@@ -118,11 +123,7 @@ impl Pool {
 
 impl UpstreamSocket {
     async fn open(upstream: SocketAddr) -> Result<Self, Failure> {
-        let any: SocketAddr = match upstream {
-            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-        };
-        let io = UdpSocket::bind(any).await?;
+        let io = UdpSocket::bind(any_port(upstream)).await?;
         // a connected socket takes from this peer only, and learns when nobody listens there
         io.connect(upstream).await?;
         let (table, replaced) = (Mutex::default(), Notify::new());
@@ -134,6 +135,20 @@ impl UpstreamSocket {
             || now.saturating_duration_since(self.born) >= LIFE
             || lock(&self.table).is_under_attack()
     }
+}
+
+/// What a socket is bound to that asks this upstream.
+fn any_port(upstream: SocketAddr) -> SocketAddr {
+    match upstream {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    }
+}
+
+/// Tells a task what came, if it still waits.
+fn tell(waiter: HeardSender, heard: Result<Heard, Failure>) {
+    // nobody is told who gave up
+    let _ = waiter.send(heard);
 }
 
 /// Reads a socket until it is worn and nobody waits for it.
@@ -149,13 +164,13 @@ async fn read(socket: Arc<UpstreamSocket>, pool: Weak<PoolState>, standing: Arc<
                         socket.io.take_error()?.map_or_else(|| Err(std::io::ErrorKind::WouldBlock.into()), Ok)
                     });
                     if let Ok(error) = error {
-                        lock(&socket.table).fail(&error.into());
+                        lock(&socket.table).fail(&error.into(), tell);
                     }
                 }
                 Ok(_) => {}
                 Err(error) => {
                     tracing::warn!(%error, "a socket for questions cannot be waited for");
-                    lock(&socket.table).fail(&error.into());
+                    lock(&socket.table).fail(&error.into(), tell);
                     break;
                 }
             },
@@ -181,7 +196,7 @@ fn drain(socket: &UpstreamSocket, buffer: &mut [u8], standing: &Standing) {
         let (len, from) = match socket.io.try_recv_from(buffer) {
             Ok(received) => received,
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
-            Err(error) => return lock(&socket.table).fail(&error.into()),
+            Err(error) => return lock(&socket.table).fail(&error.into(), tell),
         };
         // what came in between `bind` and `connect` may be from anybody
         if from.port() != socket.upstream.port() || from.ip() != socket.upstream.ip() {
@@ -190,7 +205,7 @@ fn drain(socket: &UpstreamSocket, buffer: &mut [u8], standing: &Standing) {
         let datagram = buffer.get(..len).unwrap_or_default();
         let now = Instant::now();
         // a reply that fills the buffer may have been longer
-        let taken = lock(&socket.table).take(datagram, len < DATAGRAM, now);
+        let taken = lock(&socket.table).take(datagram, len < DATAGRAM, now, tell);
         if let Some(rtt) = taken {
             standing.replied(datagram, rtt, now);
         } else {

@@ -1,0 +1,147 @@
+//! Answers that wait for one datagram of an upstream, which the caller sends and receives: what most misses are.
+//!
+//! Gives what `chase` gives, without a task. What takes more than the one datagram becomes one.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::Incoming;
+use super::forwarded::ForwardedQuestion;
+use super::reply::{finished, finished_vec};
+use super::resources::Resources;
+use super::subnet::{client_by, read_query};
+use crate::answer::{Decision, NoTrace, answer};
+use crate::dns::NameBuf;
+use crate::forward::cache::{CacheHit, UpstreamSet};
+use crate::forward::lookup::BegunLookup;
+use crate::forward::validate::Validating;
+use crate::forward::{AfterFirst, Failure, FirstQuery, Heard, HeardReceiver};
+use crate::resolve::NamedVpc;
+use crate::snapshot::Snapshot;
+use crate::wire::Transport;
+
+/// A packet that waits, with all that its answer needs.
+pub struct BegunQuestion {
+    waiting: WaitingPacket,
+    lookup: BegunLookup<Validating>,
+}
+
+/// See [`BegunQuestion`].
+pub struct UnfinishedQuestion {
+    waiting: WaitingPacket,
+    rest: Rest,
+}
+
+/// What is left to do.
+enum Rest {
+    /// To ask on.
+    Ask(BegunLookup<Validating>, HeardReceiver),
+    /// To compose the reply out of this and what else it takes.
+    Compose(CacheHit),
+}
+
+struct WaitingPacket {
+    packet: Box<[u8]>,
+    peer: SocketAddr,
+    local: SocketAddr,
+    transport: Transport,
+    vpc: Option<NamedVpc>,
+    /// One snapshot for all of the answer (invariant I2), whatever is published meanwhile.
+    snapshot: Arc<Snapshot>,
+    upstreams: Arc<UpstreamSet>,
+}
+
+/// Begins to ask for what a packet needs; `None`: it takes more than a datagram.
+pub(super) fn begin(
+    resources: &Resources,
+    snapshot: &Arc<Snapshot>,
+    incoming: Incoming<'_>,
+) -> Option<(BegunQuestion, FirstQuery)> {
+    let mut name = NameBuf::default();
+    let (query, subnet) = read_query(resources, incoming, &mut name)?;
+    let client = client_by(snapshot, incoming, subnet.as_ref());
+    let Decision::Forward(forward) = answer(snapshot, client, &query.question, u32::from(query.id), &mut NoTrace)
+    else {
+        return None;
+    };
+    // what is composed from the start goes a longer way
+    if !forward.chain.is_empty() || resources.lookup.is_own_probe(query.question.name.wire(), forward.upstreams) {
+        return None;
+    }
+    let upstreams = resources.lookup.cache().upstreams(forward.upstreams);
+    let asked = ForwardedQuestion { resources, snapshot, client, query: &query, incoming };
+    let (lookup, first) = resources.lookup.begin(&asked.lookup_question(&forward, &upstreams))?;
+    let Incoming { packet, peer, local, transport, vpc } = incoming;
+    let snapshot = Arc::clone(snapshot);
+    let waiting = WaitingPacket { packet: packet.into(), peer, local, transport, vpc, snapshot, upstreams };
+    Some((BegunQuestion { waiting, lookup }, first))
+}
+
+impl WaitingPacket {
+    fn incoming(&self) -> Incoming<'_> {
+        let Self { packet, peer, local, transport, vpc, .. } = self;
+        Incoming { packet, peer: *peer, local: *local, transport: *transport, vpc: *vpc }
+    }
+}
+
+impl BegunQuestion {
+    /// Writes the reply into `out`; returns its length (`None`: no reply), or what is left to do.
+    pub(super) fn hear(
+        self,
+        resources: &Resources,
+        heard: Result<Heard, Failure>,
+        out: &mut [u8],
+    ) -> Result<Option<usize>, Box<UnfinishedQuestion>> {
+        let Self { waiting, lookup } = self;
+        let rest = {
+            let (incoming, snapshot) = (waiting.incoming(), &*waiting.snapshot);
+            let mut name = NameBuf::default();
+            // the packet and the snapshot are those that the question was begun with, and so is what they come to
+            let Some((query, subnet)) = read_query(resources, incoming, &mut name) else { return Ok(None) };
+            let client = client_by(snapshot, incoming, subnet.as_ref());
+            let decision = answer(snapshot, client, &query.question, u32::from(query.id), &mut NoTrace);
+            let Decision::Forward(forward) = decision else { return Ok(None) };
+            let asked = ForwardedQuestion { resources, snapshot, client, query: &query, incoming };
+            match lookup.hear(&asked.lookup_question(&forward, &waiting.upstreams), heard) {
+                AfterFirst::Done(found) => match asked.copy(&forward, &found, out) {
+                    Some(len) => {
+                        asked.count(&found);
+                        return Ok(Some(finished(&query, incoming.transport, subnet.as_ref(), out, len)));
+                    }
+                    None => Rest::Compose(found),
+                },
+                AfterFirst::GoOn(lookup, heard) => Rest::Ask(lookup, heard),
+            }
+        };
+        Err(Box::new(UnfinishedQuestion { waiting, rest }))
+    }
+}
+
+impl From<(BegunQuestion, HeardReceiver)> for Box<UnfinishedQuestion> {
+    fn from((BegunQuestion { waiting, lookup }, heard): (BegunQuestion, HeardReceiver)) -> Self {
+        Self::new(UnfinishedQuestion { waiting, rest: Rest::Ask(lookup, heard) })
+    }
+}
+
+impl UnfinishedQuestion {
+    /// The reply; `None`: no reply.
+    pub(super) async fn resume(self, resources: &Resources) -> Option<Vec<u8>> {
+        let Self { waiting, rest } = self;
+        let (incoming, snapshot) = (waiting.incoming(), &*waiting.snapshot);
+        let mut name = NameBuf::default();
+        let (query, subnet) = read_query(resources, incoming, &mut name)?;
+        let client = client_by(snapshot, incoming, subnet.as_ref());
+        let decision = answer(snapshot, client, &query.question, u32::from(query.id), &mut NoTrace);
+        let Decision::Forward(forward) = decision else { return None };
+        let asked = ForwardedQuestion { resources, snapshot, client, query: &query, incoming };
+        let found = match rest {
+            Rest::Ask(lookup, heard) => {
+                lookup.resume(&asked.lookup_question(&forward, &waiting.upstreams), heard).await
+            }
+            Rest::Compose(found) => found,
+        };
+        asked.count(&found);
+        let reply = asked.reply_with(&forward, found).await;
+        Some(finished_vec(&query, incoming.transport, subnet.as_ref(), reply))
+    }
+}
