@@ -36,9 +36,11 @@ use super::{Declared, FileText};
 
 use outputs::Outputs;
 
-/// What all of `files` hold together.
+/// What all of `files` hold together; where two say otherwise of one object, the later one by path holds.
 pub(super) fn read(files: &[FileText]) -> Declared {
-    let numbered: Vec<_> = files.iter().zip(0u32..).collect();
+    let mut by_path: Vec<&FileText> = files.iter().collect();
+    by_path.sort_by(|a, b| a.path.cmp(&b.path));
+    let numbered: Vec<_> = by_path.into_iter().zip(0u32..).collect();
     let outputs = in_parallel(&numbered, |(file, number)| outputs::read(file, *number));
     join::join(outputs.into_iter().fold(Outputs::default(), Outputs::merge))
 }
