@@ -1,6 +1,8 @@
 //! The snapshot that is served: one writer, any number of readers.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::{ArcSwap, Guard};
 
@@ -8,22 +10,33 @@ use crate::snapshot::Snapshot;
 
 /// Reads the snapshot that is served. Clones read the same one; none of them can change it (invariant I2).
 #[derive(Clone)]
-pub struct ServedSnapshot(Arc<ArcSwap<Snapshot>>);
+pub struct ServedSnapshot(Arc<Serving>);
+
+struct Serving {
+    snapshot: ArcSwap<Snapshot>,
+    /// When it was published, in milliseconds since 1970.
+    since_ms: AtomicU64,
+}
 
 impl ServedSnapshot {
     /// Always `snapshot`: for whoever embeds the resolver and publishes nothing.
     pub fn fixed(snapshot: Snapshot) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(snapshot)))
+        Self(Arc::new(Serving { snapshot: ArcSwap::from_pointee(snapshot), since_ms: AtomicU64::new(now_ms()) }))
     }
 
     /// What is served now, for the moment of an answer: a thread has few of these at one time.
     pub fn load(&self) -> Guard<Arc<Snapshot>> {
-        self.0.load()
+        self.0.snapshot.load()
     }
 
     /// What is served now, to be kept for as long as the caller likes.
     pub fn load_full(&self) -> Arc<Snapshot> {
-        self.0.load_full()
+        self.0.snapshot.load_full()
+    }
+
+    /// When it was published.
+    pub fn since(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(self.0.since_ms.load(Ordering::Relaxed))
     }
 }
 
@@ -42,6 +55,14 @@ impl SnapshotWriter {
 
     /// Serves `next` from here on; returns what was served before.
     pub(crate) fn replace(&mut self, next: Snapshot) -> Arc<Snapshot> {
-        self.0.0.swap(Arc::new(next))
+        let serving = &self.0.0;
+        let before = serving.snapshot.swap(Arc::new(next));
+        serving.since_ms.store(now_ms(), Ordering::Relaxed);
+        before
     }
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -321,7 +321,8 @@ fn start(
     let ec2 = remembered.map(|ec2| ec2.start(all_settings, publisher.clone(), counters.clone(), &descriptors));
     let ec2 = ec2.transpose()?;
     let ec2_api = ec2.as_ref().and_then(|ec2| ec2.address().ok());
-    let more = ec2.as_ref().map(Ec2Api::metrics);
+    let mut more: Vec<_> = ec2.as_ref().map(Ec2Api::metrics).into_iter().collect();
+    more.extend(certificates.clone().map(encrypted::metrics));
     let ec2 = ec2.map(|ec2| Arc::new(Mutex::new(ec2)));
     let handle = Handle { trigger: trigger.clone(), status: status.clone() };
     let leaving = handle.clone();

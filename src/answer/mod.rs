@@ -27,6 +27,7 @@ mod instance;
 mod private;
 mod question;
 mod special;
+mod topic;
 mod trace;
 
 pub use advice::{advice, private_names_line};
@@ -34,6 +35,7 @@ pub(crate) use decision::instance_name;
 pub use decision::{Addresses, AuthoritySection, Data, Decision, Forward, NotPrivate, Part, Reason, Reply};
 pub use question::Question;
 pub use special::SOA_DATA as SPECIAL_SOA_DATA;
+pub use topic::Topic;
 pub use trace::{NoTrace, Trace};
 
 use crate::dns::{DnsName, NameBuf, NameRef, Rcode, Rtype};

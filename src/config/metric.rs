@@ -22,9 +22,17 @@ pub enum MetricKind {
     Counted,
     /// A counter that another part of the server keeps.
     Counter,
+    /// How often something took how long, by thread: a count for each of [`BOUNDS`] and one beyond, and the sum.
+    Timed,
     /// A value that goes up and down.
     Gauge,
 }
+
+/// Upper bounds of a histogram's buckets, in seconds: from an answer out of memory to an upstream that is given up.
+pub const BOUNDS: [f64; 16] =
+    [2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1.0, 5.0];
+/// Slots of one histogram: its buckets, the one without a bound, and the sum in nanoseconds.
+pub const TIMED_SLOTS: usize = BOUNDS.len() + 2;
 
 /// What a metric is told apart by.
 #[derive(Clone, Copy, Debug)]
@@ -41,12 +49,19 @@ impl MetricInfo {
         self.help.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
     }
 
+    /// Its name as dashboards have it, without the suffix `_total` of a counter. What every Prometheus client says of its
+    /// process has no prefix.
+    pub fn family(&self) -> String {
+        if self.name.starts_with("process_") { self.name.to_owned() } else { format!("vpcedns_{}", self.name) }
+    }
+
     /// Slots that it takes among the counts of a thread: one for each combination of label values.
     pub(super) const fn width(&self) -> usize {
-        if !matches!(self.kind, MetricKind::Tallied | MetricKind::Counted) {
-            return 0;
-        }
-        let (mut width, mut at) = (1, 0);
+        let (mut width, mut at) = match self.kind {
+            MetricKind::Tallied | MetricKind::Counted => (1, 0),
+            MetricKind::Timed => (TIMED_SLOTS, 0),
+            MetricKind::Counter | MetricKind::Gauge => return 0,
+        };
         while at < self.labels.len() {
             width *= self.labels[at].values.len();
             at += 1;

@@ -5,6 +5,8 @@
 
 use std::fmt::Write as _;
 
+use crate::answer::Topic;
+use crate::snapshot::ViewClass;
 use crate::wire::Transport;
 
 use super::metric::{Label, MetricInfo, MetricKind, first_slot, metrics, tallied};
@@ -14,6 +16,18 @@ const TRANSPORT: Label = Label { name: "transport", values: &Transport::NAMES };
 /// Response codes; those that are rare share the last.
 const RCODE: Label =
     Label { name: "rcode", values: &["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "other"] };
+/// Whose view the client has: a VPC's, that of this machine and the `allow` list, or none.
+const VIEW: Label = Label { name: "view", values: &ViewClass::NAMES };
+/// What the answer is about, or who is asked.
+const DECISION: Label = Label { name: "decision", values: &Topic::NAMES };
+/// Why there was no reply.
+const SILENCE: Label = Label { name: "reason", values: &["malformed", "stranger", "rate_limit"] };
+/// Whether the answer was at hand: local data or a cached reply.
+const ANSWERED: Label = Label { name: "answered", values: &["at_once", "waited"] };
+/// What takes memory.
+const PART: Label = Label { name: "part", values: &[] };
+/// The version of the program.
+const VERSION: Label = Label { name: "version", values: &[] };
 /// Why a connection was refused, or closed to make room.
 const REASON: Label =
     Label { name: "reason", values: &["stranger", "client", "full", "displaced", "handshake", "proxy"] };
@@ -34,8 +48,12 @@ metrics! {
     Packets: Tallied "packets" by [TRANSPORT];
     /// Replies from local data
     Replies: Tallied "replies" by [RCODE];
-    /// Packets without a reply, on purpose
-    Silent: Tallied "silent";
+    /// Replies of upstreams that were handed on, cached ones included
+    Relayed: Tallied "relayed" by [RCODE];
+    /// Questions, by who asked and what decided about the answer
+    Questions: Tallied "questions" by [VIEW, DECISION];
+    /// Packets without a reply, on purpose: what is no question, datagrams of strangers, and of clients beyond `--rate-limit`
+    Silent: Tallied "silent" by [SILENCE];
     /// Questions that no upstream answered, those included that were refused at once as all upstreams are down
     ForwardFailed: Tallied "forward_failed";
     /// Questions answered with a cached reply
@@ -53,11 +71,15 @@ metrics! {
     /// Connections refused: of strangers, of a client with too many, as all were in use, idle ones closed for new ones,
     /// those whose handshake failed, and those with a malformed PROXY header (over UDP: datagrams)
     ConnectionsRefused: Counted "connections_refused" by [LISTENER, REASON];
+    /// Time from reading a question to its reply; questions that are read together count with the time of all
+    AnswerDuration: Timed "answer_duration_seconds" by [TRANSPORT, ANSWERED];
     /// Log lines that could not be written
     LogLinesDropped: Counter "log_lines_dropped";
 
     /// Questions for which an upstream was asked, or its reply to the same question awaited
     Forwarded: Counter "forwarded";
+    /// Questions that wait for an upstream now
+    ForwardWaiting: Gauge "forward_waiting";
     /// Questions for which nothing was cached
     CacheMisses: Counter "cache_misses";
     /// Misses that awaited the reply to the same question of another client
@@ -104,10 +126,31 @@ metrics! {
     SourceFoundLate: Counter "source_found_late" by [SOURCE];
     /// The generation being served
     Generation: Gauge "generation";
+    /// When that was published (Unix time)
+    GenerationTime: Gauge "generation_timestamp_seconds";
     /// Endpoints in the model, in whatever state
     Endpoints: Gauge "endpoints";
     /// Blocks of several VPCs whose clients are of none, as nothing tells them apart
     ContestedBlocks: Gauge "contested_blocks";
+
+    /// 1; the version of the program
+    BuildInfo: Gauge "build_info" by [VERSION];
+    /// What the clock of this machine says (Unix time)
+    Clock: Gauge "clock_timestamp_seconds";
+    /// When the certificate of encrypted DNS ends (Unix time)
+    CertificateExpiry: Gauge "certificate_expiry_timestamp_seconds";
+    /// Octets of memory: cached replies, replies on their way to clients, and the process with all of it
+    Memory: Gauge "memory_octets" by [PART];
+    /// Processor time of the process
+    ProcessCpu: Counter "process_cpu_seconds";
+    /// Memory of the process that is in use
+    ProcessMemory: Gauge "process_resident_memory_bytes";
+    /// File descriptors that are open
+    ProcessOpenDescriptors: Gauge "process_open_fds";
+    /// File descriptors that may be open
+    ProcessMostDescriptors: Gauge "process_max_fds";
+    /// When the process started (Unix time)
+    ProcessStart: Gauge "process_start_time_seconds";
 
     /// Connection notifications that a target accepted
     NotificationsDelivered: Counter "notifications_delivered";
@@ -124,21 +167,22 @@ pub fn metrics_reference() -> String {
     let mut text = String::from(
         "# Metrics\n\n\
          Generated from `src/config/metrics.rs`; `UPDATE_DOCS=1 cargo test --test it generated` writes it anew.\n\n\
-         `--http ADDR` opens `/metrics` in the OpenMetrics text format. Units are in the names; an octet is a byte of eight\n\
-         bits. Metrics of notifications are there while a target of notifications is set.\n\n\
+         `--http ADDR` opens `/metrics`: OpenMetrics 1.0 for who accepts it, else the Prometheus text format. Units are in the\n\
+         names; an octet is a byte of eight bits. Metrics of notifications are there while a target of notifications is set.\n\n\
          | name | type | labels | |\n|---|---|---|---|\n",
     );
     for (_, info) in Metric::TABLE {
         let (kind, suffix) = match info.kind {
             MetricKind::Tallied | MetricKind::Counted | MetricKind::Counter => ("counter", "_total"),
             MetricKind::Gauge => ("gauge", ""),
+            MetricKind::Timed => ("histogram", ""),
         };
         let label = |label: &Label| match label.values {
             [] => format!("`{}`", label.name),
             values => format!("`{}`: {}", label.name, values.join(", ")),
         };
         let labels = info.labels.iter().map(label).collect::<Vec<_>>().join("; ");
-        let _ = writeln!(text, "| `vpcedns_{}{suffix}` | {kind} | {labels} | {} |", info.name, info.help());
+        let _ = writeln!(text, "| `{}{suffix}` | {kind} | {labels} | {} |", info.family(), info.help());
     }
     text
 }
@@ -147,6 +191,7 @@ pub fn metrics_reference() -> String {
 mod tests {
     use std::collections::HashSet;
 
+    use super::super::metric::TIMED_SLOTS;
     use super::*;
 
     #[test]
@@ -156,8 +201,12 @@ mod tests {
             assert_eq!(*metric as usize, at);
             assert_eq!(metric.range().start, next, "{}", info.name);
             next = metric.range().end;
-            let counted = matches!(info.kind, MetricKind::Tallied | MetricKind::Counted);
-            assert_eq!(metric.range().len(), if counted { info.combinations().len() } else { 0 });
+            let slots = match info.kind {
+                MetricKind::Tallied | MetricKind::Counted => info.combinations().len(),
+                MetricKind::Timed => info.combinations().len() * TIMED_SLOTS,
+                MetricKind::Counter | MetricKind::Gauge => 0,
+            };
+            assert_eq!(metric.range().len(), slots);
         }
         assert_eq!(next, Metric::SLOTS);
         assert_eq!(Metric::Overloaded.slot(), Metric::TALLIED);

@@ -23,7 +23,7 @@ mod upstreams;
 pub use access_key::{AccessKey, ActionPattern, Secret};
 pub use limit::Unit;
 pub use limits::{Limit, Limits};
-pub use metric::{Label, MetricInfo, MetricKind};
+pub use metric::{BOUNDS, Label, MetricInfo, MetricKind, TIMED_SLOTS};
 pub use metrics::{Metric, metrics_reference};
 pub use setting::{Form, Group};
 pub use settings::{Setting, Settings};

@@ -3,23 +3,29 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use crate::answer::Topic;
 use crate::config::Metric;
 use crate::dns::Rcode;
 use crate::forward::cache::{Age, CacheHit};
+use crate::snapshot::ViewClass;
 use crate::wire::Transport;
 
 /// Threads beyond this many share counts, which costs time but no counts.
 const THREADS: usize = 16;
+/// Counts of a batch that are looked at together.
+const CHUNK: usize = 8;
 
 /// What has been done since the start.
 #[derive(Default)]
 pub struct Counters {
     threads: [ThreadCounts; THREADS],
+    /// Questions that wait for an upstream now.
+    pub(super) waiting: AtomicU64,
 }
 
 /// The counts of one thread, on cache lines of their own.
 #[repr(align(128))]
-struct ThreadCounts([AtomicU64; Metric::SLOTS]);
+pub(super) struct ThreadCounts([AtomicU64; Metric::SLOTS]);
 
 impl Default for ThreadCounts {
     fn default() -> Self {
@@ -28,7 +34,7 @@ impl Default for ThreadCounts {
 }
 
 impl ThreadCounts {
-    fn add(&self, slot: usize, count: u64) {
+    pub(super) fn add(&self, slot: usize, count: u64) {
         if let Some(to) = self.0.get(slot) {
             to.fetch_add(count, Ordering::Relaxed);
         }
@@ -39,6 +45,23 @@ impl ThreadCounts {
 pub struct Tally<'c> {
     thread: &'c ThreadCounts,
     counts: [Cell<u32>; Metric::TALLIED],
+}
+
+/// Why there is no reply, in the order of the label's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// It is no question.
+    Malformed,
+    /// A stranger's datagram, beyond what strangers get.
+    Stranger,
+    /// A client's datagram, beyond `--rate-limit`.
+    RateLimit,
+}
+
+/// The place of a response code among the values of the label.
+fn rcode_place(rcode: Rcode) -> usize {
+    let others = const { Metric::Replies.range().end - Metric::Replies.range().start - 1 };
+    usize::from(rcode.number()).min(others)
 }
 
 /// The sums over all threads.
@@ -65,7 +88,7 @@ thread_local! {
 }
 
 impl Counters {
-    fn thread(&self) -> &ThreadCounts {
+    pub(super) fn thread(&self) -> &ThreadCounts {
         let [first, ..] = &self.threads;
         self.threads.get(THREAD.with(|at| *at)).unwrap_or(first)
     }
@@ -117,6 +140,19 @@ impl Tally<'_> {
         }
     }
 
+    /// How many replies there were, and how their questions came.
+    pub fn answered(&self) -> (u32, Transport) {
+        let sum = |metric: Metric| {
+            let cells = self.counts.get(metric.range()).unwrap_or_default();
+            cells.iter().fold(0, |sum: u32, cell| sum.wrapping_add(cell.get()))
+        };
+        let came = |transport: &Transport| {
+            self.counts.get(Metric::Packets.slot() + *transport as usize).is_some_and(|cell| cell.get() > 0)
+        };
+        let transport = Transport::ALL.into_iter().find(came).unwrap_or(Transport::Udp);
+        (sum(Metric::Replies) + sum(Metric::Relayed), transport)
+    }
+
     /// A packet was received.
     pub fn packet(&self, transport: Transport) {
         self.up(const { Metric::Packets.slot() } + transport as usize);
@@ -124,13 +160,22 @@ impl Tally<'_> {
 
     /// A reply with this response code.
     pub fn reply(&self, rcode: Rcode) {
-        let others = const { Metric::Replies.range().end - Metric::Replies.range().start - 1 };
-        self.up(const { Metric::Replies.slot() } + usize::from(rcode.number()).min(others));
+        self.up(const { Metric::Replies.slot() } + rcode_place(rcode));
+    }
+
+    /// A reply with this response code to a question that others were asked.
+    pub fn relayed(&self, rcode: Rcode) {
+        self.up(const { Metric::Relayed.slot() } + rcode_place(rcode));
+    }
+
+    /// What decided about the answer to a client of this class.
+    pub fn question(&self, class: ViewClass, topic: Topic) {
+        self.up(const { Metric::Questions.slot() } + class as usize * Topic::NAMES.len() + topic as usize);
     }
 
     /// No reply, on purpose.
-    pub fn silent(&self) {
-        self.up(const { Metric::Silent.slot() });
+    pub fn silent(&self, why: Silence) {
+        self.up(const { Metric::Silent.slot() } + why as usize);
     }
 
     /// A question that no upstream answered.
@@ -149,9 +194,13 @@ impl Tally<'_> {
 
 impl Drop for Tally<'_> {
     fn drop(&mut self) {
-        for (slot, cell) in self.counts.iter().enumerate() {
-            if cell.get() > 0 {
-                self.thread.add(slot, u64::from(cell.get()));
+        // most are zero: they are passed over several at a time
+        for (chunk, cells) in self.counts.chunks(CHUNK).enumerate() {
+            if cells.iter().fold(0, |all, cell| all | cell.get()) == 0 {
+                continue;
+            }
+            for (at, cell) in cells.iter().enumerate().filter(|(_, cell)| cell.get() > 0) {
+                self.thread.add(chunk * CHUNK + at, u64::from(cell.get()));
             }
         }
     }
@@ -171,7 +220,11 @@ mod tests {
                     tally.packet(Transport::Quic);
                     tally.reply(Rcode::NXDOMAIN);
                     tally.reply(Rcode::BADVERS);
-                    tally.silent();
+                    tally.silent(Silence::Stranger);
+                    assert_eq!(tally.answered(), (2, Transport::Quic));
+                    tally.question(ViewClass::Refused, Topic::Denied);
+                    tally.question(ViewClass::Vpc, Topic::Endpoint);
+                    tally.relayed(Rcode::NOERROR);
                     counters.count(Metric::Overloaded);
                 });
             }
@@ -179,6 +232,9 @@ mod tests {
         let totals = counters.totals();
         assert_eq!((totals.of(Metric::Replies), totals.sum(Metric::Silent)), (&[0, 0, 0, 20, 0, 0, 20][..], 20));
         assert_eq!(totals.of(Metric::Packets), [0, 0, 0, 0, 20]);
+        assert_eq!((totals.of(Metric::Silent), totals.sum(Metric::Relayed)), (&[0, 20, 0][..], 20));
+        let questions = totals.of(Metric::Questions);
+        assert_eq!((questions.first(), questions.last(), totals.sum(Metric::Questions)), (Some(&20), Some(&20), 40));
         assert_eq!(totals.sum(Metric::Overloaded), 20);
         assert_eq!(totals.of(Metric::Loads), [0; 0], "is kept elsewhere");
     }

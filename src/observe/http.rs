@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{Query, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use super::access::{HttpAccess, guarded};
 use super::front::{FrontLimits, serve_router};
+use super::prometheus_text::{OPENMETRICS, PROMETHEUS, prometheus_text, takes_openmetrics};
 use super::report::{StatusReport, UpstreamLine, report};
 use super::views::Views;
 use super::{Asker, Explanation, explain};
@@ -267,13 +268,13 @@ async fn hand_over(State(views): State<Views>, mut request: Request) -> Response
     (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
 
-/// All metrics in the OpenMetrics text format.
-async fn metrics(State(views): State<Views>) -> Response {
+/// All metrics, in the format that the client prefers.
+async fn metrics(State(views): State<Views>, headers: HeaderMap) -> Response {
+    let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let accept = accept.collect::<Vec<_>>().join(",");
     match super::metrics::text(&views) {
-        Ok(text) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(header::CONTENT_TYPE, kind)], text).into_response()
-        }
+        Ok(text) if takes_openmetrics(&accept) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+        Ok(text) => ([(header::CONTENT_TYPE, PROMETHEUS)], prometheus_text(&text)).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

@@ -1,10 +1,11 @@
 //! `/metrics`: what is counted and what is read.
 
 use std::fmt;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::exposition::Exposition;
 use super::log::dropped_lines;
+use super::process::ProcessReport;
 use super::views::Views;
 use crate::config::Metric;
 use crate::forward::{Forwarder, UpstreamState};
@@ -24,25 +25,60 @@ pub(super) fn text(views: &Views) -> Result<String, fmt::Error> {
     out.gauge(Metric::CacheEntries, held.entries);
     out.gauge(Metric::CacheOctets, held.octets);
     out.counter(Metric::LogLinesDropped, dropped_lines());
+    out.gauge(Metric::ForwardWaiting, views.counters.waiting());
     upstreams(&mut out, views.lookup.forwarder());
 
     let ((loads, failures), last) = (views.status.loads(), views.status.last());
     let problems = last.as_ref().map_or(0, |report| report.problems.len());
-    let at = last.as_ref().and_then(|report| report.at.duration_since(UNIX_EPOCH).ok());
     out.counter(Metric::Loads, loads);
     out.counter(Metric::LoadFailures, failures);
     out.gauge(Metric::LoadProblems, problems as u64);
-    out.seconds(Metric::LastLoad, at.map_or(0.0, |at| at.as_secs_f64()));
+    out.seconds(Metric::LastLoad, last.as_ref().map_or(0.0, |report| unix_seconds(report.at)));
     out.seconds(Metric::LastLoadDuration, last.as_ref().map_or(0.0, |report| report.took.as_secs_f64()));
     sources(&mut out, &views.status.sources());
     let snapshot = views.snapshots.load_full();
     out.gauge(Metric::Generation, snapshot.generation);
+    out.seconds(Metric::GenerationTime, unix_seconds(views.snapshots.since()));
     out.gauge(Metric::Endpoints, snapshot.model.endpoint_count() as u64);
     out.gauge(Metric::ContestedBlocks, snapshot.contested().len() as u64);
-    if let Some(more) = &views.more {
-        more(&mut out);
-    }
+    process(&mut out, views);
+    views.more.iter().for_each(|more| more(&mut out));
     out.text()
+}
+
+/// Version, clock, memory, processor and descriptors.
+fn process(out: &mut Exposition, views: &Views) {
+    let (report, now) = (ProcessReport::now(), SystemTime::now());
+    out.gauges(Metric::BuildInfo, [(vec![env!("CARGO_PKG_VERSION")], 1.0)]);
+    out.seconds(Metric::Clock, unix_seconds(now));
+    #[expect(clippy::cast_precision_loss, reason = "nobody has more than 2^53 octets of memory")]
+    let octets = |octets: u64| octets as f64;
+    let parts = [
+        ("cache", Some(views.lookup.cache().held().octets)),
+        ("replies", Some(views.lookup.forwarder().budget().used() as u64)),
+        ("process", report.resident),
+    ];
+    out.gauges(Metric::Memory, parts.iter().filter_map(|(part, value)| Some((vec![*part], octets((*value)?)))));
+    if let Some(seconds) = report.cpu_seconds {
+        out.seconds_counter(Metric::ProcessCpu, seconds);
+    }
+    for (metric, value) in [
+        (Metric::ProcessMemory, report.resident),
+        (Metric::ProcessOpenDescriptors, report.open_descriptors),
+        (Metric::ProcessMostDescriptors, report.most_descriptors),
+    ] {
+        if let Some(value) = value {
+            out.gauge(metric, value);
+        }
+    }
+    if let Some(start) = now.checked_sub(views.started.elapsed()) {
+        out.seconds(Metric::ProcessStart, unix_seconds(start));
+    }
+}
+
+/// A moment as Prometheus has it.
+fn unix_seconds(at: SystemTime) -> f64 {
+    at.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
 /// One line of each metric for each source.
@@ -58,8 +94,7 @@ fn sources(out: &mut Exposition, reports: &[SourceReport]) {
     out.gauges(Metric::SourceHalfWritten, each().map(|(name, report)| (name, f64::from(half_written(report)))));
     let late = names.iter().zip(reports).map(|(name, report)| (name.as_slice(), report.health.found_late));
     out.counters(Metric::SourceFoundLate, late);
-    let at = |report: &SourceReport| report.last_good?.duration_since(UNIX_EPOCH).ok();
-    let at = each().filter_map(|(name, report)| Some((name, at(report)?.as_secs_f64())));
+    let at = each().filter_map(|(name, report)| Some((name, unix_seconds(report.last_good?))));
     out.gauges(Metric::SourceLastGood, at);
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod control;
 mod counters;
+mod durations;
 mod explain;
 mod exposition;
 mod front;
@@ -10,6 +11,8 @@ mod guard;
 mod http;
 mod log;
 mod metrics;
+mod process;
+mod prometheus_text;
 mod report;
 mod status;
 mod told;
@@ -17,7 +20,8 @@ mod views;
 
 pub use access::HttpAccess;
 pub use control::ControlSocket;
-pub use counters::{Counters, Tally, Totals};
+pub use counters::{Counters, Silence, Tally, Totals};
+pub use durations::{Answered, WaitingQuestion};
 pub use explain::{Asker, Explanation, RecordText, ToldAnswer, explain, tell};
 pub use exposition::Exposition;
 pub use front::{FrontLimits, serve_router};

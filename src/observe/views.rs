@@ -22,8 +22,8 @@ pub struct Views {
     pub counters: Arc<Counters>,
     /// What is known of others.
     pub lookup: Arc<UpstreamLookup>,
-    /// Metrics of other parts, if there are any.
-    pub more: Option<MoreMetrics>,
+    /// Metrics of other parts.
+    pub more: Vec<MoreMetrics>,
     /// What can be changed.
     pub control: ServerControl,
     /// When the server started.

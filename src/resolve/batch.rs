@@ -2,13 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::Guard;
 
 use super::forwarded::ForwardedQuestion;
 use super::rate::{ReplyLimit, ReplyShare};
-use super::reply::{finished, reply_limit};
+use super::reply::{finished, rcode_of, reply_limit};
 use super::resources::Resources;
 use super::subnet::{ClientSubnet, client_by, keep_room, options_of, said_subnet};
 use super::{Incoming, Outcome};
@@ -19,8 +19,8 @@ use crate::dns::{CLIENT_COOKIE, DnsName, HEADER_LEN, NameBuf, Rcode, cookie_in};
 use crate::forward::cache::UpstreamSet;
 use crate::model::{Endpoint, Upstream};
 use crate::naming::parse_label;
-use crate::observe::Tally;
-use crate::snapshot::{Access, Client, Snapshot};
+use crate::observe::{Answered, Silence, Tally};
+use crate::snapshot::{Access, Client, Snapshot, ViewClass};
 use crate::wire::{Frame, MIN_UDP, Packet, Query, encode, encode_bare, encode_cookie, encode_error, parse};
 
 /// TC in the third octet of a header (RFC 1035 4.1.1).
@@ -39,6 +39,15 @@ pub struct Batch<'r> {
     cache_now: u64,
     /// The upstreams that were asked for last, by where the snapshot has them, which stay there as long as this does.
     upstreams: RefCell<Option<(*const Upstream, Arc<UpstreamSet>)>>,
+    began: Instant,
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        if let (replies @ 1.., transport) = self.tally.answered() {
+            self.resources.counters.took(transport, Answered::AtOnce, self.began.elapsed(), replies);
+        }
+    }
 }
 
 impl<'r> Batch<'r> {
@@ -53,6 +62,7 @@ impl<'r> Batch<'r> {
             tally: resources.counters.tally(),
             cache_now: resources.lookup.now(),
             upstreams: RefCell::default(),
+            began: Instant::now(),
         }
     }
 
@@ -96,7 +106,7 @@ impl<'r> Batch<'r> {
                 return self.answer_bare(incoming, out, |out| encode_cookie(query, &frame, out));
             }
             Packet::Silent => {
-                self.tally.silent();
+                self.tally.silent(Silence::Malformed);
                 return Outcome::Silent;
             }
         };
@@ -115,9 +125,10 @@ impl<'r> Batch<'r> {
         };
         let query = &*query;
         let subnet = subnet.as_ref();
+        let class = client.access.class();
         if let Some(limit) = &self.resources.clients
             && incoming.transport.is_datagram()
-            && client.access.is_served()
+            && class != ViewClass::Refused
             && let Some(outcome) = self.over_limit(limit, query, incoming, subnet, out)
         {
             return outcome;
@@ -126,15 +137,16 @@ impl<'r> Batch<'r> {
         self.rotation.set(rotation.wrapping_add(1));
         match answer(&self.snapshot, client, &query.question, rotation, &mut NoTrace) {
             Decision::Reply(reply) => {
+                self.tally.question(class, reply.reason.topic());
                 let is_stranger = client.access == Access::Unknown && incoming.transport.is_datagram();
                 let share = if is_stranger { self.strangers_share(incoming) } else { ReplyShare::Whole };
                 if share == ReplyShare::Silent {
-                    self.tally.silent();
+                    self.tally.silent(Silence::Stranger);
                     return Outcome::Silent;
                 }
                 let limit = reply_limit(query, incoming.transport, &self.resources.limits);
                 // a stranger learns nothing but that he is one, and what a forged datagram brings stays short
-                let explain = client.access.is_served() || reply.rcode == Rcode::REFUSED && !is_stranger;
+                let explain = class != ViewClass::Refused || reply.rcode == Rcode::REFUSED && !is_stranger;
                 let mut frame = self.frame(incoming, limit, explain);
                 frame.aa |= client.access == Access::Delegation;
                 self.tally.reply(reply.rcode);
@@ -145,6 +157,7 @@ impl<'r> Batch<'r> {
                 Outcome::Reply(finished(query, incoming.transport, subnet, out, len))
             }
             Decision::Forward(forward) => {
+                self.tally.question(class, forward.reason.topic());
                 if let Reason::NotPrivate(NotPrivate::SecondName(endpoint, name)) = forward.reason {
                     self.tell_second_name(endpoint, name);
                 }
@@ -167,6 +180,7 @@ impl<'r> Batch<'r> {
                 } else {
                     self.tally.cached(&found);
                 }
+                self.tally.relayed(rcode_of(out));
                 Outcome::Reply(finished(query, incoming.transport, subnet, out, len))
             }
         }
@@ -212,7 +226,7 @@ impl<'r> Batch<'r> {
         let is_stranger = incoming.transport.is_datagram() && incoming.client(&self.snapshot).access == Access::Unknown;
         let share = if is_stranger { self.strangers_share(incoming) } else { ReplyShare::Whole };
         if share == ReplyShare::Silent {
-            self.tally.silent();
+            self.tally.silent(Silence::Stranger);
             return Outcome::Silent;
         }
         let (rcode, len) = write(out);
@@ -249,7 +263,7 @@ impl<'r> Batch<'r> {
             (Some(_), _) => (Rcode::BADCOOKIE, "bad_cookie"),
             (None, ReplyShare::Silent) => {
                 self.resources.counters.count_values(Metric::RateLimited, &["dropped"]);
-                self.tally.silent();
+                self.tally.silent(Silence::RateLimit);
                 return Some(Outcome::Silent);
             }
             (None, _) => (Rcode::NOERROR, "truncated"),

@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::Incoming;
 use super::flatten::{addresses_at, flat_part};
 use super::forwarded::{AliasTarget, ForwardedQuestion, extended_error, why_not_private};
-use super::reply::{failure, finished_vec, relay_client, without_records};
+use super::reply::{failure, finished_vec, rcode_of, relay_client, without_records};
 use super::resources::Resources;
 use super::subnet::{client_by, read_query};
 use crate::answer::{Decision, Forward, NoTrace, Part, Question, Reason, Reply, answer};
@@ -38,7 +38,11 @@ pub(super) async fn resolve(resources: &Resources, snapshot: &Snapshot, incoming
     let reply = match answer(snapshot, client, &query.question, u32::from(query.id), &mut NoTrace) {
         // a change since the packet came in made the name ours
         Decision::Reply(reply) => asked.local(&query.question, query.question_octets, &reply),
-        Decision::Forward(forward) => asked.forward(&forward).await,
+        Decision::Forward(forward) => {
+            let reply = asked.forward(&forward).await;
+            resources.counters.tally().relayed(rcode_of(&reply));
+            reply
+        }
     };
     Some(finished_vec(&query, incoming.transport, subnet.as_ref(), reply))
 }

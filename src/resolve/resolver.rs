@@ -110,6 +110,7 @@ impl Resolve for Resolver {
 
     async fn resolve(&self, incoming: Incoming<'_>) -> Option<Vec<u8>> {
         // one snapshot for all of the answer (invariant I2), whatever is published while an upstream is asked
+        let _waits = self.resources.counters.wait(incoming.transport);
         chase::resolve(&self.resources, &self.snapshots.load_full(), incoming).await
     }
 

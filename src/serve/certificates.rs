@@ -17,6 +17,7 @@ use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, ServerConfig, SupportedProtocolVersion};
 
+use super::not_after::not_after;
 use crate::problem::{Place, Problem};
 use crate::regular;
 use crate::source::FileStamp;
@@ -70,6 +71,11 @@ impl Certificates {
         let current = self.current.load();
         let (Ok(name), Some(cert)) = (ServerName::try_from(name), current.cert.first()) else { return false };
         ParsedCertificate::try_from(cert).is_ok_and(|cert| verify_server_name(&cert, &name).is_ok())
+    }
+
+    /// When the server's own certificate ends (Unix time, in seconds).
+    pub fn end(&self) -> Option<i64> {
+        not_after(self.current.load().cert.first()?)
     }
 
     /// Reads the files again whenever they have changed, looking `every` so often; never ends.

@@ -42,6 +42,7 @@ pub mod encrypted;
 mod kind;
 pub mod listeners;
 pub mod mmsg;
+mod not_after;
 pub mod proxy;
 mod refusals;
 mod single;

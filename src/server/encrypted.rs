@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tracing::warn;
 
-use crate::config::Settings;
+use crate::config::{Metric, Settings};
+use crate::observe::MoreMetrics;
 use crate::problem::{Place, Problem};
 use crate::serve::certificates::Certificates;
 use crate::serve::encrypted::Address;
@@ -34,4 +35,13 @@ pub(super) fn read(settings: &Settings) -> Result<Option<EncryptedSettings>, Vec
     };
     let certificates = Certificates::read(cert, key).map_err(|problem| vec![problem])?;
     Ok(Some(EncryptedSettings { addresses, certificates: Arc::new(certificates) }))
+}
+
+/// When the certificate ends.
+pub(super) fn metrics(certificates: Arc<Certificates>) -> MoreMetrics {
+    Arc::new(move |out| {
+        if let Some(end) = certificates.end() {
+            out.gauge(Metric::CertificateExpiry, u64::try_from(end).unwrap_or_default());
+        }
+    })
 }

@@ -38,7 +38,37 @@ pub enum Access {
     Unknown,
 }
 
+/// What kind of view a client has: what metrics are told apart by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ViewClass {
+    /// That of a VPC.
+    Vpc,
+    /// That of none, as nothing tells which of several VPCs it is in.
+    Contested,
+    /// That of none: this machine, and the `allow` list.
+    Outside,
+    /// None at all.
+    Refused,
+}
+
+impl ViewClass {
+    /// The words for all classes, in the order of the variants.
+    pub const NAMES: [&'static str; 4] = ["vpc", "contested", "outside", "refused"];
+}
+
 impl Access {
+    /// What kind of view the client has.
+    pub fn class(self) -> ViewClass {
+        match self {
+            Self::Listener | Self::Inbound | Self::Delegation | Self::Clients(_) | Self::Cidr(_) | Self::Named => {
+                ViewClass::Vpc
+            }
+            Self::Contested(_) => ViewClass::Contested,
+            Self::Loopback | Self::Allowed(_) => ViewClass::Outside,
+            Self::DnsSupportOff | Self::Unknown => ViewClass::Refused,
+        }
+    }
+
     /// Whether the client gets answers.
     pub fn is_served(self) -> bool {
         !matches!(self, Self::DnsSupportOff | Self::Unknown)

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-pub use clients::{Access, ContestedBlock};
+pub use clients::{Access, ContestedBlock, ViewClass};
 pub use view::{Authority, PrivateZone, View, ViewEntry};
 
 use crate::dns::{DnsName, NameSet};

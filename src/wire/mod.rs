@@ -35,6 +35,8 @@ macro_rules! transports {
         }
 
         impl Transport {
+            /// All transports.
+            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$transport),+];
             /// The names of all transports, in the order of the variants.
             pub const NAMES: [&'static str; [$($name),+].len()] = [$($name),+];
 

@@ -90,8 +90,12 @@ impl Drop for Running {
 #[test]
 fn every_metric_is_shown_once() {
     let dir = tempfile::tempdir().unwrap();
+    let certified = rcgen::generate_simple_self_signed(vec!["dns.example".to_owned()]).unwrap();
+    fs::write(dir.path().join("cert.pem"), certified.cert.pem()).unwrap();
+    fs::write(dir.path().join("key.pem"), certified.signing_key.serialize_pem()).unwrap();
     let program = Command::new(env!("CARGO_BIN_EXE_vpcedns"))
         .args(["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--forward", "192.0.2.1"])
+        .args(["--tls", "127.0.0.1:0", "--tls-cert", "cert.pem", "--tls-key", "key.pem"])
         .args(["--ec2-api", "127.0.0.1:0", "--ec2-webhook", "http://127.0.0.1:9", "--zones", "."])
         .current_dir(&dir)
         .stdout(Stdio::piped())
@@ -103,7 +107,7 @@ fn every_metric_is_shown_once() {
     let at = ready.split("http://").nth(1).and_then(|rest| rest.split(',').next()).unwrap();
     let get = || {
         let mut stream = TcpStream::connect(at).unwrap();
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: application/openmetrics-text\r\nConnection: close\r\n\r\n").unwrap();
         let mut page = String::new();
         stream.read_to_string(&mut page).unwrap();
         page
@@ -119,8 +123,12 @@ fn every_metric_is_shown_once() {
     let shown: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
     // the round trip has no value before the first reply
     let expected = Metric::TABLE.iter().filter(|(metric, _)| *metric != Metric::UpstreamRtt).map(|(_, info)| {
-        let kind = if info.kind == MetricKind::Gauge { "gauge" } else { "counter" };
-        format!("vpcedns_{} {kind}", info.name)
+        let kind = match info.kind {
+            MetricKind::Gauge => "gauge",
+            MetricKind::Timed => "histogram",
+            MetricKind::Tallied | MetricKind::Counted | MetricKind::Counter => "counter",
+        };
+        format!("{} {kind}", info.family())
     });
     let mut expected: Vec<String> = expected.collect();
     let mut sorted = shown.clone();

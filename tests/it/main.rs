@@ -8,6 +8,7 @@ mod cases;
 mod catalogue;
 mod circles;
 mod common;
+mod deploy;
 mod diff;
 mod ec2_api;
 mod ec2_filters;
