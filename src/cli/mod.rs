@@ -32,6 +32,11 @@ use crate::snapshot::{Policy, Snapshot};
 use crate::source::Sources;
 use args::{Cli, Command};
 
+/// The definition of all commands, for man pages and completions.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Reads the command line and does what it says. Exit codes: 0 done, 1 a problem that was printed, 2 wrong usage.
 pub fn run() -> ExitCode {
     match Cli::parse().command {
@@ -51,7 +56,7 @@ pub fn run() -> ExitCode {
         Command::Log(args) => log::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "vpcedns", &mut std::io::stdout());
+            clap_complete::generate(shell, &mut command(), "vpcedns", &mut std::io::stdout());
             ExitCode::SUCCESS
         }
     }
