@@ -121,6 +121,11 @@ impl Counters {
         }
     }
 
+    /// Counts one reply with this response code to a question that others were asked.
+    pub fn relayed(&self, rcode: Rcode) {
+        self.thread().add(const { Metric::Relayed.slot() } + rcode_place(rcode), 1);
+    }
+
     /// The sums over all threads.
     pub fn totals(&self) -> Totals {
         let mut totals = [0; Metric::SLOTS];

@@ -1,5 +1,6 @@
 //! How long answers take: buckets that each thread counts for itself.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -30,9 +31,9 @@ impl Counters {
     }
 
     /// A question begins to wait for an upstream; it does until this is dropped.
-    pub fn wait(&self, transport: Transport) -> WaitingQuestion<'_> {
+    pub fn wait(self: &Arc<Self>, transport: Transport) -> WaitingQuestion {
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        WaitingQuestion { counters: self, transport, began: Instant::now() }
+        WaitingQuestion { counters: Arc::clone(self), transport, began: Instant::now() }
     }
 
     /// Questions that wait for an upstream.
@@ -42,13 +43,13 @@ impl Counters {
 }
 
 /// A question that waits for an upstream.
-pub struct WaitingQuestion<'c> {
-    counters: &'c Counters,
+pub struct WaitingQuestion {
+    counters: Arc<Counters>,
     transport: Transport,
     began: Instant,
 }
 
-impl Drop for WaitingQuestion<'_> {
+impl Drop for WaitingQuestion {
     fn drop(&mut self) {
         self.counters.waiting.fetch_sub(1, Ordering::Relaxed);
         self.counters.took(self.transport, Answered::Waited, self.began.elapsed(), 1);
@@ -77,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_question_waits_until_it_is_dropped() {
-        let counters = Counters::default();
+        let counters = Arc::new(Counters::default());
         let first = counters.wait(Transport::Tcp);
         drop(counters.wait(Transport::Tcp));
         assert_eq!(counters.waiting(), 1);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Incoming;
 use super::forwarded::ForwardedQuestion;
-use super::reply::{finished, finished_vec};
+use super::reply::{finished, finished_vec, rcode_of};
 use super::resources::Resources;
 use super::subnet::{client_by, read_query};
 use crate::answer::{Decision, NoTrace, answer};
@@ -16,6 +16,7 @@ use crate::forward::cache::{CacheHit, UpstreamSet};
 use crate::forward::lookup::BegunLookup;
 use crate::forward::validate::Validating;
 use crate::forward::{AfterFirst, Failure, FirstQuery, Heard, HeardReceiver};
+use crate::observe::WaitingQuestion;
 use crate::resolve::NamedVpc;
 use crate::snapshot::Snapshot;
 use crate::wire::Transport;
@@ -49,6 +50,7 @@ struct WaitingPacket {
     /// One snapshot for all of the answer (invariant I2), whatever is published meanwhile.
     snapshot: Arc<Snapshot>,
     upstreams: Arc<UpstreamSet>,
+    _waits: WaitingQuestion,
 }
 
 /// Begins to ask for what a packet needs; `None`: it takes more than a datagram.
@@ -73,7 +75,9 @@ pub(super) fn begin(
     let (lookup, first) = resources.lookup.begin(&asked.lookup_question(&forward, &upstreams))?;
     let Incoming { packet, peer, local, transport, vpc } = incoming;
     let snapshot = Arc::clone(snapshot);
-    let waiting = WaitingPacket { packet: packet.into(), peer, local, transport, vpc, snapshot, upstreams };
+    let waits = resources.counters.wait(transport);
+    let waiting =
+        WaitingPacket { packet: packet.into(), peer, local, transport, vpc, snapshot, upstreams, _waits: waits };
     Some((BegunQuestion { waiting, lookup }, first))
 }
 
@@ -106,6 +110,7 @@ impl BegunQuestion {
                 AfterFirst::Done(found) => match asked.copy(&forward, &found, out) {
                     Some(len) => {
                         asked.count(&found);
+                        resources.counters.relayed(rcode_of(out));
                         return Ok(Some(finished(&query, incoming.transport, subnet.as_ref(), out, len)));
                     }
                     None => Rest::Compose(found),
@@ -142,6 +147,7 @@ impl UnfinishedQuestion {
         };
         asked.count(&found);
         let reply = asked.reply_with(&forward, found).await;
+        resources.counters.relayed(rcode_of(&reply));
         Some(finished_vec(&query, incoming.transport, subnet.as_ref(), reply))
     }
 }

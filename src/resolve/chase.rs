@@ -40,7 +40,7 @@ pub(super) async fn resolve(resources: &Resources, snapshot: &Snapshot, incoming
         Decision::Reply(reply) => asked.local(&query.question, query.question_octets, &reply),
         Decision::Forward(forward) => {
             let reply = asked.forward(&forward).await;
-            resources.counters.tally().relayed(rcode_of(&reply));
+            resources.counters.relayed(rcode_of(&reply));
             reply
         }
     };
