@@ -17,10 +17,15 @@ RUN set -e; \
     cp "target/$triple/dist/vpcedns" /vpcedns
 
 FROM scratch
+ARG VERSION=0.1.0
+LABEL org.opencontainers.image.title="vpcedns" \
+    org.opencontainers.image.description="The private-DNS resolver for VPC interface endpoints (AWS PrivateLink)" \
+    org.opencontainers.image.licenses="MIT OR Apache-2.0" \
+    org.opencontainers.image.version="${VERSION}"
 COPY --from=build /vpcedns /vpcedns
-# ./zones is there and empty, which is served too; mount yours over it
-WORKDIR /etc/vpcedns/zones
+# the example, until yours is mounted over it
 WORKDIR /etc/vpcedns
+COPY deploy/docker/zones zones
 ENV VPCEDNS_LISTEN=0.0.0.0:53 \
     VPCEDNS_HTTP=127.0.0.1:8053
 EXPOSE 53/udp 53/tcp

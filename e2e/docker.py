@@ -6,9 +6,10 @@ No image is pulled: the build image, a busybox client and a glibc client are mad
 import json
 import os
 import re
+import socket
 import subprocess
 
-from support import rootfs
+from support import dns, rootfs
 from support.case import ROOT, Skip, clean_env, find_tool, wait_for
 
 EC2 = "ec2.us-east-1.amazonaws.com"
@@ -58,11 +59,17 @@ def image(case, tag):
     case.note(f"the image is {described['Size'] / 1e6:.1f} MB")
     said = case.run("docker", "run", "--rm", "--read-only", "--cap-drop", "ALL", "--network", "none", tag, "--version")
     case.check(said.startswith("vpcedns "), "--version in the image", said)
-    # nothing mounted: an empty set is served
+    # nothing mounted: the example is served, and says how to go on
+    labels = config.get("Labels") or {}
+    case.check("org.opencontainers.image.version" in labels, "the image has no OCI labels", labels)
     name = f"{tag}-empty"
     case.run("docker", "run", "--detach", "--name", name, "--read-only", "--cap-drop", "ALL", tag)
     case.finally_do(lambda: subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False))
-    wait_for("the empty server to be healthy", lambda: health(case, name) == "healthy", 30)
+    wait_for("the server of the example to be healthy", lambda: health(case, name) == "healthy", 30)
+    address = case.run("docker", "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", name).strip()
+    found = [socket.inet_ntoa(record.rdata) for record in dns.ask((address, 53), EC2, "A").answer]
+    case.equal("the example's answer", sorted(found), ["10.0.1.17", "10.0.2.17"])
+    case.check(b"mount your zones" in dns.ask((address, 53), "help.vpcedns.example", "TXT").answer[0].rdata, "how to go on")
     case.run("docker", "stop", "--time", "10", name)
     exit_code = case.run("docker", "inspect", "--format", "{{.State.ExitCode}}", name).strip()
     case.equal("exit code after `docker stop`", exit_code, "0")

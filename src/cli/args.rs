@@ -52,7 +52,7 @@ pub(super) enum Command {
     Diff(DiffArgs),
     /// Say for each VPC and service whether it is private, and what to do where it is not
     Report(ReportArgs),
-    /// Ask a running server whether it is alive; exit 1 if not
+    /// Ask a running server whether it is alive, or serves; exit 1 if not
     Health(HealthArgs),
     /// Show one screen about a running server: sources, problems, upstreams, rates, what to do
     Status(StatusArgs),
@@ -293,11 +293,17 @@ pub(super) enum ExpectFormat {
 }
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  vpcedns health --http 127.0.0.1:8053")]
+#[command(
+    after_help = "Examples:\n  vpcedns health --http 127.0.0.1:8053\n  vpcedns health --serving --http 127.0.0.1:8053"
+)]
 pub(super) struct HealthArgs {
     /// The HTTP address of the server
     #[arg(long, value_name = "ADDR", env = "VPCEDNS_HTTP")]
     pub(super) http: SocketAddr,
+    /// Ask whether it serves: all sources were read once, and it has not been told to stop. Errors since then do not count,
+    /// as the last good state is served
+    #[arg(long, env = "VPCEDNS_SERVING")]
+    pub(super) serving: bool,
 }
 
 /// Which running server a command is for.

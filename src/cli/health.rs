@@ -1,4 +1,4 @@
-//! `vpcedns health`: is a running server alive? For containers without a shell or curl.
+//! `vpcedns health`: is a running server alive, and does it serve? For containers without a shell or curl.
 
 use std::process::ExitCode;
 
@@ -6,14 +6,15 @@ use super::args::HealthArgs;
 use super::client::http;
 
 pub(super) fn run(args: &HealthArgs) -> ExitCode {
-    match http(args.http, "GET /healthz", None) {
-        Ok(answer) if answer.is_ok() => super::print("healthy\n"),
+    let (path, good) = if args.serving { ("/readyz?last_good", "serving") } else { ("/healthz", "healthy") };
+    match http(args.http, &format!("GET {path}"), None) {
+        Ok(answer) if answer.is_ok() => super::print(&format!("{good}\n")),
         Ok(answer) => {
-            eprintln!("error: http://{}/healthz says {}", args.http, answer.status);
+            eprintln!("error: http://{}{path} says {}", args.http, answer.status);
             ExitCode::FAILURE
         }
         Err(error) => {
-            eprintln!("error: nobody answers on http://{}/healthz: {error}", args.http);
+            eprintln!("error: nobody answers on http://{}{path}: {error}", args.http);
             eprintln!("  hint: `vpcedns serve` answers there when it is given the same --http (or VPCEDNS_HTTP)");
             ExitCode::FAILURE
         }

@@ -78,9 +78,15 @@ async fn index() -> &'static str {
     "vpcedns\n\n/healthz\n/readyz\n/metrics\n/v1/status\n/v1/generation\n/v1/explain?name=NAME&type=A&from=ADDRESS\nPOST /v1/flush?name=NAME, ?zone=NAME or ?all\nPOST /v1/reload\nPOST /v1/log?level=LEVEL\n"
 }
 
+/// `?last_good`: a last good state that is served is good enough.
+#[derive(Deserialize)]
+struct ReadyQuery {
+    last_good: Option<String>,
+}
+
 /// 200 while every source is ready and its last load is the one being served; else 503 and every problem, with file,
 /// line and remedy. How each source is follows.
-async fn ready(State(views): State<Views>) -> Response {
+async fn ready(State(views): State<Views>, Query(query): Query<ReadyQuery>) -> Response {
     if views.status.is_draining() {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
     }
@@ -89,7 +95,7 @@ async fn ready(State(views): State<Views>) -> Response {
     let problems = views.status.last().map(|report| report.problems).unwrap_or_default();
     let errors: Vec<String> = problems.iter().filter(|p| p.is_error()).map(ToString::to_string).collect();
     let waiting = sources.iter().filter(|source| !source.ready).map(|source| source.id.as_str()).collect::<Vec<_>>();
-    if errors.is_empty() && waiting.is_empty() {
+    if (errors.is_empty() || query.last_good.is_some()) && waiting.is_empty() {
         let snapshot = views.snapshots.load_full();
         let mut text = format!("ready\n{listed}");
         for block in snapshot.contested() {

@@ -69,10 +69,16 @@ fn a_service_manager_is_told_how_the_server_is() {
     let message = manager.next();
     assert!(message.starts_with("READY=1\n") && bad(&message), "{message}");
 
+    // probes that must not take every server out because of one bad file ask for this
+    let http = ready.http.unwrap();
+    assert_eq!((get(http, "/readyz").0, get(http, "/readyz?last_good").0), (503, 200));
+
     let stopped = Instant::now();
     handle.stop();
     assert_eq!(manager.next(), "STOPPING=1\nSTATUS=answering until clients have gone elsewhere");
-    assert_eq!(get(ready.http.unwrap(), "/readyz"), (503, "draining\n".to_owned()));
+    for path in ["/readyz", "/readyz?last_good"] {
+        assert_eq!(get(http, path), (503, "draining\n".to_owned()));
+    }
     assert_eq!(ask(ready.plain[0], "localhost").unwrap(), ["127.0.0.1"]);
     assert_eq!(manager.next(), "STOPPING=1\nSTATUS=answering what has come in");
     running.join().unwrap().unwrap();
