@@ -321,19 +321,16 @@ fn start(
     let ec2 = remembered.map(|ec2| ec2.start(all_settings, publisher.clone(), counters.clone(), &descriptors));
     let ec2 = ec2.transpose()?;
     let ec2_api = ec2.as_ref().and_then(|ec2| ec2.address().ok());
-    let mut more: Vec<_> = ec2.as_ref().map(Ec2Api::metrics).into_iter().collect();
-    more.extend(certificates.clone().map(encrypted::metrics));
+    let more = ec2.as_ref().map(Ec2Api::metrics).into_iter().collect();
+    let certificate_end = certificates.clone().map(encrypted::certificate_end);
     let ec2 = ec2.map(|ec2| Arc::new(Mutex::new(ec2)));
     let handle = Handle { trigger: trigger.clone(), status: status.clone() };
     let leaving = handle.clone();
     let hand_over = HandOver::new(descriptors.clone(), ec2.clone(), move || leaving.stop());
-    let asking = trigger.clone();
-    let control = ServerControl {
-        reload: Arc::new(move || asking.send(LoadRequest::Asked)),
-        log,
-        hand_over: Arc::new(move |stream| hand_over.talk(stream)),
-    };
-    let views = Views { snapshots: snapshots.clone(), status, counters, lookup, more, control, started: began };
+    let control = control(trigger, log, hand_over);
+    let snapshots_shown = snapshots.clone();
+    let views =
+        Views { snapshots: snapshots_shown, status, counters, lookup, certificate_end, more, control, started: began };
     let (http, offers) = http.start(views, &descriptors, http_stopped)?;
     let snapshot = snapshots.load_full();
     let ready = Ready {
@@ -353,6 +350,15 @@ fn start(
     close_unwanted(&descriptors);
     let follower = Follower { publisher, listeners, forwarder, certificates, manager, told: reload::status(&first) };
     Ok(Parts { ready, handle, follower, requests, stop_http, ec2, descriptors, times, predecessor, offers })
+}
+
+/// What the server can be told over HTTP.
+fn control(trigger: LoadTrigger, log: Option<Log>, hand_over: HandOver) -> ServerControl {
+    ServerControl {
+        reload: Arc::new(move || trigger.send(LoadRequest::Asked)),
+        log,
+        hand_over: Arc::new(move |stream| hand_over.talk(stream)),
+    }
 }
 
 /// What the settings say about answers.

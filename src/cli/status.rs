@@ -100,6 +100,13 @@ fn screen(first: &StatusReport, now: &StatusReport) -> String {
     out
 }
 
+/// Of the descriptors, more than so many in a hundred are too many.
+const MOST_DESCRIPTORS_PERCENT: u64 = 80;
+/// A certificate that ends within this time is due.
+const CERTIFICATE_DUE_SECONDS: i64 = 7 * 86_400;
+/// More questions a second of clients that are not served are a flood.
+const FLOOD_PER_SECOND: u64 = 1000;
+
 /// What a person has to do, the most urgent first.
 fn todo(first: &StatusReport, now: &StatusReport) -> Vec<String> {
     let mut todo = Vec::new();
@@ -127,6 +134,37 @@ fn todo(first: &StatusReport, now: &StatusReport) -> Vec<String> {
     if grew(|c| c.log_lines_dropped) {
         todo.push("the log cannot be written: is the disk full, or has its reader gone?".to_owned());
     }
+    for source in &now.sources {
+        if source.half_written > 0 {
+            todo.push(format!(
+                "{} of {} half written: see who has it open",
+                counted(source.half_written, "file"),
+                source.id
+            ));
+        }
+        if source.untold {
+            todo.push(format!("changes of {} are found late: the log says why", source.id));
+        }
+    }
+    if let (Some(open), Some(most)) = (now.open_descriptors, now.most_descriptors)
+        && open > most.saturating_mul(MOST_DESCRIPTORS_PERCENT) / 100
+    {
+        todo.push(format!("{open} of {most} file descriptors are in use: raise the limit, or see who has connections"));
+    }
+    match now.certificate_ends_in_seconds {
+        Some(left @ ..0) => todo.push(format!("the certificate ended {} ago: renew it", duration(left.unsigned_abs()))),
+        Some(left @ 0..CERTIFICATE_DUE_SECONDS) => {
+            todo.push(format!("the certificate ends in {}: renew it", duration(left.unsigned_abs())));
+        }
+        _ => {}
+    }
+    let ms = now.uptime_ms.saturating_sub(first.uptime_ms).max(1);
+    let denied = now.counts.denied.saturating_sub(first.counts.denied) * 1000 / ms;
+    if denied > FLOOD_PER_SECOND {
+        todo.push(format!(
+            "{denied} questions a second are refused: a flood, or a network that no VPC and no --allow has"
+        ));
+    }
     todo
 }
 
@@ -148,7 +186,7 @@ fn duration(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::UpstreamLine;
+    use crate::observe::{SourceLine, UpstreamLine};
 
     #[test]
     fn the_screen_says_what_is_and_what_to_do() {
@@ -191,9 +229,20 @@ mod tests {
             errors: 1,
             problems: vec!["zones/a.toml:3:1: error: unknown key 'x'\n  hint: did you mean 'y'?".to_owned()],
             upstreams: vec![up("10.0.0.2:53", "down")],
+            open_descriptors: Some(900),
+            most_descriptors: Some(1024),
+            certificate_ends_in_seconds: Some(-3600),
+            sources: vec![SourceLine {
+                id: "files".to_owned(),
+                good: true,
+                untold: true,
+                half_written: 1,
+                ..SourceLine::default()
+            }],
             counts: CountsReport {
                 packets: 300,
                 local: 100,
+                denied: 5000,
                 overloaded: 4,
                 log_lines_dropped: 1,
                 ..CountsReport::default()
@@ -214,6 +263,11 @@ mod tests {
             "  3. correct the errors above; until then generation 17 keeps serving",
             "  4. questions are turned away: see which client asks, or raise the limit forward_in_flight",
             "  5. the log cannot be written: is the disk full, or has its reader gone?",
+            "  6. 1 file of files half written: see who has it open",
+            "  7. changes of files are found late: the log says why",
+            "  8. 900 of 1024 file descriptors are in use: raise the limit, or see who has connections",
+            "  9. the certificate ended 1 h 0 min ago: renew it",
+            "  10. 2500 questions a second are refused: a flood, or a network that no VPC and no --allow has",
         ] {
             assert!(bad.lines().any(|said| said == line), "{line} is not in\n{bad}");
         }

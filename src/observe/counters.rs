@@ -74,6 +74,12 @@ impl Totals {
         self.0.get(metric.range()).unwrap_or_default()
     }
 
+    /// Questions of clients of this class.
+    pub fn questions_of(&self, class: ViewClass) -> u64 {
+        let mut classes = self.of(Metric::Questions).chunks(Topic::NAMES.len());
+        classes.nth(class as usize).map_or(0, |topics| topics.iter().sum())
+    }
+
     /// The sum of these.
     pub fn sum(&self, metric: Metric) -> u64 {
         self.of(metric).iter().sum()
@@ -240,6 +246,7 @@ mod tests {
         assert_eq!((totals.of(Metric::Silent), totals.sum(Metric::Relayed)), (&[0, 20, 0][..], 20));
         let questions = totals.of(Metric::Questions);
         assert_eq!((questions.first(), questions.last(), totals.sum(Metric::Questions)), (Some(&20), Some(&20), 40));
+        assert_eq!((totals.questions_of(ViewClass::Refused), totals.questions_of(ViewClass::Outside)), (20, 0));
         assert_eq!(totals.sum(Metric::Overloaded), 20);
         assert_eq!(totals.of(Metric::Loads), [0; 0], "is kept elsewhere");
     }

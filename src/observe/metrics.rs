@@ -46,7 +46,7 @@ pub(super) fn text(views: &Views) -> Result<String, fmt::Error> {
     out.text()
 }
 
-/// Version, clock, memory, processor and descriptors.
+/// Version, clock, certificate, memory, processor and descriptors.
 fn process(out: &mut Exposition, views: &Views) {
     let (report, now) = (ProcessReport::now(), SystemTime::now());
     out.gauges(Metric::BuildInfo, [(vec![env!("CARGO_PKG_VERSION")], 1.0)]);
@@ -70,6 +70,9 @@ fn process(out: &mut Exposition, views: &Views) {
         if let Some(value) = value {
             out.gauge(metric, value);
         }
+    }
+    if let Some(end) = views.certificate_end.as_ref().and_then(|end| end()) {
+        out.gauge(Metric::CertificateExpiry, u64::try_from(end).unwrap_or_default());
     }
     if let Some(start) = now.checked_sub(views.started.elapsed()) {
         out.seconds(Metric::ProcessStart, unix_seconds(start));

@@ -31,4 +31,4 @@ pub use log::{LineQueue, Log, dropped_lines};
 pub use report::{CountsReport, SourceLine, StatusReport, UpstreamLine};
 pub use status::{LoadReport, Status};
 pub use told::ToldNames;
-pub use views::{MoreMetrics, ServerControl, Views};
+pub use views::{CertificateEnd, MoreMetrics, ServerControl, Views};

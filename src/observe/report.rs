@@ -1,14 +1,16 @@
 //! The state of the server in one document: what `vpcedns status` shows, and `/v1/status`.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
 use super::log::dropped_lines;
+use super::process::ProcessReport;
 use super::views::Views;
 use crate::config::Metric;
 use crate::forward::UpstreamState;
 use crate::problem::Problem;
+use crate::snapshot::ViewClass;
 use crate::source::SourceReport;
 
 /// Problems that are shown one by one; the rest are counted.
@@ -51,6 +53,15 @@ pub struct StatusReport {
     pub cache_entries: u64,
     /// Octets that they take.
     pub cache_octets: u64,
+    /// File descriptors that are open.
+    #[serde(default)]
+    pub open_descriptors: Option<u64>,
+    /// File descriptors that may be open.
+    #[serde(default)]
+    pub most_descriptors: Option<u64>,
+    /// Seconds until the certificate of encrypted DNS ends; negative once it has.
+    #[serde(default)]
+    pub certificate_ends_in_seconds: Option<i64>,
 }
 
 /// One source.
@@ -64,6 +75,12 @@ pub struct SourceLine {
     pub age_seconds: Option<u64>,
     /// Its problems.
     pub problems: u64,
+    /// Whether some changes are found late, by looking, or not at all.
+    #[serde(default)]
+    pub untold: bool,
+    /// Files that have been half written for 30 s or longer.
+    #[serde(default)]
+    pub half_written: u64,
 }
 
 /// One upstream resolver.
@@ -92,6 +109,9 @@ pub struct CountsReport {
     pub local: u64,
     /// Of these, REFUSED.
     pub refused: u64,
+    /// Questions of clients that are not served, those without a reply included.
+    #[serde(default)]
+    pub denied: u64,
     /// Questions answered from the cache.
     pub cache_hits: u64,
     /// Questions answered from the cache with an expired reply.
@@ -117,6 +137,9 @@ pub(super) fn report(views: &Views, started: Instant) -> StatusReport {
     problems.sort_by_key(|problem| !problem.is_error());
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
     let held = views.lookup.cache().held();
+    let process = ProcessReport::now();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let certificate_end = views.certificate_end.as_ref().and_then(|end| end());
     StatusReport {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uptime_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -135,6 +158,9 @@ pub(super) fn report(views: &Views, started: Instant) -> StatusReport {
         counts: counts(views),
         cache_entries: held.entries,
         cache_octets: held.octets,
+        open_descriptors: process.open_descriptors,
+        most_descriptors: process.most_descriptors,
+        certificate_ends_in_seconds: certificate_end.map(|end| end.saturating_sub_unsigned(now)),
     }
 }
 
@@ -157,6 +183,8 @@ fn source(report: &SourceReport) -> SourceLine {
         good: report.is_good(),
         age_seconds: report.age().map(|age| age.as_secs()),
         problems: report.problems.len() as u64,
+        untold: report.health.untold,
+        half_written: report.health.half_written as u64,
     }
 }
 
@@ -167,6 +195,7 @@ fn counts(views: &Views) -> CountsReport {
         packets: totals.sum(Metric::Packets),
         local: totals.sum(Metric::Replies),
         refused: refused.copied().unwrap_or_default(),
+        denied: totals.questions_of(ViewClass::Refused),
         cache_hits: totals.sum(Metric::CacheHits),
         cache_stale: totals.sum(Metric::CacheStale),
         forwarded: views.lookup.counts().forwarded,

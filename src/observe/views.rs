@@ -11,6 +11,9 @@ use crate::served::ServedSnapshot;
 /// Adds metrics of other parts of the server.
 pub type MoreMetrics = Arc<dyn Fn(&mut Exposition) + Send + Sync>;
 
+/// When the certificate of encrypted DNS ends (Unix time, in seconds); `None`: it does not say.
+pub type CertificateEnd = Arc<dyn Fn() -> Option<i64> + Send + Sync>;
+
 /// The parts of the server that can be looked at.
 #[derive(Clone)]
 pub struct Views {
@@ -22,6 +25,8 @@ pub struct Views {
     pub counters: Arc<Counters>,
     /// What is known of others.
     pub lookup: Arc<UpstreamLookup>,
+    /// For encrypted DNS, if there is any.
+    pub certificate_end: Option<CertificateEnd>,
     /// Metrics of other parts.
     pub more: Vec<MoreMetrics>,
     /// What can be changed.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tracing::warn;
 
-use crate::config::{Metric, Settings};
-use crate::observe::MoreMetrics;
+use crate::config::Settings;
+use crate::observe::CertificateEnd;
 use crate::problem::{Place, Problem};
 use crate::serve::certificates::Certificates;
 use crate::serve::encrypted::Address;
@@ -37,11 +37,7 @@ pub(super) fn read(settings: &Settings) -> Result<Option<EncryptedSettings>, Vec
     Ok(Some(EncryptedSettings { addresses, certificates: Arc::new(certificates) }))
 }
 
-/// When the certificate ends.
-pub(super) fn metrics(certificates: Arc<Certificates>) -> MoreMetrics {
-    Arc::new(move |out| {
-        if let Some(end) = certificates.end() {
-            out.gauge(Metric::CertificateExpiry, u64::try_from(end).unwrap_or_default());
-        }
-    })
+/// When the certificate ends, whichever is served at the time.
+pub(super) fn certificate_end(certificates: Arc<Certificates>) -> CertificateEnd {
+    Arc::new(move || certificates.end())
 }
