@@ -121,6 +121,9 @@ class Page:
             if self.server.poll() is not None:
                 raise Failure(f"{self.name}: {words}: exit code {self.server.returncode}\n"
                               f"{indent((self.case.dir / log).read_text())}")
+            # DNS is answered before the control socket is there
+            if "ready: " not in (self.case.dir / log).read_text():
+                return False
             try:
                 return dns.exchange_udp(SERVER, dns.question(1, "ready.invalid", "A"), timeout=0.2, tries=1)
             except (TimeoutError, OSError):
