@@ -61,13 +61,13 @@ class Cli:
         return json.loads(done) if done.strip() else None
 
 
-def client(server, region=REGION, key="test", secret="test"):
-    """A boto3 client of EC2 that tries once and leaves it to the server to find what is wrong."""
+def client(server, region=REGION, key="test", secret="test", service="ec2"):
+    """A boto3 client of a service that tries once and leaves it to the server to find what is wrong."""
     need("boto3")
     import boto3  # pylint: disable=import-outside-toplevel  (it may not be installed)
     from botocore.config import Config  # pylint: disable=import-outside-toplevel
     session = boto3.session.Session(aws_access_key_id=key, aws_secret_access_key=secret, region_name=region)
-    return session.client("ec2", endpoint_url=server.url, config=Config(
+    return session.client(service, endpoint_url=server.url, config=Config(
         retries={"total_max_attempts": 1}, parameter_validation=False, read_timeout=30))
 
 

@@ -63,6 +63,7 @@ impl Done {
 }
 
 /// An action of the API.
+#[derive(Clone, Copy)]
 pub struct Action {
     /// Its name.
     pub name: &'static str,

@@ -7,7 +7,7 @@ use crate::model::{
     SubnetInput, VpcInput,
 };
 use crate::problem::{At, Place};
-use crate::source::{Progress, Reading, Source, SourceEdit, SourceId};
+use crate::source::{Progress, Reading, Source, SourceEdit, SourceId, read_hosted_zone};
 
 /// The API's state as a source: all of it at the start, and edits from then on.
 pub struct StateSource(Vec<Input>);
@@ -15,7 +15,7 @@ pub struct StateSource(Vec<Input>);
 impl StateSource {
     /// With what is in `state`.
     pub fn new(state: &ApiState) -> Self {
-        Self(state.records().filter_map(|record| input(record)).collect())
+        Self(state.records().flat_map(|record| inputs(record)).collect())
     }
 }
 
@@ -49,15 +49,22 @@ fn at<T>(value: T) -> At<T> {
 /// What `edit` means for DNS, `state` being what was there before.
 pub(super) fn change(state: &ApiState, edit: &Edit) -> SourceEdit {
     let before = edit.remove.iter().cloned().chain(edit.put.iter().map(StoredObject::id));
-    let before = before.filter_map(|id| state.get(&id)).filter_map(|record| input(record));
+    let before = before.filter_map(|id| state.get(&id)).flat_map(|record| inputs(record));
     SourceEdit {
         source: id(),
         removed: before.map(|input| input.key()).collect::<Vec<Key>>(),
-        added: edit.put.iter().filter_map(input).collect(),
+        added: edit.put.iter().flat_map(inputs).collect(),
     }
 }
 
-/// What a record means for DNS; `None` if nothing.
+/// What a record means for DNS: nothing, one object, or a zone for the VPCs of each Region.
+fn inputs(record: &StoredObject) -> Vec<Input> {
+    match record {
+        StoredObject::HostedZone(zone) => read_hosted_zone(&zone.outputs(), &place()),
+        _ => input(record).into_iter().collect(),
+    }
+}
+
 fn input(record: &StoredObject) -> Option<Input> {
     let object = match record {
         StoredObject::Vpc(vpc) => Object::Vpc(VpcInput {
@@ -112,7 +119,8 @@ fn input(record: &StoredObject) -> Option<Input> {
         StoredObject::Endpoint(_)
         | StoredObject::SecurityGroup(_)
         | StoredObject::Notification(_)
-        | StoredObject::RouteTable(_) => return None,
+        | StoredObject::RouteTable(_)
+        | StoredObject::HostedZone(_) => return None,
     };
     Some(Input::new(place(), object))
 }

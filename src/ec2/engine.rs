@@ -40,6 +40,8 @@ pub struct Answer {
     pub body: String,
     /// Ids of the objects that it made, changed or removed.
     pub changed: Vec<String>,
+    /// Where what it made is from now on, for calls that answer so.
+    pub created: Option<String>,
 }
 
 impl Engine {
@@ -87,7 +89,10 @@ impl Engine {
         } else {
             (self.read(action, params, caller)?, Vec::new())
         };
-        Ok(Answer { body: xml.response(&name, request_id), changed })
+        // the one call that answers with a place (Route 53 API Reference, CreateHostedZone)
+        let created = changed.first().filter(|_| name == "CreateHostedZone");
+        let created = created.map(|id| format!("https://route53.amazonaws.com/2013-04-01/hostedzone/{id}"));
+        Ok(Answer { body: xml.response(&name, request_id), changed, created })
     }
 
     fn read(&self, action: &Action, mut params: Params, caller: &Caller) -> Result<Xml, ApiError> {

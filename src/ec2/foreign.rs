@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::auth::{SERVICES, claimed_service, sigv4};
 use super::error::ApiError;
+use super::rest::is_rest;
 use super::xml::Xml;
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
@@ -19,7 +20,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const SMITHY: HeaderName = HeaderName::from_static("smithy-protocol");
 
 /// Services whose SDKs speak REST-XML, by the names in their credential scopes.
-const REST_XML: &[&str] = &["cloudfront", "route53", "s3", "s3-outposts", "s3express"];
+const REST_XML: &[&str] = &["cloudfront", "s3", "s3-outposts", "s3express"];
 
 /// How a service's errors are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,8 +53,8 @@ impl ForeignCall {
             return None;
         }
         let target = text(&head.headers, &TARGET);
-        // ours are at the root
-        if claimed.is_none() && target.is_none() && path == "/" {
+        // ours are at the root, or Route 53's
+        if claimed.is_none() && target.is_none() && (path == "/" || is_rest(head)) {
             return None;
         }
         let service = claimed.or_else(|| target.map(|target| service_of_target(target).to_owned()));
@@ -69,8 +70,8 @@ impl ForeignCall {
             _ => "UnknownOperationException",
         };
         let message = format!(
-            "{} is not a service of this server, which has {} only. Set AWS_ENDPOINT_URL_EC2, AWS_ENDPOINT_URL_STS and \
-             AWS_ENDPOINT_URL_IAM to it, and not AWS_ENDPOINT_URL.",
+            "{} is not a service of this server, which has {} only. Set AWS_ENDPOINT_URL_EC2, AWS_ENDPOINT_URL_STS, \
+             AWS_ENDPOINT_URL_IAM and AWS_ENDPOINT_URL_ROUTE_53 to it, and not AWS_ENDPOINT_URL.",
             self.service,
             SERVICES.join(", ")
         );

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -21,6 +21,7 @@ use super::call::Caller;
 use super::engine::{Answer, Engine};
 use super::error::ApiError;
 use super::foreign::ForeignCall;
+use super::rest;
 use super::xml::Xml;
 use crate::config::Metric;
 use crate::observe::{Counters, FrontLimits, serve_router};
@@ -100,19 +101,28 @@ async fn answer(
         };
         return foreign.response(&error, &request_id);
     }
+    let is_rest = rest::is_rest(&head);
     let answered = match admitted {
         Ok(()) => call(shared, peer, head, body, &request_id).await,
         Err(error) => Err(error),
     };
+    let mut headers = HeaderMap::from_iter([(header::CONTENT_TYPE, XML)]);
     let (status, text) = match answered {
-        Ok(text) => (StatusCode::OK, text),
+        Ok(Answer { body, created: Some(location), .. }) => {
+            headers.extend(HeaderValue::from_str(&location).ok().map(|location| (header::LOCATION, location)));
+            (StatusCode::CREATED, body)
+        }
+        Ok(Answer { body, .. }) => (StatusCode::OK, body),
         Err(error) => {
             let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
-            (status, Xml::error(&error, &request_id))
+            let body = if is_rest { Xml::error_response } else { Xml::error };
+            (status, body(&error, &request_id))
         }
     };
-    (status, [(header::CONTENT_TYPE, "text/xml;charset=UTF-8")], text).into_response()
+    (status, headers, text).into_response()
 }
+
+const XML: HeaderValue = HeaderValue::from_static("text/xml;charset=UTF-8");
 
 /// The services that are here, as LocalStack lists its own.
 fn health() -> String {
@@ -128,7 +138,7 @@ async fn call(
     head: Parts,
     body: Body,
     request_id: &str,
-) -> Result<String, ApiError> {
+) -> Result<Answer, ApiError> {
     let body = read(body).await?;
     let query = head.uri.query().unwrap_or_default();
     let signed = sigv4::Request {
@@ -142,7 +152,11 @@ async fn call(
     if let (AccessPolicy::Keys(_), Some(key)) = (&shared.front.access, &caller.access_key_id) {
         shared.admit(Counted::Key(key.clone()))?;
     }
-    let form = if head.method == Method::GET { form_of_query(query) } else { body };
+    let form = match head.method {
+        _ if rest::is_rest(&head) => rest::form_of(&head, &body)?.into(),
+        Method::GET => form_of_query(query),
+        _ => body,
+    };
     let permit = shared.permits.try_acquire().map_err(|_| too_many())?;
     let (worker, id) = (Arc::clone(&shared), request_id.to_owned());
     // an action waits for the disk
@@ -176,7 +190,7 @@ impl Front {
         caller: &auth::Principal,
         peer: SocketAddr,
         request_id: &str,
-    ) -> Result<String, ApiError> {
+    ) -> Result<Answer, ApiError> {
         let action = value(form, "Action");
         let answered = self.permitted(form, action.as_deref(), caller, request_id);
         let (outcome, changed) = match &answered {
@@ -189,7 +203,7 @@ impl Front {
                 named.iter().map(String::as_str).chain(changed.iter().map(String::as_str)).collect();
             audit(caller, peer, &Change { action: &action, objects: &unique(objects), outcome, request_id });
         }
-        answered.map(|answer| answer.body)
+        answered
     }
 
     fn permitted(

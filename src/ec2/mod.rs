@@ -3,12 +3,14 @@
 //! ```text
 //! http      a request to its form, its caller, its answer
 //!   auth    who calls, and whether they may
+//!   rest    Route 53's calls as the form that actions take
 //!   foreign calls for services that are not here
 //! engine    the action checks, the change is made durable, DNS serves it, and only then is it answered
 //!   action  one file for each kind of object: what a call may do, in EC2's codes and texts
 //!   params, fields, filter, xml, error   what calls and answers are made of
 //!   rule    a rule of a security group
 //!   route   a route table
+//!   hosted_zone  a private hosted zone
 //!   record  what the API keeps of each object
 //!   state   all records in memory, and a change to them
 //!   store   the same on disk; soundness tells a file that is damaged, and keeps copies
@@ -39,12 +41,14 @@ pub mod error;
 pub mod fields;
 pub mod filter;
 mod foreign;
+pub mod hosted_zone;
 mod http;
 mod notices;
 pub mod notify;
 mod outbox;
 pub mod params;
 pub mod record;
+mod rest;
 pub mod route;
 pub mod rule;
 mod soundness;

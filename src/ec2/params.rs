@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use super::error::ApiError;
 
-/// Most parameters of one call.
-const MOST: usize = 5_000;
+/// Most parameters of one call: a batch of 1,000 changes of record sets has up to 20 each.
+const MOST: usize = 20_000;
 
 /// The parameters of a call, or of one structure in it (`Filter.1`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ApiSettings;
 use super::codec::text;
+use super::hosted_zone::HostedZoneRecord;
 use super::route::RouteTableRecord;
 use super::rule::{GroupRule, rules_at_start};
 use super::time::UnixMillis;
@@ -58,6 +59,8 @@ pub enum StoredObject {
     RouteTable(RouteTableRecord),
     /// A network interface that a caller made.
     Interface(OwnInterface),
+    /// A private hosted zone.
+    HostedZone(HostedZoneRecord),
 }
 
 /// A VPC.
@@ -450,6 +453,7 @@ impl StoredObject {
             Self::Notification(notification) => notification.id.clone(),
             Self::RouteTable(table) => table.id.clone(),
             Self::Interface(own) => own.interface.id.to_string(),
+            Self::HostedZone(zone) => zone.id.clone(),
         }
     }
 
@@ -464,10 +468,12 @@ impl StoredObject {
             Self::Notification(notification) => &notification.owner,
             Self::RouteTable(table) => &table.owner,
             Self::Interface(own) => &own.owner,
+            Self::HostedZone(zone) => &zone.owner,
         }
     }
 
-    /// What kind of resource it is for tags (`vpc-endpoint-service`), and its tags; `None` for kinds that have none.
+    /// What kind of resource it is for EC2's tags (`vpc-endpoint-service`), and its tags; `None` for kinds that have none
+    /// there.
     pub fn tags(&self) -> Option<(&'static str, &Tags)> {
         match self {
             Self::Vpc(vpc) => Some(("vpc", &vpc.tags)),
@@ -477,7 +483,7 @@ impl StoredObject {
             Self::Service(service) => Some(("vpc-endpoint-service", &service.tags)),
             Self::RouteTable(table) => Some(("route-table", &table.tags)),
             Self::Interface(own) => Some(("network-interface", &own.tags)),
-            Self::Notification(_) => None,
+            Self::Notification(_) | Self::HostedZone(_) => None,
         }
     }
 
@@ -491,7 +497,7 @@ impl StoredObject {
             Self::Service(service) => Some(&mut service.tags),
             Self::RouteTable(table) => Some(&mut table.tags),
             Self::Interface(own) => Some(&mut own.tags),
-            Self::Notification(_) => None,
+            Self::Notification(_) | Self::HostedZone(_) => None,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::hosted_zone::HostedZoneRecord;
 use super::record::{
     EndpointRecord, EndpointType, Notification, OwnInterface, Phase, SecurityGroup, ServiceRecord, StoredObject,
     SubnetRecord, VpcRecord,
@@ -123,6 +124,7 @@ impl ApiState {
         notification(&str), notifications: Notification(Notification), "vpce-nfn-";
         route_table(&str), route_tables: RouteTable(RouteTableRecord), "rtb-";
         interface(&str), interfaces: Interface(OwnInterface), "eni-";
+        hosted_zone(&str), hosted_zones: HostedZone(HostedZoneRecord), "Z";
     }
 
     /// The record with this id, of whatever kind.

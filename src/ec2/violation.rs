@@ -19,6 +19,11 @@ pub(super) fn error(violation: &Violation) -> ApiError {
                 "private-dns-enabled cannot be set because there is already a conflicting DNS domain for {name} in the VPC {vpc}"
             ))
         }
+        // a file's zone, as the action has looked at those of the API
+        Breach::HostedZoneTwice { name, .. } => ApiError::new(
+            "ConflictingDomainExists",
+            format!("A VPC has already been associated with a hosted zone with the same domain name: {name}."),
+        ),
         Breach::SubnetOfOtherVpc { subnet, endpoint_vpc, .. } => {
             ApiError::invalid(format!("The subnet {subnet} does not belong to the VPC {endpoint_vpc}."))
         }

@@ -10,24 +10,41 @@ use super::error::ApiError;
 
 /// The namespace of the API's only version (EC2 API Reference).
 const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
+/// That of Route 53 (API Reference, version 2013-04-01).
+const ROUTE_53: &str = "https://route53.amazonaws.com/doc/2013-04-01/";
 const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
 /// What goes into an element.
 pub struct Xml {
     writer: Writer<Vec<u8>>,
-    /// The namespace of an answer in the form of the newer Query APIs; `None`: EC2's.
-    namespace: Option<&'static str>,
+    form: AnswerForm,
+}
+
+/// What stands around the content of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AnswerForm {
+    /// EC2's: a request id in front.
+    Ec2,
+    /// That of the newer Query APIs, with their namespace: a result, and metadata behind it.
+    Query(&'static str),
+    /// REST-XML, with its namespace: nothing.
+    Rest(&'static str),
 }
 
 impl Xml {
     /// Nothing yet.
     pub fn new() -> Self {
-        Self { writer: Writer::new(Vec::new()), namespace: None }
+        Self { writer: Writer::new(Vec::new()), form: AnswerForm::Ec2 }
     }
 
     /// Nothing yet, of an answer in the form of the newer Query APIs (STS, IAM).
     pub fn of_query(namespace: &'static str) -> Self {
-        Self { namespace: Some(namespace), ..Self::new() }
+        Self { form: AnswerForm::Query(namespace), ..Self::new() }
+    }
+
+    /// Nothing yet, of an answer of Route 53.
+    pub fn of_route53() -> Self {
+        Self { form: AnswerForm::Rest(ROUTE_53), ..Self::new() }
     }
 
     /// `<name>value</name>`
@@ -66,6 +83,20 @@ impl Xml {
         });
     }
 
+    /// `<list>` and a `<name>` for each of `items`.
+    pub fn named_list<T>(
+        &mut self,
+        [list, name]: [&str; 2],
+        items: impl IntoIterator<Item = T>,
+        mut item: impl FnMut(&mut Self, T),
+    ) {
+        self.element(list, |xml| {
+            for each in items {
+                xml.element(name, |xml| item(xml, each));
+            }
+        });
+    }
+
     /// `<name>` and an `<item>` with a text for each of `items`.
     pub fn texts<T: Display>(&mut self, name: &str, items: impl IntoIterator<Item = T>) {
         self.element(name, |xml| {
@@ -78,15 +109,18 @@ impl Xml {
     /// The whole body of an answer to `action`.
     pub fn response(self, action: &str, request_id: &str) -> String {
         let name = format!("{action}Response");
-        let namespace = self.namespace;
+        let form = self.form;
         let content = self.into_text();
-        if let Some(namespace) = namespace {
-            return format!(
+        match form {
+            AnswerForm::Ec2 => format!(
+                "{DECLARATION}<{name} xmlns=\"{NAMESPACE}\"><requestId>{request_id}</requestId>{content}</{name}>"
+            ),
+            AnswerForm::Query(namespace) => format!(
                 "{DECLARATION}<{name} xmlns=\"{namespace}\"><{action}Result>{content}</{action}Result>\
                  <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{name}>"
-            );
+            ),
+            AnswerForm::Rest(namespace) => format!("{DECLARATION}<{name} xmlns=\"{namespace}\">{content}</{name}>"),
         }
-        format!("{DECLARATION}<{name} xmlns=\"{NAMESPACE}\"><requestId>{request_id}</requestId>{content}</{name}>")
     }
 
     /// The body of an error.
@@ -129,7 +163,7 @@ impl Xml {
 
     /// What another has written.
     pub fn from_text(text: String) -> Self {
-        Self { writer: Writer::new(text.into_bytes()), namespace: None }
+        Self { writer: Writer::new(text.into_bytes()), form: AnswerForm::Ec2 }
     }
 
     /// What was written, without a root.

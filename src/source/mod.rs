@@ -42,6 +42,10 @@ mod tests;
 
 use std::sync::Arc;
 
+use crate::dns::Rtype;
+use crate::model::{Input, RdataError};
+use crate::problem::Place;
+
 pub use access_keys::read_access_keys;
 pub use contract::{
     Declared, LoadRequest, LoadRequests, LoadTrigger, PartId, Progress, Reading, Source, SourceHealth, SourceId,
@@ -69,6 +73,17 @@ pub struct FileText {
 /// What a TOML file declares.
 pub fn read_toml(path: &Arc<str>, text: &str) -> Declared {
     toml_dir::read(Arc::clone(path), text)
+}
+
+/// Record data as Route 53's API writes it, in wire form: texts with octal escapes.
+pub fn read_record_value(rtype: Rtype, value: &str) -> Result<Box<[u8]>, RdataError> {
+    aws_json::record_value(rtype, value)
+}
+
+/// The private hosted zone that `get-hosted-zone` and `list-resource-record-sets` print, in an array, as what is declared at
+/// `place`: once for the VPCs of each Region where answers differ.
+pub fn read_hosted_zone(outputs: &str, place: &Place) -> Vec<Input> {
+    aws_json::hosted_zone(outputs, place)
 }
 
 /// What JSON files hold that were written by `aws ec2 describe-*`, joined by the ids in them.

@@ -5,6 +5,7 @@ mod connection;
 mod default_vpc;
 mod endpoint;
 mod group_rule;
+mod hosted_zone;
 mod identity;
 mod interface;
 mod nothing;
@@ -13,6 +14,7 @@ mod offer;
 mod own_interface;
 mod permission;
 mod reach;
+mod record_set;
 mod region;
 mod route;
 mod route_table;
@@ -21,6 +23,8 @@ mod service;
 mod subnet;
 mod tags;
 mod vpc;
+mod zone_tags;
+mod zone_vpc;
 
 use super::call::Action;
 use super::error::ApiError;
@@ -35,11 +39,13 @@ static ACTIONS: &[&[Action]] = &[
     notification::ACTIONS,
     endpoint::ACTIONS,
     group_rule::ACTIONS,
+    hosted_zone::ACTIONS,
     identity::ACTIONS,
     interface::ACTIONS,
     offer::ACTIONS,
     own_interface::ACTIONS,
     permission::ACTIONS,
+    record_set::ACTIONS,
     region::ACTIONS,
     route::ACTIONS,
     route_table::ACTIONS,
@@ -48,6 +54,8 @@ static ACTIONS: &[&[Action]] = &[
     subnet::ACTIONS,
     tags::ACTIONS,
     vpc::ACTIONS,
+    zone_tags::ACTIONS,
+    zone_vpc::ACTIONS,
 ];
 
 /// The action with this name.
@@ -66,12 +74,26 @@ pub(super) fn reference() -> String {
     let mut all: Vec<&Action> = ACTIONS.iter().copied().flatten().collect();
     all.sort_by_key(|action| action.name);
     let token = |action: &Action| if action.idempotent { "yes" } else { "" };
-    let rows = all.iter().map(|action| format!("| {} | {} | {} |\n", action.name, what(action), token(action)));
+    let is_route53 = |action: &Action| {
+        [hosted_zone::ACTIONS, record_set::ACTIONS, zone_tags::ACTIONS]
+            .concat()
+            .iter()
+            .any(|one| one.name == action.name)
+    };
+    let service = |action: &Action| match action.name {
+        "GetCallerIdentity" => "STS",
+        "GetUser" | "ListRoles" => "IAM",
+        _ if is_route53(action) => "Route 53",
+        _ => "EC2",
+    };
+    let row = |action: &&Action| {
+        format!("| {} | {} | {} | {} |\n", action.name, service(action), what(action), token(action))
+    };
     format!(
         "# Actions of the EC2 API\n\nGenerated from `src/ec2/action/`; `UPDATE_DOCS=1 cargo test --test it generated` writes it anew. \
-         [ec2-api.md](ec2-api.md)\nsays how to use them. `GetCallerIdentity` is STS's, `GetUser` and `ListRoles` are IAM's; every other action is \
-         EC2's, version\n2016-11-15. Tests of each: `tests/it/ec2_*.rs`, `e2e/ec2_*.py`.\n\n| action | | `ClientToken` |\n|---|---|---|\n{}",
-        rows.collect::<String>()
+         [ec2-api.md](ec2-api.md)\nsays how to use them. Versions: EC2 2016-11-15, Route 53 2013-04-01, STS 2011-06-15, IAM 2010-05-08. Tests of \
+         each:\n`tests/it/ec2_*.rs`, `e2e/ec2_*.py`.\n\n| action | service | | `ClientToken` |\n|---|---|---|---|\n{}",
+        all.iter().map(row).collect::<String>()
     )
 }
 

@@ -58,7 +58,7 @@ pub(super) fn join(outputs: Outputs) -> Declared {
     let no_reverse: HashSet<VpcId> = route53.no_reverse.iter().copied().collect();
     join_vpcs(vpcs, &attributes, &endpoints, &regions, &no_reverse, &mut joined);
     associations::join(associations, networks, &mut endpoints, &known_vpcs, &mut joined);
-    private_zones::join(route53, &known_vpcs, &endpoints, &mut joined);
+    private_zones::join(route53, &known_vpcs, Some(&endpoints), &mut joined);
 
     let mut stand_ins = StandIns::new(&subnets, &joined.broken);
     let has_interfaces = pages.iter().any(|page| page.key == "NetworkInterfaces") || !interfaces.is_empty();

@@ -33,6 +33,9 @@ mod zones;
 
 use super::parts::in_parallel;
 use super::{Declared, FileText};
+use crate::dns::Rtype;
+use crate::model::{Input, RdataError};
+use crate::problem::Place;
 
 use outputs::Outputs;
 
@@ -43,4 +46,20 @@ pub(super) fn read(files: &[FileText]) -> Declared {
     let numbered: Vec<_> = by_path.into_iter().zip(0u32..).collect();
     let outputs = in_parallel(&numbered, |(file, number)| outputs::read(file, *number));
     join::join(outputs.into_iter().fold(Outputs::default(), Outputs::merge))
+}
+
+/// The hosted zone that two outputs of Route 53 tell (`get-hosted-zone` and `list-resource-record-sets`), for all its VPCs,
+/// whatever else there is. What cannot be read of it is left out: whoever wrote it has looked.
+pub(super) fn hosted_zone(outputs: &str, place: &Place) -> Vec<Input> {
+    let file = FileText { path: place.file.clone(), text: outputs.to_owned() };
+    let Outputs { route53, .. } = outputs::read(&file, 0);
+    let vpcs = route53.zones.iter().filter_map(|zone| zone.vpcs.as_ref()).flatten().map(|(id, _)| *id).collect();
+    let mut joined = Declared::default();
+    private_zones::join(route53, &vpcs, None, &mut joined);
+    joined.inputs.into_iter().map(|input| Input { place: place.clone(), ..input }).collect()
+}
+
+/// See [`records::parse_value`].
+pub(super) fn record_value(rtype: Rtype, value: &str) -> Result<Box<[u8]>, RdataError> {
+    records::parse_value(rtype, value)
 }

@@ -22,17 +22,25 @@ const MULTIVALUE: usize = 8;
 /// Aliases of a zone that lead to each other, at most so many for one name.
 const MAX_ALIASES: usize = 8;
 
+/// The endpoints of outputs.
+type EndpointsById<'e> = HashMap<EndpointId, &'e EndpointOutput>;
+
 /// The record sets of one name and type.
 type ZoneRecordSets<'r> = BTreeMap<(&'r DnsName, Rtype), Vec<&'r RecordSet>>;
 
-pub(super) fn join(route53: Route53, known: &HashSet<VpcId>, endpoints: &[EndpointOutput], joined: &mut Declared) {
+/// Joins what outputs tell. `endpoints` are those of outputs; `None`: aliases lead to others, which somebody else knows.
+pub(super) fn join(
+    route53: Route53,
+    known: &HashSet<VpcId>,
+    endpoints: Option<&[EndpointOutput]>,
+    joined: &mut Declared,
+) {
     let Route53 { zones, pages, rules, associations, profiles, profile_reverse, .. } = route53;
-    let shares = profiles.join(known, endpoints, &profile_reverse, joined);
-    let endpoints: HashMap<EndpointId, &EndpointOutput> = if pages.is_empty() {
-        HashMap::new()
-    } else {
-        endpoints.iter().map(|endpoint| (endpoint.input.vpc_endpoint_id.value, endpoint)).collect()
-    };
+    let shares = profiles.join(known, endpoints.unwrap_or_default(), &profile_reverse, joined);
+    let endpoints = endpoints.map(|endpoints| {
+        let endpoints = endpoints.iter().filter(|_| !pages.is_empty());
+        endpoints.map(|endpoint| (endpoint.input.vpc_endpoint_id.value, endpoint)).collect::<EndpointsById<'_>>()
+    });
     let mut by_id: BTreeMap<String, ZoneOutput> = BTreeMap::new();
     for zone in zones {
         // of two outputs for one zone, that with its VPCs tells more; else the later one holds
@@ -75,7 +83,7 @@ pub(super) fn join(route53: Route53, known: &HashSet<VpcId>, endpoints: &[Endpoi
             continue;
         }
         let seen_by = SeenBy { vpcs: here, profiles: shared_by, shares: &shares };
-        inputs_of(zone, page, &seen_by, &endpoints, joined);
+        inputs_of(zone, page, &seen_by, endpoints.as_ref(), joined);
     }
     let mut vpcs_of: HashMap<&str, BTreeSet<VpcId>> = HashMap::new();
     for (rule, vpc) in associations.iter().filter(|(_, vpc)| known.contains(vpc)) {
@@ -123,7 +131,7 @@ fn inputs_of(
     zone: &ZoneOutput,
     page: &RecordPage,
     seen_by: &SeenBy<'_>,
-    endpoints: &HashMap<EndpointId, &EndpointOutput>,
+    endpoints: Option<&EndpointsById<'_>>,
     joined: &mut Declared,
 ) {
     let mut sets: ZoneRecordSets<'_> = BTreeMap::new();
@@ -228,7 +236,7 @@ struct RoutingChoice<'c> {
     sets: &'c ZoneRecordSets<'c>,
     zone: &'c ZoneOutput,
     region: Option<&'c Region>,
-    endpoints: &'c HashMap<EndpointId, &'c EndpointOutput>,
+    endpoints: Option<&'c EndpointsById<'c>>,
 }
 
 impl<'c> RoutingChoice<'c> {
@@ -252,7 +260,8 @@ impl<'c> RoutingChoice<'c> {
     fn endpoint(&self, target: &At<AliasInput>) -> Result<At<AliasInput>, String> {
         let id = target.value.endpoint;
         let name = target.value.name.as_ref();
-        let Some(endpoint) = self.endpoints.get(&id).map(|output| &output.input) else {
+        let Some(endpoints) = self.endpoints else { return Ok(target.clone()) };
+        let Some(endpoint) = endpoints.get(&id).map(|output| &output.input) else {
             return Err(format!("an alias to {id}, which is in no output"));
         };
         let label = name.and_then(|name| parse_label(name.labels().next()?));

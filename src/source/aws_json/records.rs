@@ -117,8 +117,7 @@ fn record_set(reader: &mut Reader<'_>, set: &Fields<'_, '_>, name: DnsName, rtyp
         let ttl = set.integer(reader, "TTL", 0..=MAX_TTL).unwrap_or(300);
         let mut rdata = vec![];
         for (at, value) in values(reader, set) {
-            let value = if matches!(rtype, Rtype::TXT | Rtype::SPF) { decimal(value) } else { value.to_owned() };
-            match parse_rdata(rtype, &value) {
+            match parse_value(rtype, value) {
                 Ok(data) => rdata.push(At::new(data, reader.place(at))),
                 Err(error @ (RdataError::Type(_) | RdataError::Data { .. })) => {
                     reader.warning(at, format!("{error}: this record of {name} is left out"), "");
@@ -193,6 +192,15 @@ fn unescape(text: &str) -> Option<String> {
         whole += piece.get(3..)?;
     }
     Some(whole)
+}
+
+/// Record data as Route 53 writes it, in wire form.
+pub(super) fn parse_value(rtype: Rtype, value: &str) -> Result<Box<[u8]>, RdataError> {
+    if matches!(rtype, Rtype::TXT | Rtype::SPF) {
+        parse_rdata(rtype, &decimal(value))
+    } else {
+        parse_rdata(rtype, value)
+    }
 }
 
 /// A text with octal escapes with the decimal ones of master files in their place (RFC 1035 5.1).

@@ -3,9 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use crate::model::{EndpointInput, Object, RecordIpType, ServiceInput, State, SubnetInput, VpcInput};
+use crate::model::{
+    EndpointInput, Input, Object, RecordData, RecordIpType, ServiceInput, State, SubnetInput, VpcInput,
+};
+use crate::problem::Place;
 
-use super::super::{Declared, FileText, read_json_set, scan};
+use super::super::{Declared, FileText, read_hosted_zone, read_json_set, scan};
 use super::{load_json, problems};
 
 /// A set of files below tests/fixtures, those whose names begin with `without` left out.
@@ -290,4 +293,26 @@ fn names_of_emulators_are_not_taken_for_private_names() {
     let text = problems(&loaded);
     assert!(text.contains("the character ':' cannot stand in a name: it is ignored"), "{text}");
     assert!(text.contains("is the name of another endpoint: it is ignored"), "{text}");
+}
+
+#[test]
+fn a_hosted_zone_by_itself_is_read_for_its_vpcs() {
+    let text = r#"[{"HostedZone":{"Id":"/hostedzone/Z1","Name":"corp.example.","Config":{"PrivateZone":true},"ResourceRecordSetCount":4},
+        "VPCs":[{"VPCId":"vpc-00000001","VPCRegion":"us-east-1"}]},
+        {"IsTruncated":false,"ResourceRecordSets":[
+        {"Name":"corp.example.","Type":"NS","TTL":172800,"ResourceRecords":[{"Value":"ns-0.awsdns-00.com."}]},
+        {"Name":"corp.example.","Type":"SOA","TTL":900,"ResourceRecords":[{"Value":"a. b. 1 7200 900 1209600 86400"}]},
+        {"Name":"sqs.corp.example.","Type":"A","AliasTarget":{"HostedZoneId":"Z7HUB22UULQXV","EvaluateTargetHealth":false,
+            "DNSName":"vpce-00000001-abcdefgh.sqs.us-east-1.vpce.amazonaws.com."}},
+        {"Name":"www.corp.example.","Type":"A","TTL":5,"ResourceRecords":[{"Value":"192.0.2.1"}]}]}]"#;
+    let place = Place::whole("somewhere");
+    let inputs = read_hosted_zone(text, &place);
+    let [Input { object: Object::HostedZone(zone), place: at, .. }] = &inputs[..] else { panic!("{inputs:?}") };
+    assert_eq!((zone.name.value.to_string().as_str(), at), ("corp.example", &place));
+    let [alias, records] = &zone.records[..] else { panic!("{:?}", zone.records) };
+    // the endpoint is in no output: somebody else knows it
+    assert!(
+        matches!(&alias.data, RecordData::Alias(target) if target.value.endpoint == "vpce-00000001".parse().unwrap())
+    );
+    assert!(matches!(records.data, RecordData::Records { ttl: 5, .. }));
 }

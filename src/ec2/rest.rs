@@ -1,0 +1,224 @@
+//! Route 53's protocol, REST-XML: a call is a method, a path and a document, and becomes the form that every action takes.
+//!
+//! Route 53 API Reference, version 2013-04-01. What stands in the path and in the document are parameters of one name each
+//! (`Id`, `ChangeBatch.Changes.1.Action`); lists are elements of elements with one name.
+
+use axum::http::Method;
+use axum::http::request::Parts;
+use percent_encoding::percent_decode_str;
+use quick_xml::Reader;
+use quick_xml::events::{BytesRef, Event};
+
+use super::error::ApiError;
+
+/// What the paths begin with.
+const VERSION: &str = "/2013-04-01/";
+/// Elements in one another; the deepest call has 7.
+const DEPTH: usize = 16;
+/// Elements whose members come several times, in the order of their numbers.
+const LISTS: [&str; 5] = ["AddTags", "Changes", "RemoveTagKeys", "ResourceIds", "ResourceRecords"];
+
+/// Method, path behind the version (`*` stands for one segment, a parameter), action, and what the parameters are called.
+const ROUTES: [(Method, &str, &str, &[&str]); 21] = [
+    (Method::POST, "hostedzone", "CreateHostedZone", &[]),
+    (Method::GET, "hostedzone", "ListHostedZones", &[]),
+    (Method::GET, "hostedzonesbyname", "ListHostedZonesByName", &[]),
+    (Method::GET, "hostedzonesbyvpc", "ListHostedZonesByVPC", &[]),
+    (Method::GET, "hostedzonecount", "GetHostedZoneCount", &[]),
+    (Method::GET, "hostedzone/*", "GetHostedZone", &["Id"]),
+    (Method::POST, "hostedzone/*", "UpdateHostedZoneComment", &["Id"]),
+    (Method::DELETE, "hostedzone/*", "DeleteHostedZone", &["Id"]),
+    (Method::POST, "hostedzone/*/associatevpc", "AssociateVPCWithHostedZone", &["Id"]),
+    (Method::POST, "hostedzone/*/disassociatevpc", "DisassociateVPCFromHostedZone", &["Id"]),
+    (Method::POST, "hostedzone/*/authorizevpcassociation", "CreateVPCAssociationAuthorization", &["Id"]),
+    (Method::GET, "hostedzone/*/authorizevpcassociation", "ListVPCAssociationAuthorizations", &["Id"]),
+    (Method::POST, "hostedzone/*/deauthorizevpcassociation", "DeleteVPCAssociationAuthorization", &["Id"]),
+    (Method::POST, "hostedzone/*/rrset", "ChangeResourceRecordSets", &["Id"]),
+    (Method::GET, "hostedzone/*/rrset", "ListResourceRecordSets", &["Id"]),
+    (Method::GET, "hostedzone/*/dnssec", "GetDNSSEC", &["Id"]),
+    (Method::GET, "change/*", "GetChange", &["Id"]),
+    (Method::GET, "testdnsanswer", "TestDNSAnswer", &[]),
+    (Method::GET, "tags/*/*", "ListTagsForResource", &["ResourceType", "Id"]),
+    (Method::POST, "tags/*/*", "ChangeTagsForResource", &["ResourceType", "Id"]),
+    (Method::POST, "tags/*", "ListTagsForResources", &["ResourceType"]),
+];
+
+/// Whether a request is in this protocol.
+pub(super) fn is_rest(head: &Parts) -> bool {
+    head.uri.path().starts_with(VERSION)
+}
+
+/// The form of a call.
+pub(super) fn form_of(head: &Parts, body: &[u8]) -> Result<Vec<u8>, ApiError> {
+    let mut pairs = route(&head.method, head.uri.path())?;
+    for (name, value) in form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()) {
+        if !name.starts_with("X-Amz-") {
+            pairs.push((name.into_owned(), value.into_owned()));
+        }
+    }
+    if !body.iter().all(u8::is_ascii_whitespace) {
+        let text = std::str::from_utf8(body).map_err(|_| malformed("The document is not UTF-8."))?;
+        document(text, &mut pairs)?;
+    }
+    Ok(form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish().into_bytes())
+}
+
+fn malformed(why: &str) -> ApiError {
+    ApiError::new("InvalidInput", format!("Invalid XML ; {why}"))
+}
+
+fn route(method: &Method, path: &str) -> Result<Vec<(String, String)>, ApiError> {
+    let path = path.strip_prefix(VERSION).unwrap_or_default().trim_end_matches('/');
+    let segments: Vec<&str> = path.split('/').collect();
+    let found = ROUTES.iter().find_map(|(on, pattern, action, names)| {
+        let wanted: Vec<&str> = pattern.split('/').collect();
+        let fits = on == method
+            && wanted.len() == segments.len()
+            && wanted.iter().zip(&segments).all(|(wanted, segment)| *wanted == "*" || wanted == segment);
+        let values = wanted.iter().zip(&segments).filter(|(wanted, _)| **wanted == "*").map(|(_, segment)| *segment);
+        fits.then(|| (*action, names.iter().zip(values).collect::<Vec<_>>()))
+    });
+    let Some((action, parameters)) = found else {
+        return Err(ApiError {
+            status: 404,
+            code: "UnknownOperationException".into(),
+            message: format!("{method} {VERSION}{path} is no call of Route 53 that this server has."),
+        });
+    };
+    let mut pairs = vec![("Action".to_owned(), action.to_owned())];
+    for (name, value) in parameters {
+        let value = percent_decode_str(value).decode_utf8().map_err(|_| malformed("The path is not UTF-8."))?;
+        pairs.push(((*name).to_owned(), value.into_owned()));
+    }
+    Ok(pairs)
+}
+
+/// An element that is open: its parameter's name, what was read of it, and how many elements it has had.
+struct OpenElement {
+    name: String,
+    is_list: bool,
+    text: String,
+    children: usize,
+}
+
+/// Adds the leaves of a document.
+fn document(text: &str, pairs: &mut Vec<(String, String)>) -> Result<(), ApiError> {
+    let mut reader = Reader::from_str(text);
+    reader.config_mut().expand_empty_elements = true;
+    let mut open: Vec<OpenElement> = vec![];
+    loop {
+        match reader.read_event().map_err(|error| malformed(&error.to_string()))? {
+            Event::Start(start) => {
+                if open.len() >= DEPTH {
+                    return Err(malformed("It has too many elements in one another."));
+                }
+                let own = start.local_name().as_ref().to_owned();
+                let is_list = LISTS.contains(&own.as_str());
+                // the root is the call itself
+                let is_root = open.is_empty();
+                let name = match open.last_mut() {
+                    None => String::new(),
+                    Some(parent) => {
+                        parent.children += 1;
+                        let own = if parent.is_list { parent.children.to_string() } else { own };
+                        if parent.name.is_empty() { own } else { format!("{}.{own}", parent.name) }
+                    }
+                };
+                open.push(OpenElement { name, is_list: is_list && !is_root, text: String::new(), children: 0 });
+            }
+            Event::Text(part) => add(&mut open, &part),
+            Event::CData(part) => add(&mut open, &part),
+            Event::GeneralRef(reference) => add(&mut open, character(&reference)?.encode_utf8(&mut [0; 4])),
+            Event::End(_) => {
+                let Some(element) = open.pop() else { return Err(malformed("It ends before it begins.")) };
+                if element.children == 0 && !element.is_list && !element.name.is_empty() {
+                    pairs.push((element.name, element.text));
+                }
+            }
+            Event::Eof if open.is_empty() => return Ok(()),
+            Event::Eof => return Err(malformed("It breaks off.")),
+            _ => {}
+        }
+    }
+}
+
+/// Adds to what is read of the innermost element.
+fn add(open: &mut [OpenElement], text: &str) {
+    if let Some(element) = open.last_mut() {
+        element.text.push_str(text);
+    }
+}
+
+/// What a reference stands for: a character by its number, or one of the five that XML has names for.
+fn character(reference: &BytesRef<'_>) -> Result<char, ApiError> {
+    let unknown = || malformed("It has a reference to nothing.");
+    if let Some(character) = reference.resolve_char_ref().map_err(|_| unknown())? {
+        return Ok(character);
+    }
+    let named = quick_xml::escape::resolve_predefined_entity(reference);
+    named.and_then(|text| text.chars().next()).ok_or_else(unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+
+    fn form(method: &str, path: &str, body: &str) -> Result<String, String> {
+        let head = Request::builder().method(method).uri(path).body(()).unwrap().into_parts().0;
+        let form = form_of(&head, body.as_bytes()).map_err(|error| error.to_string())?;
+        let pairs = form_urlencoded::parse(&form).map(|(name, value)| format!("{name}={value}"));
+        Ok(pairs.collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn a_call_becomes_a_form() {
+        let body = "<?xml version=\"1.0\"?><ChangeResourceRecordSetsRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\">
+            <ChangeBatch><Comment/><Changes><Change><Action>UPSERT</Action><ResourceRecordSet><Name>a&#46;b.</Name><TTL>5</TTL>
+            <ResourceRecords><ResourceRecord><Value>&quot;x&quot;</Value></ResourceRecord><ResourceRecord><Value>2</Value></ResourceRecord></ResourceRecords>
+            </ResourceRecordSet></Change></Changes></ChangeBatch></ChangeResourceRecordSetsRequest>";
+        assert_eq!(
+            form("POST", "/2013-04-01/hostedzone/Z1/rrset/", body).unwrap(),
+            "Action=ChangeResourceRecordSets Id=Z1 ChangeBatch.Comment= ChangeBatch.Changes.1.Action=UPSERT \
+             ChangeBatch.Changes.1.ResourceRecordSet.Name=a.b. ChangeBatch.Changes.1.ResourceRecordSet.TTL=5 \
+             ChangeBatch.Changes.1.ResourceRecordSet.ResourceRecords.1.Value=\"x\" \
+             ChangeBatch.Changes.1.ResourceRecordSet.ResourceRecords.2.Value=2"
+        );
+        let tags = "<ChangeTagsForResourceRequest><AddTags><Tag><Key>a</Key><Value>b</Value></Tag></AddTags><RemoveTagKeys><Key>c</Key></RemoveTagKeys></ChangeTagsForResourceRequest>";
+        assert_eq!(
+            form("POST", "/2013-04-01/tags/hostedzone/Z1", tags).unwrap(),
+            "Action=ChangeTagsForResource ResourceType=hostedzone Id=Z1 AddTags.1.Key=a AddTags.1.Value=b RemoveTagKeys.1=c"
+        );
+        assert_eq!(
+            form("GET", "/2013-04-01/hostedzone?maxitems=2&X-Amz-Date=1", "").unwrap(),
+            "Action=ListHostedZones maxitems=2"
+        );
+    }
+
+    #[test]
+    fn what_is_no_call_is_said() {
+        for (method, path, body, error) in [
+            ("GET", "/2013-04-01/healthcheck", "", "UnknownOperationException: GET /2013-04-01/healthcheck is no call"),
+            ("PUT", "/2013-04-01/hostedzone", "", "UnknownOperationException"),
+            ("POST", "/2013-04-01/hostedzone", "<a><b>", "InvalidInput: Invalid XML ; It breaks off."),
+            ("POST", "/2013-04-01/hostedzone", "<a></b>", "InvalidInput: Invalid XML ;"),
+            (
+                "POST",
+                "/2013-04-01/hostedzone",
+                "<a>&nobody;</a>",
+                "InvalidInput: Invalid XML ; It has a reference to nothing.",
+            ),
+            ("POST", "/2013-04-01/hostedzone", "no XML", "Action=CreateHostedZone"),
+            (
+                "POST",
+                "/2013-04-01/hostedzone",
+                &"<a>".repeat(20),
+                "InvalidInput: Invalid XML ; It has too many elements",
+            ),
+        ] {
+            let (Ok(found) | Err(found)) = form(method, path, body);
+            assert!(found.starts_with(error), "{method} {path} {body}: {found}");
+        }
+    }
+}
