@@ -1,8 +1,8 @@
 """README.md and docs/*.md: each command, run as it is printed in a fresh copy, prints what is printed there.
 
 A ```console block holds commands (`$ ...`) and what they print; a line `...` stands for any lines, `...` within one for any
-text. ```toml FILE is written to FILE first. A comment `<!-- not run: WHY -->` above a block leaves it out. `vpcedns serve`
-runs until the next `serve` or the end of the page; `cargo` is left out, as the binary is there already.
+text. ```toml FILE and ```python FILE are written to FILE first. A comment `<!-- not run: WHY -->` above a block leaves it out.
+`vpcedns serve` runs until the next `serve` or the end of the page; `cargo` is left out, as the binary is there already.
 """
 
 import os
@@ -71,7 +71,7 @@ class Page:
         (release / "vpcedns").symlink_to(self.case.binary)
         try:
             for not_run, language, title, body in BLOCK.findall(self.path.read_text()):
-                if language == "toml" and title:
+                if language in ("toml", "python") and title:
                     (self.copy / title).parent.mkdir(parents=True, exist_ok=True)
                     (self.copy / title).write_text(body)
                 elif language == "console" and not_run:
@@ -150,15 +150,16 @@ class Page:
 
 
 def environment(case):
-    """PATH with `vpcedns`, and with the `aws` that .ci/run installed, if it did."""
+    """PATH with `vpcedns`, and with the `aws` and `pytest` that .ci/run installed, if it did."""
     tools = case.dir / "tools"
     tools.mkdir(exist_ok=True)
     if not (tools / "vpcedns").exists():
         (tools / "vpcedns").symlink_to(case.binary)
-        if awstools.PRIVATE.is_dir():
-            aws = tools / "aws"
-            aws.write_text(f"#!/bin/sh\nPYTHONPATH={shlex.quote(str(awstools.PRIVATE))} exec python3 -W ignore -m awscli \"$@\"\n")
-            aws.chmod(aws.stat().st_mode | stat.S_IXUSR)
+        for name, module in (("aws", "awscli"), ("pytest", "pytest")):
+            if (awstools.PRIVATE / module).is_dir():
+                tool = tools / name
+                tool.write_text(f"#!/bin/sh\nPYTHONPATH={shlex.quote(str(awstools.PRIVATE))} exec python3 -W ignore -m {module} \"$@\"\n")
+                tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
     env = {key: value for key, value in clean_env().items() if not key.startswith(("AWS_", "VPCEDNS_"))}
     env |= {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_PAGER": ""}

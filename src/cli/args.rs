@@ -81,11 +81,15 @@ pub(super) enum Command {
     vpcedns serve --zones my-zones --listen 127.0.0.1:53\n  \
     vpcedns serve --listen 0.0.0.0:53 --allow 192.0.2.0/24 --forward 10.0.0.2 --forward 10.1.0.2\n  \
     vpcedns serve --forward none --http 127.0.0.1:9153\n  \
+    vpcedns serve --listen 127.0.0.1:0 --ready-json         for a test: the port is in what it prints\n  \
     vpcedns serve --tls 127.0.0.1:8853 --https 127.0.0.1:8443 --tls-cert fullchain.pem --tls-key privkey.pem")]
 pub(super) struct ServeArgs {
     /// Settings file [default: ./vpcedns.toml, if it is there]
     #[arg(long, value_name = "FILE", env = "VPCEDNS_CONFIG")]
     pub(super) config: Option<PathBuf>,
+    /// Print the ready line as JSON, with the addresses that listeners on port 0 got
+    #[arg(long, env = "VPCEDNS_READY_JSON")]
+    pub(super) ready_json: bool,
     #[command(flatten)]
     pub(super) flags: Flags<All>,
 }

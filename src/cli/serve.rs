@@ -15,7 +15,7 @@ use crate::descriptors::Descriptors;
 use crate::observe::{LineQueue, Log};
 use crate::privileges;
 use crate::problem::{Place, Problem};
-use crate::server::{Ready, Server};
+use crate::server::Server;
 use crate::service_manager::ServiceManager;
 
 /// How long lines may take to be written before the server goes on, or ends.
@@ -56,7 +56,7 @@ fn start(args: &ServeArgs) -> Result<(), Vec<Problem>> {
         vec![cannot_start(&*panic)]
     })??;
     signals(&server)?;
-    print_ready(server.ready());
+    print_ready(&if args.ready_json { server.ready().to_json() } else { format!("ready: {}", server.ready()) });
     let outcome = server.run();
     log.flush(LAST_LINES);
     outcome
@@ -114,9 +114,9 @@ fn progress<'l>(log: &'l Log, manager: &'l ServiceManager) -> impl Fn(usize, usi
 }
 
 /// One line when all is up.
-fn print_ready(ready: &Ready) {
+fn print_ready(line: &str) {
     // whoever started the server may have closed its end, or not read it: that is no reason to stop or to wait
     let out = LineQueue::to(std::io::stdout());
-    out.push(format!("ready: {ready}\n").as_bytes());
+    out.push(format!("{line}\n").as_bytes());
     out.flush(LAST_LINES);
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::model::Upstream;
 use crate::problem::count;
 
@@ -28,6 +30,24 @@ pub struct Ready {
     pub upstreams: Vec<Upstream>,
     /// How long the start took.
     pub took: Duration,
+}
+
+impl Ready {
+    /// The same for programs, in one line. Addresses have the keys of the settings that asked for them.
+    pub fn to_json(&self) -> String {
+        json!({
+            "generation": self.generation,
+            "endpoints": self.endpoints,
+            "vpcs": self.vpcs,
+            "listen": self.plain,
+            "encrypted": self.encrypted,
+            "http": self.http,
+            "ec2_api": self.ec2_api,
+            "forward": self.upstreams.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "took_ms": u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+        })
+        .to_string()
+    }
 }
 
 impl fmt::Display for Ready {

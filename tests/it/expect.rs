@@ -214,7 +214,7 @@ struct Running(std::process::Child, String);
 impl Running {
     fn start() -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_vpcedns"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--forward", "none", "--zones"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--forward", "none", "--ready-json", "--zones"])
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("zones"))
             .stdin(Stdio::null())
             .stderr(Stdio::null())
@@ -226,10 +226,9 @@ impl Running {
         while !ready.ends_with(b"\n") && out.read(&mut octet).unwrap() == 1 {
             ready.push(octet[0]);
         }
-        let ready = String::from_utf8(ready).unwrap();
-        let address = ready.split(", on ").nth(1).and_then(|rest| rest.split(' ').next());
-        let address = address.unwrap_or_else(|| panic!("not ready after {:?}: {ready}", began.elapsed())).to_owned();
-        Self(child, address)
+        let said: serde_json::Value =
+            serde_json::from_slice(&ready).unwrap_or_else(|e| panic!("not ready after {:?}: {e}", began.elapsed()));
+        Self(child, said["listen"][0].as_str().unwrap().to_owned())
     }
 }
 

@@ -74,6 +74,25 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// The ready line for programs says the addresses that the kernel chose, by the keys of the settings.
+#[test]
+fn what_is_ready_is_told_to_programs() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a.toml"), zone("10.0.0.9")).unwrap();
+    let forward = Upstreams::These(vec!["127.0.0.1:9".parse().unwrap()]);
+    let server = start(Settings { forward, ..settings(dir.path()) });
+    let line = server.ready().to_json();
+    assert!(!line.contains('\n'), "{line}");
+    let said: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let listen: SocketAddr = said["listen"][0].as_str().unwrap().parse().unwrap();
+    assert_eq!(ask(listen, "db.corp.example"), Ok(vec!["10.0.0.9".to_owned()]));
+    let http: SocketAddr = said["http"].as_str().unwrap().parse().unwrap();
+    assert_eq!(get(http, "/healthz"), (200, "ok\n".to_owned()));
+    assert_eq!((&said["vpcs"], &said["endpoints"]), (&1.into(), &0.into()), "{line}");
+    assert_eq!((&said["forward"], &said["ec2_api"]), (&serde_json::json!(["127.0.0.1:9"]), &serde_json::Value::Null));
+    server.stop().unwrap_or_else(|problems| panic!("{}", crate::common::lines(&problems)));
+}
+
 #[test]
 fn a_server_answers_follows_a_change_and_stops() {
     let dir = tempfile::tempdir().unwrap();
