@@ -61,7 +61,11 @@ pub mod embed;
 
 pub mod serve;
 
+pub mod http_client;
+
 pub mod ec2;
+
+pub mod sync;
 
 pub mod expect;
 

@@ -64,6 +64,8 @@ pub(super) enum Command {
     Catalogue(CatalogueArgs),
     /// Say whether the state of the EC2 API and its copies are sound, or print what they hold
     State(StateArgs),
+    /// Read an AWS account, or an emulator, and write what the AWS CLI would print
+    Sync(Box<SyncArgs>),
     /// Change what a running server logs
     Log(LogArgs),
     /// Print a commented vpcedns.toml with every default, or check one
@@ -409,6 +411,49 @@ pub(super) struct ConfigArgs {
     /// Say what is wrong with this settings file; exit 1 if `serve` would not start with it
     #[arg(long, value_name = "FILE", env = "VPCEDNS_CHECK")]
     pub(super) check: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    vpcedns sync --to account --region eu-west-1 && vpcedns serve --zones account\n  \
+    vpcedns sync --to account --region eu-west-1 --region us-east-1 --profile network --dry-run\n  \
+    vpcedns sync --to account --region us-east-1 --endpoint http://127.0.0.1:4566\n  \
+    vpcedns sync --print-policy > policy.json\n\n\
+    Access keys come from the environment, or a profile. Regions are written below DIR, a file each, and only when all of\n\
+    them have been read to the last page. Exit 0 if they are written, or as they were; 1 if not; with --dry-run as diff.")]
+pub(super) struct SyncArgs {
+    /// Directory that the outputs are written to, as <account>-<region>/ec2.json
+    #[arg(long, value_name = "DIR", env = "VPCEDNS_TO")]
+    pub(super) to: Option<PathBuf>,
+    /// A region [default: AWS_REGION, or the profile's]; repeatable
+    #[arg(long, value_name = "REGION", env = "VPCEDNS_REGION", value_delimiter = ',')]
+    pub(super) region: Vec<Region>,
+    /// This VPC only; repeatable
+    #[arg(long, value_name = "ID", env = "VPCEDNS_VPC", value_delimiter = ',')]
+    pub(super) vpc: Vec<VpcId>,
+    /// Profile of ~/.aws/config and ~/.aws/credentials [default: the environment's keys, else AWS_PROFILE]
+    #[arg(long, value_name = "NAME", env = "VPCEDNS_PROFILE")]
+    pub(super) profile: Option<String>,
+    /// URL of an emulator, or of a VPC endpoint, in place of AWS's [default: AWS_ENDPOINT_URL_EC2, AWS_ENDPOINT_URL]
+    #[arg(long, value_name = "URL", env = "VPCEDNS_ENDPOINT")]
+    pub(super) endpoint: Option<String>,
+    /// Calls of one action a second, after the first 50
+    #[arg(long, value_name = "N", env = "VPCEDNS_RATE", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(super) rate: u16,
+    /// Write even where more than half of a kind has gone
+    #[arg(long, env = "VPCEDNS_ACCEPT")]
+    pub(super) accept: bool,
+    /// Write nothing, and say which answers would differ, as `diff` does
+    #[arg(long, env = "VPCEDNS_DRY_RUN")]
+    pub(super) dry_run: bool,
+    /// With `--dry-run`: print as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print the IAM policy that reading needs, and do nothing else
+    #[arg(long, env = "VPCEDNS_PRINT_POLICY")]
+    pub(super) print_policy: bool,
+    #[command(flatten)]
+    pub(super) answers: Flags<AnswersElsewhere>,
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

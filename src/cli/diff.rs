@@ -27,15 +27,25 @@ pub(super) fn run(args: &DiffArgs) -> ExitCode {
         let new = scope.spawn(|| load(&args.new));
         (load(&args.old), new.join().ok().flatten())
     });
-    let (Some(old), Some(new)) = (old, new) else { return ExitCode::from(TROUBLE) };
-    let found = diff(&old, &new);
-    let text = match (args.json, args.markdown) {
+    let (Some(old), Some(new)) = (old, new) else { return trouble() };
+    compare(&old, &new, args.json, args.markdown)
+}
+
+/// Something does not load, which has been printed.
+pub(super) fn trouble() -> ExitCode {
+    ExitCode::from(TROUBLE)
+}
+
+/// Prints which answers differ, with the exit code of diff(1).
+pub(super) fn compare(old: &Snapshot, new: &Snapshot, json: bool, as_markdown: bool) -> ExitCode {
+    let found = diff(old, new);
+    let text = match (json, as_markdown) {
         (true, _) => format!("{}\n", serde_json::to_string_pretty(&found).unwrap_or_default()),
         (_, true) => markdown(&found),
         _ => for_people(&found),
     };
     if super::print(&text) != ExitCode::SUCCESS {
-        return ExitCode::from(TROUBLE);
+        return trouble();
     }
     if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -18,6 +18,7 @@ mod report;
 mod serve;
 mod state;
 mod status;
+mod sync;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -53,6 +54,7 @@ pub fn run() -> ExitCode {
         Command::Flush(args) => flush::run(&args),
         Command::Catalogue(args) => catalogue::run(&args),
         Command::State(args) => state::run(&args),
+        Command::Sync(args) => sync::run(&args),
         Command::Log(args) => log::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Completions { shell } => {

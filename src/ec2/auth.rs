@@ -5,7 +5,7 @@
 //! rate        how often one caller may call
 //! authorize   signature -> Caller
 //!   claim     what the request says of its signature
-//!   sigv4     what a signature is made of; also signs what `notify` sends
+//!   sigv4     what a signature is made of; also signs what `notify` and `sync` send
 //! audit       one line of the log for each change
 //! ```
 //!

@@ -7,7 +7,6 @@
 //! notifier  a lane for each target: what is due -> sent -> done, or later again
 //!   backoff   when again, and when not any more
 //!   target    a delivery -> a signed SNS Publish, or a webhook's POST
-//!   http      sends a request, in time
 //! ```
 //!
 //! At least once: a delivery leaves the outbox after the target has taken it, so that a crash in between repeats it.
@@ -15,7 +14,6 @@
 
 pub mod backoff;
 pub mod destination;
-mod http;
 pub mod notice;
 pub mod notifier;
 pub mod outbox;

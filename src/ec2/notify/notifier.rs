@@ -11,10 +11,10 @@ use tracing::{debug, error, info, warn};
 
 use super::backoff::Backoff;
 use super::destination::Target;
-use super::http::Http;
 use super::outbox::{Delivery, Outbox, OutboxError};
 use super::target::Targets;
 use crate::config::Metric;
+use crate::http_client::HttpClient;
 use crate::observe::Exposition;
 use crate::problem::{Place, Problem};
 
@@ -80,7 +80,7 @@ struct NotifierState {
     outbox: Arc<dyn Outbox>,
     targets: Targets,
     limits: NotifyLimits,
-    http: Http,
+    http: HttpClient,
     clock: Clock,
     counters: NotifyCounters,
 }
@@ -97,7 +97,7 @@ impl Notifier {
         limits: NotifyLimits,
         clock: Clock,
     ) -> Result<Self, Problem> {
-        let http = Http::new(limits.timeout, limits.concurrency, targets.need_tls()).map_err(|error| {
+        let http = HttpClient::new(limits.timeout, limits.concurrency, targets.need_tls()).map_err(|error| {
             let what = format!("notifications cannot be sent over TLS: {error}");
             Problem::error(Place::whole("TLS"), what, "install ca-certificates, or name a file with SSL_CERT_FILE")
         })?;

@@ -4,16 +4,16 @@ use std::fmt;
 use std::time::SystemTime;
 
 use axum::body::Bytes;
-use axum::http::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::uri::Scheme;
-use axum::http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use axum::http::{HeaderMap, HeaderValue, Request, Uri};
 use http_body_util::Full;
 
 use super::destination::Target;
 use super::outbox::Delivery;
 use crate::ec2::auth::sigv4::{self, Credentials, encode};
+use crate::http_client::{absolute_url, host_header, post};
 
-const AGENT: HeaderValue = HeaderValue::from_static(concat!("vpcedns/", env!("CARGO_PKG_VERSION")));
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -66,14 +66,14 @@ impl Sns {
     /// `endpoint` is a URL; `{region}` in it becomes the region of the topic:
     /// `https://sns.{region}.amazonaws.com`. The text says what is wrong with another.
     pub fn new(endpoint: &str, credentials: Credentials) -> Result<Self, String> {
-        url(&endpoint.replace("{region}", "us-east-1"))?;
+        absolute_url(&endpoint.replace("{region}", "us-east-1"))?;
         Ok(Self { endpoint: endpoint.to_owned(), credentials })
     }
 
     /// SNS `Publish`, by the Query protocol, signed at `now`.
     pub(super) fn request(&self, delivery: &Delivery, now: SystemTime) -> Result<Request<Full<Bytes>>, String> {
         let region = delivery.topic_arn.region();
-        let url = url(&self.endpoint.replace("{region}", region))?;
+        let url = absolute_url(&self.endpoint.replace("{region}", region))?;
         let body = [
             ("Action", "Publish"),
             ("Version", "2010-03-31"),
@@ -84,7 +84,7 @@ impl Sns {
         .map(|(key, value)| format!("{key}={}", encode(value.as_bytes())))
         .join("&");
         let mut headers = HeaderMap::new();
-        headers.insert(HOST, host(&url)?);
+        headers.insert(HOST, host_header(&url)?);
         headers.insert(CONTENT_TYPE, FORM);
         let signed = sigv4::Request {
             method: "POST",
@@ -103,45 +103,16 @@ impl Sns {
 impl Webhook {
     /// `text` is a URL; the text says what is wrong with another.
     pub fn new(text: &str) -> Result<Self, String> {
-        Ok(Self { url: url(text)? })
+        Ok(Self { url: absolute_url(text)? })
     }
 
     /// The notice as it is.
     pub(super) fn request(&self, delivery: &Delivery) -> Result<Request<Full<Bytes>>, String> {
         let mut headers = HeaderMap::new();
-        headers.insert(HOST, host(&self.url)?);
+        headers.insert(HOST, host_header(&self.url)?);
         headers.insert(CONTENT_TYPE, JSON);
         Ok(post(self.url.clone(), headers, delivery.body.clone()))
     }
-}
-
-fn post(url: Uri, headers: HeaderMap, body: String) -> Request<Full<Bytes>> {
-    let mut request = Request::new(Full::new(Bytes::from(body)));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = url;
-    *request.headers_mut() = headers;
-    // not signed: proxies change it
-    request.headers_mut().insert(USER_AGENT, AGENT);
-    request
-}
-
-/// An absolute URL without a name and password in it.
-fn url(text: &str) -> Result<Uri, String> {
-    let wrong = |what: &str| format!("{what}: give a URL such as http://127.0.0.1:4566 or https://sns.example");
-    let url: Uri = text.parse().map_err(|error| wrong(&format!("no URL ({error})")))?;
-    match (url.scheme_str(), url.authority()) {
-        (Some("http" | "https"), Some(authority)) if !authority.as_str().contains('@') => Ok(url),
-        (Some("http" | "https"), Some(_)) => Err(wrong("a URL with a name or password in it is not taken")),
-        _ => Err(wrong("a URL begins with http:// or https:// and a host")),
-    }
-}
-
-/// The Host header, without the scheme's own port, as every signer writes it.
-fn host(url: &Uri) -> Result<HeaderValue, String> {
-    let authority = url.authority().map_or("", |authority| authority.as_str());
-    let default = if url.scheme() == Some(&Scheme::HTTPS) { ":443" } else { ":80" };
-    let host = authority.strip_suffix(default).unwrap_or(authority);
-    HeaderValue::from_str(host).map_err(|error| error.to_string())
 }
 
 /// The part of a URL that may be logged.
@@ -174,19 +145,6 @@ mod tests {
         ] {
             let error = Webhook::new(bad).unwrap_err();
             assert!(error.contains(part), "{bad}: {error}");
-        }
-    }
-
-    #[test]
-    fn hosts_are_written_as_signers_write_them() {
-        for (text, expected) in [
-            ("http://x", "x"),
-            ("http://x:80/", "x"),
-            ("https://x:80", "x:80"),
-            ("https://x:443", "x"),
-            ("http://[::1]:4566", "[::1]:4566"),
-        ] {
-            assert_eq!(host(&url(text).unwrap()).unwrap(), expected);
         }
     }
 

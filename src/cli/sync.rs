@@ -1,0 +1,138 @@
+//! `vpcedns sync`
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::args::SyncArgs;
+use crate::config::Settings;
+use crate::naming::Region;
+use crate::problem::count;
+use crate::sync::{
+    Client, ClientSettings, Fetched, Fetching, Outcome, Profile, Written, copy_outputs, fetch, policy, profile_region,
+    write,
+};
+
+pub(super) fn run(args: &SyncArgs) -> ExitCode {
+    if args.print_policy {
+        return super::print(&policy());
+    }
+    match read_and_write(args) {
+        Ok(code) => code,
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Every region is read before the first is written.
+fn read_and_write(args: &SyncArgs) -> Result<ExitCode, String> {
+    let to = args.to.as_deref().ok_or("--to DIR is missing: the directory that the outputs are written to")?;
+    let regions = regions(args)?;
+    let client = client(args)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
+    let fetched: Result<Vec<Fetched>, String> = runtime.block_on(async {
+        let mut all = Vec::new();
+        for region in regions {
+            all.push(one_region(&client, region, args).await?);
+        }
+        Ok(all)
+    });
+    let fetched = fetched?;
+    if args.dry_run { dry_run(to, &fetched, args) } else { keep(to, &fetched, args) }
+}
+
+fn regions(args: &SyncArgs) -> Result<Vec<Region>, String> {
+    if !args.region.is_empty() {
+        return Ok(args.region.clone());
+    }
+    let hint = "give --region, or set AWS_REGION";
+    let text = profile_region(args.profile.as_deref()).ok_or_else(|| format!("no region is named\n  hint: {hint}"))?;
+    let region = text.parse().map_err(|_| format!("'{text}' is not a region\n  hint: {hint}"))?;
+    Ok(vec![region])
+}
+
+fn client(args: &SyncArgs) -> Result<Client, String> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let named = || variable("AWS_ENDPOINT_URL_EC2").or_else(|| variable("AWS_ENDPOINT_URL"));
+    let endpoint = args.endpoint.clone().or_else(named);
+    let credentials = Profile::load(args.profile.as_deref())?;
+    Client::new(ClientSettings { endpoint, rate: f64::from(args.rate) }, credentials)
+}
+
+async fn one_region(client: &Client, region: Region, args: &SyncArgs) -> Result<Fetched, String> {
+    let name = region.to_string();
+    let progress = |kind: &str, objects: usize, pages: usize| {
+        eprintln!("{name}: {objects} {kind} in {}", count(pages, "call"));
+    };
+    let what = Fetching { region, vpcs: args.vpc.clone() };
+    let fetched = fetch(client, &what, &progress).await.map_err(|why| {
+        format!(
+            "{name}: {why}\n  hint: nothing was written; `vpcedns sync --print-policy` prints what has to be allowed"
+        )
+    })?;
+    for (kind, why) in &fetched.left_out {
+        eprintln!("warning: {name}: {kind} are left out: {why}");
+    }
+    Ok(fetched)
+}
+
+fn keep(to: &Path, fetched: &[Fetched], args: &SyncArgs) -> Result<ExitCode, String> {
+    let mut code = ExitCode::SUCCESS;
+    for region in fetched {
+        let Written { path, outcome } = write(to, region, !args.accept).map_err(|error| cannot_write(to, &error))?;
+        let what = match outcome {
+            Outcome::Written => "written",
+            Outcome::Unchanged => "unchanged",
+            Outcome::Held(what) => {
+                eprintln!("error: {}: {what}: not written\n  hint: if that is right, add --accept", path.display());
+                code = ExitCode::FAILURE;
+                continue;
+            }
+        };
+        if super::print(&format!("{}: {what}\n", path.display())) != ExitCode::SUCCESS {
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    Ok(code)
+}
+
+/// Writes beside the directory, and prints what differs.
+fn dry_run(to: &Path, fetched: &[Fetched], args: &SyncArgs) -> Result<ExitCode, String> {
+    let scratch = Scratch::new()?;
+    let (old, new) = (scratch.0.join("old"), scratch.0.join("new"));
+    for side in [&old, &new] {
+        std::fs::create_dir_all(side)
+            .and_then(|()| copy_outputs(to, side))
+            .map_err(|error| cannot_write(side, &error))?;
+    }
+    for region in fetched {
+        write(&new, region, false).map_err(|error| cannot_write(&new, &error))?;
+    }
+    let load = |side: &Path| super::compile(Settings { zones: vec![side.to_owned()], ..args.answers.settings() });
+    let (Some(old), Some(new)) = (load(&old), load(&new)) else { return Ok(super::diff::trouble()) };
+    Ok(super::diff::compare(&old, &new, args.json, false))
+}
+
+fn cannot_write(at: &Path, error: &std::io::Error) -> String {
+    format!("{}: {error}", at.display())
+}
+
+/// A directory that is gone when this is.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self, String> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        let path = std::env::temp_dir().join(format!("vpcedns-sync-{:016x}", rand::random::<u64>()));
+        std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(|error| cannot_write(&path, &error))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,364 @@
+//! What is read of an account, and how its XML becomes the AWS CLI's JSON.
+//!
+//! Names of elements and members are those of botocore's model of EC2 (`locationName`), 2016-11-15. Kept is what the
+//! reader of the AWS CLI's output reads, and what tells people what an object is; policies, tags and the rest are not.
+
+use serde_json::{Map, Value};
+
+use super::xml::Element;
+
+/// A kind of object that one action lists.
+#[derive(Debug)]
+pub(super) struct Kind {
+    /// `DescribeVpcs`
+    pub(super) action: &'static str,
+    /// The element with the list: `vpcSet`.
+    element: &'static str,
+    /// The list in the CLI's output: `Vpcs`.
+    pub(super) key: &'static str,
+    /// The member that tells objects apart.
+    id: &'static str,
+    members: &'static [Member],
+    /// Items that one page has at most.
+    pub(super) page: u16,
+    /// The filter for the objects of some VPCs.
+    pub(super) vpc_filter: Option<&'static str>,
+    /// Without it nothing can be said; what is not required may be denied, or unknown to an emulator.
+    pub(super) required: bool,
+}
+
+/// A member: its element, its name in JSON, what it holds.
+type Member = (&'static str, &'static str, Shape);
+
+#[derive(Debug)]
+enum Shape {
+    Text,
+    Flag,
+    Number,
+    Texts,
+    Object(&'static [Member]),
+    Objects(&'static [Member]),
+}
+
+use Shape::{Flag, Number, Object, Objects, Text, Texts};
+
+const IPV6_BLOCKS: Member = (
+    "ipv6CidrBlockAssociationSet",
+    "Ipv6CidrBlockAssociationSet",
+    Objects(&[("ipv6CidrBlock", "Ipv6CidrBlock", Text), ("ipv6CidrBlockState", "Ipv6CidrBlockState", STATE)]),
+);
+const STATE: Shape = Object(&[("state", "State", Text)]);
+const OWNER: Member = ("ownerId", "OwnerId", Text);
+const VPC: Member = ("vpcId", "VpcId", Text);
+const PUBLIC_NAME: Member = ("association", "Association", Object(&[("publicDnsName", "PublicDnsName", Text)]));
+
+const VPC_MEMBERS: &[Member] = &[
+    VPC,
+    OWNER,
+    ("state", "State", Text),
+    ("cidrBlock", "CidrBlock", Text),
+    (
+        "cidrBlockAssociationSet",
+        "CidrBlockAssociationSet",
+        Objects(&[("cidrBlock", "CidrBlock", Text), ("cidrBlockState", "CidrBlockState", STATE)]),
+    ),
+    IPV6_BLOCKS,
+];
+
+const SUBNET_MEMBERS: &[Member] = &[
+    ("subnetId", "SubnetId", Text),
+    ("subnetArn", "SubnetArn", Text),
+    VPC,
+    OWNER,
+    ("availabilityZone", "AvailabilityZone", Text),
+    ("availabilityZoneId", "AvailabilityZoneId", Text),
+    ("cidrBlock", "CidrBlock", Text),
+    IPV6_BLOCKS,
+];
+
+const INTERFACE_MEMBERS: &[Member] = &[
+    ("networkInterfaceId", "NetworkInterfaceId", Text),
+    ("description", "Description", Text),
+    ("interfaceType", "InterfaceType", Text),
+    ("subnetId", "SubnetId", Text),
+    VPC,
+    OWNER,
+    ("availabilityZone", "AvailabilityZone", Text),
+    ("privateDnsName", "PrivateDnsName", Text),
+    ("privateIpAddress", "PrivateIpAddress", Text),
+    ("ipv6Address", "Ipv6Address", Text),
+    (
+        "privateIpAddressesSet",
+        "PrivateIpAddresses",
+        Objects(&[("privateIpAddress", "PrivateIpAddress", Text), PUBLIC_NAME]),
+    ),
+    ("ipv6AddressesSet", "Ipv6Addresses", Objects(&[("ipv6Address", "Ipv6Address", Text)])),
+    PUBLIC_NAME,
+    ("attachment", "Attachment", Object(&[("instanceId", "InstanceId", Text), ("deviceIndex", "DeviceIndex", Number)])),
+];
+
+const ENDPOINT_MEMBERS: &[Member] = &[
+    ("vpcEndpointId", "VpcEndpointId", Text),
+    ("vpcEndpointType", "VpcEndpointType", Text),
+    VPC,
+    OWNER,
+    ("serviceName", "ServiceName", Text),
+    ("serviceRegion", "ServiceRegion", Text),
+    ("resourceConfigurationArn", "ResourceConfigurationArn", Text),
+    ("serviceNetworkArn", "ServiceNetworkArn", Text),
+    ("state", "State", Text),
+    ("ipAddressType", "IpAddressType", Text),
+    ("privateDnsEnabled", "PrivateDnsEnabled", Flag),
+    (
+        "dnsOptions",
+        "DnsOptions",
+        Object(&[
+            ("dnsRecordIpType", "DnsRecordIpType", Text),
+            ("privateDnsOnlyForInboundResolverEndpoint", "PrivateDnsOnlyForInboundResolverEndpoint", Flag),
+            ("privateDnsPreference", "PrivateDnsPreference", Text),
+            ("privateDnsSpecifiedDomainSet", "PrivateDnsSpecifiedDomains", Texts),
+        ]),
+    ),
+    ("dnsEntrySet", "DnsEntries", Objects(&[("dnsName", "DnsName", Text), ("hostedZoneId", "HostedZoneId", Text)])),
+    ("subnetIdSet", "SubnetIds", Texts),
+    ("networkInterfaceIdSet", "NetworkInterfaceIds", Texts),
+];
+
+const DNS_NAME: Shape = Object(&[("dnsName", "DnsName", Text)]);
+
+const ASSOCIATION_MEMBERS: &[Member] = &[
+    ("id", "Id", Text),
+    ("vpcEndpointId", "VpcEndpointId", Text),
+    ("serviceNetworkArn", "ServiceNetworkArn", Text),
+    ("associatedResourceArn", "AssociatedResourceArn", Text),
+    ("resourceConfigurationGroupArn", "ResourceConfigurationGroupArn", Text),
+    ("dnsEntry", "DnsEntry", DNS_NAME),
+    ("privateDnsEntry", "PrivateDnsEntry", DNS_NAME),
+];
+
+const RESERVATION_MEMBERS: &[Member] = &[
+    ("reservationId", "ReservationId", Text),
+    OWNER,
+    (
+        "instancesSet",
+        "Instances",
+        Objects(&[
+            ("instanceId", "InstanceId", Text),
+            (
+                "privateDnsNameOptions",
+                "PrivateDnsNameOptions",
+                Object(&[
+                    ("hostnameType", "HostnameType", Text),
+                    ("enableResourceNameDnsARecord", "EnableResourceNameDnsARecord", Flag),
+                    ("enableResourceNameDnsAAAARecord", "EnableResourceNameDnsAAAARecord", Flag),
+                ]),
+            ),
+            ("networkInterfaceSet", "NetworkInterfaces", Objects(INTERFACE_MEMBERS)),
+        ]),
+    ),
+];
+
+/// Several services may have one name: S3 has a gateway and an interface.
+const SERVICE_MEMBERS: &[Member] = &[
+    ("serviceId", "ServiceId", Text),
+    ("serviceName", "ServiceName", Text),
+    ("serviceRegion", "ServiceRegion", Text),
+    ("serviceType", "ServiceType", Objects(&[("serviceType", "ServiceType", Text)])),
+    ("baseEndpointDnsNameSet", "BaseEndpointDnsNames", Texts),
+    ("privateDnsName", "PrivateDnsName", Text),
+    ("privateDnsNameSet", "PrivateDnsNames", Objects(&[("privateDnsName", "PrivateDnsName", Text)])),
+    ("availabilityZoneSet", "AvailabilityZones", Texts),
+];
+
+/// Every kind with a list, VPCs first. Page sizes: EC2 API Reference, `MaxResults` of each action.
+pub(super) const KINDS: [Kind; 7] = [
+    Kind {
+        action: "DescribeVpcs",
+        element: "vpcSet",
+        key: "Vpcs",
+        id: "VpcId",
+        members: VPC_MEMBERS,
+        page: 1000,
+        vpc_filter: Some("vpc-id"),
+        required: true,
+    },
+    Kind {
+        action: "DescribeSubnets",
+        element: "subnetSet",
+        key: "Subnets",
+        id: "SubnetId",
+        members: SUBNET_MEMBERS,
+        page: 1000,
+        vpc_filter: Some("vpc-id"),
+        required: true,
+    },
+    Kind {
+        action: "DescribeVpcEndpoints",
+        element: "vpcEndpointSet",
+        key: "VpcEndpoints",
+        id: "VpcEndpointId",
+        members: ENDPOINT_MEMBERS,
+        page: 1000,
+        vpc_filter: Some("vpc-id"),
+        required: true,
+    },
+    Kind {
+        action: "DescribeNetworkInterfaces",
+        element: "networkInterfaceSet",
+        key: "NetworkInterfaces",
+        id: "NetworkInterfaceId",
+        members: INTERFACE_MEMBERS,
+        page: 1000,
+        vpc_filter: Some("vpc-id"),
+        required: true,
+    },
+    Kind {
+        action: "DescribeVpcEndpointAssociations",
+        element: "vpcEndpointAssociationSet",
+        key: "VpcEndpointAssociations",
+        id: "Id",
+        members: ASSOCIATION_MEMBERS,
+        page: 100,
+        vpc_filter: None,
+        required: false,
+    },
+    Kind {
+        action: "DescribeInstances",
+        element: "reservationSet",
+        key: "Reservations",
+        id: "ReservationId",
+        members: RESERVATION_MEMBERS,
+        page: 1000,
+        vpc_filter: Some("vpc-id"),
+        required: false,
+    },
+    Kind {
+        action: "DescribeVpcEndpointServices",
+        element: "serviceDetailSet",
+        key: "ServiceDetails",
+        id: "ServiceId",
+        members: SERVICE_MEMBERS,
+        page: 1000,
+        vpc_filter: None,
+        required: false,
+    },
+];
+
+/// The action that tells an attribute of a VPC, which no list has.
+pub(super) const ATTRIBUTE_ACTION: &str = "DescribeVpcAttribute";
+/// Attributes of VPCs that matter: as they are asked for, and in the CLI's output.
+pub(super) const ATTRIBUTES: [(&str, &str); 2] =
+    [("enableDnsSupport", "EnableDnsSupport"), ("enableDnsHostnames", "EnableDnsHostnames")];
+
+impl Kind {
+    /// The objects of one page, each with its id. An answer without the list, or an object without its id, is an error.
+    pub(super) fn page(&self, answer: &Element) -> Result<Vec<(String, Value)>, String> {
+        let list = answer.child(self.element).ok_or_else(|| format!("has no <{}>", self.element))?;
+        let object = |item: &Element| {
+            let object = object(item, self.members)?;
+            let id = object.get(self.id).and_then(Value::as_str).filter(|id| !id.is_empty());
+            let id = id.ok_or_else(|| format!("has an item of <{}> without {}", self.element, self.id))?.to_owned();
+            Ok((id, Value::Object(object)))
+        };
+        items(list)?.map(object).collect()
+    }
+}
+
+/// The output of `describe-vpc-attribute` for one attribute.
+pub(super) fn attribute(answer: &Element, vpc: &str, (element, key): (&str, &str)) -> Result<Value, String> {
+    let told = answer.child("vpcId").map_or("", |id| id.text.as_str());
+    if told != vpc {
+        return Err(format!("is about the VPC '{told}'"));
+    }
+    let flag = answer.child(element).and_then(|attribute| attribute.child("value"));
+    let flag = value(flag.ok_or_else(|| format!("has no <{element}>"))?, &Flag)?;
+    Ok(serde_json::json!({"VpcId": vpc, key: {"Value": flag}}))
+}
+
+fn items(list: &Element) -> Result<impl Iterator<Item = &Element>, String> {
+    match list.children.iter().find(|child| child.name != "item") {
+        Some(strange) => Err(format!("has <{}> in <{}>", strange.name, list.name)),
+        None => Ok(list.children.iter()),
+    }
+}
+
+fn object(element: &Element, members: &[Member]) -> Result<Map<String, Value>, String> {
+    let mut object = Map::new();
+    for (name, key, shape) in members {
+        if let Some(child) = element.child(name) {
+            object.insert((*key).to_owned(), value(child, shape)?);
+        }
+    }
+    Ok(object)
+}
+
+fn value(element: &Element, shape: &Shape) -> Result<Value, String> {
+    let wrong = |what| Err(format!("has '{}' in <{}>, which is no {what}", element.text, element.name));
+    Ok(match shape {
+        Text => Value::from(element.text.as_str()),
+        // emulators written in Python say True
+        Flag => match element.text.to_ascii_lowercase().as_str() {
+            "true" => Value::Bool(true),
+            "false" => Value::Bool(false),
+            _ => return wrong("flag"),
+        },
+        Number => match element.text.parse::<i64>() {
+            Ok(number) => Value::from(number),
+            Err(_) => return wrong("number"),
+        },
+        Texts => items(element)?.map(|item| Value::from(item.text.as_str())).collect(),
+        Object(members) => Value::Object(object(element, members)?),
+        Objects(members) => {
+            let objects = items(element)?.map(|item| Ok(Value::Object(object(item, members)?)));
+            Value::Array(objects.collect::<Result<_, String>>()?)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(key: &str) -> &'static Kind {
+        KINDS.iter().find(|kind| kind.key == key).unwrap()
+    }
+
+    /// The example response of the EC2 API Reference, `DescribeVpcEndpoints`, shortened.
+    #[test]
+    fn an_answer_becomes_the_output_of_the_cli() {
+        let answer = Element::parse(
+            "<DescribeVpcEndpointsResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">
+             <requestId>19a9ff46-7df6-49b8-9726-3df27527089d</requestId>
+             <vpcEndpointSet><item>
+               <vpcEndpointId>vpce-06a2a5e7a1c8a3a41</vpcEndpointId><vpcEndpointType>Interface</vpcEndpointType>
+               <policyDocument>{\"Version\":\"2008-10-17\"}</policyDocument>
+               <privateDnsEnabled>true</privateDnsEnabled>
+               <subnetIdSet><item>subnet-a</item><item>subnet-b</item></subnetIdSet><routeTableIdSet/>
+               <dnsEntrySet><item><dnsName>x.vpce.amazonaws.com</dnsName><hostedZoneId>Z1</hostedZoneId></item></dnsEntrySet>
+             </item></vpcEndpointSet></DescribeVpcEndpointsResponse>",
+        );
+        let page = kind("VpcEndpoints").page(&answer.unwrap()).unwrap();
+        let expected = serde_json::json!({
+            "VpcEndpointId": "vpce-06a2a5e7a1c8a3a41", "VpcEndpointType": "Interface", "PrivateDnsEnabled": true,
+            "SubnetIds": ["subnet-a", "subnet-b"],
+            "DnsEntries": [{"DnsName": "x.vpce.amazonaws.com", "HostedZoneId": "Z1"}],
+        });
+        assert_eq!(page, [("vpce-06a2a5e7a1c8a3a41".to_owned(), expected)]);
+    }
+
+    #[test]
+    fn an_answer_of_another_shape_is_refused() {
+        for (xml, why) in [
+            ("<R/>", "has no <vpcSet>"),
+            ("<R><vpcSet><vpc/></vpcSet></R>", "has <vpc> in <vpcSet>"),
+            ("<R><vpcSet><item><state>x</state></item></vpcSet></R>", "without VpcId"),
+            ("<R><vpcSet><item><vpcId/></item></vpcSet></R>", "without VpcId"),
+        ] {
+            assert!(kind("Vpcs").page(&Element::parse(xml).unwrap()).unwrap_err().contains(why), "{xml}");
+        }
+        let answer = |xml| attribute(&Element::parse(xml).unwrap(), "vpc-1", ATTRIBUTES[0]);
+        assert!(answer("<R><vpcId>vpc-2</vpcId></R>").unwrap_err().contains("about the VPC 'vpc-2'"));
+        let flag = "<R><vpcId>vpc-1</vpcId><enableDnsSupport><value>maybe</value></enableDnsSupport></R>";
+        assert!(answer(flag).unwrap_err().contains("no flag"));
+    }
+}

@@ -1,0 +1,34 @@
+//! Reads an account as the AWS CLI would, and writes what the AWS CLI would print.
+//!
+//! ```text
+//! credentials  who asks
+//! client       a call, signed, at its rate, tried again -> an element
+//!   xml        octets -> elements
+//!   kind       elements -> members of the CLI's output
+//! fetch        every page of every kind in one region -> Fetched
+//! directory    Fetched -> DIR/<account>-<region>/ec2.json, by one rename
+//! ```
+//!
+//! What is written is read by `source` like any other output of the AWS CLI: this room knows nothing of the model. A
+//! region is written when all that it requires has been read to its last page, and not at all otherwise.
+
+mod client;
+mod credentials;
+mod directory;
+mod fetch;
+mod kind;
+mod xml;
+
+pub use client::{Client, ClientSettings};
+pub use credentials::{Profile, profile_region};
+pub use directory::{FILE, Outcome, Written, copy_outputs, write};
+pub use fetch::{Fetched, Fetching, fetch};
+
+/// The least privilege that reading needs, as an IAM policy (JSON). GetCallerIdentity needs none.
+pub fn policy() -> String {
+    let mut actions: Vec<String> = kind::KINDS.iter().map(|kind| format!("ec2:{}", kind.action)).collect();
+    actions.push(format!("ec2:{}", kind::ATTRIBUTE_ACTION));
+    actions.sort_unstable();
+    let statement = serde_json::json!({"Sid": "VpcednsSync", "Effect": "Allow", "Action": actions, "Resource": "*"});
+    format!("{:#}\n", serde_json::json!({"Version": "2012-10-17", "Statement": [statement]}))
+}
