@@ -8,8 +8,8 @@ use crate::config::Settings;
 use crate::naming::Region;
 use crate::problem::count;
 use crate::sync::{
-    Client, ClientSettings, Fetched, Fetching, Outcome, Profile, Written, copy_outputs, fetch, policy, profile_region,
-    write,
+    AwsClient, ClientSettings, Fetched, Fetching, ProfileKeys, WriteOutcome, Written, copy_outputs, fetch, policy,
+    profile_region, write,
 };
 
 pub(super) fn run(args: &SyncArgs) -> ExitCode {
@@ -53,15 +53,15 @@ fn regions(args: &SyncArgs) -> Result<Vec<Region>, String> {
     Ok(vec![region])
 }
 
-fn client(args: &SyncArgs) -> Result<Client, String> {
+fn client(args: &SyncArgs) -> Result<AwsClient, String> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let named = || variable("AWS_ENDPOINT_URL_EC2").or_else(|| variable("AWS_ENDPOINT_URL"));
     let endpoint = args.endpoint.clone().or_else(named);
-    let credentials = Profile::load(args.profile.as_deref())?;
-    Client::new(ClientSettings { endpoint, rate: f64::from(args.rate) }, credentials)
+    let credentials = ProfileKeys::load(args.profile.as_deref())?;
+    AwsClient::new(ClientSettings { endpoint, rate: f64::from(args.rate) }, credentials)
 }
 
-async fn one_region(client: &Client, region: Region, args: &SyncArgs) -> Result<Fetched, String> {
+async fn one_region(client: &AwsClient, region: Region, args: &SyncArgs) -> Result<Fetched, String> {
     let name = region.to_string();
     let progress = |kind: &str, objects: usize, pages: usize| {
         eprintln!("{name}: {objects} {kind} in {}", count(pages, "call"));
@@ -83,9 +83,9 @@ fn keep(to: &Path, fetched: &[Fetched], args: &SyncArgs) -> Result<ExitCode, Str
     for region in fetched {
         let Written { path, outcome } = write(to, region, !args.accept).map_err(|error| cannot_write(to, &error))?;
         let what = match outcome {
-            Outcome::Written => "written",
-            Outcome::Unchanged => "unchanged",
-            Outcome::Held(what) => {
+            WriteOutcome::Written => "written",
+            WriteOutcome::Unchanged => "unchanged",
+            WriteOutcome::Held(what) => {
                 eprintln!("error: {}: {what}: not written\n  hint: if that is right, add --accept", path.display());
                 code = ExitCode::FAILURE;
                 continue;

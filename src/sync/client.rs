@@ -9,7 +9,7 @@ use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::credentials::Profile;
+use super::credentials::ProfileKeys;
 use super::xml::Element;
 use crate::ec2::auth::sigv4::{self, Credentials, encode};
 use crate::ec2::notify::backoff::Backoff;
@@ -69,17 +69,17 @@ impl fmt::Display for CallError {
 }
 
 /// Calls services in any region as one caller.
-pub struct Client {
+pub struct AwsClient {
     http: HttpClient,
     settings: ClientSettings,
-    credentials: Profile,
+    credentials: ProfileKeys,
     /// Per region and action: how many calls may be made, and when that was so.
     buckets: Mutex<HashMap<(String, String), (f64, Instant)>>,
 }
 
-impl Client {
+impl AwsClient {
     /// A client that sends nothing yet; the text says what is wrong with the settings.
-    pub fn new(settings: ClientSettings, credentials: Profile) -> Result<Self, String> {
+    pub fn new(settings: ClientSettings, credentials: ProfileKeys) -> Result<Self, String> {
         if let Some(endpoint) = &settings.endpoint {
             absolute_url(endpoint).map_err(|why| format!("'{endpoint}' is {why}"))?;
         }

@@ -14,7 +14,7 @@ use crate::ec2::auth::sigv4::Credentials;
 
 /// Access keys of a profile, or of the environment.
 #[derive(Clone, Debug)]
-pub struct Profile(Credentials);
+pub struct ProfileKeys(Credentials);
 
 /// What `credential_process` prints (AWS CLI User Guide, "Sourcing credentials with an external process").
 #[derive(Deserialize)]
@@ -26,9 +26,9 @@ struct ProcessOutput {
     session_token: Option<String>,
 }
 
-type Section = HashMap<String, String>;
+type ProfileSection = HashMap<String, String>;
 
-impl Profile {
+impl ProfileKeys {
     /// The keys of profile `name`, or those that the environment or its profile has; the text says what is missing.
     pub fn load(name: Option<&str>) -> Result<Self, String> {
         let from_environment = || {
@@ -81,7 +81,7 @@ fn profile_name(given: Option<&str>) -> String {
 }
 
 /// What both files say of a profile; the credentials file holds over the other.
-fn profile(name: &str) -> Section {
+fn profile(name: &str) -> ProfileSection {
     let file = |variable_name: &str, usual: &str| {
         let path = variable(variable_name).map(PathBuf::from);
         let path = path.or_else(|| Some(PathBuf::from(variable("HOME")?).join(".aws").join(usual)));
@@ -93,8 +93,8 @@ fn profile(name: &str) -> Section {
 }
 
 /// The keys of one profile in the text of a file. In the config file a profile but the default one is `[profile NAME]`.
-fn section(text: &str, name: &str, is_config: bool) -> Section {
-    let mut section = Section::new();
+fn section(text: &str, name: &str, is_config: bool) -> ProfileSection {
+    let mut section = ProfileSection::new();
     let mut inside = false;
     for line in text.lines() {
         // a line that is indented belongs to the value above it, which is then a table

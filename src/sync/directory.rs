@@ -22,12 +22,12 @@ pub struct Written {
     /// The file.
     pub path: PathBuf,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: WriteOutcome,
 }
 
 /// What became of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum WriteOutcome {
     /// It is new, or another one.
     Written,
     /// It was as it is already.
@@ -49,10 +49,10 @@ pub fn write(dir: &Path, fetched: &Fetched, guard: bool) -> io::Result<Written> 
     let outputs: Vec<Value> = before.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     let text = text(fetched, &outputs);
     if before.as_deref() == Some(&text) {
-        return Ok(Written { path, outcome: Outcome::Unchanged });
+        return Ok(Written { path, outcome: WriteOutcome::Unchanged });
     }
     if let Some(what) = shrunk(&outputs, fetched).filter(|_| guard) {
-        return Ok(Written { path, outcome: Outcome::Held(what) });
+        return Ok(Written { path, outcome: WriteOutcome::Held(what) });
     }
     DirBuilder::new().recursive(true).mode(0o700).create(&home)?;
     // hidden, and without .json: no reader takes it for an output
@@ -62,7 +62,7 @@ pub fn write(dir: &Path, fetched: &Fetched, guard: bool) -> io::Result<Written> 
         let _ = fs::remove_file(&temporary);
     }
     outcome.and_then(|()| File::open(&home)?.sync_all())?;
-    Ok(Written { path, outcome: Outcome::Written })
+    Ok(Written { path, outcome: WriteOutcome::Written })
 }
 
 fn replace(temporary: &Path, path: &Path, text: &str) -> io::Result<()> {
@@ -153,7 +153,7 @@ mod tests {
         let first = write(dir.path(), &fetched(), true).unwrap();
         assert_eq!(
             first,
-            Written { path: dir.path().join("111122223333-eu-west-1/ec2.json"), outcome: Outcome::Written }
+            Written { path: dir.path().join("111122223333-eu-west-1/ec2.json"), outcome: WriteOutcome::Written }
         );
         assert_eq!(fs::metadata(&first.path).unwrap().permissions().mode() & 0o777, 0o600);
         let outputs: Value = serde_json::from_str(&fs::read_to_string(&first.path).unwrap()).unwrap();
@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(outputs[2], json!({"VpcId": "vpc-1", "EnableDnsSupport": {"Value": true}}));
         let stamp = || fs::metadata(&first.path).unwrap().modified().unwrap();
         let before = stamp();
-        assert_eq!(write(dir.path(), &fetched(), true).unwrap().outcome, Outcome::Unchanged);
+        assert_eq!(write(dir.path(), &fetched(), true).unwrap().outcome, WriteOutcome::Unchanged);
         assert_eq!(stamp(), before);
         // nothing is left beside it
         assert_eq!(fs::read_dir(first.path.parent().unwrap()).unwrap().count(), 1);
@@ -187,18 +187,18 @@ mod tests {
             Fetched { lists: vec![("Vpcs", vpcs)], ..fetched() }
         };
         let outcome = |count, guard| write(dir.path(), &vpcs(count), guard).unwrap().outcome;
-        let held = |text: &str| Outcome::Held(text.to_owned());
+        let held = |text: &str| WriteOutcome::Held(text.to_owned());
         for (count, guard, expected) in [
-            (5, true, Outcome::Written),
-            (3, true, Outcome::Written),
+            (5, true, WriteOutcome::Written),
+            (3, true, WriteOutcome::Written),
             (1, true, held("1 Vpcs are left of 3")),
-            (2, true, Outcome::Written),
-            (1, true, Outcome::Written),
+            (2, true, WriteOutcome::Written),
+            (1, true, WriteOutcome::Written),
             (0, true, held("0 Vpcs are left of 1")),
             (0, true, held("0 Vpcs are left of 1")),
-            (0, false, Outcome::Written),
-            (0, true, Outcome::Unchanged),
-            (9, true, Outcome::Written),
+            (0, false, WriteOutcome::Written),
+            (0, true, WriteOutcome::Unchanged),
+            (9, true, WriteOutcome::Written),
         ] {
             assert_eq!(outcome(count, guard), expected, "{count}");
         }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use futures_util::StreamExt as _;
 use serde_json::Value;
 
-use super::client::{CallError, Client, EC2, STS};
-use super::kind::{ATTRIBUTE_ACTION, ATTRIBUTES, KINDS, Kind, attribute};
+use super::client::{AwsClient, CallError, EC2, STS};
+use super::kind::{ATTRIBUTE_ACTION, ATTRIBUTES, KINDS, ListedKind, attribute};
 use super::xml::Element;
 use crate::naming::{Region, VpcId};
 
@@ -42,7 +42,7 @@ pub struct Fetched {
 /// Reads a region; `progress` is told of each kind, how many objects it has and in how many pages. One kind that is
 /// required and fails, fails all; the text says which.
 pub async fn fetch(
-    client: &Client,
+    client: &AwsClient,
     what: &Fetching,
     progress: &(dyn Fn(&str, usize, usize) + Sync),
 ) -> Result<Fetched, String> {
@@ -92,7 +92,7 @@ impl Fetched {
 }
 
 /// Whose keys these are.
-async fn account(client: &Client, region: &Region) -> Result<String, String> {
+async fn account(client: &AwsClient, region: &Region) -> Result<String, String> {
     let action = "GetCallerIdentity";
     let answer = client.call(STS, region, action, &[]).await.map_err(|error| format!("{action}: {error}"))?;
     let account = answer.find("Account").map(|account| account.text.trim().to_owned());
@@ -104,9 +104,9 @@ async fn account(client: &Client, region: &Region) -> Result<String, String> {
 /// Every object of a kind by its id, and how many pages there were. An object that moved from one page to another while
 /// they were read is there once.
 async fn pages(
-    client: &Client,
+    client: &AwsClient,
     what: &Fetching,
-    kind: &'static Kind,
+    kind: &'static ListedKind,
 ) -> Result<(BTreeMap<String, Value>, usize), CallError> {
     let mut objects = BTreeMap::new();
     let mut seen = HashSet::new();
@@ -134,7 +134,7 @@ fn next_token(answer: &Element) -> Option<String> {
 }
 
 /// The attributes of VPCs. EC2 tells one of one VPC in a call. A VPC that is gone meanwhile has none.
-async fn attributes(client: &Client, region: &Region, vpcs: BTreeSet<String>) -> Result<Vec<Value>, String> {
+async fn attributes(client: &AwsClient, region: &Region, vpcs: BTreeSet<String>) -> Result<Vec<Value>, String> {
     let asked = vpcs.iter().flat_map(|vpc| ATTRIBUTES.map(|names| (vpc, names)));
     let calls = asked.map(async |(vpc, names)| {
         let parameters = [("VpcId".to_owned(), vpc.clone()), ("Attribute".to_owned(), names.0.to_owned())];

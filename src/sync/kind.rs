@@ -9,7 +9,7 @@ use super::xml::Element;
 
 /// A kind of object that one action lists.
 #[derive(Debug)]
-pub(super) struct Kind {
+pub(super) struct ListedKind {
     /// `DescribeVpcs`
     pub(super) action: &'static str,
     /// The element with the list: `vpcSet`.
@@ -18,7 +18,7 @@ pub(super) struct Kind {
     pub(super) key: &'static str,
     /// The member that tells objects apart.
     id: &'static str,
-    members: &'static [Member],
+    members: &'static [ShapeMember],
     /// Items that one page has at most.
     pub(super) page: u16,
     /// The filter for the objects of some VPCs.
@@ -28,31 +28,31 @@ pub(super) struct Kind {
 }
 
 /// A member: its element, its name in JSON, what it holds.
-type Member = (&'static str, &'static str, Shape);
+type ShapeMember = (&'static str, &'static str, MemberShape);
 
 #[derive(Debug)]
-enum Shape {
+enum MemberShape {
     Text,
     Flag,
     Number,
     Texts,
-    Object(&'static [Member]),
-    Objects(&'static [Member]),
+    Object(&'static [ShapeMember]),
+    Objects(&'static [ShapeMember]),
 }
 
-use Shape::{Flag, Number, Object, Objects, Text, Texts};
+use MemberShape::{Flag, Number, Object, Objects, Text, Texts};
 
-const IPV6_BLOCKS: Member = (
+const IPV6_BLOCKS: ShapeMember = (
     "ipv6CidrBlockAssociationSet",
     "Ipv6CidrBlockAssociationSet",
     Objects(&[("ipv6CidrBlock", "Ipv6CidrBlock", Text), ("ipv6CidrBlockState", "Ipv6CidrBlockState", STATE)]),
 );
-const STATE: Shape = Object(&[("state", "State", Text)]);
-const OWNER: Member = ("ownerId", "OwnerId", Text);
-const VPC: Member = ("vpcId", "VpcId", Text);
-const PUBLIC_NAME: Member = ("association", "Association", Object(&[("publicDnsName", "PublicDnsName", Text)]));
+const STATE: MemberShape = Object(&[("state", "State", Text)]);
+const OWNER: ShapeMember = ("ownerId", "OwnerId", Text);
+const VPC: ShapeMember = ("vpcId", "VpcId", Text);
+const PUBLIC_NAME: ShapeMember = ("association", "Association", Object(&[("publicDnsName", "PublicDnsName", Text)]));
 
-const VPC_MEMBERS: &[Member] = &[
+const VPC_MEMBERS: &[ShapeMember] = &[
     VPC,
     OWNER,
     ("state", "State", Text),
@@ -65,7 +65,7 @@ const VPC_MEMBERS: &[Member] = &[
     IPV6_BLOCKS,
 ];
 
-const SUBNET_MEMBERS: &[Member] = &[
+const SUBNET_MEMBERS: &[ShapeMember] = &[
     ("subnetId", "SubnetId", Text),
     ("subnetArn", "SubnetArn", Text),
     VPC,
@@ -76,7 +76,7 @@ const SUBNET_MEMBERS: &[Member] = &[
     IPV6_BLOCKS,
 ];
 
-const INTERFACE_MEMBERS: &[Member] = &[
+const INTERFACE_MEMBERS: &[ShapeMember] = &[
     ("networkInterfaceId", "NetworkInterfaceId", Text),
     ("description", "Description", Text),
     ("interfaceType", "InterfaceType", Text),
@@ -97,7 +97,7 @@ const INTERFACE_MEMBERS: &[Member] = &[
     ("attachment", "Attachment", Object(&[("instanceId", "InstanceId", Text), ("deviceIndex", "DeviceIndex", Number)])),
 ];
 
-const ENDPOINT_MEMBERS: &[Member] = &[
+const ENDPOINT_MEMBERS: &[ShapeMember] = &[
     ("vpcEndpointId", "VpcEndpointId", Text),
     ("vpcEndpointType", "VpcEndpointType", Text),
     VPC,
@@ -124,9 +124,9 @@ const ENDPOINT_MEMBERS: &[Member] = &[
     ("networkInterfaceIdSet", "NetworkInterfaceIds", Texts),
 ];
 
-const DNS_NAME: Shape = Object(&[("dnsName", "DnsName", Text)]);
+const DNS_NAME: MemberShape = Object(&[("dnsName", "DnsName", Text)]);
 
-const ASSOCIATION_MEMBERS: &[Member] = &[
+const ASSOCIATION_MEMBERS: &[ShapeMember] = &[
     ("id", "Id", Text),
     ("vpcEndpointId", "VpcEndpointId", Text),
     ("serviceNetworkArn", "ServiceNetworkArn", Text),
@@ -136,7 +136,7 @@ const ASSOCIATION_MEMBERS: &[Member] = &[
     ("privateDnsEntry", "PrivateDnsEntry", DNS_NAME),
 ];
 
-const RESERVATION_MEMBERS: &[Member] = &[
+const RESERVATION_MEMBERS: &[ShapeMember] = &[
     ("reservationId", "ReservationId", Text),
     OWNER,
     (
@@ -159,7 +159,7 @@ const RESERVATION_MEMBERS: &[Member] = &[
 ];
 
 /// Several services may have one name: S3 has a gateway and an interface.
-const SERVICE_MEMBERS: &[Member] = &[
+const SERVICE_MEMBERS: &[ShapeMember] = &[
     ("serviceId", "ServiceId", Text),
     ("serviceName", "ServiceName", Text),
     ("serviceRegion", "ServiceRegion", Text),
@@ -171,8 +171,8 @@ const SERVICE_MEMBERS: &[Member] = &[
 ];
 
 /// Every kind with a list, VPCs first. Page sizes: EC2 API Reference, `MaxResults` of each action.
-pub(super) const KINDS: [Kind; 7] = [
-    Kind {
+pub(super) const KINDS: [ListedKind; 7] = [
+    ListedKind {
         action: "DescribeVpcs",
         element: "vpcSet",
         key: "Vpcs",
@@ -182,7 +182,7 @@ pub(super) const KINDS: [Kind; 7] = [
         vpc_filter: Some("vpc-id"),
         required: true,
     },
-    Kind {
+    ListedKind {
         action: "DescribeSubnets",
         element: "subnetSet",
         key: "Subnets",
@@ -192,7 +192,7 @@ pub(super) const KINDS: [Kind; 7] = [
         vpc_filter: Some("vpc-id"),
         required: true,
     },
-    Kind {
+    ListedKind {
         action: "DescribeVpcEndpoints",
         element: "vpcEndpointSet",
         key: "VpcEndpoints",
@@ -202,7 +202,7 @@ pub(super) const KINDS: [Kind; 7] = [
         vpc_filter: Some("vpc-id"),
         required: true,
     },
-    Kind {
+    ListedKind {
         action: "DescribeNetworkInterfaces",
         element: "networkInterfaceSet",
         key: "NetworkInterfaces",
@@ -212,7 +212,7 @@ pub(super) const KINDS: [Kind; 7] = [
         vpc_filter: Some("vpc-id"),
         required: true,
     },
-    Kind {
+    ListedKind {
         action: "DescribeVpcEndpointAssociations",
         element: "vpcEndpointAssociationSet",
         key: "VpcEndpointAssociations",
@@ -222,7 +222,7 @@ pub(super) const KINDS: [Kind; 7] = [
         vpc_filter: None,
         required: false,
     },
-    Kind {
+    ListedKind {
         action: "DescribeInstances",
         element: "reservationSet",
         key: "Reservations",
@@ -232,7 +232,7 @@ pub(super) const KINDS: [Kind; 7] = [
         vpc_filter: Some("vpc-id"),
         required: false,
     },
-    Kind {
+    ListedKind {
         action: "DescribeVpcEndpointServices",
         element: "serviceDetailSet",
         key: "ServiceDetails",
@@ -250,7 +250,7 @@ pub(super) const ATTRIBUTE_ACTION: &str = "DescribeVpcAttribute";
 pub(super) const ATTRIBUTES: [(&str, &str); 2] =
     [("enableDnsSupport", "EnableDnsSupport"), ("enableDnsHostnames", "EnableDnsHostnames")];
 
-impl Kind {
+impl ListedKind {
     /// The objects of one page, each with its id. An answer without the list, or an object without its id, is an error.
     pub(super) fn page(&self, answer: &Element) -> Result<Vec<(String, Value)>, String> {
         let list = answer.child(self.element).ok_or_else(|| format!("has no <{}>", self.element))?;
@@ -282,7 +282,7 @@ fn items(list: &Element) -> Result<impl Iterator<Item = &Element>, String> {
     }
 }
 
-fn object(element: &Element, members: &[Member]) -> Result<Map<String, Value>, String> {
+fn object(element: &Element, members: &[ShapeMember]) -> Result<Map<String, Value>, String> {
     let mut object = Map::new();
     for (name, key, shape) in members {
         if let Some(child) = element.child(name) {
@@ -292,7 +292,7 @@ fn object(element: &Element, members: &[Member]) -> Result<Map<String, Value>, S
     Ok(object)
 }
 
-fn value(element: &Element, shape: &Shape) -> Result<Value, String> {
+fn value(element: &Element, shape: &MemberShape) -> Result<Value, String> {
     let wrong = |what| Err(format!("has '{}' in <{}>, which is no {what}", element.text, element.name));
     Ok(match shape {
         Text => Value::from(element.text.as_str()),
@@ -319,7 +319,7 @@ fn value(element: &Element, shape: &Shape) -> Result<Value, String> {
 mod tests {
     use super::*;
 
-    fn kind(key: &str) -> &'static Kind {
+    fn kind(key: &str) -> &'static ListedKind {
         KINDS.iter().find(|kind| kind.key == key).unwrap()
     }
 

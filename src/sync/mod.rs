@@ -19,9 +19,9 @@ mod fetch;
 mod kind;
 mod xml;
 
-pub use client::{Client, ClientSettings};
-pub use credentials::{Profile, profile_region};
-pub use directory::{FILE, Outcome, Written, copy_outputs, write};
+pub use client::{AwsClient, ClientSettings};
+pub use credentials::{ProfileKeys, profile_region};
+pub use directory::{FILE, WriteOutcome, Written, copy_outputs, write};
 pub use fetch::{Fetched, Fetching, fetch};
 
 /// The least privilege that reading needs, as an IAM policy (JSON). GetCallerIdentity needs none.
