@@ -171,9 +171,13 @@ fn families(listed: &ListedOffer<'_>) -> Vec<&'static str> {
     ["ipv4", "ipv6"].into_iter().filter(|family| listed.offer.supports(family)).collect()
 }
 
-/// The id of a service: AWS's own have one too, here made of the name.
-fn service_id(name: &ServiceName) -> String {
-    if is_endpoint_service(name) { id_of(name).to_owned() } else { id_of_name("vpce-svc-", name.as_str()) }
+/// The id of a service: AWS's own have one too, here made of the name, and another one for a gateway of the same name.
+fn service_id(name: &ServiceName, is_gateway: bool) -> String {
+    match name {
+        name if is_endpoint_service(name) => id_of(name).to_owned(),
+        name if is_gateway => id_of_name("vpce-svc-", &format!("{name} gateway")),
+        name => id_of_name("vpce-svc-", name.as_str()),
+    }
 }
 
 impl ListedOffer<'_> {
@@ -210,7 +214,7 @@ static UNTAGGED: Tags = Tags::new();
 fields! {
     impl ListedOffer<'_> as it {
         "serviceName" ["service-name"] = it.offer.service.service_name.as_str();
-        "serviceId" = service_id(&it.offer.service.service_name);
+        "serviceId" = service_id(&it.offer.service.service_name, it.is_gateway());
         "serviceType[].serviceType" ["service-type"] = Values::of_each([it.kind]);
         "serviceRegion" ["service-region"] = it.region.as_str();
         "availabilityZoneIdSet[]" = Values::of_each(it.zones.iter().map(region::zone_id));
@@ -243,7 +247,9 @@ mod tests {
         }
         let endpoint_service = name("com.amazonaws.vpce.us-east-1.vpce-svc-0e123abc123198abc");
         assert!(is_endpoint_service(&endpoint_service));
-        assert_eq!(service_id(&endpoint_service), "vpce-svc-0e123abc123198abc");
-        assert_eq!(service_id(&name("com.amazonaws.us-east-1.ec2")).len(), "vpce-svc-0e123abc123198abc".len());
+        assert_eq!(service_id(&endpoint_service, false), "vpce-svc-0e123abc123198abc");
+        let s3 = |is_gateway| service_id(&name("com.amazonaws.us-east-1.s3"), is_gateway);
+        assert_eq!((s3(false).len(), s3(true).len()), (26, 26));
+        assert_ne!(s3(false), s3(true), "two services of one name");
     }
 }
