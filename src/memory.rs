@@ -43,8 +43,8 @@ pub fn left() -> Option<MemoryLeft> {
     [groups, addresses, data, machine].into_iter().flatten().min_by_key(|left| left.octets)
 }
 
-/// A line such as `VmSize:   123 kB`, in octets.
-fn kib(text: &str, name: &str) -> Option<u64> {
+/// A line such as `VmSize:   123 kB`, in octets (proc_pid_status(5)).
+pub fn kib(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }

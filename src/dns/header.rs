@@ -183,6 +183,11 @@ pub fn set_flags(message: &mut [u8], flags: HeaderFlags) {
     }
 }
 
+/// The response code of a reply, as far as the header has it.
+pub fn rcode_of(reply: &[u8]) -> Rcode {
+    Header::of(reply).unwrap_or_default().flags.rcode()
+}
+
 /// The id of a message; `None` for what is too short to have one.
 pub fn id_of(message: &[u8]) -> Option<u16> {
     u16_at(message, 0)

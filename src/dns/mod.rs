@@ -39,7 +39,7 @@ pub use edns::{
     put_extended_error, put_option,
 };
 pub use expand::expand;
-pub use header::{HEADER_LEN, Header, HeaderFlags, id_of, set_flags, set_id};
+pub use header::{HEADER_LEN, Header, HeaderFlags, id_of, rcode_of, set_flags, set_id};
 pub use info_code::{ExtendedError, InfoCode, MAX_EXTRA_TEXT, cut_text};
 pub use message::{Malformed, Message, Record, Records, Section, same_question};
 pub use name::{

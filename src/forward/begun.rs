@@ -40,7 +40,7 @@ pub enum AfterFirst<D, B> {
 }
 
 /// Where a task waits that is told later.
-pub fn told_later() -> (HeardSender, HeardReceiver) {
+pub(super) fn told_later() -> (HeardSender, HeardReceiver) {
     tokio::sync::oneshot::channel()
 }
 

@@ -56,7 +56,7 @@ mod testing;
 mod udp;
 pub mod validate;
 
-pub use begun::{AfterFirst, Begun, FirstQuery, told_later};
+pub use begun::{AfterFirst, Begun, FirstQuery};
 pub use connection::Trust;
 pub use engine::{Forwarder, Options};
 pub use exchange::Exchange;

@@ -10,11 +10,11 @@ use tokio::time::timeout;
 
 use crate::budget::Budget;
 use crate::config::Limits;
-use crate::dns::{HeaderFlags, Message, Rcode, cookie_in};
+use crate::dns::{HeaderFlags, Message, Rcode, cookie_in, rcode_of};
 use crate::forward::connection::{Connections, Trust};
 use crate::forward::failure::Failure;
 use crate::forward::manners::Dress;
-use crate::forward::query::{Outbound, UpstreamQuery, cookie_of, is_truncated, rcode_of};
+use crate::forward::query::{Outbound, UpstreamQuery, cookie_of, is_truncated};
 use crate::forward::standing::{Standing, UnderWay};
 use crate::forward::udp::{Heard, HeardReceiver, Pool};
 use crate::model::Upstream;

@@ -169,11 +169,6 @@ pub(super) fn is_good(reply: &[u8]) -> bool {
     }
 }
 
-/// The response code of a reply, as far as the header has it.
-pub(super) fn rcode_of(reply: &[u8]) -> Rcode {
-    Header::of(reply).unwrap_or_default().flags.rcode()
-}
-
 /// True when the reply says that it does not hold everything.
 pub(super) fn is_truncated(reply: &[u8]) -> bool {
     Header::of(reply).unwrap_or_default().flags.has(HeaderFlags::TC)

@@ -6,13 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::dns::{HEADER_LEN, Header, Rcode, Rtype, skip_name, u16_at};
+use crate::dns::{HEADER_LEN, Header, Rcode, Rtype, rcode_of, skip_name, u16_at};
 use crate::forward::domains::{Domains, SilentPlace};
 use crate::forward::failure::Failure;
 use crate::forward::health::{Health, Probing, UpstreamState};
 use crate::forward::manners::Manners;
 use crate::forward::probe::{Probe, Probes};
-use crate::forward::query::rcode_of;
 use crate::model::Upstream;
 
 /// See the module.

@@ -29,13 +29,14 @@ use hickory_proto::rr::{Name, RData, Record, RecordType};
 use hickory_proto::serialize::binary::BinDecodable;
 
 use crate::config::Limits;
-use crate::dns::{Class, ExtendedError, HEADER_LEN, Header, HeaderFlags, InfoCode, Message, NameSet, Rtype, set_flags};
+use crate::dns::{
+    Class, ExtendedError, HEADER_LEN, Header, HeaderFlags, InfoCode, Message, NameSet, Rtype, rcode_of, set_flags,
+};
 use crate::forward::begun::{Begun, FirstQuery};
 use crate::forward::cache::{Age, Cache, CachedReply, ReplyKind, UpstreamSet};
 use crate::forward::exchange::Exchange;
 use crate::forward::lookup::{Lookup, LookupQuestion, question_octets};
 use crate::forward::loops::Repeated;
-use crate::forward::query::rcode_of;
 use crate::forward::relay::{copy_records, count};
 use crate::forward::udp::HeardReceiver;
 use crate::forward::{ForwardError, Forwarder, Outbound};

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::memory::kib;
+
 /// Clock ticks in a second of `/proc/self/stat`: USER_HZ, which Linux keeps at 100 for programs.
 const TICKS: f64 = 100.0;
 
@@ -31,10 +33,8 @@ impl ProcessReport {
     }
 }
 
-/// `VmRSS:   123 kB`, in octets (proc_pid_status(5)).
 fn resident(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+    kib(status, "VmRSS:")
 }
 
 /// Fields 14 and 15, counted from behind the name, which may hold anything (proc_pid_stat(5)).

@@ -8,14 +8,14 @@ use arc_swap::Guard;
 
 use super::forwarded::ForwardedQuestion;
 use super::rate::{ReplyLimit, ReplyShare};
-use super::reply::{finished, rcode_of, reply_limit};
+use super::reply::{finished, reply_limit};
 use super::resources::Resources;
 use super::subnet::{ClientSubnet, client_by, keep_room, options_of, said_subnet};
 use super::{Incoming, Outcome};
 use crate::address::{client_of, prefix_of};
 use crate::answer::{Decision, NoTrace, NotPrivate, Reason, answer, private_names_line};
 use crate::config::Metric;
-use crate::dns::{CLIENT_COOKIE, DnsName, HEADER_LEN, NameBuf, Rcode, cookie_in};
+use crate::dns::{CLIENT_COOKIE, DnsName, HEADER_LEN, NameBuf, Rcode, cookie_in, rcode_of};
 use crate::forward::cache::UpstreamSet;
 use crate::model::{Endpoint, Upstream};
 use crate::naming::parse_label;

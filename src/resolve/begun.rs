@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use super::Incoming;
 use super::forwarded::ForwardedQuestion;
-use super::reply::{finished, finished_vec, rcode_of};
+use super::reply::{finished, finished_vec};
 use super::resources::Resources;
-use super::subnet::{client_by, read_query};
-use crate::answer::{Decision, NoTrace, answer};
-use crate::dns::NameBuf;
+use super::subnet::{ClientSubnet, client_by, read_query};
+use crate::answer::{Decision, Forward, NoTrace, answer};
+use crate::dns::{NameBuf, rcode_of};
 use crate::forward::cache::{CacheHit, UpstreamSet};
 use crate::forward::lookup::BegunLookup;
 use crate::forward::validate::Validating;
@@ -19,7 +19,7 @@ use crate::forward::{AfterFirst, Failure, FirstQuery, Heard, HeardReceiver};
 use crate::observe::WaitingQuestion;
 use crate::resolve::NamedVpc;
 use crate::snapshot::Snapshot;
-use crate::wire::Transport;
+use crate::wire::{Query, Transport};
 
 /// A packet that waits, with all that its answer needs.
 pub struct BegunQuestion {
@@ -61,17 +61,12 @@ pub(super) fn begin(
 ) -> Option<(BegunQuestion, FirstQuery)> {
     let mut name = NameBuf::default();
     let (query, subnet) = read_query(resources, incoming, &mut name)?;
-    let client = client_by(snapshot, incoming, subnet.as_ref());
-    let Decision::Forward(forward) = answer(snapshot, client, &query.question, u32::from(query.id), &mut NoTrace)
-    else {
-        return None;
-    };
+    let (asked, forward) = forwarded(resources, snapshot, &query, subnet.as_ref(), incoming)?;
     // what is composed from the start goes a longer way
     if !forward.chain.is_empty() || resources.lookup.is_own_probe(query.question.name.wire(), forward.upstreams) {
         return None;
     }
     let upstreams = resources.lookup.cache().upstreams(forward.upstreams);
-    let asked = ForwardedQuestion { resources, snapshot, client, query: &query, incoming };
     let (lookup, first) = resources.lookup.begin(&asked.lookup_question(&forward, &upstreams))?;
     let Incoming { packet, peer, local, transport, vpc } = incoming;
     let snapshot = Arc::clone(snapshot);
@@ -79,6 +74,23 @@ pub(super) fn begin(
     let waiting =
         WaitingPacket { packet: packet.into(), peer, local, transport, vpc, snapshot, upstreams, _waits: waits };
     Some((BegunQuestion { waiting, lookup }, first))
+}
+
+/// The question and whom to ask; `None`: it is answered here.
+fn forwarded<'a>(
+    resources: &'a Resources,
+    snapshot: &'a Snapshot,
+    query: &'a Query<'a>,
+    subnet: Option<&ClientSubnet>,
+    incoming: Incoming<'a>,
+) -> Option<(ForwardedQuestion<'a>, Forward<'a>)> {
+    let client = client_by(snapshot, incoming, subnet);
+    match answer(snapshot, client, &query.question, u32::from(query.id), &mut NoTrace) {
+        Decision::Forward(forward) => {
+            Some((ForwardedQuestion { resources, snapshot, client, query, incoming }, forward))
+        }
+        Decision::Reply(_) => None,
+    }
 }
 
 impl WaitingPacket {
@@ -102,10 +114,8 @@ impl BegunQuestion {
             let mut name = NameBuf::default();
             // the packet and the snapshot are those that the question was begun with, and so is what they come to
             let Some((query, subnet)) = read_query(resources, incoming, &mut name) else { return Ok(None) };
-            let client = client_by(snapshot, incoming, subnet.as_ref());
-            let decision = answer(snapshot, client, &query.question, u32::from(query.id), &mut NoTrace);
-            let Decision::Forward(forward) = decision else { return Ok(None) };
-            let asked = ForwardedQuestion { resources, snapshot, client, query: &query, incoming };
+            let found = forwarded(resources, snapshot, &query, subnet.as_ref(), incoming);
+            let Some((asked, forward)) = found else { return Ok(None) };
             match lookup.hear(&asked.lookup_question(&forward, &waiting.upstreams), heard) {
                 AfterFirst::Done(found) => match asked.copy(&forward, &found, out) {
                     Some(len) => {
@@ -135,10 +145,7 @@ impl UnfinishedQuestion {
         let (incoming, snapshot) = (waiting.incoming(), &*waiting.snapshot);
         let mut name = NameBuf::default();
         let (query, subnet) = read_query(resources, incoming, &mut name)?;
-        let client = client_by(snapshot, incoming, subnet.as_ref());
-        let decision = answer(snapshot, client, &query.question, u32::from(query.id), &mut NoTrace);
-        let Decision::Forward(forward) = decision else { return None };
-        let asked = ForwardedQuestion { resources, snapshot, client, query: &query, incoming };
+        let (asked, forward) = forwarded(resources, snapshot, &query, subnet.as_ref(), incoming)?;
         let found = match rest {
             Rest::Ask(lookup, heard) => {
                 lookup.resume(&asked.lookup_question(&forward, &waiting.upstreams), heard).await

@@ -106,7 +106,3 @@ pub(super) fn without_records(
     // a header and the client's own question are always well formed, and always fit
     relay(&bare, &client).unwrap_or(bare)
 }
-/// The response code in the header of a reply (RFC 1035 4.1.1).
-pub(super) fn rcode_of(reply: &[u8]) -> Rcode {
-    Rcode::from_parts(reply.get(3).copied().map_or(0, u16::from), 0)
-}

@@ -131,10 +131,13 @@ impl UpstreamSocket {
     }
 
     fn is_worn(&self, now: Instant) -> bool {
-        self.uses.load(Ordering::Relaxed) >= USES
-            || now.saturating_duration_since(self.born) >= LIFE
-            || lock(&self.table).is_under_attack()
+        is_worn(self.uses.load(Ordering::Relaxed), self.born, now) || lock(&self.table).is_under_attack()
     }
+}
+
+/// Whether a socket has taken so many questions, or is so old, that another is to take its place.
+fn is_worn(uses: u32, born: Instant, now: Instant) -> bool {
+    uses >= USES || now.saturating_duration_since(born) >= LIFE
 }
 
 /// What a socket is bound to that asks this upstream.

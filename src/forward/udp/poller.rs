@@ -16,7 +16,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 
 use super::table::{Heard, HeardReceiver, HeardSender, Table, Waiter};
-use super::{DATAGRAM, DRAIN, LIFE, TURN, USES, any_port};
+use super::{DATAGRAM, DRAIN, LIFE, TURN, any_port, is_worn};
 use crate::forward::begun::{FirstQuery, told_later};
 use crate::forward::failure::Failure;
 use crate::forward::standing::Standing;
@@ -25,6 +25,8 @@ use crate::forward::standing::Standing;
 const OWN: u64 = u64::MAX;
 /// Sockets of which one wait tells.
 const EVENTS: usize = 64;
+/// Datagrams that the kernel keeps for a new socket, at most: each takes 768 octets of 208 KiB (`net.core.rmem_default`).
+const BUFFERED: usize = 1024;
 
 /// What comes of a question that was asked through [`UpstreamPoller::ask`].
 pub enum QuestionEvent<A> {
@@ -288,8 +290,12 @@ impl<A> UpstreamPoller<A> {
         io.set_nonblocking(true)?;
         // a connected socket takes from this peer only, and learns when nobody listens there
         io.connect(upstream)?;
-        // what came before that may be from anybody
-        while io.recv(&mut self.buffer).is_ok() {}
+        // what came before that may be from anybody; a buffer holds no more of it
+        for _ in 0..BUFFERED {
+            if io.recv(&mut self.buffer).is_err() {
+                break;
+            }
+        }
         let slot = self.slots.iter().position(Option::is_none).unwrap_or(self.slots.len());
         epoll::add(&self.epoll, &io, epoll::EventData::new_u64(slot as u64), epoll::EventFlags::IN)?;
         let key = key(standing);
@@ -312,7 +318,7 @@ fn key(standing: &Arc<Standing>) -> usize {
 
 impl<A> PolledSocket<A> {
     fn is_worn(&self, now: Instant) -> bool {
-        self.uses >= USES || now.saturating_duration_since(self.born) >= LIFE || self.table.is_under_attack()
+        is_worn(self.uses, self.born, now) || self.table.is_under_attack()
     }
 }
 

@@ -166,9 +166,8 @@ impl<W: Waiter> Table<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dns::{Class, Rtype};
     use crate::forward::manners::Dress;
-    use crate::forward::query::Outbound;
+    use crate::forward::testing::question;
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -185,17 +184,7 @@ mod tests {
     }
 
     fn query() -> UpstreamQuery {
-        let outbound = Outbound {
-            name: b"\x07example\0",
-            rtype: Rtype::A,
-            class: Class::IN,
-            recursion_desired: true,
-            checking_disabled: false,
-            authentic_data: false,
-            dnssec_ok: false,
-            edns: false,
-        };
-        UpstreamQuery::new(&outbound, &Dress { mix_case: true, ..Dress::default() })
+        UpstreamQuery::new(&question(), &Dress { mix_case: true, ..Dress::default() })
     }
 
     fn reply(query: &UpstreamQuery) -> Vec<u8> {

@@ -1,7 +1,8 @@
+use super::super::USES;
 use super::*;
-use crate::dns::{Class, Rtype};
 use crate::forward::manners::Dress;
-use crate::forward::query::{Outbound, UpstreamQuery};
+use crate::forward::query::UpstreamQuery;
+use crate::forward::testing::question;
 use crate::model::Upstream;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -24,17 +25,7 @@ impl Bench {
 
     /// Asks; late after so long.
     fn ask(&mut self, number: u32, patience: Duration) {
-        let outbound = Outbound {
-            name: b"\x07example\0",
-            rtype: Rtype::A,
-            class: Class::IN,
-            recursion_desired: true,
-            checking_disabled: false,
-            authentic_data: false,
-            dnssec_ok: false,
-            edns: false,
-        };
-        let query = UpstreamQuery::new(&outbound, &Dress::default());
+        let query = UpstreamQuery::new(&question(), &Dress::default());
         let first = FirstQuery { query, standing: Arc::clone(&self.standing), late_at: Instant::now() + patience };
         assert!(self.poller.ask(first, number).is_ok());
     }
