@@ -5,7 +5,8 @@
 //! rate        how often one caller may call
 //! authorize   signature -> Caller
 //!   claim     what the request says of its signature
-//!   sigv4     what a signature is made of; also signs what `notify` and `sync` send
+//!   sigv4     what a signature is made of
+//! signed_form  what `notify` and `sync` send
 //! audit       one line of the log for each change
 //! ```
 //!
@@ -15,6 +16,7 @@ pub mod audit;
 mod claim;
 pub mod guard;
 pub mod rate;
+pub mod signed_form;
 pub mod sigv4;
 #[cfg(test)]
 mod tests;

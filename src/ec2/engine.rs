@@ -84,14 +84,12 @@ impl Engine {
         let action = action::find(&name).ok_or_else(|| {
             ApiError::new("InvalidAction", format!("The action {name} is not valid for this web service."))
         })?;
-        let (xml, changed) = if action.writes {
+        let (mut xml, changed) = if action.writes {
             self.write(action, params, caller)?
         } else {
             (self.read(action, params, caller)?, Vec::new())
         };
-        // the one call that answers with a place (Route 53 API Reference, CreateHostedZone)
-        let created = changed.first().filter(|_| name == "CreateHostedZone");
-        let created = created.map(|id| format!("https://route53.amazonaws.com/2013-04-01/hostedzone/{id}"));
+        let created = xml.location.take();
         Ok(Answer { body: xml.response(&name, request_id), changed, created })
     }
 

@@ -7,9 +7,10 @@ use axum::http::Method;
 use axum::http::request::Parts;
 use percent_encoding::percent_decode_str;
 use quick_xml::Reader;
-use quick_xml::events::{BytesRef, Event};
+use quick_xml::events::Event;
 
 use super::error::ApiError;
+use super::xml::referenced;
 
 /// What the paths begin with.
 const VERSION: &str = "/2013-04-01/";
@@ -128,7 +129,10 @@ fn document(text: &str, pairs: &mut Vec<(String, String)>) -> Result<(), ApiErro
             }
             Event::Text(part) => add(&mut open, &part),
             Event::CData(part) => add(&mut open, &part),
-            Event::GeneralRef(reference) => add(&mut open, character(&reference)?.encode_utf8(&mut [0; 4])),
+            Event::GeneralRef(reference) => {
+                let text = referenced(&reference).ok_or_else(|| malformed("It has a reference to nothing."))?;
+                add(&mut open, &text);
+            }
             Event::End(_) => {
                 let Some(element) = open.pop() else { return Err(malformed("It ends before it begins.")) };
                 if element.children == 0 && !element.is_list && !element.name.is_empty() {
@@ -147,16 +151,6 @@ fn add(open: &mut [OpenElement], text: &str) {
     if let Some(element) = open.last_mut() {
         element.text.push_str(text);
     }
-}
-
-/// What a reference stands for: a character by its number, or one of the five that XML has names for.
-fn character(reference: &BytesRef<'_>) -> Result<char, ApiError> {
-    let unknown = || malformed("It has a reference to nothing.");
-    if let Some(character) = reference.resolve_char_ref().map_err(|_| unknown())? {
-        return Ok(character);
-    }
-    let named = quick_xml::escape::resolve_predefined_entity(reference);
-    named.and_then(|text| text.chars().next()).ok_or_else(unknown)
 }
 
 #[cfg(test)]

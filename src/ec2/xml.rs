@@ -3,8 +3,8 @@
 use std::fmt::Display;
 
 use quick_xml::Writer;
-use quick_xml::escape::partial_escape;
-use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
+use quick_xml::escape::{partial_escape, resolve_predefined_entity};
+use quick_xml::events::{BytesEnd, BytesRef, BytesStart, BytesText, Event};
 
 use super::error::ApiError;
 
@@ -18,6 +18,8 @@ const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 pub struct Xml {
     writer: Writer<Vec<u8>>,
     form: AnswerForm,
+    /// Where what the call made is from now on, for calls that answer so (HTTP 201).
+    pub location: Option<String>,
 }
 
 /// What stands around the content of an answer.
@@ -34,7 +36,7 @@ enum AnswerForm {
 impl Xml {
     /// Nothing yet.
     pub fn new() -> Self {
-        Self { writer: Writer::new(Vec::new()), form: AnswerForm::Ec2 }
+        Self { writer: Writer::new(Vec::new()), form: AnswerForm::Ec2, location: None }
     }
 
     /// Nothing yet, of an answer in the form of the newer Query APIs (STS, IAM).
@@ -163,7 +165,7 @@ impl Xml {
 
     /// What another has written.
     pub fn from_text(text: String) -> Self {
-        Self { writer: Writer::new(text.into_bytes()), form: AnswerForm::Ec2 }
+        Self { writer: Writer::new(text.into_bytes()), ..Self::new() }
     }
 
     /// What was written, without a root.
@@ -174,6 +176,16 @@ impl Xml {
     fn write(&mut self, event: Event<'_>) {
         // a Vec takes everything
         let _ = self.writer.write_event(event);
+    }
+}
+
+/// What a reference in a text stands for: a character by its number, or one of the five that XML has names for. `None`:
+/// anything else, such as an entity that a document declares itself.
+pub fn referenced(reference: &BytesRef<'_>) -> Option<String> {
+    match reference.resolve_char_ref() {
+        Ok(Some(character)) => Some(character.to_string()),
+        Ok(None) => resolve_predefined_entity(reference).map(str::to_owned),
+        Err(_) => None,
     }
 }
 

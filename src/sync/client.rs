@@ -5,15 +5,17 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::http::header::{CONTENT_TYPE, HOST};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::body::Bytes;
+use axum::http::{Request, StatusCode};
+use http_body_util::Full;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::credentials::ProfileKeys;
 use super::xml::Element;
-use crate::ec2::auth::sigv4::{self, Credentials, encode};
+use crate::ec2::auth::signed_form::signed_form;
+use crate::ec2::auth::sigv4::Credentials;
 use crate::ec2::notify::backoff::Backoff;
-use crate::http_client::{HttpClient, absolute_url, host_header, one_line, post};
+use crate::http_client::{HttpClient, absolute_url, one_line};
 use crate::naming::{Region, partition_of};
 
 /// Most octets of one page: a thousand endpoints with their names have about four million.
@@ -28,8 +30,6 @@ const BACKOFF: Backoff =
 /// Calls of one action that may be made at once, before the rate holds. EC2 allows 100 (EC2 Developer Guide, "Request
 /// throttling"), and other tools of the account want some.
 const BURST: f64 = 50.0;
-
-const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8");
 
 /// Where calls go.
 #[derive(Clone, Debug, Default)]
@@ -124,8 +124,8 @@ impl AwsClient {
     ) -> Result<Element, (CallError, bool)> {
         let fault = |what: String| (CallError::Failed(what), false);
         let credentials = self.credentials.credentials();
-        let (url, headers, body) = self.request(api, region, action, parameters, credentials).map_err(fault)?;
-        let sent = self.http.fetch(post(url, headers, body), MAX_PAGE).await;
+        let request = self.request(api, region, action, parameters, credentials).map_err(fault)?;
+        let sent = self.http.fetch(request, MAX_PAGE).await;
         let (status, body) = sent.map_err(|why| (CallError::Failed(why), true))?;
         read_answer(action, status, &body)
     }
@@ -137,25 +137,13 @@ impl AwsClient {
         action: &str,
         parameters: &[(String, String)],
         credentials: &Credentials,
-    ) -> Result<(Uri, HeaderMap, String), String> {
+    ) -> Result<Request<Full<Bytes>>, String> {
         let url = absolute_url(&self.endpoint(api, region))?;
         let fixed = [("Action", action), ("Version", api.version)];
         let given = parameters.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let pairs = fixed.into_iter().chain(given).map(|(key, value)| format!("{key}={}", encode(value.as_bytes())));
-        let body = pairs.collect::<Vec<_>>().join("&");
-        let mut headers = HeaderMap::new();
-        headers.insert(HOST, host_header(&url)?);
-        headers.insert(CONTENT_TYPE, FORM);
-        let signed = sigv4::Request {
-            method: "POST",
-            path: url.path(),
-            query: url.query().unwrap_or_default(),
-            headers: &headers,
-            body: body.as_bytes(),
-        };
-        let added = sigv4::sign(&signed, credentials, region.as_str(), api.service, SystemTime::now());
-        headers.extend(added.ok_or("the credentials have characters that no header can hold")?);
-        Ok((url, headers, body))
+        let pairs = fixed.into_iter().chain(given);
+        let request = signed_form(url, pairs, credentials, (region.as_str(), api.service), SystemTime::now())?;
+        request.ok_or_else(|| "the credentials have characters that no header can hold".to_owned())
     }
 
     /// The service's URL. STS too is asked in the region itself: its global endpoint is far, and its tokens are not

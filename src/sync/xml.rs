@@ -1,8 +1,9 @@
 //! XML of an answer as a tree. Bounded in depth; the caller bounds its length.
 
 use quick_xml::Reader;
-use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::Event;
+
+use crate::ec2::xml::referenced;
 
 /// Deepest element: answers of EC2 have about ten levels.
 const DEEPEST: usize = 32;
@@ -46,13 +47,8 @@ impl Element {
                     None
                 }
                 Event::GeneralRef(reference) => {
-                    let character = reference.resolve_char_ref().map_err(|error| format!("is not XML: {error}"))?;
-                    let text = match character {
-                        Some(character) => character.to_string(),
-                        None => resolve_predefined_entity(&reference)
-                            .ok_or_else(|| format!("has the unknown entity '{}'", &*reference))?
-                            .to_owned(),
-                    };
+                    let text = referenced(&reference);
+                    let text = text.ok_or_else(|| format!("has the unknown entity '{}'", &*reference))?;
                     add(&mut open, &text)?;
                     None
                 }

@@ -149,6 +149,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     Ok(changed(call, zone, |xml, zone| {
         write_zone(xml, zone);
         zone.vpcs.iter().for_each(|vpc| write_vpc(xml, vpc));
+        xml.location = Some(format!("https://route53.amazonaws.com/2013-04-01/hostedzone/{}", zone.id));
     }))
 }
 

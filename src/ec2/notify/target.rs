@@ -11,10 +11,10 @@ use http_body_util::Full;
 
 use super::destination::Target;
 use super::outbox::Delivery;
-use crate::ec2::auth::sigv4::{self, Credentials, encode};
+use crate::ec2::auth::signed_form::signed_form;
+use crate::ec2::auth::sigv4::Credentials;
 use crate::http_client::{absolute_url, host_header, post};
 
-const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The places that are configured.
@@ -74,29 +74,15 @@ impl Sns {
     pub(super) fn request(&self, delivery: &Delivery, now: SystemTime) -> Result<Request<Full<Bytes>>, String> {
         let region = delivery.topic_arn.region();
         let url = absolute_url(&self.endpoint.replace("{region}", region))?;
-        let body = [
+        let pairs = [
             ("Action", "Publish"),
             ("Version", "2010-03-31"),
             ("TopicArn", delivery.topic_arn.as_str()),
             ("Subject", &delivery.subject),
             ("Message", &delivery.body),
-        ]
-        .map(|(key, value)| format!("{key}={}", encode(value.as_bytes())))
-        .join("&");
-        let mut headers = HeaderMap::new();
-        headers.insert(HOST, host_header(&url)?);
-        headers.insert(CONTENT_TYPE, FORM);
-        let signed = sigv4::Request {
-            method: "POST",
-            path: url.path(),
-            query: url.query().unwrap_or_default(),
-            headers: &headers,
-            body: body.as_bytes(),
-        };
-        let added = sigv4::sign(&signed, &self.credentials, region, "sns", now);
-        let added = added.ok_or("the credentials for SNS have characters that no header can hold")?;
-        headers.extend(added);
-        Ok(post(url, headers, body))
+        ];
+        let request = signed_form(url, pairs, &self.credentials, (region, "sns"), now)?;
+        request.ok_or_else(|| "the credentials for SNS have characters that no header can hold".to_owned())
     }
 }
 
