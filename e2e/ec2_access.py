@@ -3,29 +3,13 @@
 from support import awstools
 from support.awstools import error_of
 from support.case import clean_env, stop
-from support.ec2 import REGION, Ec2Server, make_vpc
+from support.ec2 import REGION, Ec2Server, access_keys, make_vpc
 from support.scenario import ELB, interface
 from support.server import free_port
 
-KEYS = """
-[[access_key]]
-access_key_id = "AKIAPROVIDER"
-secret_access_key = "provider/secret+1"
-account_id = "111111111111"
-actions = ["*"]
-
-[[access_key]]
-access_key_id = "AKIAREADER"
-secret_access_key = "reader-secret"
-account_id = "111111111111"
-actions = ["Describe*"]
-
-[[access_key]]
-access_key_id = "AKIACONSUMER"
-secret_access_key = "consumer-secret"
-account_id = "222222222222"
-actions = ["*"]
-"""
+KEYS = (("AKIAPROVIDER", "provider/secret+1", "111111111111", ["*"]),
+        ("AKIAREADER", "reader-secret", "111111111111", ["Describe*"]),
+        ("AKIACONSUMER", "consumer-secret", "222222222222", ["*"]))
 # EC2 says the first; the others are those of the common errors of AWS's APIs
 NOT_KNOWN = ("AuthFailure", "SignatureDoesNotMatch", "InvalidClientTokenId", "MissingAuthenticationToken",
              "IncompleteSignature")
@@ -33,9 +17,7 @@ NOT_KNOWN = ("AuthFailure", "SignatureDoesNotMatch", "InvalidClientTokenId", "Mi
 
 def run(case):
     awstools.need("boto3", "botocore")
-    keys = case.write("keys.toml", KEYS)
-    keys.chmod(0o600)
-    server = Ec2Server(case, "--ec2-keys", keys)
+    server = Ec2Server(case, "--ec2-keys", access_keys(case, *KEYS))
     provider = awstools.client(server, key="AKIAPROVIDER", secret="provider/secret+1")
     reader = awstools.client(server, key="AKIAREADER", secret="reader-secret")
     consumer = awstools.client(server, key="AKIACONSUMER", secret="consumer-secret")

@@ -4,27 +4,14 @@ import json
 
 from support import awstools
 from support.awstools import error_of
-from support.ec2 import REGION, Ec2Server
+from support.ec2 import REGION, Ec2Server, access_keys
 
-KEYS = """
-[[access_key]]
-access_key_id = "AKIAHUB"
-secret_access_key = "hub-secret"
-account_id = "111111111111"
-actions = ["*"]
-
-[[access_key]]
-access_key_id = "AKIASPOKE"
-secret_access_key = "spoke-secret"
-account_id = "222222222222"
-actions = ["*"]
-"""
+KEYS = (("AKIAHUB", "hub-secret", "111111111111", ["*"]), ("AKIASPOKE", "spoke-secret", "222222222222", ["*"]))
 
 
 def run(case):
     awstools.need("boto3", "botocore")
-    keys = case.write("keys.toml", KEYS)
-    keys.chmod(0o600)
+    keys = access_keys(case, *KEYS)
     server = Ec2Server(case, "--ec2-keys", keys)
     hub = {name: awstools.client(server, key="AKIAHUB", secret="hub-secret", service=name) for name in ("ec2", "route53")}
     spoke = {name: awstools.client(server, key="AKIASPOKE", secret="spoke-secret", service=name)

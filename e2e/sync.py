@@ -12,7 +12,7 @@ from urllib.error import HTTPError
 
 from support import awstools
 from support.case import Skip, clean_env, wait_for
-from support.ec2 import REGION, Ec2Server
+from support.ec2 import REGION, Ec2Server, access_keys
 from support.scenario import World, interface, own_addresses, state_of
 from support.server import Server, free_port
 
@@ -111,7 +111,7 @@ def own_api(case, server, ec2, made):
         addresses = own_addresses(ec2, listed)
         private = [entry["DnsName"] for entry in listed["DnsEntries"] if ".vpce." not in entry["DnsName"]]
         for name, source in [(listed["DnsEntries"][0]["DnsName"], None)] + [(name, inside) for name in private]:
-            case.equal(f"{name} out of the directory", answered(reader, name, source), addresses)
+            case.equal(f"{name} out of the directory", reader.addresses(name, source)[1], addresses)
 
     # one more endpoint is seen by a dry run, and by the running server after a round
     vpc = ec2.describe_vpc_endpoints(VpcEndpointIds=[made[0][0]])["VpcEndpoints"][0]
@@ -124,7 +124,7 @@ def own_api(case, server, ec2, made):
     case.equal("a round with a change", sync(case, server.url, to).stdout, f"{path}: written\n")
     name, addresses = f"sns.{REGION}.amazonaws.com", own_addresses(ec2, ec2.describe_vpc_endpoints(
         VpcEndpointIds=[fresh["VpcEndpointId"]])["VpcEndpoints"][0])
-    wait_for("the server to have it", lambda: answered(reader, name, made[0][1]) == addresses)
+    wait_for("the server to have it", lambda: reader.addresses(name, made[0][1])[1] == addresses)
     case.equal("a dry run without a change", sync(case, server.url, to, "--dry-run").returncode, 0)
 
     one = case.dir / "one-vpc"
@@ -137,17 +137,10 @@ def own_api(case, server, ec2, made):
     case.equal("endpoints that are kept", len(outputs(path)["VpcEndpoints"]), len(made) + 1)
 
 
-def answered(server, name, source):
-    from support import dns  # pylint: disable=import-outside-toplevel  (numbers of types only)
-    seen = server.ask(name.replace("*", "bucket", 1), "A", source=source)
-    return sorted(dns.show_rdata(record) for record in seen.answer if record.type == dns.TYPES["A"])
-
-
 def signed(case):
     """Our verifier takes the signature, with the right key only."""
-    case.write("keys.toml", '[[access_key]]\naccess_key_id = "AKIAIOSFODNN7EXAMPLE"\nsecret_access_key = "a/b+c"\n'
-               'account_id = "111122223333"\nactions = ["Describe*"]\n').chmod(0o600)
-    server = Ec2Server(case, "--ec2-keys", case.dir / "keys.toml", state="signed-state", zones="signed-zones")
+    of_account = access_keys(case, ("AKIAIOSFODNN7EXAMPLE", "a/b+c", "111122223333", ["Describe*"]))
+    server = Ec2Server(case, "--ec2-keys", of_account, state="signed-state", zones="signed-zones")
     keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "a/b+c"}
     good = sync(case, server.url, case.dir / "signed", env=keys)
     case.equal("signed", good.returncode, 0, good.stderr)

@@ -5,12 +5,12 @@ and lists. It is quick, it can say what an SDK would refuse to say, and it judge
 """
 
 import http.client
+import json
 import re
 import socket
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
 
-from . import dns
 from .case import wait_for
 from .server import Server, free_port
 
@@ -19,6 +19,15 @@ VERSION = "2016-11-15"
 NAMESPACE = f"{{http://ec2.amazonaws.com/doc/{VERSION}/}}"
 # endpoints in these states answer, DESIGN.md "States"
 SERVED = ("available", "pending", "partial")
+
+
+def access_keys(case, *keys):
+    """A file of access keys: id, secret, account and allowed actions of each."""
+    tables = [f'[[access_key]]\naccess_key_id = "{key}"\nsecret_access_key = "{secret}"\naccount_id = "{account}"\n'
+              f'actions = {json.dumps(actions)}\n' for key, secret, account, actions in keys]
+    path = case.write("keys.toml", "\n".join(tables))
+    path.chmod(0o600)
+    return path
 
 
 class Ec2Server(Server):
@@ -39,12 +48,6 @@ class Ec2Server(Server):
     def raw(self, region=REGION):
         """A plain client of its own connection."""
         return Raw(self.api, region)
-
-    def addresses(self, name, source=None, qtype="A"):
-        """(rcode, sorted addresses) of a name; for a wildcard, of a name below it."""
-        seen = self.ask(name.replace("*", "bucket", 1), qtype, source=source)
-        number = dns.TYPES[qtype]
-        return seen.rcode, sorted(dns.show_rdata(record) for record in seen.answer if record.type == number)
 
 
 class Ec2Error(Exception):

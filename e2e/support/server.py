@@ -60,6 +60,12 @@ class Server:
         """Whether it still runs."""
         return self.process.poll() is None
 
+    def addresses(self, name, source=None, qtype="A"):
+        """(rcode, sorted addresses) of a name; for a wildcard, of a name below it."""
+        seen = self.ask(name.replace("*", "bucket", 1), qtype, source=source)
+        number = dns.TYPES[qtype]
+        return seen.rcode, sorted(dns.show_rdata(record) for record in seen.answer if record.type == number)
+
     def stop(self):
         """Ends it and returns its exit code."""
         return stop(self.process)
