@@ -1,109 +1,110 @@
-//! `embed`: hickory-server in front gives the answers of our own resolver, and hands on what is not private.
+//! `embed`: hickory-server gives our answers, hands on what is not private, and follows reloads.
 
 use std::fs;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::common::{BOTH, endpoint, model, policy};
-use hickory_proto::op::{Message, MessageType, OpCode, Query as Asked, ResponseCode};
-use hickory_proto::rr::{Name, RecordType};
-use hickory_server::Server;
-use vpcedns::config::Limits;
-use vpcedns::embed::{Builder, Refuse};
-use vpcedns::observe::Counters;
-use vpcedns::resolve::{Incoming, Outcome, Resolve, Resolver};
-use vpcedns::served::ServedSnapshot;
-use vpcedns::snapshot::Snapshot;
-use vpcedns::wire::{CookieSecret, Transport};
+use crate::common::hickory::{HickoryServer, ask_tcp, ask_udp, question};
+use crate::common::{BOTH, endpoint, record_text, vpc, wire_name};
+use crate::forwarding::upstream;
+use hickory_proto::op::{Edns, Message, ResponseCode};
+use hickory_proto::rr::rdata::{A, CNAME, NULL, SOA};
+use hickory_proto::rr::{LowerName, Name, RData, Record, RecordType};
+use hickory_server::net::runtime::TokioRuntimeProvider;
+use hickory_server::net::xfer::Protocol;
+use hickory_server::server::Request;
+use hickory_server::store::in_memory::InMemoryZoneHandler;
+use hickory_server::zone_handler::{AxfrPolicy, Catalog, LookupControlFlow, LookupOptions, ZoneHandler, ZoneType};
+use vpcedns::embed::{Builder, PrivateZones, Refuse};
+use vpcedns::model::Upstream;
+use vpcedns::snapshot::Policy;
 
-/// Clients on this machine are those of VPC 1.
+/// A client of VPC 1, which has everything, and one of VPC 2, which has nothing.
+const INSIDE: Ipv4Addr = Ipv4Addr::new(127, 1, 0, 5);
+const OUTSIDE: Ipv4Addr = Ipv4Addr::new(127, 2, 0, 5);
+
+const EC2: &str = "ec2.us-east-1.amazonaws.com.";
+
 fn zones() -> String {
-    crate::common::vpc(1, BOTH).replace("\"10.1.0.0/16\"", "\"10.1.0.0/16\", \"127.0.0.0/8\"")
-        + &endpoint('a', 1, "com.amazonaws.us-east-1.ec2", &["1.17", "2.17"], "dns_record_ip_type = \"dualstack\"")
-        + "[[hosted_zone]]\nname = \"corp.example\"\nvpc_ids = [\"*\"]\nrecords = [\
-           { name = \"db\", type = \"A\", values = [\"10.9.9.9\"] },\
-           { name = \"txt\", type = \"TXT\", values = ['\"a b\"'] },\
-           { name = \"www\", type = \"CNAME\", values = [\"db.corp.example\"] }]\n"
+    let local =
+        |n: u8| vpc(n, BOTH).replace(&format!("\"10.{n}.0.0/16\""), &format!("\"10.{n}.0.0/16\", \"127.{n}.0.0/16\""));
+    let many: Vec<String> = (1..60).map(|n| format!("\"10.9.1.{n}\"")).collect();
+    let many = many.join(", ");
+    let zone = format!(
+        "[[hosted_zone]]\nname = \"corp.example\"\nvpc_ids = [\"vpc-00000001\"]\nrecords = [\
+           {{ name = \"db\", type = \"A\", values = [\"10.9.9.9\"] }},\
+           {{ name = \"many\", type = \"A\", values = [{many}] }},\
+           {{ name = \"www\", type = \"CNAME\", values = [\"db.corp.example\"] }},\
+           {{ name = \"gone\", type = \"CNAME\", values = [\"nothing.corp.example\"] }},\
+           {{ name = \"out\", type = \"CNAME\", values = [\"public.example.org\"] }},\
+           {{ name = \"sub\", type = \"NS\", values = [\"ns.sub.corp.example\"] }},\
+           {{ name = \"ns.sub\", type = \"A\", values = [\"10.9.9.53\"] }}]\n"
+    );
+    let ec2 = endpoint('a', 1, "com.amazonaws.us-east-1.ec2", &["1.17"], "dns_record_ip_type = \"dualstack\"");
+    local(1) + &local(2) + &ec2 + &zone
 }
 
-fn packet(name: &str, rtype: RecordType) -> Vec<u8> {
-    let mut message = Message::new(7, MessageType::Query, OpCode::Query);
-    message.metadata.recursion_desired = true;
-    message.add_query(Asked::query(Name::from_ascii(name).unwrap(), rtype));
-    message.to_vec().unwrap()
+fn loaded() -> PrivateZones {
+    Builder::toml_str(&zones()).build().unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// What hickory's server says to each question.
-fn through_hickory(builder: Builder, questions: &[(&str, RecordType)]) -> Vec<Message> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let handler = builder.build(Refuse).unwrap_or_else(|problems| panic!("{}", crate::common::lines(&problems)));
-    let _entered = runtime.enter();
-    let socket = runtime.block_on(tokio::net::UdpSocket::bind("127.0.0.1:0")).unwrap();
-    let address = socket.local_addr().unwrap();
-    let mut server = Server::new(handler);
-    server.register_socket(socket);
-    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
-    client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    let replies = questions.iter().map(|(name, rtype)| {
-        client.send_to(&packet(name, *rtype), address).unwrap();
-        let mut buffer = [0; 4096];
-        let len = client.recv(&mut buffer).unwrap();
-        Message::from_vec(&buffer[..len]).unwrap()
-    });
-    let replies = replies.collect();
-    runtime.block_on(server.shutdown_gracefully()).unwrap();
-    replies
+fn ask(server: SocketAddr, from: Ipv4Addr, name: &str, rtype: RecordType) -> Message {
+    Message::from_vec(&ask_udp(server, from, &question(name, rtype).to_vec().unwrap())).unwrap()
 }
 
-const QUESTIONS: [(&str, RecordType); 12] = [
-    ("ec2.us-east-1.amazonaws.com.", RecordType::A),
-    ("EC2.us-east-1.amazonaws.com.", RecordType::AAAA),
-    ("ec2.us-east-1.amazonaws.com.", RecordType::HTTPS),
-    ("ec2.us-east-1.amazonaws.com.", RecordType::SOA),
-    ("x.ec2.us-east-1.amazonaws.com.", RecordType::A),
-    ("vpce-0000000a-aaaaaaaa.ec2.us-east-1.vpce.amazonaws.com.", RecordType::A),
-    ("vpce-0000000a-aaaaaaaa-us-east-1b.ec2.us-east-1.vpce.amazonaws.com.", RecordType::AAAA),
-    ("www.corp.example.", RecordType::A),
-    ("txt.corp.example.", RecordType::TXT),
-    ("nothing.corp.example.", RecordType::A),
-    ("localhost.", RecordType::A),
-    ("17.1.1.10.in-addr.arpa.", RecordType::PTR),
-];
-
-#[test]
-fn hickory_says_what_our_resolver_says() {
-    let snapshots = ServedSnapshot::fixed(Snapshot::compile(model(&zones()), policy(), 1));
-    let counters = Arc::new(Counters::default());
-    let resolver = Resolver::new(snapshots, Limits::default(), CookieSecret::new([7; 16]), counters);
-    let replies = through_hickory(Builder::toml_str(&zones()), &QUESTIONS);
-    for ((name, rtype), reply) in QUESTIONS.iter().zip(replies) {
-        let packet = packet(name, *rtype);
-        let (peer, local) = (SocketAddr::from(([127, 0, 0, 1], 5353)), SocketAddr::from(([127, 0, 0, 1], 53)));
-        let incoming = Incoming { packet: &packet, peer, local, transport: Transport::Udp, vpc: None };
-        let mut out = [0; 4096];
-        let Outcome::Reply(len) = resolver.try_resolve(&resolver.batch(), incoming, &mut out) else {
-            panic!("{name} {rtype} is not ours")
-        };
-        let wanted = Message::from_vec(&out[..len]).unwrap();
-        // addresses go round
-        let sorted = |records: &[hickory_proto::rr::Record]| {
-            let mut lines: Vec<String> = records.iter().map(ToString::to_string).collect();
-            lines.sort();
-            lines
-        };
-        assert_eq!(reply.metadata, wanted.metadata, "{name} {rtype}");
-        assert_eq!(reply.queries, wanted.queries);
-        assert_eq!(sorted(&reply.answers), sorted(&wanted.answers), "{name} {rtype}");
-        assert_eq!(sorted(&reply.authorities), sorted(&wanted.authorities), "{name} {rtype}");
-        assert_eq!((reply.additionals.len(), reply.edns), (wanted.additionals.len(), wanted.edns), "{name} {rtype}");
-    }
+/// Code, answers and authority in one line.
+fn line(reply: &Message) -> String {
+    let asked = wire_name(&reply.queries[0].name().to_string());
+    let texts = |records: &[Record]| records.iter().map(|record| record_text(record, &asked)).collect::<Vec<_>>();
+    let code = reply.metadata.response_code;
+    format!("{code:?} | {} | {}", texts(&reply.answers).join(", "), texts(&reply.authorities).join(", "))
 }
 
 #[test]
 fn what_is_not_private_is_the_inner_handlers() {
-    let replies = through_hickory(Builder::toml_str(&zones()), &[("www.example.org.", RecordType::A)]);
-    assert_eq!(replies[0].metadata.response_code, ResponseCode::Refused);
+    let server = HickoryServer::start(loaded().in_front_of(Refuse));
+    let line = |from, name| line(&ask(server.address, from, name, RecordType::A));
+    assert_eq!(line(INSIDE, EC2), "NoError | 60 A 10.1.1.17 | ");
+    assert_eq!(line(OUTSIDE, EC2), "Refused |  | ");
+    assert_eq!(line(INSIDE, "www.example.org."), "Refused |  | ");
+    // no VPC, but no stranger either: the inner handler decides
+    assert_eq!(line(Ipv4Addr::new(127, 9, 9, 9), "www.example.org."), "Refused |  | ");
+}
+
+#[test]
+fn a_listener_decides_where_its_handler_says_which_it_is() {
+    let two = zones().replacen("enable_dns_support", "listeners = [\"127.0.0.1:1053\"]\nenable_dns_support", 1);
+    let zones = Builder::toml_str(&two).build().unwrap();
+    let handler = zones.at("127.0.0.1:1053".parse().unwrap()).in_front_of(Refuse);
+    let (at, elsewhere) = (HickoryServer::start(handler), HickoryServer::start(zones.in_front_of(Refuse)));
+    let line = |server: SocketAddr| line(&ask(server, OUTSIDE, EC2, RecordType::A));
+    assert_eq!(line(at.address), "NoError | 60 A 10.1.1.17 | ");
+    assert_eq!(line(elsewhere.address), "Refused |  | ");
+}
+
+/// hickory writes the question's name twice: what then exceeds the client's datagram is truncated, and keeps its OPT.
+#[test]
+fn a_reply_fits_the_clients_datagram() {
+    let server = HickoryServer::start(loaded().in_front_of(Refuse));
+    for payload in [None, Some(512), Some(900), Some(1232), Some(4096)] {
+        let mut many = question("many.corp.example.", RecordType::A);
+        many.edns = payload.map(|payload| {
+            let mut edns = Edns::new();
+            edns.set_max_payload(payload);
+            edns
+        });
+        let packet = many.to_vec().unwrap();
+        let octets = ask_udp(server.address, INSIDE, &packet);
+        let reply = Message::from_vec(&octets).unwrap();
+        let most = payload.unwrap_or(512).min(1232);
+        assert!(octets.len() <= most.into(), "{} octets for {payload:?}", octets.len());
+        // 59 records of 16 octets
+        assert_eq!(reply.metadata.truncation, most < 1000, "{payload:?}");
+        assert_eq!(reply.edns.as_ref().map(Edns::max_payload), payload.map(|_| 1232), "{payload:?}");
+    }
+    let stranger =
+        Message::from_vec(&ask_tcp(server.address, &question(EC2, RecordType::AAAA).to_vec().unwrap())).unwrap();
+    assert_eq!(line(&stranger), "Refused |  | ", "127.0.0.1 is of no VPC");
 }
 
 #[test]
@@ -111,12 +112,144 @@ fn files_are_read_again_and_errors_change_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a.toml");
     fs::write(&file, zones()).unwrap();
-    let handler = Builder::from_dir(dir.path()).build(Refuse).unwrap();
-    handler.reload().unwrap();
+    let loaded = Builder::from_dir(dir.path()).build().unwrap();
+    let server = HickoryServer::start(loaded.in_front_of(Refuse));
+    let line = || line(&ask(server.address, INSIDE, EC2, RecordType::A));
+    assert_eq!(line(), "NoError | 60 A 10.1.1.17 | ");
+    loaded.reload().unwrap();
+    fs::write(&file, zones().replace("10.1.1.17", "10.1.1.99")).unwrap();
+    loaded.reload().unwrap();
+    assert_eq!(line(), "NoError | 60 A 10.1.1.99 | ");
     fs::write(&file, "[[vpc]]\nvpc_id = 7\n").unwrap();
-    let problems = handler.reload().unwrap_err();
-    assert!(crate::common::lines(&problems).contains("a.toml:2"), "{problems:?}");
-    assert!(Builder::toml_str("[[vpc]]\nvpc_id = 7\n").build(Refuse).is_err());
+    let error = loaded.reload().unwrap_err();
+    assert!(error.to_string().contains("a.toml:2"), "{error}");
+    assert_eq!(line(), "NoError | 60 A 10.1.1.99 | ");
+    fs::remove_file(&file).unwrap();
+    loaded.reload().unwrap();
+    assert_eq!(line(), "Refused |  | ");
+}
+
+#[test]
+fn text_is_read_once_with_its_errors_and_warnings() {
+    let error = Builder::toml_str("[[vpc]]\nvpc_id = 7\n").build().err().unwrap();
+    assert!(error.to_string().ends_with("toml:2:10: error: expected a string, found 7"), "{error}");
+    assert!(error.problems().iter().all(|problem| &*problem.place.file == "toml"), "{error}");
+    assert!(Builder::from_dir("/nowhere/at/all").build().is_err());
     let vpcs = r#"{"Vpcs": [{"VpcId": "vpc-00000001", "CidrBlock": "10.1.0.0/16", "Region": "us-east-1"}]}"#;
-    assert!(Builder::from_cli_json([("vpcs.json", vpcs)]).build(Refuse).is_ok());
+    let zones = Builder::from_cli_json([("vpcs.json", vpcs)]).build().unwrap();
+    zones.reload().unwrap();
+    assert_eq!(zones.warnings(), []);
+    let unknown = Builder::from_cli_json([("vpcs.json", vpcs), ("odd.json", r#"{"Oddities": []}"#)]).build().unwrap();
+    assert!(
+        unknown.warnings().iter().any(|problem| problem.place.file.contains("odd.json")),
+        "{:?}",
+        unknown.warnings()
+    );
+}
+
+/// With a policy the whole of `serve` answers: upstreams, aliases in both directions, strangers.
+#[test]
+fn a_policy_leaves_nothing_to_others() {
+    let name = |text: &str| Name::from_ascii(text).unwrap();
+    let to_ec2 = Record::from_rdata(name("public.example.org."), 60, RData::CNAME(CNAME(name(EC2))));
+    let (address, asked) = upstream(1, vec![to_ec2], ResponseCode::NoError);
+    let policy = Policy { upstreams: Arc::from([Upstream::plain(address)]), ..Policy::default() };
+    let zones = Builder::toml_str(&zones()).policy(policy).build().unwrap();
+    let server = HickoryServer::start(zones.in_front_of(Refuse));
+    let reply = ask(server.address, INSIDE, "out.corp.example.", RecordType::A);
+    let chain = "NoError | 300 CNAME public.example.org, public.example.org 60 CNAME ec2.us-east-1.amazonaws.com, \
+                 ec2.us-east-1.amazonaws.com 60 A 10.1.1.17 | ";
+    assert_eq!(line(&reply), chain);
+    assert_eq!(asked.join().unwrap()[0].queries[0].name().to_string(), "public.example.org.");
+}
+
+#[test]
+fn a_reply_that_hickory_cannot_read_is_servfail() {
+    let three_octets = RData::Unknown { code: RecordType::A, rdata: NULL::with(vec![10, 0, 0]) };
+    let odd = Record::from_rdata(Name::from_ascii("odd.example.org.").unwrap(), 60, three_octets);
+    let (address, asked) = upstream(1, vec![odd], ResponseCode::NoError);
+    let policy = Policy { upstreams: Arc::from([Upstream::plain(address)]), ..Policy::default() };
+    let server = HickoryServer::start(Builder::toml_str(&zones()).policy(policy).build().unwrap().in_front_of(Refuse));
+    assert_eq!(line(&ask(server.address, INSIDE, "odd.example.org.", RecordType::A)), "ServFail |  | ");
+    asked.join().unwrap();
+}
+
+/// The zone that everybody else sees.
+fn public() -> InMemoryZoneHandler {
+    let mut zone =
+        InMemoryZoneHandler::<TokioRuntimeProvider>::empty(Name::root(), ZoneType::Primary, AxfrPolicy::Deny, None);
+    let soa = SOA::new(Name::root(), Name::root(), 1, 2, 3, 4, 5);
+    zone.upsert_mut(Record::from_rdata(Name::root(), 5, RData::SOA(soa)), 1);
+    let mut add = |name: &str| {
+        zone.upsert_mut(Record::from_rdata(Name::from_ascii(name).unwrap(), 60, RData::A(A::new(192, 0, 2, 1))), 1)
+    };
+    assert!(add(EC2) && add("out.corp.example."));
+    zone
+}
+
+#[test]
+fn a_catalog_skips_what_is_not_private() {
+    let mut catalog = Catalog::new();
+    let chain: Vec<Arc<dyn ZoneHandler>> = vec![Arc::new(loaded().zone_handler()), Arc::new(public())];
+    catalog.upsert(LowerName::from(Name::root()), chain);
+    let server = HickoryServer::start(catalog);
+    let table = [
+        (INSIDE, EC2, RecordType::A, "NoError | 60 A 10.1.1.17 | "),
+        (INSIDE, EC2, RecordType::AAAA, "NoError | 60 AAAA fd00:1:0:1::17 | "),
+        (INSIDE, EC2, RecordType::HTTPS, "NoError |  | 60 SOA"),
+        (INSIDE, EC2, RecordType::SOA, "NoError | 900 SOA | "),
+        (
+            INSIDE,
+            "below.ec2.us-east-1.amazonaws.com.",
+            RecordType::A,
+            "NXDomain |  | ec2.us-east-1.amazonaws.com 60 SOA",
+        ),
+        (
+            INSIDE,
+            "below.ec2.us-east-1.amazonaws.com.",
+            RecordType::SOA,
+            "NXDomain |  | ec2.us-east-1.amazonaws.com 60 SOA",
+        ),
+        (
+            INSIDE,
+            "www.corp.example.",
+            RecordType::A,
+            "NoError | 300 CNAME db.corp.example, db.corp.example 300 A 10.9.9.9 | ",
+        ),
+        (INSIDE, "gone.corp.example.", RecordType::A, "NoError | 300 CNAME nothing.corp.example | "),
+        (INSIDE, "x.sub.corp.example.", RecordType::A, "ServFail |  | "),
+        (INSIDE, "out.corp.example.", RecordType::A, "NoError | 60 A 192.0.2.1 | "),
+        (OUTSIDE, EC2, RecordType::A, "NoError | 60 A 192.0.2.1 | "),
+        (OUTSIDE, "nothing.example.", RecordType::A, "NXDomain |  | . 5 SOA"),
+    ];
+    let mut wrong = Vec::new();
+    for (from, name, rtype, wanted) in table {
+        let reply = ask(server.address, from, name, rtype);
+        if line(&reply) != wanted {
+            wrong.push(format!("{from} {name} {rtype}: {}", line(&reply)));
+        }
+        // the VPC resolver's flags where it is private, hickory's own where it is not
+        let is_private = from == INSIDE && !name.starts_with("out.");
+        let flags = (reply.metadata.recursion_available, reply.metadata.authoritative);
+        assert_eq!(flags, (is_private, !is_private), "{from} {name} {rtype}");
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A name is private for a client: `lookup` needs to know it, as `search` does.
+#[test]
+fn a_zone_handler_looks_up_for_a_client_only() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let handler = loaded().zone_handler();
+    let name = LowerName::from(Name::from_ascii(EC2).unwrap());
+    let look = |from: Option<Ipv4Addr>| {
+        let packet = question(EC2, RecordType::A).to_vec().unwrap();
+        let from = from.map(|ip| Request::from_bytes(packet, SocketAddr::from((ip, 5353)), Protocol::Udp).unwrap());
+        let info = from.as_ref().map(|request| request.request_info().unwrap());
+        runtime.block_on(handler.lookup(&name, RecordType::A, info.as_ref(), LookupOptions::default()))
+    };
+    let LookupControlFlow::Break(Ok(found)) = look(Some(INSIDE)) else { panic!("not found inside") };
+    assert_eq!(found.iter().map(|record| record.data.to_string()).collect::<Vec<_>>(), ["10.1.1.17"]);
+    assert!(matches!(look(Some(OUTSIDE)), LookupControlFlow::Skip));
+    assert!(matches!(look(None), LookupControlFlow::Skip));
 }

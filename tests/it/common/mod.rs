@@ -6,6 +6,7 @@
 pub mod dir;
 pub mod ec2;
 pub mod entry;
+pub mod hickory;
 pub mod random;
 pub mod rust_source;
 pub mod xml;
