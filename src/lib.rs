@@ -11,6 +11,9 @@
 //! The modules stand in the order of the flow; each may use those above it in this list and none below.
 //! `tests/it/architecture.rs` and `tests/it/circles.rs` hold them to it. ARCHITECTURE.md lists what must stay true (I1 to
 //! I9).
+//!
+//! The feature `server`, which is on by default, is the program: sockets, HTTP, the EC2 API, the command line. The rest answers
+//! without it, from a snapshot and by upstreams; the feature `embed` puts that into other people's servers and tests.
 
 pub mod problem;
 
@@ -37,10 +40,13 @@ pub mod config;
 pub mod memory;
 pub mod regular;
 
+#[cfg(feature = "server")]
 pub mod privileges;
 
+#[cfg(feature = "server")]
 pub mod descriptors;
 
+#[cfg(feature = "server")]
 pub mod service_manager;
 
 pub mod budget;
@@ -57,18 +63,26 @@ pub mod publish;
 
 pub mod resolve;
 
+#[cfg(feature = "embed")]
 pub mod embed;
 
+#[cfg(feature = "server")]
 pub mod serve;
 
+#[cfg(feature = "server")]
 pub mod http_client;
 
+#[cfg(feature = "server")]
 pub mod ec2;
 
+#[cfg(feature = "server")]
 pub mod sync;
 
+#[cfg(feature = "server")]
 pub mod expect;
 
+#[cfg(feature = "server")]
 pub mod server;
 
+#[cfg(feature = "server")]
 pub mod cli;

@@ -8,6 +8,8 @@
 use std::fs;
 use std::path::Path;
 
+use rustix::process::{Resource, getrlimit};
+
 /// How much memory may still be taken, and what bounds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryLeft {
@@ -31,12 +33,12 @@ pub fn left() -> Option<MemoryLeft> {
     let groups = control_groups(Path::new("/")).iter().map(|group| group.left).min();
     let groups = groups.map(|octets| at(octets, "the memory of its control group"));
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let of_limit = |limit: rlimit::Resource, taken: &str, bound| {
-        let most = limit.get_soft().ok().filter(|most| *most != rlimit::INFINITY)?;
+    let of_limit = |limit, taken: &str, bound| {
+        let most = getrlimit(limit).current?;
         Some(at(most.saturating_sub(kib(&status, taken)?), bound))
     };
-    let addresses = of_limit(rlimit::Resource::AS, "VmSize:", "its address space (ulimit -v)");
-    let data = of_limit(rlimit::Resource::DATA, "VmData:", "its data (ulimit -d)");
+    let addresses = of_limit(Resource::As, "VmSize:", "its address space (ulimit -v)");
+    let data = of_limit(Resource::Data, "VmData:", "its data (ulimit -d)");
     let machine = fs::read_to_string("/proc/meminfo").ok();
     let machine =
         machine.and_then(|text| kib(&text, "MemAvailable:")).map(|octets| at(octets, "this machine's memory"));

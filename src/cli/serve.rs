@@ -5,6 +5,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::warn;
 
@@ -35,8 +36,7 @@ fn start(args: &ServeArgs) -> Result<(), Vec<Problem>> {
     // before anything else is opened
     let descriptors = Descriptors::of_environment();
     let settings = args.flags.over(read_file(args.config.as_deref())?);
-    // clients and upstreams have connections, and upstreams some sockets each; root may raise the hard limit too
-    let raised = rlimit::increase_nofile_limit(u64::MAX);
+    let raised = raise_descriptors();
     // while there is one thread, and before anything is opened or made
     privileges::take(settings.user.as_deref()).map_err(|problem| vec![problem])?;
     let log = Log::start(&settings.log)
@@ -68,6 +68,13 @@ fn cannot_start(panic: &(dyn Any + Send)) -> Problem {
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
     let hint = "allow more threads (ulimit -u, TasksMax of systemd, pids.max of the container) or memory";
     Problem::error(Place::whole("vpcedns"), format!("cannot start: {text}"), hint)
+}
+
+/// Raises the limit of open files as far as this process may: clients and upstreams have connections, and upstreams some
+/// sockets each.
+fn raise_descriptors() -> rustix::io::Result<()> {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
 }
 
 /// SIGHUP loads; SIGTERM and SIGINT stop, and a second one ends the process at once.

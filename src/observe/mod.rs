@@ -1,34 +1,55 @@
 //! What is going on: counters for metrics, the state of the last load, why an answer is what it is, and HTTP for all.
 
+#[cfg(feature = "server")]
 mod access;
+#[cfg(feature = "server")]
 mod control;
 mod counters;
 mod durations;
 mod explain;
+#[cfg(feature = "server")]
 mod exposition;
+#[cfg(feature = "server")]
 mod front;
+#[cfg(feature = "server")]
 mod guard;
+#[cfg(feature = "server")]
 mod http;
+#[cfg(feature = "server")]
 mod log;
+#[cfg(feature = "server")]
 mod metrics;
+#[cfg(feature = "server")]
 mod process;
+#[cfg(feature = "server")]
 mod prometheus_text;
+#[cfg(feature = "server")]
 mod report;
 mod status;
 mod told;
+#[cfg(feature = "server")]
 mod views;
 
+#[cfg(feature = "server")]
 pub use access::HttpAccess;
+#[cfg(feature = "server")]
 pub use control::ControlSocket;
 pub use counters::{Counters, Silence, Tally, Totals};
 pub use durations::{Answered, WaitingQuestion};
 pub use explain::{Asker, Explanation, RecordText, ToldAnswer, explain, tell};
+#[cfg(feature = "server")]
 pub use exposition::Exposition;
+#[cfg(feature = "server")]
 pub use front::{FrontLimits, serve_router};
+#[cfg(feature = "server")]
 pub use guard::{Browsers, GuardError, guard, requested_host};
+#[cfg(feature = "server")]
 pub use http::{HAND_OVER, serve_address, serve_socket};
+#[cfg(feature = "server")]
 pub use log::{LineQueue, Log, dropped_lines};
+#[cfg(feature = "server")]
 pub use report::{CountsReport, SourceLine, StatusReport, UpstreamLine};
 pub use status::{LoadReport, Status};
 pub use told::ToldNames;
+#[cfg(feature = "server")]
 pub use views::{CertificateEnd, MoreMetrics, ServerControl, Views};

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use rustix::process::{Resource, getrlimit};
+
 use crate::memory::kib;
 
 /// Clock ticks in a second of `/proc/self/stat`: USER_HZ, which Linux keeps at 100 for programs.
@@ -28,7 +30,7 @@ impl ProcessReport {
             cpu_seconds: read("/proc/self/stat").as_deref().and_then(cpu_seconds),
             // the directory itself is open while it is read
             open_descriptors: fs::read_dir("/proc/self/fd").ok().map(|all| all.count().saturating_sub(1) as u64),
-            most_descriptors: rlimit::Resource::NOFILE.get_soft().ok(),
+            most_descriptors: getrlimit(Resource::Nofile).current,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Limits that fit what this process may have: memory for replies, and descriptors for connections.
 
+use rustix::process::{Resource, getrlimit};
 use tracing::warn;
 
 use crate::budget::Budget;
@@ -21,7 +22,7 @@ const HTTP_SHARE: usize = 32;
 
 /// Lowers the limits of `settings` to what this process may have; returns the budget of replies on their way.
 pub(super) fn fit(settings: &mut Settings) -> Budget {
-    let soft = rlimit::Resource::NOFILE.get_soft().unwrap_or(u64::MAX);
+    let soft = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     share_descriptors(usize::try_from(soft).unwrap_or(usize::MAX), &mut settings.limits);
     let memory = settings.memory.or_else(|| memory::available().map(|octets| octets / MEMORY_SHARE));
     share_memory(memory, &mut settings.limits)
