@@ -22,6 +22,8 @@ const AGENT: HeaderValue = HeaderValue::from_static(concat!("vpcedns/", env!("CA
 const MAX_RESPONSE_OCTETS: usize = 64 << 10;
 /// How much of an error is told, in characters.
 const TOLD: usize = 300;
+/// How long the addresses of a host have to take a connection, all together.
+const CONNECT: Duration = Duration::from_secs(5);
 /// A connection that is not used for this long is closed.
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -41,11 +43,14 @@ impl HttpClient {
         let config = config.map_err(io::Error::other)?;
         let config =
             if tls { config.with_native_roots()? } else { config.with_root_certificates(RootCertStore::empty()) };
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_connect_timeout(Some(CONNECT.min(timeout)));
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(config.with_no_client_auth())
             .https_or_http()
             .enable_http1()
-            .build();
+            .wrap_connector(http);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)

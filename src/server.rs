@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! listed      settings -> sources, one line each
+//! accounts    the accounts that are followed
 //! upstreams   settings -> upstream resolvers, forwarder, validation
 //! encrypted   settings -> encrypted addresses and their certificate
 //! doh_tokens  settings -> VPCs by token
@@ -15,6 +16,7 @@
 //!
 //! Knows neither the command line nor signals nor where the log goes; `cli/serve.rs` does.
 
+mod accounts;
 mod doh_tokens;
 mod ec2;
 mod encrypted;
@@ -40,7 +42,7 @@ use tracing::{info, warn};
 use crate::config::Settings;
 use crate::descriptors::{Descriptors, SocketOffer};
 use crate::model::Upstream;
-use crate::observe::{Counters, Log, ServerControl, Status, Views};
+use crate::observe::{BeginRounds, Counters, Log, ServerControl, Status, Views};
 use crate::problem::{Place, Problem};
 use crate::publish::Publisher;
 use crate::resolve::Resolver;
@@ -51,6 +53,7 @@ use crate::service_manager::ServiceManager;
 use crate::snapshot::Policy;
 use crate::source::{LoadRequest, LoadRequests, LoadTrigger, Progress, Sources};
 use crate::wire::CookieSecret;
+use accounts::FollowedAccounts;
 use ec2::{Ec2, Ec2Api};
 use encrypted::EncryptedSettings;
 use fit::fit;
@@ -79,6 +82,8 @@ pub struct Server {
     listeners: SharedListeners,
     /// Sockets of HTTP, for a successor.
     _offers: Vec<SocketOffer>,
+    /// Followed as long as it is there.
+    _accounts: FollowedAccounts,
 }
 
 /// Reloads and stops a server, from any thread.
@@ -133,8 +138,19 @@ impl Server {
         let began = Instant::now();
         let surroundings = Surroundings { log, descriptors, manager: manager.clone() };
         let parts = runtime.block_on(async { start(settings, progress, surroundings, began) })?;
-        let Parts { ready, handle, follower, requests, stop_http, ec2, descriptors, times, predecessor, offers } =
-            parts;
+        let Parts {
+            ready,
+            handle,
+            follower,
+            requests,
+            stop_http,
+            ec2,
+            descriptors,
+            times,
+            predecessor,
+            offers,
+            accounts,
+        } = parts;
         let listeners = Arc::clone(&follower.listeners);
         let loads = thread::Builder::new().name("vpcedns-load".to_owned());
         let loads = loads.spawn(move || follower.run(&requests)).map_err(|error| no_threads(&error))?;
@@ -153,6 +169,7 @@ impl Server {
             manager,
             listeners,
             _offers: offers,
+            _accounts: accounts,
         })
     }
 
@@ -225,6 +242,7 @@ struct Parts {
     times: StopTimes,
     predecessor: Option<Predecessor>,
     offers: Vec<SocketOffer>,
+    accounts: FollowedAccounts,
 }
 
 /// How long an end takes.
@@ -260,7 +278,8 @@ fn start(
     let remembered = Ec2::open(&settings)?;
     let all_settings = settings.clone();
     let http = HttpListeners::of(&settings)?;
-    let sources = listed::sources(&settings, remembered.as_ref().map(Ec2::state));
+    let (accounts, rounds) = FollowedAccounts::of(&settings)?;
+    let sources = listed::sources(&settings, remembered.as_ref().map(Ec2::state), rounds);
     let doh_tokens = settings.doh_tokens.as_deref().map(doh_tokens::read).transpose()?.unwrap_or_default();
     let identities = Identities { proxies: settings.proxy_protocol_from, doh_tokens };
     let Settings { listen, limits, .. } = settings;
@@ -297,14 +316,9 @@ fn start(
     .believing(settings.ecs_from);
     let lookup = resolver.lookup().clone();
     publisher.invalidates(lookup.cache().clone());
-    let mut listeners = Listeners::new(
-        Arc::new(resolver),
-        &limits,
-        counters.clone(),
-        RuntimeHandle::current(),
-        descriptors.clone(),
-        identities,
-    );
+    let runtime = RuntimeHandle::current();
+    let mut listeners =
+        Listeners::new(Arc::new(resolver), &limits, counters.clone(), runtime, descriptors.clone(), identities);
     good(listeners.apply(&wanted(&listen, &snapshots.load().model)))?;
     if let Some(EncryptedSettings { addresses, certificates }) = &encrypted {
         good(listeners.encrypt(addresses, certificates))?;
@@ -321,16 +335,16 @@ fn start(
     let ec2 = remembered.map(|ec2| ec2.start(all_settings, publisher.clone(), counters.clone(), &descriptors));
     let ec2 = ec2.transpose()?;
     let ec2_api = ec2.as_ref().and_then(|ec2| ec2.address().ok());
-    let more = ec2.as_ref().map(Ec2Api::metrics).into_iter().collect();
+    let more = ec2.as_ref().map(Ec2Api::metrics).into_iter().chain(accounts.metrics()).collect();
     let certificate_end = certificates.clone().map(encrypted::certificate_end);
     let ec2 = ec2.map(|ec2| Arc::new(Mutex::new(ec2)));
     let handle = Handle { trigger: trigger.clone(), status: status.clone() };
     let leaving = handle.clone();
     let hand_over = HandOver::new(descriptors.clone(), ec2.clone(), move || leaving.stop());
-    let control = control(trigger, log, hand_over);
-    let snapshots_shown = snapshots.clone();
+    let control = control(trigger, log, hand_over, accounts.begin());
+    let (snapshots, started) = (snapshots.clone(), began);
     let views =
-        Views { snapshots: snapshots_shown, status, counters, lookup, certificate_end, more, control, started: began };
+        Views { snapshots: snapshots.clone(), status, counters, lookup, certificate_end, more, control, started };
     let (http, offers) = http.start(views, &descriptors, http_stopped)?;
     let snapshot = snapshots.load_full();
     let ready = Ready {
@@ -348,16 +362,18 @@ fn start(
     forwarder.set_upstreams(all_upstreams(&snapshot));
     let times = StopTimes { lameduck: limits.lameduck, drain: limits.drain };
     close_unwanted(&descriptors);
-    let follower = Follower { publisher, listeners, forwarder, certificates, manager, told: reload::status(&first) };
-    Ok(Parts { ready, handle, follower, requests, stop_http, ec2, descriptors, times, predecessor, offers })
+    let (told, warned) = (reload::status(&first), first.problems);
+    let follower = Follower { publisher, listeners, forwarder, certificates, manager, told, warned };
+    Ok(Parts { ready, handle, follower, requests, stop_http, ec2, descriptors, times, predecessor, offers, accounts })
 }
 
 /// What the server can be told over HTTP.
-fn control(trigger: LoadTrigger, log: Option<Log>, hand_over: HandOver) -> ServerControl {
+fn control(trigger: LoadTrigger, log: Option<Log>, hand_over: HandOver, sync: BeginRounds) -> ServerControl {
     ServerControl {
         reload: Arc::new(move || trigger.send(LoadRequest::Asked)),
         log,
         hand_over: Arc::new(move |stream| hand_over.talk(stream)),
+        sync,
     }
 }
 

@@ -12,7 +12,7 @@ use super::flags::{All, Answers, AnswersElsewhere, Flags, ZonesSubset};
 use crate::address::{DNS_PORT, parse_address};
 use crate::dns::{DnsName, Rtype};
 use crate::expect::{Identity, ServerAddress};
-use crate::naming::{Region, VpcId};
+use crate::naming::{Region, VpcId, parse_region};
 use crate::observe::Asker;
 
 const STYLES: Styles = Styles::styled()
@@ -413,20 +413,32 @@ pub(super) struct ConfigArgs {
     pub(super) check: Option<PathBuf>,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SyncAction {
+    /// Read its accounts now, as POST /v1/sync does
+    Now,
+    /// Read them, and take over what is found even where more than half of a kind has gone
+    Accept,
+}
+
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     vpcedns sync --to account --region eu-west-1 && vpcedns serve --zones account\n  \
     vpcedns sync --to account --region eu-west-1 --region us-east-1 --profile network --dry-run\n  \
     vpcedns sync --to account --region us-east-1 --endpoint http://127.0.0.1:4566\n  \
-    vpcedns sync --print-policy > policy.json\n\n\
+    vpcedns sync --print-policy > policy.json\n  \
+    vpcedns sync accept\n\n\
     Access keys come from the environment, or a profile. Regions are written below DIR, a file each, and only when all of\n\
     them have been read to the last page. Exit 0 if they are written, or as they were; 1 if not; with --dry-run as diff.")]
 pub(super) struct SyncArgs {
+    /// Tell a server that follows accounts, in place of reading one here
+    #[arg(value_enum)]
+    pub(super) action: Option<SyncAction>,
     /// Directory that the outputs are written to, as <account>-<region>/ec2.json
     #[arg(long, value_name = "DIR", env = "VPCEDNS_TO")]
     pub(super) to: Option<PathBuf>,
     /// A region [default: AWS_REGION, or the profile's]; repeatable
-    #[arg(long, value_name = "REGION", env = "VPCEDNS_REGION", value_delimiter = ',')]
+    #[arg(long, value_name = "REGION", env = "VPCEDNS_REGION", value_delimiter = ',', value_parser = region)]
     pub(super) region: Vec<Region>,
     /// This VPC only; repeatable
     #[arg(long, value_name = "ID", env = "VPCEDNS_VPC", value_delimiter = ',')]
@@ -454,11 +466,17 @@ pub(super) struct SyncArgs {
     pub(super) print_policy: bool,
     #[command(flatten)]
     pub(super) answers: Flags<AnswersElsewhere>,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     let address = parse_address(text, DNS_PORT);
     address.ok_or_else(|| format!("'{text}' is not a valid address: give one such as 127.0.0.1:5300 or [::1]:5300"))
+}
+
+fn region(text: &str) -> Result<Region, String> {
+    parse_region(text).map_err(|fault| fault.to_string())
 }
 
 fn rtype(text: &str) -> Result<Rtype, String> {

@@ -113,7 +113,7 @@ impl<S: Subset> FromArgMatches for Flags<S> {
 }
 
 /// Flags that may stand without their value, and what that is then: the port is LocalStack's.
-const ALONE: &[(&str, &str)] = &[("ec2_api", "127.0.0.1:4566")];
+const ALONE: &[(&str, &str)] = &[("ec2_api", "127.0.0.1:4566"), ("sync", "default")];
 
 fn arg(setting: &'static Setting) -> Arg {
     let list = if setting.form == Form::List { "; repeatable" } else { "" };
@@ -130,10 +130,11 @@ fn arg(setting: &'static Setting) -> Arg {
     let arg = match setting.form {
         Form::Switch => arg.num_args(0..=1).default_missing_value("true"),
         Form::List => arg.action(ArgAction::Append).value_delimiter(','),
-        Form::Choice(_) | Form::One => match ALONE.iter().find(|(key, _)| *key == setting.key) {
-            Some((_, missing)) => arg.num_args(0..=1).default_missing_value(missing),
-            None => arg,
-        },
+        Form::Choice(_) | Form::One => arg,
+    };
+    let arg = match ALONE.iter().find(|(key, _)| *key == setting.key) {
+        Some((_, missing)) => arg.num_args(0..=1).default_missing_value(missing),
+        None => arg,
     };
     if setting.group == Group::General { arg } else { arg.help_heading(setting.group.heading()) }
 }

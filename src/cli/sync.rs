@@ -3,26 +3,41 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::args::SyncArgs;
+use super::args::{SyncAction, SyncArgs};
+use super::client::ServerAt;
 use crate::config::Settings;
-use crate::naming::Region;
+use crate::naming::{Region, parse_region};
 use crate::problem::count;
 use crate::sync::{
-    AwsClient, ClientSettings, Fetched, Fetching, ProfileKeys, WriteOutcome, Written, copy_outputs, fetch, policy,
-    profile_region, write,
+    AwsClient, Caution, ClientSettings, FetchMemory, Fetched, Fetching, ProfileKeys, WriteOutcome, Written,
+    copy_outputs, endpoint_of_environment, fetch, policy, profile_region, write,
 };
 
 pub(super) fn run(args: &SyncArgs) -> ExitCode {
     if args.print_policy {
         return super::print(&policy());
     }
-    match read_and_write(args) {
+    let done = match args.action {
+        Some(action) => tell(args, action),
+        None => read_and_write(args),
+    };
+    match done {
         Ok(code) => code,
         Err(why) => {
             eprintln!("error: {why}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Has a running server read its accounts.
+fn tell(args: &SyncArgs, action: SyncAction) -> Result<ExitCode, String> {
+    let query = if action == SyncAction::Accept { "?accept" } else { "" };
+    let answer = ServerAt::of(&args.server)?.ask(&format!("POST /v1/sync{query}"))?;
+    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap_or_default();
+    let accounts = answer.get("accounts").and_then(serde_json::Value::as_u64).unwrap_or_default();
+    let accounts = count(usize::try_from(accounts).unwrap_or_default(), "account");
+    Ok(super::print(&format!("reading {accounts}; `vpcedns status` says how it went\n")))
 }
 
 /// Every region is read before the first is written.
@@ -40,7 +55,7 @@ fn read_and_write(args: &SyncArgs) -> Result<ExitCode, String> {
         Ok(all)
     });
     let fetched = fetched?;
-    if args.dry_run { dry_run(to, &fetched, args) } else { keep(to, &fetched, args) }
+    if args.dry_run { dry_run(to, fetched, args) } else { keep(to, fetched, args) }
 }
 
 fn regions(args: &SyncArgs) -> Result<Vec<Region>, String> {
@@ -49,14 +64,12 @@ fn regions(args: &SyncArgs) -> Result<Vec<Region>, String> {
     }
     let hint = "give --region, or set AWS_REGION";
     let text = profile_region(args.profile.as_deref()).ok_or_else(|| format!("no region is named\n  hint: {hint}"))?;
-    let region = text.parse().map_err(|_| format!("'{text}' is not a region\n  hint: {hint}"))?;
+    let region = parse_region(&text).map_err(|fault| format!("{}\n  hint: {hint}", fault.what))?;
     Ok(vec![region])
 }
 
 fn client(args: &SyncArgs) -> Result<AwsClient, String> {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let named = || variable("AWS_ENDPOINT_URL_EC2").or_else(|| variable("AWS_ENDPOINT_URL"));
-    let endpoint = args.endpoint.clone().or_else(named);
+    let endpoint = args.endpoint.clone().or_else(endpoint_of_environment);
     let credentials = ProfileKeys::load(args.profile.as_deref())?;
     AwsClient::new(ClientSettings { endpoint, rate: f64::from(args.rate) }, credentials)
 }
@@ -67,7 +80,7 @@ async fn one_region(client: &AwsClient, region: Region, args: &SyncArgs) -> Resu
         eprintln!("{name}: {objects} {kind} in {}", count(pages, "call"));
     };
     let what = Fetching { region, vpcs: args.vpc.clone() };
-    let fetched = fetch(client, &what, &progress).await.map_err(|why| {
+    let fetched = fetch(client, &what, &mut FetchMemory::default(), &progress).await.map_err(|why| {
         format!(
             "{name}: {why}\n  hint: nothing was written; `vpcedns sync --print-policy` prints what has to be allowed"
         )
@@ -78,10 +91,11 @@ async fn one_region(client: &AwsClient, region: Region, args: &SyncArgs) -> Resu
     Ok(fetched)
 }
 
-fn keep(to: &Path, fetched: &[Fetched], args: &SyncArgs) -> Result<ExitCode, String> {
+fn keep(to: &Path, fetched: Vec<Fetched>, args: &SyncArgs) -> Result<ExitCode, String> {
     let mut code = ExitCode::SUCCESS;
     for region in fetched {
-        let Written { path, outcome } = write(to, region, !args.accept).map_err(|error| cannot_write(to, &error))?;
+        let written = write(to, region, &mut Caution::once(args.accept)).map_err(|error| cannot_write(to, &error))?;
+        let Written { path, outcome, .. } = written;
         let what = match outcome {
             WriteOutcome::Written => "written",
             WriteOutcome::Unchanged => "unchanged",
@@ -99,7 +113,7 @@ fn keep(to: &Path, fetched: &[Fetched], args: &SyncArgs) -> Result<ExitCode, Str
 }
 
 /// Writes beside the directory, and prints what differs.
-fn dry_run(to: &Path, fetched: &[Fetched], args: &SyncArgs) -> Result<ExitCode, String> {
+fn dry_run(to: &Path, fetched: Vec<Fetched>, args: &SyncArgs) -> Result<ExitCode, String> {
     let scratch = Scratch::new()?;
     let (old, new) = (scratch.0.join("old"), scratch.0.join("new"));
     for side in [&old, &new] {
@@ -108,7 +122,7 @@ fn dry_run(to: &Path, fetched: &[Fetched], args: &SyncArgs) -> Result<ExitCode, 
             .map_err(|error| cannot_write(side, &error))?;
     }
     for region in fetched {
-        write(&new, region, false).map_err(|error| cannot_write(&new, &error))?;
+        write(&new, region, &mut Caution::once(true)).map_err(|error| cannot_write(&new, &error))?;
     }
     let load = |side: &Path| super::compile(Settings { zones: vec![side.to_owned()], ..args.answers.settings() });
     let (Some(old), Some(new)) = (load(&old), load(&new)) else { return Ok(super::diff::trouble()) };

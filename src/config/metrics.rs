@@ -40,6 +40,8 @@ const LISTENER: Label =
 const UPSTREAM: Label = Label { name: "upstream", values: &[] };
 /// A source of objects: `files`, `ec2-api`.
 const SOURCE: Label = Label { name: "source", values: &[] };
+/// What became of a round in which an account was read: taken over, failed, or held back as too little was left.
+const OUTCOME: Label = Label { name: "outcome", values: &[] };
 /// What state an upstream can be in.
 const STATE: Label = Label { name: "state", values: &[] };
 
@@ -124,6 +126,8 @@ metrics! {
     SourceHalfWritten: Gauge "source_half_written" by [SOURCE];
     /// Changes of a source that nobody told of, found by looking
     SourceFoundLate: Counter "source_found_late" by [SOURCE];
+    /// Rounds in which an account was read, by what became of them
+    SyncRounds: Counter "sync_rounds" by [SOURCE, OUTCOME];
     /// The generation being served
     Generation: Gauge "generation";
     /// When that was published (Unix time)

@@ -17,6 +17,7 @@ mod metrics;
 mod parse;
 mod setting;
 mod settings;
+mod sync_target;
 mod template;
 mod upstreams;
 
@@ -27,6 +28,7 @@ pub use metric::{BOUNDS, Label, MetricInfo, MetricKind, TIMED_SLOTS};
 pub use metrics::{Metric, metrics_reference};
 pub use setting::{Form, Group};
 pub use settings::{Setting, Settings};
+pub use sync_target::SyncTarget;
 pub use template::{reference, template};
 pub use upstreams::{Dnssec, Upstreams};
 

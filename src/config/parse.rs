@@ -24,6 +24,12 @@ pub(super) fn word(text: &str) -> Result<String, Fault> {
     Ok(text.to_owned())
 }
 
+/// A number of seconds up to a day, one at least.
+pub(super) fn seconds(text: &str) -> Result<u32, Fault> {
+    let fault = || Fault::new(format!("'{text}' is not a number of seconds"), "give one from 1 to 86400");
+    text.parse().ok().filter(|seconds| (1..=86_400).contains(seconds)).ok_or_else(fault)
+}
+
 /// `true` or `false`.
 pub(super) fn switch(text: &str) -> Result<bool, Fault> {
     text.parse().map_err(|_| Fault::new(format!("'{text}' is neither 'true' nor 'false'"), ""))

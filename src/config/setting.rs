@@ -53,14 +53,16 @@ pub enum Group {
     Encrypted,
     /// Names that are answered by a policy.
     Names,
+    /// Accounts that are followed.
+    Sync,
     /// The EC2-compatible API.
     Ec2,
 }
 
 impl Group {
     /// Every group, in the order in which they are shown.
-    pub const ALL: [Self; 6] =
-        [Self::General, Self::Clients, Self::Forwarding, Self::Encrypted, Self::Names, Self::Ec2];
+    pub const ALL: [Self; 7] =
+        [Self::General, Self::Sync, Self::Clients, Self::Forwarding, Self::Encrypted, Self::Names, Self::Ec2];
 
     /// The heading.
     pub fn heading(self) -> &'static str {
@@ -70,6 +72,7 @@ impl Group {
             Self::Forwarding => "Upstream resolvers",
             Self::Encrypted => "Encrypted DNS",
             Self::Names => "Name policy",
+            Self::Sync => "Live accounts",
             Self::Ec2 => "EC2-compatible API",
         }
     }
@@ -154,6 +157,7 @@ pub(super) use single_values;
 single_values! {
     String: Form::One;
     PathBuf: Form::One;
+    u32: Form::One;
     bool: Form::Switch;
     CatalogueNames: Form::Choice(CatalogueNames::ALL);
 }

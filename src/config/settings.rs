@@ -8,10 +8,11 @@ use ipnet::IpNet;
 use crate::naming::CatalogueNames;
 
 use super::parse::{
-    address, catalogue, count, dns_address, https_address, name, network, octets, path, special_name, switch,
+    address, catalogue, count, dns_address, https_address, name, network, octets, path, seconds, special_name, switch,
     tls_address, word,
 };
 use super::setting::{Formed, Group, OfTexts, SettingInfo, settings};
+use super::sync_target::{SyncTarget, sync_target};
 use super::upstreams::{Dnssec, Upstreams, dnssec, upstream};
 use crate::dns::DnsName;
 
@@ -45,6 +46,15 @@ settings! {
     log: String = word, "LEVEL", default ["info"], example "debug";
     /// Memory for replies of upstreams, cached and on their way to clients, in octets or as 64K, 64M, 2G
     memory: Option<u64> = octets, "OCTETS", default [] or "a quarter of what the control group or the machine has", example "256M";
+
+    Sync:
+    /// Account that is followed: a region, or words such as `region=eu-west-1 profile=prod endpoint=URL vpc=ID`; in the file
+    /// a table [[sync]]. Alone, the flag means the region and the keys of the environment
+    sync: Vec<SyncTarget> = sync_target, "REGION|WORDS", default [] or "none", example "region=eu-west-1 profile=prod";
+    /// Directory in which what accounts said is kept, as outputs of the AWS CLI
+    sync_dir: PathBuf = path, "DIR", default ["./vpcedns-sync"], example "/var/lib/vpcedns/sync";
+    /// Seconds between two looks at an account
+    sync_every: u32 = seconds, "SECONDS", default ["30"], example "300";
 
     Clients:
     /// Network of proxies: what comes from there begins with a PROXY header (version 2), which says whom it is from; over

@@ -8,6 +8,7 @@ mod evidence;
 mod hostname;
 mod id;
 mod partition;
+mod region;
 mod service;
 mod service_name;
 mod shape;
@@ -24,6 +25,7 @@ pub use partition::{
     COMMON_SERVICE_PREFIX, PARTITIONS, Partition, instance_zone, is_endpoint_suffix, is_known_region, known_regions,
     partition_of, public_hosted_zone_id, public_instance_zone,
 };
+pub use region::{as_region, nearest_region, parse_region};
 pub use service::Service;
 pub use service_name::{Region, ServiceName, ServiceNameError, ZoneName};
 pub use special::{Special, SpecialAnswer, is_near_special, reverse_octet, special, special_of};

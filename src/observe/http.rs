@@ -70,12 +70,13 @@ fn router(views: Views, access: HttpAccess) -> Router {
         .route("/v1/flush", post(flush))
         .route("/v1/reload", post(reload))
         .route("/v1/log", post(log))
+        .route("/v1/sync", post(sync))
         .layer(middleware::from_fn_with_state(Arc::new(access), guarded))
         .with_state(views)
 }
 
 async fn index() -> &'static str {
-    "vpcedns\n\n/healthz\n/readyz\n/metrics\n/v1/status\n/v1/generation\n/v1/explain?name=NAME&type=A&from=ADDRESS\nPOST /v1/flush?name=NAME, ?zone=NAME or ?all\nPOST /v1/reload\nPOST /v1/log?level=LEVEL\n"
+    "vpcedns\n\n/healthz\n/readyz\n/metrics\n/v1/status\n/v1/generation\n/v1/explain?name=NAME&type=A&from=ADDRESS\nPOST /v1/flush?name=NAME, ?zone=NAME or ?all\nPOST /v1/reload\nPOST /v1/sync or ?accept\nPOST /v1/log?level=LEVEL\n"
 }
 
 /// `?last_good`: a last good state that is served is good enough.
@@ -122,6 +123,23 @@ async fn reload(State(views): State<Views>) -> Json<serde_json::Value> {
     let (loads, _) = views.status.loads();
     (views.control.reload)();
     Json(json!({ "loads": loads }))
+}
+
+/// `?accept`: what is found is taken over, however little it is.
+#[derive(Deserialize)]
+struct SyncQuery {
+    accept: Option<String>,
+}
+
+/// Has the accounts that are followed be read now; says how many there are.
+async fn sync(
+    State(views): State<Views>,
+    Query(query): Query<SyncQuery>,
+) -> Result<Json<serde_json::Value>, (StatusCode, String)> {
+    match (views.control.sync)(query.accept.is_some()) {
+        0 => Err((StatusCode::NOT_FOUND, "no account is followed: start the server with --sync\n".to_owned())),
+        accounts => Ok(Json(json!({ "accounts": accounts }))),
+    }
 }
 
 /// `?level=`: a level, or a filter.

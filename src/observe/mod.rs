@@ -52,4 +52,4 @@ pub use report::{CountsReport, SourceLine, StatusReport, UpstreamLine};
 pub use status::{LoadReport, Status};
 pub use told::ToldNames;
 #[cfg(feature = "server")]
-pub use views::{CertificateEnd, MoreMetrics, ServerControl, Views};
+pub use views::{BeginRounds, CertificateEnd, MoreMetrics, ServerControl, Views};

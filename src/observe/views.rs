@@ -35,6 +35,10 @@ pub struct Views {
     pub started: Instant,
 }
 
+/// Has every account that is followed be read now, and with `true` be believed, however little is found; returns how many
+/// accounts there are.
+pub type BeginRounds = Arc<dyn Fn(bool) -> usize + Send + Sync>;
+
 /// What a running server can be told.
 #[derive(Clone)]
 pub struct ServerControl {
@@ -44,4 +48,6 @@ pub struct ServerControl {
     pub log: Option<Log>,
     /// Talks to a successor on a connection that it made to the control socket; returns when the talk is over.
     pub hand_over: Arc<dyn Fn(UnixStream) + Send + Sync>,
+    /// Has the accounts that are followed be read now.
+    pub sync: BeginRounds,
 }

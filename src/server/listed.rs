@@ -1,13 +1,23 @@
 //! The sources of a server: one line each.
 
+use super::accounts::kept;
 use crate::config::Settings;
 use crate::ec2::{ApiState, StateSource};
 use crate::source::{Files, Source};
+use crate::sync::RoundsSource;
 
 /// The sources that the settings ask for.
-pub(super) fn sources(settings: &Settings, ec2: Option<&ApiState>) -> Vec<Box<dyn Source>> {
+pub(super) fn sources(
+    settings: &Settings,
+    ec2: Option<&ApiState>,
+    accounts: Vec<RoundsSource>,
+) -> Vec<Box<dyn Source>> {
     let mut listed: Vec<Box<dyn Source>> = Vec::new();
     listed.extend(ec2.map(|state| Box::new(StateSource::new(state)) as Box<dyn Source>));
+    if !accounts.is_empty() {
+        listed.push(Box::new(kept(&accounts)));
+        listed.extend(accounts.into_iter().map(|account| Box::new(account) as Box<dyn Source>));
+    }
     listed.push(files(settings, listed.is_empty()));
     listed
 }

@@ -54,6 +54,8 @@ pub(super) struct Follower {
     pub(super) manager: ServiceManager,
     /// The last load in one line.
     pub(super) told: String,
+    /// The warnings of the last load.
+    pub(super) warned: Vec<Problem>,
 }
 
 impl Follower {
@@ -84,7 +86,10 @@ impl Follower {
             self.forwarder.set_upstreams(all_upstreams(&publisher.snapshots().load()));
         }
         drop(publisher);
-        log(&outcome, asked);
+        // of a warning that stays, each load would write a line
+        let known = if asked { &[][..] } else { &self.warned };
+        log(&outcome, asked, known);
+        self.warned = outcome.problems.iter().filter(|problem| !problem.is_error()).cloned().collect();
         let status = status(&outcome);
         if let Some(certificates) = self.certificates.as_ref().filter(|_| asked) {
             certificates.reload_and_log();
@@ -108,7 +113,8 @@ impl Follower {
     }
 }
 
-fn log(published: &Published, asked: bool) {
+/// Logs a load, without the warnings that are known.
+fn log(published: &Published, asked: bool, known: &[Problem]) {
     let Published { changes, generation, took, problems } = published;
     let ms = took.as_secs_f64() * 1000.0;
     if !published.is_good() {
@@ -121,7 +127,8 @@ fn log(published: &Published, asked: bool) {
             return;
         }
     }
-    warn_of(problems);
+    let new = problems.iter().filter(|problem| !problem.is_error() && !known.contains(problem));
+    new.take(LOGGED).for_each(|problem| warn!("{problem}"));
     if asked || !changes.is_empty() {
         info!("{}, generation {generation}, {ms:.1} ms", describe(changes));
     }

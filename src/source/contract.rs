@@ -83,6 +83,8 @@ pub struct Reading {
     pub problems: Vec<Problem>,
     /// How changes of it are seen.
     pub health: SourceHealth,
+    /// When it was so, where that was not now.
+    pub as_of: Option<SystemTime>,
 }
 
 /// How changes of a source are seen.
@@ -94,6 +96,8 @@ pub struct SourceHealth {
     pub half_written: usize,
     /// Changes so far that nobody told of, and that were found by looking.
     pub found_late: u64,
+    /// What it says now cannot be read, or is not believed: what it said before is served, and nothing is wrong with that.
+    pub behind: bool,
 }
 
 /// What is read, and replaced, as one.
@@ -127,7 +131,7 @@ pub struct SourceReport {
     pub id: SourceId,
     /// Whether it has said everything once.
     pub ready: bool,
-    /// When it was last read without an error, or changed.
+    /// When what it said last was so: it was read then without an error, or changed.
     pub last_good: Option<SystemTime>,
     /// What was wrong when it was last read.
     pub problems: Vec<Problem>,
@@ -138,7 +142,7 @@ pub struct SourceReport {
 impl SourceReport {
     /// Whether what it says now is what is served.
     pub fn is_good(&self) -> bool {
-        self.ready && !self.problems.iter().any(Problem::is_error)
+        self.ready && !self.health.behind && !self.problems.iter().any(Problem::is_error)
     }
 
     /// Time since it was last good; `None`: it never was.

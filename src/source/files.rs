@@ -17,6 +17,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Every `*.toml` and `*.json` below some directories.
 pub struct Files {
+    id: SourceId,
     dirs: Vec<PathBuf>,
     required: bool,
     /// How the files of each part looked when they were read and taken over.
@@ -39,6 +40,7 @@ impl Files {
     /// The files below `dirs`, each of which has to be there.
     pub fn new(dirs: Vec<PathBuf>) -> Self {
         Self {
+            id: SourceId::new("files"),
             dirs,
             required: true,
             known: BTreeMap::new(),
@@ -54,6 +56,12 @@ impl Files {
     /// The files below `dirs`; one that is not there is as good as an empty one.
     pub fn where_present(dirs: Vec<PathBuf>) -> Self {
         Self { required: false, ..Self::new(dirs) }
+    }
+
+    /// The same by another name, where there are several of its kind.
+    #[must_use]
+    pub fn named(self, id: SourceId) -> Self {
+        Self { id, ..self }
     }
 
     /// Files of the last reading that are not among `found`, but may come back: whoever checks another version out
@@ -73,7 +81,7 @@ impl Files {
 
 impl Source for Files {
     fn id(&self) -> SourceId {
-        SourceId::new("files")
+        self.id.clone()
     }
 
     fn read(&mut self, progress: Progress<'_>) -> Reading {

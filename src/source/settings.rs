@@ -1,5 +1,6 @@
 //! `vpcedns.toml`: walks the tables of `config`, so that a setting declared there is read here.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::config::{Form, Limits, Setting, Settings};
@@ -42,10 +43,9 @@ fn unknown(reader: &mut Reader<'_>, entry: &Entry<'_>) {
 
 fn read(reader: &mut Reader<'_>, setting: &Setting, node: &DocNode<'_>, settings: &mut Settings) {
     let errors = reader.errors();
-    let texts: Vec<&str> = match setting.form {
+    let texts: Vec<Cow<'_, str>> = match setting.form {
         Form::Switch => match node.value {
-            Value::Boolean(true) => vec!["true"],
-            Value::Boolean(false) => vec!["false"],
+            Value::Boolean(value) => vec![value.to_string().into()],
             _ => return reader.expected(node, "true or false"),
         },
         Form::Choice(_) | Form::One => text(reader, setting, node).into_iter().collect(),
@@ -54,6 +54,7 @@ fn read(reader: &mut Reader<'_>, setting: &Setting, node: &DocNode<'_>, settings
             items.iter().filter_map(|item| text(reader, setting, item)).collect()
         }
     };
+    let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
     if reader.errors() == errors
         && let Err(fault) = setting.set(settings, &texts)
     {
@@ -62,15 +63,36 @@ fn read(reader: &mut Reader<'_>, setting: &Setting, node: &DocNode<'_>, settings
 }
 
 /// The text of one value, if it is a valid one.
-fn text<'n>(reader: &mut Reader<'_>, setting: &Setting, node: &'n DocNode<'_>) -> Option<&'n str> {
-    let text = reader.text(node)?;
-    match setting.check(text) {
+fn text<'n>(reader: &mut Reader<'_>, setting: &Setting, node: &'n DocNode<'_>) -> Option<Cow<'n, str>> {
+    let text: Cow<'n, str> = match &node.value {
+        Value::Integer(digits) if setting.form == Form::One => digits.as_ref().into(),
+        Value::Table(entries) if setting.form == Form::List => words(reader, entries)?.into(),
+        _ => reader.text(node)?.into(),
+    };
+    match setting.check(&text) {
         Ok(()) => Some(text),
         Err(fault) => {
             reader.error(node.at, fault.what, fault.hint);
             None
         }
     }
+}
+
+/// A table as the words of a flag, `KEY=VALUE` each, a list as several.
+fn words(reader: &mut Reader<'_>, entries: &[Entry<'_>]) -> Option<String> {
+    let mut words = Vec::new();
+    for Entry { key, node, .. } in entries {
+        let values = if let Value::Array(items) = &node.value { items } else { std::slice::from_ref(node) };
+        for value in values {
+            let text = reader.text(value)?;
+            if text.contains(char::is_whitespace) {
+                reader.error(value.at, format!("'{text}' has a space in it"), "");
+                return None;
+            }
+            words.push(format!("{key}={text}"));
+        }
+    }
+    Some(words.join(" "))
 }
 
 fn limits(reader: &mut Reader<'_>, node: &DocNode<'_>, limits: &mut Limits) {
@@ -137,6 +159,25 @@ mod tests {
         assert_eq!((settings.tls_cert, settings.tls_key), (Some("a.pem".into()), None));
         let limits = Limits { tcp_idle: Duration::from_millis(500), ..Limits::default() };
         assert_eq!((settings.forward, settings.limits), (Upstreams::None, limits));
+    }
+
+    #[test]
+    fn a_list_may_be_of_tables_and_numbers_need_no_quotes() {
+        let words =
+            "sync = [\"region=eu-west-1 vpc=vpc-1234abcd vpc=vpc-ec43eb89\", \"profile=prod\"]\nsync_every = \"60\"\n";
+        let tables = "sync_every = 60\n[[sync]]\nregion = \"eu-west-1\"\nvpc = [\"vpc-1234abcd\", \"vpc-ec43eb89\"]\n\n\
+                      [[sync]]\nprofile = \"prod\"\n";
+        assert_eq!(read(tables), read(words));
+        assert_eq!((read(tables).0.sync.len(), read(tables).1), (2, vec![]));
+        assert_eq!(
+            read("[[sync]]\nregion = \"us-east1\"\n\n[[sync]]\nprofil = \"a\"\n\n[[sync]]\nprofile = \"a b\"\n").1,
+            [
+                "vpcedns.toml:1:1: error: 'us-east1' does not have the form of a region\n  hint: did you mean 'us-east-1'?",
+                "vpcedns.toml:4:1: error: 'profil=a' is of no known key\n  hint: such as eu-west-1, or \
+                 'region=eu-west-1 profile=prod'; keys are region, profile, endpoint and vpc",
+                "vpcedns.toml:8:11: error: 'a b' has a space in it",
+            ]
+        );
     }
 
     #[test]

@@ -123,6 +123,7 @@ pub(crate) struct Draft {
     broken: Broken,
     problems: Vec<Problem>,
     health: SourceHealth,
+    as_of: Option<SystemTime>,
     orphans: Vec<Input>,
 }
 
@@ -153,7 +154,7 @@ impl LoadBatch {
     }
 
     fn add(&mut self, member: usize, reading: Reading, holdings: &Holdings) {
-        let Reading { parts, gone, added, removed, problems, health } = reading;
+        let Reading { parts, gone, added, removed, problems, health, as_of } = reading;
         let (removed_from, added_from) = (self.removed.len(), self.added.len());
         for id in gone.iter().chain(parts.iter().map(|(id, _)| id)) {
             self.removed.extend(holdings.parts.get(id).into_iter().flat_map(Held::keys));
@@ -170,6 +171,7 @@ impl LoadBatch {
             broken: Broken { incomplete: problems.iter().any(Problem::is_error), ..Broken::default() },
             problems,
             health,
+            as_of,
             orphans: Vec::new(),
         };
         self.added.extend(added);
@@ -278,7 +280,7 @@ impl Sources {
             member.report.problems.clone_from(&draft.problems);
             member.report.health = draft.health;
             if draft.changes_nothing() && !draft.has_errors() {
-                member.report.last_good = Some(SystemTime::now());
+                member.report.last_good = Some(draft.as_of.unwrap_or_else(SystemTime::now));
             }
             problems.extend(draft.problems.iter().cloned());
         }
@@ -377,7 +379,7 @@ impl Sources {
                     }
                     member.holdings.single.extend(draft.single);
                     member.orphans = draft.orphans;
-                    member.report.last_good = Some(now);
+                    member.report.last_good = Some(draft.as_of.unwrap_or(now));
                     member.source.taken();
                 }
             }

@@ -10,7 +10,10 @@ use ipnet::IpNet;
 use crate::address::{DNS_PORT, parse_address};
 use crate::dns::DnsName;
 use crate::model::{Mode, RecordIpType, State, Upstream, UpstreamError};
-use crate::naming::{EndpointId, InterfaceId, Region, ServiceName, SubnetId, Suffix, VpcId, ZoneName, known_regions};
+use crate::naming::{
+    EndpointId, InterfaceId, Region, ServiceName, SubnetId, Suffix, VpcId, ZoneName, as_region, nearest_region,
+    parse_region,
+};
 use crate::problem::{Fault, nearest};
 
 /// A value that is written as a string.
@@ -57,17 +60,11 @@ words! {
     ServiceName: "com.amazonaws.us-east-1.ec2";
 }
 
-/// A region code has words and a number, each behind a hyphen: `us-east1` is none, whatever comes of it.
 impl Text for Region {
     const EXAMPLE: &'static str = "us-east-1";
 
     fn read(text: &str) -> Result<Self, Fault> {
-        let region: Self = text.parse().map_err(|error| Fault::new(format!("{error}"), ""))?;
-        as_region(text).map(|_| region).ok_or_else(|| {
-            let meant = nearest_region(text).map(|region| format!("did you mean '{region}'?"));
-            let hint = meant.unwrap_or_else(|| format!("regions are such as {}", Self::EXAMPLE));
-            Fault::new(format!("'{text}' does not have the form of a region"), hint)
-        })
+        parse_region(text)
     }
 }
 
@@ -87,12 +84,6 @@ impl Text for ZoneName {
             Fault::new(format!("'{text}' does not have the form of an availability zone"), hint)
         })
     }
-}
-
-/// The known region that was probably meant.
-fn nearest_region(text: &str) -> Option<&'static str> {
-    let squeezed = |text: &str| text.replace('-', "");
-    known_regions().find(|known| squeezed(known) == squeezed(text)).or_else(|| nearest(text, known_regions()))
 }
 
 macro_rules! choices {
@@ -207,18 +198,6 @@ pub(super) fn region_of_zone(zone: &str) -> Option<Region> {
 /// The region that a dotted service name or an ARN has in it, if any.
 pub(super) fn region_within(name: &str) -> Option<Region> {
     name.split(['.', ':']).find_map(as_region)
-}
-
-/// A text of the form of all regions: words, then a number of one or two digits (`us-east-1`, `us-gov-west-1`).
-fn as_region(text: &str) -> Option<Region> {
-    let mut parts = text.split('-').rev();
-    let number = parts.next()?;
-    let is_number = (1..=2).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
-    let words = parts.by_ref().try_fold(0, |count, part| {
-        let is_word = !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
-        is_word.then_some(count + 1)
-    })?;
-    (is_number && words >= 2).then(|| text.parse().ok()).flatten()
 }
 
 #[cfg(test)]

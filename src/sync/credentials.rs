@@ -67,6 +67,11 @@ pub fn profile_region(name: Option<&str>) -> Option<String> {
     from_environment().or_else(|| profile(&profile_name(name)).remove("region"))
 }
 
+/// The URL that the environment names in place of AWS's.
+pub fn endpoint_of_environment() -> Option<String> {
+    variable("AWS_ENDPOINT_URL_EC2").or_else(|| variable("AWS_ENDPOINT_URL"))
+}
+
 fn keys(access_key_id: String, secret: String, session_token: Option<String>) -> Credentials {
     Credentials { access_key_id, secret_access_key: Secret::new(secret), session_token: session_token.map(Secret::new) }
 }

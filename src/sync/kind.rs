@@ -17,7 +17,7 @@ pub(super) struct ListedKind {
     /// The list in the CLI's output: `Vpcs`.
     pub(super) key: &'static str,
     /// The member that tells objects apart.
-    id: &'static str,
+    pub(super) id: &'static str,
     members: &'static [ShapeMember],
     /// Items that one page has at most.
     pub(super) page: u16,

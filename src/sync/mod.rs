@@ -7,22 +7,31 @@
 //!   kind       elements -> members of the CLI's output
 //! fetch        every page of every kind in one region -> Fetched
 //! directory    Fetched -> DIR/<account>-<region>/ec2.json, by one rename
+//!   caution    what keeps too little from being believed
+//! follow       fetch and directory, round after round
+//! source       follow, as a source
 //! ```
 //!
 //! What is written is read by `source` like any other output of the AWS CLI: this room knows nothing of the model. A
 //! region is written when all that it requires has been read to its last page, and not at all otherwise.
 
+mod caution;
 mod client;
 mod credentials;
 mod directory;
 mod fetch;
+mod follow;
 mod kind;
+mod source;
 mod xml;
 
+pub use caution::Caution;
 pub use client::{AwsClient, ClientSettings};
-pub use credentials::{ProfileKeys, profile_region};
+pub use credentials::{ProfileKeys, endpoint_of_environment, profile_region};
 pub use directory::{FILE, WriteOutcome, Written, copy_outputs, write};
-pub use fetch::{Fetched, Fetching, fetch};
+pub use fetch::{FetchMemory, Fetched, Fetching, fetch};
+pub use follow::{ClientMaker, Followed, ROUND_OUTCOMES, Rounds};
+pub use source::RoundsSource;
 
 /// The least privilege that reading needs, as an IAM policy (JSON). GetCallerIdentity needs none.
 pub fn policy() -> String {

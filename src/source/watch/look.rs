@@ -234,6 +234,7 @@ impl Lookout {
             untold: self.inotify.is_err() || !self.untold.is_empty() || !self.remote.is_empty(),
             half_written: self.ledger.left_open(now).count(),
             found_late: self.net.found(),
+            ..SourceHealth::default()
         }
     }
 

@@ -1,0 +1,92 @@
+//! An account and a region that are followed, in words.
+
+use crate::naming::{Region, VpcId, parse_region};
+use crate::problem::Fault;
+
+/// One account in one region.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SyncTarget {
+    /// The region; `None`: that of the environment or of the profile.
+    pub region: Option<Region>,
+    /// The profile whose keys are used; `None`: the environment's keys, else those of the default profile.
+    pub profile: Option<String>,
+    /// The URL of an emulator or of a VPC endpoint, in place of AWS's.
+    pub endpoint: Option<String>,
+    /// These VPCs; empty: all.
+    pub vpcs: Vec<VpcId>,
+}
+
+/// The region that the environment or the profile names.
+const DEFAULT: &str = "default";
+
+const HINT: &str = "such as eu-west-1, or 'region=eu-west-1 profile=prod'; keys are region, profile, endpoint and vpc";
+
+/// Words apart by spaces: `KEY=VALUE`, or a region alone. `default` is the region of the environment.
+pub(super) fn sync_target(text: &str) -> Result<SyncTarget, Fault> {
+    let mut target = SyncTarget::default();
+    let mut has_region = false;
+    for word in text.split_whitespace() {
+        let (key, value) = word.split_once('=').unwrap_or(("region", word));
+        let fault = |what: &str| Err(Fault::new(format!("'{word}' {what}"), HINT));
+        let is_twice = match key {
+            _ if value.is_empty() => return fault("has no value"),
+            "region" if value == DEFAULT => std::mem::replace(&mut has_region, true),
+            "region" => {
+                target.region = Some(parse_region(value)?);
+                std::mem::replace(&mut has_region, true)
+            }
+            "profile" => target.profile.replace(value.to_owned()).is_some(),
+            "endpoint" => target.endpoint.replace(value.to_owned()).is_some(),
+            "vpc" => {
+                let Ok(vpc) = value.parse() else { return fault("names no VPC") };
+                target.vpcs.push(vpc);
+                false
+            }
+            _ => return fault("is of no known key"),
+        };
+        if is_twice {
+            return fault("is said twice");
+        }
+    }
+    if text.trim().is_empty() { Err(Fault::new("'' names no account", HINT)) } else { Ok(target) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_said_in_words() {
+        let target = |region: &str| SyncTarget { region: Some(region.parse().unwrap()), ..SyncTarget::default() };
+        assert_eq!(sync_target("eu-west-1").unwrap(), target("eu-west-1"));
+        assert_eq!(sync_target("default").unwrap(), SyncTarget::default());
+        assert_eq!(
+            sync_target(
+                " profile=prod  region=us-gov-west-1 endpoint=http://127.0.0.1:4566 vpc=vpc-1234abcd vpc=vpc-ec43eb89"
+            ),
+            Ok(SyncTarget {
+                profile: Some("prod".to_owned()),
+                endpoint: Some("http://127.0.0.1:4566".to_owned()),
+                vpcs: vec!["vpc-1234abcd".parse().unwrap(), "vpc-ec43eb89".parse().unwrap()],
+                ..target("us-gov-west-1")
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, what) in [
+            ("", "'' names no account"),
+            ("us-east1", "'us-east1' does not have the form of a region"),
+            ("eu-west-1 us-west-2", "'us-west-2' is said twice"),
+            ("profile=", "'profile=' has no value"),
+            ("eu-west-1 eu-west-2", "'eu-west-2' is said twice"),
+            ("default eu-west-2", "'eu-west-2' is said twice"),
+            ("profile=a profile=b", "'profile=b' is said twice"),
+            ("vpc=subnet-1", "'vpc=subnet-1' names no VPC"),
+            ("role=x", "'role=x' is of no known key"),
+        ] {
+            assert_eq!(sync_target(text).unwrap_err().what, what);
+        }
+    }
+}

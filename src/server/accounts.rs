@@ -1,0 +1,139 @@
+//! The accounts that `vpcedns serve --sync` follows, as a part of the server.
+
+use std::collections::HashMap;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::config::{Metric, Settings, SyncTarget};
+use crate::naming::{Region, parse_region};
+use crate::observe::{BeginRounds, Exposition, MoreMetrics};
+use crate::problem::{Place, Problem};
+use crate::source::{Files, Source as _, SourceId};
+use crate::sync::{AwsClient, ClientSettings, Fetching, Followed, ProfileKeys, ROUND_OUTCOMES, Rounds, RoundsSource};
+use crate::sync::{endpoint_of_environment, profile_region};
+
+/// Calls of one action a second, per account and region.
+const RATE: f64 = 5.0;
+/// Niceness of the thread that reads accounts: questions go first.
+const NICENESS: i32 = 10;
+
+/// Accounts that are followed until this is dropped.
+pub(super) struct FollowedAccounts {
+    runtime: Option<Runtime>,
+    rounds: Vec<(SourceId, Arc<Rounds>)>,
+}
+
+impl FollowedAccounts {
+    /// The accounts of the settings, each with its source. A client is made, and the first call, when its source is watched.
+    pub(super) fn of(settings: &Settings) -> Result<(Self, Vec<RoundsSource>), Vec<Problem>> {
+        if settings.sync.is_empty() {
+            return Ok((Self { runtime: None, rounds: Vec::new() }, Vec::new()));
+        }
+        let wrong = |what: String, hint: &str| vec![Problem::error(Place::whole("--sync"), what, hint)];
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .thread_name("vpcedns-sync")
+            // where reading an account and a question want the same processor, the question goes first
+            .on_thread_start(|| {
+                let _ = rustix::process::nice(NICENESS);
+            })
+            .build()
+            .map_err(|error| wrong(format!("cannot start a thread: {error}"), ""))?;
+        // from here on it ends as it should, whatever fails
+        let mut accounts = Self { runtime: None, rounds: Vec::new() };
+        let handle = accounts.runtime.insert(runtime).handle().clone();
+        let mut sources = Vec::new();
+        let mut names = HashMap::new();
+        for target in &settings.sync {
+            let region = region(target).map_err(|(what, hint)| wrong(what, hint))?;
+            let number = names.entry(name(target, &region)).and_modify(|number| *number += 1).or_insert(1u32);
+            let name = match *number {
+                1 => name(target, &region),
+                number => format!("{}-{number}", name(target, &region)),
+            };
+            let dir = settings.sync_dir.join(&name);
+            DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(|error| {
+                let hint = "name a directory that can be made with --sync-dir";
+                vec![Problem::error(Place::whole(dir.display().to_string()), error.to_string(), hint)]
+            })?;
+            let followed = Followed {
+                id: SourceId::new(&format!("sync-{name}")),
+                what: Fetching { region, vpcs: target.vpcs.clone() },
+                dir,
+                every: Duration::from_secs(settings.sync_every.into()),
+                client: Box::new({
+                    let target = target.clone();
+                    move || client(&target)
+                }),
+            };
+            sources.push(RoundsSource::new(followed, handle.clone()));
+        }
+        accounts.rounds = sources.iter().map(|source| (source.id(), Arc::clone(source.rounds()))).collect();
+        Ok((accounts, sources))
+    }
+
+    /// Has a round of every account begin now; how many accounts that are.
+    pub(super) fn begin(&self) -> BeginRounds {
+        let rounds: Vec<Arc<Rounds>> = self.rounds.iter().map(|(_, rounds)| Arc::clone(rounds)).collect();
+        Arc::new(move |accept| rounds.iter().map(|rounds| rounds.begin(accept)).count())
+    }
+
+    /// What there is to count.
+    pub(super) fn metrics(&self) -> Option<MoreMetrics> {
+        let rounds = self.rounds.clone();
+        (!rounds.is_empty()).then(|| Arc::new(move |out: &mut Exposition| count(out, &rounds)) as MoreMetrics)
+    }
+}
+
+impl Drop for FollowedAccounts {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // a call that is under way need not be waited for: what is kept changes by a rename
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn count(out: &mut Exposition, rounds: &[(SourceId, Arc<Rounds>)]) {
+    let counted: Vec<_> = rounds
+        .iter()
+        .flat_map(|(id, rounds)| {
+            ROUND_OUTCOMES.into_iter().zip(rounds.counts()).map(move |(what, n)| ([id.as_str(), what], n))
+        })
+        .collect();
+    out.counters(Metric::SyncRounds, counted.iter().map(|(labels, n)| (labels.as_slice(), *n)));
+}
+
+/// The source of what the accounts said: their directories, and no other.
+pub(super) fn kept(accounts: &[RoundsSource]) -> Files {
+    let dirs: Vec<PathBuf> = accounts.iter().map(|account| account.dir().to_owned()).collect();
+    Files::where_present(dirs).named(SourceId::new("sync"))
+}
+
+fn region(target: &SyncTarget) -> Result<Region, (String, &'static str)> {
+    let hint = "such as --sync eu-west-1, or set AWS_REGION";
+    let of_profile = || {
+        let text = profile_region(target.profile.as_deref()).ok_or_else(|| ("no region is named".to_owned(), hint))?;
+        parse_region(&text).map_err(|fault| (fault.what, hint))
+    };
+    target.region.clone().map_or_else(of_profile, Ok)
+}
+
+/// `eu-west-1`, or `prod-eu-west-1`: lowercase letters, digits and hyphens.
+fn name(target: &SyncTarget, region: &Region) -> String {
+    let lower = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let profile = target.profile.as_ref().map(|profile| profile.chars().map(lower).collect::<String>() + "-");
+    format!("{}{region}", profile.unwrap_or_default())
+}
+
+fn client(target: &SyncTarget) -> Result<AwsClient, String> {
+    let credentials = ProfileKeys::load(target.profile.as_deref())?;
+    let endpoint = target.endpoint.clone().or_else(endpoint_of_environment);
+    AwsClient::new(ClientSettings { endpoint, rate: RATE }, credentials)
+}
