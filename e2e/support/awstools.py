@@ -47,6 +47,7 @@ class Cli:
     def __init__(self, case, server):
         need("awscli")
         self.case, self.env = case, environment(server)
+        self.program = [sys.executable, "-m", "awscli"]
         self.ids = {}
 
     def __call__(self, line, check=True):
@@ -55,7 +56,7 @@ class Cli:
         assert words[0] == "aws", line
         for old, new in self.ids.items():
             words = [word.replace(old, new) for word in words]
-        done = self.case.run(sys.executable, "-m", "awscli", *words[1:], env=self.env, check=check)
+        done = self.case.run(*self.program, *words[1:], env=self.env, check=check)
         if not check:
             return done
         return json.loads(done) if done.strip() else None

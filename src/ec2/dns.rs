@@ -3,11 +3,11 @@
 use super::record::{EndpointRecord, EndpointType, Phase, StoredObject, VerificationState};
 use super::state::{ApiState, Edit};
 use crate::model::{
-    EndpointInput, Input, InterfaceInput, Key, Mode, NetworkInterfaceInput, Object, ServiceInput, State as DnsState,
-    SubnetInput, VpcInput,
+    EndpointInput, Input, InterfaceInput, Key, Mode, NetworkInterfaceInput, Object, RuleInput, ServiceInput,
+    State as DnsState, SubnetInput, VpcInput,
 };
 use crate::problem::{At, Place};
-use crate::source::{Progress, Reading, Source, SourceEdit, SourceId, read_hosted_zone};
+use crate::source::{Progress, Reading, Source, SourceEdit, SourceId, read_route53};
 
 /// The API's state as a source: all of it at the start, and edits from then on.
 pub struct StateSource(Vec<Input>);
@@ -57,11 +57,26 @@ pub(super) fn change(state: &ApiState, edit: &Edit) -> SourceEdit {
     }
 }
 
-/// What a record means for DNS: nothing, one object, or a zone for the VPCs of each Region.
+/// What a record means for DNS: nothing, one object, a zone for the VPCs of each Region, or a rule for each VPC.
 fn inputs(record: &StoredObject) -> Vec<Input> {
     match record {
-        StoredObject::HostedZone(zone) => read_hosted_zone(&zone.outputs(), &place()),
+        StoredObject::HostedZone(zone) => read_route53(&zone.outputs(), &place()),
+        StoredObject::ResolverRule(rule) => {
+            read_route53(&rule.outputs(), &place()).into_iter().flat_map(for_each_vpc).collect()
+        }
         _ => input(record).into_iter().collect(),
+    }
+}
+
+/// A rule once for each of its VPCs: where one of them has gone from the files, it still holds for the others.
+fn for_each_vpc(rule: Input) -> Vec<Input> {
+    match rule.object {
+        Object::Rule(rule) => rule
+            .vpc_ids
+            .iter()
+            .map(|vpc| Input::new(place(), Object::Rule(RuleInput { vpc_ids: vec![vpc.clone()], ..rule.clone() })))
+            .collect(),
+        _ => vec![rule],
     }
 }
 
@@ -120,7 +135,8 @@ fn input(record: &StoredObject) -> Option<Input> {
         | StoredObject::SecurityGroup(_)
         | StoredObject::Notification(_)
         | StoredObject::RouteTable(_)
-        | StoredObject::HostedZone(_) => return None,
+        | StoredObject::HostedZone(_)
+        | StoredObject::ResolverRule(_) => return None,
     };
     Some(Input::new(place(), object))
 }

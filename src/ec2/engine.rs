@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::action;
 use super::call::{Action, Call, Caller, Done};
+use super::document::DocumentCall;
 use super::error::ApiError;
 use super::notify::{Target, Waker};
 use super::params::Params;
@@ -93,21 +94,37 @@ impl Engine {
         Ok(Answer { body: xml.response(&name, request_id), changed, created })
     }
 
-    fn read(&self, action: &Action, mut params: Params, caller: &Caller) -> Result<Xml, ApiError> {
-        // a change holds the state while it publishes: what is read here belongs together
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        let snapshot = self.snapshots.load_full();
-        let call = Call {
-            state: &state,
-            model: &snapshot.model,
-            caller,
-            now: now(),
-            settings: &self.settings,
-            client_token: None,
-            place_of: &|_| None,
+    /// The body of the answer to a call of Route 53 Resolver. A dry run of a change ends in an error before anything is
+    /// stored.
+    pub fn call_document(
+        &self,
+        action: &str,
+        document: &[u8],
+        caller: &Caller,
+        dry_run: bool,
+    ) -> Result<String, ApiError> {
+        let asked = action::resolver::call(action, document)?;
+        self.answer_document(&asked, caller, dry_run).map(|answer| answer.body)
+    }
+
+    /// Answers a call whose parameters are a document. Blocks while the disk is written.
+    pub(super) fn answer_document(
+        &self,
+        asked: &DocumentCall,
+        caller: &Caller,
+        dry_run: bool,
+    ) -> Result<Answer, ApiError> {
+        let (answer, changed) = if asked.action().writes {
+            self.change(caller, None, dry_run, |call| asked.run(call).map(|done| (done.edit, done.answer)))?
+        } else {
+            (self.look(caller, |call| asked.run(call))?.answer, Vec::new())
         };
+        Ok(Answer { body: answer.to_string(), changed, created: None })
+    }
+
+    fn read(&self, action: &Action, mut params: Params, caller: &Caller) -> Result<Xml, ApiError> {
         let dry_run = params.flag("DryRun")?.unwrap_or(false);
-        let done = run(action, &call, &mut params)?;
+        let done = self.look(caller, |call| run(action, call, &mut params))?;
         if dry_run { Err(ApiError::dry_run()) } else { Ok(done.answer) }
     }
 
@@ -117,16 +134,51 @@ impl Engine {
         let parameters = format!("{params:?}");
         let token_key = client_token.as_ref().map(|token| format!("{} {} {token}", caller.account, action.name));
         let dry_run = params.flag("DryRun")?.unwrap_or(false);
+        self.change(caller, client_token, dry_run, |call| {
+            let known = token_key.as_ref().and_then(|key| call.state.token(key));
+            if let Some(known) = known.filter(|known| call.now.since(known.at) < TOKEN_LIFE) {
+                return repeat(known, &parameters).map(|answer| (Edit::default(), answer));
+            }
+            let Done { mut edit, mut answer } = run(action, call, &mut params)?;
+            if let Some(key) = token_key {
+                let text = answer.into_text();
+                edit.token = Some((key, Token { parameters, answer: text.clone(), at: call.now }));
+                answer = Xml::from_text(text);
+            }
+            Ok((edit, answer))
+        })
+    }
+
+    /// What `act` says of what there is.
+    fn look<T>(&self, caller: &Caller, act: impl FnOnce(&Call<'_>) -> Result<T, ApiError>) -> Result<T, ApiError> {
+        // a change holds the state while it publishes: what is read here belongs together
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = self.snapshots.load_full();
+        act(&Call {
+            state: &state,
+            model: &snapshot.model,
+            caller,
+            now: now(),
+            settings: &self.settings,
+            client_token: None,
+            place_of: &|_| None,
+        })
+    }
+
+    /// Carries out the change that `act` decides on; what it answers, and the ids of what was changed.
+    fn change<T>(
+        &self,
+        caller: &Caller,
+        client_token: Option<String>,
+        dry_run: bool,
+        act: impl FnOnce(&Call<'_>) -> Result<(Edit, T), ApiError>,
+    ) -> Result<(T, Vec<String>), ApiError> {
         let mut publisher = lock(&self.publisher);
         let snapshot = self.snapshots.load_full();
         let now = now();
-        let (Done { edit, answer }, changed) = {
+        let (edit, answer) = {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-            let known = token_key.as_ref().and_then(|key| state.token(key));
-            if let Some(known) = known.filter(|known| now.since(known.at) < TOKEN_LIFE) {
-                return repeat(known, &parameters).map(|answer| (answer, Vec::new()));
-            }
-            let call = Call {
+            let (mut edit, answer) = act(&Call {
                 state: &state,
                 model: &snapshot.model,
                 caller,
@@ -134,21 +186,15 @@ impl Engine {
                 settings: &self.settings,
                 client_token,
                 place_of: &|key| publisher.place_of(key),
-            };
-            let mut done = run(action, &call, &mut params)?;
-            let changed = done.edit.ids();
-            if let Some(key) = token_key {
-                let answer = std::mem::take(&mut done.answer).into_text();
-                done.edit.token = Some((key, Token { parameters, answer: answer.clone(), at: now }));
-                done.answer = Xml::from_text(answer);
-            }
-            if !done.edit.is_empty() {
+            })?;
+            if !edit.is_empty() {
                 let listed = self.settings.deleting + self.settings.deleted;
-                state.add_leftovers(&mut done.edit, now.before(listed), now.before(TOKEN_LIFE));
+                state.add_leftovers(&mut edit, now.before(listed), now.before(TOKEN_LIFE));
             }
-            (done, changed)
+            (edit, answer)
         };
         drop(snapshot);
+        let changed = edit.ids();
         if !edit.is_empty() || dry_run {
             self.commit(&mut publisher, edit, now, dry_run)?;
         }

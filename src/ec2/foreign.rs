@@ -7,16 +7,13 @@
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 
 use super::auth::{SERVICES, claimed_service, sigv4};
 use super::error::ApiError;
-use super::rest::is_rest;
+use super::protocol::{CallProtocol, REQUEST_ID, json_error, target};
 use super::xml::Xml;
 
-const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const SMITHY: HeaderName = HeaderName::from_static("smithy-protocol");
 
 /// Services whose SDKs speak REST-XML, by the names in their credential scopes.
@@ -52,9 +49,10 @@ impl ForeignCall {
         if claimed.as_deref().is_some_and(|service| SERVICES.contains(&service)) {
             return None;
         }
-        let target = text(&head.headers, &TARGET);
-        // ours are at the root, or Route 53's
-        if claimed.is_none() && target.is_none() && (path == "/" || is_rest(head)) {
+        let (target, protocol) = (target(head), CallProtocol::of(head));
+        // ours are at the root, or have a target or a path of their own
+        let may_be_ours = protocol != CallProtocol::Query || target.is_none() && path == "/";
+        if claimed.is_none() && may_be_ours {
             return None;
         }
         let service = claimed.or_else(|| target.map(|target| service_of_target(target).to_owned()));
@@ -71,7 +69,7 @@ impl ForeignCall {
         };
         let message = format!(
             "{} is not a service of this server, which has {} only. Set AWS_ENDPOINT_URL_EC2, AWS_ENDPOINT_URL_STS, \
-             AWS_ENDPOINT_URL_IAM and AWS_ENDPOINT_URL_ROUTE_53 to it, and not AWS_ENDPOINT_URL.",
+             AWS_ENDPOINT_URL_IAM, AWS_ENDPOINT_URL_ROUTE_53 and AWS_ENDPOINT_URL_ROUTE53RESOLVER to it, and not AWS_ENDPOINT_URL.",
             self.service,
             SERVICES.join(", ")
         );
@@ -88,8 +86,10 @@ impl ForeignCall {
             ServiceProtocol::Query | ServiceProtocol::RestXml { .. } => {
                 (XML, Xml::error_response(error, request_id).into_bytes())
             }
-            ServiceProtocol::Json(kind) => (kind.clone(), json(code, message)),
-            ServiceProtocol::RestJson => (HeaderValue::from_static("application/json"), json(code, message)),
+            ServiceProtocol::Json(kind) => (kind.clone(), json_error(code, message).into_bytes()),
+            ServiceProtocol::RestJson => {
+                (HeaderValue::from_static("application/json"), json_error(code, message).into_bytes())
+            }
             ServiceProtocol::Cbor => (HeaderValue::from_static("application/cbor"), cbor(code, message)),
         };
         let mut headers = HeaderMap::from_iter([(header::CONTENT_TYPE, kind), (REQUEST_ID, id)]);
@@ -136,11 +136,6 @@ fn service_of_target(target: &str) -> &str {
 
 fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-fn json(code: &str, message: &str) -> Vec<u8> {
-    // both spellings are read by SDKs
-    json!({ "__type": code, "message": message, "Message": message }).to_string().into_bytes()
 }
 
 /// A map of two texts (RFC 8949 3.1).

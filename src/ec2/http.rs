@@ -1,4 +1,4 @@
-//! HTTP of the API: a form in, XML out.
+//! HTTP of the API: who calls, what they call, and the answer.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -21,8 +21,7 @@ use super::call::Caller;
 use super::engine::{Answer, Engine};
 use super::error::ApiError;
 use super::foreign::ForeignCall;
-use super::rest;
-use super::xml::Xml;
+use super::protocol::{ApiCall, CallProtocol};
 use crate::config::Metric;
 use crate::observe::{Counters, FrontLimits, serve_router};
 
@@ -101,28 +100,16 @@ async fn answer(
         };
         return foreign.response(&error, &request_id);
     }
-    let is_rest = rest::is_rest(&head);
+    let protocol = CallProtocol::of(&head);
     let answered = match admitted {
-        Ok(()) => call(shared, peer, head, body, &request_id).await,
+        Ok(()) => call(shared, peer, protocol, head, body, &request_id).await,
         Err(error) => Err(error),
     };
-    let mut headers = HeaderMap::from_iter([(header::CONTENT_TYPE, XML)]);
-    let (status, text) = match answered {
-        Ok(Answer { body, created: Some(location), .. }) => {
-            headers.extend(HeaderValue::from_str(&location).ok().map(|location| (header::LOCATION, location)));
-            (StatusCode::CREATED, body)
-        }
-        Ok(Answer { body, .. }) => (StatusCode::OK, body),
-        Err(error) => {
-            let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
-            let body = if is_rest { Xml::error_response } else { Xml::error };
-            (status, body(&error, &request_id))
-        }
-    };
-    (status, headers, text).into_response()
+    match answered {
+        Ok(answer) => protocol.answered(answer, &request_id),
+        Err(error) => protocol.refused(error, &request_id),
+    }
 }
-
-const XML: HeaderValue = HeaderValue::from_static("text/xml;charset=UTF-8");
 
 /// The services that are here, as LocalStack lists its own.
 fn health() -> String {
@@ -135,6 +122,7 @@ fn health() -> String {
 async fn call(
     shared: Arc<Shared>,
     peer: SocketAddr,
+    protocol: CallProtocol,
     head: Parts,
     body: Body,
     request_id: &str,
@@ -152,15 +140,11 @@ async fn call(
     if let (AccessPolicy::Keys(_), Some(key)) = (&shared.front.access, &caller.access_key_id) {
         shared.admit(Counted::Key(key.clone()))?;
     }
-    let form = match head.method {
-        _ if rest::is_rest(&head) => rest::form_of(&head, &body)?.into(),
-        Method::GET => form_of_query(query),
-        _ => body,
-    };
+    let asked = protocol.read(&head, body)?;
     let permit = shared.permits.try_acquire().map_err(|_| too_many())?;
     let (worker, id) = (Arc::clone(&shared), request_id.to_owned());
     // an action waits for the disk
-    let done = tokio::task::spawn_blocking(move || worker.front.call(&form, &caller, peer, &id)).await;
+    let done = tokio::task::spawn_blocking(move || worker.front.call(&asked, &caller, peer, &id)).await;
     drop(permit);
     done.unwrap_or_else(|_| Err(ApiError::internal("An internal error has occurred")))
 }
@@ -169,12 +153,6 @@ async fn call(
 async fn read(body: Body) -> Result<Bytes, ApiError> {
     let body = tokio::time::timeout(COMING, axum::body::to_bytes(body, BODY)).await;
     body.map_err(|_| too_slow())?.map_err(|_| too_large())
-}
-
-/// The parameters of a call that comes as a URL: those of its signature are not the action's.
-fn form_of_query(query: &str) -> Bytes {
-    let parameters: Vec<&str> = query.split('&').filter(|parameter| !parameter.starts_with("X-Amz-")).collect();
-    Bytes::from(parameters.join("&"))
 }
 
 impl Shared {
@@ -186,19 +164,20 @@ impl Shared {
 impl Front {
     fn call(
         &self,
-        form: &[u8],
+        asked: &ApiCall,
         caller: &auth::Principal,
         peer: SocketAddr,
         request_id: &str,
     ) -> Result<Answer, ApiError> {
-        let action = value(form, "Action");
-        let answered = self.permitted(form, action.as_deref(), caller, request_id);
+        let action = asked.action();
+        let answered = self.permitted(asked, action.as_deref(), caller, request_id);
+        let answered = answered.map_err(|error| asked.in_its_words(error));
         let (outcome, changed) = match &answered {
             Ok(answer) => ("Success", answer.changed.as_slice()),
             Err(error) => (error.code.as_ref(), &[][..]),
         };
-        if let Some(action) = action.filter(|action| Engine::changes(action)) {
-            let named = ids(form);
+        if let Some(action) = action.filter(|_| asked.changes()) {
+            let named = asked.ids();
             let objects: Vec<&str> =
                 named.iter().map(String::as_str).chain(changed.iter().map(String::as_str)).collect();
             audit(caller, peer, &Change { action: &action, objects: &unique(objects), outcome, request_id });
@@ -208,7 +187,7 @@ impl Front {
 
     fn permitted(
         &self,
-        form: &[u8],
+        asked: &ApiCall,
         action: Option<&str>,
         caller: &auth::Principal,
         request_id: &str,
@@ -218,23 +197,12 @@ impl Front {
         }
         let region = caller.region.as_deref().unwrap_or(REGION);
         let region = region.parse().map_err(|_| ApiError::invalid(format!("'{region}' is not a region")))?;
-        self.engine.answer(
-            form,
-            &Caller { account: caller.account_id.clone(), region, chooses_ids: caller.chooses_ids() },
-            request_id,
-        )
+        let caller = Caller { account: caller.account_id.clone(), region, chooses_ids: caller.chooses_ids() };
+        match asked {
+            ApiCall::Form(form) => self.engine.answer(form, &caller, request_id),
+            ApiCall::Document(asked) => self.engine.answer_document(asked, &caller, false),
+        }
     }
-}
-
-/// The first value of a parameter. One that comes twice is refused later.
-fn value(form: &[u8], name: &str) -> Option<String> {
-    form_urlencoded::parse(form).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
-}
-
-/// The ids that a call names: `VpcId`, `VpcEndpointId.1`.
-fn ids(form: &[u8]) -> Vec<String> {
-    let is_id = |key: &str| key.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.').ends_with("Id");
-    form_urlencoded::parse(form).filter(|(key, _)| is_id(key)).map(|(_, value)| value.into_owned()).collect()
 }
 
 /// Each once, in the order of the first.
@@ -277,16 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ids_of_a_call_are_found() {
-        let form = b"Action=DeleteVpcEndpoints&VpcEndpointId.1=vpce-1&VpcEndpointId.12=vpce-2&ServiceId=s&Filter.1.Name=vpc-id";
-        assert_eq!(ids(form), ["vpce-1", "vpce-2", "s"]);
-        assert_eq!(value(form, "Action").as_deref(), Some("DeleteVpcEndpoints"));
+    fn each_is_named_once() {
         assert_eq!(unique(vec!["a", "b", "a"]), ["a", "b"]);
-    }
-
-    #[test]
-    fn a_signed_url_is_a_form() {
-        let form = form_of_query("Action=DescribeVpcs&X-Amz-Date=1&Version=2016-11-15&X-Amz-Signature=a");
-        assert_eq!(form, "Action=DescribeVpcs&Version=2016-11-15");
     }
 }

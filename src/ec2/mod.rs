@@ -3,14 +3,16 @@
 //! ```text
 //! http      a request to its form, its caller, its answer
 //!   auth    who calls, and whether they may
+//!   protocol  which one a call comes in, and how it is answered
 //!   rest    Route 53's calls as the form that actions take
 //!   foreign calls for services that are not here
 //! engine    the action checks, the change is made durable, DNS serves it, and only then is it answered
 //!   action  one file for each kind of object: what a call may do, in EC2's codes and texts
 //!   params, fields, filter, xml, error   what calls and answers are made of
+//!   document  the same for those that are JSON
 //!   rule    a rule of a security group
 //!   route   a route table
-//!   hosted_zone  a private hosted zone
+//!   hosted_zone, resolver_rule  what Route 53 and its Resolver have
 //!   record  what the API keeps of each object
 //!   state   all records in memory, and a change to them
 //!   store   the same on disk; soundness tells a file that is damaged, and keeps copies
@@ -36,6 +38,7 @@ pub mod call;
 mod codec;
 mod deliveries;
 mod dns;
+mod document;
 mod engine;
 pub mod error;
 pub mod fields;
@@ -47,7 +50,9 @@ mod notices;
 pub mod notify;
 mod outbox;
 pub mod params;
+mod protocol;
 pub mod record;
+pub mod resolver_rule;
 mod rest;
 pub mod route;
 pub mod rule;

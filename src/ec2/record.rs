@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::ApiSettings;
 use super::codec::text;
 use super::hosted_zone::HostedZoneRecord;
+use super::resolver_rule::ResolverRuleRecord;
 use super::route::RouteTableRecord;
 use super::rule::{GroupRule, rules_at_start};
 use super::time::UnixMillis;
@@ -61,6 +62,8 @@ pub enum StoredObject {
     Interface(OwnInterface),
     /// A private hosted zone.
     HostedZone(HostedZoneRecord),
+    /// A resolver rule.
+    ResolverRule(ResolverRuleRecord),
 }
 
 /// A VPC.
@@ -454,6 +457,7 @@ impl StoredObject {
             Self::RouteTable(table) => table.id.clone(),
             Self::Interface(own) => own.interface.id.to_string(),
             Self::HostedZone(zone) => zone.id.clone(),
+            Self::ResolverRule(rule) => rule.id.clone(),
         }
     }
 
@@ -469,6 +473,23 @@ impl StoredObject {
             Self::RouteTable(table) => &table.owner,
             Self::Interface(own) => &own.owner,
             Self::HostedZone(zone) => &zone.owner,
+            Self::ResolverRule(rule) => &rule.owner,
+        }
+    }
+
+    /// The ARN by which Route 53 Resolver knows it; `None` for what is not Resolver's.
+    pub fn resolver_arn(&self) -> Option<String> {
+        match self {
+            Self::ResolverRule(rule) => Some(rule.arn()),
+            _ => None,
+        }
+    }
+
+    /// Its tags in Route 53 Resolver, to be changed; `None` for what is not Resolver's.
+    pub fn resolver_tags_mut(&mut self) -> Option<&mut Tags> {
+        match self {
+            Self::ResolverRule(rule) => Some(&mut rule.tags),
+            _ => None,
         }
     }
 
@@ -483,7 +504,7 @@ impl StoredObject {
             Self::Service(service) => Some(("vpc-endpoint-service", &service.tags)),
             Self::RouteTable(table) => Some(("route-table", &table.tags)),
             Self::Interface(own) => Some(("network-interface", &own.tags)),
-            Self::Notification(_) | Self::HostedZone(_) => None,
+            Self::Notification(_) | Self::HostedZone(_) | Self::ResolverRule(_) => None,
         }
     }
 
@@ -497,7 +518,7 @@ impl StoredObject {
             Self::Service(service) => Some(&mut service.tags),
             Self::RouteTable(table) => Some(&mut table.tags),
             Self::Interface(own) => Some(&mut own.tags),
-            Self::Notification(_) | Self::HostedZone(_) => None,
+            Self::Notification(_) | Self::HostedZone(_) | Self::ResolverRule(_) => None,
         }
     }
 }

@@ -10,6 +10,7 @@ use super::record::{
     EndpointRecord, EndpointType, Notification, OwnInterface, Phase, SecurityGroup, ServiceRecord, StoredObject,
     SubnetRecord, VpcRecord,
 };
+use super::resolver_rule::ResolverRuleRecord;
 use super::route::RouteTableRecord;
 use super::time::UnixMillis;
 use crate::naming::{EndpointId, ServiceName, SubnetId, VpcId};
@@ -125,6 +126,7 @@ impl ApiState {
         route_table(&str), route_tables: RouteTable(RouteTableRecord), "rtb-";
         interface(&str), interfaces: Interface(OwnInterface), "eni-";
         hosted_zone(&str), hosted_zones: HostedZone(HostedZoneRecord), "Z";
+        resolver_rule(&str), resolver_rules: ResolverRule(ResolverRuleRecord), "rslvr-rr-";
     }
 
     /// The record with this id, of whatever kind.

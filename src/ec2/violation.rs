@@ -24,6 +24,13 @@ pub(super) fn error(violation: &Violation) -> ApiError {
             "ConflictingDomainExists",
             format!("A VPC has already been associated with a hosted zone with the same domain name: {name}."),
         ),
+        // likewise: a rule of files
+        Breach::RuleTwice { name, other } => {
+            let other = other.as_ref().map_or_else(|| format!("for {name}"), |place| format!("at {place}"));
+            ApiError::invalid(format!(
+                "[RSLVR-00802] Cannot associate rules with same domain name with same VPC. Conflict with the resolver rule {other}"
+            ))
+        }
         Breach::SubnetOfOtherVpc { subnet, endpoint_vpc, .. } => {
             ApiError::invalid(format!("The subnet {subnet} does not belong to the VPC {endpoint_vpc}."))
         }
@@ -51,7 +58,8 @@ pub(super) fn error(violation: &Violation) -> ApiError {
         // rules of files, or of what the actions have looked up already
         _ => {
             let problem = Problem::from(violation.clone());
-            let place = if problem.place == dns::place() { String::new() } else { format!(" ({})", problem.place) };
+            let place =
+                if problem.place.file == dns::place().file { String::new() } else { format!(" ({})", problem.place) };
             ApiError::invalid(problem.what + &place)
         }
     }

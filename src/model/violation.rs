@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
+use super::Upstream;
 use crate::dns::DnsName;
 use crate::naming::{EndpointId, Region, ServiceName, ServiceNameError, SubnetId, VpcId, ZoneName};
 use crate::problem::Place;
@@ -285,6 +286,11 @@ pub enum Breach {
         name: DnsName,
         /// Where the other is declared, if that is known.
         other: Option<Place>,
+    },
+    /// A rule forwards to others, and not to this server.
+    UpstreamIsOurs {
+        /// The target that is.
+        upstream: Upstream,
     },
     /// A hosted zone or rule names Profiles that there are.
     NoSuchProfile {

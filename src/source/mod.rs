@@ -80,10 +80,11 @@ pub fn read_record_value(rtype: Rtype, value: &str) -> Result<Box<[u8]>, RdataEr
     aws_json::record_value(rtype, value)
 }
 
-/// The private hosted zone that `get-hosted-zone` and `list-resource-record-sets` print, in an array, as what is declared at
-/// `place`: once for the VPCs of each Region where answers differ.
-pub fn read_hosted_zone(outputs: &str, place: &Place) -> Vec<Input> {
-    aws_json::hosted_zone(outputs, place)
+/// What Route 53 has, in the words in which the AWS CLI prints it, in an array, as what is declared at `place`: a private
+/// hosted zone (`get-hosted-zone`, `list-resource-record-sets`), once for the VPCs of each Region where answers differ; or
+/// resolver rules (`list-resolver-rules`, `list-resolver-rule-associations`).
+pub fn read_route53(outputs: &str, place: &Place) -> Vec<Input> {
+    aws_json::route53(outputs, place)
 }
 
 /// What JSON files hold that were written by `aws ec2 describe-*`, joined by the ids in them.

@@ -1,23 +1,33 @@
 //! Objects that have outlived what they are in: a source that is no file may own an endpoint in a VPC that has gone from
-//! the files. It is left out of what is served until its VPC is back, and its owner can still list and delete it.
+//! the files, or a rule that forwards to where this server listens now. It is left out of what is served until that has
+//! changed, and its owner can still list and delete it.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 
 use super::contract::Reading;
+use super::own::own_targets;
 use crate::model::{Input, Model, Object};
 use crate::naming::{SubnetId, VpcId};
 use crate::problem::Problem;
 
 /// What there is to be in.
-struct Homes {
+struct Homes<'o> {
+    /// Where this server listens.
+    own: &'o [SocketAddr],
     vpcs: HashSet<VpcId>,
     subnets: HashSet<SubnetId>,
 }
 
 /// Takes the orphans out of the objects of readings whose sources `outlive` others, with a warning for each. Returns
 /// them, reading by reading.
-pub(super) fn leave_out(readings: &mut [Reading], outlive: &[bool], model: &Model) -> Vec<Vec<Input>> {
-    let mut homes = Homes { vpcs: HashSet::new(), subnets: HashSet::new() };
+pub(super) fn leave_out(
+    readings: &mut [Reading],
+    outlive: &[bool],
+    model: &Model,
+    own: &[SocketAddr],
+) -> Vec<Vec<Input>> {
+    let mut homes = Homes { own, vpcs: HashSet::new(), subnets: HashSet::new() };
     for reading in readings.iter() {
         let of_parts = reading.parts.iter().flat_map(|(_, declared)| &declared.inputs);
         of_parts.chain(&reading.added).for_each(|input| homes.add(input));
@@ -26,16 +36,15 @@ pub(super) fn leave_out(readings: &mut [Reading], outlive: &[bool], model: &Mode
     for (reading, outlives) in readings.iter_mut().zip(outlive) {
         let orphans = if *outlives { homes.leave_out(&mut reading.added, model) } else { Vec::new() };
         reading.problems.extend(orphans.iter().map(|orphan| {
-            let what =
-                format!("{} is left out: {} has gone", name(orphan), homes.lacks(orphan, model).unwrap_or_default());
-            Problem::warning(orphan.place.clone(), what, "declare that again, or delete this over the API")
+            let what = format!("{} is left out: {}", name(orphan), homes.lacks(orphan, model).unwrap_or_default());
+            Problem::warning(orphan.place.clone(), what, "put that right, or delete this over the API")
         }));
         all.push(orphans);
     }
     all
 }
 
-impl Homes {
+impl Homes<'_> {
     fn add(&mut self, input: &Input) {
         match &input.object {
             Object::Vpc(vpc) => {
@@ -65,16 +74,20 @@ impl Homes {
         }
     }
 
-    /// The VPC or subnet that an object is in and that is not there.
+    /// Why an object cannot be served: the VPC or subnet that it is in is not there, or it leads to this server.
     fn lacks(&self, input: &Input, model: &Model) -> Option<String> {
         let has_vpc = |id: VpcId| self.vpcs.contains(&id) || model.vpc(id).is_some();
-        let vpc = |id: VpcId| (!has_vpc(id)).then(|| id.to_string());
+        let vpc = |id: VpcId| (!has_vpc(id)).then(|| format!("{id} has gone"));
         match &input.object {
             Object::Subnet(subnet) => vpc(subnet.vpc_id.value),
             Object::Endpoint(endpoint) => vpc(endpoint.vpc_id.value).or_else(|| {
                 let mut subnets = endpoint.network_interfaces.iter().map(|interface| interface.subnet_id.value);
                 let lost = subnets.find(|id| !self.subnets.contains(id) && model.subnet(*id).is_none());
-                lost.map(|id| id.to_string())
+                lost.map(|id| format!("{id} has gone"))
+            }),
+            Object::Rule(rule) => rule.vpc_ids.iter().find_map(|id| vpc(id.value)).or_else(|| {
+                let target = own_targets(input, self.own).next();
+                target.map(|(target, _)| format!("{target} is this server"))
             }),
             _ => None,
         }
@@ -85,6 +98,7 @@ fn name(input: &Input) -> String {
     match &input.object {
         Object::Subnet(subnet) => subnet.subnet_id.value.to_string(),
         Object::Endpoint(endpoint) => endpoint.vpc_endpoint_id.value.to_string(),
+        Object::Rule(rule) => format!("the rule for {}", rule.domain_name.value),
         _ => "an object".to_owned(),
     }
 }

@@ -3,39 +3,41 @@
 use std::net::SocketAddr;
 
 use crate::address::is_own;
-use crate::model::{Input, Object, RuleAction, RuleInput, Upstream};
-use crate::problem::{At, Problem};
+use crate::model::{Breach, Input, Object, RuleAction, RuleInput, Upstream, Violation};
+use crate::problem::{At, Place, Problem};
 
 /// A problem for each upstream that is one of our own addresses.
 pub fn refuse_own(upstreams: &[At<Upstream>], own: &[SocketAddr]) -> Vec<Problem> {
     let ours = upstreams.iter().filter(|upstream| is_own(upstream.value.address, own));
-    ours.map(|At { value, place }| {
-        Problem::error(
-            place.clone(),
-            format!("upstream {value} is this server"),
-            "every question would come back; name another upstream, or listen elsewhere",
-        )
-    })
-    .collect()
+    ours.map(|At { value, place }| Problem::from(violation(value, place.clone()))).collect()
 }
 
 /// Rules whose upstream is this server: a question would go round until it times out.
-pub(super) fn forwarding_to_ourselves(added: &[Input], own: &[SocketAddr]) -> Vec<Problem> {
-    let targets = added.iter().filter_map(|input| match &input.object {
+pub(super) fn forwarding_to_ourselves(added: &[Input], own: &[SocketAddr]) -> Vec<Violation> {
+    added.iter().flat_map(|input| own_targets(input, own)).map(|(to, place)| violation(to, place.clone())).collect()
+}
+
+/// The targets of a rule that are this server, and where the rule is.
+pub(super) fn own_targets<'i>(
+    input: &'i Input,
+    own: &'i [SocketAddr],
+) -> impl Iterator<Item = (&'i Upstream, &'i Place)> {
+    let (targets, place) = match &input.object {
         Object::Rule(RuleInput { domain_name, action: RuleAction::Forward(targets), .. }) => {
-            Some((domain_name, targets))
+            (&targets[..], &domain_name.place)
         }
-        _ => None,
-    });
-    let targets: Vec<At<Upstream>> =
-        targets.flat_map(|(name, targets)| targets.iter().map(|to| At::new(to.clone(), name.place.clone()))).collect();
-    refuse_own(&targets, own)
+        _ => (&[][..], &input.place),
+    };
+    targets.iter().filter(|target| is_own(target.address, own)).map(move |target| (target, place))
+}
+
+fn violation(upstream: &Upstream, place: Place) -> Violation {
+    Violation { place, breach: Breach::UpstreamIsOurs { upstream: upstream.clone() } }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::Place;
 
     fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
         texts.iter().map(|text| text.parse().unwrap()).collect()

@@ -255,13 +255,13 @@ impl Sources {
             reading.added.extend(member.orphans.iter().cloned());
         }
         let outlive: Vec<bool> = self.listed.iter().map(|member| member.source.outlives_others()).collect();
-        let orphans = leave_out(&mut readings, &outlive, &self.model);
+        let orphans = leave_out(&mut readings, &outlive, &self.model, &self.own);
         let files_read = readings.iter().flat_map(|reading| &reading.parts).map(|(_, declared)| declared.files).sum();
         let mut batch = LoadBatch::new(readings, &self.listed);
         let all: Vec<&Draft> = batch.drafts.iter().collect();
         let Applied { mut model, mut changes, violations } = self.attempt(&self.model, &batch, &all);
         let own = forwarding_to_ourselves(&batch.added, &self.own);
-        Self::blame(&mut batch, violations_in_words(violations).into_iter().chain(own).collect());
+        Self::blame(&mut batch, violations_in_words(violations.into_iter().chain(own).collect()));
         let failed = batch.drafts.iter().any(Draft::has_errors);
         let busy = batch.drafts.iter().filter(|draft| !draft.changes_nothing() || draft.has_errors()).count();
         let mut taken: Vec<usize> = (0..batch.drafts.len()).collect();
@@ -432,6 +432,10 @@ impl Sources {
             Edited::Untouched => single.is_some_and(|single| single.contains_key(*key)),
         };
         let removed: Vec<Key> = edit.removed.iter().filter(is_own).cloned().collect();
+        let own = forwarding_to_ourselves(&edit.added, &self.own);
+        if !own.is_empty() {
+            return Err(own);
+        }
         let base = base.unwrap_or(&self.model);
         let Applied { model, changes, violations } = base.apply(&removed, &edit.added, &Broken::default(), &place_of);
         let Some(model) = model else { return Err(violations) };

@@ -163,6 +163,10 @@ fn texts(breach: &Breach) -> (String, String) {
         Breach::RuleTwice { name, other } => {
             (format!("two rules for {name} and the same VPC"), the_other(other.as_ref()))
         }
+        Breach::UpstreamIsOurs { upstream } => (
+            format!("upstream {upstream} is this server"),
+            "every question would come back; name another upstream, or listen elsewhere".to_owned(),
+        ),
         Breach::NoSuchProfile { name, known } => (
             format!("the Profile '{name}' does not exist"),
             match nearest(name, known.iter().map(String::as_str)) {

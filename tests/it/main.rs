@@ -17,6 +17,7 @@ mod ec2_http;
 mod ec2_network;
 mod ec2_random;
 mod ec2_reach;
+mod ec2_resolver;
 mod ec2_services;
 mod embed;
 mod encrypted;

@@ -16,6 +16,7 @@ mod permission;
 mod reach;
 mod record_set;
 mod region;
+pub(super) mod resolver;
 mod route;
 mod route_table;
 mod security_group;
@@ -66,16 +67,13 @@ pub(super) fn find(name: &str) -> Option<&'static Action> {
 /// The page of all actions, in Markdown.
 pub(super) fn reference() -> String {
     let of_nothing = |action: &Action| nothing::ACTIONS.iter().any(|other| other.name == action.name);
-    let what = |action: &Action| match (action.writes, of_nothing(action)) {
+    let what = |writes: bool, of_nothing: bool| match (writes, of_nothing) {
         (true, _) => "changes what is there; on disk before it answers",
         (false, true) => "always an empty list",
         (false, false) => "reads",
     };
-    let mut all: Vec<&Action> = ACTIONS.iter().copied().flatten().collect();
-    all.sort_by_key(|action| action.name);
-    let token = |action: &Action| if action.idempotent { "yes" } else { "" };
     let is_route53 = |action: &Action| {
-        [hosted_zone::ACTIONS, record_set::ACTIONS, zone_tags::ACTIONS]
+        [hosted_zone::ACTIONS, record_set::ACTIONS, zone_tags::ACTIONS, zone_vpc::ACTIONS]
             .concat()
             .iter()
             .any(|one| one.name == action.name)
@@ -86,13 +84,20 @@ pub(super) fn reference() -> String {
         _ if is_route53(action) => "Route 53",
         _ => "EC2",
     };
-    let row = |action: &&Action| {
-        format!("| {} | {} | {} | {} |\n", action.name, service(action), what(action), token(action))
+    let token = |idempotent: bool| if idempotent { "yes" } else { "" };
+    let of_forms = ACTIONS.iter().copied().flatten().map(|action| {
+        (action.name, service(action), what(action.writes, of_nothing(action)), token(action.idempotent))
+    });
+    let of_documents = resolver::all().map(|action| (action.name, "Resolver", what(action.writes, false), ""));
+    let mut all: Vec<_> = of_forms.chain(of_documents).collect();
+    all.sort_unstable();
+    let row = |(name, service, what, token): &(&str, &str, &str, &str)| {
+        format!("| {name} | {service} | {what} | {token} |\n")
     };
     format!(
         "# Actions of the EC2 API\n\nGenerated from `src/ec2/action/`; `UPDATE_DOCS=1 cargo test --test it generated` writes it anew. \
-         [ec2-api.md](ec2-api.md)\nsays how to use them. Versions: EC2 2016-11-15, Route 53 2013-04-01, STS 2011-06-15, IAM 2010-05-08. Tests of \
-         each:\n`tests/it/ec2_*.rs`, `e2e/ec2_*.py`.\n\n| action | service | | `ClientToken` |\n|---|---|---|---|\n{}",
+         [ec2-api.md](ec2-api.md)\nsays how to use them. Versions: EC2 2016-11-15, Route 53 2013-04-01, Route 53 Resolver 2018-04-01, STS 2011-06-15, \
+         IAM 2010-05-08. Tests of\neach: `tests/it/ec2_*.rs`, `e2e/ec2_*.py`.\n\n| action | service | | `ClientToken` |\n|---|---|---|---|\n{}",
         all.iter().map(row).collect::<String>()
     )
 }

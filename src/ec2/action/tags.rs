@@ -177,8 +177,8 @@ fn is_mine(call: &Call<'_>, record: &StoredObject) -> bool {
         StoredObject::RouteTable(table) => of_vpc(table.vpc),
         StoredObject::Interface(own) => of_vpc(own.vpc),
         StoredObject::Notification(_) => true,
-        // its tags are Route 53's
-        StoredObject::HostedZone(_) => false,
+        // their tags are Route 53's
+        StoredObject::HostedZone(_) | StoredObject::ResolverRule(_) => false,
     };
     is_here && call.sees(record.owner())
 }

@@ -134,6 +134,7 @@ fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         || call.state.endpoints_of(vpc.id).any(|endpoint| endpoint.phase != Phase::Deleted)
         || call.state.interfaces().any(|own| own.vpc == vpc.id)
         || call.state.route_tables().any(|table| table.vpc == vpc.id && !table.is_main())
+        || call.state.resolver_rules().any(|rule| rule.associations.iter().any(|it| it.vpc == vpc.id))
         || call.state.security_groups().any(|group| group.vpc == vpc.id && group.name != "default");
     if in_use {
         let message = format!("The vpc '{id}' has dependencies and cannot be deleted.");

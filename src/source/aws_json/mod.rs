@@ -48,12 +48,13 @@ pub(super) fn read(files: &[FileText]) -> Declared {
     join::join(outputs.into_iter().fold(Outputs::default(), Outputs::merge))
 }
 
-/// The hosted zone that two outputs of Route 53 tell (`get-hosted-zone` and `list-resource-record-sets`), for all its VPCs,
-/// whatever else there is. What cannot be read of it is left out: whoever wrote it has looked.
-pub(super) fn hosted_zone(outputs: &str, place: &Place) -> Vec<Input> {
+/// What outputs of Route 53 tell, for all VPCs in them, whatever else there is. What cannot be read is left out: whoever
+/// wrote it has looked.
+pub(super) fn route53(outputs: &str, place: &Place) -> Vec<Input> {
     let file = FileText { path: place.file.clone(), text: outputs.to_owned() };
     let Outputs { route53, .. } = outputs::read(&file, 0);
-    let vpcs = route53.zones.iter().filter_map(|zone| zone.vpcs.as_ref()).flatten().map(|(id, _)| *id).collect();
+    let of_zones = route53.zones.iter().filter_map(|zone| zone.vpcs.as_ref()).flatten().map(|(id, _)| *id);
+    let vpcs = of_zones.chain(route53.associations.iter().map(|(_, vpc)| *vpc)).collect();
     let mut joined = Declared::default();
     private_zones::join(route53, &vpcs, None, &mut joined);
     joined.inputs.into_iter().map(|input| Input { place: place.clone(), ..input }).collect()

@@ -8,7 +8,7 @@ use crate::model::{
 };
 use crate::problem::Place;
 
-use super::super::{Declared, FileText, read_hosted_zone, read_json_set, scan};
+use super::super::{Declared, FileText, read_json_set, read_route53, scan};
 use super::{load_json, problems};
 
 /// A set of files below tests/fixtures, those whose names begin with `without` left out.
@@ -306,7 +306,7 @@ fn a_hosted_zone_by_itself_is_read_for_its_vpcs() {
             "DNSName":"vpce-00000001-abcdefgh.sqs.us-east-1.vpce.amazonaws.com."}},
         {"Name":"www.corp.example.","Type":"A","TTL":5,"ResourceRecords":[{"Value":"192.0.2.1"}]}]}]"#;
     let place = Place::whole("somewhere");
-    let inputs = read_hosted_zone(text, &place);
+    let inputs = read_route53(text, &place);
     let [Input { object: Object::HostedZone(zone), place: at, .. }] = &inputs[..] else { panic!("{inputs:?}") };
     assert_eq!((zone.name.value.to_string().as_str(), at), ("corp.example", &place));
     let [alias, records] = &zone.records[..] else { panic!("{:?}", zone.records) };

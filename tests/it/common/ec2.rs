@@ -102,6 +102,14 @@ impl Api {
         self.engine.call(form.as_bytes(), &caller, "r-1")
     }
 
+    /// A call of Route 53 Resolver.
+    pub fn resolver(&self, action: &str, document: &str) -> Result<serde_json::Value, ApiError> {
+        let region = self.region.parse().unwrap();
+        let caller = Caller { account: self.account.clone(), region, chooses_ids: true };
+        let body = self.engine.call_document(action, document.as_bytes(), &caller, false)?;
+        Ok(serde_json::from_str(&body).unwrap())
+    }
+
     #[track_caller]
     pub fn call(&self, call: &str) -> Node {
         self.try_call(call).unwrap_or_else(|error| panic!("{call}: {error}"))

@@ -4,6 +4,7 @@
 //! a reply that is too long, a reply to a response.
 
 mod clients;
+mod document;
 mod files;
 mod validation;
 mod watch;
@@ -46,6 +47,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("authorize", authorize),
     ("call", call),
     ("client_subnet", clients::client_subnet),
+    ("document", document::document),
     ("form", form),
     ("json", json),
     ("json_set", files::json_set),

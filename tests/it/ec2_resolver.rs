@@ -1,0 +1,154 @@
+//! Route 53 Resolver's API without HTTP: what a rule means for DNS, after a restart too, and beside files.
+
+use serde_json::{Value, json};
+
+use crate::common::ec2::Api;
+
+const HERE: &str = "10.1.0.5";
+const THERE: &str = "10.2.0.5";
+
+/// An API with two VPCs of its own.
+fn two_vpcs() -> (Api, String, String) {
+    let api = Api::new("");
+    let [here, there] = ["10.1.0.0/16", "10.2.0.0/16"]
+        .map(|block| api.call(&format!("CreateVpc CidrBlock={block}")).text("vpc/vpcId").to_owned());
+    (api, here, there)
+}
+
+#[track_caller]
+fn ok(api: &Api, action: &str, document: &Value) -> Value {
+    api.resolver(action, &document.to_string()).unwrap_or_else(|error| panic!("{action} {document}: {error}"))
+}
+
+#[track_caller]
+fn refused(api: &Api, action: &str, document: &Value) -> String {
+    match api.resolver(action, &document.to_string()) {
+        Ok(answer) => panic!("{action} {document}: {answer}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// The id of a new rule.
+fn rule(api: &Api, domain: &str, target: &str) -> String {
+    let made = json!({ "CreatorRequestId": format!("{domain} {target}"), "RuleType": "FORWARD", "DomainName": domain,
+                       "TargetIps": [{ "Ip": target }] });
+    ok(api, "CreateResolverRule", &made)["ResolverRule"]["Id"].as_str().unwrap().to_owned()
+}
+
+fn associate(api: &Api, rule: &str, vpc: &str) {
+    ok(api, "AssociateResolverRule", &json!({ "ResolverRuleId": rule, "VPCId": vpc }));
+}
+
+/// How questions of a client for a name are answered.
+fn told(api: &Api, from: &str, name: &str) -> String {
+    api.ask(from, name, "A").verdict
+}
+
+#[test]
+fn a_rule_holds_for_its_vpcs_after_a_restart_too() {
+    let (api, here, there) = two_vpcs();
+    let before = told(&api, HERE, "db.onprem.example");
+    let id = rule(&api, "onprem.example", "10.9.9.9");
+    assert_eq!(told(&api, HERE, "db.onprem.example"), before, "of no VPC");
+    associate(&api, &id, &here);
+    associate(&api, &id, &there);
+    let forwarded = told(&api, HERE, "db.onprem.example");
+    assert!(forwarded.contains("10.9.9.9:53"), "{forwarded}");
+    assert_eq!(told(&api, THERE, "db.onprem.example"), forwarded);
+    let shown = ok(&api, "GetResolverRule", &json!({ "ResolverRuleId": id }));
+    let api = api.reopen();
+    assert_eq!(ok(&api, "GetResolverRule", &json!({ "ResolverRuleId": id })), shown);
+    assert_eq!(told(&api, HERE, "db.onprem.example"), forwarded);
+    ok(&api, "DisassociateResolverRule", &json!({ "ResolverRuleId": id, "VPCId": here }));
+    assert_eq!(told(&api, HERE, "db.onprem.example"), before);
+    assert_eq!(told(&api, THERE, "db.onprem.example"), forwarded, "the other VPC keeps it");
+    let config = json!({ "ResolverRuleId": id, "Config": { "TargetIps": [{ "Ip": "10.9.9.8", "Port": 5353 }] } });
+    ok(&api, "UpdateResolverRule", &config);
+    assert!(told(&api, THERE, "db.onprem.example").contains("10.9.9.8:5353"));
+    ok(&api, "DisassociateResolverRule", &json!({ "ResolverRuleId": id, "VPCId": there }));
+    ok(&api, "DeleteResolverRule", &json!({ "ResolverRuleId": id }));
+    assert_eq!(told(&api, THERE, "db.onprem.example"), before);
+    assert_eq!(api.stored().resolver_rules().count(), 0);
+}
+
+#[test]
+fn targets_are_asked_as_their_protocol_says() {
+    let (api, here, _) = two_vpcs();
+    for (at, (target, expected)) in [
+        (json!({ "Ipv6": "fd00::53" }), "[fd00::53]:53"),
+        (json!({ "Ip": "10.9.9.9", "Protocol": "DoH" }), "https://10.9.9.9/dns-query"),
+        (
+            json!({ "Ip": "10.9.9.9", "Port": 8443, "Protocol": "DoH-FIPS", "ServerNameIndication": "dns.example" }),
+            "https://dns.example:8443/dns-query#10.9.9.9",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let domain = format!("n{at}.example");
+        let made =
+            json!({ "CreatorRequestId": domain, "RuleType": "FORWARD", "DomainName": domain, "TargetIps": [target] });
+        let made = ok(&api, "CreateResolverRule", &made);
+        associate(&api, made["ResolverRule"]["Id"].as_str().unwrap(), &here);
+        let told = told(&api, HERE, &domain);
+        assert!(told.contains(expected), "{told}");
+    }
+    // the root is a domain as any other
+    let root = rule(&api, ".", "10.9.9.7");
+    associate(&api, &root, &here);
+    assert!(told(&api, HERE, "whatever.example").contains("10.9.9.7:53"));
+    assert_eq!(ok(&api, "GetResolverRule", &json!({ "ResolverRuleId": root }))["ResolverRule"]["DomainName"], ".");
+}
+
+#[test]
+fn a_rule_of_files_and_one_of_the_api_do_not_meet() {
+    let zone = "[[vpc]]\nvpc_id = \"vpc-00000001\"\nregion = \"us-east-1\"\ncidr_blocks = [\"10.1.0.0/16\"]\n\
+                [[resolver_rule]]\ndomain_name = \"onprem.example\"\nrule_type = \"FORWARD\"\ntarget_ips = [\"10.9.9.9:53\"]\n\
+                vpc_ids = [\"vpc-00000001\"]\n";
+    let api = Api::new(zone);
+    let id = rule(&api, "OnPrem.Example.", "10.9.9.8");
+    let error = refused(&api, "AssociateResolverRule", &json!({ "ResolverRuleId": id, "VPCId": "vpc-00000001" }));
+    assert!(error.contains("Conflict with the resolver rule at ") && error.contains("t.toml:"), "{error}");
+    assert!(told(&api, HERE, "db.onprem.example").contains("10.9.9.9:53"), "the file's rule holds");
+    let below = rule(&api, "sub.onprem.example", "10.9.9.8");
+    associate(&api, &below, "vpc-00000001");
+    assert!(told(&api, HERE, "db.sub.onprem.example").contains("10.9.9.8:53"));
+    // a VPC that has gone from the files takes along what holds there, and no start fails for it
+    std::fs::write(api.zones().join("zones/t.toml"), "").unwrap();
+    let api = api.reopen();
+    let listed = ok(&api, "ListResolverRuleAssociations", &json!({}));
+    assert_eq!(listed["ResolverRuleAssociations"].as_array().unwrap().len(), 1, "it can still be listed");
+    ok(&api, "DisassociateResolverRule", &json!({ "ResolverRuleId": below, "VPCId": "vpc-00000001" }));
+}
+
+/// Whatever a call lacks or has too much of, it is answered, and changes nothing.
+#[test]
+fn every_action_looks_at_its_members() {
+    let (api, ..) = two_vpcs();
+    let reference = vpcedns::ec2::actions_reference();
+    let actions: Vec<&str> = reference
+        .lines()
+        .filter(|line| line.contains("| Resolver |"))
+        .filter_map(|line| line.split('|').nth(1).map(str::trim))
+        .collect();
+    assert!(actions.len() >= 12, "{actions:?}");
+    for action in actions {
+        let is_list = action.starts_with("List") && action.ends_with('s');
+        match api.resolver(action, "{}") {
+            Ok(_) => assert!(is_list, "{action}"),
+            Err(error) => assert_eq!(error.code, "ValidationException", "{action}: {error}"),
+        }
+        let members = ["ResolverRuleId", "ResourceArn", "MaxResults", "NextToken", "CreatorRequestId", "VPCId"];
+        for wrong in [json!(true), json!([]), json!({}), json!(1.5)] {
+            let document: serde_json::Map<String, Value> =
+                members.iter().map(|name| ((*name).to_owned(), wrong.clone())).collect();
+            let error = refused(&api, action, &Value::Object(document));
+            assert!(error.starts_with("SerializationException") || error.starts_with("ValidationException"), "{error}");
+        }
+        for document in ["", "[]", "nonsense", "\u{0}"] {
+            let error = api.resolver(action, document).unwrap_err();
+            assert_eq!(error.code, "SerializationException", "{action} {document}");
+        }
+    }
+    assert_eq!(api.stored().resolver_rules().count(), 0);
+}
