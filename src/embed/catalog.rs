@@ -11,7 +11,7 @@ use hickory_server::zone_handler::{
     ZoneTransfer, ZoneType,
 };
 
-use super::zones::PrivateZones;
+use super::zones::{Handled, PrivateZones};
 use crate::wire::Transport;
 
 /// Answers what is private for the client, and skips everything else.
@@ -78,8 +78,12 @@ impl ZoneHandler for PrivateZoneHandler {
         _: LookupOptions,
     ) -> (LookupControlFlow<AuthLookup>, Option<TSigResponseContext>) {
         // as over a stream: the `Catalog` truncates
-        let reply = self.zones.reply(request, Transport::Tcp).await;
-        (reply.map_or(LookupControlFlow::Skip, |message| LookupControlFlow::Break(lookup(message))), None)
+        let found = match self.zones.handle(request, Transport::Tcp).await {
+            Handled::Reply(message) => LookupControlFlow::Break(lookup(*message)),
+            Handled::Silent => LookupControlFlow::Break(Err(ResponseCode::Refused.into())),
+            Handled::NotPrivate => LookupControlFlow::Skip,
+        };
+        (found, None)
     }
 
     async fn nsec_records(&self, _: &LowerName, _: LookupOptions) -> LookupControlFlow<AuthLookup> {

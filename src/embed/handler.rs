@@ -6,13 +6,13 @@ use std::slice::Iter;
 use hickory_proto::ProtoError;
 use hickory_proto::op::{Header, HeaderCounts, Message, Metadata, ResponseCode};
 use hickory_proto::rr::Record;
-use hickory_proto::serialize::binary::BinEncoder;
+use hickory_proto::serialize::binary::{BinDecoder, BinEncoder};
 use hickory_server::net::runtime::Time;
 use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
-use hickory_server::zone_handler::{MessageResponse, MessageResponseBuilder};
+use hickory_server::zone_handler::{MessageResponse, MessageResponseBuilder, Queries};
 
-use super::zones::PrivateZones;
+use super::zones::{Handled, PrivateZones};
 use crate::dns::SAFE_PAYLOAD;
 use crate::wire::{MIN_UDP, Transport};
 
@@ -33,13 +33,19 @@ impl PrivateZones {
 impl<H: RequestHandler> RequestHandler for PrivateDns<H> {
     async fn handle_request<R: ResponseHandler, T: Time>(&self, request: &Request, mut handle: R) -> ResponseInfo {
         let transport = if request.protocol() == Protocol::Udp { Transport::Udp } else { Transport::Tcp };
-        let Some(mut message) = self.zones.reply(request, transport).await else {
-            return self.inner.handle_request::<R, T>(request, handle).await;
+        let mut message = match self.zones.handle(request, transport).await {
+            Handled::Reply(message) => message,
+            Handled::Silent => return info(&Metadata::response_from_request(&request.metadata)),
+            Handled::NotPrivate => return self.inner.handle_request::<R, T>(request, handle).await,
         };
+        let none = Queries::read(&mut BinDecoder::new(&[]), 0).ok();
+        // not every error repeats the question
+        let queries = none.as_ref().filter(|_| message.queries.is_empty()).unwrap_or(&request.queries);
         if transport.is_datagram() {
-            fit(request, &mut message);
+            let takes = request.edns.as_ref().map_or(0, |edns| edns.max_payload().min(SAFE_PAYLOAD));
+            fit(queries, &mut message, MIN_UDP.max(takes.into()));
         }
-        let outcome = handle.send_response(response(request, &message)).await;
+        let outcome = handle.send_response(response(queries, &message)).await;
         sent(outcome, &message.metadata)
     }
 }
@@ -62,10 +68,10 @@ impl RequestHandler for Refuse {
 type RecordSlice<'m> = Iter<'m, Record>;
 
 fn response<'m>(
-    request: &'m Request,
+    queries: &'m Queries,
     message: &'m Message,
 ) -> MessageResponse<'m, 'm, RecordSlice<'m>, RecordSlice<'m>, Empty<&'m Record>, RecordSlice<'m>> {
-    MessageResponseBuilder::new(&request.queries, message.edns.as_ref()).build(
+    MessageResponseBuilder::new(queries, message.edns.as_ref()).build(
         message.metadata,
         &message.answers,
         &message.authorities,
@@ -74,11 +80,10 @@ fn response<'m>(
     )
 }
 
-/// Truncates a message that is too long for the client's datagram once hickory has written it: hickory names the question
-/// once more in full where ours refers to it, goes by the size that our OPT says, and loses the OPT when it truncates.
-fn fit(request: &Request, message: &mut Message) {
-    let takes = request.edns.as_ref().map_or(0, |edns| edns.max_payload().min(SAFE_PAYLOAD));
-    if written(request, message).is_ok_and(|octets| octets <= MIN_UDP.max(takes.into())) {
+/// Truncates a message that hickory would write in more than `limit` octets, which the client takes. hickory names the question
+/// once more in full where we refer to it, goes by the size that our OPT says, and loses the OPT when it truncates.
+fn fit(queries: &Queries, message: &mut Message, limit: usize) {
+    if written(queries, message).is_ok_and(|octets| octets <= limit) {
         return;
     }
     message.metadata.truncation = true;
@@ -88,14 +93,18 @@ fn fit(request: &Request, message: &mut Message) {
 }
 
 /// How many octets hickory writes.
-fn written(request: &Request, message: &Message) -> Result<usize, ProtoError> {
+fn written(queries: &Queries, message: &Message) -> Result<usize, ProtoError> {
     let mut octets = Vec::new();
     let mut encoder = BinEncoder::new(&mut octets);
-    response(request, message).destructive_emit(&mut encoder)?;
+    response(queries, message).destructive_emit(&mut encoder)?;
     Ok(encoder.offset())
 }
 
 /// What hickory logs of a response; one that could not be sent had that header.
 fn sent<E>(outcome: Result<ResponseInfo, E>, metadata: &Metadata) -> ResponseInfo {
-    outcome.unwrap_or_else(|_| Header { metadata: *metadata, counts: HeaderCounts::default() }.into())
+    outcome.unwrap_or_else(|_| info(metadata))
+}
+
+fn info(metadata: &Metadata) -> ResponseInfo {
+    Header { metadata: *metadata, counts: HeaderCounts::default() }.into()
 }

@@ -138,30 +138,39 @@ impl PrivateZones {
         last.into_iter().flat_map(|load| load.problems).filter(|problem| !problem.is_error()).collect()
     }
 
-    /// The reply to a request; `None` where someone else has to give it.
-    pub(super) async fn reply(&self, request: &Request, transport: Transport) -> Option<Message> {
+    /// What becomes of a request.
+    pub(super) async fn handle(&self, request: &Request, transport: Transport) -> Handled {
         let incoming =
             Incoming { packet: request.as_slice(), peer: request.src(), local: self.listener, transport, vpc: None };
-        let octets = match self.at_once(incoming) {
-            Ok(octets) => octets,
-            Err(Outcome::Pending) if self.loaded.is_whole => self.loaded.resolver.resolve(incoming).await?,
-            Err(_) => return None,
-        };
-        Some(Message::from_vec(&octets).unwrap_or_else(|_| servfail(request)))
+        let (outcome, mut octets) = self.at_once(incoming);
+        match outcome {
+            Outcome::Reply(len) => octets.truncate(len),
+            Outcome::Silent => return Handled::Silent,
+            Outcome::Pending if self.loaded.is_whole => match self.loaded.resolver.resolve(incoming).await {
+                Some(reply) => octets = reply,
+                None => return Handled::Silent,
+            },
+            Outcome::Pending => return Handled::NotPrivate,
+        }
+        Handled::Reply(Box::new(Message::from_vec(&octets).unwrap_or_else(|_| servfail(request))))
     }
 
-    fn at_once(&self, incoming: Incoming<'_>) -> Result<Vec<u8>, Outcome> {
+    fn at_once(&self, incoming: Incoming<'_>) -> (Outcome, Vec<u8>) {
         let resolver = &self.loaded.resolver;
         let longest = if incoming.transport.is_datagram() { SAFE_PAYLOAD } else { u16::MAX };
         let mut out = vec![0; longest.into()];
-        match resolver.try_resolve(&resolver.batch(), incoming, &mut out) {
-            Outcome::Reply(len) => {
-                out.truncate(len);
-                Ok(out)
-            }
-            other => Err(other),
-        }
+        (resolver.try_resolve(&resolver.batch(), incoming, &mut out), out)
     }
+}
+
+/// What becomes of a request.
+pub(super) enum Handled {
+    /// This is the reply.
+    Reply(Box<Message>),
+    /// There is no reply, on purpose: a datagram of a stranger, of which not each is answered.
+    Silent,
+    /// Someone else has to answer.
+    NotPrivate,
 }
 
 /// In place of a reply that hickory cannot read, as an upstream may give it; no other handler is to be asked then.
@@ -169,6 +178,7 @@ fn servfail(request: &Request) -> Message {
     let mut message = Message::query();
     message.metadata = Metadata::response_from_request(&request.metadata);
     message.metadata.response_code = ResponseCode::ServFail;
+    message.queries = request.queries.queries().iter().map(|query| query.original().clone()).collect();
     message
 }
 

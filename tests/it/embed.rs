@@ -2,19 +2,22 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use crate::common::hickory::{HickoryServer, ask_tcp, ask_udp, question};
+use crate::common::hickory::{Client, HickoryServer, question};
 use crate::common::{BOTH, endpoint, record_text, vpc, wire_name};
 use crate::forwarding::upstream;
-use hickory_proto::op::{Edns, Message, ResponseCode};
+use hickory_proto::op::{Edns, Header, HeaderCounts, Message, ResponseCode};
 use hickory_proto::rr::rdata::{A, CNAME, NULL, SOA};
 use hickory_proto::rr::{LowerName, Name, RData, Record, RecordType};
-use hickory_server::net::runtime::TokioRuntimeProvider;
+use hickory_server::net::NetError;
+use hickory_server::net::runtime::{TokioRuntimeProvider, TokioTime};
 use hickory_server::net::xfer::Protocol;
-use hickory_server::server::Request;
+use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use hickory_server::store::in_memory::InMemoryZoneHandler;
-use hickory_server::zone_handler::{AxfrPolicy, Catalog, LookupControlFlow, LookupOptions, ZoneHandler, ZoneType};
+use hickory_server::zone_handler::{
+    AxfrPolicy, Catalog, LookupControlFlow, LookupOptions, MessageResponse, ZoneHandler, ZoneType,
+};
 use vpcedns::embed::{Builder, PrivateZones, Refuse};
 use vpcedns::model::Upstream;
 use vpcedns::snapshot::Policy;
@@ -49,7 +52,7 @@ fn loaded() -> PrivateZones {
 }
 
 fn ask(server: SocketAddr, from: Ipv4Addr, name: &str, rtype: RecordType) -> Message {
-    Message::from_vec(&ask_udp(server, from, &question(name, rtype).to_vec().unwrap())).unwrap()
+    Message::from_vec(&Client::new(server, from).ask_udp(&question(name, rtype).to_vec().unwrap())).unwrap()
 }
 
 /// Code, answers and authority in one line.
@@ -86,6 +89,7 @@ fn a_listener_decides_where_its_handler_says_which_it_is() {
 #[test]
 fn a_reply_fits_the_clients_datagram() {
     let server = HickoryServer::start(loaded().in_front_of(Refuse));
+    let client = Client::new(server.address, INSIDE);
     for payload in [None, Some(512), Some(900), Some(1232), Some(4096)] {
         let mut many = question("many.corp.example.", RecordType::A);
         many.edns = payload.map(|payload| {
@@ -94,7 +98,7 @@ fn a_reply_fits_the_clients_datagram() {
             edns
         });
         let packet = many.to_vec().unwrap();
-        let octets = ask_udp(server.address, INSIDE, &packet);
+        let octets = client.ask_udp(&packet);
         let reply = Message::from_vec(&octets).unwrap();
         let most = payload.unwrap_or(512).min(1232);
         assert!(octets.len() <= most.into(), "{} octets for {payload:?}", octets.len());
@@ -102,9 +106,9 @@ fn a_reply_fits_the_clients_datagram() {
         assert_eq!(reply.metadata.truncation, most < 1000, "{payload:?}");
         assert_eq!(reply.edns.as_ref().map(Edns::max_payload), payload.map(|_| 1232), "{payload:?}");
     }
-    let stranger =
-        Message::from_vec(&ask_tcp(server.address, &question(EC2, RecordType::AAAA).to_vec().unwrap())).unwrap();
-    assert_eq!(line(&stranger), "Refused |  | ", "127.0.0.1 is of no VPC");
+    let whole = client.ask_tcp(&question("many.corp.example.", RecordType::A).to_vec().unwrap());
+    let whole = Message::from_vec(&whole).unwrap();
+    assert_eq!((whole.answers.len(), whole.metadata.truncation), (59, false));
 }
 
 #[test]
@@ -172,6 +176,46 @@ fn a_reply_that_hickory_cannot_read_is_servfail() {
     let server = HickoryServer::start(Builder::toml_str(&zones()).policy(policy).build().unwrap().in_front_of(Refuse));
     assert_eq!(line(&ask(server.address, INSIDE, "odd.example.org.", RecordType::A)), "ServFail |  | ");
     asked.join().unwrap();
+}
+
+/// Keeps what it is to send.
+#[derive(Clone, Default)]
+struct Sent(Arc<Mutex<Vec<ResponseCode>>>);
+
+#[async_trait::async_trait]
+impl ResponseHandler for Sent {
+    async fn send_response<'a>(
+        &mut self,
+        response: MessageResponse<
+            '_,
+            'a,
+            impl Iterator<Item = &'a Record> + Send + 'a,
+            impl Iterator<Item = &'a Record> + Send + 'a,
+            impl Iterator<Item = &'a Record> + Send + 'a,
+            impl Iterator<Item = &'a Record> + Send + 'a,
+        >,
+    ) -> Result<ResponseInfo, NetError> {
+        self.0.lock().unwrap().push(response.metadata().response_code);
+        Ok(Header { metadata: *response.metadata(), counts: HeaderCounts::default() }.into())
+    }
+}
+
+/// A stranger's address may be forged: the handler stays silent beyond what strangers get, and asks nobody instead.
+#[test]
+fn strangers_do_not_get_each_datagram_answered() {
+    const ASKED: usize = 1000;
+    let zones = Builder::toml_str(&zones()).policy(Policy::default()).build().unwrap();
+    let (handler, sent) = (zones.in_front_of(Refuse), Sent::default());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let stranger = SocketAddr::from(([198, 51, 100, 7], 5353));
+    for _ in 0..ASKED {
+        let packet = question(EC2, RecordType::A).to_vec().unwrap();
+        let request = Request::from_bytes(packet, stranger, Protocol::Udp).unwrap();
+        runtime.block_on(handler.handle_request::<_, TokioTime>(&request, sent.clone()));
+    }
+    let codes = sent.0.lock().unwrap();
+    assert!(!codes.is_empty() && codes.len() < ASKED, "{} replies", codes.len());
+    assert!(codes.iter().all(|code| *code == ResponseCode::Refused), "{codes:?}");
 }
 
 /// The zone that everybody else sees.

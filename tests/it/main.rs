@@ -20,6 +20,7 @@ mod ec2_reach;
 mod ec2_resolver;
 mod ec2_services;
 mod embed;
+mod embed_equal;
 mod encrypted;
 mod estate_names;
 mod expect;

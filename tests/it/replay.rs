@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::common::entry;
 
 /// All files below a directory of the repository, sorted.
-fn files(dir: &str) -> Vec<(PathBuf, Vec<u8>)> {
+pub(crate) fn files(dir: &str) -> Vec<(PathBuf, Vec<u8>)> {
     fn walk(dir: &Path, out: &mut Vec<PathBuf>) {
         let entries = fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
         for entry in entries {
@@ -21,16 +21,25 @@ fn files(dir: &str) -> Vec<(PathBuf, Vec<u8>)> {
     paths.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
 }
 
+/// The octets as they are, as the question of a query, and as what follows one.
+pub(crate) fn as_packets(octets: &[u8]) -> [Vec<u8>; 3] {
+    let heads: [&[u8]; 3] = [
+        b"",
+        b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00",
+        b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x01\x00\x00\x01\x00\x01",
+    ];
+    heads.map(|head| [head, octets].concat())
+}
+
 /// Packets that other name servers were tried with. BIND's are for its reader of names: a name behind two numbers.
 #[test]
 fn corpora() {
     for (path, octets) in files("tests/corpora") {
         println!("{}", path.display());
-        entry::packet(&octets);
         entry::relay(&octets);
-        // the same octets as the question of a query, and as what follows one
-        entry::packet(&[b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00", &octets[..]].concat());
-        entry::packet(&[b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x01\x00\x00\x01\x00\x01", &octets[..]].concat());
+        for packet in as_packets(&octets) {
+            entry::packet(&packet);
+        }
         entry::toml(&octets);
         entry::json(&octets);
         entry::authorize(&octets);

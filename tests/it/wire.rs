@@ -17,7 +17,7 @@ use vpcedns::wire::{ClientCookie, CookieSecret, Frame, Packet, encode, encode_co
 /// Names that the zone has, and some that it does not.
 const TXT: u16 = 16;
 
-const NAMES: [&str; 39] = [
+pub(crate) const NAMES: [&str; 39] = [
     ".",
     "com",
     "example.net",
@@ -59,7 +59,7 @@ const NAMES: [&str; 39] = [
     "huge.corp.example",
 ];
 
-const TYPES: [u16; 16] = [1, 2, 5, 6, 12, 15, 16, 28, 33, 43, 64, 65, 255, 257, 65400, 99];
+pub(crate) const TYPES: [u16; 16] = [1, 2, 5, 6, 12, 15, 16, 28, 33, 43, 64, 65, 255, 257, 65400, 99];
 
 /// What a client says about EDNS.
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ struct AskedEdns {
 }
 
 #[derive(Clone, Debug)]
-struct Asked {
+pub(crate) struct Asked {
     id: u16,
     name: Vec<u8>,
     rtype: u16,
@@ -81,13 +81,13 @@ struct Asked {
     ad: bool,
     edns: Option<AskedEdns>,
     peer: IpAddr,
-    stream: bool,
+    pub(crate) stream: bool,
     aa: bool,
     rotation: u32,
 }
 
 impl Asked {
-    fn packet(&self) -> Vec<u8> {
+    pub(crate) fn packet(&self) -> Vec<u8> {
         let mut flags = 0u16;
         for (on, bit) in [(self.rd, 0x0100), (self.ad, 0x0020), (self.cd, 0x0010)] {
             if on {
@@ -163,7 +163,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn any_asked()(
+    pub(crate) fn any_asked()(
         id: u16, name in any_name(), rtype in prop_oneof![9 => prop::sample::select(&TYPES[..]), 1 => any::<u16>()],
         rd: bool, cd: bool, ad: bool, edns in prop::option::of(any_edns()),
         peer in prop::sample::select(vec!["10.1.0.5", "10.2.0.5", "127.0.0.1", "198.51.100.7", "fd00:1::5"]),
@@ -179,9 +179,9 @@ fn zone() -> &'static Snapshot {
 }
 
 /// Type, TTL and uncompressed data of a record that was read off the wire.
-type Flat = (u16, u32, Vec<u8>);
+pub(crate) type Flat = (u16, u32, Vec<u8>);
 
-fn flat(record: &Record) -> Flat {
+pub(crate) fn flat(record: &Record) -> Flat {
     let mut data = Vec::new();
     let mut encoder = BinEncoder::new(&mut data);
     encoder.set_name_encoding(NameEncoding::Uncompressed);
@@ -231,7 +231,7 @@ fn wanted_answer(reply: &Reply<'_>, question: &[u8]) -> Vec<(Vec<u8>, Vec<Flat>)
     parts.map(|part| (part.owner.map_or(question, |name| name.wire()).to_ascii_lowercase(), wanted(part))).collect()
 }
 
-fn owner(record: &Record) -> Vec<u8> {
+pub(crate) fn owner(record: &Record) -> Vec<u8> {
     let mut wire = Vec::new();
     let mut encoder = BinEncoder::new(&mut wire);
     encoder.set_name_encoding(NameEncoding::Uncompressed);

@@ -8,6 +8,7 @@ use hickory_proto::op::{Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{Name, RecordType};
 use hickory_server::Server;
 use hickory_server::server::RequestHandler;
+use socket2::{Domain, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
@@ -55,25 +56,43 @@ pub fn question(name: &str, rtype: RecordType) -> Message {
     message
 }
 
-/// The reply of any server to a datagram of a client at `from`.
-pub fn ask_udp(server: SocketAddr, from: Ipv4Addr, packet: &[u8]) -> Vec<u8> {
-    let client = UdpSocket::bind((from, 0)).unwrap();
-    client.set_read_timeout(Some(PATIENCE)).unwrap();
-    client.send_to(packet, server).unwrap();
-    let mut buffer = [0; 4096];
-    let len = client.recv(&mut buffer).unwrap_or_else(|error| panic!("no reply to {packet:02x?}: {error}"));
-    buffer[..len].to_vec()
+/// A client at an address of this machine, with one socket and one connection.
+pub struct Client {
+    datagrams: UdpSocket,
+    stream: TcpStream,
 }
 
-/// The same over TCP, for a client at 127.0.0.1.
-pub fn ask_tcp(server: SocketAddr, packet: &[u8]) -> Vec<u8> {
-    let mut stream = TcpStream::connect(server).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let length = u16::try_from(packet.len()).unwrap().to_be_bytes();
-    stream.write_all(&[&length, packet].concat()).unwrap();
-    let mut length = [0; 2];
-    stream.read_exact(&mut length).unwrap();
-    let mut reply = vec![0; u16::from_be_bytes(length).into()];
-    stream.read_exact(&mut reply).unwrap();
-    reply
+impl Client {
+    pub fn new(server: SocketAddr, from: Ipv4Addr) -> Self {
+        let datagrams = UdpSocket::bind((from, 0)).unwrap();
+        datagrams.set_read_timeout(Some(PATIENCE)).unwrap();
+        datagrams.connect(server).unwrap();
+        let stream = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        stream.bind(&SocketAddr::from((from, 0)).into()).unwrap();
+        stream.connect(&server.into()).unwrap();
+        let stream = TcpStream::from(stream);
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { datagrams, stream }
+    }
+
+    /// The reply to a datagram.
+    pub fn ask_udp(&self, packet: &[u8]) -> Vec<u8> {
+        self.datagrams.send(packet).unwrap();
+        let mut buffer = [0; 4096];
+        let len = self.datagrams.recv(&mut buffer).unwrap_or_else(|error| panic!("no reply to {packet:02x?}: {error}"));
+        buffer[..len].to_vec()
+    }
+
+    /// The reply over TCP.
+    pub fn ask_tcp(&self, packet: &[u8]) -> Vec<u8> {
+        let mut stream = &self.stream;
+        let length = u16::try_from(packet.len()).unwrap().to_be_bytes();
+        stream.write_all(&[&length, packet].concat()).unwrap();
+        let mut length = [0; 2];
+        stream.read_exact(&mut length).unwrap_or_else(|error| panic!("no reply to {packet:02x?}: {error}"));
+        let mut reply = vec![0; u16::from_be_bytes(length).into()];
+        stream.read_exact(&mut reply).unwrap();
+        reply
+    }
 }
