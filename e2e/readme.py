@@ -71,7 +71,7 @@ class Page:
         (release / "vpcedns").symlink_to(self.case.binary)
         try:
             for not_run, language, title, body in BLOCK.findall(self.path.read_text()):
-                if language in ("toml", "python") and title:
+                if language in ("toml", "python", "zone") and title:
                     (self.copy / title).parent.mkdir(parents=True, exist_ok=True)
                     (self.copy / title).write_text(body)
                 elif language == "console" and not_run:

@@ -123,6 +123,8 @@ pub enum AuthoritySection<'s> {
     Soa(usize),
     /// The same of a special zone, whose SOA is another one.
     SpecialSoa(usize),
+    /// The SOA record that a zone has of its own.
+    OwnSoa(&'s DnsName, &'s Rrset),
     /// The name servers of a zone cut (RFC 1034 4.3.2 3b), and the cut; the reason has the zone with their addresses.
     Cut(&'s DnsName, &'s Rrset),
 }

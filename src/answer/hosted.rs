@@ -13,6 +13,19 @@ pub(super) fn find<'s, T: Trace>(
     recursion_desired: bool,
     trace: &mut T,
 ) -> Found<'s> {
+    match find_in(ask, zone, labels, recursion_desired, trace) {
+        Found::Reply(reply) => Found::Reply(reply.with_soa_of(zone)),
+        other => other,
+    }
+}
+
+fn find_in<'s, T: Trace>(
+    ask: &Ask<'s, '_>,
+    zone: &'s HostedZone,
+    labels: usize,
+    recursion_desired: bool,
+    trace: &mut T,
+) -> Found<'s> {
     trace.step(format_args!("the hosted zone {} is the most specific one", zone.name));
     let apex = ask.offset(labels);
     // walk down from the apex as far as names exist (step 3): the last one is the closest encloser (RFC 4592 3.3.1)
@@ -85,7 +98,7 @@ fn at_node<'s, T: Trace>(
     reason: Reason<'s>,
     trace: &mut T,
 ) -> Found<'s> {
-    if apex == 0 && matches!(ask.rtype, Rtype::SOA | Rtype::NS) {
+    if apex == 0 && matches!(ask.rtype, Rtype::SOA | Rtype::NS) && node.rrset(ask.rtype).is_none() {
         return Found::Reply(ask.apex_record(reason).unwrap_or_else(|| Reply::negative(Rcode::NOERROR, apex, reason)));
     }
     if node.is_elsewhere(ask.rtype) {

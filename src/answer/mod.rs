@@ -381,10 +381,25 @@ impl<'s> Reply<'s> {
 
     /// NODATA for the last name of `chain`, of `zone`, which has the addresses of another name: that has none. The name
     /// itself exists, whatever becomes of the other.
-    pub fn no_addresses(chain: Vec<Part<'s>>, zone: &HostedZone, question: &NameRef<'_>, reason: Reason<'s>) -> Self {
+    pub fn no_addresses(
+        chain: Vec<Part<'s>>,
+        zone: &'s HostedZone,
+        question: &NameRef<'_>,
+        reason: Reason<'s>,
+    ) -> Self {
         let owner = chain.last().and_then(|part| part.owner).map_or(question.wire(), DnsName::wire);
-        let zone = owner.len().saturating_sub(zone.name.wire().len());
-        Self { chain, ..Self::negative(Rcode::NOERROR, zone, reason) }
+        let offset = owner.len().saturating_sub(zone.name.wire().len());
+        Self { chain, ..Self::negative(Rcode::NOERROR, offset, reason) }.with_soa_of(zone)
+    }
+
+    /// With the SOA record that `zone` has of its own in the place of Route 53's.
+    fn with_soa_of(self, zone: &'s HostedZone) -> Self {
+        match (&zone.own_soa, self.authority) {
+            (Some(soa), AuthoritySection::Soa(_)) => {
+                Self { authority: AuthoritySection::OwnSoa(&zone.name, soa), ..self }
+            }
+            _ => self,
+        }
     }
 }
 

@@ -43,8 +43,8 @@ pub use header::{HEADER_LEN, Header, HeaderFlags, id_of, rcode_of, set_flags, se
 pub use info_code::{ExtendedError, InfoCode, MAX_EXTRA_TEXT, cut_text};
 pub use message::{Malformed, Message, Record, Records, Section, same_question};
 pub use name::{
-    DnsName, MAX_LABEL_LEN, MAX_LABELS, MAX_NAME_LEN, NameBuf, NameError, NameRef, NameSet, copy_name, ends,
-    is_at_or_below, labels, read_name, skip_name, write_name,
+    DnsName, MAX_LABEL_LEN, MAX_LABELS, MAX_NAME_LEN, NameBuf, NameError, NameRef, NameSet, a_labels, copy_name, ends,
+    escaped, is_at_or_below, labels, parse_name, read_name, skip_name, write_name,
 };
 pub use octets::{u16_at, u32_at};
 pub use opcode::Opcode;

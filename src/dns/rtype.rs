@@ -61,6 +61,45 @@ registry! {
 /// Types that hickory-proto 0.26 has no mnemonic for.
 const ONLY_OURS: [Rtype; 2] = [Rtype::DNAME, Rtype::SPF];
 
+/// Mnemonics of types that only master files name here, and hickory-proto 0.26 does not.
+const IN_MASTER_FILES: [(&str, u16); 35] = [
+    ("MD", 3),
+    ("MF", 4),
+    ("MB", 7),
+    ("MG", 8),
+    ("MR", 9),
+    ("WKS", 11),
+    ("MINFO", 14),
+    ("RP", 17),
+    ("AFSDB", 18),
+    ("X25", 19),
+    ("ISDN", 20),
+    ("RT", 21),
+    ("NSAP", 22),
+    ("NSAP-PTR", 23),
+    ("PX", 26),
+    ("GPOS", 27),
+    ("LOC", 29),
+    ("KX", 36),
+    ("APL", 42),
+    ("IPSECKEY", 45),
+    ("DHCID", 49),
+    ("HIP", 55),
+    ("NINFO", 56),
+    ("ZONEMD", 63),
+    ("NID", 104),
+    ("L32", 105),
+    ("L64", 106),
+    ("LP", 107),
+    ("EUI48", 108),
+    ("EUI64", 109),
+    ("URI", 256),
+    ("AVC", 258),
+    ("WALLET", 262),
+    ("TA", 32768),
+    ("DLV", 32769),
+];
+
 impl Rtype {
     /// Whether the type is one that only questions and messages have: query types and meta types (RFC 6895 3.1).
     pub const fn is_query_type(self) -> bool {
@@ -103,6 +142,9 @@ impl FromStr for Rtype {
         if let Some(rtype) = ONLY_OURS.iter().find(|rtype| rtype.mnemonic() == Some(&upper)) {
             return Ok(*rtype);
         }
+        if let Some((_, number)) = IN_MASTER_FILES.iter().find(|(mnemonic, _)| *mnemonic == upper) {
+            return Ok(Self(*number));
+        }
         upper.parse::<RecordType>().map(|known| Self(known.into())).map_err(|_| UnknownType)
     }
 }
@@ -112,7 +154,10 @@ impl fmt::Display for Rtype {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.mnemonic(), RecordType::from(self.0)) {
             (Some(mnemonic), _) => f.pad(mnemonic),
-            (None, RecordType::Unknown(number)) => f.pad(&format!("TYPE{number}")),
+            (None, RecordType::Unknown(number)) => {
+                let known = IN_MASTER_FILES.iter().find(|(_, known)| *known == number);
+                f.pad(&known.map_or_else(|| format!("TYPE{number}"), |(mnemonic, _)| (*mnemonic).to_owned()))
+            }
             (None, known) => f.pad(&known.to_string()),
         }
     }
@@ -128,6 +173,12 @@ mod tests {
         assert_eq!("dname".parse(), Ok(Rtype::DNAME));
         assert_eq!("SPF".parse(), Ok(Rtype::SPF));
         assert_eq!("NAPTR".parse::<Rtype>().unwrap().number(), 35);
+        for (mnemonic, number) in IN_MASTER_FILES {
+            assert_eq!(
+                (mnemonic.parse(), Rtype::new(number).to_string()),
+                (Ok(Rtype::new(number)), mnemonic.to_owned())
+            );
+        }
         assert_eq!("TYPE65400".parse(), Ok(Rtype::new(65400)));
         assert_eq!("NOPE".parse::<Rtype>(), Err(UnknownType));
         assert_eq!("TYPE65536".parse::<Rtype>(), Err(UnknownType));

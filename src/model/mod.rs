@@ -35,7 +35,7 @@ pub use host::{Host, HostNames, HostRecords};
 pub use inbound::{Direction, InboundEndpoint};
 pub use input::*;
 pub use profile::{Profile, Reach};
-pub use rdata::{RdataError, parse_rdata};
+pub use rdata::{OpenQuote, RdataError, Word, folded, parse_period, parse_rdata, put_name, read_rdata, show_rdata};
 pub use state::{Mode, RecordIpType, State};
 pub use upstream::{Protocol, Upstream, UpstreamError};
 pub use violation::{Breach, Violation, VpcAttribute};

@@ -1,10 +1,32 @@
-//! Record data in presentation format (`10 mail.example.`) to wire form, at load time.
+//! Record data in presentation format (`10 mail.example.`) to wire form and back, at load time.
+//!
+//! ```text
+//! words    a text            -> words
+//! fields   a type            -> the parts of its data
+//! read     parts, words      -> octets
+//! show     parts, octets     -> text
+//! svcb     the same for SvcParams
+//! ```
+//!
+//! hickory-proto parses what `fields` does not list. It is not asked for more: it lowers names, refuses NAPTR texts with
+//! slashes and SvcParams out of order, and knows neither DNAME nor what is relative to an origin.
+
+mod fields;
+mod read;
+mod show;
+mod svcb;
+mod words;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use hickory_proto::rr::{RData, RecordType};
 use hickory_proto::serialize::binary::{BinDecoder, BinEncodable, BinEncoder, NameEncoding, Restrict};
 
-use crate::dns::{DnsName, Rtype};
+pub use fields::folded;
+pub use read::parse_period;
+pub use show::{put_name, show_rdata};
+pub use words::{OpenQuote, Word};
+
+use crate::dns::Rtype;
 
 /// Why a text is not record data of its type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,38 +50,36 @@ pub enum RdataError {
 ///
 /// Names in it are absolute, with or without a final dot, as in Route 53 record values.
 pub fn parse_rdata(rtype: Rtype, text: &str) -> Result<Box<[u8]>, RdataError> {
-    let kind = RecordType::from(rtype);
     let bad = |why: String| RdataError::Data { text: text.to_owned(), rtype, why };
-    if let Some(rest) = text.trim_start().strip_prefix("\\#") {
+    let words = words::words(text).map_err(|_| bad("a quoted string does not end".into()))?;
+    read_words(rtype, &words, None, text)
+}
+
+/// The same of the words of a master file, in which names without a final dot are relative to `origin`.
+pub fn read_rdata(rtype: Rtype, words: &[Word<'_>], origin: &[u8]) -> Result<Box<[u8]>, RdataError> {
+    let as_written = |word: &Word<'_>| if word.quoted { format!("\"{}\"", word.text) } else { word.text.to_owned() };
+    let text = words.iter().map(as_written).collect::<Vec<_>>().join(" ");
+    read_words(rtype, words, Some(origin), &text)
+}
+
+fn read_words(rtype: Rtype, words: &[Word<'_>], origin: Option<&[u8]>, text: &str) -> Result<Box<[u8]>, RdataError> {
+    let bad = |why: String| RdataError::Data { text: text.to_owned(), rtype, why };
+    if let Some((first, rest)) = words.split_first()
+        && first.text == "\\#"
+        && !first.quoted
+    {
         return generic(rtype, rest).map_err(bad);
     }
-    if !matches!(
-        kind,
-        RecordType::A
-            | RecordType::AAAA
-            | RecordType::CAA
-            | RecordType::CNAME
-            | RecordType::HTTPS
-            | RecordType::MX
-            | RecordType::NAPTR
-            | RecordType::NS
-            | RecordType::PTR
-            | RecordType::SRV
-            | RecordType::SSHFP
-            | RecordType::SVCB
-            | RecordType::TLSA
-            | RecordType::TXT
-    ) && !matches!(rtype, Rtype::SPF | Rtype::DS)
-    {
+    if !is_record_type(rtype) {
         return Err(RdataError::Type(rtype));
     }
-    if matches!(rtype, Rtype::TXT | Rtype::SPF) {
-        return txt(text).map_err(bad);
+    if let Some(fields) = fields::fields(rtype) {
+        return read::read(fields, words, origin).map_err(bad);
     }
-    if rtype == Rtype::DS {
-        return ds(text).ok_or_else(|| bad("expected key tag, algorithm, digest type and digest".into()));
+    if !matches!(RecordType::from(rtype), RecordType::CERT | RecordType::CSYNC) {
+        return Err(RdataError::Type(rtype));
     }
-    let data = RData::try_from_str(kind, text).map_err(|e| bad(e.to_string()))?;
+    let data = RData::try_from_str(rtype.into(), text).map_err(|e| bad(e.to_string()))?;
     let mut wire = Vec::new();
     let mut encoder = BinEncoder::new(&mut wire);
     encoder.set_name_encoding(NameEncoding::Uncompressed);
@@ -67,101 +87,32 @@ pub fn parse_rdata(rtype: Rtype, text: &str) -> Result<Box<[u8]>, RdataError> {
     Ok(wire.into())
 }
 
+/// Whether a record of a zone can be of this type. DNAME cannot, as nothing here redirects the names below one, nor can a
+/// type that is only of questions and messages.
+fn is_record_type(rtype: Rtype) -> bool {
+    !rtype.is_query_type() && !matches!(rtype, Rtype::NONE | Rtype::OPT | Rtype::DNAME)
+}
+
 /// `\# 4 0A000909` (RFC 3597 5): the length, and that many octets in hexadecimal digits, with spaces anywhere.
 ///
-/// "the RDATA must be in uncompressed form and well formed for the type": a type that is known is checked. DNAME is not
-/// taken, as nothing here redirects the names below one, nor is a type that is only of questions and messages.
-fn generic(rtype: Rtype, text: &str) -> Result<Box<[u8]>, String> {
-    let mut words = text.split_ascii_whitespace();
-    let length: u16 =
-        words.next().and_then(|word| word.parse().ok()).ok_or("\\# takes a length, such as \\# 4 0A000909")?;
-    let data = hexadecimal(words).ok_or("an odd number of digits, or one that is not hexadecimal")?;
+/// "the RDATA must be in uncompressed form and well formed for the type": a type that is known is checked.
+fn generic(rtype: Rtype, words: &[Word<'_>]) -> Result<Box<[u8]>, String> {
+    let (first, rest) = words.split_first().ok_or("\\# takes a length, such as \\# 4 0A000909")?;
+    let length: u16 = first.text.parse().map_err(|_| "\\# takes a length, such as \\# 4 0A000909")?;
+    let digits: String = rest.iter().map(|word| word.text).collect();
+    let data = HEXLOWER_PERMISSIVE.decode(digits.as_bytes());
+    let data = data.map_err(|_| "an odd number of digits, or one that is not hexadecimal")?;
     if data.len() != usize::from(length) {
         return Err(format!("{length} octets are announced, and {} follow", data.len()));
     }
-    let code = u16::from(rtype);
-    if matches!(code, 0 | 39 | 41 | 128..=255) {
+    if !is_record_type(rtype) {
         return Err(format!("{rtype} cannot be a record of a zone here"));
     }
-    let is_name = |octets: &[u8]| DnsName::from_wire(octets).is_some();
-    let is_well_formed = match rtype {
-        Rtype::A => data.len() == 4,
-        Rtype::AAAA => data.len() == 16,
-        Rtype::CNAME | Rtype::NS | Rtype::PTR => is_name(&data),
-        Rtype::MX => data.get(2..).is_some_and(is_name),
-        Rtype::SRV => data.get(6..).is_some_and(is_name),
-        _ => RData::read(&mut BinDecoder::new(&data), RecordType::from(rtype), Restrict::new(length)).is_ok(),
+    let is_well_formed = match fields::fields(rtype) {
+        Some(_) => fields::parts(rtype, &data).is_some(),
+        None => RData::read(&mut BinDecoder::new(&data), rtype.into(), Restrict::new(length)).is_ok(),
     };
     if is_well_formed { Ok(data.into()) } else { Err("the octets are not well formed for the type".into()) }
-}
-
-/// `12345 13 2 3EF0...` (RFC 4034 5.3): the digest is in hexadecimal digits, with spaces anywhere.
-fn ds(text: &str) -> Option<Box<[u8]>> {
-    let mut words = text.split_ascii_whitespace();
-    let (tag, algorithm, kind): (u16, u8, u8) =
-        (words.next()?.parse().ok()?, words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-    let digest = hexadecimal(words).filter(|digest| !digest.is_empty())?;
-    let [high, low] = tag.to_be_bytes();
-    Some([high, low, algorithm, kind].into_iter().chain(digest).collect())
-}
-
-/// The octets that words of hexadecimal digits stand for, together.
-fn hexadecimal<'w>(words: impl Iterator<Item = &'w str>) -> Option<Vec<u8>> {
-    HEXLOWER_PERMISSIVE.decode(words.collect::<String>().as_bytes()).ok()
-}
-
-/// What stands behind a backslash: an octet in three decimal digits, or any other as it is (RFC 1035 5.1).
-fn escaped(rest: &mut std::iter::Peekable<std::str::Bytes<'_>>) -> Result<u8, String> {
-    let first = rest.next().ok_or("a backslash at the end")?;
-    if !first.is_ascii_digit() {
-        return Ok(first);
-    }
-    let mut value = u16::from(first - b'0');
-    for _ in 0..2 {
-        let digit = rest.next().filter(u8::is_ascii_digit).ok_or("a backslash takes three digits, such as \\034")?;
-        value = value * 10 + u16::from(digit - b'0');
-    }
-    u8::try_from(value).map_err(|_| format!("\\{value} is not an octet"))
-}
-
-/// Character strings of at most 255 octets (RFC 1035 3.3.14): quoted ones as they stand, else one for each word.
-fn txt(text: &str) -> Result<Box<[u8]>, String> {
-    let mut strings: Vec<Vec<u8>> = Vec::new();
-    let mut rest = text.trim_start().bytes().peekable();
-    while let Some(first) = rest.next() {
-        let quoted = first == b'"';
-        let mut string = match first {
-            b'"' => vec![],
-            b'\\' => vec![escaped(&mut rest)?],
-            _ => vec![first],
-        };
-        loop {
-            match rest.next() {
-                Some(b'"') if quoted => break,
-                None if quoted => return Err("a quoted string does not end".into()),
-                Some(b' ' | b'\t') | None if !quoted => break,
-                Some(b'\\') => string.push(escaped(&mut rest)?),
-                Some(octet) => string.push(octet),
-                None => break,
-            }
-        }
-        strings.push(string);
-        while rest.peek().is_some_and(u8::is_ascii_whitespace) {
-            rest.next();
-        }
-    }
-    if strings.is_empty() {
-        strings.push(vec![]);
-    }
-    let mut wire = Vec::new();
-    for string in strings {
-        // a long string is what people mean by one value: it goes out in pieces (RFC 7208 3.3)
-        for piece in if string.is_empty() { vec![&string[..]] } else { string.chunks(255).collect() } {
-            wire.push(piece.len() as u8);
-            wire.extend_from_slice(piece);
-        }
-    }
-    Ok(wire.into())
 }
 
 #[cfg(test)]

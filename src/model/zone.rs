@@ -109,6 +109,8 @@ pub struct HostedZone {
     /// What happens to names that it does not have.
     pub mode: Mode,
     nodes: HashTable<(DnsName, Node)>,
+    /// The SOA record of its own, with the TTL of negative answers; `None`: that of Route 53.
+    pub own_soa: Option<Rrset>,
 }
 
 impl PartialEq for HostedZone {
@@ -128,6 +130,7 @@ impl HostedZone {
             clients_of_no_vpc: input.clients_of_no_vpc,
             mode: input.mode,
             nodes: HashTable::new(),
+            own_soa: None,
         };
         zone.node_mut(&input.name.value);
         for record in &input.records {
@@ -154,6 +157,13 @@ impl HostedZone {
                 }
             }
         }
+        let soa = zone.node(zone.name.wire()).and_then(|apex| apex.rrset(Rtype::SOA));
+        zone.own_soa = soa.map(|soa| {
+            // "the minimum of the MINIMUM field of the SOA record and the TTL of the SOA itself" (RFC 2308 3)
+            let minimum =
+                soa.rdata.first().and_then(|data| data.last_chunk()).map(|octets| u32::from_be_bytes(*octets));
+            Rrset { ttl: soa.ttl.min(minimum.unwrap_or(soa.ttl)), ..soa.clone() }
+        });
         zone
     }
 

@@ -1,4 +1,4 @@
-//! The files source: directories of TOML files and of the AWS CLI's JSON.
+//! The files source: directories of TOML files, the master files that they name, and the AWS CLI's JSON.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
@@ -6,9 +6,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::contract::{LoadTrigger, PartId, Progress, Reading, Source, SourceHealth, SourceId};
-use super::parts::{FileStamps, ReadGate, read_files};
+use super::gate::ReadGate;
+use super::parts::{FileStamps, read_files};
 use super::scan::{FoundFile, Scanned, place, scan_all};
 use super::stamp::FileStamp;
+use super::unread;
 use super::watch::{Watch, unseen};
 use crate::problem::Problem;
 
@@ -85,13 +87,13 @@ impl Source for Files {
     }
 
     fn read(&mut self, progress: Progress<'_>) -> Reading {
-        let Scanned { mut files, mut problems, .. } = scan_all(&self.present());
+        let Scanned { mut files, zone_files, mut problems, .. } = scan_all(&self.present());
         let known = |id: &PartId| self.known.get(id).cloned();
         let gate = Gate { watch: self.watch.as_ref(), looks: &self.looks };
         files.extend(self.gone_for_a_moment(&files, &gate));
         files.sort();
         let total = files.len();
-        let parts = match read_files(&files, &known, &gate, &|done| progress(done, total)) {
+        let parts = match read_files(&files, &self.dirs, &known, &gate, &|done| progress(done, total)) {
             Ok(parts) => parts,
             // nothing was read: all is as it was
             Err(problem) => return Reading { problems: vec![problem], ..Reading::default() },
@@ -105,9 +107,15 @@ impl Source for Files {
                 Problem::error(place(path), "is being written", hint)
             }));
         }
+        // a file with errors may not have come to name all of its own
+        if parts.iter().flat_map(|part| &part.loaded).all(|loaded| !loaded.problems.iter().any(Problem::is_error)) {
+            let unnamed = zone_files.iter().filter(|file| !self.looks.contains_key(&file.real));
+            problems.extend(unnamed.map(|file| unread::zone_file(&file.path)));
+        }
         let mut health = SourceHealth::default();
         if let Some(watch) = &self.watch {
-            watch.has_read(self.looks.iter().map(|(path, look)| (path.clone(), *look)).collect());
+            let beside = parts.iter().flat_map(|part| part.beside.iter().cloned()).collect();
+            watch.has_read(self.looks.iter().map(|(path, look)| (path.clone(), *look)).collect(), beside);
             problems.extend(watch.problems());
             health = watch.health();
         }
@@ -139,9 +147,8 @@ impl Source for Files {
         let is_whole = |file: &FoundFile| watch.may_read(&file.real, FileStamp::of(&file.real), None);
         loop {
             watch.catch_up();
-            if scan_all(&self.present()).files.iter().filter(|file| !is_whole(file)).count() == 0
-                || Instant::now() > until
-            {
+            let Scanned { files, zone_files, .. } = scan_all(&self.present());
+            if files.iter().chain(&zone_files).all(is_whole) || Instant::now() > until {
                 return;
             }
             thread::sleep(LOOK_AGAIN);

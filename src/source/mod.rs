@@ -8,6 +8,7 @@
 //!   read_files  paths             -> parts: one per TOML file, one for all JSON files together
 //!   read_toml   text              -> Declared
 //!   read_json_set texts           -> Declared
+//!   zone_file   master files      -> the record sets of a hosted zone
 //!   watch       asks for a load when a file changes; knows which files are half written
 //! ```
 //!
@@ -18,15 +19,20 @@
 
 mod access_keys;
 mod aws_json;
+mod beside;
 mod contract;
 mod doc;
 mod files;
+mod gate;
 mod held;
 mod lines;
+mod opened;
 mod orphans;
 mod own;
+mod parallel;
 mod parts;
 mod reader;
+mod record_sets;
 mod scan;
 mod settings;
 mod sources;
@@ -36,6 +42,7 @@ mod unread;
 mod values;
 mod violation;
 mod watch;
+mod zone_file;
 
 #[cfg(test)]
 mod tests;
@@ -47,6 +54,7 @@ use crate::model::{Input, RdataError};
 use crate::problem::Place;
 
 pub use access_keys::read_access_keys;
+pub use beside::FilesBeside;
 pub use contract::{
     Declared, LoadRequest, LoadRequests, LoadTrigger, PartId, Progress, Reading, Source, SourceHealth, SourceId,
     SourceReport,
@@ -70,9 +78,14 @@ pub struct FileText {
     pub text: String,
 }
 
-/// What a TOML file declares.
+/// What a TOML text declares that has no files beside it.
 pub fn read_toml(path: &Arc<str>, text: &str) -> Declared {
-    toml_dir::read(Arc::clone(path), text)
+    read_toml_with(path, text, &beside::NoFiles)
+}
+
+/// What a TOML file declares; `files` has the master files that it names.
+pub fn read_toml_with(path: &Arc<str>, text: &str, files: &dyn FilesBeside) -> Declared {
+    toml_dir::read(Arc::clone(path), text, files)
 }
 
 /// Record data as Route 53's API writes it, in wire form: texts with octal escapes.

@@ -4,16 +4,18 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::memory;
 use crate::problem::{Place, Problem};
 
 use super::contract::{Declared, PartId};
+use super::gate::ReadGate;
+use super::opened::{Opened, OpenedFile};
+use super::parallel::in_parallel;
 use super::scan::{FoundFile, MAX_FILE_BYTES, is_toml, read_text};
 use super::stamp::FileStamp;
-use super::{FileText, read_json_set, read_toml};
+use super::{FileText, read_json_set, read_toml_with};
 
 /// All JSON files: ids in one refer to objects in others.
 pub(super) const JSON: PartId = PartId::Set("json");
@@ -43,28 +45,20 @@ pub(super) struct FilePart {
     pub(super) stamps: FileStamps,
     /// The same by real path, of this reading.
     pub(super) looks: Vec<(PathBuf, Option<FileStamp>)>,
+    /// Those of `looks` that others name.
+    pub(super) beside: Vec<PathBuf>,
     /// What it holds; `None`: the same as when it was read before.
     pub(super) loaded: Option<Declared>,
     /// Files of it that are half written: it is as it was before, or empty if it was not there before.
     pub(super) half_written: Vec<PathBuf>,
 }
 
-/// Knows which files are half written.
-pub(super) trait ReadGate: Sync {
-    /// Takes note of all that is known up to now.
-    fn catch_up(&self);
-
-    /// Whether a file that looks like this may be read.
-    fn may_read(&self, file: &FoundFile, look: Option<FileStamp>) -> bool;
-
-    /// Whether a file that looked like this before it was read, and has been read, was not written to meanwhile.
-    fn was_whole(&self, file: &FoundFile, look: Option<FileStamp>) -> bool;
-}
-
 /// Part, files and looks before they are read.
-struct Candidate<'f> {
+struct Candidate {
     id: PartId,
-    files: Vec<&'f FoundFile>,
+    files: Vec<FoundFile>,
+    /// Files that they named when they were read and taken over.
+    beside: Vec<FoundFile>,
     stamps: FileStamps,
     state: Before,
 }
@@ -78,20 +72,21 @@ enum Before {
 }
 
 /// Reads files, TOML files in parallel, but for those that look as `earlier` says they did, and those that are half
-/// written: these are as they were earlier.
+/// written: these are as they were earlier. The files that they name have to be below `roots`.
 ///
 /// Returns every part, in the order of their ids. `progress` is told how many files are done, from any thread.
 pub(super) fn read_files(
     files: &[FoundFile],
+    roots: &[PathBuf],
     earlier: &dyn Fn(&PartId) -> Option<FileStamps>,
     gate: &dyn ReadGate,
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<Vec<FilePart>, Problem> {
     let done = AtomicUsize::new(0);
     let tick = || progress(1 + done.fetch_add(1, Ordering::Relaxed));
-    let (toml, json): (Vec<&FoundFile>, Vec<&FoundFile>) = files.iter().partition(|file| is_toml(&file.path));
+    let (toml, json): (Vec<FoundFile>, Vec<FoundFile>) = files.iter().cloned().partition(|file| is_toml(&file.path));
     gate.catch_up();
-    let candidates: Vec<Candidate<'_>> = toml
+    let candidates: Vec<Candidate> = toml
         .into_iter()
         .map(|file| (PartId::File(file.path.clone()), vec![file]))
         .chain((!json.is_empty()).then_some((JSON, json)))
@@ -100,8 +95,8 @@ pub(super) fn read_files(
     enough_memory(&candidates)?;
     let loaded = in_parallel(&candidates, |part| {
         let loaded = (part.state == Before::Read).then(|| match &part.id {
-            PartId::File(path) => load_toml(path),
-            PartId::Set(_) => load_json(&part.files),
+            PartId::File(path) => load_toml(path, Opened::new(roots, gate)),
+            PartId::Set(_) => (load_json(&part.files), Vec::new()),
         });
         for _ in &part.files {
             tick();
@@ -113,8 +108,8 @@ pub(super) fn read_files(
 }
 
 /// Whether what is left of the memory allowed is enough for what is to be read.
-fn enough_memory(candidates: &[Candidate<'_>]) -> Result<(), Problem> {
-    let size_of = |part: &Candidate<'_>| {
+fn enough_memory(candidates: &[Candidate]) -> Result<(), Problem> {
+    let size_of = |part: &Candidate| {
         let looks = part.stamps.looks.iter().filter_map(|(_, look)| *look);
         looks.map(|look| look.size().min(MAX_FILE_BYTES)).sum::<u64>()
     };
@@ -139,75 +134,97 @@ fn enough_memory(candidates: &[Candidate<'_>]) -> Result<(), Problem> {
     Err(Problem::error(Place::whole("--zones"), what, "allow more memory, or change fewer files at a time"))
 }
 
-impl<'f> Candidate<'f> {
+impl Candidate {
     fn new(
         id: PartId,
-        files: Vec<&'f FoundFile>,
+        files: Vec<FoundFile>,
         earlier: &dyn Fn(&PartId) -> Option<FileStamps>,
         gate: &dyn ReadGate,
     ) -> Self {
+        let earlier = earlier(&id);
+        let named = earlier.iter().flat_map(|earlier| &earlier.looks).map(|(path, _)| path);
+        let beside: Vec<_> = named.filter(|path| files.iter().all(|file| file.path != **path)).collect();
+        let beside = beside.into_iter().map(|path| FoundFile::at(path)).collect();
         // stamps are taken first: a change while a file is read makes the next look differ from them
-        let stamps = FileStamps::of(&files);
-        let unchanged = earlier(&id).is_some_and(|earlier| earlier.settled && earlier.looks == stamps.looks);
-        let state = if unchanged { Before::Unchanged } else { Before::Read };
-        let mut part = Self { id, files, stamps, state };
-        if part.state == Before::Read {
-            let half_written = part.those(&|file, look| !gate.may_read(file, look));
-            if !half_written.is_empty() {
-                part.state = Before::HalfWritten(half_written);
-            }
+        let mut part = Self { id, files, beside, stamps: FileStamps::none(), state: Before::Read };
+        part.stamps = FileStamps::of(part.all().map(|file| (file.path.clone(), FileStamp::of(&file.path))).collect());
+        if earlier.is_some_and(|earlier| earlier.settled && earlier.looks == part.stamps.looks) {
+            part.state = Before::Unchanged;
+            return part;
+        }
+        let looks = part.all().zip(&part.stamps.looks);
+        let half_written = looks.filter(|(file, (_, look))| !gate.may_read(file, *look));
+        let half_written: Vec<PathBuf> = half_written.map(|(file, _)| file.path.clone()).collect();
+        if !half_written.is_empty() {
+            part.state = Before::HalfWritten(half_written);
         }
         part
     }
 
-    /// The paths of files for which `is` holds.
-    fn those(&self, is: &dyn Fn(&FoundFile, Option<FileStamp>) -> bool) -> Vec<PathBuf> {
-        let looks = self.stamps.looks.iter().map(|(_, look)| *look);
-        let those = self.files.iter().zip(looks).filter(|(file, look)| is(file, *look));
-        those.map(|(file, _)| file.path.clone()).collect()
+    /// Its files, and those that they name.
+    fn all(&self) -> impl Iterator<Item = &FoundFile> {
+        self.files.iter().chain(&self.beside)
     }
 
-    /// The part after it was read.
+    /// The part after it was read, with the files that were opened for it.
     fn after(
-        self,
-        loaded: Option<Declared>,
+        mut self,
+        loaded: Option<(Declared, Vec<OpenedFile>)>,
         earlier: &dyn Fn(&PartId) -> Option<FileStamps>,
         gate: &dyn ReadGate,
     ) -> FilePart {
-        let looks = self.files.iter().zip(&self.stamps.looks).map(|(file, (_, look))| (file.real.clone(), *look));
-        let looks = looks.collect();
-        let half_written = match &self.state {
-            Before::Read => self.those(&|file, look| !gate.was_whole(file, look)),
-            Before::Unchanged => Vec::new(),
+        let mut half_written = match &self.state {
             Before::HalfWritten(paths) => paths.clone(),
+            Before::Read | Before::Unchanged => Vec::new(),
         };
+        let loaded = loaded.map(|(loaded, opened)| {
+            self.stamps.looks.truncate(self.files.len());
+            self.stamps.looks.extend(opened.iter().map(|opened| (opened.file.path.clone(), opened.look)));
+            self.stamps = FileStamps::of(std::mem::take(&mut self.stamps.looks));
+            let not_whole = opened.iter().filter(|opened| opened.half_written).map(|opened| opened.file.path.clone());
+            half_written.extend(not_whole);
+            self.beside = opened.into_iter().map(|opened| opened.file).collect();
+            let looks = self.all().zip(&self.stamps.looks);
+            let not_whole = looks.filter(|(file, (_, look))| !gate.was_whole(file, *look));
+            half_written.extend(not_whole.map(|(file, _)| file.path.clone()));
+            loaded
+        });
+        let looks = self.all().zip(&self.stamps.looks).map(|(file, (_, look))| (file.real.clone(), *look)).collect();
+        let beside = self.beside.iter().map(|file| file.real.clone()).collect();
         let (stamps, loaded) = if half_written.is_empty() {
             (self.stamps, loaded)
         } else {
             // what was last complete stays; what never was is empty, and never the same as what will be there
-            let none = || FileStamps { looks: Vec::new(), settled: false };
-            (earlier(&self.id).unwrap_or_else(none), None)
+            (earlier(&self.id).unwrap_or_else(FileStamps::none), None)
         };
-        FilePart { id: self.id, stamps, looks, loaded, half_written }
+        FilePart { id: self.id, stamps, looks, beside, loaded, half_written }
     }
 }
 
 impl FileStamps {
-    fn of(files: &[&FoundFile]) -> Self {
-        let looks: Vec<_> = files.iter().map(|file| (file.path.clone(), FileStamp::of(&file.path))).collect();
+    fn of(looks: Vec<(PathBuf, Option<FileStamp>)>) -> Self {
         let settled = looks.iter().all(|(_, look)| look.is_some_and(|stamp| stamp.is_settled()));
         Self { looks, settled }
     }
-}
 
-fn load_toml(path: &Path) -> Declared {
-    match read_text(path) {
-        Ok(text) => Declared { files: 1, ..read_toml(&path.display().to_string().into(), &text) },
-        Err(problem) => unread(problem),
+    /// Those of a part that was never read: no other is the same.
+    fn none() -> Self {
+        Self { looks: Vec::new(), settled: false }
     }
 }
 
-fn load_json(files: &[&FoundFile]) -> Declared {
+fn load_toml(path: &Path, opened: Opened<'_>) -> (Declared, Vec<OpenedFile>) {
+    match read_text(path) {
+        Ok(text) => {
+            let declared = read_toml_with(&path.display().to_string().into(), &text, &opened);
+            let opened = opened.into_files();
+            (Declared { files: 1 + opened.len(), ..declared }, opened)
+        }
+        Err(problem) => (unread(problem), Vec::new()),
+    }
+}
+
+fn load_json(files: &[FoundFile]) -> Declared {
     let mut texts = Vec::with_capacity(files.len());
     let mut problems = Vec::new();
     for FoundFile { path, .. } in files {
@@ -225,38 +242,6 @@ fn load_json(files: &[&FoundFile]) -> Declared {
 
 fn unread(problem: Problem) -> Declared {
     Declared { incomplete: true, problems: vec![problem], ..Declared::default() }
-}
-
-/// `work` for each item on as many threads as there are processors, or as can be started; results in the order of the
-/// items.
-pub(super) fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(items.len());
-    if threads < 2 {
-        return items.iter().map(work).collect();
-    }
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::with_capacity(items.len()));
-    let take = || {
-        while let index = next.fetch_add(1, Ordering::Relaxed)
-            && let Some(item) = items.get(index)
-        {
-            let result = work(item);
-            results.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
-        }
-    };
-    thread::scope(|scope| {
-        for number in 1..threads {
-            let thread = thread::Builder::new().name(format!("vpcedns-read-{number}"));
-            if thread.spawn_scoped(scope, take).is_err() {
-                // as many as there are do the work
-                break;
-            }
-        }
-        take();
-    });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_unstable_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
 }
 
 #[cfg(test)]
@@ -302,7 +287,7 @@ mod tests {
             fs::write(path, if path.extension().unwrap() == "json" { "{\"Vpcs\": []}" } else { VPC }).unwrap();
         }
         let files = found(&paths);
-        let whole = read_files(&files, &|_| None, &Writers::default(), &|_| {}).unwrap();
+        let whole = read_files(&files, &[], &|_| None, &Writers::default(), &|_| {}).unwrap();
         let earlier = |id: &PartId| whole.iter().find(|part| part.id == *id).map(|part| part.stamps.clone());
         for after in [false, true] {
             let half = vec![paths[1].clone(), paths[3].clone()];
@@ -311,12 +296,12 @@ mod tests {
             } else {
                 Writers { before: half, ..Writers::default() }
             };
-            let parts = read_files(&files, &earlier, &writers, &|_| {}).unwrap();
+            let parts = read_files(&files, &[], &earlier, &writers, &|_| {}).unwrap();
             // of the JSON files, which are one part, none is read
             let read: Vec<_> = parts.iter().map(|part| (part.loaded.is_some(), part.half_written.len())).collect();
             assert_eq!(read, [(true, 0), (false, 1), (false, 1)], "{after}");
             assert_eq!((&parts[1].stamps, &parts[2].stamps), (&whole[1].stamps, &whole[2].stamps));
-            let new = read_files(&files, &|_| None, &writers, &|_| {}).unwrap();
+            let new = read_files(&files, &[], &|_| None, &writers, &|_| {}).unwrap();
             assert!(new[1].loaded.is_none() && new[1].stamps.looks.is_empty(), "it was never complete");
         }
     }
@@ -329,7 +314,7 @@ mod tests {
             fs::write(path, VPC).unwrap();
         }
         let ticks = AtomicUsize::new(0);
-        let parts = read_files(&found(&paths), &|_| None, &Writers::default(), &|_| {
+        let parts = read_files(&found(&paths), &[], &|_| None, &Writers::default(), &|_| {
             ticks.fetch_add(1, Ordering::Relaxed);
         })
         .unwrap();
@@ -353,16 +338,17 @@ mod tests {
             let looks = paths.iter().map(|path| (path.clone(), FileStamp::of(path)));
             Some(FileStamps { looks: looks.collect(), settled: true })
         };
-        let fresh = read_files(&found(&paths), &|_| None, &Writers::default(), &|_| {}).unwrap();
+        let fresh = read_files(&found(&paths), &[], &|_| None, &Writers::default(), &|_| {}).unwrap();
         assert!(fresh.iter().all(|part| part.loaded.is_some() && !part.stamps.settled), "too young to be trusted");
         thread::sleep(SETTLED);
-        let again = read_files(&found(&paths), &settled, &Writers::default(), &|_| {}).unwrap();
+        let again = read_files(&found(&paths), &[], &settled, &Writers::default(), &|_| {}).unwrap();
         assert!(again.iter().all(|part| part.loaded.is_none() && part.stamps.settled));
         fs::write(&paths[1], "{\"Vpcs\": [] }").unwrap();
         thread::sleep(SETTLED);
         let before: Vec<FilePart> = again;
         let changed = read_files(
             &found(&paths),
+            &[],
             &|id| before.iter().find(|part| part.id == *id).map(|part| part.stamps.clone()),
             &Writers::default(),
             &|_| {},

@@ -10,6 +10,7 @@ use std::ops::RangeInclusive;
 
 use crate::problem::{At, Place, Problem, nearest};
 
+use super::beside::{FilesBeside, NoFiles};
 use super::doc::{DocNode, Entry, Value};
 use super::lines::Lines;
 use super::values::Text;
@@ -17,6 +18,7 @@ use super::values::Text;
 /// What is wrong so far with one file.
 pub(super) struct Reader<'t> {
     lines: &'t Lines<'t>,
+    files: &'t dyn FilesBeside,
     problems: Vec<Problem>,
     errors: usize,
 }
@@ -44,7 +46,17 @@ pub(super) struct Fields<'n, 't> {
 
 impl<'t> Reader<'t> {
     pub(super) fn new(lines: &'t Lines<'t>) -> Self {
-        Self { lines, problems: vec![], errors: 0 }
+        Self::with_files(lines, &NoFiles)
+    }
+
+    /// The same for a file that may refer to others.
+    pub(super) fn with_files(lines: &'t Lines<'t>, files: &'t dyn FilesBeside) -> Self {
+        Self { lines, files, problems: vec![], errors: 0 }
+    }
+
+    /// The files that this one may refer to.
+    pub(super) fn files(&self) -> &'t dyn FilesBeside {
+        self.files
     }
 
     /// The place of the character at offset `at`.

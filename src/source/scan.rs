@@ -23,11 +23,20 @@ pub(super) struct FoundFile {
     pub(super) real: PathBuf,
 }
 
+impl FoundFile {
+    /// The file at `path`.
+    pub(super) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned(), real: real(path) }
+    }
+}
+
 /// What is below some directories.
 #[derive(Debug, Default)]
 pub(super) struct Scanned {
     /// What is to be read, in order.
     pub(super) files: Vec<FoundFile>,
+    /// Master files, which are read where a file names them.
+    pub(super) zone_files: Vec<FoundFile>,
     /// The directories that were looked through, by their real paths.
     pub(super) dirs: Vec<PathBuf>,
     /// Symbolic links that lead to files or directories.
@@ -97,11 +106,14 @@ impl Scan {
             match fs::metadata(path) {
                 Ok(metadata) if metadata.is_dir() => self.directory(path, &real),
                 Ok(metadata) if is_ours(path) => self.file(path, real, &metadata),
+                Ok(metadata) if is_zone_file(path) => self.zone_file(path, real, &metadata),
                 Err(error) if is_ours(path) => self.unreadable(path, &error),
                 Ok(metadata) if metadata.is_file() => self.found.problems.extend(unread::warning(path)),
                 Ok(_) | Err(_) => {}
             }
-            if *is_link && (is_ours(path) || before != (self.found.files.len(), self.found.dirs.len())) {
+            if *is_link
+                && (is_ours(path) || is_zone_file(path) || before != (self.found.files.len(), self.found.dirs.len()))
+            {
                 self.found.links.push(path.clone());
             }
         }
@@ -119,6 +131,12 @@ impl Scan {
         }
     }
 
+    fn zone_file(&mut self, path: &Path, real: PathBuf, metadata: &Metadata) {
+        if metadata.is_file() && self.seen.insert(real.clone()) {
+            self.found.zone_files.push(FoundFile { path: path.to_owned(), real });
+        }
+    }
+
     fn unreadable(&mut self, path: &Path, error: &io::Error) {
         self.found.problems.push(unreadable(path, error));
     }
@@ -129,9 +147,9 @@ fn real(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Whether a path is called like a file that is read.
+/// Whether a path is called like a file that is read, or that one of those may name.
 pub(super) fn is_source(path: &Path) -> bool {
-    is_visible(path) && is_ours(path)
+    is_visible(path) && (is_ours(path) || is_zone_file(path))
 }
 
 /// False for `.git`, `..data`, `.#x.toml`.
@@ -151,6 +169,10 @@ pub(super) fn is_toml(path: &Path) -> bool {
 
 fn is_json(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "json")
+}
+
+fn is_zone_file(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "zone")
 }
 
 /// The text of a file, without a byte order mark.

@@ -9,7 +9,7 @@ use crate::problem::{Place, Problem};
 const JSON: &str = "save the AWS CLI's output with `--output json` in a file that ends in .json";
 
 /// Endings of files that are not read, and what would be.
-const ENDINGS: [(&[&str], &str); 6] = [
+const ENDINGS: [(&[&str], &str); 5] = [
     (&["yaml", "yml"], JSON),
     (&["jsonl", "ndjson", "json5", "jsonc", "csv"], JSON),
     (&["JSON", "TOML", "Json", "Toml"], "endings are lower case: .json or .toml"),
@@ -18,7 +18,6 @@ const ENDINGS: [(&[&str], &str); 6] = [
         "objects are read from .toml files with Terraform's argument names, and from the AWS CLI's output in .json files",
     ),
     (&["gz", "zst", "zip"], "unpack it"),
-    (&["zone"], "a master file's records belong in a [[hosted_zone]] of a .toml file"),
 ];
 
 /// A warning about a file that is not read, where its ending says that it might have been meant to.
@@ -38,6 +37,16 @@ pub(super) fn warning(path: &Path) -> Option<Problem> {
     ))
 }
 
+/// A warning about a master file that nothing names.
+pub(super) fn zone_file(path: &Path) -> Problem {
+    let name = path.file_name().unwrap_or_default().display();
+    Problem::warning(
+        Place::whole(path.display().to_string()),
+        "is not read: no [[hosted_zone]] names it",
+        format!("add file = \"{name}\" to the [[hosted_zone]] whose records it has"),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,7 +56,6 @@ mod tests {
         for (name, said) in [
             ("endpoints.yaml", true),
             ("endpoints.yml", true),
-            ("corp.zone", true),
             ("thumbs.db", false),
             ("endpoints.jsonl", true),
             ("VPCS.JSON", true),

@@ -14,6 +14,7 @@ mod look;
 mod net;
 mod trail;
 
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -79,9 +80,9 @@ impl Watch {
         may
     }
 
-    /// Takes note of how the files looked at a reading that has ended.
-    pub(super) fn has_read(&self, looks: Vec<(PathBuf, Option<FileStamp>)>) {
-        self.lookout().has_read(looks);
+    /// Takes note of how the files looked at a reading that has ended; `beside`: those of them that others name.
+    pub(super) fn has_read(&self, looks: Vec<(PathBuf, Option<FileStamp>)>, beside: HashSet<PathBuf>) {
+        self.lookout().has_read(looks, beside);
     }
 
     /// Someone asks for what is there now: two equal looks are enough, whatever is told of writers.

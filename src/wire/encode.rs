@@ -206,6 +206,10 @@ fn put_authority(writer: &mut Writer<'_>, limit: usize, reply: &Reply<'_>, quest
         AuthoritySection::None => Some(0),
         AuthoritySection::Soa(zone) => put_soa(writer, reply, zone, SOA_DATA, question).then_some(1),
         AuthoritySection::SpecialSoa(zone) => put_soa(writer, reply, zone, SPECIAL_SOA_DATA, question).then_some(1),
+        AuthoritySection::OwnSoa(zone, soa) => {
+            let all = soa.rdata.iter().all(|data| put_record(writer, Some(zone), soa.rtype, soa.ttl, data));
+            all.then_some(soa.rdata.len() as u16)
+        }
         AuthoritySection::Cut(cut, ns) => {
             let all = ns.rdata.iter().all(|data| put_record(writer, Some(cut), ns.rtype, ns.ttl, data));
             all.then_some(ns.rdata.len() as u16)

@@ -45,3 +45,4 @@ mod service_manager;
 mod type_names;
 mod views;
 mod wire;
+mod zone_files;

@@ -66,7 +66,7 @@ pub(super) fn get(server: SocketAddr, path: &str) -> (u16, String) {
 }
 
 /// Waits until something holds; a server that never gets there fails the test.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(super) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(20);
     while !holds() {
         assert!(Instant::now() < end, "{what}");

@@ -334,7 +334,7 @@ proptest! {
         let authorities = message.authorities.len();
         let want_authorities = match reply.authority {
             AuthoritySection::None => 0,
-            AuthoritySection::Soa(_) | AuthoritySection::SpecialSoa(_) => 1,
+            AuthoritySection::Soa(_) | AuthoritySection::SpecialSoa(_) | AuthoritySection::OwnSoa(..) => 1,
             AuthoritySection::Cut(_, ns) => ns.rdata.len(),
         };
         // addresses of a cut's servers; with some left out, the reply is truncated where they are below the cut

@@ -38,6 +38,9 @@ pub enum NameError {
     /// A character that no host name or wildcard has.
     #[error("the character {0:?} cannot stand in a name")]
     Character(char),
+    /// A backslash that escapes nothing.
+    #[error("a backslash is followed by three digits, such as \\046, or by one character")]
+    Escape,
 }
 
 impl DnsName {

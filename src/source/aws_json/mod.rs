@@ -31,7 +31,7 @@ mod views;
 mod vpcs;
 mod zones;
 
-use super::parts::in_parallel;
+use super::parallel::in_parallel;
 use super::{Declared, FileText};
 use crate::dns::Rtype;
 use crate::model::{Input, RdataError};

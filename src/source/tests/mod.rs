@@ -4,6 +4,7 @@ mod aws;
 mod random;
 mod toml;
 mod zone;
+mod zone_file;
 
 use super::{Declared, FileText, read_json_set, read_toml};
 

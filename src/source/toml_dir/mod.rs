@@ -15,6 +15,7 @@ use crate::model::{Input, Object};
 use crate::problem::nearest;
 
 use super::Declared;
+use super::beside::FilesBeside;
 use super::doc::{DocNode, Entry, Value, parse_toml};
 use super::lines::Lines;
 use super::reader::{Fields, Keys, Reader};
@@ -65,10 +66,10 @@ const KINDS: [Kind; 8] = [
     },
 ];
 
-/// What `text`, the content of `file`, declares.
-pub(super) fn read(file: Arc<str>, text: &str) -> Declared {
+/// What `text`, the content of `file`, declares; `files` has those that it may refer to.
+pub(super) fn read(file: Arc<str>, text: &str, files: &dyn FilesBeside) -> Declared {
     let lines = Lines::new(file, text);
-    let mut reader = Reader::new(&lines);
+    let mut reader = Reader::with_files(&lines, files);
     let (root, syntax_errors) = parse_toml(text);
     let incomplete = !syntax_errors.is_empty();
     // what follows an error on its line nearly always follows from it

@@ -1,31 +1,30 @@
 //! `[[hosted_zone]]` and its records.
 
-use std::collections::HashMap;
-
 use crate::dns::{DnsName, Rtype};
 use crate::model::{AliasInput, HostedZoneInput, Mode, Object, RdataError, RecordData, RecordInput, parse_rdata};
 use crate::naming::{VpcId, parse_label};
-use crate::problem::{At, Place};
+use crate::problem::At;
 
 use super::super::doc::{DocNode, Value};
 use super::super::reader::{Fields, Keys, Reader};
+use super::super::record_sets::{DEFAULT_TTL, MAX_TTL, Owners, hint_for};
 use super::super::values::Text;
+use super::super::zone_file;
 use super::BrokenTable;
 use crate::problem::Fault;
 
-pub(super) const KEYS: &[&str] =
-    &["name", "vpc_ids", "profiles", "clients_of_no_vpc", "private_dns_mode", "enable_public_dns_fallback", "records"];
+pub(super) const KEYS: &[&str] = &[
+    "name",
+    "vpc_ids",
+    "profiles",
+    "clients_of_no_vpc",
+    "private_dns_mode",
+    "enable_public_dns_fallback",
+    "file",
+    "records",
+];
 
 const RECORD_KEYS: &[&str] = &["name", "type", "ttl", "values", "alias"];
-
-/// Seconds for which a record may be kept when it does not say: Route 53's console offers the same.
-const DEFAULT_TTL: u32 = 300;
-
-/// RFC 2181 8: a TTL is an unsigned 31-bit number.
-const MAX_TTL: u32 = 0x7fff_ffff;
-
-/// The types at each owner so far, with the place of the record that brought them.
-type Owners = HashMap<DnsName, Vec<(Rtype, Place)>>;
 
 pub(super) fn hosted_zone(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, BrokenTable> {
     let name: Option<At<DnsName>> = fields.required(reader, "name");
@@ -48,8 +47,9 @@ pub(super) fn hosted_zone(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> R
     let nodes = fields.items(reader, "records");
     // without a name for the zone there is none for its records either
     let Some(name) = name else { return Err(BrokenTable) };
-    let mut owners = Owners::new();
-    let records = nodes.iter().filter_map(|node| record(reader, node, &name.value, &mut owners)).collect();
+    let mut owners = Owners::new(&name.value);
+    let mut records = file(reader, fields, &name.value, &mut owners);
+    records.extend(nodes.iter().filter_map(|node| record(reader, node, &name.value, &mut owners)));
     Ok(Some(Object::HostedZone(HostedZoneInput {
         name,
         vpc_ids,
@@ -69,7 +69,15 @@ fn seen_by(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> (Vec<At<VpcId>>,
     (nodes.iter().filter(|node| !is_every(node)).filter_map(|node| reader.value(node)).collect(), every)
 }
 
-fn record(reader: &mut Reader<'_>, node: &DocNode<'_>, zone: &DnsName, owners: &mut Owners) -> Option<RecordInput> {
+/// The record sets of the zone's master file, where it has one.
+fn file(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, zone: &DnsName, owners: &mut Owners<'_>) -> Vec<RecordInput> {
+    let Some(node) = fields.node(reader, "file") else { return Vec::new() };
+    let Some(name) = reader.text(node) else { return Vec::new() };
+    let at = reader.place(node.at);
+    zone_file::read(reader, &at, name, zone, owners)
+}
+
+fn record(reader: &mut Reader<'_>, node: &DocNode<'_>, zone: &DnsName, owners: &mut Owners<'_>) -> Option<RecordInput> {
     let fields = reader.table(node, "a record", Keys::Only(RECORD_KEYS))?;
     let owner = owner(reader, &fields, zone);
     let data = if fields.has("alias") { alias(reader, &fields) } else { records(reader, &fields) };
@@ -81,7 +89,14 @@ fn record(reader: &mut Reader<'_>, node: &DocNode<'_>, zone: &DnsName, owners: &
         // an alias is the endpoint's addresses of both families
         RecordData::Alias(_) | RecordData::AddressesOf(_) => &[Rtype::A, Rtype::AAAA][..],
     };
-    add_to_owner(reader, fields.at, &name.value, types, zone, owners);
+    let place = reader.place(fields.at);
+    if name.value == *zone && types.contains(&Rtype::NS) {
+        let what = format!("the apex of {zone} cannot have a NS record of its own");
+        let hint = "leave it out: a zone has its NS records of itself, or those of its master file ('file')";
+        reader.error_at(place, what, hint);
+        return None;
+    }
+    owners.add(reader, &place, &name.value, types);
     Some(RecordInput { name, data })
 }
 
@@ -192,7 +207,7 @@ fn rtype(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<Rtype> {
     let text = reader.text(node)?;
     match text.parse() {
         Ok(Rtype::SOA) => {
-            let hint = "leave it out: a zone has its SOA record of itself";
+            let hint = "leave it out: a zone has its SOA record of itself, or that of its master file ('file')";
             reader.error(node.at, "an SOA record cannot be given", hint);
             None
         }
@@ -202,49 +217,4 @@ fn rtype(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<Rtype> {
             None
         }
     }
-}
-
-fn hint_for(rtype: Rtype) -> &'static str {
-    match rtype {
-        Rtype::A => "an IPv4 address, such as 10.0.9.9",
-        Rtype::AAAA => "an IPv6 address, such as fd00::9",
-        Rtype::CNAME | Rtype::NS => "a domain name, such as db.corp.example",
-        Rtype::MX => "a preference and a domain name, such as 10 mail.corp.example",
-        Rtype::SRV => "priority, weight, port and domain name, such as 0 0 22 host.corp.example",
-        _ => "",
-    }
-}
-
-/// RFC 2181 5.2: the records of one type are one set; 10.1 and RFC 1034 3.6.2: beside a CNAME there is nothing.
-fn add_to_owner(
-    reader: &mut Reader<'_>,
-    at: u32,
-    name: &DnsName,
-    types: &[Rtype],
-    zone: &DnsName,
-    owners: &mut Owners,
-) {
-    if name == zone
-        && let Some(rtype) = types.iter().find(|rtype| [Rtype::CNAME, Rtype::NS].contains(rtype))
-    {
-        let what = format!("the apex of {zone} cannot have a {rtype} record of its own");
-        reader.error(at, what, "a zone has SOA and NS at its apex of itself; use an alias or addresses there");
-        return;
-    }
-    let there = owners.entry(name.clone()).or_default();
-    for rtype in types {
-        if let Some((_, place)) = there.iter().find(|(other, _)| other == rtype) {
-            let what = format!("{name} {rtype} is given twice");
-            reader.error(at, what, format!("the first is at {place}: put all values into one record"));
-            return;
-        }
-        let clash = there.iter().find(|(other, _)| (*other == Rtype::CNAME) != (*rtype == Rtype::CNAME));
-        if let Some((_, place)) = clash {
-            let hint = format!("a CNAME stands alone (RFC 1034 3.6.2); the other record is at {place}");
-            reader.error(at, format!("{name} has a CNAME and other data"), hint);
-            return;
-        }
-    }
-    let place = reader.place(at);
-    there.extend(types.iter().map(|rtype| (*rtype, place.clone())));
 }

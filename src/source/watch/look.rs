@@ -103,7 +103,7 @@ impl Lookout {
         // a pipe or device is never written to its end: it is named at once
         let is_special = of_path.as_ref().is_ok_and(|metadata| !metadata.is_file());
         let leads = is_dir || is_link || is_named || is_special;
-        if !leads && !is_source(&path) {
+        if !leads && !is_source(&path) && !self.net.is_beside(&path) {
             return;
         }
         self.note_rename(&path, is_dir, what, cookie);
@@ -218,8 +218,8 @@ impl Lookout {
     }
 
     /// See [`super::Watch::has_read`].
-    pub(super) fn has_read(&mut self, looks: Vec<(PathBuf, Option<FileStamp>)>) {
-        self.net.has_read(looks);
+    pub(super) fn has_read(&mut self, looks: Vec<(PathBuf, Option<FileStamp>)>, beside: HashSet<PathBuf>) {
+        self.net.has_read(looks, beside);
         self.ledger.forget_complete(&|path| self.net.is_as_read(path, FileStamp::of(path)));
     }
 
@@ -299,8 +299,8 @@ impl Lookout {
         self.catch_up(now);
         let polled = self.health(now).untold;
         let is_known = |path: &Path| self.ledger.half_written(path).is_some() || self.ledger.is_complete(path);
-        let files = scanned.files.iter().map(|file| file.real.as_path());
-        let late = self.net.differing(files, &is_known, now, polled);
+        let files: Vec<&Path> = scanned.files.iter().map(|file| file.real.as_path()).collect();
+        let late = self.net.differing(&files, &is_known, now, polled);
         for path in late {
             self.changed = true;
             // a reading judges it as one that nobody told of

@@ -16,6 +16,8 @@ const OFTEN: Duration = Duration::from_secs(2);
 pub(super) struct Net {
     /// By real path; `None`: nothing has been read yet.
     seen: Option<HashMap<PathBuf, Option<FileStamp>>>,
+    /// Those that were read as others name them, whatever they are called.
+    beside: HashSet<PathBuf>,
     /// A load was asked for that has not read yet: it will see what there is.
     asked: bool,
     pause: Duration,
@@ -25,7 +27,7 @@ pub(super) struct Net {
 
 impl Net {
     pub(super) fn new(now: Instant) -> Self {
-        Self { seen: None, asked: false, pause: OFTEN, next: now + OFTEN, found: 0 }
+        Self { seen: None, beside: HashSet::new(), asked: false, pause: OFTEN, next: now + OFTEN, found: 0 }
     }
 
     /// Time between two looks.
@@ -51,9 +53,15 @@ impl Net {
     }
 
     /// Takes note of how the files looked at a reading.
-    pub(super) fn has_read(&mut self, looks: Vec<(PathBuf, Option<FileStamp>)>) {
+    pub(super) fn has_read(&mut self, looks: Vec<(PathBuf, Option<FileStamp>)>, beside: HashSet<PathBuf>) {
         self.asked = false;
         self.seen = Some(looks.into_iter().collect());
+        self.beside = beside;
+    }
+
+    /// Whether the file at `path` was read as another one names it.
+    pub(super) fn is_beside(&self, path: &Path) -> bool {
+        self.beside.contains(path)
     }
 
     /// Whether the file at `path` looks as it did when it was read, or is not one that is read.
@@ -71,18 +79,21 @@ impl Net {
         self.seen.iter().flat_map(HashMap::keys).filter(|path| path.starts_with(dir)).cloned().collect()
     }
 
-    /// The files that differ from what was read, less those of which something `is_known`; files that have gone are
-    /// among them. To be called when it is due; `polled`: nobody else tells of changes.
-    pub(super) fn differing<'f>(
+    /// The files, and those that they name, that differ from what was read, less those of which something `is_known`;
+    /// files that have gone are among them. To be called when it is due; `polled`: nobody else tells of changes.
+    pub(super) fn differing(
         &mut self,
-        files: impl Iterator<Item = &'f Path>,
+        files: &[&Path],
         is_known: &dyn Fn(&Path) -> bool,
         now: Instant,
         polled: bool,
     ) -> Vec<PathBuf> {
         let began = Instant::now();
         let differing = match &self.seen {
-            Some(seen) if !self.asked => differing(seen, files, is_known),
+            Some(seen) if !self.asked => {
+                let files = files.iter().copied().chain(self.beside.iter().map(PathBuf::as_path));
+                differing(seen, files, is_known)
+            }
             _ => Vec::new(),
         };
         self.found += differing.len() as u64;
@@ -146,18 +157,23 @@ mod tests {
         }
         let now = Instant::now();
         let mut net = Net::new(now);
-        let all = || paths.iter().map(PathBuf::as_path);
-        assert!(net.differing(all(), &|_| false, now, false).is_empty(), "nothing has been read yet");
-        net.has_read(paths[..2].iter().map(|path| (path.clone(), FileStamp::of(path))).collect());
-        assert_eq!(net.differing(all(), &|_| false, now, false), [paths[2].clone()], "a new one");
-        assert!(net.differing(all(), &|path| path == paths[2], now, false).is_empty(), "one that was told of");
-        net.has_read(paths.iter().map(|path| (path.clone(), FileStamp::of(path))).collect());
+        let all: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+        assert!(net.differing(&all, &|_| false, now, false).is_empty(), "nothing has been read yet");
+        net.has_read(paths[..2].iter().map(|path| (path.clone(), FileStamp::of(path))).collect(), HashSet::new());
+        assert_eq!(net.differing(&all, &|_| false, now, false), [paths[2].clone()], "a new one");
+        assert!(net.differing(&all, &|path| path == paths[2], now, false).is_empty(), "one that was told of");
+        net.has_read(paths.iter().map(|path| (path.clone(), FileStamp::of(path))).collect(), HashSet::new());
         std::fs::write(&paths[0], "12").unwrap();
-        assert_eq!(net.differing(all().take(2), &|_| false, now, false), [paths[0].clone(), paths[2].clone()]);
+        assert_eq!(net.differing(&all[..2], &|_| false, now, false), [paths[0].clone(), paths[2].clone()]);
         assert_eq!((net.found(), net.pause()), (3, SELDOM));
         net.load_was_asked_for();
-        assert!(net.differing(all(), &|_| false, now, true).is_empty(), "a load will see it");
+        assert!(net.differing(&all, &|_| false, now, true).is_empty(), "a load will see it");
         assert_eq!((net.next(), net.pause()), (now + OFTEN, OFTEN));
+        // one that another names is looked at, though no directory is searched for it
+        net.has_read(vec![(paths[1].clone(), FileStamp::of(&paths[1]))], HashSet::from([paths[1].clone()]));
+        assert!(net.is_beside(&paths[1]) && net.differing(&[], &|_| false, now, true).is_empty());
+        std::fs::remove_file(&paths[1]).unwrap();
+        assert_eq!(net.differing(&[], &|_| false, now, true), [paths[1].clone()]);
         assert!(!is_remote(Path::new("/")));
     }
 }

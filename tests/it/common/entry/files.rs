@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use vpcedns::config::Settings;
 use vpcedns::forward::system::read_resolv_conf;
-use vpcedns::problem::Problem;
-use vpcedns::source::{FileText, read_access_keys, read_json_set, read_settings};
+use vpcedns::model::{Object, RecordData, parse_rdata, show_rdata};
+use vpcedns::problem::{Place, Problem};
+use vpcedns::source::{FileText, FilesBeside, read_access_keys, read_json_set, read_settings, read_toml_with};
 
 /// Any text in the place of `vpcedns.toml` gives settings inside their bounds, or problems with a place in it.
 pub fn settings(data: &[u8]) {
@@ -63,6 +64,43 @@ pub fn json_set(data: &[u8]) {
     let other_way = read_json_set(&files);
     assert_eq!(objects, other_way.inputs.len(), "the order of files decides what is read");
     super::serve(other_way);
+}
+
+/// Texts in the place of files: the first is called `1`.
+struct Texts<'t>(Vec<&'t str>);
+
+impl FilesBeside for Texts<'_> {
+    fn open(&self, at: &Place, name: &str) -> Result<FileText, Problem> {
+        let number = name.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+        let text = number.and_then(|number| self.0.get(number));
+        let text = text.ok_or_else(|| Problem::error(at.clone(), format!("no file is called {name}"), ""))?;
+        Ok(FileText { path: name.into(), text: (*text).to_owned() })
+    }
+}
+
+/// Any texts in the place of a master file and those that it includes, one after each line `---`, are a zone that is
+/// served, or are refused with problems at lines that they have. A record is shown as text that is read as the same.
+pub fn zone_file(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let texts: Vec<&str> = text.split("\n---\n").take(4).collect();
+    let zone = "[[hosted_zone]]\nname = \"corp.example\"\nclients_of_no_vpc = true\nfile = \"1\"\n";
+    let loaded = read_toml_with(&Arc::from("fuzz.toml"), zone, &Texts(texts.clone()));
+    for problem in &loaded.problems {
+        let file = problem.place.file.parse::<usize>().ok().and_then(|number| texts.get(number - 1));
+        told(std::slice::from_ref(problem), file.copied().unwrap_or(zone));
+    }
+    for input in &loaded.inputs {
+        let Object::HostedZone(zone) = &input.object else { panic!("a hosted zone is {input:?}") };
+        for record in &zone.records {
+            let RecordData::Records { rtype, rdata, .. } = &record.data else { panic!("records are {record:?}") };
+            for data in rdata {
+                let shown = show_rdata(*rtype, &data.value);
+                let again = parse_rdata(*rtype, &shown).unwrap_or_else(|error| panic!("{shown}: {error}"));
+                assert_eq!(again, data.value, "{rtype} {shown}");
+            }
+        }
+    }
+    super::serve(loaded);
 }
 
 /// The number of errors; each problem says something, at a line that the text has.

@@ -59,6 +59,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("toml", toml),
     ("validation", validation::validation),
     ("watch", watch::watch),
+    ("zone_file", files::zone_file),
 ];
 
 /// A zone with every kind of answer in it.

@@ -1,0 +1,16 @@
+//! Which files may be read now: those that nobody is writing to.
+
+use super::scan::FoundFile;
+use super::stamp::FileStamp;
+
+/// Knows which files are half written.
+pub(super) trait ReadGate: Sync {
+    /// Takes note of all that is known up to now.
+    fn catch_up(&self);
+
+    /// Whether a file that looks like this may be read.
+    fn may_read(&self, file: &FoundFile, look: Option<FileStamp>) -> bool;
+
+    /// Whether a file that looked like this before it was read, and has been read, was not written to meanwhile.
+    fn was_whole(&self, file: &FoundFile, look: Option<FileStamp>) -> bool;
+}
