@@ -42,7 +42,7 @@ use tracing::{info, warn};
 use crate::config::Settings;
 use crate::descriptors::{Descriptors, SocketOffer};
 use crate::model::Upstream;
-use crate::observe::{BeginRounds, Counters, Log, ServerControl, Status, Views};
+use crate::observe::{BeginRounds, Counters, Log, QueryLog, QueryLogSettings, ServerControl, Status, Views};
 use crate::problem::{Place, Problem};
 use crate::publish::Publisher;
 use crate::resolve::Resolver;
@@ -50,7 +50,7 @@ use crate::serve::Identities;
 use crate::serve::certificates::LOOK_EVERY;
 use crate::serve::listeners::Listeners;
 use crate::service_manager::ServiceManager;
-use crate::snapshot::Policy;
+use crate::snapshot::{Policy, Snapshot};
 use crate::source::{LoadRequest, LoadRequests, LoadTrigger, Progress, Sources};
 use crate::wire::CookieSecret;
 use accounts::FollowedAccounts;
@@ -301,6 +301,7 @@ fn start(
         predecessor.give_sockets(&descriptors)?;
     }
 
+    let query_log = QueryLog::start(&query_log(&all_settings))?;
     let counters = Arc::new(Counters::default());
     let secret = CookieSecret::new(rand::random());
     let snapshots = publisher.snapshots().clone();
@@ -311,9 +312,8 @@ fn start(
         counters.clone(),
         forwarder.clone(),
         validation,
-    )
-    .limiting(settings.rate_limit)
-    .believing(settings.ecs_from);
+    );
+    let resolver = resolver.limiting(settings.rate_limit).believing(settings.ecs_from).logging(query_log.clone());
     let lookup = resolver.lookup().clone();
     publisher.invalidates(lookup.cache().clone());
     let runtime = RuntimeHandle::current();
@@ -342,22 +342,22 @@ fn start(
     let leaving = handle.clone();
     let hand_over = HandOver::new(descriptors.clone(), ec2.clone(), move || leaving.stop());
     let control = control(trigger, log, hand_over, accounts.begin());
-    let (snapshots, started) = (snapshots.clone(), began);
-    let views =
-        Views { snapshots: snapshots.clone(), status, counters, lookup, certificate_end, more, control, started };
+    let (snapshots, started, query_log) = (snapshots.clone(), began, query_log.map(|log| Arc::clone(log.counts())));
+    let views = Views {
+        snapshots: snapshots.clone(),
+        status,
+        counters,
+        lookup,
+        certificate_end,
+        more,
+        query_log,
+        control,
+        started,
+    };
     let (http, offers) = http.start(views, &descriptors, http_stopped)?;
     let snapshot = snapshots.load_full();
-    let ready = Ready {
-        generation: snapshot.generation,
-        endpoints: snapshot.model.endpoint_count(),
-        vpcs: snapshot.model.vpcs().len(),
-        plain,
-        encrypted: encrypted_shown,
-        http,
-        ec2_api,
-        upstreams,
-        took: began.elapsed(),
-    };
+    let addresses = (plain, encrypted_shown, http, ec2_api);
+    let ready = ready(&snapshot, addresses, upstreams, began);
     // only now, as those that lead back to us are seen by what comes in
     forwarder.set_upstreams(all_upstreams(&snapshot));
     let times = StopTimes { lameduck: limits.lameduck, drain: limits.drain };
@@ -365,6 +365,26 @@ fn start(
     let (told, warned) = (reload::status(&first), first.problems);
     let follower = Follower { publisher, listeners, forwarder, certificates, manager, told, warned };
     Ok(Parts { ready, handle, follower, requests, stop_http, ec2, descriptors, times, predecessor, offers, accounts })
+}
+
+/// What is served, at these addresses: of plain DNS, of encrypted DNS, of HTTP and of the EC2 API.
+fn ready(
+    snapshot: &Snapshot,
+    (plain, encrypted, http, ec2_api): (Vec<SocketAddr>, Vec<String>, Option<SocketAddr>, Option<SocketAddr>),
+    upstreams: Vec<Upstream>,
+    began: Instant,
+) -> Ready {
+    Ready {
+        generation: snapshot.generation,
+        endpoints: snapshot.model.endpoint_count(),
+        vpcs: snapshot.model.vpcs().len(),
+        plain,
+        encrypted,
+        http,
+        ec2_api,
+        upstreams,
+        took: began.elapsed(),
+    }
 }
 
 /// What the server can be told over HTTP.
@@ -375,6 +395,12 @@ fn control(trigger: LoadTrigger, log: Option<Log>, hand_over: HandOver, sync: Be
         hand_over: Arc::new(move |stream| hand_over.talk(stream)),
         sync,
     }
+}
+
+/// What the settings say about the query log.
+fn query_log(settings: &Settings) -> QueryLogSettings {
+    let Settings { query_log, dnstap, query_log_one_of, .. } = settings;
+    QueryLogSettings { lines: query_log.clone(), dnstap: dnstap.clone(), one_of: *query_log_one_of }
 }
 
 /// What the settings say about answers.

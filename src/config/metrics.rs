@@ -128,6 +128,10 @@ metrics! {
     SourceFoundLate: Counter "source_found_late" by [SOURCE];
     /// Rounds in which an account was read, by what became of them
     SyncRounds: Counter "sync_rounds" by [SOURCE, OUTCOME];
+    /// Questions that were written to the query log
+    QueryLogWritten: Counter "query_log_written";
+    /// Questions that were to be logged and were not: the writer did not keep up, or its place cannot be written to
+    QueryLogDropped: Counter "query_log_dropped";
     /// The generation being served
     Generation: Gauge "generation";
     /// When that was published (Unix time)

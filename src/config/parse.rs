@@ -24,6 +24,12 @@ pub(super) fn word(text: &str) -> Result<String, Fault> {
     Ok(text.to_owned())
 }
 
+/// A number of which one is taken.
+pub(super) fn one_of(text: &str) -> Result<u32, Fault> {
+    let fault = || Fault::new(format!("'{text}' is not a number from 1 on"), "such as 100");
+    text.parse().ok().filter(|number| *number >= 1).ok_or_else(fault)
+}
+
 /// A number of seconds up to a day, one at least.
 pub(super) fn seconds(text: &str) -> Result<u32, Fault> {
     let fault = || Fault::new(format!("'{text}' is not a number of seconds"), "give one from 1 to 86400");

@@ -55,14 +55,24 @@ pub enum Group {
     Names,
     /// Accounts that are followed.
     Sync,
+    /// The log of questions.
+    QueryLog,
     /// The EC2-compatible API.
     Ec2,
 }
 
 impl Group {
     /// Every group, in the order in which they are shown.
-    pub const ALL: [Self; 7] =
-        [Self::General, Self::Sync, Self::Clients, Self::Forwarding, Self::Encrypted, Self::Names, Self::Ec2];
+    pub const ALL: [Self; 8] = [
+        Self::General,
+        Self::Sync,
+        Self::Clients,
+        Self::Forwarding,
+        Self::Encrypted,
+        Self::Names,
+        Self::Ec2,
+        Self::QueryLog,
+    ];
 
     /// The heading.
     pub fn heading(self) -> &'static str {
@@ -73,6 +83,7 @@ impl Group {
             Self::Encrypted => "Encrypted DNS",
             Self::Names => "Name policy",
             Self::Sync => "Live accounts",
+            Self::QueryLog => "Query log",
             Self::Ec2 => "EC2-compatible API",
         }
     }

@@ -8,8 +8,8 @@ use ipnet::IpNet;
 use crate::naming::CatalogueNames;
 
 use super::parse::{
-    address, catalogue, count, dns_address, https_address, name, network, octets, path, seconds, special_name, switch,
-    tls_address, word,
+    address, catalogue, count, dns_address, https_address, name, network, octets, one_of, path, seconds, special_name,
+    switch, tls_address, word,
 };
 use super::setting::{Formed, Group, OfTexts, SettingInfo, settings};
 use super::sync_target::{SyncTarget, sync_target};
@@ -122,6 +122,15 @@ settings! {
     sns_endpoint: Option<String> = word, "URL", default [] or "off", example "https://sns.{region}.amazonaws.com";
     /// Post connection notifications to this URL as JSON
     ec2_webhook: Option<String> = word, "URL", default [] or "off", example "https://hooks.example/vpce";
+
+    QueryLog:
+    /// Log answered questions as lines of JSON in the form of Route 53 Resolver's query logs: to a file, to `unix:PATH`, or to
+    /// `-`, standard output
+    query_log: Option<String> = word, "FILE|unix:PATH|-", default [] or "off", example "/var/log/vpcedns/queries.json";
+    /// Log answered questions as dnstap: to `unix:PATH`, where a reader such as fstrm_capture listens, or to a file
+    dnstap: Option<String> = word, "unix:PATH|FILE", default [] or "off", example "unix:/run/dnstap.sock";
+    /// Log one question of so many, chosen by chance
+    query_log_one_of: u32 = one_of, "N", default ["1"], example "100";
 }
 
 #[cfg(test)]

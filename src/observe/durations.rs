@@ -49,6 +49,13 @@ pub struct WaitingQuestion {
     began: Instant,
 }
 
+impl WaitingQuestion {
+    /// How long it has waited.
+    pub fn age(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
+
 impl Drop for WaitingQuestion {
     fn drop(&mut self) {
         self.counters.waiting.fetch_sub(1, Ordering::Relaxed);

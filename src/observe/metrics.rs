@@ -28,6 +28,10 @@ pub(super) fn text(views: &Views) -> Result<String, fmt::Error> {
     out.gauge(Metric::ForwardWaiting, views.counters.waiting());
     upstreams(&mut out, views.lookup.forwarder());
 
+    let (logged, not_logged) = views.query_log.as_ref().map_or((0, 0), |counts| counts.totals());
+    out.counter(Metric::QueryLogWritten, logged);
+    out.counter(Metric::QueryLogDropped, not_logged);
+
     let ((loads, failures), last) = (views.status.loads(), views.status.last());
     let problems = last.as_ref().map_or(0, |report| report.problems.len());
     out.counter(Metric::Loads, loads);

@@ -23,6 +23,7 @@ mod metrics;
 mod process;
 #[cfg(feature = "server")]
 mod prometheus_text;
+mod query_log;
 #[cfg(feature = "server")]
 mod report;
 mod status;
@@ -47,6 +48,9 @@ pub use guard::{Browsers, GuardError, guard, requested_host};
 pub use http::{HAND_OVER, serve_address, serve_socket};
 #[cfg(feature = "server")]
 pub use log::{LineQueue, Log, dropped_lines};
+#[cfg(feature = "server")]
+pub use query_log::QueryLogSettings;
+pub use query_log::{AnsweredQuestion, QueryLog, QueryLogCounts};
 #[cfg(feature = "server")]
 pub use report::{CountsReport, SourceLine, StatusReport, UpstreamLine};
 pub use status::{LoadReport, Status};

@@ -4,7 +4,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Counters, Exposition, Log, Status};
+use super::{Counters, Exposition, Log, QueryLogCounts, Status};
 use crate::forward::UpstreamLookup;
 use crate::served::ServedSnapshot;
 
@@ -29,6 +29,8 @@ pub struct Views {
     pub certificate_end: Option<CertificateEnd>,
     /// Metrics of other parts.
     pub more: Vec<MoreMetrics>,
+    /// What became of questions that were to be logged.
+    pub query_log: Option<Arc<QueryLogCounts>>,
     /// What can be changed.
     pub control: ServerControl,
     /// When the server started.

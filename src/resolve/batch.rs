@@ -66,6 +66,11 @@ impl<'r> Batch<'r> {
         }
     }
 
+    /// Time since it began.
+    pub(super) fn age(&self) -> Duration {
+        self.began.elapsed()
+    }
+
     /// The one snapshot.
     pub(super) fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Incoming;
 use super::forwarded::ForwardedQuestion;
+use super::logged;
 use super::reply::{finished, finished_vec};
 use super::resources::Resources;
 use super::subnet::{ClientSubnet, client_by, read_query};
@@ -50,7 +51,7 @@ struct WaitingPacket {
     /// One snapshot for all of the answer (invariant I2), whatever is published meanwhile.
     snapshot: Arc<Snapshot>,
     upstreams: Arc<UpstreamSet>,
-    _waits: WaitingQuestion,
+    waits: WaitingQuestion,
 }
 
 /// Begins to ask for what a packet needs; `None`: it takes more than a datagram.
@@ -71,8 +72,7 @@ pub(super) fn begin(
     let Incoming { packet, peer, local, transport, vpc } = incoming;
     let snapshot = Arc::clone(snapshot);
     let waits = resources.counters.wait(transport);
-    let waiting =
-        WaitingPacket { packet: packet.into(), peer, local, transport, vpc, snapshot, upstreams, _waits: waits };
+    let waiting = WaitingPacket { packet: packet.into(), peer, local, transport, vpc, snapshot, upstreams, waits };
     Some((BegunQuestion { waiting, lookup }, first))
 }
 
@@ -121,7 +121,10 @@ impl BegunQuestion {
                     Some(len) => {
                         asked.count(&found);
                         resources.counters.relayed(rcode_of(out));
-                        return Ok(Some(finished(&query, incoming.transport, subnet.as_ref(), out, len)));
+                        let len = finished(&query, incoming.transport, subnet.as_ref(), out, len);
+                        let reply = out.get(..len).unwrap_or_default();
+                        logged::log(resources, snapshot, incoming, reply, || waiting.waits.age());
+                        return Ok(Some(len));
                     }
                     None => Rest::Compose(found),
                 },
@@ -155,6 +158,8 @@ impl UnfinishedQuestion {
         asked.count(&found);
         let reply = asked.reply_with(&forward, found).await;
         resources.counters.relayed(rcode_of(&reply));
-        Some(finished_vec(&query, incoming.transport, subnet.as_ref(), reply))
+        let reply = finished_vec(&query, incoming.transport, subnet.as_ref(), reply);
+        logged::log(resources, snapshot, incoming, &reply, || waiting.waits.age());
+        Some(reply)
     }
 }

@@ -9,6 +9,7 @@
 //!   forwarded  a question that is answered elsewhere: what is looked up, and whether the reply passes as it is
 //!   reply      what every reply follows: size limits, padding, cookies, SERVFAIL with the reason
 //!     pad      padding of replies on encrypted transports
+//!   logged     what the query log is told of an answer
 //!   rate       how often a network or client is answered over UDP
 //!   subnet     who a question is from, where a forwarder says so in EDNS Client Subnet
 //!   resources  what all of them use: upstreams and cache, limits, the cookie secret, counters
@@ -54,6 +55,7 @@ mod begun;
 mod chase;
 mod flatten;
 mod forwarded;
+mod logged;
 mod pad;
 mod rate;
 mod reply;

@@ -2,13 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ipnet::IpNet;
 
 use super::batch::Batch;
 use super::begun::{self, BegunQuestion, UnfinishedQuestion};
 use super::chase;
+use super::logged;
 use super::rate::{ReplyLimit, STRANGERS_PER_SECOND};
 use super::reply::{failure, finished_vec};
 use super::resources::Resources;
@@ -21,7 +22,7 @@ use crate::forward::cache::Cache;
 use crate::forward::validate::{Validating, Validation};
 use crate::forward::{Failure, FirstQuery, Forwarder, Heard, UpstreamLookup};
 use crate::naming::VpcId;
-use crate::observe::{Counters, ToldNames};
+use crate::observe::{Counters, QueryLog, ToldNames};
 use crate::served::ServedSnapshot;
 use crate::snapshot::Access;
 use crate::wire::CookieSecret;
@@ -53,10 +54,10 @@ impl Resolver {
         let upstream = Validating::new(forwarder, validation, &upstreams, &cache, &limits);
         let lookup = Arc::new(UpstreamLookup::new(upstream, cache, &limits));
         let (strangers, told) = (ReplyLimit::new(STRANGERS_PER_SECOND), ToldNames::default());
-        let (clients, ecs_from) = (None, Vec::new());
+        let (clients, ecs_from, query_log) = (None, Vec::new(), None);
         Self {
             snapshots,
-            resources: Resources { lookup, limits, secret, counters, told, strangers, clients, ecs_from },
+            resources: Resources { lookup, limits, secret, counters, told, strangers, clients, ecs_from, query_log },
         }
     }
 
@@ -75,6 +76,13 @@ impl Resolver {
         self
     }
 
+    /// The same, telling a query log of answers.
+    #[must_use]
+    pub fn logging(mut self, log: Option<QueryLog>) -> Self {
+        self.resources.query_log = log;
+        self
+    }
+
     /// Upstreams and their cache.
     pub fn lookup(&self) -> &Arc<UpstreamLookup> {
         &self.resources.lookup
@@ -86,7 +94,9 @@ impl Resolver {
         let (query, subnet) = read_query(&self.resources, incoming, &mut name)?;
         self.resources.counters.count(Metric::Overloaded);
         let reply = failure(&query, &self.resources, incoming, InfoCode::OTHER, why);
-        Some(finished_vec(&query, incoming.transport, subnet.as_ref(), reply))
+        let reply = finished_vec(&query, incoming.transport, subnet.as_ref(), reply);
+        logged::log(&self.resources, &self.snapshots.load(), incoming, &reply, Duration::default);
+        Some(reply)
     }
 }
 
@@ -105,13 +115,20 @@ impl Resolve for Resolver {
     }
 
     fn try_resolve(&self, batch: &Batch<'_>, incoming: Incoming<'_>, out: &mut [u8]) -> Outcome {
-        batch.try_resolve(incoming, out)
+        let outcome = batch.try_resolve(incoming, out);
+        if let Outcome::Reply(len) = outcome {
+            let reply = out.get(..len).unwrap_or_default();
+            logged::log(&self.resources, batch.snapshot(), incoming, reply, || batch.age());
+        }
+        outcome
     }
 
     async fn resolve(&self, incoming: Incoming<'_>) -> Option<Vec<u8>> {
         // one snapshot for all of the answer (invariant I2), whatever is published while an upstream is asked
-        let _waits = self.resources.counters.wait(incoming.transport);
-        chase::resolve(&self.resources, &self.snapshots.load_full(), incoming).await
+        let (snapshot, waits) = (self.snapshots.load_full(), self.resources.counters.wait(incoming.transport));
+        let reply = chase::resolve(&self.resources, &snapshot, incoming).await?;
+        logged::log(&self.resources, &snapshot, incoming, &reply, || waits.age());
+        Some(reply)
     }
 
     fn begin(&self, batch: &Batch<'_>, incoming: Incoming<'_>) -> Option<(BegunQuestion, FirstQuery)> {

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use super::rate::ReplyLimit;
 use crate::config::Limits;
 use crate::forward::UpstreamLookup;
-use crate::observe::{Counters, ToldNames};
+use crate::observe::{Counters, QueryLog, ToldNames};
 use crate::wire::{ClientCookie, CookieSecret};
 
 /// Upstreams and their cache, limits, the cookie secret and counters; shared by all answers of a resolver.
@@ -26,6 +26,8 @@ pub(super) struct Resources {
     pub(super) clients: Option<ReplyLimit>,
     /// Forwarders that say whom they ask for (`--ecs-from`).
     pub(super) ecs_from: Vec<IpNet>,
+    /// Told of answers.
+    pub(super) query_log: Option<QueryLog>,
 }
 
 impl Resources {

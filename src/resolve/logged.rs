@@ -1,0 +1,44 @@
+//! What the query log is told of an answer.
+
+use std::time::{Duration, SystemTime};
+
+use super::Incoming;
+use super::resources::Resources;
+use super::subnet::{client_by, read_query};
+use crate::answer::{Decision, NoTrace, answer};
+use crate::dns::NameBuf;
+use crate::observe::AnsweredQuestion;
+use crate::snapshot::Snapshot;
+
+/// Tells the query log of a reply, where there is a log and it is this question's turn. What decided is found out anew, by
+/// the same `answer` (invariant I7): those that are not logged cost nothing.
+pub(super) fn log(
+    resources: &Resources,
+    snapshot: &Snapshot,
+    incoming: Incoming<'_>,
+    reply: &[u8],
+    took: impl FnOnce() -> Duration,
+) {
+    let Some(log) = resources.query_log.as_ref().filter(|log| log.is_due()) else { return };
+    let mut name = NameBuf::default();
+    let Some((query, subnet)) = read_query(resources, incoming, &mut name) else { return };
+    let client = client_by(snapshot, incoming, subnet.as_ref());
+    let reason = match answer(snapshot, client, &query.question, u32::from(query.id), &mut NoTrace) {
+        Decision::Reply(reply) => reply.reason,
+        Decision::Forward(forward) => forward.reason,
+    };
+    log.push(AnsweredQuestion {
+        at: SystemTime::now(),
+        took: took(),
+        peer: incoming.peer,
+        local: incoming.local,
+        transport: incoming.transport,
+        vpc: client.view.vpc.as_ref().map(|vpc| (vpc.vpc_id, vpc.region.clone())),
+        class: client.access.class(),
+        decision: reason.topic(),
+        endpoint: reason.endpoint().map(|endpoint| endpoint.id),
+        generation: snapshot.generation,
+        query: incoming.packet.into(),
+        reply: reply.into(),
+    });
+}
