@@ -22,7 +22,8 @@ use crate::wire::Transport;
 ///
 /// - OPT is hickory's: no extended error, no cookie; a reply too long for a datagram loses it.
 /// - A question without RD is REFUSED, and what is refused or fails here is SERVFAIL.
-/// - An alias to a name that does not exist is NOERROR, and the authority section of a positive answer is left out.
+/// - An alias to a name that does not exist is NOERROR, one that leads out of private zones comes without its target's records,
+///   and the authority section of a positive answer is left out.
 /// - A zone of the `Catalog` with a longer name is asked instead.
 ///
 /// [`PrivateDns`]: super::PrivateDns
@@ -79,7 +80,8 @@ impl ZoneHandler for PrivateZoneHandler {
     ) -> (LookupControlFlow<AuthLookup>, Option<TSigResponseContext>) {
         // as over a stream: the `Catalog` truncates
         let found = match self.zones.handle(request, Transport::Tcp).await {
-            Handled::Reply(message) => LookupControlFlow::Break(lookup(*message)),
+            // what an alias leads to is the client's to ask: the chain has no way to put both together
+            Handled::Reply(message) | Handled::LeadsOut(message) => LookupControlFlow::Break(lookup(*message)),
             Handled::Silent => LookupControlFlow::Break(Err(ResponseCode::Refused.into())),
             Handled::NotPrivate => LookupControlFlow::Skip,
         };

@@ -2,11 +2,14 @@
 
 use std::iter::{Empty, empty};
 use std::slice::Iter;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hickory_proto::ProtoError;
-use hickory_proto::op::{Header, HeaderCounts, Message, Metadata, ResponseCode};
-use hickory_proto::rr::Record;
+use hickory_proto::op::{Header, HeaderCounts, Message, Metadata, Query, ResponseCode};
+use hickory_proto::rr::rdata::CNAME;
+use hickory_proto::rr::{RData, Record};
 use hickory_proto::serialize::binary::{BinDecoder, BinEncoder};
+use hickory_server::net::NetError;
 use hickory_server::net::runtime::Time;
 use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
@@ -29,12 +32,42 @@ impl PrivateZones {
     }
 }
 
+impl<H: RequestHandler> PrivateDns<H> {
+    /// The inner handler's answer for the name to which aliases of ours lead, behind them: it is never asked for a private name.
+    async fn follow<T: Time>(&self, request: &Request, mut message: Box<Message>) -> Box<Message> {
+        let Some(asked) = about_target(request, &message) else { return message };
+        let kept = KeptReply::default();
+        self.inner.handle_request::<_, T>(&asked, kept.clone()).await;
+        match kept.take() {
+            Some(reply) => {
+                message.metadata.response_code = reply.metadata.response_code;
+                message.answers.extend(reply.answers);
+                message.authorities = reply.authorities;
+                message.additionals = reply.additionals;
+            }
+            None => message.metadata.response_code = ResponseCode::ServFail,
+        }
+        message
+    }
+}
+
+/// The client's question, for the name to which the last alias leads; `None`: there is none, as where we fail.
+fn about_target(request: &Request, message: &Message) -> Option<Request> {
+    let RData::CNAME(CNAME(target)) = &message.answers.last()?.data else { return None };
+    let mut question = Message::query();
+    question.metadata = request.metadata;
+    question.edns.clone_from(&request.edns);
+    question.add_query(Query::query(target.clone(), request.queries.queries().first()?.query_type()));
+    Request::from_bytes(question.to_vec().ok()?, request.src(), request.protocol()).ok()
+}
+
 #[async_trait::async_trait]
 impl<H: RequestHandler> RequestHandler for PrivateDns<H> {
     async fn handle_request<R: ResponseHandler, T: Time>(&self, request: &Request, mut handle: R) -> ResponseInfo {
         let transport = if request.protocol() == Protocol::Udp { Transport::Udp } else { Transport::Tcp };
         let mut message = match self.zones.handle(request, transport).await {
             Handled::Reply(message) => message,
+            Handled::LeadsOut(aliases) => self.follow::<T>(request, aliases).await,
             Handled::Silent => return info(&Metadata::response_from_request(&request.metadata)),
             Handled::NotPrivate => return self.inner.handle_request::<R, T>(request, handle).await,
         };
@@ -47,6 +80,36 @@ impl<H: RequestHandler> RequestHandler for PrivateDns<H> {
         }
         let outcome = handle.send_response(response(queries, &message)).await;
         sent(outcome, &message.metadata)
+    }
+}
+
+/// Keeps the reply of a handler, so that it can become part of another.
+#[derive(Clone, Default)]
+struct KeptReply(Arc<Mutex<Option<Message>>>);
+
+impl KeptReply {
+    fn take(self) -> Option<Message> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+#[async_trait::async_trait]
+impl ResponseHandler for KeptReply {
+    async fn send_response<'a>(
+        &mut self,
+        response: MessageResponse<
+            '_,
+            'a,
+            impl Iterator<Item = &'a Record> + Send + 'a,
+            impl Iterator<Item = &'a Record> + Send + 'a,
+            impl Iterator<Item = &'a Record> + Send + 'a,
+            impl Iterator<Item = &'a Record> + Send + 'a,
+        >,
+    ) -> Result<ResponseInfo, NetError> {
+        let mut octets = Vec::new();
+        let info = response.destructive_emit(&mut BinEncoder::new(&mut octets))?;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Message::from_vec(&octets)?);
+        Ok(info)
     }
 }
 

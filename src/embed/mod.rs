@@ -59,8 +59,8 @@
 //! ```
 //!
 //! What hickory's request does not have cannot decide: a client's VPC is known by its address, or by the listener that
-//! [`PrivateZones::at`] names for a handler. Where nobody is asked but the inner handler, that is asked for the target of an
-//! alias that leads out of a private zone, too; [`Builder::policy`] has all of it answered here.
+//! [`PrivateZones::at`] names for a handler. An inner handler's replies are handed on as they are: its aliases into private
+//! zones, FORWARD rules, and Route 53's alias records to names outside take [`Builder::policy`].
 //!
 //! hickory's types are named in this module, in data of records, and in DNSSEC validation.
 // no packet can panic (invariant I6)

@@ -142,25 +142,42 @@ impl PrivateZones {
     pub(super) async fn handle(&self, request: &Request, transport: Transport) -> Handled {
         let incoming =
             Incoming { packet: request.as_slice(), peer: request.src(), local: self.listener, transport, vpc: None };
-        let (outcome, mut octets) = self.at_once(incoming);
-        match outcome {
-            Outcome::Reply(len) => octets.truncate(len),
-            Outcome::Silent => return Handled::Silent,
-            Outcome::Pending if self.loaded.is_whole => match self.loaded.resolver.resolve(incoming).await {
-                Some(reply) => octets = reply,
-                None => return Handled::Silent,
-            },
-            Outcome::Pending => return Handled::NotPrivate,
+        let message = |octets: &[u8]| Box::new(Message::from_vec(octets).unwrap_or_else(|_| servfail(request)));
+        match self.at_once(incoming) {
+            AtOnce::Reply(octets) => Handled::Reply(message(&octets)),
+            AtOnce::Silent => Handled::Silent,
+            AtOnce::Pending(_) if self.loaded.is_whole => {
+                let reply = self.loaded.resolver.resolve(incoming).await;
+                reply.map_or(Handled::Silent, |octets| Handled::Reply(message(&octets)))
+            }
+            AtOnce::Pending(Some(aliases)) => Handled::LeadsOut(message(&aliases)),
+            AtOnce::Pending(None) => Handled::NotPrivate,
         }
-        Handled::Reply(Box::new(Message::from_vec(&octets).unwrap_or_else(|_| servfail(request))))
     }
 
-    fn at_once(&self, incoming: Incoming<'_>) -> (Outcome, Vec<u8>) {
+    fn at_once(&self, incoming: Incoming<'_>) -> AtOnce {
         let resolver = &self.loaded.resolver;
         let longest = if incoming.transport.is_datagram() { SAFE_PAYLOAD } else { u16::MAX };
         let mut out = vec![0; longest.into()];
-        (resolver.try_resolve(&resolver.batch(), incoming, &mut out), out)
+        // one snapshot for all of it (invariant I2)
+        let batch = resolver.batch();
+        match resolver.try_resolve(&batch, incoming, &mut out) {
+            Outcome::Reply(len) => {
+                out.truncate(len);
+                AtOnce::Reply(out)
+            }
+            Outcome::Silent => AtOnce::Silent,
+            Outcome::Pending => AtOnce::Pending(resolver.aliases(&batch, incoming)),
+        }
     }
+}
+
+/// What can be said of a packet without asking anybody.
+enum AtOnce {
+    Reply(Vec<u8>),
+    Silent,
+    /// Others have to answer; for aliases of ours, where they lead.
+    Pending(Option<Vec<u8>>),
 }
 
 /// What becomes of a request.
@@ -169,6 +186,8 @@ pub(super) enum Handled {
     Reply(Box<Message>),
     /// There is no reply, on purpose: a datagram of a stranger, of which not each is answered.
     Silent,
+    /// These are aliases of ours, or SERVFAIL; someone else has to answer for the name to which the last one leads.
+    LeadsOut(Box<Message>),
     /// Someone else has to answer.
     NotPrivate,
 }

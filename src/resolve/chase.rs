@@ -13,7 +13,7 @@ use super::forwarded::{AliasTarget, ForwardedQuestion, extended_error, why_not_p
 use super::reply::{failure, finished_vec, relay_client, without_records};
 use super::resources::Resources;
 use super::subnet::{client_by, read_query};
-use crate::answer::{Decision, Forward, NoTrace, Part, Question, Reason, Reply, answer};
+use crate::answer::{AuthoritySection, Decision, Forward, NoTrace, Part, Question, Reason, Reply, answer};
 use crate::dns::{Class, DnsName, ExtendedError, InfoCode, Message, NameBuf, Rcode, Writer, rcode_of};
 use crate::forward::cache::{Age, CacheHit};
 use crate::forward::chain::{Prefix, cname_targets, cut_after};
@@ -43,6 +43,22 @@ pub(super) async fn resolve(resources: &Resources, snapshot: &Snapshot, incoming
             resources.counters.relayed(rcode_of(&reply));
             reply
         }
+    };
+    Some(finished_vec(&query, incoming.transport, subnet.as_ref(), reply))
+}
+
+/// The aliases of ours that lead from the question's name to one that others answer, as a reply without its end; `None`: the
+/// question itself is for others.
+pub(super) fn aliases(resources: &Resources, snapshot: &Snapshot, incoming: Incoming<'_>) -> Option<Vec<u8>> {
+    let mut name = NameBuf::default();
+    let (query, subnet) = read_query(resources, incoming, &mut name)?;
+    let client = client_by(snapshot, incoming, subnet.as_ref());
+    let asked = ForwardedQuestion { resources, snapshot, client, query: &query, incoming };
+    let decision = answer(snapshot, client, &query.question, u32::from(query.id), &mut NoTrace);
+    let Decision::Forward(forward @ Forward { name: Some(target), .. }) = decision else { return None };
+    let reply = match flat_part(&forward) {
+        None => relay(&asked.chain(&forward), &relay_client(&query, resources, incoming, None)).ok()?,
+        Some(_) => asked.fail(InfoCode::OTHER, &format!("nobody here asks for the addresses of {target}")),
     };
     Some(finished_vec(&query, incoming.transport, subnet.as_ref(), reply))
 }
@@ -220,6 +236,18 @@ impl<'a> ForwardedQuestion<'a> {
         let len = encode(&query, reply, &frame, &mut out);
         out.truncate(len);
         out
+    }
+
+    /// The aliases in front of what is forwarded, as a message of their own.
+    fn chain(&self, forward: &Forward<'_>) -> Vec<u8> {
+        let reply = Reply {
+            rcode: Rcode::NOERROR,
+            chain: forward.chain.clone(),
+            answer: None,
+            authority: AuthoritySection::None,
+            reason: forward.reason,
+        };
+        self.bare(&self.query.question, self.query.question_octets, &reply)
     }
 
     pub(super) fn fail(&self, code: InfoCode, text: &str) -> Vec<u8> {

@@ -88,6 +88,12 @@ impl Resolver {
         &self.resources.lookup
     }
 
+    /// For a packet of this batch that is [`Outcome::Pending`]: the aliases of ours that lead to a name which others answer, as
+    /// a reply without its end, for a caller that asks them itself. `None`: the question itself is for others.
+    pub fn aliases(&self, batch: &Batch<'_>, incoming: Incoming<'_>) -> Option<Vec<u8>> {
+        chase::aliases(&self.resources, batch.snapshot(), incoming)
+    }
+
     /// SERVFAIL for want of room.
     fn turned_away(&self, incoming: Incoming<'_>, why: &str) -> Option<Vec<u8>> {
         let mut name = NameBuf::default();

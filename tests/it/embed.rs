@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use crate::common::hickory::{Client, HickoryServer, question};
 use crate::common::{BOTH, endpoint, record_text, vpc, wire_name};
 use crate::forwarding::upstream;
+use crate::route53::{NETWORK, ZONE, alias, records};
 use hickory_proto::op::{Edns, Header, HeaderCounts, Message, ResponseCode};
 use hickory_proto::rr::rdata::{A, CNAME, NULL, SOA};
 use hickory_proto::rr::{LowerName, Name, RData, Record, RecordType};
@@ -40,6 +41,7 @@ fn zones() -> String {
            {{ name = \"www\", type = \"CNAME\", values = [\"db.corp.example\"] }},\
            {{ name = \"gone\", type = \"CNAME\", values = [\"nothing.corp.example\"] }},\
            {{ name = \"out\", type = \"CNAME\", values = [\"public.example.org\"] }},\
+           {{ name = \"away\", type = \"CNAME\", values = [\"nowhere.example.org\"] }},\
            {{ name = \"sub\", type = \"NS\", values = [\"ns.sub.corp.example\"] }},\
            {{ name = \"ns.sub\", type = \"A\", values = [\"10.9.9.53\"] }}]\n"
     );
@@ -200,6 +202,51 @@ impl ResponseHandler for Sent {
     }
 }
 
+/// The inner handler is asked for the target, and never for the name of a private zone (invariant I8).
+#[test]
+fn an_alias_that_leads_out_is_followed_by_the_inner_handler() {
+    let zones = loaded();
+    let mut zone = public();
+    let there = Name::from_ascii("public.example.org.").unwrap();
+    zone.upsert_mut(Record::from_rdata(there, 60, RData::A(A::new(192, 0, 2, 8))), 1);
+    let mut catalog = Catalog::new();
+    catalog.upsert(LowerName::from(Name::root()), vec![Arc::new(zone)]);
+    let server = HickoryServer::start(zones.in_front_of(catalog));
+    let table = [
+        (
+            INSIDE,
+            "out.corp.example.",
+            RecordType::A,
+            "NoError | 300 CNAME public.example.org, public.example.org 60 A 192.0.2.8 | ",
+        ),
+        (INSIDE, "out.corp.example.", RecordType::AAAA, "NoError | 300 CNAME public.example.org | . 5 SOA"),
+        (INSIDE, "out.corp.example.", RecordType::CNAME, "NoError | 300 CNAME public.example.org | "),
+        (INSIDE, "away.corp.example.", RecordType::A, "NXDomain | 300 CNAME nowhere.example.org | . 5 SOA"),
+        // for everybody else the public zone has an address
+        (OUTSIDE, "out.corp.example.", RecordType::A, "NoError | 60 A 192.0.2.1 | "),
+    ];
+    let mut wrong = Vec::new();
+    for (from, name, rtype, wanted) in table {
+        let found = line(&ask(server.address, from, name, rtype));
+        if found != wanted {
+            wrong.push(format!("{from} {name} {rtype}: {found}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// An alias record of Route 53 has its target's addresses: nothing here asks for them, and the inner handler does not see
+/// the private name.
+#[test]
+fn an_alias_record_that_leads_out_fails() {
+    let record = alias("flat.corp.example.", "A", "public.example.org.", "Z35SXDOTRQ7X7K");
+    let outputs =
+        [("a.json", NETWORK.replace("10.1.", "127.1.")), ("z.json", ZONE.to_owned()), ("r.json", records(&[&record]))];
+    let zones = Builder::from_cli_json(outputs.iter().map(|(name, text)| (*name, text.as_str()))).build();
+    let server = HickoryServer::start(zones.unwrap_or_else(|error| panic!("{error}")).in_front_of(Refuse));
+    assert_eq!(line(&ask(server.address, INSIDE, "flat.corp.example.", RecordType::A)), "ServFail |  | ");
+}
+
 /// A stranger's address may be forged: the handler stays silent beyond what strangers get, and asks nobody instead.
 #[test]
 fn strangers_do_not_get_each_datagram_answered() {
@@ -262,7 +309,7 @@ fn a_catalog_skips_what_is_not_private() {
         ),
         (INSIDE, "gone.corp.example.", RecordType::A, "NoError | 300 CNAME nothing.corp.example | "),
         (INSIDE, "x.sub.corp.example.", RecordType::A, "ServFail |  | "),
-        (INSIDE, "out.corp.example.", RecordType::A, "NoError | 60 A 192.0.2.1 | "),
+        (INSIDE, "out.corp.example.", RecordType::A, "NoError | 300 CNAME public.example.org | "),
         (OUTSIDE, EC2, RecordType::A, "NoError | 60 A 192.0.2.1 | "),
         (OUTSIDE, "nothing.example.", RecordType::A, "NXDomain |  | . 5 SOA"),
     ];
@@ -273,7 +320,7 @@ fn a_catalog_skips_what_is_not_private() {
             wrong.push(format!("{from} {name} {rtype}: {}", line(&reply)));
         }
         // the VPC resolver's flags where it is private, hickory's own where it is not
-        let is_private = from == INSIDE && !name.starts_with("out.");
+        let is_private = from == INSIDE;
         let flags = (reply.metadata.recursion_available, reply.metadata.authoritative);
         assert_eq!(flags, (is_private, !is_private), "{from} {name} {rtype}");
     }

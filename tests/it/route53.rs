@@ -19,7 +19,7 @@ fn load(files: &[(&str, &str)]) -> (Snapshot, String) {
     (Snapshot::compile(model, policy(), 1), problems)
 }
 
-const NETWORK: &str = r#"{"Vpcs": [{"VpcId": "vpc-00000001", "CidrBlock": "10.1.0.0/16", "Region": "us-east-1"},
+pub(crate) const NETWORK: &str = r#"{"Vpcs": [{"VpcId": "vpc-00000001", "CidrBlock": "10.1.0.0/16", "Region": "us-east-1"},
   {"VpcId": "vpc-00000002", "CidrBlock": "10.2.0.0/16", "Region": "eu-west-1"}]}
 {"VpcId": "vpc-00000001", "EnableDnsHostnames": {"Value": true}}
 {"VpcId": "vpc-00000002", "EnableDnsHostnames": {"Value": true}}
@@ -30,13 +30,13 @@ const NETWORK: &str = r#"{"Vpcs": [{"VpcId": "vpc-00000001", "CidrBlock": "10.1.
   "DnsEntries": [{"DnsName": "vpce-0000000a-abcd1234.sqs.us-east-1.vpce.amazonaws.com", "HostedZoneId": "Z7HUB22UULQXV"},
     {"DnsName": "vpce-0000000a-abcd1234-us-east-1a.sqs.us-east-1.vpce.amazonaws.com", "HostedZoneId": "Z7HUB22UULQXV"}]}]}"#;
 
-const ZONE: &str = r#"{"HostedZone": {"Id": "/hostedzone/Z0PRIVATE", "Name": "corp.example.", "CallerReference": "x",
+pub(crate) const ZONE: &str = r#"{"HostedZone": {"Id": "/hostedzone/Z0PRIVATE", "Name": "corp.example.", "CallerReference": "x",
     "Config": {"Comment": "", "PrivateZone": true}, "ResourceRecordSetCount": 3},
   "VPCs": [{"VPCRegion": "us-east-1", "VPCId": "vpc-00000001"}, {"VPCRegion": "eu-west-1", "VPCId": "vpc-00000002"},
     {"VPCRegion": "us-west-2", "VPCId": "vpc-0000000f"}]}"#;
 
 /// The output of `list-resource-record-sets` for a private zone with these record sets behind those of its apex.
-fn records(sets: &[&str]) -> String {
+pub(crate) fn records(sets: &[&str]) -> String {
     let apex = r#"{"Name": "corp.example.", "Type": "NS", "TTL": 172800, "ResourceRecords": [{"Value": "ns-1536.awsdns-00.co.uk."},
         {"Value": "ns-0.awsdns-00.com."}, {"Value": "ns-1024.awsdns-00.org."}, {"Value": "ns-512.awsdns-00.net."}]},
       {"Name": "corp.example.", "Type": "SOA", "TTL": 900, "ResourceRecords": [{"Value":
@@ -53,7 +53,7 @@ fn values(name: &str, rtype: &str, values: &[&str], extra: &str) -> String {
     )
 }
 
-fn alias(name: &str, rtype: &str, target: &str, zone: &str) -> String {
+pub(crate) fn alias(name: &str, rtype: &str, target: &str, zone: &str) -> String {
     format!(
         "{{\"Name\": \"{name}\", \"Type\": \"{rtype}\", \"AliasTarget\": {{\"HostedZoneId\": \"{zone}\", \"DNSName\": \"{target}\", \"EvaluateTargetHealth\": false}}}}"
     )
