@@ -269,8 +269,8 @@ def refusals(case, server, client, vpcs, rule):
             ("a token that is none", client.list_resolver_rules, {"NextToken": "?"}, "InvalidNextTokenException", "NextToken"),
             ("tags of nothing", client.list_tags_for_resource, {"ResourceArn": "arn:aws:route53resolver:x"},
              "ResourceNotFoundException", "does not exist"),
-            ("a call that is not here", client.list_outpost_resolvers, {}, "UnknownOperationException",
-             "ListOutpostResolvers is no call of Route 53 Resolver"),
+            ("a call that is not here", client.get_outpost_resolver, {"Id": "rslvr-op-1"}, "UnknownOperationException",
+             "GetOutpostResolver is no call of Route 53 Resolver"),
     ):
         error = error_of(call, **params)
         case.check(error and (error[0], error[2]) == (code, 400) and text in error[1], f"{what}: {error}")

@@ -92,6 +92,10 @@ impl Call<'_> {
             enable_network_address_usage_metrics: false,
             instance_tenancy: "default".to_owned(),
             is_default: false,
+            resolver: record::VpcResolverConfig {
+                autodefined_reverse: vpc.autodefined_reverse,
+                dnssec_validation: false,
+            },
             listeners: vpc.listeners.clone(),
             clients: vpc.clients.clone(),
             tags: record::Tags::new(),

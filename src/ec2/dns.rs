@@ -1,11 +1,15 @@
 //! What of a record DNS depends on: the same inputs that files make.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use super::record::{EndpointRecord, EndpointType, Phase, StoredObject, VerificationState};
+use super::resolver_endpoint::ResolverEndpointRecord;
 use super::state::{ApiState, Edit};
 use crate::model::{
-    EndpointInput, Input, InterfaceInput, Key, Mode, NetworkInterfaceInput, Object, RuleInput, ServiceInput,
-    State as DnsState, SubnetInput, VpcInput,
+    EndpointInput, InboundInput, Input, InterfaceInput, Key, Mode, NetworkInterfaceInput, Object, RuleInput,
+    ServiceInput, State as DnsState, SubnetInput, VpcInput,
 };
+use crate::naming::{InterfaceId, VpcId};
 use crate::problem::{At, Place};
 use crate::source::{Progress, Reading, Source, SourceEdit, SourceId, read_route53};
 
@@ -64,6 +68,7 @@ fn inputs(record: &StoredObject) -> Vec<Input> {
         StoredObject::ResolverRule(rule) => {
             read_route53(&rule.outputs(), &place()).into_iter().flat_map(for_each_vpc).collect()
         }
+        StoredObject::ResolverEndpoint(endpoint) => resolver_endpoint(endpoint),
         _ => input(record).into_iter().collect(),
     }
 }
@@ -90,7 +95,7 @@ fn input(record: &StoredObject) -> Option<Input> {
             enable_dns_hostnames: vpc.enable_dns_hostnames,
             listeners: vpc.listeners.iter().map(|listener| at(*listener)).collect(),
             clients: vpc.clients.iter().map(|network| at(*network)).collect(),
-            autodefined_reverse: true,
+            autodefined_reverse: vpc.resolver.autodefined_reverse,
         }),
         StoredObject::Subnet(subnet) => Object::Subnet(SubnetInput {
             subnet_id: at(subnet.id),
@@ -119,26 +124,44 @@ fn input(record: &StoredObject) -> Option<Input> {
         StoredObject::Endpoint(endpoint) if endpoint.kind == EndpointType::Interface => {
             Object::Endpoint(endpoint_input(endpoint)?)
         }
-        StoredObject::Interface(own) => Object::Interface(NetworkInterfaceInput {
-            network_interface_id: at(own.interface.id),
-            vpc_id: at(own.vpc),
-            ipv4: own.interface.ipv4.into_iter().collect(),
-            ipv6: own.interface.ipv6.into_iter().collect(),
-            // the name that is made of its address is there without being said
-            private_dns_name: None,
-            resource_name: None,
-            resource_name_a: false,
-            resource_name_aaaa: false,
-            public_names: Vec::new(),
-        }),
+        StoredObject::Interface(own) => host(own.interface.id, own.vpc, own.interface.ipv4, own.interface.ipv6),
         StoredObject::Endpoint(_)
         | StoredObject::SecurityGroup(_)
         | StoredObject::Notification(_)
         | StoredObject::RouteTable(_)
         | StoredObject::HostedZone(_)
-        | StoredObject::ResolverRule(_) => return None,
+        | StoredObject::ResolverRule(_)
+        | StoredObject::ResolverEndpoint(_)
+        | StoredObject::QueryLog(_) => return None,
     };
     Some(Input::new(place(), object))
+}
+
+/// An interface that is no endpoint's.
+fn host(id: InterfaceId, vpc: VpcId, ipv4: Option<Ipv4Addr>, ipv6: Option<Ipv6Addr>) -> Object {
+    Object::Interface(NetworkInterfaceInput {
+        network_interface_id: at(id),
+        vpc_id: at(vpc),
+        ipv4: ipv4.into_iter().collect(),
+        ipv6: ipv6.into_iter().collect(),
+        // the name that is made of its address is there without being said
+        private_dns_name: None,
+        resource_name: None,
+        resource_name_a: false,
+        resource_name_aaaa: false,
+        public_names: Vec::new(),
+    })
+}
+
+/// The addresses of a resolver endpoint are the VPC's; clients ask its listeners.
+fn resolver_endpoint(endpoint: &ResolverEndpointRecord) -> Vec<Input> {
+    let addresses = endpoint.addresses.iter().map(|it| host(it.interface, endpoint.vpc, it.ipv4, it.ipv6));
+    let direction = endpoint.direction.parse().ok().filter(|_| !endpoint.listeners.is_empty());
+    let inbound = direction.map(|direction| {
+        let listeners = endpoint.listeners.iter().map(|listener| at(*listener)).collect();
+        Object::Inbound(InboundInput { vpc_id: at(endpoint.vpc), direction, listeners })
+    });
+    addresses.chain(inbound).map(|object| Input::new(place(), object)).collect()
 }
 
 /// `None`: it is gone.

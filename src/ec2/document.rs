@@ -3,6 +3,9 @@
 //! An action reads its members first, and then asks whether they were sound: all that is wrong is said at once, in the
 //! words of AWS's own checks. Members that no action knows are left out, as AWS does. Nothing here knows a service.
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
@@ -126,12 +129,7 @@ impl<'d> Document<'d> {
 
     /// One of the words of an enumeration.
     pub(super) fn word(&self, name: &str, words: &[&'static str]) -> Option<&'static str> {
-        let text = self.typed(name, "a String", Value::as_str)?;
-        let known = words.iter().find(|word| **word == text);
-        if known.is_none() {
-            self.refuse(name, text, &format!("satisfy enum value set: [{}]", words.join(", ")));
-        }
-        known.copied()
+        self.typed(name, "a String", Value::as_str).and_then(|text| self.known(name, text, words))
     }
 
     /// One of them, that has to be there.
@@ -140,6 +138,18 @@ impl<'d> Document<'d> {
             return self.is_missing(name);
         }
         self.word(name, words).unwrap_or_default()
+    }
+
+    /// A list of words of an enumeration.
+    pub(super) fn words(
+        &self,
+        name: &str,
+        count: RangeInclusive<usize>,
+        words: &[&'static str],
+    ) -> Option<Vec<&'static str>> {
+        let given = self.texts(name, count, 0..=usize::MAX)?;
+        let known = given.into_iter().filter_map(|text| self.known(name, text, words));
+        Some(known.collect())
     }
 
     /// The friendly name of a resource (Route 53 Resolver API Reference, `Name`).
@@ -161,6 +171,11 @@ impl<'d> Document<'d> {
             self.refuse(name, number, &format!("have value less than or equal to {}", range.end()));
         }
         u32::try_from(number).ok()
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(&self, name: &str) -> Option<bool> {
+        self.typed(name, "a Boolean", Value::as_bool)
     }
 
     /// A list of texts of so many characters each.
@@ -202,6 +217,14 @@ impl<'d> Document<'d> {
     pub(super) fn is_missing(&self, name: &str) -> &'static str {
         self.note(name, "null", "not be null");
         ""
+    }
+
+    fn known(&self, name: &str, text: &str, words: &[&'static str]) -> Option<&'static str> {
+        let known = words.iter().find(|word| **word == text);
+        if known.is_none() {
+            self.refuse(name, text, &format!("satisfy enum value set: [{}]", words.join(", ")));
+        }
+        known.copied()
     }
 
     fn list(&self, name: &str, count: RangeInclusive<usize>) -> Option<&'d [Value]> {
@@ -263,89 +286,4 @@ impl<'d> Document<'d> {
 fn camel(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(letters).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What is wrong with `body`, as an action finds that takes members of all kinds.
-    fn wrong(body: &str) -> String {
-        let Ok(Value::Object(members)) = serde_json::from_str(body) else { panic!("{body}") };
-        let faults = RefCell::default();
-        let document = Document { members: &members, path: String::new(), faults: &faults };
-        document.need("VPCId", 1..=4);
-        document.text("Note", 0..=2);
-        document.word("Kind", &["A", "B"]);
-        document.friendly_name("Name");
-        document.number("Port", 0..=9);
-        document.texts("Ids", 1..=2, 1..=3);
-        for target in document.structures("Targets", 0..=2).unwrap_or_default() {
-            target.need("Ip", 1..=3);
-        }
-        document.check().map_or_else(|error| error.to_string(), |()| "-".to_owned())
-    }
-
-    #[test]
-    fn what_is_wrong_is_said_in_the_words_of_aws() {
-        let one = |path: &str, value: &str, constraint: &str| {
-            format!(
-                "ValidationException: 1 validation error detected: Value {value} at '{path}' failed to satisfy \
-                 constraint: Member must {constraint}"
-            )
-        };
-        let name = "satisfy regular expression pattern: (?!^[0-9]+$)([a-zA-Z0-9\\-_' ']+)";
-        for (body, error) in [
-            (r#"{"VPCId":"v","Name":"a-b_c 'd'","Port":9,"On":false,"Unknown":[1]}"#.to_owned(), "-".to_owned()),
-            (r#"{"VPCId":"v","Name":null,"Ids":null,"Name":""}"#.to_owned(), "-".to_owned()),
-            ("{}".to_owned(), one("vPCId", "null", "not be null")),
-            (r#"{"VPCId":null}"#.to_owned(), one("vPCId", "null", "not be null")),
-            (r#"{"VPCId":""}"#.to_owned(), one("vPCId", "''", "have length greater than or equal to 1")),
-            (r#"{"VPCId":"12345"}"#.to_owned(), one("vPCId", "'12345'", "have length less than or equal to 4")),
-            // characters, not octets
-            (r#"{"VPCId":"éééé"}"#.to_owned(), "-".to_owned()),
-            (r#"{"VPCId":"v","Kind":"a"}"#.to_owned(), one("kind", "'a'", "satisfy enum value set: [A, B]")),
-            (r#"{"VPCId":"v","Name":"12"}"#.to_owned(), one("name", "'12'", name)),
-            (r#"{"VPCId":"v","Name":"a.b"}"#.to_owned(), one("name", "'a.b'", name)),
-            (r#"{"VPCId":"v","Port":10}"#.to_owned(), one("port", "'10'", "have value less than or equal to 9")),
-            (r#"{"VPCId":"v","Port":-1}"#.to_owned(), one("port", "'-1'", "have value greater than or equal to 0")),
-            (r#"{"VPCId":"v","Ids":[]}"#.to_owned(), one("ids", "'[...]'", "have length greater than or equal to 1")),
-            (
-                r#"{"VPCId":"v","Ids":["a","b","c"]}"#.to_owned(),
-                one("ids", "'[...]'", "have length less than or equal to 2"),
-            ),
-            (r#"{"VPCId":"v","Ids":["abcd"]}"#.to_owned(), one("ids", "'abcd'", "have length less than or equal to 3")),
-            (r#"{"VPCId":"v","Targets":[{}]}"#.to_owned(), one("targets.ip", "null", "not be null")),
-        ] {
-            assert_eq!(wrong(&body), error, "{body}");
-        }
-        assert!(wrong(r#"{"Kind":"a"}"#).contains("2 validation errors detected: "));
-        for (body, token) in [
-            (r#"{"VPCId":1}"#, "NUMBER_VALUE can not be converted to a String"),
-            (r#"{"VPCId":"v","Kind":[]}"#, "START_ARRAY can not be converted to a String"),
-            (r#"{"VPCId":"v","Port":"1"}"#, "STRING_VALUE can not be converted to an Integer"),
-            (r#"{"VPCId":"v","Port":1.5}"#, "NUMBER_VALUE can not be converted to an Integer"),
-            (r#"{"VPCId":"v","Port":99999999999999999999}"#, "NUMBER_VALUE can not be converted to an Integer"),
-            (r#"{"VPCId":"v","Ids":{}}"#, "START_OBJECT can not be converted to a list"),
-            (r#"{"VPCId":"v","Ids":[true]}"#, "TRUE_VALUE can not be converted to a String"),
-            (r#"{"VPCId":"v","Targets":[null]}"#, "NULL_VALUE can not be converted to a structure"),
-        ] {
-            assert_eq!(wrong(body), format!("SerializationException: {token}"), "{body}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_document_is_refused() {
-        static ACTION: DocumentAction =
-            DocumentAction { name: "X", writes: false, run: |_, _| Ok(DocumentDone::read(Value::Null)) };
-        for body in ["", "[]", "1", "{", "{\"a\":}", "null", "\"x\"", "{} {}", &"[".repeat(1_000)] {
-            let error = DocumentCall::new(&ACTION, body.as_bytes()).err().expect(body);
-            assert_eq!(error.code, "SerializationException");
-        }
-        assert!(DocumentCall::new(&ACTION, b"\xff").is_err());
-        let call = DocumentCall::new(&ACTION, br#"{"CreatorRequestId":"c","VPCId":"v","Name":"n","ResourceArn":"a"}"#)
-            .ok()
-            .unwrap();
-        assert_eq!(call.ids(), ["a", "v"]);
-    }
 }

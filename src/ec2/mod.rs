@@ -12,7 +12,8 @@
 //!   document  the same for those that are JSON
 //!   rule    a rule of a security group
 //!   route   a route table
-//!   hosted_zone, resolver_rule  what Route 53 and its Resolver have
+//!   hosted_zone  what Route 53 has
+//!   resolver_rule, resolver_endpoint, query_log  what its Resolver has
 //!   record  what the API keeps of each object
 //!   state   all records in memory, and a change to them
 //!   store   the same on disk; soundness tells a file that is damaged, and keeps copies
@@ -51,7 +52,9 @@ pub mod notify;
 mod outbox;
 pub mod params;
 mod protocol;
+pub mod query_log;
 pub mod record;
+pub mod resolver_endpoint;
 pub mod resolver_rule;
 mod rest;
 pub mod route;

@@ -103,8 +103,10 @@ impl CallProtocol {
             "RequestLimitExceeded" => "ThrottlingException",
             "InternalError" => "InternalServiceErrorException",
             "RequestEntityTooLarge" => "RequestEntityTooLargeException",
-            "InvalidParameterValue" => "InvalidParameterException",
-            "InvalidParameter" | "ConflictingDomainExists" => "InvalidRequestException",
+            "InvalidParameterValue" | "InvalidParameterCombination" => "InvalidParameterException",
+            "InvalidParameter" | "ConflictingDomainExists" | "InsufficientFreeAddressesInSubnet" => {
+                "InvalidRequestException"
+            }
             _ => return error,
         };
         let status = if error.status == 503 { 400 } else { error.status };

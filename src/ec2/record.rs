@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::ApiSettings;
 use super::codec::text;
 use super::hosted_zone::HostedZoneRecord;
+use super::query_log::QueryLogRecord;
+use super::resolver_endpoint::ResolverEndpointRecord;
 use super::resolver_rule::ResolverRuleRecord;
 use super::route::RouteTableRecord;
 use super::rule::{GroupRule, rules_at_start};
@@ -64,6 +66,10 @@ pub enum StoredObject {
     HostedZone(HostedZoneRecord),
     /// A resolver rule.
     ResolverRule(ResolverRuleRecord),
+    /// A resolver endpoint.
+    ResolverEndpoint(ResolverEndpointRecord),
+    /// A configuration of query logging.
+    QueryLog(QueryLogRecord),
 }
 
 /// A VPC.
@@ -91,6 +97,9 @@ pub struct VpcRecord {
     /// Whether it is the account's default VPC of its region.
     #[serde(default)]
     pub is_default: bool,
+    /// What Route 53 Resolver is told of it.
+    #[serde(default)]
+    pub resolver: VpcResolverConfig,
     /// Addresses whose clients are this VPC's: those of the tag `vpcedns:listener`, or one out of the id.
     #[serde(default)]
     pub listeners: Vec<SocketAddr>,
@@ -99,6 +108,22 @@ pub struct VpcRecord {
     pub clients: Vec<IpNet>,
     /// Its tags.
     pub tags: Tags,
+}
+
+/// What of a VPC Route 53 Resolver's configurations change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VpcResolverConfig {
+    /// Whether it has reverse zones of its own (`AutodefinedReverse`).
+    pub autodefined_reverse: bool,
+    /// Whether replies are validated (`ValidationStatus`). It is kept and shown: `--dnssec` holds for all VPCs.
+    pub dnssec_validation: bool,
+}
+
+impl Default for VpcResolverConfig {
+    fn default() -> Self {
+        Self { autodefined_reverse: true, dnssec_validation: false }
+    }
 }
 
 /// A subnet.
@@ -458,6 +483,8 @@ impl StoredObject {
             Self::Interface(own) => own.interface.id.to_string(),
             Self::HostedZone(zone) => zone.id.clone(),
             Self::ResolverRule(rule) => rule.id.clone(),
+            Self::ResolverEndpoint(endpoint) => endpoint.id.clone(),
+            Self::QueryLog(config) => config.id.clone(),
         }
     }
 
@@ -474,6 +501,8 @@ impl StoredObject {
             Self::Interface(own) => &own.owner,
             Self::HostedZone(zone) => &zone.owner,
             Self::ResolverRule(rule) => &rule.owner,
+            Self::ResolverEndpoint(endpoint) => &endpoint.owner,
+            Self::QueryLog(config) => &config.owner,
         }
     }
 
@@ -481,6 +510,8 @@ impl StoredObject {
     pub fn resolver_arn(&self) -> Option<String> {
         match self {
             Self::ResolverRule(rule) => Some(rule.arn()),
+            Self::ResolverEndpoint(endpoint) => Some(endpoint.arn()),
+            Self::QueryLog(config) => Some(config.arn()),
             _ => None,
         }
     }
@@ -489,6 +520,8 @@ impl StoredObject {
     pub fn resolver_tags_mut(&mut self) -> Option<&mut Tags> {
         match self {
             Self::ResolverRule(rule) => Some(&mut rule.tags),
+            Self::ResolverEndpoint(endpoint) => Some(&mut endpoint.tags),
+            Self::QueryLog(config) => Some(&mut config.tags),
             _ => None,
         }
     }
@@ -504,7 +537,11 @@ impl StoredObject {
             Self::Service(service) => Some(("vpc-endpoint-service", &service.tags)),
             Self::RouteTable(table) => Some(("route-table", &table.tags)),
             Self::Interface(own) => Some(("network-interface", &own.tags)),
-            Self::Notification(_) | Self::HostedZone(_) | Self::ResolverRule(_) => None,
+            Self::Notification(_)
+            | Self::HostedZone(_)
+            | Self::ResolverRule(_)
+            | Self::ResolverEndpoint(_)
+            | Self::QueryLog(_) => None,
         }
     }
 
@@ -518,7 +555,11 @@ impl StoredObject {
             Self::Service(service) => Some(&mut service.tags),
             Self::RouteTable(table) => Some(&mut table.tags),
             Self::Interface(own) => Some(&mut own.tags),
-            Self::Notification(_) | Self::HostedZone(_) | Self::ResolverRule(_) => None,
+            Self::Notification(_)
+            | Self::HostedZone(_)
+            | Self::ResolverRule(_)
+            | Self::ResolverEndpoint(_)
+            | Self::QueryLog(_) => None,
         }
     }
 }

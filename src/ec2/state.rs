@@ -6,10 +6,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::hosted_zone::HostedZoneRecord;
+use super::query_log::QueryLogRecord;
 use super::record::{
     EndpointRecord, EndpointType, Notification, OwnInterface, Phase, SecurityGroup, ServiceRecord, StoredObject,
     SubnetRecord, VpcRecord,
 };
+use super::resolver_endpoint::ResolverEndpointRecord;
 use super::resolver_rule::ResolverRuleRecord;
 use super::route::RouteTableRecord;
 use super::time::UnixMillis;
@@ -127,6 +129,8 @@ impl ApiState {
         interface(&str), interfaces: Interface(OwnInterface), "eni-";
         hosted_zone(&str), hosted_zones: HostedZone(HostedZoneRecord), "Z";
         resolver_rule(&str), resolver_rules: ResolverRule(ResolverRuleRecord), "rslvr-rr-";
+        resolver_endpoint(&str), resolver_endpoints: ResolverEndpoint(ResolverEndpointRecord), "rslvr-";
+        query_log(&str), query_logs: QueryLog(QueryLogRecord), "rqlc-";
     }
 
     /// The record with this id, of whatever kind.

@@ -184,6 +184,7 @@ mod tests {
             enable_network_address_usage_metrics: false,
             instance_tenancy: "default".to_owned(),
             is_default: false,
+            resolver: super::super::record::VpcResolverConfig::default(),
             listeners: Vec::new(),
             clients: Vec::new(),
             tags: Tags::from([("Name".to_owned(), "a".to_owned())]),

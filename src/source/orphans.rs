@@ -89,6 +89,8 @@ impl Homes<'_> {
                 let target = own_targets(input, self.own).next();
                 target.map(|(target, _)| format!("{target} is this server"))
             }),
+            Object::Interface(interface) => vpc(interface.vpc_id.value),
+            Object::Inbound(endpoint) => vpc(endpoint.vpc_id.value),
             _ => None,
         }
     }
@@ -98,6 +100,8 @@ fn name(input: &Input) -> String {
     match &input.object {
         Object::Subnet(subnet) => subnet.subnet_id.value.to_string(),
         Object::Endpoint(endpoint) => endpoint.vpc_endpoint_id.value.to_string(),
+        Object::Interface(interface) => interface.network_interface_id.value.to_string(),
+        Object::Inbound(endpoint) => format!("an inbound resolver endpoint of {}", endpoint.vpc_id.value),
         Object::Rule(rule) => format!("the rule for {}", rule.domain_name.value),
         _ => "an object".to_owned(),
     }

@@ -121,6 +121,69 @@ fn a_rule_of_files_and_one_of_the_api_do_not_meet() {
     ok(&api, "DisassociateResolverRule", &json!({ "ResolverRuleId": below, "VPCId": "vpc-00000001" }));
 }
 
+#[test]
+fn an_endpoint_has_addresses_that_nobody_else_gets() {
+    let (api, here, _) = two_vpcs();
+    let subnet = |block: &str, zone: &str| {
+        let call = format!("CreateSubnet VpcId={here} CidrBlock={block} AvailabilityZone=us-east-1{zone}");
+        api.call(&call).text("subnet/subnetId").to_owned()
+    };
+    // 11 addresses each
+    let subnets = [subnet("10.1.1.0/28", "a"), subnet("10.1.2.0/28", "b")];
+    let group = here.replace("vpc-", "sg-");
+    let wanted: Vec<Value> = subnets.iter().cycle().take(20).map(|subnet| json!({ "SubnetId": subnet })).collect();
+    let asked = |request: &str, wanted: &[Value]| {
+        json!({ "CreatorRequestId": request, "Direction": "INBOUND", "SecurityGroupIds": [group], "IpAddresses": wanted,
+                "Tags": [{ "Key": "vpcedns:listener", "Value": "127.0.0.53:5353" }] })
+    };
+    let made = ok(&api, "CreateResolverEndpoint", &asked("1", &wanted));
+    let id = made["ResolverEndpoint"]["Id"].as_str().unwrap();
+    let listed = ok(&api, "ListResolverEndpointIpAddresses", &json!({ "ResolverEndpointId": id }));
+    let ips: std::collections::BTreeSet<String> =
+        listed["IpAddresses"].as_array().unwrap().iter().map(|it| it["Ip"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(ips.len(), 20);
+    let inbound =
+        || api.snapshot().model.inbound().iter().map(|it| format!("{} {:?}", it.vpc, it.listeners)).collect::<Vec<_>>();
+    assert_eq!(inbound(), [format!("{here} [127.0.0.53:5353]")]);
+    // each address has the name of a host
+    let name = format!("ip-{}.ec2.internal", ips.first().unwrap().replace('.', "-"));
+    api.call(&format!("ModifyVpcAttribute VpcId={here} EnableDnsHostnames.Value=true"));
+    assert_eq!(api.addresses(HERE, &name), [ips.first().unwrap().clone()]);
+    let error = refused(&api, "CreateResolverEndpoint", &asked("2", &wanted[..2]));
+    assert!(error.contains("This address is not available"), "a listener twice: {error}");
+    let outbound = |request: &str, wanted: &[Value]| json!({ "CreatorRequestId": request, "Direction": "OUTBOUND", "SecurityGroupIds": [], "IpAddresses": wanted });
+    ok(&api, "CreateResolverEndpoint", &outbound("3", &wanted[..2]));
+    let error = refused(&api, "CreateResolverEndpoint", &outbound("4", &wanted[..2]));
+    assert!(error.contains("There are not enough free addresses"), "{error}");
+    let api = api.reopen();
+    assert_eq!(api.snapshot().model.inbound().len(), 1);
+    assert_eq!(ok(&api, "ListResolverEndpointIpAddresses", &json!({ "ResolverEndpointId": id })), listed);
+    ok(&api, "DeleteResolverEndpoint", &json!({ "ResolverEndpointId": id }));
+    assert_eq!(api.snapshot().model.inbound().len(), 0);
+    assert_ne!(api.addresses(HERE, &name), [ips.first().unwrap().clone()]);
+}
+
+#[test]
+fn what_is_in_a_vpc_that_has_gone_from_the_files_hinders_no_start() {
+    let zone = "[[vpc]]\nvpc_id = \"vpc-00000001\"\nregion = \"us-east-1\"\ncidr_blocks = [\"10.1.0.0/16\"]\n";
+    let api = Api::new(zone);
+    let subnet = api.call("CreateSubnet VpcId=vpc-00000001 CidrBlock=10.1.1.0/24").text("subnet/subnetId").to_owned();
+    api.call(&format!("CreateNetworkInterface SubnetId={subnet}"));
+    let wanted = json!([{ "SubnetId": subnet }, { "SubnetId": subnet }]);
+    let asked = json!({ "CreatorRequestId": "1", "Direction": "INBOUND", "SecurityGroupIds": ["sg-1"], "IpAddresses": wanted,
+                        "Tags": [{ "Key": "vpcedns:listener", "Value": "127.0.0.53:5353" }] });
+    let made = ok(&api, "CreateResolverEndpoint", &asked);
+    // what files declare is theirs to change
+    let config = json!({ "ResourceId": "vpc-00000001", "AutodefinedReverseFlag": "DISABLE" });
+    let error = refused(&api, "UpdateResolverConfig", &config);
+    assert!(error.starts_with("InvalidRequestException: vpc-00000001 is declared at "), "{error}");
+    std::fs::write(api.zones().join("zones/t.toml"), "").unwrap();
+    let api = api.reopen();
+    assert_eq!(api.snapshot().model.inbound().len(), 0);
+    let id = &made["ResolverEndpoint"]["Id"];
+    ok(&api, "DeleteResolverEndpoint", &json!({ "ResolverEndpointId": id }));
+}
+
 /// Whatever a call lacks or has too much of, it is answered, and changes nothing.
 #[test]
 fn every_action_looks_at_its_members() {
@@ -131,14 +194,29 @@ fn every_action_looks_at_its_members() {
         .filter(|line| line.contains("| Resolver |"))
         .filter_map(|line| line.split('|').nth(1).map(str::trim))
         .collect();
-    assert!(actions.len() >= 12, "{actions:?}");
+    assert!(actions.len() >= 36, "{actions:?}");
     for action in actions {
         let is_list = action.starts_with("List") && action.ends_with('s');
         match api.resolver(action, "{}") {
             Ok(_) => assert!(is_list, "{action}"),
             Err(error) => assert_eq!(error.code, "ValidationException", "{action}: {error}"),
         }
-        let members = ["ResolverRuleId", "ResourceArn", "MaxResults", "NextToken", "CreatorRequestId", "VPCId"];
+        let members = [
+            "ResolverRuleId",
+            "ResourceArn",
+            "ResourceId",
+            "MaxResults",
+            "NextToken",
+            "CreatorRequestId",
+            "VPCId",
+            "ResolverEndpointId",
+            "IpAddresses",
+            "Protocols",
+            "Name",
+            "ResolverQueryLogConfigId",
+            "SortBy",
+            "ResolverQueryLogConfigAssociationId",
+        ];
         for wrong in [json!(true), json!([]), json!({}), json!(1.5)] {
             let document: serde_json::Map<String, Value> =
                 members.iter().map(|name| ((*name).to_owned(), wrong.clone())).collect();

@@ -8,6 +8,7 @@ mod describe;
 mod modify;
 
 pub(super) use address::{Families, Wanted, fill as free_addresses};
+pub(super) use check::group as check_group;
 
 use std::borrow::Cow;
 use std::cell::OnceCell;

@@ -9,6 +9,7 @@ use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Values, fields};
 use crate::ec2::params::Params;
 use crate::ec2::record::{InterfaceRecord, OwnInterface, Phase, SubnetRecord, Tags};
+use crate::ec2::resolver_endpoint::{ResolverAddress, ResolverEndpointRecord};
 use crate::naming::{InterfaceId, VpcId, ZoneName, instance_zone};
 
 pub(super) const ACTIONS: &[Action] =
@@ -24,8 +25,9 @@ const REQUESTER: &str = "727180483921";
 /// An interface as it is listed.
 pub(super) struct ListedInterface {
     interface: InterfaceRecord,
-    /// The endpoint whose it is; `None`: a caller made it.
+    /// The endpoint whose it is, of a VPC or of Resolver; `None`: a caller made it.
     endpoint: Option<String>,
+    interface_type: &'static str,
     description: String,
     owner: String,
     vpc: String,
@@ -52,6 +54,10 @@ fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         let interfaces = listed.record.interfaces.iter().filter(mine);
         all.extend(interfaces.filter_map(|i| Some((i.id.to_string(), of_endpoint(call, &listed, i)?))));
     }
+    for endpoint in call.state.resolver_endpoints().filter(|it| call.sees(&it.owner) && call.is_here(it.vpc)) {
+        let addresses = endpoint.addresses.iter().filter(|it| wanted.is_empty() || wanted.contains(&it.interface));
+        all.extend(addresses.filter_map(|it| Some((it.interface.to_string(), of_resolver(call, endpoint, it)?))));
+    }
     let mine = call.state.interfaces().filter(|own| call.sees(&own.owner) && call.is_here(own.vpc));
     let mine = mine.filter(|own| wanted.is_empty() || wanted.contains(&own.interface.id));
     all.extend(mine.filter_map(|own| Some((own.interface.id.to_string(), of_caller(call, own, None)?))));
@@ -71,12 +77,35 @@ fn of_endpoint(
     Some(ListedInterface {
         description: format!("VPC Endpoint Interface {id}"),
         endpoint: Some(id),
+        interface_type: "vpc_endpoint",
         owner: record.owner.clone(),
         vpc: record.vpc.to_string(),
         zone: call.subnet(interface.subnet)?.zone.clone(),
         groups: endpoint::group_names(call, &record.security_groups).collect(),
         private_dns_name: private_name(call, record.vpc, interface),
         interface: interface.clone(),
+        tags: Tags::new(),
+    })
+}
+
+/// One of a resolver endpoint, as AWS describes them.
+fn of_resolver(
+    call: &Call<'_>,
+    endpoint: &ResolverEndpointRecord,
+    address: &ResolverAddress,
+) -> Option<ListedInterface> {
+    let interface =
+        InterfaceRecord { id: address.interface, subnet: address.subnet, ipv4: address.ipv4, ipv6: address.ipv6 };
+    Some(ListedInterface {
+        description: format!("Route 53 Resolver: {}:{}", endpoint.id, address.id),
+        endpoint: Some(endpoint.id.clone()),
+        interface_type: "interface",
+        owner: endpoint.owner.clone(),
+        vpc: endpoint.vpc.to_string(),
+        zone: call.subnet(address.subnet)?.zone.clone(),
+        groups: endpoint::group_names(call, &endpoint.security_groups).collect(),
+        private_dns_name: private_name(call, endpoint.vpc, &interface),
+        interface,
         tags: Tags::new(),
     })
 }
@@ -90,6 +119,7 @@ pub(super) fn of_caller(call: &Call<'_>, own: &OwnInterface, subnet: Option<&Sub
     Some(ListedInterface {
         interface: own.interface.clone(),
         endpoint: None,
+        interface_type: "interface",
         description: own.description.clone(),
         owner: own.owner.clone(),
         vpc: own.vpc.to_string(),
@@ -142,7 +172,7 @@ fields! {
         "description" ["description"] = &it.description;
         "groupSet[].groupId" ["group-id"] = Values::of_each(it.groups.iter().map(|(id, _)| id));
         "groupSet[].groupName" ["group-name"] = Values::of_each(it.groups.iter().map(|(_, name)| name));
-        "interfaceType" ["interface-type"] = if it.endpoint.is_some() { "vpc_endpoint" } else { "interface" };
+        "interfaceType" ["interface-type"] = it.interface_type;
         "ipv6AddressesSet[].ipv6Address" ["ipv6-addresses.ipv6-address"] = Values::of_each(it.interface.ipv6);
         "ipv6AddressesSet[].isPrimaryIpv6" = false;
         "macAddress" ["mac-address"] = it.mac_address();

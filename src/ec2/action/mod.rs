@@ -88,7 +88,8 @@ pub(super) fn reference() -> String {
     let of_forms = ACTIONS.iter().copied().flatten().map(|action| {
         (action.name, service(action), what(action.writes, of_nothing(action)), token(action.idempotent))
     });
-    let of_documents = resolver::all().map(|action| (action.name, "Resolver", what(action.writes, false), ""));
+    let of_documents = resolver::all()
+        .map(|action| (action.name, "Resolver", what(action.writes, resolver::is_of_nothing(action)), ""));
     let mut all: Vec<_> = of_forms.chain(of_documents).collect();
     all.sort_unstable();
     let row = |(name, service, what, token): &(&str, &str, &str, &str)| {

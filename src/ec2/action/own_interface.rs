@@ -9,6 +9,7 @@ use crate::ec2::error::ApiError;
 use crate::ec2::fields::Resource;
 use crate::ec2::params::Params;
 use crate::ec2::record::{InterfaceRecord, OwnInterface, StoredObject};
+use crate::ec2::resolver_endpoint::ResolverEndpointRecord;
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
 use crate::naming::InterfaceId;
@@ -105,7 +106,12 @@ fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     }
     // what an endpoint has, goes with the endpoint
     let of_endpoint = |record: &InterfaceRecord| record.id.to_string() == id;
-    if super::endpoint::all(call, None).any(|listed| listed.record.interfaces.iter().any(of_endpoint)) {
+    let of_resolver = |endpoint: &ResolverEndpointRecord| {
+        call.sees(&endpoint.owner) && endpoint.addresses.iter().any(|address| address.interface.to_string() == id)
+    };
+    if super::endpoint::all(call, None).any(|listed| listed.record.interfaces.iter().any(of_endpoint))
+        || call.state.resolver_endpoints().any(of_resolver)
+    {
         let message = format!("You do not have permission to access the specified resource: {id}");
         return Err(ApiError::new("AuthFailure", message));
     }

@@ -13,7 +13,7 @@ use crate::ec2::call::Call;
 use crate::ec2::error::ApiError;
 use crate::ec2::record::{Tags, VpcRecord};
 
-const LISTENER: &str = "vpcedns:listener";
+pub(super) const LISTENER: &str = "vpcedns:listener";
 const CLIENTS: &str = "vpcedns:clients";
 
 /// The port of listeners out of ids.
@@ -27,16 +27,7 @@ pub(super) fn follow(call: &Call<'_>, vpc: &mut VpcRecord, before: &Tags) -> Res
     let (listener_changed, clients_changed) = (changed(LISTENER), changed(CLIENTS));
     let given = |key: &str| vpc.tags.get(key).filter(|_| call.caller.chooses_ids);
     if listener_changed {
-        let expected = "Expected ADDRESS:PORT, with a port that is not 0.";
-        let listeners: Vec<SocketAddr> =
-            given(LISTENER).map_or(Ok(Vec::new()), |text| parse(text, LISTENER, expected))?;
-        let is_allowed = |ip: IpAddr| call.settings.listen.iter().any(|network| network.contains(&ip));
-        if let Some(bad) = listeners.iter().find(|at| at.port() == 0 || !is_allowed(at.ip())) {
-            let networks: Vec<String> = call.settings.listen.iter().map(ToString::to_string).collect();
-            let expected = format!("Expected ADDRESS:PORT inside {} (--ec2-listen).", networks.join(", "));
-            return Err(ApiError::value(bad, LISTENER, expected));
-        }
-        vpc.listeners = listeners;
+        vpc.listeners = listeners(call, &vpc.tags)?;
     }
     if clients_changed {
         let clients: Vec<IpNet> = given(CLIENTS)
@@ -58,6 +49,19 @@ pub(super) fn follow(call: &Call<'_>, vpc: &mut VpcRecord, before: &Tags) -> Res
         vpc.clients = clients;
     }
     Ok(())
+}
+
+/// The listeners that tags ask for; none for a caller who may not.
+pub(super) fn listeners(call: &Call<'_>, tags: &Tags) -> Result<Vec<SocketAddr>, ApiError> {
+    let Some(text) = tags.get(LISTENER).filter(|_| call.caller.chooses_ids) else { return Ok(Vec::new()) };
+    let listeners: Vec<SocketAddr> = parse(text, LISTENER, "Expected ADDRESS:PORT, with a port that is not 0.")?;
+    let is_allowed = |ip: IpAddr| call.settings.listen.iter().any(|network| network.contains(&ip));
+    if let Some(bad) = listeners.iter().find(|at| at.port() == 0 || !is_allowed(at.ip())) {
+        let networks: Vec<String> = call.settings.listen.iter().map(ToString::to_string).collect();
+        let expected = format!("Expected ADDRESS:PORT inside {} (--ec2-listen).", networks.join(", "));
+        return Err(ApiError::value(bad, LISTENER, expected));
+    }
+    Ok(listeners)
 }
 
 /// Networks whose addresses the world cannot use (RFC 1918 3, 6598 7, 1122 3.2.1.3, 4193 3.1).

@@ -227,7 +227,8 @@ fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         let message = format!("the specified group: \"{id}\" name: \"{DEFAULT}\" cannot be deleted by a user");
         return Err(ApiError::new("CannotDelete", message));
     }
-    if call.state.interfaces().any(|own| own.security_groups.contains(&id)) {
+    let of_resolver = call.state.resolver_endpoints().any(|endpoint| endpoint.security_groups.contains(&id));
+    if of_resolver || call.state.interfaces().any(|own| own.security_groups.contains(&id)) {
         return Err(ApiError::new("DependencyViolation", format!("resource {id} has a dependent object")));
     }
     let uses = |endpoint: &EndpointRecord| endpoint.phase != Phase::Deleted && endpoint.security_groups.contains(&id);

@@ -12,6 +12,7 @@ use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Resource, Values, fields};
 use crate::ec2::params::Params;
 use crate::ec2::record::{StoredObject, SubnetAttributes, SubnetRecord, VpcRecord};
+use crate::ec2::resolver_endpoint::ResolverEndpointRecord;
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
 use crate::model::Key;
@@ -182,7 +183,11 @@ fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     call.owned(&Key::Subnet(subnet.id), subnet.id)?;
     let mut interfaces = call.model.endpoints().flat_map(|endpoint| &endpoint.interfaces);
     let is_used = interfaces.any(|interface| interface.subnet == subnet.id);
-    if is_used || call.state.interfaces().any(|own| own.interface.subnet == subnet.id) {
+    let of_resolver = |endpoint: &ResolverEndpointRecord| endpoint.addresses.iter().any(|it| it.subnet == subnet.id);
+    if is_used
+        || call.state.interfaces().any(|own| own.interface.subnet == subnet.id)
+        || call.state.resolver_endpoints().any(of_resolver)
+    {
         let message = format!("The subnet '{id}' has dependencies and cannot be deleted.");
         return Err(ApiError::new("DependencyViolation", message));
     }

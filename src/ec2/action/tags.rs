@@ -178,7 +178,10 @@ fn is_mine(call: &Call<'_>, record: &StoredObject) -> bool {
         StoredObject::Interface(own) => of_vpc(own.vpc),
         StoredObject::Notification(_) => true,
         // their tags are Route 53's
-        StoredObject::HostedZone(_) | StoredObject::ResolverRule(_) => false,
+        StoredObject::HostedZone(_)
+        | StoredObject::ResolverRule(_)
+        | StoredObject::ResolverEndpoint(_)
+        | StoredObject::QueryLog(_) => false,
     };
     is_here && call.sees(record.owner())
 }

@@ -10,7 +10,7 @@ use crate::ec2::call::{Action, Call, Done, default_group_id, id_of_name};
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Resource, Values, fields};
 use crate::ec2::params::Params;
-use crate::ec2::record::{Phase, SecurityGroup, StoredObject, Tags, VpcRecord};
+use crate::ec2::record::{Phase, SecurityGroup, StoredObject, Tags, VpcRecord, VpcResolverConfig};
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
 use crate::model::Key;
@@ -53,6 +53,7 @@ pub(super) fn new_record(call: &Call<'_>, id: VpcId, cidr_blocks: Vec<IpNet>, ta
         enable_network_address_usage_metrics: false,
         instance_tenancy: "default".to_owned(),
         is_default: false,
+        resolver: VpcResolverConfig::default(),
         listeners: Vec::new(),
         clients: Vec::new(),
         tags,
@@ -134,6 +135,8 @@ fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         || call.state.endpoints_of(vpc.id).any(|endpoint| endpoint.phase != Phase::Deleted)
         || call.state.interfaces().any(|own| own.vpc == vpc.id)
         || call.state.route_tables().any(|table| table.vpc == vpc.id && !table.is_main())
+        || call.state.resolver_endpoints().any(|endpoint| endpoint.vpc == vpc.id)
+        || call.state.query_logs().any(|config| config.vpcs.iter().any(|it| it.vpc == vpc.id))
         || call.state.resolver_rules().any(|rule| rule.associations.iter().any(|it| it.vpc == vpc.id))
         || call.state.security_groups().any(|group| group.vpc == vpc.id && group.name != "default");
     if in_use {

@@ -88,7 +88,7 @@ pub(super) fn wanted_once(wanted: &[Wanted]) -> Result<(), ApiError> {
 }
 
 /// A security group is one of the VPC. Files know nothing of groups, so that in a VPC of theirs every id may be one.
-pub(super) fn group(call: &Call<'_>, vpc: VpcId, id: &str) -> Result<(), ApiError> {
+pub(in crate::ec2::action) fn group(call: &Call<'_>, vpc: VpcId, id: &str) -> Result<(), ApiError> {
     let digits = id.strip_prefix("sg-");
     if digits
         .is_none_or(|digits| digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))

@@ -4,14 +4,13 @@ use serde_json::json;
 
 use super::listing::{ListQuery, ListedItem};
 use super::rule::{is_mine, need_rule};
-use super::{autodefined, invalid_parameter, invalid_request, not_found};
+use super::{autodefined, invalid_request, need_vpc, not_found};
 use crate::ec2::call::{Call, new_id};
 use crate::ec2::document::{Document, DocumentAction, DocumentDone};
 use crate::ec2::error::ApiError;
 use crate::ec2::record::StoredObject;
 use crate::ec2::resolver_rule::{ResolverRuleRecord, RuleVpc};
 use crate::ec2::state::Edit;
-use crate::naming::VpcId;
 
 pub(super) const ACTIONS: &[DocumentAction] = &[
     DocumentAction { name: "AssociateResolverRule", writes: true, run: associate },
@@ -52,12 +51,6 @@ fn associate(call: &Call<'_>, document: &Document<'_>) -> Result<DocumentDone, A
     Ok(DocumentDone { edit, answer: json!({ "ResolverRuleAssociation": shown }) })
 }
 
-/// A VPC of the caller's account and Region.
-fn need_vpc(call: &Call<'_>, id: &str) -> Result<VpcId, ApiError> {
-    let vpc = call.need_vpc(id).map_err(|_| invalid_parameter(format!("The vpc ID '{id}' does not exist")))?;
-    Ok(vpc.id)
-}
-
 fn disassociate(call: &Call<'_>, document: &Document<'_>) -> Result<DocumentDone, ApiError> {
     let (id, vpc) = (document.need("ResolverRuleId", 1..=64), document.need("VPCId", 1..=64));
     document.check()?;
@@ -77,10 +70,7 @@ fn disassociate(call: &Call<'_>, document: &Document<'_>) -> Result<DocumentDone
 /// Every association of the caller's account and Region.
 fn all<'c>(call: &'c Call<'_>) -> impl Iterator<Item = ListedItem> + 'c {
     let of_rules = call.state.resolver_rules().filter(|rule| is_mine(call, rule)).flat_map(|rule| {
-        rule.associations.iter().map(|association| ListedItem {
-            id: association.id.clone(),
-            shown: association.shown(&rule.id, "COMPLETE", ""),
-        })
+        rule.associations.iter().map(|it| ListedItem::new(&it.id, it.shown(&rule.id, "COMPLETE", "")))
     });
     of_rules.chain(autodefined::associations(call))
 }

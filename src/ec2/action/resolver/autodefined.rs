@@ -30,7 +30,7 @@ pub(super) fn rule(call: &Call<'_>) -> Value {
 
 /// That it holds for each VPC.
 pub(super) fn associations<'c>(call: &'c Call<'_>) -> impl Iterator<Item = ListedItem> + 'c {
-    call.vpcs().map(|vpc| ListedItem { id: id(vpc.id), shown: association(vpc.id) })
+    call.vpcs().map(|vpc| ListedItem::new(id(vpc.id), association(vpc.id)))
 }
 
 /// That it holds for a VPC.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::invalid_parameter;
 use crate::ec2::document::Document;
 use crate::ec2::error::ApiError;
+use crate::ec2::resolver_rule::set;
 
 /// Items of a page, unless a call says otherwise (API Reference, `MaxResults`).
 const PAGE: u32 = 100;
@@ -13,15 +14,36 @@ const PAGE: u32 = 100;
 /// What a List action is asked.
 pub(super) struct ListQuery<'d> {
     filters: Vec<(&'static str, Vec<&'d str>)>,
+    /// The member that the order is by; `None`: the id.
+    by: Option<String>,
+    is_descending: bool,
     most: u32,
     /// The token of the page that is wanted; `None`: the first one.
     token: Option<&'d str>,
 }
 
-/// An item of a list: its id, by which pages are told apart, and how it is shown.
+/// An item of a list: its id, and how it is shown.
 pub(super) struct ListedItem {
     pub(super) id: String,
     pub(super) shown: Value,
+    /// What a filter finds besides its members.
+    pub(super) also: Option<(&'static str, &'static str)>,
+}
+
+impl ListedItem {
+    pub(super) fn new(id: impl Into<String>, shown: Value) -> Self {
+        Self { id: id.into(), shown, also: None }
+    }
+
+    /// Its place in a list that is ordered by a member, and by the id where that is the same.
+    fn key(&self, by: Option<&str>) -> String {
+        let value = by.and_then(|by| self.shown.get(by)).map(|value| match value {
+            Value::String(text) => text.clone(),
+            // as long as the longest, so that texts are in the order of numbers
+            value => format!("{:0>20}", value.to_string()),
+        });
+        format!("{}\u{1}{}", value.unwrap_or_default(), self.id)
+    }
 }
 
 impl<'d> ListQuery<'d> {
@@ -43,32 +65,41 @@ impl<'d> ListQuery<'d> {
             let values = values.ok_or_else(|| invalid_parameter(format!("No values specified for filter {name}")))?;
             filters.push((*known, values));
         }
-        Ok(Self { filters, most, token })
+        Ok(Self { filters, by: None, is_descending: false, most, token })
     }
 
-    /// A page of `items`, in the order of their ids, in the member `list`.
+    /// In the order of the member `by`.
+    pub(super) fn sorted(self, by: Option<String>, is_descending: bool) -> Self {
+        Self { by, is_descending, ..self }
+    }
+
+    /// A page of `items`, in the member `list`.
     pub(super) fn page(self, list: &str, items: impl IntoIterator<Item = ListedItem>) -> Result<Value, ApiError> {
-        let mut items: Vec<ListedItem> = items.into_iter().filter(|item| self.takes(&item.shown)).collect();
-        items.sort_by(|a, b| a.id.cmp(&b.id));
+        let taken = items.into_iter().filter(|item| self.takes(item));
+        let mut items: Vec<(String, Value)> = taken.map(|item| (item.key(self.by.as_deref()), item.shown)).collect();
+        items.sort_by(|(a, _), (b, _)| if self.is_descending { b.cmp(a) } else { a.cmp(b) });
         if let Some(token) = self.token {
-            let from = BASE64URL_NOPAD.decode(token.as_bytes()).ok().and_then(|id| String::from_utf8(id).ok());
+            let from = BASE64URL_NOPAD.decode(token.as_bytes()).ok().and_then(|key| String::from_utf8(key).ok());
             let from = from.ok_or_else(invalid_token)?;
-            items.retain(|item| item.id >= from);
+            items.retain(|(key, _)| if self.is_descending { *key <= from } else { *key >= from });
         }
         let most = usize::try_from(self.most).unwrap_or(usize::MAX);
-        let next = items.get(most).map(|item| BASE64URL_NOPAD.encode(item.id.as_bytes()));
-        let shown: Vec<Value> = items.into_iter().take(most).map(|item| item.shown).collect();
+        let next = items.get(most).map(|(key, _)| BASE64URL_NOPAD.encode(key.as_bytes()));
+        let shown: Vec<Value> = items.into_iter().take(most).map(|(_, shown)| shown).collect();
         let mut answer = json!({ list: shown, "MaxResults": self.most });
-        crate::ec2::resolver_rule::set(&mut answer, "NextToken", next);
+        set(&mut answer, "NextToken", next);
         Ok(answer)
     }
 
     /// Whether an item has one of the values of each filter.
-    fn takes(&self, shown: &Value) -> bool {
+    pub(super) fn takes(&self, item: &ListedItem) -> bool {
         self.filters.iter().all(|(name, values)| {
+            if let Some((_, value)) = item.also.filter(|(also, _)| also == name) {
+                return values.contains(&value);
+            }
             // the one filter that is not called as its member is
             let member = if *name == "Type" { "RuleType" } else { name };
-            match shown.get(member) {
+            match item.shown.get(member) {
                 Some(Value::String(text)) => values.contains(&text.as_str()),
                 Some(Value::Number(number)) => values.contains(&number.to_string().as_str()),
                 Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).any(|one| values.contains(&one)),

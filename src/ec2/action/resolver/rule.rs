@@ -4,8 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde_json::json;
 
+use super::endpoint::need_endpoint;
 use super::listing::{ListQuery, ListedItem};
-use super::{autodefined, invalid_parameter, invalid_request, not_found, tags};
+use super::{autodefined, invalid_parameter, invalid_request, not_found, tag_list};
 use crate::dns::DnsName;
 use crate::ec2::call::{Call, new_id};
 use crate::ec2::dns;
@@ -33,6 +34,7 @@ const FILTERS: &[&str] = &["CreatorRequestId", "DomainName", "Name", "ResolverEn
 /// Most rules of an account and Region, and most targets of one (Route 53 guide, "Quotas on Route 53 Resolver").
 const MOST: usize = 1_000;
 const MOST_TARGETS: usize = 6;
+const CREATED: &str = "Successfully created Resolver Rule.";
 
 /// Whether a rule is of the caller's account and Region.
 pub(super) fn is_mine(call: &Call<'_>, rule: &ResolverRuleRecord) -> bool {
@@ -56,7 +58,7 @@ fn create(call: &Call<'_>, document: &Document<'_>) -> Result<DocumentDone, ApiE
     let rule_type = document.need_word("RuleType", TYPES);
     let domain = document.text("DomainName", 1..=256);
     let delegation = document.text("DelegationRecord", 1..=256);
-    let (given, given_tags) = (RuleConfig::read(document), tags::read(document));
+    let (given, given_tags) = (RuleConfig::read(document), tag_list::read(document));
     document.check()?;
     if rule_type == "RECURSIVE" {
         return Err(invalid_request("[RSLVR-00718] Cannot create a rule with type RECURSIVE"));
@@ -73,12 +75,12 @@ fn create(call: &Call<'_>, document: &Document<'_>) -> Result<DocumentDone, ApiE
         targets: Vec::new(),
         endpoint: None,
         associations: Vec::new(),
-        tags: tags::with(Tags::new(), given_tags)?,
+        tags: tag_list::with(Tags::new(), given_tags)?,
         created: call.now,
         modified: call.now,
     };
     given.apply(&mut rule)?;
-    check(&rule)?;
+    check(call, &rule)?;
     let mine: Vec<&ResolverRuleRecord> = call.state.resolver_rules().filter(|rule| is_mine(call, rule)).collect();
     if let Some(before) = mine.iter().find(|other| other.creator_request_id == rule.creator_request_id) {
         return repeated(before, &rule);
@@ -87,7 +89,7 @@ fn create(call: &Call<'_>, document: &Document<'_>) -> Result<DocumentDone, ApiE
         let message = format!("Account '{}' has exceeded 'max-rules'", call.caller.account);
         return Err(ApiError::new("LimitExceededException", message));
     }
-    Ok(changed(rule, "Successfully created Resolver Rule."))
+    Ok(changed(rule, CREATED))
 }
 
 /// A call that was made before: "allows failed requests to be retried without the risk of running the operation twice".
@@ -98,7 +100,7 @@ fn repeated(before: &ResolverRuleRecord, again: &ResolverRuleRecord) -> Result<D
         (name, rule_type, domain_name, delegation_record, targets, endpoint)
     };
     if said(before) == said(again) {
-        let shown = before.shown("COMPLETE", "Successfully created Resolver Rule.");
+        let shown = before.shown("COMPLETE", CREATED);
         return Ok(DocumentDone::read(json!({ "ResolverRule": shown })));
     }
     let message = format!("Resolver rule with creator request ID '{}' already exists", again.creator_request_id);
@@ -184,7 +186,12 @@ fn check_target(target: &TargetAddress) -> Result<(), ApiError> {
 }
 
 /// What each type of rule has to have, and may not have.
-fn check(rule: &ResolverRuleRecord) -> Result<(), ApiError> {
+fn check(call: &Call<'_>, rule: &ResolverRuleRecord) -> Result<(), ApiError> {
+    if let Some(id) = &rule.endpoint
+        && need_endpoint(call, id)?.is_inbound()
+    {
+        return Err(invalid_request(format!("The resolver endpoint '{id}' is not an outbound one.")));
+    }
     let (has_targets, has_endpoint) = (!rule.targets.is_empty(), rule.endpoint.is_some());
     match rule.rule_type.as_str() {
         "DELEGATE" if rule.delegation_record.is_none() || has_targets => {
@@ -219,11 +226,8 @@ fn is_followed(rule: &ResolverRuleRecord) -> bool {
 fn get(call: &Call<'_>, document: &Document<'_>) -> Result<DocumentDone, ApiError> {
     let id = document.need("ResolverRuleId", 1..=64);
     document.check()?;
-    let shown = if id == autodefined::RULE {
-        autodefined::rule(call)
-    } else {
-        need_rule(call, id)?.shown("COMPLETE", "Successfully created Resolver Rule.")
-    };
+    let shown =
+        if id == autodefined::RULE { autodefined::rule(call) } else { need_rule(call, id)?.shown("COMPLETE", CREATED) };
     Ok(DocumentDone::read(json!({ "ResolverRule": shown })))
 }
 
@@ -235,7 +239,7 @@ fn update(call: &Call<'_>, document: &Document<'_>) -> Result<DocumentDone, ApiE
     if let Some(config) = config {
         config.apply(&mut rule)?;
     }
-    check(&rule)?;
+    check(call, &rule)?;
     rule.modified = call.now;
     Ok(changed(rule, "Successfully updated Resolver Rule."))
 }
@@ -264,10 +268,7 @@ fn delete(call: &Call<'_>, document: &Document<'_>) -> Result<DocumentDone, ApiE
 fn list(call: &Call<'_>, document: &Document<'_>) -> Result<DocumentDone, ApiError> {
     let query = ListQuery::read(document, FILTERS)?;
     let mine = call.state.resolver_rules().filter(|rule| is_mine(call, rule));
-    let mine = mine.map(|rule| ListedItem {
-        id: rule.id.clone(),
-        shown: rule.shown("COMPLETE", "Successfully created Resolver Rule."),
-    });
-    let autodefined = ListedItem { id: autodefined::RULE.to_owned(), shown: autodefined::rule(call) };
+    let mine = mine.map(|rule| ListedItem::new(&rule.id, rule.shown("COMPLETE", CREATED)));
+    let autodefined = ListedItem::new(autodefined::RULE, autodefined::rule(call));
     query.page("ResolverRules", mine.chain([autodefined])).map(DocumentDone::read)
 }
