@@ -79,10 +79,16 @@ pub mod ec2;
 pub mod sync;
 
 #[cfg(feature = "server")]
+pub mod ask;
+
+#[cfg(feature = "server")]
 pub mod expect;
 
 #[cfg(feature = "server")]
 pub mod server;
+
+#[cfg(feature = "server")]
+pub mod doctor;
 
 #[cfg(feature = "server")]
 pub mod cli;

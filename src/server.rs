@@ -56,10 +56,12 @@ use crate::wire::CookieSecret;
 use accounts::FollowedAccounts;
 use ec2::{Ec2, Ec2Api};
 use encrypted::EncryptedSettings;
+pub(crate) use encrypted::read as encrypted_listeners;
 use fit::fit;
 use hand_over::{HandOver, Predecessor};
 use listen_http::HttpListeners;
 pub use ready::Ready;
+pub(crate) use reload::wanted as wanted_listeners;
 use reload::{Follower, SharedListeners, all_upstreams, opener, wanted, warn_of};
 use watchdog::Watchdog;
 

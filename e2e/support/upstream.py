@@ -2,7 +2,9 @@
 
 Everything has an A record in 203.0.113.0/24 and an AAAA in 2001:db8::/32 (the documentation ranges), HTTPS and the
 rest are empty, names below `nx.invalid` do not exist, `--cname FROM=TO` adds an alias, `--address NAME=IPV4` gives a
-name that one, and AD is said to whoever asks for it. Runs on UDP and TCP.
+name that one, and AD is said to whoever asks for it. Runs on UDP and TCP, less what `--without` names: `udp`, `tcp`, or
+`edns`, whose questions are dropped as some middleboxes do. `--clock SECONDS` puts a clock that is so far off into
+cookies (RFC 9018 4).
 """
 
 import argparse
@@ -12,6 +14,7 @@ import socketserver
 import struct
 import sys
 import threading
+import time
 import zlib
 from pathlib import Path
 
@@ -27,13 +30,20 @@ def public_address(name):
     return f"203.0.113.{zlib.crc32(name.rstrip('.').lower().encode()) % 254 + 1}"
 
 
-def reply(packet, aliases, addresses, note):
+def server_cookie(client, clock):
+    """A COOKIE option: the client's, then version, reserved, time and what stands for a hash (RFC 9018 4)."""
+    cookie = client + struct.pack("!4xI", (int(time.time()) + clock) & 0xffffffff) + b"hash-of8"
+    cookie = cookie[:8] + b"\x01" + cookie[9:]
+    return struct.pack("!2H", 10, len(cookie)) + cookie
+
+
+def reply(packet, aliases, addresses, note, clock=None, edns_too=True):
     """The reply to a packet, or None for what is not a query."""
     try:
         query = dns.decode(packet)
     except dns.Malformed:
         return None
-    if query.flags & 0x8000 or len(query.questions) != 1:
+    if query.flags & 0x8000 or len(query.questions) != 1 or query.opt is not None and not edns_too:
         return None
     name, qtype, _ = query.questions[0]
     text = dns.show_name(name)
@@ -50,7 +60,8 @@ def reply(packet, aliases, addresses, note):
         answer.append((name, 28, ipaddress.ip_address("2001:db8::1").packed))
     elif not answer:
         authority = [(name, 6, SOA)]
-    edns = b"" if query.opt is None else b"\0" + struct.pack("!2HIH", 41, 1232, query.opt.ttl & 0x8000, 0)
+    options = b"" if query.opt is None or clock is None else server_cookie(query.opt.rdata[4:12], clock)
+    edns = b"" if query.opt is None else b"\0" + struct.pack("!2HIH", 41, 1232, query.opt.ttl & 0x8000, len(options)) + options
     end = 12 + dns.name_end(packet[12:], 0) + 4
     # RD and CD are the query's; AD is said to who set it (RFC 6840 5.7, 5.8)
     head = struct.pack("!6H", query.id, 0x8080 | query.flags & 0x130 | rcode, 1, len(answer), len(authority),
@@ -66,7 +77,10 @@ def main():
     parser.add_argument("--seen", required=True, help="file that gets a line for each question")
     parser.add_argument("--cname", action="append", default=[])
     parser.add_argument("--address", action="append", default=[])
+    parser.add_argument("--without", choices=["udp", "tcp", "edns"])
+    parser.add_argument("--clock", type=int, help="seconds that the clock in cookies is ahead")
     args = parser.parse_args()
+    manner = {"clock": args.clock, "edns_too": args.without != "edns"}
     aliases = {a.rstrip(".") + ".": b.rstrip(".") + "." for a, b in (pair.split("=") for pair in args.cname)}
     addresses = {name.rstrip(".") + ".": value for name, value in (pair.split("=") for pair in args.address)}
     address, port = args.listen.rsplit(":", 1)
@@ -75,14 +89,14 @@ def main():
     class Udp(socketserver.BaseRequestHandler):
         def handle(self):
             packet, sock = self.request
-            if answer := reply(packet, aliases, addresses, note):
+            if args.without != "udp" and (answer := reply(packet, aliases, addresses, note, **manner)):
                 sock.sendto(answer, self.client_address)
 
     class Tcp(socketserver.StreamRequestHandler):
         def handle(self):
             while len(head := self.rfile.read(2)) == 2:
-                answer = reply(self.rfile.read(struct.unpack("!H", head)[0]), aliases, addresses, note)
-                if answer is None:
+                answer = reply(self.rfile.read(struct.unpack("!H", head)[0]), aliases, addresses, note, **manner)
+                if answer is None or args.without == "tcp":
                     return
                 self.wfile.write(struct.pack("!H", len(answer)) + answer)
 

@@ -52,6 +52,8 @@ pub(super) enum Command {
     Diff(DiffArgs),
     /// Say for each VPC and service whether it is private, and what to do where it is not
     Report(ReportArgs),
+    /// Say what on this host keeps the server, or its clients, from working, and what to do; exit 1 if anything does
+    Doctor(Box<DoctorArgs>),
     /// Ask a running server whether it is alive, or serves; exit 1 if not
     Health(HealthArgs),
     /// Show one screen about a running server: sources, problems, upstreams, rates, what to do
@@ -283,6 +285,30 @@ pub(super) enum StatusFilter {
     Public,
     /// What is not private, and could be
     Off,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    vpcedns doctor                                          this host as the server's, with ./vpcedns.toml\n  \
+    vpcedns doctor --config /etc/vpcedns/vpcedns.toml --listen 10.0.0.2:53\n  \
+    vpcedns doctor --server 10.0.0.2                        this host, container or pod as a client of that server\n  \
+    vpcedns doctor --server 10.0.0.2 --name ec2.us-east-1.amazonaws.com --json\n\n\
+    The flags are those of serve: give the same ones. Ports are opened for a moment; nothing is changed.")]
+pub(super) struct DoctorArgs {
+    /// Settings file [default: ./vpcedns.toml, if it is there]
+    #[arg(long, value_name = "FILE", env = "VPCEDNS_CONFIG")]
+    pub(super) config: Option<PathBuf>,
+    /// Look at this host as a client of this server: an address, tls://, https:// or quic://
+    #[arg(long, value_name = "SERVER", env = "VPCEDNS_SERVER")]
+    pub(super) server: Option<ServerAddress>,
+    /// A name with a private answer, by which resolvers that lead to the server are known [default: one of the zones]
+    #[arg(long, value_name = "NAME", env = "VPCEDNS_NAME")]
+    pub(super) name: Option<DnsName>,
+    /// Print as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) flags: Flags<All>,
 }
 
 /// How `expect` prints its outcome.

@@ -6,6 +6,7 @@ mod check;
 mod client;
 mod config;
 mod diff;
+mod doctor;
 mod expect;
 mod explain;
 mod flags;
@@ -48,6 +49,7 @@ pub fn run() -> ExitCode {
         Command::Expect(args) => expect::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Reload(args) => reload::run(&args),

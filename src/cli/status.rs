@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::args::StatusArgs;
 use super::client::ServerAt;
 use crate::observe::{CountsReport, StatusReport};
+use crate::serve::certificates::DUE_SECONDS;
 
 /// Time between the two reports of which rates are made.
 const BETWEEN: Duration = Duration::from_secs(1);
@@ -102,8 +103,6 @@ fn screen(first: &StatusReport, now: &StatusReport) -> String {
 
 /// Of the descriptors, more than so many in a hundred are too many.
 const MOST_DESCRIPTORS_PERCENT: u64 = 80;
-/// A certificate that ends within this time is due.
-const CERTIFICATE_DUE_SECONDS: i64 = 7 * 86_400;
 /// More questions a second of clients that are not served are a flood.
 const FLOOD_PER_SECOND: u64 = 1000;
 
@@ -153,7 +152,7 @@ fn todo(first: &StatusReport, now: &StatusReport) -> Vec<String> {
     }
     match now.certificate_ends_in_seconds {
         Some(left @ ..0) => todo.push(format!("the certificate ended {} ago: renew it", duration(left.unsigned_abs()))),
-        Some(left @ 0..CERTIFICATE_DUE_SECONDS) => {
+        Some(left @ 0..DUE_SECONDS) => {
             todo.push(format!("the certificate ends in {}: renew it", duration(left.unsigned_abs())));
         }
         _ => {}

@@ -2,21 +2,20 @@
 //!
 //! Blocking, one question at a time: the callers are as many threads as there shall be questions under way.
 
-use std::io::{Error, ErrorKind, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
+use hickory_proto::op::{Edns, Message};
+use hickory_proto::rr::RecordType;
 use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
-use hickory_proto::rr::{Name, RecordType};
-use socket2::{Domain, Protocol as IpProtocol, Socket, Type};
 use tokio::runtime::Runtime;
 
 use super::Observation;
 use super::parse::normal;
 use crate::address::{DNS_PORT, parse_address};
+use crate::ask::{AskError, Manner, over_tcp, over_udp, query};
 use crate::config::Limits;
 use crate::dns::{Class, DnsName, InfoCode, OptionCode, Rcode, Rtype, SAFE_PAYLOAD};
 use crate::forward::{Forwarder, Options, Outbound, Trust};
@@ -64,8 +63,10 @@ pub enum OnlineError {
 /// A server as it is written: an address, or one behind `udp://`, `tcp://`, `tls://`, `https://` or `quic://`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerAddress {
-    upstream: Upstream,
-    tcp: bool,
+    /// Where it is, and how it is spoken with.
+    pub upstream: Upstream,
+    /// Whether it is asked over TCP only.
+    pub tcp: bool,
 }
 
 impl FromStr for ServerAddress {
@@ -154,16 +155,18 @@ impl ServerUnderTest {
             Identity::Ecs => (None, Some(client), None),
             Identity::Proxy => (None, None, Some(proxy_header(client, server, tcp))),
         };
-        let question = question(name, rtype, ecs)?;
+        let question = query(name, rtype, Some(edns(ecs))).map_err(no_way)?;
         let lead = proxy.unwrap_or_default();
+        let manner = Manner { from: bind, lead: &lead, patience: PATIENCE, attempts: ATTEMPTS };
         if !tcp {
-            let reply = over_udp(&lead, &question, bind, server)?;
+            let reply = over_udp(&question, server, manner).map_err(|error| failed(server, "", error))?;
             if reply.get(2).is_none_or(|flags| flags & 0x02 == 0) {
                 return Ok(reply);
             }
         }
-        let lead = if self.identity == Identity::Proxy { proxy_header(client, server, true) } else { lead };
-        over_tcp(&lead, &question, bind, server)
+        let lead = if self.identity == Identity::Proxy { proxy_header(client, server, true) } else { Vec::new() };
+        let manner = Manner { lead: &lead, ..manner };
+        over_tcp(&question, server, manner).map_err(|error| failed(server, " over TCP", error))
     }
 }
 
@@ -187,85 +190,24 @@ fn named(upstream: &Upstream, vpc: Option<VpcId>) -> Result<Upstream, OnlineErro
     }
 }
 
-fn question(name: &DnsName, rtype: Rtype, ecs: Option<IpAddr>) -> Result<Vec<u8>, OnlineError> {
-    let failed = |error: &dyn std::fmt::Display| no_way(format!("the question cannot be written: {error}"));
-    let name = Name::from_utf8(name.to_string()).map_err(|error| failed(&error))?;
-    let mut message = Message::new(rand::random(), MessageType::Query, OpCode::Query);
-    message.metadata.recursion_desired = true;
-    message.add_query(Query::query(name, RecordType::from(rtype)));
+/// EDNS with the client's address, where it is to be said so.
+fn edns(ecs: Option<IpAddr>) -> Edns {
     let mut edns = Edns::new();
     edns.set_max_payload(SAFE_PAYLOAD);
     if let Some(address) = ecs {
         let prefix = if address.is_ipv4() { 32 } else { 128 };
         edns.options_mut().insert(EdnsOption::Subnet(ClientSubnet::new(address, prefix, 0)));
     }
-    message.set_edns(edns);
-    message.to_vec().map_err(|error| failed(&error))
+    edns
 }
 
-/// A socket that sends from `from`, where one is given.
-fn bound(kind: Type, from: Option<IpAddr>, server: SocketAddr) -> Result<Socket, OnlineError> {
-    let failed = |error: Error| no_answer(format!("cannot open a socket: {error}"));
-    let socket = Socket::new(
-        Domain::for_address(server),
-        kind,
-        Some(match kind {
-            Type::DGRAM => IpProtocol::UDP,
-            _ => IpProtocol::TCP,
-        }),
-    );
-    let socket = socket.map_err(failed)?;
-    if let Some(from) = from {
-        socket.bind(&SocketAddr::new(from, 0).into()).map_err(|error| {
-            no_way(format!(
-                "this machine cannot ask from {from} ({error}); use --via ecs or proxy, or an https:// server"
-            ))
-        })?;
+fn failed(server: SocketAddr, over: &str, error: AskError) -> OnlineError {
+    match error {
+        AskError::From(from, error) => no_way(format!(
+            "this machine cannot ask from {from} ({error}); use --via ecs or proxy, or an https:// server"
+        )),
+        AskError::NoReply(error) => no_answer(format!("{server} does not answer{over}: {error}")),
     }
-    Ok(socket)
-}
-
-fn over_udp(lead: &[u8], question: &[u8], from: Option<IpAddr>, server: SocketAddr) -> Result<Vec<u8>, OnlineError> {
-    let failed = |error: Error| no_answer(format!("{server} does not answer: {error}"));
-    let socket: UdpSocket = bound(Type::DGRAM, from, server)?.into();
-    socket.connect(server).map_err(failed)?;
-    socket.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
-    let packet = [lead, question].concat();
-    let mut buffer = vec![0; usize::from(u16::MAX)];
-    let mut last = Error::from(ErrorKind::TimedOut);
-    for _ in 0..ATTEMPTS {
-        socket.send(&packet).map_err(failed)?;
-        loop {
-            match socket.recv(&mut buffer) {
-                // a late reply to an earlier question has another id
-                Ok(len) if buffer.get(..2) == question.get(..2) => {
-                    return Ok(buffer.get(..len).unwrap_or_default().to_vec());
-                }
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => {
-                    last = error;
-                    break;
-                }
-            }
-        }
-    }
-    Err(failed(last))
-}
-
-fn over_tcp(lead: &[u8], question: &[u8], from: Option<IpAddr>, server: SocketAddr) -> Result<Vec<u8>, OnlineError> {
-    let failed = |error: Error| no_answer(format!("{server} does not answer over TCP: {error}"));
-    let socket = bound(Type::STREAM, from, server)?;
-    socket.connect_timeout(&server.into(), PATIENCE).map_err(failed)?;
-    let mut stream: TcpStream = socket.into();
-    stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
-    let length = u16::try_from(question.len()).unwrap_or(u16::MAX).to_be_bytes();
-    stream.write_all(&[lead, &length, question].concat()).map_err(failed)?;
-    let mut length = [0; 2];
-    stream.read_exact(&mut length).map_err(failed)?;
-    let mut reply = vec![0; usize::from(u16::from_be_bytes(length))];
-    stream.read_exact(&mut reply).map_err(failed)?;
-    Ok(reply)
 }
 
 /// A PROXY protocol v2 header: `client` asks `server` (HAProxy's specification, 2.2).

@@ -10,9 +10,9 @@ use crate::address::{DNS_PORT, is_own, reachable};
 use crate::problem::{Place, Problem};
 
 /// Where the system's resolvers are written (resolv.conf(5)).
-const RESOLV_CONF: &str = "/etc/resolv.conf";
+pub const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// Nameservers that the C library takes of it (MAXNS).
-const MAX_NAMESERVERS: usize = 3;
+pub const MAX_NAMESERVERS: usize = 3;
 
 /// The nameservers of /etc/resolv.conf, at most three, less those that are `own`: the addresses that we listen on.
 pub fn system_resolvers(own: &[SocketAddr]) -> (Vec<SocketAddr>, Vec<Problem>) {
@@ -33,8 +33,7 @@ pub fn read_resolv_conf(text: &str, own: &[SocketAddr]) -> (Vec<SocketAddr>, Vec
     let mut problems = Vec::new();
     let mut resolvers = Vec::new();
     let file: Arc<str> = RESOLV_CONF.into();
-    let nameservers = text.lines().zip(1..).filter_map(|(line, number)| Some((nameserver(line)?, number)));
-    for (address, line) in nameservers.take(MAX_NAMESERVERS) {
+    for (address, line) in nameservers(text).take(MAX_NAMESERVERS) {
         let place = Place { file: Arc::clone(&file), line, column: 0 };
         // a scope names an interface of this machine, which matters to link-local addresses only
         let (bare, scope) = address.split_once('%').map_or((address, None), |(bare, scope)| (bare, Some(scope)));
@@ -62,6 +61,11 @@ pub fn read_resolv_conf(text: &str, own: &[SocketAddr]) -> (Vec<SocketAddr>, Vec
         problems.push(Problem::warning(Place::whole(file), "no nameserver is named", HINT));
     }
     (resolvers, problems)
+}
+
+/// All nameservers that `text` names, as they are written, each with its line.
+pub fn nameservers(text: &str) -> impl Iterator<Item = (&str, u32)> {
+    text.lines().zip(1..).filter_map(|(line, number)| Some((nameserver(line)?, number)))
 }
 
 /// The address of a `nameserver` line. Comments begin with `#` or `;` (resolv.conf(5)).

@@ -15,15 +15,21 @@ use rustls::pki_types::pem::{self, PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{Error, InconsistentKeys, ServerConfig, SupportedProtocolVersion};
+use rustls::{CertificateError, Error, InconsistentKeys, ServerConfig, SupportedProtocolVersion};
 
-use super::not_after::not_after;
+use super::validity::validity;
 use crate::problem::{Place, Problem};
 use crate::regular;
 use crate::source::FileStamp;
 
 /// How often the files are looked at.
 pub const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A certificate that ends within this time is due.
+pub const DUE_SECONDS: i64 = 7 * 86_400;
+
+/// A name that no certificate has (RFC 6761 6.4).
+const NOBODY: &str = "nobody.invalid";
 
 /// The newest good certificate, with its key.
 #[derive(Debug)]
@@ -73,9 +79,29 @@ impl Certificates {
         ParsedCertificate::try_from(cert).is_ok_and(|cert| verify_server_name(&cert, &name).is_ok())
     }
 
+    /// The DNS names and addresses that the certificate is for.
+    pub fn names(&self) -> Vec<String> {
+        let current = self.current.load();
+        let nobody = ServerName::try_from(NOBODY).ok();
+        let (Some(nobody), Some(cert)) = (nobody, current.cert.first()) else { return Vec::new() };
+        let Ok(cert) = ParsedCertificate::try_from(cert) else { return Vec::new() };
+        match verify_server_name(&cert, &nobody) {
+            // whoever is refused is told which names there are
+            Err(Error::InvalidCertificate(CertificateError::NotValidForNameContext { presented, .. })) => {
+                presented.iter().map(|name| bare_name(name).to_owned()).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The first and the last second of the server's own certificate (Unix time).
+    pub fn validity(&self) -> Option<(i64, i64)> {
+        validity(self.current.load().cert.first()?)
+    }
+
     /// When the server's own certificate ends (Unix time, in seconds).
     pub fn end(&self) -> Option<i64> {
-        not_after(self.current.load().cert.first()?)
+        self.validity().map(|(_, end)| end)
     }
 
     /// Reads the files again whenever they have changed, looking `every` so often; never ends.
@@ -127,6 +153,12 @@ impl ResolvesServerCert for Certificates {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.current.load_full())
     }
+}
+
+/// A name as rustls shows it: `DnsName("dns.example")`, `IpAddress(10.0.0.2)`.
+fn bare_name(shown: &str) -> &str {
+    let inner = shown.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(shown);
+    inner.trim_matches('"')
 }
 
 fn stamps(cert: &Path, key: &Path) -> Looks {

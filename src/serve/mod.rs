@@ -42,7 +42,6 @@ pub mod encrypted;
 mod kind;
 pub mod listeners;
 pub mod mmsg;
-mod not_after;
 pub mod proxy;
 mod refusals;
 mod single;
@@ -52,5 +51,6 @@ mod tcp;
 mod testing;
 mod tls;
 pub mod udp;
+mod validity;
 
 pub use common::{DohTokens, Identities};

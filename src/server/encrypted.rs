@@ -11,13 +11,13 @@ use crate::serve::certificates::Certificates;
 use crate::serve::encrypted::Address;
 
 /// What is to be opened.
-pub(super) struct EncryptedSettings {
-    pub(super) addresses: Vec<Address>,
-    pub(super) certificates: Arc<Certificates>,
+pub(crate) struct EncryptedSettings {
+    pub(crate) addresses: Vec<Address>,
+    pub(crate) certificates: Arc<Certificates>,
 }
 
 /// What the settings ask for; `None` if that is nothing.
-pub(super) fn read(settings: &Settings) -> Result<Option<EncryptedSettings>, Vec<Problem>> {
+pub(crate) fn read(settings: &Settings) -> Result<Option<EncryptedSettings>, Vec<Problem>> {
     let addresses = Address::wanted(settings);
     let Some(first) = addresses.first() else {
         if settings.tls_cert.is_some() || settings.tls_key.is_some() {

@@ -151,7 +151,7 @@ pub(super) fn warn_of(problems: &[Problem]) {
 }
 
 /// The addresses to listen on: those of the settings, and those of VPCs.
-pub(super) fn wanted(listen: &[SocketAddr], model: &Model) -> Vec<At<SocketAddr>> {
+pub(crate) fn wanted(listen: &[SocketAddr], model: &Model) -> Vec<At<SocketAddr>> {
     let own = listen.iter().map(|address| At::new(*address, Place::whole("--listen")));
     let of_vpc = |vpc: &Vpc| {
         let place = Place::whole(format!("listeners of {}", vpc.vpc_id));

@@ -1,4 +1,4 @@
-//! When an X.509 certificate ends: the one field that rustls does not hand out (RFC 5280 4.1.2.5).
+//! When an X.509 certificate begins and ends: the one field that rustls does not hand out (RFC 5280 4.1.2.5).
 
 use time::{Date, Month, PrimitiveDateTime, Time};
 
@@ -9,8 +9,8 @@ const GENERALIZED_TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xa0;
 
-/// The end of a certificate in DER (Unix time, in seconds); `None` where it cannot be read.
-pub(super) fn not_after(certificate: &[u8]) -> Option<i64> {
+/// The first and the last second of a certificate in DER (Unix time); `None` where they cannot be read.
+pub(super) fn validity(certificate: &[u8]) -> Option<(i64, i64)> {
     let (_, certificate, _) = element(certificate).filter(|(tag, ..)| *tag == SEQUENCE)?;
     let (_, mut rest, _) = element(certificate).filter(|(tag, ..)| *tag == SEQUENCE)?;
     // version, serial number, algorithm, issuer
@@ -24,9 +24,9 @@ pub(super) fn not_after(certificate: &[u8]) -> Option<i64> {
         }
     }
     let (_, validity, _) = element(rest).filter(|(tag, ..)| *tag == SEQUENCE)?;
-    let (_, _, after) = element(validity)?;
-    let (tag, text, _) = element(after)?;
-    moment(tag, text)
+    let (from_tag, from, after) = element(validity)?;
+    let (to_tag, to, _) = element(after)?;
+    Some((moment(from_tag, from)?, moment(to_tag, to)?))
 }
 
 /// The tag and content of the first element, and what follows it.
@@ -72,20 +72,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_of_a_certificate_is_read() {
+    fn the_times_of_a_certificate_are_read() {
         for (year, month, day, want) in [(2031, 2, 3, 1_927_843_200), (2060, 12, 31, 2_871_676_800)] {
             let mut params = rcgen::CertificateParams::new(vec!["dns.example".to_owned()]).unwrap();
+            params.not_before = rcgen::date_time_ymd(2026, 1, 1);
             params.not_after = rcgen::date_time_ymd(year, month, day);
             let key = rcgen::KeyPair::generate().unwrap();
             let certificate = params.self_signed(&key).unwrap();
-            assert_eq!(not_after(certificate.der()), Some(want), "{year}");
+            assert_eq!(validity(certificate.der()), Some((1_767_225_600, want)), "{year}");
             // whatever is cut off or changed: no panic
             let der = certificate.der().to_vec();
             for length in 0..der.len() {
-                not_after(&der[..length]);
+                validity(&der[..length]);
                 let mut broken = der.clone();
                 broken[length] ^= 0x7f;
-                not_after(&broken);
+                validity(&broken);
             }
         }
     }
