@@ -29,7 +29,7 @@ def run(case):
     case.need("openssl")
     if find_tool("prometheus") is None:
         raise Skip("not installed: prometheus")
-    drills = [start(case) for start in (dead_upstream, bad_file, half_written, lost_log, expiring, no_descriptors, flood, overloaded, hanging)]
+    drills = [start(case) for start in (dead_upstream, bad_file, dead_account, half_written, lost_log, expiring, no_descriptors, flood, overloaded, hanging)]
     healthy = server(case, "healthy")
     firing = prometheus(case, [drill.server for drill in drills] + [healthy])
     running = True
@@ -89,6 +89,17 @@ def bad_file(case):
     broken = server(case, "bad")
     (broken.zones / "b.toml").write_text("[[vpc]\n")
     return Drill("bad file", broken, r"b\.toml:1(.|\n)*correct the errors above", "VpcednsLoadFailed")
+
+
+def dead_account(case):
+    """An account that was read by an earlier server, and cannot be read now."""
+    kept = case.dir / "account" / "kept"
+    case.write("account/kept/us-east-1/111122223333-us-east-1/ec2.json",
+               '[{"Vpcs": [{"VpcId": "vpc-0a1b2c3d4e5f60718", "CidrBlock": "10.99.0.0/16", "Region": "us-east-1"}]}]')
+    broken = server(case, "account", "--sync", f"us-east-1 endpoint=http://127.0.0.1:{free_port()}", "--sync-dir", kept, "--sync-every", "1",
+                    env={"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"})
+    return Drill("account that cannot be read", broken, r"sync-us-east-1: NOT READ(.|\n)*GetCallerIdentity(.|\n)*sync-us-east-1 cannot be read",
+                 "VpcednsLoadFailed")
 
 
 def half_written(case):

@@ -1,5 +1,6 @@
 """`serve --sync` follows accounts: changes come within a round, faults change nothing, and what shrinks waits."""
 
+import json
 import os
 import random
 import re
@@ -117,6 +118,9 @@ def last_good(case, live, proxy, ec2, made, inside):
         text = live.get("/readyz")[1]
         case.check(f"{ID}: failing, the last good state is served" in text and "GetCallerIdentity" in text, name, text)
         case.equal("source_good", live.metric("source_good", source=ID), 0.0)
+    told = json.loads(live.get(f"/v1/explain?name=sqs.{REGION}.amazonaws.com&from={inside}")[1])["sources"]
+    account = next(source for source in told if source["source"] == ID)
+    case.check(not account["good"] and account["age_seconds"] >= 3, "explain does not say how old the account is", told)
     status = live.tell("status").stdout
     case.check("GetCallerIdentity" in status and "needs attention" in status and ID in status, "status", status)
     said = live.log_text().count("not read: GetCallerIdentity")

@@ -124,7 +124,7 @@ fn todo(first: &StatusReport, now: &StatusReport) -> Vec<String> {
         todo.push(format!("correct the errors above; until then generation {} keeps serving", now.generation));
     }
     for source in now.sources.iter().filter(|source| !source.good) {
-        todo.push(format!("source {} cannot be read as a whole", source.id));
+        todo.push(format!("source {} cannot be read as a whole: see its problems above", source.id));
     }
     let grew = |of: fn(&CountsReport) -> u64| of(&now.counts) > of(&first.counts);
     if grew(|c| c.overloaded) {

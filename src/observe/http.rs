@@ -200,6 +200,22 @@ struct Explained {
     explanation: Explanation,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     upstreams: Vec<ExplainedUpstream>,
+    sources: Vec<ExplainedSource>,
+}
+
+/// A source, and how old what it said is.
+#[derive(Serialize)]
+struct ExplainedSource {
+    source: String,
+    good: bool,
+    age_seconds: Option<u64>,
+}
+
+impl ExplainedSource {
+    fn new(report: &SourceReport) -> Self {
+        let age_seconds = report.age().map(|age| age.as_secs());
+        Self { source: report.id.to_string(), good: report.is_good(), age_seconds }
+    }
 }
 
 /// An upstream that would be asked, and why it is as it is.
@@ -247,7 +263,9 @@ async fn explain_name(
         })
         .collect();
     upstreams.sort_by_key(|(place, _)| *place);
-    Ok(Json(Explained { explanation, upstreams: upstreams.into_iter().map(|(_, upstream)| upstream).collect() }))
+    let upstreams = upstreams.into_iter().map(|(_, upstream)| upstream).collect();
+    let sources = views.status.sources().iter().map(ExplainedSource::new).collect();
+    Ok(Json(Explained { explanation, upstreams, sources }))
 }
 
 /// `?name=`, `?zone=` or `?all`: exactly one.
