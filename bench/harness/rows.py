@@ -15,7 +15,7 @@ from pathlib import Path
 from . import ROOT, data, forward as forwarding, measure
 from .data import Data, Shape
 from .measure import COOKIE, median
-from .servers import CLIENT_CORE, PEERS, Echo, Knot, Named, Nsd, Vpcedns
+from .servers import CLIENT_CORE, PEERS, Echo, Hickory, HickoryStock, Knot, Named, Nsd, Vpcedns
 from .table import Row, grid, limit
 
 
@@ -277,6 +277,28 @@ def forward(bench):
     return forwarding.rows(bench, bench.interleaved, healthy)
 
 
+def hickory(bench):
+    """hickory-server with our snapshot beside its own zone, which it searches for each negative answer."""
+    given = bench.data(bench.small, files=10)
+
+    def take(server):
+        hits = healthy(measure.cpu_per_query(server, given.queries((100, 0, 0)), bench.seconds), server.name)
+        load = healthy(measure.cpu_per_query(server, given.queries(), bench.seconds), server.name)
+        load.hits_us = hits.cpu_us
+        return load
+
+    results = bench.interleaved([Hickory, HickoryStock, Vpcedns], given, take)
+    bench.notes.append(f"hickory-server over {bench.small} endpoints, CPU us a query\n" + grid(
+        ["server", "hit", "mix"],
+        [[kind.name, f"{median(load.hits_us for load in loads):.2f}", f"{median(map(cpu, loads)):.2f}"]
+         for kind, loads in results.items()]))
+    if not {Hickory, HickoryStock} <= set(results):
+        return [Row("hickory with our snapshot", "not measured", "<= 0.05 x its own zone")]
+    return [limit("hickory with our snapshot, hits", ratio(results, Hickory, HickoryStock, lambda load: load.hits_us), 0.75,
+                  "x its own zone"),
+            limit("hickory with our snapshot, mix", ratio(results, Hickory, HickoryStock, cpu), 0.05, "x its own zone")]
+
+
 def idle(bench):
     """CPU of a server that nobody asks anything."""
     seconds = 5 if bench.quick else 60
@@ -288,4 +310,5 @@ def idle(bench):
     return [Row(f"idle for {seconds} s", f"{spent:.0f} ms of CPU", "none (less than a clock tick)", spent == 0)]
 
 
-ROWS = {row.__name__: row for row in (mix, edns, million, views, tcp, change, churn, memory, startup, forward, idle)}
+ROWS = {row.__name__: row for row in (mix, edns, million, views, tcp, change, churn, memory, startup, forward, hickory,
+                                     idle)}

@@ -162,6 +162,24 @@ class Echo(Server):
         return [self.binary, f"127.0.0.1:{self.port}", "1"]
 
 
+class Hickory(Server):
+    """hickory-server in front of our snapshot: `vpcedns::embed`."""
+    name = "hickory, our snapshot"
+    binary = Path("hickory_server")
+
+    def command(self):
+        return [self.binary, self.data.toml(), f"127.0.0.1:{self.port}"]
+
+
+class HickoryStock(Server):
+    """hickory-server with a zone of its own."""
+    name = "hickory, its own zone"
+    binary = Path("hickory_stock")
+
+    def command(self):
+        return [self.binary, self.data.zone(), data.ZONE, f"127.0.0.1:{self.port}"]
+
+
 class Knot(Server):
     name, program, package = "Knot", "knotd", "knot"
 
