@@ -286,14 +286,15 @@ def containers(case):
     root.image(case, name)
     case.run("docker", "network", "create", "--subnet", "10.213.0.0/24", name)
     case.finally_do(lambda: subprocess.run(["docker", "network", "rm", name], env=clean_env(), check=False, capture_output=True))
-    docker = ["docker", "run", "--rm", "--network", name]
-    case.run(*docker, "--detach", "--name", name, "--ip", "10.213.0.2", name, case.binary, "serve", "--zones", "/zones",
+    case.run("docker", "run", "--rm", "--network", name, "--detach", "--name", name, "--ip", "10.213.0.2", name, case.binary, "serve", "--zones", "/zones",
              "--listen", "10.213.0.2:53", "--forward", "none", "--socket", "/s")
     case.finally_do(lambda: subprocess.run(["docker", "rm", "--force", name], env=clean_env(), check=False, capture_output=True))
     wait_for("the server in its container", lambda: "ready: " in case.run("docker", "logs", name))
     doctor = [name, case.binary, "doctor", "--server", "10.213.0.2", "--name", EC2, "--json"]
-    for what, flags, wanted in (("without --dns", [], ["resolv.conf"]), ("with --dns", ["--dns", "10.213.0.2"], [])):
-        done = case.run(*docker, *flags, *doctor, check=False)
+    # inside the network of another container, resolv.conf is that one's
+    for what, flags, wanted in (("without --dns", ["--network", name], ["resolv.conf"]), ("with --dns", ["--network", name, "--dns", "10.213.0.2"], []),
+                                ("of another", ["--network", f"container:{name}"], ["resolv.conf"])):
+        done = case.run("docker", "run", "--rm", *flags, *doctor, check=False)
         findings = json.loads(done.stdout)["findings"]
         bad = [one for one in findings if one["level"] == "problem"]
         case.equal(f"a container {what}", [one["check"] for one in bad], wanted, json.dumps(findings, indent=1))

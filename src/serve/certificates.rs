@@ -287,6 +287,25 @@ mod tests {
     }
 
     #[test]
+    fn names_and_validity_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let told = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let certified = rcgen::generate_simple_self_signed(names).unwrap();
+            let paths = ["cert", "key"].map(|name| dir.path().join(name));
+            fs::write(&paths[0], certified.cert.pem()).unwrap();
+            fs::write(&paths[1], certified.signing_key.serialize_pem()).unwrap();
+            let certificates = Certificates::read(&paths[0], &paths[1]).unwrap();
+            let (from, to) = certificates.validity().unwrap();
+            assert!(from < to && certificates.end() == Some(to));
+            certificates.names().join(" ")
+        };
+        let names = ["dns.example", "*.dns.example", "10.0.0.2", "fd00::2"];
+        assert_eq!(told(&names), names.join(" "));
+        assert_eq!(told(&[]), "");
+    }
+
+    #[test]
     fn a_renewal_is_taken_whole_and_a_bad_one_not_at_all() {
         let dir = tempfile::tempdir().unwrap();
         let (cert, key) = (dir.path().join("cert"), dir.path().join("key"));
