@@ -38,7 +38,7 @@ pub const OPEN_ACCOUNT: &str = "000000000000";
 /// How far the time of a request may be from ours (IAM User Guide: five minutes).
 pub const MAX_SKEW: Duration = Duration::from_secs(300);
 /// The services that requests may be signed for; the first is what others are told.
-pub(super) const SERVICES: &[&str] = &["ec2", "sts", "iam", "route53", "route53resolver"];
+pub(super) const SERVICES: &[&str] = &["ec2", "sts", "iam", "route53", "route53resolver", "route53profiles"];
 
 /// Who may call.
 #[derive(Clone, Debug)]

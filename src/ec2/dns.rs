@@ -1,13 +1,18 @@
 //! What of a record DNS depends on: the same inputs that files make.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
+use super::hosted_zone::HostedZoneRecord;
+use super::profile::ProfileRecord;
 use super::record::{EndpointRecord, EndpointType, Phase, StoredObject, VerificationState};
 use super::resolver_endpoint::ResolverEndpointRecord;
+use super::resolver_rule::ResolverRuleRecord;
 use super::state::{ApiState, Edit};
 use crate::model::{
-    EndpointInput, InboundInput, Input, InterfaceInput, Key, Mode, NetworkInterfaceInput, Object, RuleInput,
-    ServiceInput, State as DnsState, SubnetInput, VpcInput,
+    EndpointInput, HostedZoneInput, InboundInput, Input, InterfaceInput, Key, Mode, NetworkInterfaceInput, Object,
+    ProfileInput, RuleInput, ServiceInput, State as DnsState, SubnetInput, VpcInput,
 };
 use crate::naming::{InterfaceId, VpcId};
 use crate::problem::{At, Place};
@@ -19,7 +24,9 @@ pub struct StateSource(Vec<Input>);
 impl StateSource {
     /// With what is in `state`.
     pub fn new(state: &ApiState) -> Self {
-        Self(state.records().flat_map(|record| inputs(record)).collect())
+        let record = |id: &str| state.get(id).map(Arc::as_ref);
+        let sharing = Sharing::new(state.profiles(), &record);
+        Self(state.records().flat_map(|record| inputs(record, &sharing)).collect())
     }
 }
 
@@ -52,37 +59,122 @@ fn at<T>(value: T) -> At<T> {
 
 /// What `edit` means for DNS, `state` being what was there before.
 pub(super) fn change(state: &ApiState, edit: &Edit) -> SourceEdit {
-    let before = edit.remove.iter().cloned().chain(edit.put.iter().map(StoredObject::id));
-    let before = before.filter_map(|id| state.get(&id)).flat_map(|record| inputs(record));
+    let put: BTreeMap<String, &StoredObject> = edit.put.iter().map(|record| (record.id(), record)).collect();
+    let is_changed = |id: &str| put.contains_key(id) || edit.remove.iter().any(|gone| gone == id);
+    let before = |id: &str| state.get(id).map(Arc::as_ref);
+    let after = |id: &str| if is_changed(id) { put.get(id).copied() } else { before(id) };
+    let kept = state.profiles().filter(|profile| !is_changed(&profile.id));
+    let new = edit.put.iter().filter_map(|record| if let StoredObject::Profile(it) = record { Some(it) } else { None });
+    let (was, is) = (Sharing::new(state.profiles(), &before), Sharing::new(kept.chain(new), &after));
+    let mut touched: BTreeSet<String> = edit.ids().into_iter().collect();
+    // what a Profile shares is seen by others than before, and what goes is shared no more
+    touched.extend(was.bound_to(&touched).chain(is.bound_to(&touched)).collect::<Vec<_>>());
+    let removed = touched.iter().filter_map(|id| before(id)).flat_map(|record| inputs(record, &was));
     SourceEdit {
         source: id(),
-        removed: before.map(|input| input.key()).collect::<Vec<Key>>(),
-        added: edit.put.iter().flat_map(inputs).collect(),
+        removed: removed.map(|input| input.key()).collect::<Vec<Key>>(),
+        added: touched.iter().filter_map(|id| after(id)).flat_map(|record| inputs(record, &is)).collect(),
     }
 }
 
-/// What a record means for DNS: nothing, one object, a zone for the VPCs of each Region, or a rule for each VPC.
-fn inputs(record: &StoredObject) -> Vec<Input> {
+/// What Profiles share.
+struct Sharing<'s> {
+    profiles: Vec<&'s ProfileRecord>,
+    /// The record with an id.
+    record: &'s dyn Fn(&str) -> Option<&'s StoredObject>,
+}
+
+impl<'s> Sharing<'s> {
+    fn new(
+        profiles: impl Iterator<Item = &'s ProfileRecord>,
+        record: &'s dyn Fn(&str) -> Option<&'s StoredObject>,
+    ) -> Self {
+        Self { profiles: profiles.collect(), record }
+    }
+
+    /// What changes with the records `changed`: what their Profiles share, and the Profiles that share them.
+    fn bound_to(&self, changed: &BTreeSet<String>) -> impl Iterator<Item = String> {
+        self.profiles.iter().flat_map(|profile| {
+            let is_changed = changed.contains(&profile.id);
+            let shared = profile.resources.iter().map(|resource| resource.resource_id().to_owned());
+            let shared: Vec<String> = shared.filter(|id| is_changed || changed.contains(id)).collect();
+            let own = (!shared.is_empty()).then(|| profile.id.clone());
+            shared.into_iter().chain(own)
+        })
+    }
+
+    /// The Profiles that share a record.
+    fn profiles_of(&self, id: &str) -> Vec<&'s ProfileRecord> {
+        let shares = |profile: &&&ProfileRecord| profile.resources.iter().any(|resource| resource.resource_id() == id);
+        self.profiles.iter().filter(shares).copied().collect()
+    }
+
+    /// A Profile with the endpoints that are there.
+    fn profile(&self, profile: &ProfileRecord) -> Object {
+        let endpoints = profile.resources.iter().filter_map(|resource| match (self.record)(resource.resource_id()) {
+            Some(StoredObject::Endpoint(endpoint)) if endpoint_input(endpoint).is_some() => Some(at(endpoint.id)),
+            _ => None,
+        });
+        Object::Profile(ProfileInput {
+            id: at(profile.id.as_str().into()),
+            name: Some(profile.name.as_str().into()),
+            vpcs: profile.vpcs.iter().map(|it| (at(it.vpc), it.priority)).collect(),
+            endpoints: endpoints.collect(),
+            autodefined_reverse: None,
+        })
+    }
+}
+
+/// What a record means for DNS: nothing, one object, a zone for the VPCs of each Region, or a rule for each VPC; zones and
+/// rules for each Profile, too.
+fn inputs(record: &StoredObject, sharing: &Sharing<'_>) -> Vec<Input> {
     match record {
-        StoredObject::HostedZone(zone) => read_route53(&zone.outputs(), &place()),
-        StoredObject::ResolverRule(rule) => {
-            read_route53(&rule.outputs(), &place()).into_iter().flat_map(for_each_vpc).collect()
-        }
+        StoredObject::HostedZone(zone) => hosted_zone(zone, &sharing.profiles_of(&zone.id)),
+        StoredObject::ResolverRule(rule) => rule_inputs(rule, &sharing.profiles_of(&rule.id)),
         StoredObject::ResolverEndpoint(endpoint) => resolver_endpoint(endpoint),
+        StoredObject::Profile(profile) => vec![Input::new(place(), sharing.profile(profile))],
         _ => input(record).into_iter().collect(),
     }
 }
 
-/// A rule once for each of its VPCs: where one of them has gone from the files, it still holds for the others.
-fn for_each_vpc(rule: Input) -> Vec<Input> {
-    match rule.object {
-        Object::Rule(rule) => rule
-            .vpc_ids
-            .iter()
-            .map(|vpc| Input::new(place(), Object::Rule(RuleInput { vpc_ids: vec![vpc.clone()], ..rule.clone() })))
-            .collect(),
-        _ => vec![rule],
+/// A zone as its VPCs see it, and as those of each Profile do: as VPCs of the Profile's Region, where it is for some.
+fn hosted_zone(zone: &HostedZoneRecord, profiles: &[&ProfileRecord]) -> Vec<Input> {
+    let mut inputs = read_route53(&zone.outputs(), &place());
+    let zones: Vec<HostedZoneInput> = inputs
+        .iter()
+        .filter_map(|input| if let Object::HostedZone(zone) = &input.object { Some(zone.clone()) } else { None })
+        .collect();
+    for profile in profiles {
+        let is_there = |input: &&HostedZoneInput| {
+            let vpcs = zone.vpcs.iter().filter(|vpc| vpc.region == profile.region);
+            vpcs.into_iter().any(|vpc| input.vpc_ids.iter().any(|id| id.value == vpc.id))
+        };
+        let Some(seen) = zones.iter().find(is_there).or(zones.first()) else { continue };
+        let profiles = vec![at(profile.id.as_str().into())];
+        let shared = HostedZoneInput { vpc_ids: Vec::new(), profiles, ..seen.clone() };
+        inputs.push(Input::new(place(), Object::HostedZone(shared)));
     }
+    inputs
+}
+
+/// A rule once for each of its VPCs and Profiles: where one of them has gone from the files, it still holds for the others.
+fn rule_inputs(rule: &ResolverRuleRecord, profiles: &[&ProfileRecord]) -> Vec<Input> {
+    let Some(read) = read_rule(rule) else { return Vec::new() };
+    let for_vpcs = rule.associations.iter().map(|it| RuleInput { vpc_ids: vec![at(it.vpc)], ..read.clone() });
+    let for_profiles = profiles.iter().map(|profile| RuleInput {
+        vpc_ids: Vec::new(),
+        profiles: vec![at(profile.id.as_str().into())],
+        ..read.clone()
+    });
+    for_vpcs.chain(for_profiles).map(|rule| Input::new(place(), Object::Rule(rule))).collect()
+}
+
+/// What a rule says, whoever has it; `None` for one that says nothing here.
+pub(super) fn read_rule(rule: &ResolverRuleRecord) -> Option<RuleInput> {
+    read_route53(&rule.outputs(), &place()).into_iter().find_map(|input| match input.object {
+        Object::Rule(rule) => Some(rule),
+        _ => None,
+    })
 }
 
 fn input(record: &StoredObject) -> Option<Input> {
@@ -132,7 +224,8 @@ fn input(record: &StoredObject) -> Option<Input> {
         | StoredObject::HostedZone(_)
         | StoredObject::ResolverRule(_)
         | StoredObject::ResolverEndpoint(_)
-        | StoredObject::QueryLog(_) => return None,
+        | StoredObject::QueryLog(_)
+        | StoredObject::Profile(_) => return None,
     };
     Some(Input::new(place(), object))
 }

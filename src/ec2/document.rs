@@ -48,17 +48,18 @@ impl DocumentDone {
 /// A call of such an action.
 pub(super) struct DocumentCall {
     action: &'static DocumentAction,
-    members: Members,
+    pub(super) members: Members,
 }
 
 impl DocumentCall {
     /// A call of `action`; `body` is its document.
     pub(super) fn new(action: &'static DocumentAction, body: &[u8]) -> Result<Self, ApiError> {
-        match serde_json::from_slice(body) {
-            Ok(Value::Object(members)) => Ok(Self { action, members }),
-            Ok(_) => Err(serialization("The document is not an object.")),
-            Err(error) => Err(serialization(&error.to_string())),
-        }
+        members(body).map(|members| Self::of(action, members))
+    }
+
+    /// A call of `action` with these members.
+    pub(super) fn of(action: &'static DocumentAction, members: Members) -> Self {
+        Self { action, members }
     }
 
     pub(super) fn action(&self) -> &'static DocumentAction {
@@ -76,6 +77,15 @@ impl DocumentCall {
         let is_name = |name: &str| (name.ends_with("Id") || name.ends_with("Arn")) && name != "CreatorRequestId";
         let named = self.members.iter().filter(|(name, _)| is_name(name));
         named.filter_map(|(_, value)| value.as_str().map(str::to_owned)).collect()
+    }
+}
+
+/// The members of a document in JSON.
+pub(super) fn members(body: &[u8]) -> Result<Members, ApiError> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => Err(serialization("The document is not an object.")),
+        Err(error) => Err(serialization(&error.to_string())),
     }
 }
 
@@ -191,6 +201,26 @@ impl<'d> Document<'d> {
             self.in_length(name, text, text.chars().count(), length.clone());
         }
         Some(texts)
+    }
+
+    /// A map of texts, with so many entries; the longest key and value have so many characters.
+    pub(super) fn map(
+        &self,
+        name: &str,
+        count: RangeInclusive<usize>,
+        longest_key: usize,
+        longest_value: usize,
+    ) -> Option<Vec<(String, String)>> {
+        let map = self.typed(name, "a map", Value::as_object)?;
+        self.in_length(name, "{...}", map.len(), count);
+        let mut pairs = Vec::new();
+        for (key, value) in map {
+            let Some(text) = self.of_type(value, "a String", Value::as_str) else { continue };
+            self.in_length(name, key, key.chars().count(), 1..=longest_key);
+            self.in_length(name, text, text.chars().count(), 0..=longest_value);
+            pairs.push((key.clone(), text.to_owned()));
+        }
+        Some(pairs)
     }
 
     /// A structure.

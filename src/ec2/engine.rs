@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::action;
 use super::call::{Action, Call, Caller, Done};
-use super::document::DocumentCall;
+use super::document::{DocumentCall, members};
 use super::error::ApiError;
 use super::notify::{Target, Waker};
 use super::params::Params;
@@ -94,7 +94,7 @@ impl Engine {
         Ok(Answer { body: xml.response(&name, request_id), changed, created })
     }
 
-    /// The body of the answer to a call of Route 53 Resolver. A dry run of a change ends in an error before anything is
+    /// The body of the answer to a call of Route 53 Resolver, or of Profiles with `Profiles.` before its name. A dry run of a change ends in an error before anything is
     /// stored.
     pub fn call_document(
         &self,
@@ -103,7 +103,10 @@ impl Engine {
         caller: &Caller,
         dry_run: bool,
     ) -> Result<String, ApiError> {
-        let asked = action::resolver::call(action, document)?;
+        let asked = match action.strip_prefix("Profiles.") {
+            Some(action) => action::profiles::call(action, members(document)?)?,
+            None => action::resolver::call(action, document)?,
+        };
         self.answer_document(&asked, caller, dry_run).map(|answer| answer.body)
     }
 

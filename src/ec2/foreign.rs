@@ -10,10 +10,9 @@ use axum::response::{IntoResponse, Response};
 
 use super::auth::{SERVICES, claimed_service, sigv4};
 use super::error::ApiError;
-use super::protocol::{CallProtocol, REQUEST_ID, json_error, target};
+use super::protocol::{CallProtocol, ERROR_TYPE, REQUEST_ID, json_error, target};
 use super::xml::Xml;
 
-const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const SMITHY: HeaderName = HeaderName::from_static("smithy-protocol");
 
 /// Services whose SDKs speak REST-XML, by the names in their credential scopes.
@@ -69,7 +68,8 @@ impl ForeignCall {
         };
         let message = format!(
             "{} is not a service of this server, which has {} only. Set AWS_ENDPOINT_URL_EC2, AWS_ENDPOINT_URL_STS, \
-             AWS_ENDPOINT_URL_IAM, AWS_ENDPOINT_URL_ROUTE_53 and AWS_ENDPOINT_URL_ROUTE53RESOLVER to it, and not AWS_ENDPOINT_URL.",
+             AWS_ENDPOINT_URL_IAM, AWS_ENDPOINT_URL_ROUTE_53, AWS_ENDPOINT_URL_ROUTE53RESOLVER and AWS_ENDPOINT_URL_ROUTE53PROFILES to \
+             it, and not AWS_ENDPOINT_URL.",
             self.service,
             SERVICES.join(", ")
         );

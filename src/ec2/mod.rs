@@ -4,7 +4,7 @@
 //! http      a request to its form, its caller, its answer
 //!   auth    who calls, and whether they may
 //!   protocol  which one a call comes in, and how it is answered
-//!   rest    Route 53's calls as the form that actions take
+//!   rest    Route 53's calls as the form that actions take; rest_json: Profiles' as documents; routes: their paths
 //!   foreign calls for services that are not here
 //! engine    the action checks, the change is made durable, DNS serves it, and only then is it answered
 //!   action  one file for each kind of object: what a call may do, in EC2's codes and texts
@@ -14,6 +14,7 @@
 //!   route   a route table
 //!   hosted_zone  what Route 53 has
 //!   resolver_rule, resolver_endpoint, query_log  what its Resolver has
+//!   profile  what Profiles share
 //!   record  what the API keeps of each object
 //!   state   all records in memory, and a change to them
 //!   store   the same on disk; soundness tells a file that is damaged, and keeps copies
@@ -51,13 +52,16 @@ mod notices;
 pub mod notify;
 mod outbox;
 pub mod params;
+pub mod profile;
 mod protocol;
 pub mod query_log;
 pub mod record;
 pub mod resolver_endpoint;
 pub mod resolver_rule;
 mod rest;
+mod rest_json;
 pub mod route;
+mod routes;
 pub mod rule;
 mod soundness;
 mod state;

@@ -4,6 +4,7 @@
 //! Query     EC2, STS, IAM: a form, answered in XML
 //! RestXml   Route 53: method, path and XML
 //! Json      Route 53 Resolver: AWS JSON 1.1, the action in `X-Amz-Target`
+//! RestJson  Route 53 Profiles: method, path and JSON
 //! ```
 
 use axum::body::Bytes;
@@ -16,10 +17,11 @@ use super::action;
 use super::document::DocumentCall;
 use super::engine::{Answer, Engine};
 use super::error::ApiError;
-use super::rest;
 use super::xml::Xml;
+use super::{rest, rest_json};
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+pub(super) const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const XML: HeaderValue = HeaderValue::from_static("text/xml;charset=UTF-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
@@ -32,6 +34,7 @@ pub(super) enum CallProtocol {
     Query,
     RestXml,
     Json,
+    RestJson,
 }
 
 /// What a call says.
@@ -49,6 +52,8 @@ impl CallProtocol {
             Self::RestXml
         } else if target(head).is_some_and(|target| target.starts_with(RESOLVER)) {
             Self::Json
+        } else if rest_json::is_rest_json(head) {
+            Self::RestJson
         } else {
             Self::Query
         }
@@ -62,6 +67,7 @@ impl CallProtocol {
                 let name = target(head).and_then(|target| target.strip_prefix(RESOLVER)).unwrap_or_default();
                 action::resolver::call(name, &body).map(ApiCall::Document)
             }
+            Self::RestJson => rest_json::call_of(head, &body).map(ApiCall::Document),
             Self::Query if head.method == Method::GET => {
                 Ok(ApiCall::Form(form_of_query(head.uri.query().unwrap_or_default())))
             }
@@ -72,6 +78,9 @@ impl CallProtocol {
     /// The reply to a call that was carried out.
     pub(super) fn answered(self, answer: Answer, request_id: &str) -> Response {
         let Answer { body, created, .. } = answer;
+        if self == Self::RestJson && body == "null" {
+            return (StatusCode::NO_CONTENT, self.headers(request_id)).into_response();
+        }
         let status = if created.is_some() { StatusCode::CREATED } else { StatusCode::OK };
         let mut headers = self.headers(request_id);
         let location = created.and_then(|location| HeaderValue::from_str(&location).ok());
@@ -86,16 +95,19 @@ impl CallProtocol {
         let body = match self {
             Self::Query => Xml::error(&error, request_id),
             Self::RestXml => Xml::error_response(&error, request_id),
-            Self::Json => json_error(&error.code, &error.message),
+            Self::Json | Self::RestJson => json_error(&error.code, &error.message),
         };
-        (status, self.headers(request_id), body).into_response()
+        let mut headers = self.headers(request_id);
+        let code = HeaderValue::from_str(&error.code).ok().filter(|_| self == Self::RestJson);
+        headers.extend(code.map(|code| (ERROR_TYPE, code)));
+        (status, headers, body).into_response()
     }
 
     /// An error of what all services share, which is in EC2's words, in those of the services that speak JSON (API
     /// References, "Common Errors").
     pub(super) fn in_its_words(self, error: ApiError) -> ApiError {
         let code = match &*error.code {
-            _ if self != Self::Json => return error,
+            _ if !matches!(self, Self::Json | Self::RestJson) => return error,
             "AuthFailure" => "UnrecognizedClientException",
             "SignatureDoesNotMatch" | "RequestExpired" => "InvalidSignatureException",
             "MissingParameter" => "MissingAuthenticationTokenException",
@@ -114,7 +126,11 @@ impl CallProtocol {
     }
 
     fn headers(self, request_id: &str) -> HeaderMap {
-        let kind = if self == Self::Json { JSON } else { XML };
+        let kind = match self {
+            Self::Query | Self::RestXml => XML,
+            Self::Json => JSON,
+            Self::RestJson => HeaderValue::from_static("application/json"),
+        };
         let mut headers = HeaderMap::from_iter([(header::CONTENT_TYPE, kind)]);
         headers.extend(HeaderValue::from_str(request_id).ok().map(|id| (REQUEST_ID, id)));
         headers
@@ -210,6 +226,7 @@ mod tests {
             ("POST", "/", "Route53Resolver.ListResolverRules", CallProtocol::Json, "ListResolverRules"),
             ("POST", "/", "Route53Resolver.NoSuchCall", CallProtocol::Json, "UnknownOperationException"),
             ("POST", "/", "Route53Resolver.", CallProtocol::Json, "UnknownOperationException"),
+            ("GET", "/profiles", "", CallProtocol::RestJson, "ListProfiles"),
             ("POST", "/", "DynamoDB_20120810.ListTables", CallProtocol::Query, "-"),
         ] {
             let head = Request::builder().method(method).uri(path).header(TARGET, target).body(()).unwrap();

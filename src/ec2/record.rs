@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::ApiSettings;
 use super::codec::text;
 use super::hosted_zone::HostedZoneRecord;
+use super::profile::ProfileRecord;
 use super::query_log::QueryLogRecord;
 use super::resolver_endpoint::ResolverEndpointRecord;
 use super::resolver_rule::ResolverRuleRecord;
@@ -70,6 +71,8 @@ pub enum StoredObject {
     ResolverEndpoint(ResolverEndpointRecord),
     /// A configuration of query logging.
     QueryLog(QueryLogRecord),
+    /// A Route 53 Profile.
+    Profile(ProfileRecord),
 }
 
 /// A VPC.
@@ -485,6 +488,7 @@ impl StoredObject {
             Self::ResolverRule(rule) => rule.id.clone(),
             Self::ResolverEndpoint(endpoint) => endpoint.id.clone(),
             Self::QueryLog(config) => config.id.clone(),
+            Self::Profile(profile) => profile.id.clone(),
         }
     }
 
@@ -503,6 +507,7 @@ impl StoredObject {
             Self::ResolverRule(rule) => &rule.owner,
             Self::ResolverEndpoint(endpoint) => &endpoint.owner,
             Self::QueryLog(config) => &config.owner,
+            Self::Profile(profile) => &profile.owner,
         }
     }
 
@@ -541,7 +546,8 @@ impl StoredObject {
             | Self::HostedZone(_)
             | Self::ResolverRule(_)
             | Self::ResolverEndpoint(_)
-            | Self::QueryLog(_) => None,
+            | Self::QueryLog(_)
+            | Self::Profile(_) => None,
         }
     }
 
@@ -559,7 +565,8 @@ impl StoredObject {
             | Self::HostedZone(_)
             | Self::ResolverRule(_)
             | Self::ResolverEndpoint(_)
-            | Self::QueryLog(_) => None,
+            | Self::QueryLog(_)
+            | Self::Profile(_) => None,
         }
     }
 }

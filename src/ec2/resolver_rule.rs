@@ -110,11 +110,10 @@ impl ResolverRuleRecord {
         shown
     }
 
-    /// What the AWS CLI prints of it and its VPCs.
+    /// What the AWS CLI prints of it, and of a VPC for which it holds, whichever that is.
     pub fn outputs(&self) -> String {
-        let associations: Vec<Value> =
-            self.associations.iter().map(|association| association.shown(&self.id, "COMPLETE", "")).collect();
-        let rules = [self.shown("COMPLETE", "")];
+        let some = RuleVpc { id: String::new(), vpc: VpcId::of_bits(0), name: None };
+        let (rules, associations) = ([self.shown("COMPLETE", "")], [some.shown(&self.id, "COMPLETE", "")]);
         json!([{ "ResolverRules": rules }, { "ResolverRuleAssociations": associations }]).to_string()
     }
 }

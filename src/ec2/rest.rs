@@ -5,11 +5,11 @@
 
 use axum::http::Method;
 use axum::http::request::Parts;
-use percent_encoding::percent_decode_str;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
 use super::error::ApiError;
+use super::routes::{self, Route};
 use super::xml::referenced;
 
 /// What the paths begin with.
@@ -19,8 +19,8 @@ const DEPTH: usize = 16;
 /// Elements whose members come several times, in the order of their numbers.
 const LISTS: [&str; 5] = ["AddTags", "Changes", "RemoveTagKeys", "ResourceIds", "ResourceRecords"];
 
-/// Method, path behind the version (`*` stands for one segment, a parameter), action, and what the parameters are called.
-const ROUTES: [(Method, &str, &str, &[&str]); 21] = [
+/// Paths behind the version.
+const ROUTES: [Route; 21] = [
     (Method::POST, "hostedzone", "CreateHostedZone", &[]),
     (Method::GET, "hostedzone", "ListHostedZones", &[]),
     (Method::GET, "hostedzonesbyname", "ListHostedZonesByName", &[]),
@@ -70,28 +70,13 @@ fn malformed(why: &str) -> ApiError {
 
 fn route(method: &Method, path: &str) -> Result<Vec<(String, String)>, ApiError> {
     let path = path.strip_prefix(VERSION).unwrap_or_default().trim_end_matches('/');
-    let segments: Vec<&str> = path.split('/').collect();
-    let found = ROUTES.iter().find_map(|(on, pattern, action, names)| {
-        let wanted: Vec<&str> = pattern.split('/').collect();
-        let fits = on == method
-            && wanted.len() == segments.len()
-            && wanted.iter().zip(&segments).all(|(wanted, segment)| *wanted == "*" || wanted == segment);
-        let values = wanted.iter().zip(&segments).filter(|(wanted, _)| **wanted == "*").map(|(_, segment)| *segment);
-        fits.then(|| (*action, names.iter().zip(values).collect::<Vec<_>>()))
-    });
-    let Some((action, parameters)) = found else {
-        return Err(ApiError {
-            status: 404,
-            code: "UnknownOperationException".into(),
-            message: format!("{method} {VERSION}{path} is no call of Route 53 that this server has."),
-        });
-    };
-    let mut pairs = vec![("Action".to_owned(), action.to_owned())];
-    for (name, value) in parameters {
-        let value = percent_decode_str(value).decode_utf8().map_err(|_| malformed("The path is not UTF-8."))?;
-        pairs.push(((*name).to_owned(), value.into_owned()));
-    }
-    Ok(pairs)
+    let (action, parameters) = routes::find(&ROUTES, method, path).ok_or_else(|| ApiError {
+        status: 404,
+        code: "UnknownOperationException".into(),
+        message: format!("{method} {VERSION}{path} is no call of Route 53 that this server has."),
+    })?;
+    let action = ("Action".to_owned(), action.to_owned());
+    Ok(std::iter::once(action).chain(parameters.into_iter().map(|(name, value)| (name.to_owned(), value))).collect())
 }
 
 /// An element that is open: its parameter's name, what was read of it, and how many elements it has had.

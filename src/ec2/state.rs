@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::hosted_zone::HostedZoneRecord;
+use super::profile::ProfileRecord;
 use super::query_log::QueryLogRecord;
 use super::record::{
     EndpointRecord, EndpointType, Notification, OwnInterface, Phase, SecurityGroup, ServiceRecord, StoredObject,
@@ -131,6 +132,7 @@ impl ApiState {
         resolver_rule(&str), resolver_rules: ResolverRule(ResolverRuleRecord), "rslvr-rr-";
         resolver_endpoint(&str), resolver_endpoints: ResolverEndpoint(ResolverEndpointRecord), "rslvr-";
         query_log(&str), query_logs: QueryLog(QueryLogRecord), "rqlc-";
+        profile(&str), profiles: Profile(ProfileRecord), "rp-";
     }
 
     /// The record with this id, of whatever kind.

@@ -4,18 +4,20 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::contract::Reading;
 use super::own::own_targets;
 use crate::model::{Input, Model, Object};
 use crate::naming::{SubnetId, VpcId};
-use crate::problem::Problem;
+use crate::problem::{At, Problem};
 
 /// What there is to be in.
 struct Homes<'o> {
     /// Where this server listens.
     own: &'o [SocketAddr],
     vpcs: HashSet<VpcId>,
+    profiles: HashSet<Arc<str>>,
     subnets: HashSet<SubnetId>,
 }
 
@@ -27,7 +29,7 @@ pub(super) fn leave_out(
     model: &Model,
     own: &[SocketAddr],
 ) -> Vec<Vec<Input>> {
-    let mut homes = Homes { own, vpcs: HashSet::new(), subnets: HashSet::new() };
+    let mut homes = Homes { own, vpcs: HashSet::new(), profiles: HashSet::new(), subnets: HashSet::new() };
     for reading in readings.iter() {
         let of_parts = reading.parts.iter().flat_map(|(_, declared)| &declared.inputs);
         of_parts.chain(&reading.added).for_each(|input| homes.add(input));
@@ -44,11 +46,33 @@ pub(super) fn leave_out(
     all
 }
 
+/// Takes out of an edit's objects those that are orphans already and still are: an edit of an object of which a part is
+/// left out does not fail for that part.
+pub(super) fn still_left_out(
+    added: &[Input],
+    orphans: &[Input],
+    model: &Model,
+    own: &[SocketAddr],
+) -> (Vec<Input>, Vec<Input>) {
+    let mut homes = Homes { own, vpcs: HashSet::new(), profiles: HashSet::new(), subnets: HashSet::new() };
+    for input in added {
+        homes.add(input);
+    }
+    let is_orphan = |input: &Input| orphans.iter().any(|orphan| orphan.key() == input.key());
+    let (mut known, mut others): (Vec<Input>, Vec<Input>) = added.iter().cloned().partition(is_orphan);
+    let left_out = homes.leave_out(&mut known, model);
+    others.extend(known);
+    (others, left_out)
+}
+
 impl Homes<'_> {
     fn add(&mut self, input: &Input) {
         match &input.object {
             Object::Vpc(vpc) => {
                 self.vpcs.insert(vpc.vpc_id.value);
+            }
+            Object::Profile(profile) => {
+                self.profiles.insert(profile.id.value.clone());
             }
             Object::Subnet(subnet) => {
                 self.subnets.insert(subnet.subnet_id.value);
@@ -66,8 +90,14 @@ impl Homes<'_> {
                 return orphans;
             }
             for orphan in &more {
-                if let Object::Subnet(subnet) = &orphan.object {
-                    self.subnets.remove(&subnet.subnet_id.value);
+                match &orphan.object {
+                    Object::Subnet(subnet) => {
+                        self.subnets.remove(&subnet.subnet_id.value);
+                    }
+                    Object::Profile(profile) => {
+                        self.profiles.remove(&profile.id.value);
+                    }
+                    _ => {}
                 }
             }
             orphans.extend(more);
@@ -78,6 +108,11 @@ impl Homes<'_> {
     fn lacks(&self, input: &Input, model: &Model) -> Option<String> {
         let has_vpc = |id: VpcId| self.vpcs.contains(&id) || model.vpc(id).is_some();
         let vpc = |id: VpcId| (!has_vpc(id)).then(|| format!("{id} has gone"));
+        let has_profile = |id: &Arc<str>| self.profiles.contains(id) || model.profile(id).is_some();
+        let lost_profile = |all: &[At<Arc<str>>]| {
+            let lost = all.iter().find(|id| !has_profile(&id.value));
+            lost.map(|id| format!("the Profile {} is left out", id.value))
+        };
         match &input.object {
             Object::Subnet(subnet) => vpc(subnet.vpc_id.value),
             Object::Endpoint(endpoint) => vpc(endpoint.vpc_id.value).or_else(|| {
@@ -85,10 +120,16 @@ impl Homes<'_> {
                 let lost = subnets.find(|id| !self.subnets.contains(id) && model.subnet(*id).is_none());
                 lost.map(|id| format!("{id} has gone"))
             }),
-            Object::Rule(rule) => rule.vpc_ids.iter().find_map(|id| vpc(id.value)).or_else(|| {
-                let target = own_targets(input, self.own).next();
-                target.map(|(target, _)| format!("{target} is this server"))
-            }),
+            Object::Profile(profile) => profile.vpcs.iter().find_map(|(id, _)| vpc(id.value)),
+            Object::HostedZone(zone) => {
+                zone.vpc_ids.iter().find_map(|id| vpc(id.value)).or(lost_profile(&zone.profiles))
+            }
+            Object::Rule(rule) => {
+                rule.vpc_ids.iter().find_map(|id| vpc(id.value)).or(lost_profile(&rule.profiles)).or_else(|| {
+                    let target = own_targets(input, self.own).next();
+                    target.map(|(target, _)| format!("{target} is this server"))
+                })
+            }
             Object::Interface(interface) => vpc(interface.vpc_id.value),
             Object::Inbound(endpoint) => vpc(endpoint.vpc_id.value),
             _ => None,
@@ -102,6 +143,8 @@ fn name(input: &Input) -> String {
         Object::Endpoint(endpoint) => endpoint.vpc_endpoint_id.value.to_string(),
         Object::Interface(interface) => interface.network_interface_id.value.to_string(),
         Object::Inbound(endpoint) => format!("an inbound resolver endpoint of {}", endpoint.vpc_id.value),
+        Object::Profile(profile) => format!("the Profile {}", profile.id.value),
+        Object::HostedZone(zone) => format!("the zone {}", zone.name.value),
         Object::Rule(rule) => format!("the rule for {}", rule.domain_name.value),
         _ => "an object".to_owned(),
     }

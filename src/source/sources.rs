@@ -2,6 +2,7 @@
 //!
 //! A source whose reading has errors keeps its last good one, and the others go on (invariant I5). Names no source.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::contract::{LoadTrigger, PartId, Progress, Reading, Source, SourceHealth, SourceId, SourceReport};
 use super::files::Files;
 use super::held::{Held, Holdings, Places};
-use super::orphans::leave_out;
+use super::orphans::{leave_out, still_left_out};
 use super::own::forwarding_to_ourselves;
 use super::violation::problems as violations_in_words;
 use crate::model::{Applied, Broken, Changes, Input, Key, Model, Violation};
@@ -87,6 +88,8 @@ pub(crate) struct Overlay {
     /// What was to be removed, whether it was there or left out.
     forgotten: Vec<Key>,
     added: HashMap<Key, Place>,
+    /// What stays left out.
+    orphans: Vec<Input>,
     below: Option<Arc<Overlay>>,
 }
 
@@ -386,6 +389,7 @@ impl Sources {
             Taken::Edit(overlay) => {
                 if let Some(member) = self.listed.get_mut(overlay.member) {
                     member.orphans.retain(|orphan| !overlay.forgotten.contains(&orphan.key()));
+                    member.orphans.extend(overlay.orphans.iter().cloned());
                     for key in &overlay.removed {
                         member.holdings.single.remove(key);
                     }
@@ -432,16 +436,21 @@ impl Sources {
             Edited::Untouched => single.is_some_and(|single| single.contains_key(*key)),
         };
         let removed: Vec<Key> = edit.removed.iter().filter(is_own).cloned().collect();
-        let own = forwarding_to_ourselves(&edit.added, &self.own);
+        let base = base.unwrap_or(&self.model);
+        let (mut added, mut orphans) = (Cow::Borrowed(&edit.added), Vec::new());
+        if let Some(known) = self.listed.get(member).map(|member| &member.orphans).filter(|known| !known.is_empty()) {
+            let (others, left_out) = still_left_out(&edit.added, known, base, &self.own);
+            (added, orphans) = (Cow::Owned(others), left_out);
+        }
+        let own = forwarding_to_ourselves(&added, &self.own);
         if !own.is_empty() {
             return Err(own);
         }
-        let base = base.unwrap_or(&self.model);
-        let Applied { model, changes, violations } = base.apply(&removed, &edit.added, &Broken::default(), &place_of);
+        let Applied { model, changes, violations } = base.apply(&removed, &added, &Broken::default(), &place_of);
         let Some(model) = model else { return Err(violations) };
-        let added = edit.added.iter().map(|input| (input.key(), input.place.clone())).collect();
+        let added = added.iter().map(|input| (input.key(), input.place.clone())).collect();
         let forgotten = edit.removed.clone();
-        let overlay = Overlay { member, removed, forgotten, added, below: overlay.cloned() };
+        let overlay = Overlay { member, removed, forgotten, added, orphans, below: overlay.cloned() };
         Ok((model, changes, violations_in_words(violations), Taken::Edit(Arc::new(overlay))))
     }
 }

@@ -118,6 +118,16 @@ fn a_rule_of_files_and_one_of_the_api_do_not_meet() {
     let api = api.reopen();
     let listed = ok(&api, "ListResolverRuleAssociations", &json!({}));
     assert_eq!(listed["ResolverRuleAssociations"].as_array().unwrap().len(), 1, "it can still be listed");
+    // and changed: what holds elsewhere follows
+    let other = api.call("CreateVpc CidrBlock=10.2.0.0/16").text("vpc/vpcId").to_owned();
+    associate(&api, &below, &other);
+    let config = json!({ "ResolverRuleId": below, "Config": { "TargetIps": [{ "Ip": "10.9.9.7" }] } });
+    ok(&api, "UpdateResolverRule", &config);
+    assert!(told(&api, THERE, "db.sub.onprem.example").contains("10.9.9.7:53"));
+    // its VPC is back, and it is as it was changed meanwhile
+    std::fs::write(api.zones().join("zones/t.toml"), zone).unwrap();
+    let api = api.reopen();
+    assert!(told(&api, HERE, "db.sub.onprem.example").contains("10.9.9.7:53"));
     ok(&api, "DisassociateResolverRule", &json!({ "ResolverRuleId": below, "VPCId": "vpc-00000001" }));
 }
 
@@ -177,11 +187,63 @@ fn what_is_in_a_vpc_that_has_gone_from_the_files_hinders_no_start() {
     let config = json!({ "ResourceId": "vpc-00000001", "AutodefinedReverseFlag": "DISABLE" });
     let error = refused(&api, "UpdateResolverConfig", &config);
     assert!(error.starts_with("InvalidRequestException: vpc-00000001 is declared at "), "{error}");
+    let zone =
+        api.call("CreateHostedZone Name=corp.example CallerReference=1 VPC.VPCId=vpc-00000001 VPC.VPCRegion=us-east-1");
+    let zone = zone.text("HostedZone/Id").rsplit('/').next().unwrap().to_owned();
+    let profile =
+        ok(&api, "Profiles.CreateProfile", &json!({ "Name": "p", "ClientToken": "p" }))["Profile"]["Id"].clone();
+    let arn = format!("arn:aws:route53:::hostedzone/{zone}");
+    let share = json!({ "Name": "zone", "ProfileId": profile, "ResourceArn": arn });
+    ok(&api, "Profiles.AssociateResourceToProfile", &share);
+    ok(&api, "Profiles.AssociateProfile", &json!({ "Name": "v", "ProfileId": profile, "ResourceId": "vpc-00000001" }));
     std::fs::write(api.zones().join("zones/t.toml"), "").unwrap();
     let api = api.reopen();
-    assert_eq!(api.snapshot().model.inbound().len(), 0);
+    assert_eq!((api.snapshot().model.inbound().len(), api.snapshot().model.profiles().len()), (0, 0));
+    ok(&api, "Profiles.DisassociateProfile", &json!({ "ProfileId": profile, "ResourceId": "vpc-00000001" }));
+    ok(&api, "Profiles.DeleteProfile", &json!({ "ProfileId": profile }));
+    api.call(&format!("DeleteHostedZone Id={zone}"));
     let id = &made["ResolverEndpoint"]["Id"];
     ok(&api, "DeleteResolverEndpoint", &json!({ "ResolverEndpointId": id }));
+}
+
+#[test]
+fn a_profile_shares_what_it_is_told_to_and_no_more() {
+    let (api, here, there) = two_vpcs();
+    for vpc in [&here, &there] {
+        api.call(&format!("ModifyVpcAttribute VpcId={vpc} EnableDnsHostnames.Value=true"));
+    }
+    let before = told(&api, THERE, "db.onprem.example");
+    let id = rule(&api, "onprem.example", "10.9.9.9");
+    let arn = ok(&api, "GetResolverRule", &json!({ "ResolverRuleId": id }))["ResolverRule"]["Arn"].clone();
+    let made = ok(&api, "Profiles.CreateProfile", &json!({ "Name": "hub", "ClientToken": "t" }));
+    let profile = made["Profile"]["Id"].clone();
+    let share = json!({ "Name": "rule", "ProfileId": profile, "ResourceArn": arn });
+    ok(&api, "Profiles.AssociateResourceToProfile", &share);
+    assert_eq!(told(&api, THERE, "db.onprem.example"), before, "a Profile of no VPC");
+    let link = json!({ "Name": "there", "ProfileId": profile, "ResourceId": there, "Priority": 200 });
+    let link = ok(&api, "Profiles.AssociateProfile", &link);
+    assert_eq!(link["ProfileAssociation"]["Priority"], 200);
+    assert!(told(&api, THERE, "db.onprem.example").contains("10.9.9.9:53"));
+    assert_eq!(told(&api, HERE, "db.onprem.example"), before, "another VPC");
+    // a change of what is shared is seen by those who have the Profile, after a restart too
+    let config = json!({ "ResolverRuleId": id, "Config": { "TargetIps": [{ "Ip": "10.9.9.8" }] } });
+    ok(&api, "UpdateResolverRule", &config);
+    assert!(told(&api, THERE, "db.onprem.example").contains("10.9.9.8:53"));
+    let api = api.reopen();
+    assert!(told(&api, THERE, "db.onprem.example").contains("10.9.9.8:53"));
+    // one rule may be the VPC's own, and shared with it
+    associate(&api, &id, &there);
+    ok(&api, "Profiles.DisassociateProfile", &json!({ "ProfileId": profile, "ResourceId": there }));
+    assert!(told(&api, THERE, "db.onprem.example").contains("10.9.9.8:53"), "its own");
+    ok(&api, "DisassociateResolverRule", &json!({ "ResolverRuleId": id, "VPCId": there }));
+    assert_eq!(told(&api, THERE, "db.onprem.example"), before);
+    // what is deleted is shared no more, and the Profile can still be listed and used
+    ok(&api, "DeleteResolverRule", &json!({ "ResolverRuleId": id }));
+    ok(&api, "Profiles.AssociateProfile", &json!({ "Name": "here", "ProfileId": profile, "ResourceId": here }));
+    assert_eq!(told(&api, HERE, "db.onprem.example"), before);
+    let api = api.reopen();
+    let listed = ok(&api, "Profiles.ListProfileResourceAssociations", &json!({ "ProfileId": profile }));
+    assert_eq!(listed["ProfileResourceAssociations"].as_array().unwrap().len(), 1);
 }
 
 /// Whatever a call lacks or has too much of, it is answered, and changes nothing.
@@ -189,14 +251,15 @@ fn what_is_in_a_vpc_that_has_gone_from_the_files_hinders_no_start() {
 fn every_action_looks_at_its_members() {
     let (api, ..) = two_vpcs();
     let reference = vpcedns::ec2::actions_reference();
-    let actions: Vec<&str> = reference
-        .lines()
-        .filter(|line| line.contains("| Resolver |"))
-        .filter_map(|line| line.split('|').nth(1).map(str::trim))
-        .collect();
-    assert!(actions.len() >= 36, "{actions:?}");
-    for action in actions {
-        let is_list = action.starts_with("List") && action.ends_with('s');
+    let named = |line: &str, service: &str, prefix: &str| {
+        let name = line.split('|').nth(1)?.trim();
+        line.contains(&format!("| {service} |")).then(|| format!("{prefix}{name}"))
+    };
+    let of_lines = |service, prefix| reference.lines().filter_map(move |line| named(line, service, prefix));
+    let actions: Vec<String> = of_lines("Resolver", "").chain(of_lines("Profiles", "Profiles.")).collect();
+    assert!(actions.len() >= 36 + 17, "{actions:?}");
+    for action in &actions {
+        let is_list = action.contains("List") && action.ends_with('s') && !action.ends_with("ResourceAssociations");
         match api.resolver(action, "{}") {
             Ok(_) => assert!(is_list, "{action}"),
             Err(error) => assert_eq!(error.code, "ValidationException", "{action}: {error}"),
@@ -216,6 +279,10 @@ fn every_action_looks_at_its_members() {
             "ResolverQueryLogConfigId",
             "SortBy",
             "ResolverQueryLogConfigAssociationId",
+            "ProfileId",
+            "ProfileAssociationId",
+            "ProfileResourceAssociationId",
+            "ClientToken",
         ];
         for wrong in [json!(true), json!([]), json!({}), json!(1.5)] {
             let document: serde_json::Map<String, Value> =

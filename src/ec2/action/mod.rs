@@ -13,6 +13,7 @@ mod notification;
 mod offer;
 mod own_interface;
 mod permission;
+pub(super) mod profiles;
 mod reach;
 mod record_set;
 mod region;
@@ -90,15 +91,16 @@ pub(super) fn reference() -> String {
     });
     let of_documents = resolver::all()
         .map(|action| (action.name, "Resolver", what(action.writes, resolver::is_of_nothing(action)), ""));
-    let mut all: Vec<_> = of_forms.chain(of_documents).collect();
+    let of_profiles = profiles::all().map(|action| (action.name, "Profiles", what(action.writes, false), ""));
+    let mut all: Vec<_> = of_forms.chain(of_documents).chain(of_profiles).collect();
     all.sort_unstable();
     let row = |(name, service, what, token): &(&str, &str, &str, &str)| {
         format!("| {name} | {service} | {what} | {token} |\n")
     };
     format!(
         "# Actions of the EC2 API\n\nGenerated from `src/ec2/action/`; `UPDATE_DOCS=1 cargo test --test it generated` writes it anew. \
-         [ec2-api.md](ec2-api.md)\nsays how to use them. Versions: EC2 2016-11-15, Route 53 2013-04-01, Route 53 Resolver 2018-04-01, STS 2011-06-15, \
-         IAM 2010-05-08. Tests of\neach: `tests/it/ec2_*.rs`, `e2e/ec2_*.py`.\n\n| action | service | | `ClientToken` |\n|---|---|---|---|\n{}",
+         [ec2-api.md](ec2-api.md)\nsays how to use them. Versions: EC2 2016-11-15, Route 53 2013-04-01, Route 53 Resolver 2018-04-01, Route 53 \
+         Profiles 2018-05-10,\nSTS 2011-06-15, IAM 2010-05-08. Tests of each: `tests/it/ec2_*.rs`, `e2e/ec2_*.py`.\n\n| action | service | | `ClientToken` |\n|---|---|---|---|\n{}",
         all.iter().map(row).collect::<String>()
     )
 }

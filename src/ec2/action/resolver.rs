@@ -19,12 +19,12 @@ mod association;
 mod autodefined;
 mod config;
 mod endpoint;
-mod listing;
+pub(super) mod listing;
 mod nothing;
 mod placement;
 mod query_log;
 mod rule;
-mod tag_list;
+pub(super) mod tag_list;
 mod tags;
 
 use crate::ec2::call::Call;

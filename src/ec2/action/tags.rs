@@ -181,7 +181,8 @@ fn is_mine(call: &Call<'_>, record: &StoredObject) -> bool {
         StoredObject::HostedZone(_)
         | StoredObject::ResolverRule(_)
         | StoredObject::ResolverEndpoint(_)
-        | StoredObject::QueryLog(_) => false,
+        | StoredObject::QueryLog(_)
+        | StoredObject::Profile(_) => false,
     };
     is_here && call.sees(record.owner())
 }

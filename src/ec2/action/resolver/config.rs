@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::listing::{ListQuery, ListedItem};
+use super::listing::{ListQuery, ListedItem, without_page_size};
 use super::{invalid_request, not_found};
 use crate::ec2::call::Call;
 use crate::ec2::document::{Document, DocumentAction, DocumentDone};
@@ -119,11 +119,4 @@ fn list(call: &Call<'_>, document: &Document<'_>, config: &VpcConfig) -> Result<
     let mut answer = query.page(member, all)?;
     without_page_size(&mut answer);
     Ok(DocumentDone::read(answer))
-}
-
-/// These lists do not say how long their pages are.
-pub(super) fn without_page_size(answer: &mut Value) {
-    if let Value::Object(members) = answer {
-        members.remove("MaxResults");
-    }
 }

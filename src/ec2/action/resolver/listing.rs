@@ -12,7 +12,7 @@ use crate::ec2::resolver_rule::set;
 const PAGE: u32 = 100;
 
 /// What a List action is asked.
-pub(super) struct ListQuery<'d> {
+pub(in crate::ec2::action) struct ListQuery<'d> {
     filters: Vec<(&'static str, Vec<&'d str>)>,
     /// The member that the order is by; `None`: the id.
     by: Option<String>,
@@ -23,15 +23,15 @@ pub(super) struct ListQuery<'d> {
 }
 
 /// An item of a list: its id, and how it is shown.
-pub(super) struct ListedItem {
-    pub(super) id: String,
-    pub(super) shown: Value,
+pub(in crate::ec2::action) struct ListedItem {
+    pub(in crate::ec2::action) id: String,
+    pub(in crate::ec2::action) shown: Value,
     /// What a filter finds besides its members.
-    pub(super) also: Option<(&'static str, &'static str)>,
+    pub(in crate::ec2::action) also: Option<(&'static str, &'static str)>,
 }
 
 impl ListedItem {
-    pub(super) fn new(id: impl Into<String>, shown: Value) -> Self {
+    pub(in crate::ec2::action) fn new(id: impl Into<String>, shown: Value) -> Self {
         Self { id: id.into(), shown, also: None }
     }
 
@@ -48,7 +48,7 @@ impl ListedItem {
 
 impl<'d> ListQuery<'d> {
     /// Reads what a call asks for; `known` are the filters of the action.
-    pub(super) fn read(document: &Document<'d>, known: &[&'static str]) -> Result<Self, ApiError> {
+    pub(in crate::ec2::action) fn read(document: &Document<'d>, known: &[&'static str]) -> Result<Self, ApiError> {
         let most = document.number("MaxResults", 1..=PAGE).unwrap_or(PAGE);
         let token = document.text("NextToken", 0..=usize::MAX).filter(|token| !token.is_empty());
         let mut given = Vec::new();
@@ -69,12 +69,16 @@ impl<'d> ListQuery<'d> {
     }
 
     /// In the order of the member `by`.
-    pub(super) fn sorted(self, by: Option<String>, is_descending: bool) -> Self {
+    pub(in crate::ec2::action) fn sorted(self, by: Option<String>, is_descending: bool) -> Self {
         Self { by, is_descending, ..self }
     }
 
     /// A page of `items`, in the member `list`.
-    pub(super) fn page(self, list: &str, items: impl IntoIterator<Item = ListedItem>) -> Result<Value, ApiError> {
+    pub(in crate::ec2::action) fn page(
+        self,
+        list: &str,
+        items: impl IntoIterator<Item = ListedItem>,
+    ) -> Result<Value, ApiError> {
         let taken = items.into_iter().filter(|item| self.takes(item));
         let mut items: Vec<(String, Value)> = taken.map(|item| (item.key(self.by.as_deref()), item.shown)).collect();
         items.sort_by(|(a, _), (b, _)| if self.is_descending { b.cmp(a) } else { a.cmp(b) });
@@ -92,7 +96,7 @@ impl<'d> ListQuery<'d> {
     }
 
     /// Whether an item has one of the values of each filter.
-    pub(super) fn takes(&self, item: &ListedItem) -> bool {
+    pub(in crate::ec2::action) fn takes(&self, item: &ListedItem) -> bool {
         self.filters.iter().all(|(name, values)| {
             if let Some((_, value)) = item.also.filter(|(also, _)| also == name) {
                 return values.contains(&value);
@@ -106,6 +110,13 @@ impl<'d> ListQuery<'d> {
                 _ => false,
             }
         })
+    }
+}
+
+/// Takes out how long pages are, for the lists that do not say it.
+pub(in crate::ec2::action) fn without_page_size(answer: &mut Value) {
+    if let Value::Object(members) = answer {
+        members.remove("MaxResults");
     }
 }
 

@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::config::without_page_size;
-use super::listing::{ListQuery, ListedItem};
+use super::listing::{ListQuery, ListedItem, without_page_size};
 use super::{invalid_request, need_vpc, not_found, tag_list};
 use crate::ec2::call::{Call, new_id};
 use crate::ec2::document::{Document, DocumentAction, DocumentDone};

@@ -14,11 +14,9 @@ use crate::ec2::document::{Document, DocumentAction, DocumentDone};
 use crate::ec2::error::ApiError;
 use crate::ec2::hosted_zone::kept_name;
 use crate::ec2::record::{StoredObject, Tags};
-use crate::ec2::resolver_rule::{PREFIX, ResolverRuleRecord, RuleVpc, TargetAddress};
+use crate::ec2::resolver_rule::{PREFIX, ResolverRuleRecord, TargetAddress};
 use crate::ec2::state::Edit;
-use crate::model::{Object, RuleAction, RuleInput};
-use crate::naming::VpcId;
-use crate::source::read_route53;
+use crate::model::RuleAction;
 
 pub(super) const ACTIONS: &[DocumentAction] = &[
     DocumentAction { name: "CreateResolverRule", writes: true, run: create },
@@ -215,11 +213,9 @@ fn check(call: &Call<'_>, rule: &ResolverRuleRecord) -> Result<(), ApiError> {
 
 /// Whether DNS follows a rule with all of its targets: what is kept of it is read as what files hold.
 fn is_followed(rule: &ResolverRuleRecord) -> bool {
-    let somewhere = RuleVpc { id: String::new(), vpc: VpcId::of_bits(0), name: None };
-    let rule = ResolverRuleRecord { associations: vec![somewhere], ..rule.clone() };
-    read_route53(&rule.outputs(), &dns::place()).iter().any(|input| match &input.object {
-        Object::Rule(RuleInput { action: RuleAction::Forward(targets), .. }) => targets.len() == rule.targets.len(),
-        _ => rule.targets.is_empty(),
+    dns::read_rule(rule).is_some_and(|read| match read.action {
+        RuleAction::Forward(targets) => targets.len() == rule.targets.len(),
+        RuleAction::System => true,
     })
 }
 

@@ -8,10 +8,10 @@ use crate::ec2::error::ApiError;
 use crate::ec2::record::Tags;
 
 /// Most tags of a resource (API Reference, `Tags`).
-pub(super) const MOST_TAGS: usize = 200;
+pub(in crate::ec2::action) const MOST_TAGS: usize = 200;
 
 /// `Tags` of a call. What is wrong with their lengths is noted in `document`.
-pub(super) fn read(document: &Document<'_>) -> Vec<(String, String)> {
+pub(in crate::ec2::action) fn read(document: &Document<'_>) -> Vec<(String, String)> {
     let given = document.structures("Tags", 0..=MOST_TAGS).unwrap_or_default();
     given.iter().map(|tag| (tag.need("Key", 1..=128).to_owned(), value(tag))).collect()
 }
@@ -21,7 +21,7 @@ fn value(tag: &Document<'_>) -> String {
 }
 
 /// `tags` with those of a call, which are checked.
-pub(super) fn with(mut tags: Tags, given: Vec<(String, String)>) -> Result<Tags, ApiError> {
+pub(in crate::ec2::action) fn with(mut tags: Tags, given: Vec<(String, String)>) -> Result<Tags, ApiError> {
     let mut seen = BTreeSet::new();
     for (key, value) in given {
         if key.to_ascii_lowercase().starts_with("aws:") {

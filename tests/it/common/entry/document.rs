@@ -6,7 +6,7 @@ use vpcedns::ec2::call::Caller;
 
 use super::engine;
 
-/// Any document of a call of Route 53 Resolver is answered by a document or an error; nothing is changed by it. The first
+/// Any document of a call of Route 53 Resolver or Profiles is answered by a document or an error; nothing is changed by it. The first
 /// line is the name of the action.
 pub fn document(data: &[u8]) {
     let mut parts = data.splitn(2, |octet| *octet == b'\n');
