@@ -200,7 +200,12 @@ fn refuse_client<'s, T: Trace>(client: Client<'s>, trace: &mut T) -> Option<Deci
             (Access::Cidr(cidr), Some(vpc)) => {
                 trace.step(format_args!("client of {}: its address is in {cidr}", vpc.vpc_id));
             }
-            (Access::Named, Some(vpc)) => trace.step(format_args!("client of {}: it says so, and may", vpc.vpc_id)),
+            (Access::Named, Some(vpc)) => {
+                trace.step(format_args!("client of {}: the path of DoH says so, and its address may", vpc.vpc_id));
+            }
+            (Access::Token, Some(vpc)) => {
+                trace.step(format_args!("client of {}, as one that has a token of it", vpc.vpc_id));
+            }
             (Access::Loopback, _) => trace.step(format_args!("client of no VPC, on this machine")),
             (Access::Allowed(net), _) => trace.step(format_args!("client of no VPC, allowed by {net}")),
             (Access::DnsSupportOff, Some(vpc)) => {

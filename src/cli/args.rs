@@ -188,8 +188,8 @@ pub(super) struct ExplainArgs {
     /// The type asked for
     #[arg(default_value = "A", value_parser = rtype)]
     pub(super) rtype: Rtype,
-    /// The client: its address, or the id of its VPC
-    #[arg(long, value_name = "IP|VPC", default_value = "127.0.0.1", env = "VPCEDNS_FROM")]
+    /// The client: its address, its network as EDNS Client Subnet says it, or the id of its VPC
+    #[arg(long, value_name = "IP|NETWORK|VPC", default_value = "127.0.0.1", env = "VPCEDNS_FROM")]
     pub(super) from: Asker,
     /// The address that the client asks, if it is a VPC's listener
     #[arg(long, value_name = "ADDR", value_parser = address, env = "VPCEDNS_TO")]

@@ -1,17 +1,18 @@
 //! Why an answer is what it is: the same `answer` and `encode` as for a packet, with a trace (invariant I7).
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
 use hickory_proto::op::Message;
+use ipnet::IpNet;
 use serde::Serialize;
 
 use crate::answer::{Decision, NoTrace, Question, Reply, advice, answer};
 use crate::dns::{DnsName, NameBuf, Rtype};
 use crate::model::Key;
 use crate::naming::VpcId;
-use crate::snapshot::{Client, Snapshot};
+use crate::snapshot::{Access, Client, Snapshot};
 use crate::wire::{CookieSecret, Frame, Query, encode};
 
 /// The answer to a question, and how it came to be.
@@ -22,7 +23,7 @@ pub struct Explanation {
     /// The type asked for.
     #[serde(rename = "type")]
     pub rtype: String,
-    /// Whose question it would be: an address, or the id of a VPC.
+    /// Whose question it would be: an address, a network, or the id of a VPC.
     pub from: String,
     /// The VPC whose client that is.
     pub vpc: Option<String>,
@@ -65,6 +66,8 @@ pub struct RecordText {
 pub enum Asker {
     /// A client with this address, and the address that it asks, which may be a VPC's listener.
     Address(IpAddr, SocketAddr),
+    /// A client in this network, as a forwarder says in EDNS Client Subnet, and the address that it asks.
+    Network(IpNet, SocketAddr),
     /// Any client of this VPC.
     Vpc(VpcId),
 }
@@ -72,7 +75,7 @@ pub enum Asker {
 impl Asker {
     /// A client with address `from` that asks at a listener that belongs to no VPC.
     pub fn address(from: IpAddr) -> Self {
-        Self::Address(from, SocketAddr::from(([127, 0, 0, 1], 0)))
+        Self::Address(from, OF_NO_VPC)
     }
 
     /// The same client, asking at `listener` where there is one.
@@ -80,6 +83,7 @@ impl Asker {
     pub fn to(self, listener: Option<SocketAddr>) -> Self {
         match (self, listener) {
             (Self::Address(from, _), Some(listener)) => Self::Address(from, listener),
+            (Self::Network(from, _), Some(listener)) => Self::Network(from, listener),
             _ => self,
         }
     }
@@ -87,15 +91,31 @@ impl Asker {
     fn client(self, snapshot: &Snapshot) -> Client<'_> {
         match self {
             Self::Address(from, local) => snapshot.client(local, from),
+            Self::Network(from, local) => snapshot.client_in(local, from),
             Self::Vpc(vpc) => snapshot.client_of(vpc),
         }
     }
+
+    /// What its network means for who it is.
+    fn of_network(self, snapshot: &Snapshot) -> Vec<String> {
+        let Self::Network(from, local) = self else { return Vec::new() };
+        let mut steps = vec![format!("asked for {from} by a forwarder, in EDNS Client Subnet")];
+        let is_known = snapshot.client(local, from.network()).access != Access::Unknown;
+        if is_known && self.client(snapshot).access == Access::Unknown {
+            steps.push(format!("{from} reaches beyond the addresses of one VPC: its clients are of none"));
+        }
+        steps
+    }
 }
+
+/// A listener that belongs to no VPC.
+const OF_NO_VPC: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 impl fmt::Display for Asker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(from, _) => from.fmt(f),
+            Self::Network(from, _) => from.fmt(f),
             Self::Vpc(vpc) => vpc.fmt(f),
         }
     }
@@ -104,11 +124,12 @@ impl fmt::Display for Asker {
 impl FromStr for Asker {
     type Err = String;
 
-    /// An address, or the id of a VPC.
+    /// An address, a network, or the id of a VPC.
     fn from_str(text: &str) -> Result<Self, String> {
+        let network = || text.parse().ok().map(|network: IpNet| Self::Network(network.trunc(), OF_NO_VPC));
         let vpc = || text.starts_with("vpc-").then(|| text.parse().ok()).flatten();
-        let asker = text.parse().ok().map(Self::address).or_else(|| vpc().map(Self::Vpc));
-        asker.ok_or_else(|| format!("'{text}' is neither an IP address nor the id of a VPC"))
+        let asker = text.parse().ok().map(Self::address).or_else(network).or_else(|| vpc().map(Self::Vpc));
+        asker.ok_or_else(|| format!("'{text}' is neither an IP address or network nor the id of a VPC"))
     }
 }
 
@@ -120,7 +141,7 @@ pub fn explain(snapshot: &Snapshot, asker: Asker, name: &DnsName, rtype: Rtype) 
     let buf = NameBuf::from(name);
     let question = Question { name: buf.name(), rtype, recursion_desired: true };
     let client = asker.client(snapshot);
-    let mut steps: Vec<String> = Vec::new();
+    let mut steps = asker.of_network(snapshot);
     let decision = answer(snapshot, client, &question, 0, &mut steps);
     steps.extend(views(snapshot, &client, &decision));
     let (told, authority) = told(snapshot, &question, &decision);

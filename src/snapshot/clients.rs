@@ -30,8 +30,10 @@ pub enum Access {
     Loopback,
     /// It is in a network of the `allow` list.
     Allowed(IpNet),
-    /// It names a VPC itself, and may.
+    /// It names a VPC itself, in the path of DoH, and its address may be one of that VPC's clients.
     Named,
+    /// It is shown to be of a VPC whatever its address: by a token in the path of DoH.
+    Token,
     /// It is in a VPC whose clients are not served.
     DnsSupportOff,
     /// Nobody knows it.
@@ -60,9 +62,13 @@ impl Access {
     /// What kind of view the client has.
     pub fn class(self) -> ViewClass {
         match self {
-            Self::Listener | Self::Inbound | Self::Delegation | Self::Clients(_) | Self::Cidr(_) | Self::Named => {
-                ViewClass::Vpc
-            }
+            Self::Listener
+            | Self::Inbound
+            | Self::Delegation
+            | Self::Clients(_)
+            | Self::Cidr(_)
+            | Self::Named
+            | Self::Token => ViewClass::Vpc,
             Self::Contested(_) => ViewClass::Contested,
             Self::Loopback | Self::Allowed(_) => ViewClass::Outside,
             Self::DnsSupportOff | Self::Unknown => ViewClass::Refused,

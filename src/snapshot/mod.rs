@@ -152,10 +152,10 @@ impl Snapshot {
         self.client_with(access, number)
     }
 
-    /// Any client of `vpc`, as one that asks the VPC's listener; an unknown client where there is no such VPC.
+    /// A client of `vpc` whatever its address, as one that has the VPC's token; an unknown client where there is no such VPC.
     pub fn client_of(&self, vpc: VpcId) -> Client<'_> {
         match self.views.binary_search_by_key(&Some(vpc), |view| view.vpc.as_ref().map(|vpc| vpc.vpc_id)) {
-            Ok(number) => self.client_with(Access::Named, number),
+            Ok(number) => self.client_with(Access::Token, number),
             Err(_) => self.client_with(Access::Unknown, clients::OUTSIDE),
         }
     }

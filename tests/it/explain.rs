@@ -170,3 +170,67 @@ fn a_private_name_needs_no_advice() {
         "an endpoint for com.amazonaws.us-east-1.sqs in vpc-ec43eb89 would make it private"
     );
 }
+
+/// The first steps say how a client is known, and so why it is no other's.
+#[test]
+fn the_way_in_which_a_client_is_known_is_named() {
+    const TWO: &str = r#"
+[[vpc]]
+vpc_id = "vpc-0000000a"
+region = "us-east-1"
+cidr_blocks = ["10.1.0.0/16"]
+clients = ["192.0.2.0/28"]
+listeners = ["10.9.9.9:53"]
+
+[[vpc]]
+vpc_id = "vpc-0000000b"
+region = "us-east-1"
+cidr_blocks = ["10.2.0.0/16"]
+"#;
+    let allow = Policy { allow: vec!["198.51.100.0/24".parse().unwrap()], ..Policy::default() };
+    let snapshot = Snapshot::compile(model(TWO), allow, 1);
+    for (from, to, steps) in [
+        ("10.1.0.5", None, "client of vpc-0000000a: its address is in 10.1.0.0/16"),
+        ("192.0.2.5", None, "client of vpc-0000000a: its address is in 192.0.2.0/28 of its clients"),
+        ("10.2.0.5", Some("10.9.9.9:53"), "client of vpc-0000000a: it asked one of its listeners"),
+        ("vpc-0000000b", None, "client of vpc-0000000b, as one that has a token of it"),
+        ("198.51.100.7", None, "client of no VPC, allowed by 198.51.100.0/24"),
+        ("203.0.113.7", None, "client of no VPC, not in the allow list"),
+        (
+            "10.2.4.7/24",
+            None,
+            "asked for 10.2.4.0/24 by a forwarder, in EDNS Client Subnet; client of vpc-0000000b: its address is in 10.2.0.0/16",
+        ),
+        (
+            "10.0.0.0/6",
+            None,
+            "asked for 8.0.0.0/6 by a forwarder, in EDNS Client Subnet; client of no VPC, not in the allow list",
+        ),
+        (
+            "10.1.0.0/15",
+            None,
+            "asked for 10.0.0.0/15 by a forwarder, in EDNS Client Subnet; client of no VPC, not in the allow list",
+        ),
+        (
+            "10.2.0.0/15",
+            Some("10.9.9.9:53"),
+            "asked for 10.2.0.0/15 by a forwarder, in EDNS Client Subnet; client of vpc-0000000a: it asked one of its listeners",
+        ),
+        (
+            "10.2.0.0/15",
+            None,
+            "asked for 10.2.0.0/15 by a forwarder, in EDNS Client Subnet; 10.2.0.0/15 reaches beyond the addresses of one VPC: \
+             its clients are of none; client of no VPC, not in the allow list",
+        ),
+    ] {
+        let asker: Asker = from.parse().unwrap();
+        let to: Option<SocketAddr> = to.map(|to| to.parse().unwrap());
+        let told = explain(&snapshot, asker.to(to), &"www.example".parse().unwrap(), vpcedns::dns::Rtype::A);
+        let wanted = steps.split("; ").count();
+        assert_eq!(told.steps[..wanted].join("; "), steps, "{from}");
+    }
+    assert_eq!(
+        "10.1.0".parse::<Asker>().unwrap_err(),
+        "'10.1.0' is neither an IP address or network nor the id of a VPC"
+    );
+}
