@@ -58,7 +58,7 @@ pub mod query_log;
 pub mod record;
 pub mod resolver_endpoint;
 pub mod resolver_rule;
-mod rest;
+pub mod rest;
 mod rest_json;
 pub mod route;
 mod routes;

@@ -162,7 +162,7 @@ fn number_after<'k>(key: &'k str, name: &str) -> Option<(u32, &'k str)> {
 }
 
 /// What XML 1.0 can say at all (section 2.2, `Char`).
-fn is_xml(c: char) -> bool {
+pub(super) fn is_xml(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 

@@ -9,6 +9,7 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 
 use super::error::ApiError;
+use super::params::is_xml;
 use super::routes::{self, Route};
 use super::xml::referenced;
 
@@ -16,6 +17,11 @@ use super::xml::referenced;
 const VERSION: &str = "/2013-04-01/";
 /// Elements in one another; the deepest call has 7.
 const DEPTH: usize = 16;
+/// Octets of an element's name; the longest of a call has 17.
+const NAME: usize = 64;
+/// Octets of all parameters, names included: a call has at most 1,000 changes or 32,000 octets of values, and its names are
+/// shorter than the tags that they stand for, but for what is around a list.
+const ALL: usize = 8 << 20;
 /// Elements whose members come several times, in the order of their numbers.
 const LISTS: [&str; 5] = ["AddTags", "Changes", "RemoveTagKeys", "ResourceIds", "ResourceRecords"];
 
@@ -49,8 +55,8 @@ pub(super) fn is_rest(head: &Parts) -> bool {
     head.uri.path().starts_with(VERSION)
 }
 
-/// The form of a call.
-pub(super) fn form_of(head: &Parts, body: &[u8]) -> Result<Vec<u8>, ApiError> {
+/// The form of a call, its action first.
+pub fn form_of(head: &Parts, body: &[u8]) -> Result<Vec<u8>, ApiError> {
     let mut pairs = route(&head.method, head.uri.path())?;
     for (name, value) in form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()) {
         if !name.starts_with("X-Amz-") {
@@ -59,6 +65,10 @@ pub(super) fn form_of(head: &Parts, body: &[u8]) -> Result<Vec<u8>, ApiError> {
     }
     if !body.iter().all(u8::is_ascii_whitespace) {
         let text = std::str::from_utf8(body).map_err(|_| malformed("The document is not UTF-8."))?;
+        // the reader lets them pass, and an error that repeats one would be no XML either
+        if !text.chars().all(is_xml) {
+            return Err(malformed("It has a character that XML has not."));
+        }
         document(text, &mut pairs)?;
     }
     Ok(form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish().into_bytes())
@@ -92,6 +102,7 @@ fn document(text: &str, pairs: &mut Vec<(String, String)>) -> Result<(), ApiErro
     let mut reader = Reader::from_str(text);
     reader.config_mut().expand_empty_elements = true;
     let mut open: Vec<OpenElement> = vec![];
+    let mut left = ALL;
     loop {
         match reader.read_event().map_err(|error| malformed(&error.to_string()))? {
             Event::Start(start) => {
@@ -99,6 +110,10 @@ fn document(text: &str, pairs: &mut Vec<(String, String)>) -> Result<(), ApiErro
                     return Err(malformed("It has too many elements in one another."));
                 }
                 let own = start.local_name().as_ref().to_owned();
+                // names are repeated in those of all that is inside
+                if own.len() > NAME {
+                    return Err(malformed("It has an element with a long name."));
+                }
                 let is_list = LISTS.contains(&own.as_str());
                 // the root is the call itself
                 let is_root = open.is_empty();
@@ -121,6 +136,8 @@ fn document(text: &str, pairs: &mut Vec<(String, String)>) -> Result<(), ApiErro
             Event::End(_) => {
                 let Some(element) = open.pop() else { return Err(malformed("It ends before it begins.")) };
                 if element.children == 0 && !element.is_list && !element.name.is_empty() {
+                    let octets = element.name.len() + element.text.len();
+                    left = left.checked_sub(octets).ok_or_else(|| malformed("It has too many elements."))?;
                     pairs.push((element.name, element.text));
                 }
             }
@@ -175,6 +192,23 @@ mod tests {
         );
     }
 
+    /// A name is repeated in front of all that is inside: without bounds, a document of 1 MiB had a form of gigabytes.
+    #[test]
+    fn a_form_is_bounded() {
+        let outer = |end| (0..14).map(|n| format!("<{end}{}{n:02}>", "n".repeat(60))).collect::<Vec<_>>();
+        let (mut opens, mut closes) = (outer(""), outer("/"));
+        opens.insert(0, "<R>".into());
+        closes.insert(0, "</R>".into());
+        closes.reverse();
+        let body = format!("{}{}{}", opens.concat(), "<a/>".repeat(250_000), closes.concat());
+        assert!(body.len() < 1 << 20);
+        let error = form("POST", "/2013-04-01/hostedzone", &body).unwrap_err();
+        assert_eq!(error, "InvalidInput: Invalid XML ; It has too many elements.");
+        let wide = format!("<R><{0}>{1}</{0}></R>", "n".repeat(500_000), "<a/>".repeat(1000));
+        let error = form("POST", "/2013-04-01/hostedzone", &wide).unwrap_err();
+        assert_eq!(error, "InvalidInput: Invalid XML ; It has an element with a long name.");
+    }
+
     #[test]
     fn what_is_no_call_is_said() {
         for (method, path, body, error) in [
@@ -188,12 +222,24 @@ mod tests {
                 "<a>&nobody;</a>",
                 "InvalidInput: Invalid XML ; It has a reference to nothing.",
             ),
+            (
+                "POST",
+                "/2013-04-01/hostedzone",
+                "<a></\0>",
+                "InvalidInput: Invalid XML ; It has a character that XML has not.",
+            ),
             ("POST", "/2013-04-01/hostedzone", "no XML", "Action=CreateHostedZone"),
             (
                 "POST",
                 "/2013-04-01/hostedzone",
                 &"<a>".repeat(20),
                 "InvalidInput: Invalid XML ; It has too many elements",
+            ),
+            (
+                "POST",
+                "/2013-04-01/hostedzone",
+                &format!("<a><{0}/></a>", "b".repeat(65)),
+                "InvalidInput: Invalid XML ; It has an element with a long name.",
             ),
         ] {
             let (Ok(found) | Err(found)) = form(method, path, body);

@@ -134,8 +134,7 @@ pub(super) enum UnacceptedConnections {
 }
 
 impl Stopped {
-    /// Of a listener that never stops.
-    #[cfg(test)]
+    /// Of a connection that no listener stops.
     pub(super) fn never() -> Self {
         let (phase, watched) = watch::channel(ListenerPhase::Open);
         std::mem::forget(phase);

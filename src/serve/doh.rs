@@ -15,7 +15,7 @@
 //!
 //! Knows HTTP and nothing of DNS but how long a reply stays fresh.
 
-mod connection;
+pub(super) mod connection;
 mod fresh;
 
 use std::convert::Infallible;

@@ -23,6 +23,7 @@
 //! refusals      refused connections: counted, and logged once a minute
 //! admission     how many questions may wait for an upstream, in all and for each client
 //! common        what all of them use
+//! in_memory     a connection without a socket, for the fuzz targets
 //! ```
 // no packet can panic (invariant I6)
 #![cfg_attr(
@@ -39,6 +40,7 @@ mod doh;
 mod doq;
 mod dot;
 pub mod encrypted;
+mod in_memory;
 mod kind;
 pub mod listeners;
 pub mod mmsg;
@@ -54,3 +56,5 @@ pub mod udp;
 mod validity;
 
 pub use common::{DohTokens, Identities};
+#[doc(hidden)]
+pub use in_memory::InMemoryServer;

@@ -33,6 +33,15 @@ pub use fetch::{FetchMemory, Fetched, Fetching, fetch};
 pub use follow::{ClientMaker, Followed, ROUND_OUTCOMES, Rounds};
 pub use source::RoundsSource;
 
+/// The outputs of the CLI that an answer of EC2 becomes, for the fuzz targets: one for each kind whose list it has.
+#[doc(hidden)]
+pub fn outputs_of(answer: &str) -> Result<Vec<serde_json::Value>, String> {
+    let answer = xml::Element::parse(answer)?;
+    let pages = kind::KINDS.iter().filter_map(|kind| Some((kind, kind.page(&answer).ok()?)));
+    let objects = |page: Vec<(String, serde_json::Value)>| page.into_iter().map(|(_, object)| object);
+    Ok(pages.map(|(kind, page)| serde_json::json!({kind.key: objects(page).collect::<Vec<_>>()})).collect())
+}
+
 /// The least privilege that reading needs, as an IAM policy (JSON). GetCallerIdentity needs none.
 pub fn policy() -> String {
     let mut actions: Vec<String> = kind::KINDS.iter().map(|kind| format!("ec2:{}", kind.action)).collect();

@@ -31,7 +31,7 @@ const CONNECTION_WINDOW: u32 = 1 << 18;
 const GOODBYE: Duration = Duration::from_millis(200);
 
 /// Answers the requests that come in on `stream` until the client leaves, falls silent, or the server stops.
-pub(super) async fn serve<R, S>(
+pub(in crate::serve) async fn serve<R, S>(
     stream: S,
     from: Origin,
     certificates: Arc<Certificates>,

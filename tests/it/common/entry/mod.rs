@@ -6,8 +6,10 @@
 mod clients;
 mod document;
 mod files;
+mod streams;
 mod validation;
 mod watch;
+mod xml;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -48,6 +50,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("call", call),
     ("client_subnet", clients::client_subnet),
     ("document", document::document),
+    ("doh", streams::doh),
     ("form", form),
     ("json", json),
     ("json_set", files::json_set),
@@ -55,7 +58,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("proxy", clients::proxy),
     ("relay", relay),
     ("resolv_conf", files::resolv_conf),
+    ("rest", xml::rest),
     ("settings", files::settings),
+    ("stream", streams::stream),
+    ("sync_xml", xml::sync_xml),
     ("toml", toml),
     ("validation", validation::validation),
     ("watch", watch::watch),
