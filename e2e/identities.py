@@ -37,6 +37,7 @@ def run(case):
                     case.dir / "key.pem", zones="zones", http=True)
     proxied_datagrams(case, server)
     proxied_streams(case, server, tls)
+    proxied_https(case, https)
     subnets(case, server)
     tokens_in_paths(case, https)
     hosts(case, https)
@@ -146,6 +147,40 @@ def proxied_streams(case, server, tls):
         case.check(time.monotonic() - begin < 5, "a slow header was waited for")
 
 
+def proxied_https(case, https):
+    """A header in front of TLS, and in it HTTP: the client is the header's, unless a token says more."""
+    for what, octets, path, want in [
+        ("a client of VPC A", header("10.1.0.5"), "/dns-query", (200, "10.1.1.17")),
+        ("a client of VPC B", header("10.2.0.5"), "/dns-query", (200, "10.2.1.17")),
+        ("a client of VPC A that names VPC B", header("10.1.0.5"), f"/dns-query/{B}", (200, "REFUSED")),
+        ("a stranger", header("198.51.100.7"), "/dns-query", (200, "REFUSED")),
+        ("a stranger with the token of VPC B", header("198.51.100.7"), f"/dns-query/{TOKEN}", (200, "10.2.1.17")),
+        ("the proxy itself", header("10.1.0.5", command=0x20), "/dns-query", (200, "REFUSED")),
+        ("no header", b"", "/dns-query", None),
+        ("version 1", b"PROXY TCP4 10.1.0.5 10.0.0.2 5000 443\r\n", "/dns-query", None),
+    ]:
+        try:
+            status, body = http(https, path, ["dns.example"], source="127.0.0.7", before=octets)
+            found = (status, answer(body))
+        except OSError:
+            found = None
+        case.equal(f"PROXY before HTTPS: {what}", found, want)
+    # who is no proxy has no header: TLS does not begin with one
+    try:
+        http(https, "/dns-query", ["dns.example"], source="127.0.0.9", before=header("10.1.0.5"))
+        case.check(False, "a header from who is no proxy is taken over HTTPS")
+    except OSError:
+        case.check(True, "")
+    if find_tool("curl"):
+        post = case.dir / "question"
+        post.write_bytes(QUESTION)
+        # curl's own header says whom curl is from, as it has version 1 only
+        done = case.run("curl", "-sk", "--max-time", "5", "--haproxy-protocol", "--interface", "127.0.0.7", "-H", "Host: dns.example",
+                        "-H", "Content-Type: application/dns-message", "--data-binary", f"@{post}",
+                        f"https://127.0.0.1:{https}/dns-query", check=False)
+        case.check(done.returncode != 0, "version 1 from curl is taken", done.stdout)
+
+
 def subnets(case, server):
     """EDNS Client Subnet, from who is believed and who is not."""
     def ask(source, data, count=1):
@@ -175,17 +210,19 @@ def subnets(case, server):
     case.check("10." not in answer(ask("127.0.0.9", b"\0\x01\x20\0\x0a\x01\0\x05")), "who is not listed is believed")
 
 
-def http(port, path, host):
-    """(status, body) over TLS."""
+def http(port, path, host, source="127.0.0.1", before=b""):
+    """(status, body) over TLS, behind the octets `before`."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as plain, context.wrap_socket(plain) as sock:
-        hosts = "".join(f"Host: {name}\r\n" for name in host)
-        sock.sendall(f"POST {path} HTTP/1.1\r\n{hosts}Connection: close\r\nContent-Type: application/dns-message\r\n"
-                     f"Content-Length: {len(QUESTION)}\r\n\r\n".encode() + QUESTION)
-        octets = b""
-        while part := sock.recv(65536):
-            octets += part
+    with socket.create_connection(("127.0.0.1", port), timeout=5, source_address=(source, 0)) as plain:
+        plain.sendall(before)
+        with context.wrap_socket(plain) as sock:
+            hosts = "".join(f"Host: {name}\r\n" for name in host)
+            sock.sendall(f"POST {path} HTTP/1.1\r\n{hosts}Connection: close\r\nContent-Type: application/dns-message\r\n"
+                         f"Content-Length: {len(QUESTION)}\r\n\r\n".encode() + QUESTION)
+            octets = b""
+            while part := sock.recv(65536):
+                octets += part
     head, _, body = octets.partition(b"\r\n\r\n")
     return int(head.split()[1]), body
 

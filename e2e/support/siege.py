@@ -1,11 +1,12 @@
 """Run inside a network namespace: one attack, told as JSON on stdin, while honest clients ask; prints JSON.
 
     {"kind": "connections" | "datagrams" | "streams", "from": [addresses], "to": [[address, port, payload in hex], ...],
-     "count": N, "honest": {"server": address, "tls": port, "https": port, "local": NAME, "suffix": NAME}}
+     "count": N, "honest": {"server": address, "tls": port, "https": port, "quic": port, "local": NAME, "suffix": NAME}}
 
 `connections` sends its payload, which is no whole request, and holds the connection; `streams` sends it and waits for the
 end; `datagrams` sends random octets where the payload is empty. Honest clients ask all the while: a local name over UDP, TCP,
-TLS and HTTPS, and below `suffix` a new name for each question, which is forwarded.
+TLS, HTTPS and QUIC (by kdig, a handshake for each question), and below `suffix` a new name for each question, which is
+forwarded.
 """
 
 import asyncio
@@ -113,6 +114,8 @@ class Honest:
             yield "tls", lambda: self.stream(local, self.order["tls"], self.context)
         if self.order.get("https"):
             yield "https", lambda: self.https(local)
+        if self.order.get("quic"):
+            yield "quic", lambda: self.quic(local)
 
     async def ask_all(self, until):
         await asyncio.gather(*(self.ask(way, how, until) for way, how in self.ways()))
@@ -163,6 +166,17 @@ class Honest:
             return is_good(octets.partition(b"\r\n\r\n")[2])
         finally:
             writer.close()
+
+
+    async def quic(self, name):
+        words = ["kdig", f"@{self.order['server']}", "-p", str(self.order["quic"]), "-b", self.source(), "+quic", "+short",
+                 f"+timeout={PATIENCE}", "+retry=0", name, "A"]
+        asked = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL)
+        try:
+            return (await asked.communicate())[0].strip().count(b".") == 3
+        finally:
+            if asked.returncode is None:
+                asked.kill()
 
 
 async def main():
