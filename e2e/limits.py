@@ -1,13 +1,14 @@
-"""A load goes on with fewer threads, and one that would not fit in the memory allowed is refused before it begins."""
+"""A load goes on with fewer threads; one that would not fit in the memory allowed is refused before it begins, and none aborts."""
 
 import os
 import shutil
 import subprocess
 import time
 
+from support import dns
 from support import zones as z
-from support.case import Skip, clean_env, wait_for
-from support.server import Server
+from support.case import Skip, clean_env, stop, wait_for
+from support.server import Server, free_port
 
 VPC, SUBNET = "vpc-0000000a", "subnet-000000a0"
 NOBODY = "65534"
@@ -26,6 +27,7 @@ def run(case):
     no_threads_at_the_start(case)
     too_large_at_a_reload(case)
     too_large_for_its_control_group(case)
+    little_address_space(case)
 
 
 def wrapped(case, name, *words):
@@ -98,6 +100,70 @@ def too_large_at_a_reload(case):
     wait_for("a small change", lambda: version(server, 1) == 4)
     case.check(server.alive(), "it ended")
     server.stop()
+
+
+def little_address_space(case):
+    """Under RLIMIT_AS of several sizes, with more and more endpoints: each start and each reload is done or refused in words.
+
+    The program and its threads take an address space of their own, whatever is loaded: the steps are above that.
+    """
+    for name in ("zones/1.toml", "zones/large.toml"):
+        (case.dir / name).unlink(missing_ok=True)
+    case.write("zones/1.toml", endpoint(1, 1))
+    least = smallest_start(case)
+    case.note(f"starts with an address space of {least} MiB")
+    outcomes = []
+    for spare in (4, 16, 48, 160):
+        server = wrapped(case, "bounded.sh", "prlimit", f"--as={(least + spare) << 20}")
+        served = version(server, 1)
+        for kib in (64, 256, 1024, 4096, 12288):
+            step = 5 if served == 4 else 4
+            small(case, "zones/large.toml", kib)
+            case.write("zones/1.toml", endpoint(1, step))
+            refused = lambda: "are left of its address space" in server.get("/readyz")[1]
+            wait_for(f"{kib} KiB with {spare} MiB to spare, done or refused",
+                     lambda: not server.alive() or refused() or version(server, 1) == step, 30)
+            case.check(server.alive(), f"it ended at {kib} KiB with {spare} MiB to spare", server.process.poll())
+            served = step if version(server, 1) == step else served
+            case.equal(f"what is served after {kib} KiB with {spare} MiB to spare", version(server, 1), served)
+            outcomes.append("done" if served == step else "refused")
+        (case.dir / "zones/large.toml").unlink()
+        wait_for("readiness without the large file", lambda: server.get("/readyz")[0] == 200, 20)
+        server.stop()
+    case.note(f"loads under a bounded address space: {' '.join(outcomes)}")
+    # the bounds are such that both occur
+    case.check({"done", "refused"} <= set(outcomes), "all loads had one outcome", outcomes)
+
+
+def smallest_start(case):
+    """The least address space, in MiB, with which the server starts; with less it ends at once."""
+    for least in range(32, 512, 4):
+        port = free_port()
+        process = case.start("prlimit", f"--as={least << 20}", case.dir / "vpcedns", "serve", "--listen", f"127.0.0.1:{port}",
+                             "--forward", "none", "--zones", "zones", "--socket", "sockets/t.sock", log="least.log")
+        # without a thread for it there is no ready line
+        wait_for(f"a start with {least} MiB to end, well or not", lambda: process.poll() is not None or answers(port), 15)
+        if process.poll() is None:
+            stop(process)
+            return least
+    raise AssertionError("it starts with no address space")
+
+
+def answers(port):
+    try:
+        dns.exchange_udp(("127.0.0.1", port), dns.question(1, "ready.invalid", "A"), timeout=0.2, tries=1)
+        return True
+    except (TimeoutError, OSError):
+        return False
+
+
+def small(case, name, kib):
+    """A file of endpoints of about so many KiB, whose addresses no other file has."""
+    one = len(z.endpoint(f"vpce-{1:017x}", VPC, "sqs", f"{1:08}", [(SUBNET, "127.16.1.1")], private_dns_enabled=False))
+    count = (kib << 10) // one
+    case.write(name, "".join(
+        z.endpoint(f"vpce-{n + 4096:017x}", VPC, "sqs", f"{n:08}", [(SUBNET, f"127.16.{16 + (n >> 8)}.{n & 255}")],
+                   private_dns_enabled=False) for n in range(256, 256 + count)))
 
 
 def too_large_for_its_control_group(case):

@@ -37,8 +37,10 @@ pub fn left() -> Option<MemoryLeft> {
         let most = getrlimit(limit).current?;
         Some(at(most.saturating_sub(kib(&status, taken)?), bound))
     };
-    let addresses = of_limit(Resource::As, "VmSize:", "its address space (ulimit -v)");
-    let data = of_limit(Resource::Data, "VmData:", "its data (ulimit -d)");
+    // what the allocator has taken and nothing is on is left, too
+    let with_free = |left: MemoryLeft| at(left.octets.saturating_add(free_in_allocator()), left.bound);
+    let addresses = of_limit(Resource::As, "VmSize:", "its address space (ulimit -v)").map(with_free);
+    let data = of_limit(Resource::Data, "VmData:", "its data (ulimit -d)").map(with_free);
     let machine = fs::read_to_string("/proc/meminfo").ok();
     let machine =
         machine.and_then(|text| kib(&text, "MemAvailable:")).map(|octets| at(octets, "this machine's memory"));
@@ -92,6 +94,28 @@ fn control_groups(root: &Path) -> Vec<ControlGroup> {
         }
     }
     bounded
+}
+
+/// Octets that the allocator has and nothing is on; 0 where the C library is not glibc.
+fn free_in_allocator() -> u64 {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: mallinfo(3) takes nothing, locks what it counts, and returns numbers, which wrap at 4 GiB (mallinfo2 does not,
+    // but wants a newer library). No safe crate covers it.
+    return u64::from(unsafe { libc::mallinfo() }.fordblks.cast_unsigned());
+    #[cfg(not(target_env = "gnu"))]
+    0
+}
+
+/// Where the address space is bounded, lets all threads allocate out of one part of it: by default a thread may reserve 64
+/// MiB for itself, which no other can use. Call it while there is one thread.
+pub fn share_addresses() {
+    #[cfg(target_env = "gnu")]
+    if getrlimit(Resource::As).current.is_some() {
+        // SAFETY: mallopt(3) takes any number, and there is no other thread yet. No safe crate covers it.
+        unsafe {
+            libc::mallopt(libc::M_ARENA_MAX, 1);
+        }
+    }
 }
 
 /// Gives back the pages that nothing is on any more. Takes milliseconds for each gigabyte.

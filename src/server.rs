@@ -67,6 +67,9 @@ use watchdog::Watchdog;
 
 /// How long a thread that waits for disks stays without a job.
 const IDLE_THREADS: Duration = Duration::from_millis(1500);
+/// Threads besides the runtime's workers that a start needs: for loads, for watching files, for what waits for disks, and one
+/// for a UDP socket.
+const OTHER_THREADS: usize = 4;
 /// A start waits so long for files that are being written.
 const WRITERS_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -129,8 +132,11 @@ impl Server {
         descriptors: Descriptors,
         manager: ServiceManager,
     ) -> Result<Self, Vec<Problem>> {
+        let workers = thread::available_parallelism().map_or(1, usize::from);
+        try_threads(workers + OTHER_THREADS).map_err(|error| no_threads(&error))?;
         let runtime = Builder::new_multi_thread()
             .enable_all()
+            .worker_threads(workers)
             .thread_name("vpcedns-io")
             // threads that wait for disks go soon after a burst of calls: jobs go round among those that are idle, and one
             // job a second would keep ten of them for ever
@@ -229,7 +235,21 @@ impl Server {
 }
 
 fn no_threads(error: &std::io::Error) -> Vec<Problem> {
-    vec![Problem::error(Place::whole("vpcedns"), format!("cannot start threads: {error}"), "")]
+    let hint = "allow more threads (ulimit -u, TasksMax of systemd, pids.max of the container) or memory";
+    vec![Problem::error(Place::whole("vpcedns"), format!("cannot start threads: {error}"), hint)]
+}
+
+/// Whether so many threads can be there at once. The runtime has no error for one that cannot start: it panics, and then waits
+/// for ever for those that did.
+fn try_threads(count: usize) -> std::io::Result<()> {
+    let gate = Mutex::new(());
+    thread::scope(|scope| {
+        let shut = gate.lock();
+        let pass = || drop(gate.lock());
+        let started = (0..count).try_for_each(|_| thread::Builder::new().spawn_scoped(scope, pass).map(drop));
+        drop(shut);
+        started
+    })
 }
 
 /// A server before its loads have a thread.

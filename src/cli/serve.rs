@@ -13,6 +13,7 @@ use super::args::ServeArgs;
 use super::config::read_file;
 use super::print_problems;
 use crate::descriptors::Descriptors;
+use crate::memory;
 use crate::observe::{LineQueue, Log};
 use crate::privileges;
 use crate::problem::{Place, Problem};
@@ -33,6 +34,7 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
 }
 
 fn start(args: &ServeArgs) -> Result<(), Vec<Problem>> {
+    memory::share_addresses();
     // before anything else is opened
     let descriptors = Descriptors::of_environment();
     let settings = args.flags.over(read_file(args.config.as_deref())?);

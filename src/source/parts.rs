@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use crate::memory;
+use crate::memory::{self, MemoryLeft};
 use crate::problem::{Place, Problem};
 
 use super::contract::{Declared, PartId};
@@ -26,7 +26,9 @@ const OBJECTS: u64 = 7;
 /// The same for its tree, while it is being read. Measured with the same in one file: 19.3 with its objects.
 const TREE: u64 = 13;
 /// A load that takes less than this is not compared with what is left.
-const SMALL: u64 = 64 << 20;
+const SMALL: u64 = 1 << 20;
+/// What has to be left besides: for questions that come meanwhile, and for threads that have yet to start.
+const SPARE: u64 = 8 << 20;
 
 /// How the files of a part looked before they were read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,7 +124,8 @@ fn enough_memory(candidates: &[Candidate]) -> Result<(), Problem> {
     if need < SMALL {
         return Ok(());
     }
-    let Some(left) = memory::left().filter(|left| left.octets < need) else { return Ok(()) };
+    let is_enough = |left: &MemoryLeft| left.octets >= need.saturating_add(SPARE);
+    let Some(left) = memory::left().filter(|left| !is_enough(left)) else { return Ok(()) };
     let mib = |octets: u64| octets >> 20;
     let what = format!(
         "reading {} MiB takes up to {} MiB of memory, and {} MiB are left of {}",
