@@ -1,8 +1,9 @@
 //! The HTTP client of what this process sends: notifications, and calls to AWS. Follows no redirect: a signature is for
 //! one place.
 
+mod egress;
+
 use std::error::Error;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,46 +12,42 @@ use axum::http::header::USER_AGENT;
 use axum::http::uri::Scheme;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
+
+pub use egress::Egress;
+use egress::EgressConnector;
 
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("vpcedns/", env!("CARGO_PKG_VERSION")));
 /// How much of the response to a delivery is read. What SNS answers has a few hundred octets.
 const MAX_RESPONSE_OCTETS: usize = 64 << 10;
 /// How much of an error is told, in characters.
 const TOLD: usize = 300;
-/// How long the addresses of a host have to take a connection, all together.
-const CONNECT: Duration = Duration::from_secs(5);
 /// A connection that is not used for this long is closed.
 const IDLE: Duration = Duration::from_secs(30);
 
 /// An HTTP client.
 pub struct HttpClient {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<HttpsConnector<EgressConnector>, Full<Bytes>>,
     timeout: Duration,
 }
 
 impl HttpClient {
     /// A client whose requests take at most `timeout` each, connecting and the whole response included.
     ///
-    /// With `tls` the certificate authorities of this machine are read; none is an error.
-    pub fn new(timeout: Duration, connections: usize, tls: bool) -> io::Result<Self> {
+    /// With `tls` the certificate authorities are read; none is an error.
+    pub fn new(timeout: Duration, connections: usize, tls: bool, egress: &Egress) -> Result<Self, String> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let config = config.map_err(io::Error::other)?;
-        let config =
-            if tls { config.with_native_roots()? } else { config.with_root_certificates(RootCertStore::empty()) };
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_connect_timeout(Some(CONNECT.min(timeout)));
+        let config = config.map_err(|error| error.to_string())?;
+        let roots = if tls { egress.roots()? } else { RootCertStore::empty() };
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(config.with_no_client_auth())
+            .with_tls_config(config.with_root_certificates(roots).with_no_client_auth())
             .https_or_http()
             .enable_http1()
-            .wrap_connector(http);
+            .wrap_connector(egress.connector(timeout));
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
@@ -99,8 +96,8 @@ pub fn absolute_url(text: &str) -> Result<Uri, String> {
     let url: Uri = text.parse().map_err(|error| wrong(&format!("no URL ({error})")))?;
     match (url.scheme_str(), url.authority()) {
         (Some("http" | "https"), Some(authority)) if !authority.as_str().contains('@') => Ok(url),
-        (Some("http" | "https"), Some(_)) => Err(wrong("a URL with a name or password in it is not taken")),
-        _ => Err(wrong("a URL begins with http:// or https:// and a host")),
+        (Some("http" | "https"), Some(_)) => Err(wrong("a URL with a name or password in it, which is not taken")),
+        _ => Err(wrong("no URL that begins with http:// or https:// and a host")),
     }
 }
 

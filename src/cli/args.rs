@@ -452,9 +452,10 @@ pub(super) enum SyncAction {
     vpcedns sync --to account --region eu-west-1 && vpcedns serve --zones account\n  \
     vpcedns sync --to account --region eu-west-1 --region us-east-1 --profile network --dry-run\n  \
     vpcedns sync --to account --region us-east-1 --endpoint http://127.0.0.1:4566\n  \
+    vpcedns sync --to account --region us-east-1 --role arn:aws:iam::111122223333:role/network-reader\n  \
     vpcedns sync --print-policy > policy.json\n  \
     vpcedns sync accept\n\n\
-    Access keys come from the environment, or a profile. Regions are written below DIR, a file each, and only when all of\n\
+    Credentials are found as by the AWS CLI. Regions are written below DIR, a file each, and only when all of\n\
     them have been read to the last page. Exit 0 if they are written, or as they were; 1 if not; with --dry-run as diff.")]
 pub(super) struct SyncArgs {
     /// Tell a server that follows accounts, in place of reading one here
@@ -469,9 +470,15 @@ pub(super) struct SyncArgs {
     /// This VPC only; repeatable
     #[arg(long, value_name = "ID", env = "VPCEDNS_VPC", value_delimiter = ',')]
     pub(super) vpc: Vec<VpcId>,
-    /// Profile of ~/.aws/config and ~/.aws/credentials [default: the environment's keys, else AWS_PROFILE]
+    /// Profile of ~/.aws/config and ~/.aws/credentials [default: as the AWS CLI finds credentials]
     #[arg(long, value_name = "NAME", env = "VPCEDNS_PROFILE")]
     pub(super) profile: Option<String>,
+    /// Role that is assumed, such as that of another account; repeatable: each is read
+    #[arg(long, value_name = "ARN", env = "VPCEDNS_ROLE", value_delimiter = ',')]
+    pub(super) role: Vec<String>,
+    /// With `--role`: what its trust policy asks for
+    #[arg(long, value_name = "ID", env = "VPCEDNS_EXTERNAL_ID", requires = "role")]
+    pub(super) external_id: Option<String>,
     /// URL of an emulator, or of a VPC endpoint, in place of AWS's [default: AWS_ENDPOINT_URL_EC2, AWS_ENDPOINT_URL]
     #[arg(long, value_name = "URL", env = "VPCEDNS_ENDPOINT")]
     pub(super) endpoint: Option<String>,

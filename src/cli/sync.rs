@@ -9,8 +9,8 @@ use crate::config::Settings;
 use crate::naming::{Region, parse_region};
 use crate::problem::count;
 use crate::sync::{
-    AwsClient, Caution, ClientSettings, FetchMemory, Fetched, Fetching, ProfileKeys, WriteOutcome, Written,
-    copy_outputs, endpoint_of_environment, fetch, policy, profile_region, write,
+    AssumedRole, AwsClient, Caution, ClientSettings, CredentialSettings, FetchMemory, Fetched, Fetching,
+    SharedCredentials, WriteOutcome, Written, copy_outputs, fetch, policy, profile_region, write,
 };
 
 pub(super) fn run(args: &SyncArgs) -> ExitCode {
@@ -44,13 +44,19 @@ fn tell(args: &SyncArgs, action: SyncAction) -> Result<ExitCode, String> {
 fn read_and_write(args: &SyncArgs) -> Result<ExitCode, String> {
     let to = args.to.as_deref().ok_or("--to DIR is missing: the directory that the outputs are written to")?;
     let regions = regions(args)?;
-    let client = client(args)?;
+    let credentials = credentials(args, &regions)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
     let fetched: Result<Vec<Fetched>, String> = runtime.block_on(async {
         let mut all = Vec::new();
-        for region in regions {
-            all.push(one_region(&client, region, args).await?);
+        for credentials in credentials {
+            // before any call: why there are none, and what to do, is the whole story
+            credentials.current().await.map_err(|error| format!("{}\n  hint: {}", error.what, error.hint))?;
+            let settings = ClientSettings { endpoint: args.endpoint.clone(), rate: f64::from(args.rate) };
+            let client = AwsClient::new(settings, credentials)?;
+            for region in &regions {
+                all.push(one_region(&client, region.clone(), args).await?);
+            }
         }
         Ok(all)
     });
@@ -68,10 +74,18 @@ fn regions(args: &SyncArgs) -> Result<Vec<Region>, String> {
     Ok(vec![region])
 }
 
-fn client(args: &SyncArgs) -> Result<AwsClient, String> {
-    let endpoint = args.endpoint.clone().or_else(endpoint_of_environment);
-    let credentials = ProfileKeys::load(args.profile.as_deref())?;
-    AwsClient::new(ClientSettings { endpoint, rate: f64::from(args.rate) }, credentials)
+/// Those of the chain, or of each role that is assumed with them.
+fn credentials(args: &SyncArgs, regions: &[Region]) -> Result<Vec<SharedCredentials>, String> {
+    let region = regions.first().ok_or("no region is named")?.clone();
+    let settings = CredentialSettings { profile: args.profile.clone(), region, endpoint: args.endpoint.clone() };
+    let own = SharedCredentials::new(settings)?;
+    if args.role.is_empty() {
+        return Ok(vec![own]);
+    }
+    let assumed = |arn: &String| {
+        own.assuming(AssumedRole { arn: arn.clone(), external_id: args.external_id.clone(), ..AssumedRole::default() })
+    };
+    Ok(args.role.iter().map(assumed).collect())
 }
 
 async fn one_region(client: &AwsClient, region: Region, args: &SyncArgs) -> Result<Fetched, String> {

@@ -48,8 +48,8 @@ settings! {
     memory: Option<u64> = octets, "OCTETS", default [] or "a quarter of what the control group or the machine has", example "256M";
 
     Sync:
-    /// Account that is followed: a region, or words such as `region=eu-west-1 profile=prod endpoint=URL vpc=ID`; in the file
-    /// a table `[[sync]]`. Alone, the flag means the region and the keys of the environment
+    /// Account that is followed: a region, or words such as `region=eu-west-1 profile=prod role=ARN external_id=ID endpoint=URL
+    /// vpc=ID`; in the file a table `[[sync]]`. Alone, the flag means the region and the credentials of the environment
     sync: Vec<SyncTarget> = sync_target, "REGION|WORDS", default [] or "none", example "region=eu-west-1 profile=prod";
     /// Directory in which what accounts said is kept, as outputs of the AWS CLI
     sync_dir: PathBuf = path, "DIR", default ["./vpcedns-sync"], example "/var/lib/vpcedns/sync";

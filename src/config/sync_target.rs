@@ -8,8 +8,12 @@ use crate::problem::Fault;
 pub struct SyncTarget {
     /// The region; `None`: that of the environment or of the profile.
     pub region: Option<Region>,
-    /// The profile whose keys are used; `None`: the environment's keys, else those of the default profile.
+    /// The profile whose credentials are used; `None`: those that the AWS CLI would find.
     pub profile: Option<String>,
+    /// The ARN of a role that is assumed with them.
+    pub role: Option<String>,
+    /// What the role's trust policy asks for.
+    pub external_id: Option<String>,
     /// The URL of an emulator or of a VPC endpoint, in place of AWS's.
     pub endpoint: Option<String>,
     /// These VPCs; empty: all.
@@ -19,7 +23,8 @@ pub struct SyncTarget {
 /// The region that the environment or the profile names.
 const DEFAULT: &str = "default";
 
-const HINT: &str = "such as eu-west-1, or 'region=eu-west-1 profile=prod'; keys are region, profile, endpoint and vpc";
+const HINT: &str = "such as eu-west-1, or 'region=eu-west-1 profile=prod'; keys are region, profile, role, external_id, endpoint \
+                    and vpc";
 
 /// Words apart by spaces: `KEY=VALUE`, or a region alone. `default` is the region of the environment.
 pub(super) fn sync_target(text: &str) -> Result<SyncTarget, Fault> {
@@ -36,6 +41,9 @@ pub(super) fn sync_target(text: &str) -> Result<SyncTarget, Fault> {
                 std::mem::replace(&mut has_region, true)
             }
             "profile" => target.profile.replace(value.to_owned()).is_some(),
+            "role" if !value.starts_with("arn:") => return fault("names no role: an ARN begins with arn:"),
+            "role" => target.role.replace(value.to_owned()).is_some(),
+            "external_id" => target.external_id.replace(value.to_owned()).is_some(),
             "endpoint" => target.endpoint.replace(value.to_owned()).is_some(),
             "vpc" => {
                 let Ok(vpc) = value.parse() else { return fault("names no VPC") };
@@ -47,6 +55,9 @@ pub(super) fn sync_target(text: &str) -> Result<SyncTarget, Fault> {
         if is_twice {
             return fault("is said twice");
         }
+    }
+    if target.external_id.is_some() && target.role.is_none() {
+        return Err(Fault::new("external_id is said, and no role that asks for it", HINT));
     }
     if text.trim().is_empty() { Err(Fault::new("'' names no account", HINT)) } else { Ok(target) }
 }
@@ -62,10 +73,13 @@ mod tests {
         assert_eq!(sync_target("default").unwrap(), SyncTarget::default());
         assert_eq!(
             sync_target(
-                " profile=prod  region=us-gov-west-1 endpoint=http://127.0.0.1:4566 vpc=vpc-1234abcd vpc=vpc-ec43eb89"
+                " profile=prod  region=us-gov-west-1 endpoint=http://127.0.0.1:4566 vpc=vpc-1234abcd vpc=vpc-ec43eb89 \
+                 role=arn:aws:iam::111122223333:role/reader external_id=x=1"
             ),
             Ok(SyncTarget {
                 profile: Some("prod".to_owned()),
+                role: Some("arn:aws:iam::111122223333:role/reader".to_owned()),
+                external_id: Some("x=1".to_owned()),
                 endpoint: Some("http://127.0.0.1:4566".to_owned()),
                 vpcs: vec!["vpc-1234abcd".parse().unwrap(), "vpc-ec43eb89".parse().unwrap()],
                 ..target("us-gov-west-1")
@@ -84,7 +98,10 @@ mod tests {
             ("default eu-west-2", "'eu-west-2' is said twice"),
             ("profile=a profile=b", "'profile=b' is said twice"),
             ("vpc=subnet-1", "'vpc=subnet-1' names no VPC"),
-            ("role=x", "'role=x' is of no known key"),
+            ("rolle=x", "'rolle=x' is of no known key"),
+            ("role=x", "'role=x' names no role: an ARN begins with arn:"),
+            ("role=arn:a role=arn:b", "'role=arn:b' is said twice"),
+            ("external_id=x", "external_id is said, and no role that asks for it"),
         ] {
             assert_eq!(sync_target(text).unwrap_err().what, what);
         }

@@ -1,6 +1,7 @@
 //! The accounts that `vpcedns serve --sync` follows, as a part of the server.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
@@ -14,8 +15,10 @@ use crate::naming::{Region, parse_region};
 use crate::observe::{BeginRounds, Exposition, MoreMetrics};
 use crate::problem::{Place, Problem};
 use crate::source::{Files, Source as _, SourceId};
-use crate::sync::{AwsClient, ClientSettings, Fetching, Followed, ProfileKeys, ROUND_OUTCOMES, Rounds, RoundsSource};
-use crate::sync::{endpoint_of_environment, profile_region};
+use crate::sync::{
+    AssumedRole, AwsClient, ClientSettings, CredentialSettings, Fetching, Followed, ROUND_OUTCOMES, Rounds,
+    RoundsSource, SharedCredentials, profile_region,
+};
 
 /// Calls of one action a second, per account and region.
 const RATE: f64 = 5.0;
@@ -49,9 +52,11 @@ impl FollowedAccounts {
         let mut accounts = Self { runtime: None, rounds: Vec::new() };
         let handle = accounts.runtime.insert(runtime).handle().clone();
         let mut sources = Vec::new();
-        let mut names = HashMap::new();
+        let (mut names, mut callers) = (HashMap::new(), Callers::default());
         for target in &settings.sync {
             let region = region(target).map_err(|(what, hint)| wrong(what, hint))?;
+            let credentials =
+                callers.credentials(target, &region).map_err(|why| wrong(why, "correct the variable, or unset it"))?;
             let number = names.entry(name(target, &region)).and_modify(|number| *number += 1).or_insert(1u32);
             let name = match *number {
                 1 => name(target, &region),
@@ -68,8 +73,11 @@ impl FollowedAccounts {
                 dir,
                 every: Duration::from_secs(settings.sync_every.into()),
                 client: Box::new({
-                    let target = target.clone();
-                    move || client(&target)
+                    let endpoint = target.endpoint.clone();
+                    move || {
+                        let settings = ClientSettings { endpoint: endpoint.clone(), rate: RATE };
+                        AwsClient::new(settings, credentials.clone())
+                    }
                 }),
             };
             sources.push(RoundsSource::new(followed, handle.clone()));
@@ -125,15 +133,59 @@ fn region(target: &SyncTarget) -> Result<Region, (String, &'static str)> {
     target.region.clone().map_or_else(of_profile, Ok)
 }
 
-/// `eu-west-1`, or `prod-eu-west-1`: lowercase letters, digits and hyphens.
+/// `eu-west-1`, `prod-eu-west-1`, or `prod-111122223333-eu-west-1` with the account of a role: lowercase letters, digits and
+/// hyphens.
 fn name(target: &SyncTarget, region: &Region) -> String {
     let lower = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-    let profile = target.profile.as_ref().map(|profile| profile.chars().map(lower).collect::<String>() + "-");
-    format!("{}{region}", profile.unwrap_or_default())
+    let account = target.role.as_ref().and_then(|arn| arn.split(':').nth(4));
+    let parts = [target.profile.as_deref(), account.filter(|account| !account.is_empty())];
+    let before = parts.into_iter().flatten().map(|part| part.chars().map(lower).collect::<String>() + "-");
+    format!("{}{region}", before.collect::<String>())
 }
 
-fn client(target: &SyncTarget) -> Result<AwsClient, String> {
-    let credentials = ProfileKeys::load(target.profile.as_deref())?;
-    let endpoint = target.endpoint.clone().or_else(endpoint_of_environment);
-    AwsClient::new(ClientSettings { endpoint, rate: RATE }, credentials)
+/// Who asks: one set of credentials for all accounts that are read with the same profile, refreshed once for all.
+#[derive(Default)]
+struct Callers(HashMap<(Option<String>, Option<String>), SharedCredentials>);
+
+impl Callers {
+    /// Those of an account; the text says which variable is wrong. Nothing is asked yet.
+    fn credentials(&mut self, target: &SyncTarget, region: &Region) -> Result<SharedCredentials, String> {
+        let key = (target.profile.clone(), target.endpoint.clone());
+        let own = match self.0.entry(key) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(none) => {
+                let (profile, endpoint) = none.key().clone();
+                none.insert(SharedCredentials::new(CredentialSettings { profile, region: region.clone(), endpoint })?)
+                    .clone()
+            }
+        };
+        Ok(match &target.role {
+            Some(arn) => own.assuming(AssumedRole {
+                arn: arn.clone(),
+                external_id: target.external_id.clone(),
+                ..AssumedRole::default()
+            }),
+            None => own,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_named_by_its_profile_its_role_and_its_region() {
+        let region: Region = "eu-west-1".parse().unwrap();
+        let named = |profile: Option<&str>, role: Option<&str>| {
+            let [profile, role] = [profile, role].map(|text| text.map(str::to_owned));
+            name(&SyncTarget { profile, role, ..SyncTarget::default() }, &region)
+        };
+        let role = Some("arn:aws:iam::111122223333:role/net/Reader");
+        assert_eq!(named(None, None), "eu-west-1");
+        assert_eq!(named(Some("Net work"), None), "net-work-eu-west-1");
+        assert_eq!(named(None, role), "111122223333-eu-west-1");
+        assert_eq!(named(Some("prod"), role), "prod-111122223333-eu-west-1");
+        assert_eq!(named(None, Some("arn:..")), "eu-west-1");
+    }
 }

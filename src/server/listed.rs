@@ -15,8 +15,10 @@ pub(super) fn sources(
     let mut listed: Vec<Box<dyn Source>> = Vec::new();
     listed.extend(ec2.map(|state| Box::new(StateSource::new(state)) as Box<dyn Source>));
     if !accounts.is_empty() {
-        listed.push(Box::new(kept(&accounts)));
+        let kept = kept(&accounts);
         listed.extend(accounts.into_iter().map(|account| Box::new(account) as Box<dyn Source>));
+        // behind them: it is looked at when their first rounds have been written
+        listed.push(Box::new(kept));
     }
     listed.push(files(settings, listed.is_empty()));
     listed

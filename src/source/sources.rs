@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use super::contract::{LoadTrigger, PartId, Progress, Reading, Source, SourceHealth, SourceId, SourceReport};
 use super::files::Files;
@@ -228,10 +228,9 @@ impl Sources {
         self.listed.iter_mut().for_each(|member| member.source.watch(trigger.clone()));
     }
 
-    /// Waits until what is there is complete, but no longer than `patience`.
+    /// Waits until what is there is complete: one source after another, for each no longer than `patience`.
     pub fn settle(&mut self, patience: Duration) {
-        let until = Instant::now() + patience;
-        self.listed.iter_mut().for_each(|m| m.source.settle(until.saturating_duration_since(Instant::now())));
+        self.listed.iter_mut().for_each(|member| member.source.settle(patience));
     }
 
     /// Has the next load not trust what was told of changes: someone asks for what is there.

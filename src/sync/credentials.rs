@@ -1,171 +1,211 @@
-//! Who asks: access keys from the environment, from a profile, or from a process that a profile names.
+//! Who asks: credentials by the AWS CLI's chain, kept until shortly before they expire, and shared by all clients of one
+//! profile.
 //!
-//! The order is the AWS CLI's ("Configuration and credential precedence"): a profile that is named on the command line
-//! holds over the environment's keys, these hold over the default profile. Whatever a profile has that is not known here
-//! (SSO, roles) is reached by `credential_process = aws configure export-credentials --format process`.
+//! ```text
+//! plan         environment and files -> where credentials come from, and which roles are assumed with them
+//! process, container, metadata, sso, sts    one step each -> Issued
+//! ```
+//!
+//! A crate for the chain was looked at (reqsign-aws-core 3.2): it hands on the next step's error where one fails, knows no
+//! roles of profiles, no sso-session, no renewal and no other endpoints, and brings 24 crates.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
-
-use serde::Deserialize;
-
-use crate::config::Secret;
-use crate::ec2::auth::sigv4::Credentials;
-
-/// Access keys of a profile, or of the environment.
-#[derive(Clone, Debug)]
-pub struct ProfileKeys(Credentials);
-
-/// What `credential_process` prints (AWS CLI User Guide, "Sourcing credentials with an external process").
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ProcessOutput {
-    version: u32,
-    access_key_id: String,
-    secret_access_key: String,
-    session_token: Option<String>,
-}
-
-type ProfileSection = HashMap<String, String>;
-
-impl ProfileKeys {
-    /// The keys of profile `name`, or those that the environment or its profile has; the text says what is missing.
-    pub fn load(name: Option<&str>) -> Result<Self, String> {
-        let from_environment = || {
-            let (access_key_id, secret) = (variable("AWS_ACCESS_KEY_ID")?, variable("AWS_SECRET_ACCESS_KEY")?);
-            Some(keys(access_key_id, secret, variable("AWS_SESSION_TOKEN")))
-        };
-        if name.is_none()
-            && let Some(credentials) = from_environment()
-        {
-            return Ok(Self(credentials));
-        }
-        let name = profile_name(name);
-        let section = profile(&name);
-        if let (Some(id), Some(secret)) = (section.get("aws_access_key_id"), section.get("aws_secret_access_key")) {
-            return Ok(Self(keys(id.clone(), secret.clone(), section.get("aws_session_token").cloned())));
-        }
-        match section.get("credential_process") {
-            Some(command) => run(command).map(Self),
-            None => Err(format!(
-                "no access keys: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set, and the profile '{name}' has \
-                 none\n  hint: an emulator takes any, such as test; for SSO and roles give the profile a \
-                 credential_process"
-            )),
-        }
-    }
-
-    /// The keys.
-    pub(super) fn credentials(&self) -> &Credentials {
-        &self.0
-    }
-}
-
-/// The region that the environment names, or the profile.
-pub fn profile_region(name: Option<&str>) -> Option<String> {
-    let from_environment = || variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
-    from_environment().or_else(|| profile(&profile_name(name)).remove("region"))
-}
-
-/// The URL that the environment names in place of AWS's.
-pub fn endpoint_of_environment() -> Option<String> {
-    variable("AWS_ENDPOINT_URL_EC2").or_else(|| variable("AWS_ENDPOINT_URL"))
-}
-
-fn keys(access_key_id: String, secret: String, session_token: Option<String>) -> Credentials {
-    Credentials { access_key_id, secret_access_key: Secret::new(secret), session_token: session_token.map(Secret::new) }
-}
-
-/// A variable of the environment that says something.
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-fn profile_name(given: Option<&str>) -> String {
-    given.map(str::to_owned).or_else(|| variable("AWS_PROFILE")).unwrap_or_else(|| "default".to_owned())
-}
-
-/// What both files say of a profile; the credentials file holds over the other.
-fn profile(name: &str) -> ProfileSection {
-    let file = |variable_name: &str, usual: &str| {
-        let path = variable(variable_name).map(PathBuf::from);
-        let path = path.or_else(|| Some(PathBuf::from(variable("HOME")?).join(".aws").join(usual)));
-        path.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default()
-    };
-    let mut section = section(&file("AWS_CONFIG_FILE", "config"), name, true);
-    section.extend(self::section(&file("AWS_SHARED_CREDENTIALS_FILE", "credentials"), name, false));
-    section
-}
-
-/// The keys of one profile in the text of a file. In the config file a profile but the default one is `[profile NAME]`.
-fn section(text: &str, name: &str, is_config: bool) -> ProfileSection {
-    let mut section = ProfileSection::new();
-    let mut inside = false;
-    for line in text.lines() {
-        // a line that is indented belongs to the value above it, which is then a table
-        let is_nested = line.starts_with([' ', '\t']);
-        let line = line.trim();
-        if line.is_empty() || line.starts_with(['#', ';']) || is_nested {
-            continue;
-        }
-        if let Some(header) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
-            let header = header.trim();
-            let named = if is_config { header.strip_prefix("profile ").map(str::trim) } else { Some(header) };
-            inside = named.or((header == "default").then_some(header)) == Some(name);
-        } else if inside && let Some((key, value)) = line.split_once('=') {
-            section.insert(key.trim().to_ascii_lowercase(), value.trim().to_owned());
-        }
-    }
-    section
-}
-
-/// Runs a `credential_process` and reads what it prints.
-fn run(command: &str) -> Result<Credentials, String> {
-    let wrong = |what: String| format!("credential_process '{command}' {what}");
-    let done = std::process::Command::new("sh").arg("-c").arg(command).stderr(std::process::Stdio::inherit()).output();
-    let done = done.map_err(|error| wrong(format!("cannot be run: {error}")))?;
-    if !done.status.success() {
-        return Err(wrong(format!("failed: {}", done.status)));
-    }
-    // serde's text would show what was printed, which is a secret
-    let printed: ProcessOutput = serde_json::from_slice(&done.stdout)
-        .map_err(|_| wrong("printed no JSON with Version, AccessKeyId and SecretAccessKey".to_owned()))?;
-    if printed.version != 1 {
-        return Err(wrong(format!("printed Version {}: 1 is known", printed.version)));
-    }
-    Ok(keys(printed.access_key_id, printed.secret_access_key, printed.session_token))
-}
-
+mod ask;
+mod container;
+mod issued;
+mod metadata;
+mod plan;
+mod process;
+mod sso;
+mod sts;
 #[cfg(test)]
-mod tests {
-    use super::*;
+mod tests;
 
-    /// After the AWS CLI User Guide, "Configuration and credential file settings".
-    const CONFIG: &str = "[default]\nregion=us-west-2\noutput=json\n\n[profile user1]\nregion = us-east-1\ns3 =\n  \
-        region = no\n# [profile user1]\n[sso-session user1]\nregion = no\n";
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-    #[test]
-    fn profiles_are_found_in_both_files() {
-        assert_eq!(section(CONFIG, "default", true)["region"], "us-west-2");
-        assert_eq!(section(CONFIG, "user1", true)["region"], "us-east-1");
-        assert!(section(CONFIG, "sso-session user1", true).is_empty());
-        let text = "[user1]\naws_access_key_id=AKIAI44QH8DHBEXAMPLE\naws_secret_access_key = a=b\n";
-        assert_eq!(section(text, "user1", false)["aws_secret_access_key"], "a=b");
-        assert!(section(text, "default", false).is_empty());
+use tokio::sync::Mutex;
+
+use super::environment::Environment;
+use super::service_urls::ServiceUrls;
+use crate::ec2::auth::sigv4::Credentials;
+use crate::ec2::time::iso8601;
+use crate::naming::Region;
+pub use issued::CredentialError;
+use issued::Issued;
+use plan::{Base, plan};
+pub use sts::AssumedRole;
+use sts::Sts;
+
+/// How long before they expire credentials are refreshed, and at most this share of their time (botocore refreshes between
+/// 15 and 10 minutes before).
+const REFRESH_BEFORE: Duration = Duration::from_secs(10 * 60);
+const REFRESH_SHARE: u32 = 4;
+/// After a refresh that failed, credentials that are still good are used so long before the next.
+const RETRY: Duration = Duration::from_secs(30);
+/// Codes of STS by which it refuses the credentials that assume a role.
+const REFUSED: [&str; 3] = ["ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId"];
+
+/// Whose credentials are used, and where STS is asked for them.
+#[derive(Clone, Debug)]
+pub struct CredentialSettings {
+    /// A profile; `None`: what the environment says.
+    pub profile: Option<String>,
+    /// The region whose STS is asked.
+    pub region: Region,
+    /// One URL for all services, in place of the environment's and AWS's.
+    pub endpoint: Option<String>,
+}
+
+/// Credentials that refresh themselves. Clones share them.
+#[derive(Clone)]
+pub struct SharedCredentials(Arc<SharedState>);
+
+struct SharedState {
+    origin: CredentialOrigin,
+    environment: Environment,
+    endpoints: ServiceUrls,
+    region: Region,
+    kept: Mutex<Option<KeptCredentials>>,
+}
+
+/// What credentials are made of.
+enum CredentialOrigin {
+    Chain { profile: Option<String> },
+    Role { role: AssumedRole, by: SharedCredentials },
+}
+
+#[derive(Clone)]
+struct KeptCredentials {
+    credentials: Arc<Credentials>,
+    expires: Option<SystemTime>,
+    refresh_at: Option<SystemTime>,
+}
+
+impl SharedCredentials {
+    /// Credentials by the chain. Nothing is read or asked before they are needed; the text says what is wrong with the
+    /// settings.
+    pub fn new(settings: CredentialSettings) -> Result<Self, String> {
+        Self::within(settings, Environment::of_process())
     }
 
-    #[test]
-    fn a_process_prints_keys() {
-        let found = run(r#"echo '{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b", "SessionToken": "c"}'"#);
-        let found = found.unwrap();
-        assert_eq!((found.access_key_id.as_str(), found.secret_access_key.reveal()), ("a", "b"));
-        assert_eq!(found.session_token.unwrap().reveal(), "c");
-        for (command, why) in [
-            ("exit 3", "failed"),
-            ("echo '{\"Version\": 1, \"SecretAccessKey\": \"very-secret\"}'", "printed no JSON"),
-            ("echo '{\"Version\": 2, \"AccessKeyId\": \"a\", \"SecretAccessKey\": \"b\"}'", "Version 2"),
-        ] {
-            assert!(run(command).unwrap_err().contains(why), "{command}");
+    fn within(settings: CredentialSettings, environment: Environment) -> Result<Self, String> {
+        let CredentialSettings { profile, region, endpoint } = settings;
+        let endpoints = ServiceUrls::new(endpoint, &environment)?;
+        let origin = CredentialOrigin::Chain { profile };
+        Ok(Self(Arc::new(SharedState { origin, environment, endpoints, region, kept: Mutex::default() })))
+    }
+
+    /// Those of a role that is assumed with these.
+    #[must_use]
+    pub fn assuming(&self, role: AssumedRole) -> Self {
+        Self(Arc::new(SharedState {
+            origin: CredentialOrigin::Role { role, by: self.clone() },
+            environment: self.0.environment.clone(),
+            endpoints: self.0.endpoints.clone(),
+            region: self.0.region.clone(),
+            kept: Mutex::default(),
+        }))
+    }
+
+    /// Credentials that are good now. Who comes while they are refreshed waits for that. Where a refresh fails, the old ones
+    /// are used for as long as they are good.
+    pub async fn current(&self) -> Result<Arc<Credentials>, CredentialError> {
+        let mut kept = self.0.kept.lock().await;
+        let now = self.0.environment.now();
+        let is_due = |at: SystemTime| at <= now;
+        if let Some(kept) = kept.as_ref().filter(|kept| !kept.refresh_at.is_some_and(is_due)) {
+            return Ok(Arc::clone(&kept.credentials));
         }
+        let error = match self.load().await.and_then(|issued| KeptCredentials::new(issued, now)) {
+            Ok(new) => return Ok(Arc::clone(&kept.insert(new).credentials)),
+            Err(error) => error,
+        };
+        if let Some(kept) = kept.as_mut().filter(|kept| !kept.expires.is_some_and(is_due)) {
+            tracing::warn!("credentials are not refreshed, and the old ones used: {error}");
+            kept.refresh_at = Some(now + RETRY);
+            return Ok(Arc::clone(&kept.credentials));
+        }
+        *kept = None;
+        Err(error)
+    }
+
+    /// Whether there are others in place of `used`, which a service has refused.
+    pub(super) async fn replace(&self, used: &Arc<Credentials>) -> bool {
+        {
+            let mut kept = self.0.kept.lock().await;
+            if kept.as_ref().is_some_and(|kept| Arc::ptr_eq(&kept.credentials, used)) {
+                *kept = None;
+            }
+        }
+        self.current().await.is_ok_and(|now| !is_same(&now, used))
+    }
+
+    async fn load(&self) -> Result<Issued, CredentialError> {
+        let SharedState { origin, environment, endpoints, region, .. } = &*self.0;
+        let sts = || Sts::new(endpoints, region, environment);
+        match origin {
+            CredentialOrigin::Role { role, by } => {
+                let sts = sts()?;
+                let base = Box::pin(by.current()).await?;
+                match sts.assume(role, &base).await {
+                    Err((_, Some(code))) if REFUSED.contains(&code.as_str()) && Box::pin(by.replace(&base)).await => {
+                        let base = Box::pin(by.current()).await?;
+                        sts.assume(role, &base).await.map_err(|(error, _)| error)
+                    }
+                    assumed => assumed.map_err(|(error, _)| error),
+                }
+            }
+            CredentialOrigin::Chain { profile } => {
+                let plan = plan(profile.as_deref(), environment)?;
+                let mut issued = match &plan.base {
+                    Base::Keys(keys) => keys.clone(),
+                    Base::WebIdentity(identity) => sts()?.assume_with_token(identity).await?,
+                    Base::Sso(sso) => sso.fetch(environment).await?,
+                    Base::Process { command, profile } => process::run(command, profile).await?,
+                    Base::Container(container) => container.fetch().await?,
+                    Base::Metadata { service, looked_at } => {
+                        service.fetch().await.map_err(|error| last(error, looked_at))?
+                    }
+                };
+                for role in &plan.roles {
+                    let assumed = sts()?.assume(role, &issued.credentials).await;
+                    issued = assumed.map_err(|(error, _)| error)?;
+                }
+                Ok(issued)
+            }
+        }
+    }
+}
+
+/// The error of the last step of the chain, with what was looked at before.
+fn last(error: CredentialError, looked_at: &str) -> CredentialError {
+    if looked_at.is_empty() {
+        return error;
+    }
+    CredentialError { what: format!("no credentials: {looked_at}; {}", error.what), ..error }
+}
+
+fn is_same(one: &Credentials, other: &Credentials) -> bool {
+    one.access_key_id == other.access_key_id
+        && one.secret_access_key == other.secret_access_key
+        && one.session_token == other.session_token
+}
+
+impl KeptCredentials {
+    /// Keeps what was issued `now`; what has expired already is an error.
+    fn new(issued: Issued, now: SystemTime) -> Result<Self, CredentialError> {
+        let Issued { credentials, expires } = issued;
+        let refresh_at = match expires {
+            None => None,
+            Some(expires) => {
+                let left = expires.duration_since(now).ok().filter(|left| !left.is_zero()).ok_or_else(|| {
+                    let (end, now) = (iso8601(expires), iso8601(now));
+                    let what = format!("the credentials expired at {end}, and this machine's clock says {now}");
+                    CredentialError::new(what, "renew them where they come from, or set the clock")
+                })?;
+                Some(expires - REFRESH_BEFORE.min(left / REFRESH_SHARE))
+            }
+        };
+        Ok(Self { credentials: Arc::new(credentials), expires, refresh_at })
     }
 }

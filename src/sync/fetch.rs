@@ -7,8 +7,9 @@ use futures_util::StreamExt as _;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::client::{AwsClient, CallError, EC2, STS};
+use super::client::AwsClient;
 use super::kind::{ATTRIBUTE_ACTION, ATTRIBUTES, KINDS, ListedKind, attribute};
+use super::query::{CallError, EC2, STS};
 use super::xml::Element;
 use crate::naming::{Region, VpcId};
 

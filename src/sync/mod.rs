@@ -1,6 +1,8 @@
 //! Reads an account as the AWS CLI would, and writes what the AWS CLI would print.
 //!
 //! ```text
+//! environment  variables and the clock; profile: the AWS CLI's files; service_urls: where services are
+//! query        a call as it is sent, and its answer read
 //! credentials  who asks
 //! client       a call, signed, at its rate, tried again -> an element
 //!   xml        octets -> elements
@@ -19,18 +21,23 @@ mod caution;
 mod client;
 mod credentials;
 mod directory;
+mod environment;
 mod fetch;
 mod follow;
 mod kind;
+mod profile;
+mod query;
+mod service_urls;
 mod source;
 mod xml;
 
 pub use caution::Caution;
 pub use client::{AwsClient, ClientSettings};
-pub use credentials::{ProfileKeys, endpoint_of_environment, profile_region};
+pub use credentials::{AssumedRole, CredentialError, CredentialSettings, SharedCredentials};
 pub use directory::{FILE, WriteOutcome, Written, copy_outputs, write};
 pub use fetch::{FetchMemory, Fetched, Fetching, fetch};
 pub use follow::{ClientMaker, Followed, ROUND_OUTCOMES, Rounds};
+pub use profile::profile_region;
 pub use source::RoundsSource;
 
 /// The outputs of the CLI that an answer of EC2 becomes, for the fuzz targets: one for each kind whose list it has.

@@ -14,7 +14,7 @@ use super::destination::Target;
 use super::outbox::{Delivery, Outbox, OutboxError};
 use super::target::Targets;
 use crate::config::Metric;
-use crate::http_client::HttpClient;
+use crate::http_client::{Egress, HttpClient};
 use crate::observe::Exposition;
 use crate::problem::{Place, Problem};
 
@@ -97,7 +97,8 @@ impl Notifier {
         limits: NotifyLimits,
         clock: Clock,
     ) -> Result<Self, Problem> {
-        let http = HttpClient::new(limits.timeout, limits.concurrency, targets.need_tls()).map_err(|error| {
+        let (tls, egress) = (targets.need_tls(), Egress::default());
+        let http = HttpClient::new(limits.timeout, limits.concurrency, tls, &egress).map_err(|error| {
             let what = format!("notifications cannot be sent over TLS: {error}");
             Problem::error(Place::whole("TLS"), what, "install ca-certificates, or name a file with SSL_CERT_FILE")
         })?;
