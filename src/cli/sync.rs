@@ -9,8 +9,8 @@ use crate::config::Settings;
 use crate::naming::{Region, parse_region};
 use crate::problem::count;
 use crate::sync::{
-    AssumedRole, AwsClient, Caution, ClientSettings, CredentialSettings, FetchMemory, Fetched, Fetching,
-    SharedCredentials, WriteOutcome, Written, copy_outputs, fetch, policy, profile_region, write,
+    AssumedRole, AwsClient, Caution, ClientSettings, CredentialSettings, Fetched, Fetching, SharedCredentials,
+    WriteOutcome, Written, copy_outputs, fetch, policy, profile_region, write,
 };
 
 pub(super) fn run(args: &SyncArgs) -> ExitCode {
@@ -94,7 +94,7 @@ async fn one_region(client: &AwsClient, region: Region, args: &SyncArgs) -> Resu
         eprintln!("{name}: {objects} {kind} in {}", count(pages, "call"));
     };
     let what = Fetching { region, vpcs: args.vpc.clone() };
-    let fetched = fetch(client, &what, &mut FetchMemory::default(), &progress).await.map_err(|why| {
+    let fetched = fetch(client, &what, &progress).await.map_err(|why| {
         format!(
             "{name}: {why}\n  hint: nothing was written; `vpcedns sync --print-policy` prints what has to be allowed"
         )

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::body::Bytes;
+use axum::http::StatusCode;
 use tokio::time::{Instant, sleep_until};
 
 use super::credentials::SharedCredentials;
 use super::environment::Environment;
-use super::query::{Api, CallAttempt, CallError, read_answer, retried, signed_call};
+use super::query::{AnswerPage, Api, CallAttempt, CallError, read_answer, read_page, retried, signed_call};
 use super::service_urls::ServiceUrls;
 use super::xml::Element;
 use crate::http_client::{Egress, HttpClient};
@@ -71,17 +73,32 @@ impl AwsClient {
         action: &str,
         parameters: &[(String, String)],
     ) -> Result<Element, CallError> {
-        retried(ATTEMPTS, || self.attempt(api, region, action, parameters)).await
+        let read = |status, body: &Bytes| read_answer(action, status, body);
+        retried(ATTEMPTS, || self.attempt(api, region, action, parameters, &read)).await
     }
 
-    /// One attempt. Credentials that are refused are not used again; where there are others now, these are worth one.
-    async fn attempt(
+    /// One page of a list, which is not read if its digest is `known`.
+    pub(super) async fn call_page(
         &self,
         api: Api,
         region: &Region,
         action: &str,
         parameters: &[(String, String)],
-    ) -> CallAttempt<Element> {
+        known: Option<u64>,
+    ) -> Result<AnswerPage, CallError> {
+        let read = |status, body: &Bytes| read_page(action, status, body, known);
+        retried(ATTEMPTS, || self.attempt(api, region, action, parameters, &read)).await
+    }
+
+    /// One attempt. Credentials that are refused are not used again; where there are others now, these are worth one.
+    async fn attempt<T>(
+        &self,
+        api: Api,
+        region: &Region,
+        action: &str,
+        parameters: &[(String, String)],
+        read: &(dyn Fn(StatusCode, &Bytes) -> CallAttempt<T> + Sync),
+    ) -> CallAttempt<T> {
         self.take_turn(region, action).await;
         let fault = |what: String| (CallError::Failed(what), false);
         let credentials = self.credentials.current().await.map_err(|error| fault(error.to_string()))?;
@@ -89,7 +106,7 @@ impl AwsClient {
         let request = signed_call(url, (api, region), action, parameters, &credentials).map_err(fault)?;
         let sent = self.http.fetch(request, MAX_PAGE).await;
         let (status, body) = sent.map_err(|why| (CallError::Failed(why), true))?;
-        match read_answer(action, status, &body) {
+        match read(status, &body) {
             Err((CallError::Refused(code, text), false)) if REFUSED_CREDENTIALS.contains(&code.as_str()) => {
                 let are_others = self.credentials.replace(&credentials).await;
                 Err((CallError::Refused(code, text), are_others))

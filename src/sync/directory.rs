@@ -89,6 +89,13 @@ fn replace(temporary: &Path, path: &Path, text: &str) -> io::Result<()> {
     fs::rename(temporary, path)
 }
 
+/// All outputs that are kept below `dir`; none where they cannot be read.
+pub(super) fn outputs(dir: &Path) -> Vec<Value> {
+    let homes = fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
+    let texts = homes.filter_map(|home| fs::read_to_string(home.path().join(FILE)).ok());
+    texts.filter_map(|text| serde_json::from_str::<Vec<Value>>(&text).ok()).flatten().collect()
+}
+
 /// Outputs below `dir` of another account or region than those of `fetched`.
 pub(super) fn of_another(dir: &Path, fetched: &Fetched) -> io::Result<Option<PathBuf>> {
     let own = home_name(fetched);

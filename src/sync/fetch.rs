@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
+use axum::body::Bytes;
 use futures_util::StreamExt as _;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::client::AwsClient;
 use super::kind::{ATTRIBUTE_ACTION, ATTRIBUTES, KINDS, ListedKind, attribute};
-use super::query::{CallError, EC2, STS};
+use super::query::{AnswerPage, CallError, EC2, PageContent, STS};
 use super::xml::Element;
 use crate::naming::{Region, VpcId};
 
@@ -46,69 +47,138 @@ pub struct Fetched {
     pub left_out: Vec<(&'static str, String)>,
 }
 
-/// What earlier rounds have found out, and the next one need not ask.
+/// What earlier rounds have found out, and the next one need not ask, or read again.
 #[derive(Debug, Default)]
-pub struct FetchMemory {
+pub(super) struct FetchMemory {
     /// The outputs of each VPC's attributes.
     attributes: BTreeMap<String, Vec<Value>>,
     /// The VPC whose attributes were asked for last because it was its turn.
     turn: String,
     /// Kinds that were denied: when, and in which words.
     denied: BTreeMap<&'static str, (Instant, String)>,
+    /// What the last round said, if all of it was taken over.
+    last: Option<RoundDigest>,
+    /// The same of a round of which that is not known yet.
+    read: Option<RoundDigest>,
 }
 
-/// Reads a region; `progress` is told of each kind, how many objects it has and in how many pages. One kind that is
-/// required and fails, fails all; the text says which.
-pub async fn fetch(
+/// What a round said.
+#[derive(Debug, Default, PartialEq)]
+struct RoundDigest {
+    account: String,
+    /// The digests of each kind's pages.
+    pages: BTreeMap<&'static str, Vec<u64>>,
+    attributes: Vec<Value>,
+    left_out: Vec<(&'static str, String)>,
+}
+
+/// The pages of a kind.
+#[derive(Default)]
+struct KindPages {
+    digests: Vec<u64>,
+    /// Objects of the pages that were read, by id. One that moved from one page to another meanwhile is there once.
+    objects: BTreeMap<String, Value>,
+    /// Pages that are the same as in the last round, and were not read.
+    known: Vec<Bytes>,
+}
+
+/// How far it has come: a kind, how many objects were read of it, and how many calls that took.
+pub type FetchProgress<'p> = &'p (dyn Fn(&str, usize, usize) + Sync);
+
+/// Reads a region. One kind that is required and fails, fails all; the text says which.
+pub async fn fetch(client: &AwsClient, what: &Fetching, progress: FetchProgress<'_>) -> Result<Fetched, String> {
+    let (said, read) = read_round(client, what, &mut FetchMemory::default(), progress).await?;
+    Fetched::new(&said, what, read).map_err(|error| error.to_string())
+}
+
+/// The same, round after round; `None`: it says what it said in the last one.
+pub(super) async fn fetch_changes(
     client: &AwsClient,
     what: &Fetching,
     memory: &mut FetchMemory,
-    progress: &(dyn Fn(&str, usize, usize) + Sync),
-) -> Result<Fetched, String> {
-    let account = account(client, &what.region).await?;
-    let mut fetched = Fetched {
-        account,
-        region: what.region.clone(),
-        lists: Vec::new(),
-        attributes: Vec::new(),
-        left_out: Vec::new(),
-    };
+) -> Result<Option<Fetched>, String> {
+    let (said, read) = read_round(client, what, memory, &|_, _, _| {}).await?;
+    if memory.last.as_ref() == Some(&said) {
+        return Ok(None);
+    }
+    let fetched = Fetched::new(&said, what, read).map_err(|error| error.to_string())?;
+    memory.read = Some(said);
+    Ok(Some(fetched))
+}
+
+async fn read_round(
+    client: &AwsClient,
+    what: &Fetching,
+    memory: &mut FetchMemory,
+    progress: FetchProgress<'_>,
+) -> Result<(RoundDigest, Vec<(&'static ListedKind, KindPages)>), String> {
+    let mut said = RoundDigest { account: account(client, &what.region).await?, ..RoundDigest::default() };
+    let (mut read, mut vpcs) = (Vec::new(), BTreeSet::new());
     for kind in &KINDS {
         if let Some(why) = memory.is_denied(kind.key) {
-            fetched.left_out.push((kind.key, why));
+            said.left_out.push((kind.key, why));
             continue;
         }
-        match pages(client, what, kind).await {
-            Ok((mut objects, pages)) => {
-                progress(kind.key, objects.len(), pages);
-                match kind.key {
-                    // no output tells the region of a VPC, and this one need not be found out
-                    "Vpcs" => objects.values_mut().for_each(|vpc| vpc["Region"] = Value::from(what.region.as_str())),
-                    "VpcEndpointAssociations" if !what.vpcs.is_empty() => fetched.keep_own(&mut objects),
-                    _ => {}
+        // VPCs are read each time: others are asked for by their ids
+        let last = memory.last.as_ref().and_then(|last| last.pages.get(kind.key)).filter(|_| kind.key != "Vpcs");
+        match pages(client, what, kind, last.map(Vec::as_slice).unwrap_or_default()).await {
+            Ok(mut pages) => {
+                progress(kind.key, pages.objects.len(), pages.digests.len());
+                if kind.key == "Vpcs" {
+                    vpcs = pages.objects.keys().cloned().collect();
                 }
-                fetched.lists.push((kind.key, objects.into_values().collect()));
+                said.pages.insert(kind.key, std::mem::take(&mut pages.digests));
+                read.push((kind, pages));
             }
             Err(error) if !kind.required => {
                 let why = format!("{}: {error}", kind.action);
                 if matches!(error, CallError::Refused(..)) {
                     memory.denied.insert(kind.key, (Instant::now(), why.clone()));
                 }
-                fetched.left_out.push((kind.key, why));
+                said.left_out.push((kind.key, why));
             }
             Err(error) => return Err(format!("{}: {error}", kind.action)),
         }
     }
-    let vpcs = fetched.ids("Vpcs", "VpcId");
     let asked = memory.next_turn(&vpcs);
     let calls = asked.len() * ATTRIBUTES.len();
     attributes(client, &what.region, asked, memory).await?;
-    fetched.attributes = memory.attributes.values().flatten().cloned().collect();
-    progress("VpcAttributes", fetched.attributes.len(), calls);
-    Ok(fetched)
+    said.attributes = memory.attributes.values().flatten().cloned().collect();
+    progress("VpcAttributes", said.attributes.len(), calls);
+    Ok((said, read))
+}
+
+impl ListedKind {
+    /// The objects of a page, by id.
+    fn objects(&self, page: &Element) -> Result<Vec<(String, Value)>, CallError> {
+        self.page(page).map_err(|why| CallError::Failed(format!("the answer {why}")))
+    }
 }
 
 impl FetchMemory {
+    /// What the outputs of an earlier process say of attributes: asking for all again would take long.
+    pub(super) fn of_outputs(outputs: &[Value]) -> Self {
+        let mut memory = Self::default();
+        for output in outputs {
+            let known = ATTRIBUTES.iter().any(|(_, key)| output.get(*key).is_some());
+            if let Some(vpc) = output["VpcId"].as_str().filter(|_| known) {
+                memory.attributes.entry(vpc.to_owned()).or_default().push(output.clone());
+            }
+        }
+        memory.attributes.retain(|_, outputs| outputs.len() == ATTRIBUTES.len());
+        memory
+    }
+
+    /// What was read last is what is kept: what says the same need not be read.
+    pub(super) fn was_taken_over(&mut self) {
+        self.last = self.read.take();
+    }
+
+    /// What is kept is something else than what was read last.
+    pub(super) fn forget_last(&mut self) {
+        (self.last, self.read) = (None, None);
+    }
+
     /// Why a kind is not asked for.
     fn is_denied(&self, key: &str) -> Option<String> {
         let (at, why) = self.denied.get(key)?;
@@ -134,6 +204,30 @@ impl FetchMemory {
 }
 
 impl Fetched {
+    /// All that a round said, out of the pages that were read and those that need to be now.
+    fn new(said: &RoundDigest, what: &Fetching, read: Vec<(&ListedKind, KindPages)>) -> Result<Self, CallError> {
+        let mut fetched = Self {
+            account: said.account.clone(),
+            region: what.region.clone(),
+            lists: Vec::new(),
+            attributes: said.attributes.clone(),
+            left_out: said.left_out.clone(),
+        };
+        for (kind, KindPages { mut objects, known, .. }) in read {
+            for body in known {
+                objects.extend(kind.objects(&PageContent::Known(body).element(kind.action)?)?);
+            }
+            match kind.key {
+                // no output tells the region of a VPC, and this one need not be found out
+                "Vpcs" => objects.values_mut().for_each(|vpc| vpc["Region"] = Value::from(what.region.as_str())),
+                "VpcEndpointAssociations" if !what.vpcs.is_empty() => fetched.keep_own(&mut objects),
+                _ => {}
+            }
+            fetched.lists.push((kind.key, objects.into_values().collect()));
+        }
+        Ok(fetched)
+    }
+
     /// The ids of a list, in their order.
     fn ids(&self, key: &str, id: &str) -> BTreeSet<String> {
         let list = self.lists.iter().find(|(known, _)| *known == key);
@@ -157,15 +251,14 @@ async fn account(client: &AwsClient, region: &Region) -> Result<String, String> 
         .ok_or_else(|| format!("{action}: the answer has no account"))
 }
 
-/// Every object of a kind by its id, and how many pages there were. An object that moved from one page to another while
-/// they were read is there once.
+/// The pages of a kind; `last`: the digests of those of the last round.
 async fn pages(
     client: &AwsClient,
     what: &Fetching,
     kind: &'static ListedKind,
-) -> Result<(BTreeMap<String, Value>, usize), CallError> {
-    let mut objects = BTreeMap::new();
-    let mut seen = HashSet::new();
+    last: &[u64],
+) -> Result<KindPages, CallError> {
+    let (mut pages, mut tokens) = (KindPages::default(), HashSet::new());
     let mut token: Option<String> = None;
     loop {
         let mut parameters = vec![("MaxResults".to_owned(), kind.page.to_string())];
@@ -175,18 +268,23 @@ async fn pages(
             parameters.extend(values.map(|(at, vpc)| (format!("Filter.1.Value.{at}"), vpc.to_string())));
         }
         parameters.extend(token.take().map(|token| ("NextToken".to_owned(), token)));
-        let answer = client.call(EC2, &what.region, kind.action, &parameters).await?;
-        objects.extend(kind.page(&answer).map_err(|why| CallError::Failed(format!("the answer {why}")))?);
-        let Some(next) = next_token(&answer) else { return Ok((objects, seen.len() + 1)) };
-        if seen.len() == MAX_PAGES || !seen.insert(next.clone()) {
-            return Err(CallError::Failed(format!("the pages have no end: a token comes again after {}", seen.len())));
+        let known = last.get(pages.digests.len()).copied();
+        let AnswerPage { content, digest, next } =
+            client.call_page(EC2, &what.region, kind.action, &parameters, known).await?;
+        pages.digests.push(digest);
+        match content {
+            PageContent::Known(body) => pages.known.push(body),
+            PageContent::Read(element) => pages.objects.extend(kind.objects(&element)?),
+        }
+        let Some(next) = next else { return Ok(pages) };
+        if tokens.len() == MAX_PAGES || !tokens.insert(next.clone()) {
+            return Err(CallError::Failed(format!(
+                "the pages have no end: a token comes again after {}",
+                tokens.len()
+            )));
         }
         token = Some(next);
     }
-}
-
-fn next_token(answer: &Element) -> Option<String> {
-    answer.child("nextToken").map(|token| token.text.trim().to_owned()).filter(|token| !token.is_empty())
 }
 
 /// Asks for the attributes of VPCs. EC2 tells one of one VPC in a call. A VPC that is gone meanwhile has none.

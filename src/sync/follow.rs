@@ -11,10 +11,10 @@ use tracing::info;
 
 use super::caution::Caution;
 use super::client::AwsClient;
-use super::directory::{FILE, WriteOutcome, of_another, write};
-use super::fetch::{FetchMemory, Fetched, Fetching, fetch};
+use super::directory::{FILE, WriteOutcome, of_another, outputs, write};
+use super::fetch::{FetchMemory, Fetched, Fetching, fetch_changes};
 use crate::problem::{Place, Problem, count};
-use crate::source::{LoadRequest, LoadTrigger, SourceId};
+use crate::source::{FileStamp, LoadRequest, LoadTrigger, SourceId};
 
 /// After a round in which something was missing, the next one comes so soon.
 const CONFIRM: Duration = Duration::from_secs(2);
@@ -117,8 +117,11 @@ fn kept_since(dir: &Path) -> Option<SystemTime> {
 /// Makes rounds for ever, and has `trigger` ask for a load after each.
 pub(super) async fn follow(followed: Followed, rounds: Arc<Rounds>, trigger: LoadTrigger) {
     let Followed { id, what, dir, every, client: make } = followed;
-    let (mut client, mut memory, mut caution) = (None, FetchMemory::default(), Caution::of_rounds());
+    let (mut client, mut memory, mut caution) = (None, FetchMemory::of_outputs(&outputs(&dir)), Caution::of_rounds());
+    // the outputs, as they looked when they were the same as what was read
+    let mut kept: Option<(PathBuf, Option<FileStamp>)> = None;
     let place = Place::whole(id.to_string());
+    let mut warnings = Vec::new();
     info!("{id}: reading {} every {} s", what.region, every.as_secs());
     loop {
         caution.accept(std::mem::take(&mut rounds.lock().accept));
@@ -127,14 +130,32 @@ pub(super) async fn follow(followed: Followed, rounds: Arc<Rounds>, trigger: Loa
                 Some(client) => client,
                 none => none.insert(make()?),
             };
-            let fetched = fetch(client, &what, &mut memory, &|_, _, _| {}).await?;
-            keep(&dir, fetched, &mut caution, &place)
+            if kept.as_ref().is_none_or(|(path, look)| look.is_none() || FileStamp::of(path) != *look) {
+                memory.forget_last();
+            }
+            let Some(fetched) = fetch_changes(client, &what, &mut memory).await? else {
+                return Ok::<_, String>(None);
+            };
+            let round = keep(&dir, fetched, &mut caution, &place)?;
+            if round.is_held || round.unconfirmed > 0 {
+                memory.forget_last();
+            } else {
+                memory.was_taken_over();
+            }
+            kept = Some((round.path.clone(), FileStamp::of(&round.path)));
+            Ok(Some(round))
         };
         let next = match round.await {
-            Ok(kept) => {
-                let outcome = if kept.is_held { HELD } else { GOOD };
-                let pause = if kept.unconfirmed > 0 { CONFIRM.min(every) } else { every };
-                rounds.end(outcome, kept.problems);
+            // as in the last round, whose problems are still those that there are
+            Ok(None) => {
+                rounds.end(GOOD, warnings.clone());
+                every
+            }
+            Ok(Some(round)) => {
+                let outcome = if round.is_held { HELD } else { GOOD };
+                let pause = if round.unconfirmed > 0 { CONFIRM.min(every) } else { every };
+                warnings.clone_from(&round.problems);
+                rounds.end(outcome, round.problems);
                 pause
             }
             Err(why) => {
@@ -170,6 +191,7 @@ impl Rounds {
 
 /// A round that was written down, or held back.
 struct KeptRound {
+    path: PathBuf,
     is_held: bool,
     unconfirmed: usize,
     problems: Vec<Problem>,
@@ -204,7 +226,7 @@ fn keep(dir: &Path, fetched: Fetched, caution: &mut Caution, place: &Place) -> R
     if written.unconfirmed > 0 {
         info!("{}: {} missing; the next round decides", place.file, count(written.unconfirmed, "object"));
     }
-    Ok(KeptRound { is_held, unconfirmed: written.unconfirmed, problems })
+    Ok(KeptRound { path: written.path, is_held, unconfirmed: written.unconfirmed, problems })
 }
 
 /// Up to a tenth more or less: many servers do not ask at one time.

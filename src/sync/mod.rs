@@ -35,7 +35,7 @@ pub use caution::Caution;
 pub use client::{AwsClient, ClientSettings};
 pub use credentials::{AssumedRole, CredentialError, CredentialSettings, SharedCredentials};
 pub use directory::{FILE, WriteOutcome, Written, copy_outputs, write};
-pub use fetch::{FetchMemory, Fetched, Fetching, fetch};
+pub use fetch::{FetchProgress, Fetched, Fetching, fetch};
 pub use follow::{ClientMaker, Followed, ROUND_OUTCOMES, Rounds};
 pub use profile::profile_region;
 pub use source::RoundsSource;
