@@ -152,17 +152,17 @@ def random_label(rng):
     return "".join(rng.choice(ALPHABET) for _ in range(rng.randint(1, 12)))
 
 
-def ask_all(address, questions):
+def ask_all(address, questions, source=None, rd=True):
     """The replies in the order of the questions, asked with a bounded number in flight over one socket."""
     replies = [None] * len(questions)
-    with dns.udp_socket(address) as sock:
+    with dns.udp_socket(address, source) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         for _ in range(3):  # what a busy machine lost is asked again
             left = [n for n, reply in enumerate(replies) if reply is None]
             for start in range(0, len(left), IN_FLIGHT):
                 batch = left[start:start + IN_FLIGHT]
                 for n in batch:
-                    sock.send(dns.question(n & 0xFFFF, *questions[n], edns=1232))
+                    sock.send(dns.question(n & 0xFFFF, *questions[n], edns=1232, rd=rd))
                 _collect(sock, replies, {n & 0xFFFF: n for n in batch})
     return replies
 

@@ -14,7 +14,7 @@ TYPES = {
     "NAPTR": 35, "DNAME": 39, "OPT": 41, "DS": 43, "HTTPS": 65, "ANY": 255, "CAA": 257,
 }
 TYPE_NAMES = {number: name for name, number in TYPES.items()}
-RCODES = ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"]
+RCODES = ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN"]
 
 # Record types whose data holds names, as (octets before the names, number of names). RFC 3597 section 4 allows
 # compression in these alone; they are the ones that must be unpacked before two replies can be compared.

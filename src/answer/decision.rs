@@ -1,5 +1,6 @@
 //! What an answer is made of: parts that borrow from the snapshot, and the reason for it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -49,7 +50,7 @@ pub struct Forward<'s> {
     /// Aliases of ours that lead from the question's name to `name`.
     pub chain: Vec<Part<'s>>,
     /// The name to ask for, where it is not the question's own.
-    pub name: Option<&'s DnsName>,
+    pub name: Option<Cow<'s, DnsName>>,
     /// The upstream resolvers to ask.
     pub upstreams: &'s Arc<[Upstream]>,
     /// The rule that decided, for `explain` and EDE.
@@ -57,16 +58,16 @@ pub struct Forward<'s> {
 }
 
 /// A record set of the answer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Part<'s> {
-    /// Whose it is; `None`: the question's name.
-    pub owner: Option<&'s DnsName>,
+    /// Whose it is; `None`: the question's name. Owned where a DNAME made it.
+    pub owner: Option<Cow<'s, DnsName>>,
     /// Its records.
     pub data: Data<'s>,
 }
 
 /// The records of a part.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Data<'s> {
     /// The IPv4 addresses of an endpoint.
     A(Addresses<'s>),
@@ -76,6 +77,8 @@ pub enum Data<'s> {
     Rrset(&'s Rrset, u32),
     /// Addresses of another name, given at a name of this zone: the records of that name take this part's place.
     AddressesOf(&'s HostedZone, &'s DnsName),
+    /// A CNAME to this name, with this TTL, which a DNAME makes (RFC 6672 3.1).
+    Synthesized(DnsName, u32),
     /// The SOA of a zone, asked for, with its TTL.
     Soa(u32),
     /// The NS of a zone, asked for.
@@ -152,6 +155,8 @@ pub enum Reason<'s> {
     NotInHostedZone(&'s HostedZone),
     /// A hosted zone's aliases lead in a circle, or too far.
     AliasLoop(&'s HostedZone),
+    /// A DNAME of a hosted zone makes a name that is too long.
+    NameTooLong(&'s HostedZone),
     /// A hosted zone has records of the name that nobody told us.
     Elsewhere(&'s HostedZone),
     /// A name at or below a delegation of a hosted zone.
@@ -244,6 +249,9 @@ impl fmt::Display for Reason<'_> {
             Self::Wildcard(zone) => write!(f, "wildcard of hosted zone {}", zone.name),
             Self::NotInHostedZone(zone) => write!(f, "not in hosted zone {}", zone.name),
             Self::AliasLoop(zone) => write!(f, "CNAME loop or chain too long from hosted zone {}", zone.name),
+            Self::NameTooLong(zone) => {
+                write!(f, "a DNAME of hosted zone {} makes a name of more than 255 octets (RFC 6672 2.2)", zone.name)
+            }
             Self::Elsewhere(zone) => {
                 write!(f, "hosted zone {} has it, by an alias or a routing policy that is not known here", zone.name)
             }

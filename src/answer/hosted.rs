@@ -1,8 +1,10 @@
 //! Private hosted zones: RFC 1034 4.3.2 with the wildcards of RFC 4592.
 
+use std::borrow::Cow;
+
 use super::decision::Addresses;
-use super::{Ask, AuthoritySection, Data, Found, Part, Reason, Reply, Trace, endpoint};
-use crate::dns::{MAX_NAME_LEN, Rcode, Rtype};
+use super::{AliasFound, Ask, AuthoritySection, Data, Found, Part, Reason, Reply, Trace, dname, endpoint};
+use crate::dns::{DnsName, MAX_NAME_LEN, Rcode, Rtype};
 use crate::model::{HostedZone, Interface, Mode, Node};
 
 /// Asks the hosted zone whose apex is the last `labels` labels of the name.
@@ -28,19 +30,33 @@ fn find_in<'s, T: Trace>(
 ) -> Found<'s> {
     trace.step(format_args!("the hosted zone {} is the most specific one", zone.name));
     let apex = ask.offset(labels);
+    let count = ask.name.label_count();
+    if zone.has_dname
+        && labels < count
+        && let Some(found) = dname::find(ask, zone, labels, trace)
+    {
+        return found;
+    }
     // walk down from the apex as far as names exist (step 3): the last one is the closest encloser (RFC 4592 3.3.1)
     let mut encloser = labels;
-    for depth in labels + 1..=ask.name.label_count() {
+    for depth in labels + 1..=count {
         let Some(node) = zone.node(ask.name.suffix(depth)) else { break };
         encloser = depth;
         if let Some(cut) = node.rrset(Rtype::NS) {
-            let is_cut_itself = depth == ask.name.label_count();
+            let is_cut_itself = depth == count;
             if !(is_cut_itself && ask.rtype == Rtype::DS) {
                 return Found::Reply(referral(zone, cut, ask.name.suffix(depth), recursion_desired, trace));
             }
         }
+        // RFC 1034 4.3.2 step 3c, as RFC 6672 3.2 has it: names below, and not the DNAME's own
+        if zone.has_dname
+            && depth < count
+            && let Some(found) = dname::find(ask, zone, depth, trace)
+        {
+            return found;
+        }
     }
-    if encloser == ask.name.label_count() {
+    if encloser == count {
         let node = zone.node(ask.name.wire());
         return node
             .map_or(Found::Nothing(None), |node| at_node(ask, zone, node, apex, Reason::HostedZone(zone), trace));
@@ -89,6 +105,12 @@ fn referral<'s, T: Trace>(
     Reply { rcode: Rcode::NOERROR, chain: Vec::new(), answer: None, authority, reason }
 }
 
+/// An alias of the name in question.
+fn alias<'s>(data: Data<'s>, target: &'s DnsName, reason: Reason<'s>) -> Found<'s> {
+    let part = Part { owner: None, data };
+    Found::Alias(AliasFound { dname: None, part, target: Cow::Borrowed(target), reason })
+}
+
 /// A name that exists: its records of the type, its alias, or nothing.
 fn at_node<'s, T: Trace>(
     ask: &Ask<'s, '_>,
@@ -128,7 +150,7 @@ fn at_node<'s, T: Trace>(
         }
     }
     if let Some(target) = node.addresses_of.as_ref().filter(|_| matches!(ask.rtype, Rtype::A | Rtype::AAAA)) {
-        return Found::Alias(Part { owner: None, data: Data::AddressesOf(zone, target) }, target, reason);
+        return alias(Data::AddressesOf(zone, target), target, reason);
     }
     let rrset = if ask.rtype == Rtype::ANY {
         node.rrsets.first().or_else(|| node.weighted.first().map(|(_, rrset)| rrset))
@@ -142,7 +164,7 @@ fn at_node<'s, T: Trace>(
     if let Some(cname) = node.choose(Rtype::CNAME, ask.rotation)
         && let Some(target) = &cname.target
     {
-        return Found::Alias(Part { owner: None, data: Data::Rrset(cname, 0) }, target, reason);
+        return alias(Data::Rrset(cname, 0), target, reason);
     }
     if apex == 0 && ask.rtype == Rtype::ANY {
         return Found::Reply(Reply::positive(Data::Soa(super::SOA_TTL), reason));

@@ -8,6 +8,7 @@
 //! | endpoint hostnames, one answer for everybody | `endpoint.rs` |
 //! | private names of endpoints | `private.rs` |
 //! | hosted zones (RFC 1034, RFC 4592) | `hosted.rs` |
+//! | names below a DNAME of theirs (RFC 6672) | `dname.rs` |
 //! | instance names and addresses | `instance.rs` |
 //! | special names, such as `localhost` | `special.rs` |
 //! | names that are private or nothing (`private_only`) | here |
@@ -21,6 +22,7 @@
 
 mod advice;
 mod decision;
+mod dname;
 mod endpoint;
 mod hosted;
 mod instance;
@@ -37,6 +39,8 @@ pub use question::Question;
 pub use special::SOA_DATA as SPECIAL_SOA_DATA;
 pub use topic::Topic;
 pub use trace::{NoTrace, Trace};
+
+use std::borrow::Cow;
 
 use crate::dns::{DnsName, NameBuf, NameRef, Rcode, Rtype};
 use crate::model::{HostedZone, RuleAction, Vpc};
@@ -69,11 +73,20 @@ enum Found<'s> {
     /// This is the answer.
     Reply(Reply<'s>),
     /// An alias of the zone leads to another name.
-    Alias(Part<'s>, &'s DnsName, Reason<'s>),
+    Alias(AliasFound<'s>),
     /// The rule has nothing to say; why, if it might have had.
     Nothing(Option<NotPrivate<'s>>),
     /// An interface that nobody told us of might have the name: rules for shorter names hold, and zones do not.
     UnknownInstance(&'s Vpc),
+}
+
+/// An alias, and where it leads.
+struct AliasFound<'s> {
+    /// The DNAME that makes it, where one does.
+    dname: Option<Part<'s>>,
+    part: Part<'s>,
+    target: Cow<'s, DnsName>,
+    reason: Reason<'s>,
 }
 
 /// Decides what to say to `question`. `rotation` moves on the order of addresses; `trace` is told each step.
@@ -90,12 +103,12 @@ pub fn answer<'s, T: Trace>(
     // others delegate to it: it is asked as a name server, whatever RD says
     let recursion_desired = question.recursion_desired && client.access != Access::Delegation;
     let ask = Ask { snapshot, client, name: question.name, rtype: question.rtype, rotation };
-    let (part, target, reason) = match one_name(&ask, recursion_desired, trace) {
+    let alias = match one_name(&ask, recursion_desired, trace) {
         Step::Done(decision) => return decision,
-        Step::Alias(part, target, reason) => (part, target, reason),
+        Step::Alias(alias) => alias,
     };
     let question = Question { recursion_desired, ..*question };
-    follow(snapshot, client, &question, rotation, (part, target, reason), trace)
+    follow(snapshot, client, &question, rotation, alias, trace)
 }
 
 /// Follows aliases of hosted zones as long as they lead to names that are decided here (RFC 1034 4.3.2 step 3a).
@@ -104,22 +117,23 @@ fn follow<'s, T: Trace>(
     client: Client<'s>,
     question: &Question<'_>,
     rotation: u32,
-    (part, mut target, mut reason): (Part<'s>, &'s DnsName, Reason<'s>),
+    alias: AliasFound<'s>,
     trace: &mut T,
 ) -> Decision<'s> {
-    let mut chain = vec![part];
+    let AliasFound { dname, part, mut target, mut reason } = alias;
+    let mut chain: Vec<Part<'s>> = dname.into_iter().chain([part]).collect();
     while chain.len() < MAX_CHAIN {
-        match chain.last().map(|part| part.data) {
+        match chain.last().map(|part| &part.data) {
             Some(Data::AddressesOf(..)) => trace.step(format_args!("its addresses are those of {target}")),
             _ => trace.step(format_args!("CNAME to {target}")),
         }
-        let buf = NameBuf::from(target);
+        let buf = NameBuf::from(&*target);
         let ask = Ask { snapshot, client, name: buf.name(), rtype: question.rtype, rotation };
         match one_name(&ask, question.recursion_desired, trace) {
-            Step::Alias(mut part, next, why) => {
-                part.owner = Some(target);
-                chain.push(part);
-                (target, reason) = (next, why);
+            Step::Alias(next) => {
+                chain.extend(next.dname);
+                chain.push(Part { owner: Some(std::mem::replace(&mut target, next.target)), ..next.part });
+                reason = next.reason;
             }
             Step::Done(Decision::Reply(reply)) if flatten(&mut chain).is_some() => {
                 return Decision::Reply(flat_reply(reply, chain, &question.name));
@@ -133,7 +147,11 @@ fn follow<'s, T: Trace>(
                     part.owner = Some(target);
                 }
                 // nothing leads to what may not be told
-                reply.chain = if matches!(reply.rcode, Rcode::SERVFAIL) { Vec::new() } else { chain };
+                if matches!(reply.rcode, Rcode::SERVFAIL) {
+                    chain.clear();
+                }
+                chain.append(&mut reply.chain);
+                reply.chain = chain;
                 return Decision::Reply(reply);
             }
             Step::Done(Decision::Forward(mut forward)) => {
@@ -156,18 +174,18 @@ fn follow<'s, T: Trace>(
 fn flatten<'s>(chain: &mut Vec<Part<'s>>) -> Option<Part<'s>> {
     let at = chain.iter().position(|part| matches!(part.data, Data::AddressesOf(..)))?;
     chain.truncate(at + 1);
-    chain.last().copied()
+    chain.last().cloned()
 }
 
 /// What is known here of a name, as the answer of the last name of `chain`, which has its addresses.
 fn flat_reply<'s>(reply: Reply<'s>, chain: Vec<Part<'s>>, question: &NameRef<'_>) -> Reply<'s> {
-    let Some(Part { owner, data: Data::AddressesOf(zone, _) }) = chain.last().copied() else { return reply };
+    let Some(Part { owner, data: Data::AddressesOf(zone, _) }) = chain.last().cloned() else { return reply };
     match (reply.rcode, reply.answer) {
-        (Rcode::NOERROR | Rcode::NXDOMAIN, Some(part)) => {
-            Reply { chain, answer: Some(Part { owner, ..part }), ..Reply::positive(part.data, reply.reason) }
+        (Rcode::NOERROR | Rcode::NXDOMAIN, Some(Part { data, .. })) => {
+            Reply { chain, answer: Some(Part { owner, data: data.clone() }), ..Reply::positive(data, reply.reason) }
         }
         (Rcode::NOERROR | Rcode::NXDOMAIN, None) => Reply::no_addresses(chain, zone, question, reply.reason),
-        (Rcode::REFUSED, _) if matches!(reply.reason, Reason::NoRecursion) => reply,
+        (Rcode::REFUSED, answer) if matches!(reply.reason, Reason::NoRecursion) => Reply { answer, ..reply },
         _ => Reply::failed(reply.reason),
     }
 }
@@ -175,7 +193,7 @@ fn flat_reply<'s>(reply: Reply<'s>, chain: Vec<Part<'s>>, question: &NameRef<'_>
 /// The outcome for one name of a chain.
 enum Step<'s> {
     Done(Decision<'s>),
-    Alias(Part<'s>, &'s DnsName, Reason<'s>),
+    Alias(AliasFound<'s>),
 }
 
 /// Whoever is not known, or is in a VPC without DNS support, gets nothing but the reason.
@@ -253,7 +271,7 @@ fn one_name<'s, T: Trace>(ask: &Ask<'s, '_>, recursion_desired: bool, trace: &mu
             match at_entry(ask, entry, labels, recursion_desired, &mut only_zones, trace) {
                 Found::Decision(decision) => return Step::Done(decision),
                 Found::Reply(reply) => return Step::Done(Decision::Reply(reply)),
-                Found::Alias(part, target, reason) => return Step::Alias(part, target, reason),
+                Found::Alias(alias) => return Step::Alias(alias),
                 Found::Nothing(why) => why_not = why_not.or(why),
                 Found::UnknownInstance(vpc) => unknown = unknown.or(Some((vpc, labels))),
             }
@@ -392,7 +410,7 @@ impl<'s> Reply<'s> {
         question: &NameRef<'_>,
         reason: Reason<'s>,
     ) -> Self {
-        let owner = chain.last().and_then(|part| part.owner).map_or(question.wire(), DnsName::wire);
+        let owner = chain.last().and_then(|part| part.owner.as_deref()).map_or(question.wire(), DnsName::wire);
         let offset = owner.len().saturating_sub(zone.name.wire().len());
         Self { chain, ..Self::negative(Rcode::NOERROR, offset, reason) }.with_soa_of(zone)
     }

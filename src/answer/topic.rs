@@ -42,6 +42,7 @@ impl Reason<'_> {
             | Self::NotInHostedZone(_)
             | Self::AliasLoop(_)
             | Self::Elsewhere(_)
+            | Self::NameTooLong(_)
             | Self::Delegated(_)
             | Self::Alias(..) => Topic::HostedZone,
             Self::Instance(_) | Self::NoSuchInstance(_) | Self::UnknownInstance(_) | Self::PublicInstance(_) => {

@@ -125,10 +125,10 @@ pub(super) struct NamesArgs {
     /// How to print them
     #[arg(long, value_enum, default_value_t = Format::Table, env = "VPCEDNS_FORMAT")]
     pub(super) format: Format,
-    /// Endpoints of this VPC only
+    /// Endpoints of this VPC only, and hosted zones that it sees
     #[arg(long, value_name = "ID", env = "VPCEDNS_VPC")]
     pub(super) vpc: Option<VpcId>,
-    /// With `--format zone`: this public zone only
+    /// With `--format zone`: the zone of this name only
     #[arg(long, value_name = "NAME", env = "VPCEDNS_ZONE")]
     pub(super) zone: Option<DnsName>,
 }
@@ -139,7 +139,7 @@ pub(super) enum Format {
     Table,
     /// For programs
     Json,
-    /// Master files (RFC 1035 5) of the public zones
+    /// Master files (RFC 1035 5) of the public zones, and of hosted zones
     Zone,
     /// Lines for /etc/hosts, as clients of the VPC see the names
     Hosts,

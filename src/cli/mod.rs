@@ -12,6 +12,7 @@ mod explain;
 mod flags;
 mod flush;
 mod health;
+mod hosted_zones;
 mod log;
 mod names;
 mod reload;

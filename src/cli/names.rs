@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::args::{Format, NamesArgs};
+use super::hosted_zones::hosted_zones;
 use crate::answer::{NS_TTL, TTL};
 use crate::dns::DnsName;
 use crate::model::{Endpoint, Interface, Model};
@@ -26,7 +27,7 @@ pub(super) fn run(args: &NamesArgs) -> ExitCode {
     super::print(&match args.format {
         Format::Table => table(&rows),
         Format::Json => format!("{}\n", serde_json::to_string_pretty(&rows).unwrap_or_default()),
-        Format::Zone => zones(&rows, args.zone.as_ref()),
+        Format::Zone => zones(&rows, args.zone.as_ref()) + &hosted_zones(&model, args.vpc, args.zone.as_ref()),
         Format::Hosts => hosts(&rows),
     })
 }

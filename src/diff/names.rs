@@ -119,6 +119,9 @@ fn of_zone(zone: &HostedZone, tops: &HashSet<DnsName>, unequal: &Unequal, names:
         let leads = node.alias.as_ref().is_some_and(|alias| unequal.endpoints.contains(&alias.endpoint));
         if leads || is_near && covers(tops, name) {
             names.extend(types_of(node).map(|rtype| (name.clone(), rtype)));
+            // one name stands for all that a DNAME leads elsewhere
+            let below = node.rrset(Rtype::DNAME).and_then(|_| name.prepend("any").ok());
+            names.extend(below.map(|below| (below, Rtype::A)));
         }
     }
 }

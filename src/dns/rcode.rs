@@ -19,6 +19,8 @@ registry! {
     NOTIMP = 4, "NOTIMP";
     /// The server does not do this for this client (RFC 1035 4.1.1).
     REFUSED = 5, "REFUSED";
+    /// A name exists that should not: a DNAME makes one that is too long (RFC 6672 2.2).
+    YXDOMAIN = 6, "YXDOMAIN";
     /// The server does not speak this version of EDNS (RFC 6891 9).
     BADVERS = 16, "BADVERS";
     /// The server cookie is missing or old (RFC 7873 8).

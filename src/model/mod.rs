@@ -35,12 +35,14 @@ pub use host::{Host, HostNames, HostRecords};
 pub use inbound::{Direction, InboundEndpoint};
 pub use input::*;
 pub use profile::{Profile, Reach};
-pub use rdata::{OpenQuote, RdataError, Word, folded, parse_period, parse_rdata, put_name, read_rdata, show_rdata};
+pub use rdata::{
+    OpenQuote, RdataError, Word, folded, generic_rdata, parse_period, parse_rdata, put_name, read_rdata, show_rdata,
+};
 pub use state::{Mode, RecordIpType, State};
 pub use upstream::{Protocol, Upstream, UpstreamError};
 pub use violation::{Breach, Violation, VpcAttribute};
 pub(crate) use zone::hash;
-pub use zone::{Alias, HostedZone, Node, Rrset, Rule};
+pub use zone::{Alias, HostedZone, Node, ROUTE53_NS, ROUTE53_SOA, Rrset, Rule};
 
 use crate::dns::DnsName;
 use crate::naming::{

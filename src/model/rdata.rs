@@ -23,7 +23,7 @@ use hickory_proto::serialize::binary::{BinDecoder, BinEncodable, BinEncoder, Nam
 
 pub use fields::folded;
 pub use read::parse_period;
-pub use show::{put_name, show_rdata};
+pub use show::{generic_rdata, put_name, show_rdata};
 pub use words::{OpenQuote, Word};
 
 use crate::dns::Rtype;
@@ -87,10 +87,9 @@ fn read_words(rtype: Rtype, words: &[Word<'_>], origin: Option<&[u8]>, text: &st
     Ok(wire.into())
 }
 
-/// Whether a record of a zone can be of this type. DNAME cannot, as nothing here redirects the names below one, nor can a
-/// type that is only of questions and messages.
+/// Whether a record of a zone can be of this type, and not only questions and messages.
 fn is_record_type(rtype: Rtype) -> bool {
-    !rtype.is_query_type() && !matches!(rtype, Rtype::NONE | Rtype::OPT | Rtype::DNAME)
+    !rtype.is_query_type() && !matches!(rtype, Rtype::NONE | Rtype::OPT)
 }
 
 /// `\# 4 0A000909` (RFC 3597 5): the length, and that many octets in hexadecimal digits, with spaces anywhere.
@@ -156,7 +155,7 @@ mod tests {
             ("CNAME", "\\# 2 c00c"),
             ("MX", "\\# 1 00"),
             ("SRV", "\\# 6 000000000000"),
-            ("TYPE39", "\\# 1 00"),
+            ("TYPE39", "\\# 2 c00c"),
             ("TYPE41", "\\# 0"),
             ("TYPE252", "\\# 0"),
         ] {

@@ -14,6 +14,19 @@ use crate::dns::{DnsName, Rtype};
 use crate::naming::{EndpointId, VpcId, ZoneName, parse_label};
 use crate::problem::At;
 
+/// `ns-1536.awsdns-00.co.uk. awsdns-hostmaster.amazon.com. 1 7200 900 1209600 86400`: what private zones of Route 53
+/// have (Route 53 guide, "The start of authority (SOA) record").
+pub const ROUTE53_SOA: &[u8] = b"\x07ns-1536\x09awsdns-00\x02co\x02uk\x00\x11awsdns-hostmaster\x06amazon\x03com\x00\
+    \x00\x00\x00\x01\x00\x00\x1c\x20\x00\x00\x03\x84\x00\x12\x75\x00\x00\x01\x51\x80";
+
+/// The name servers of private zones: "reserved and never used by Route 53 public hosted zones" (Route 53 guide).
+pub const ROUTE53_NS: [&[u8]; 4] = [
+    b"\x07ns-1536\x09awsdns-00\x02co\x02uk\x00",
+    b"\x04ns-0\x09awsdns-00\x03com\x00",
+    b"\x07ns-1024\x09awsdns-00\x03org\x00",
+    b"\x06ns-512\x09awsdns-00\x03net\x00",
+];
+
 /// Records of one owner and type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rrset {
@@ -31,7 +44,7 @@ impl Rrset {
     fn new(rtype: Rtype, ttl: u32, rdata: &[At<Box<[u8]>>]) -> Self {
         let rdata: Vec<Box<[u8]>> = rdata.iter().map(|data| data.value.clone()).collect();
         let target = match rtype {
-            Rtype::CNAME | Rtype::NS => rdata.first().and_then(|data| DnsName::from_wire(data)),
+            Rtype::CNAME | Rtype::NS | Rtype::DNAME => rdata.first().and_then(|data| DnsName::from_wire(data)),
             _ => None,
         };
         Self { rtype, ttl, rdata, target }
@@ -109,6 +122,8 @@ pub struct HostedZone {
     /// What happens to names that it does not have.
     pub mode: Mode,
     nodes: HashTable<(DnsName, Node)>,
+    /// One of its names has a DNAME.
+    pub has_dname: bool,
     /// The SOA record of its own, with the TTL of negative answers; `None`: that of Route 53.
     pub own_soa: Option<Rrset>,
 }
@@ -131,10 +146,16 @@ impl HostedZone {
             mode: input.mode,
             nodes: HashTable::new(),
             own_soa: None,
+            has_dname: false,
         };
         zone.node_mut(&input.name.value);
+        let mut has_dname = false;
         for record in &input.records {
             let owner = &record.name.value;
+            if *owner == zone.name && is_route53s(&record.data) {
+                // what a zone has of itself, as Route 53 and `names --format zone` print it
+                continue;
+            }
             // every name between an owner and the apex exists, with or without records (RFC 4592 2.2.2)
             let mut between = owner.parent();
             while let Some(name) = between.filter(|name| name.is_at_or_below(&zone.name)) {
@@ -153,10 +174,12 @@ impl HostedZone {
                 }
                 RecordData::Elsewhere(rtype) => node.elsewhere.push(*rtype),
                 RecordData::Records { rtype, ttl, rdata } => {
+                    has_dname |= *rtype == Rtype::DNAME;
                     node.rrsets.push(Rrset::new(*rtype, *ttl, rdata));
                 }
             }
         }
+        zone.has_dname = has_dname;
         let soa = zone.node(zone.name.wire()).and_then(|apex| apex.rrset(Rtype::SOA));
         zone.own_soa = soa.map(|soa| {
             // "the minimum of the MINIMUM field of the SOA record and the TTL of the SOA itself" (RFC 2308 3)
@@ -203,6 +226,17 @@ impl HostedZone {
         let mut all: Vec<_> = self.unsorted_nodes().collect();
         all.sort_by_key(|(name, _)| *name);
         all
+    }
+}
+
+/// Whether these are the SOA or NS records that each private zone of Route 53 has.
+fn is_route53s(data: &RecordData) -> bool {
+    let RecordData::Records { rtype, rdata, .. } = data else { return false };
+    let is_one_of = |all: &[&[u8]]| rdata.len() == all.len() && rdata.iter().all(|data| all.contains(&&*data.value));
+    match *rtype {
+        Rtype::SOA => is_one_of(&[ROUTE53_SOA]),
+        Rtype::NS => is_one_of(&ROUTE53_NS),
+        _ => false,
     }
 }
 

@@ -102,6 +102,7 @@ fn hindrance(cell: &Cell<'_>, decision: &Decision<'_>) -> Option<OffCause> {
         | Reason::NotInHostedZone(zone)
         | Reason::AliasLoop(zone)
         | Reason::Elsewhere(zone)
+        | Reason::NameTooLong(zone)
         | Reason::Delegated(zone)
         | Reason::Alias(zone, _) => {
             let remedy = format!(

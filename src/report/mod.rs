@@ -226,7 +226,7 @@ impl<'s> Cell<'s> {
         // of two services that share a name either answers for both, unless this one wants it for its own endpoint
         let may_be_anybodys = !self.here().iter().any(|endpoint| endpoint.private_dns_enabled());
         let is_ours = |endpoint: &Endpoint| self.model().service(endpoint).service_name == *self.name;
-        match (&reply.reason, reply.answer.map(|part| part.data)) {
+        match (&reply.reason, reply.answer.as_ref().map(|part| &part.data)) {
             (Reason::PrivateName(endpoint, _), Some(_)) => may_be_anybodys || is_ours(endpoint),
             (Reason::Alias(_, endpoint) | Reason::EndpointName(endpoint), Some(_)) => is_ours(endpoint),
             (Reason::HostedZone(_) | Reason::Wildcard(_), Some(Data::Rrset(rrset, _))) => self.are_ours(rrset),

@@ -4,6 +4,7 @@
 //! private zone) is composed into one message with the client's question, and `relay` makes the client's reply of it, as
 //! of any other.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -55,7 +56,8 @@ pub(super) fn aliases(resources: &Resources, snapshot: &Snapshot, incoming: Inco
     let client = client_by(snapshot, incoming, subnet.as_ref());
     let asked = ForwardedQuestion { resources, snapshot, client, query: &query, incoming };
     let decision = answer(snapshot, client, &query.question, u32::from(query.id), &mut NoTrace);
-    let Decision::Forward(forward @ Forward { name: Some(target), .. }) = decision else { return None };
+    let Decision::Forward(forward) = decision else { return None };
+    let target = forward.name.as_deref()?;
     let reply = match flat_part(&forward) {
         None => relay(&asked.chain(&forward), &relay_client(&query, resources, incoming, None)).ok()?,
         Some(_) => asked.fail(InfoCode::OTHER, &format!("nobody here asks for the addresses of {target}")),
@@ -155,7 +157,7 @@ impl<'a> ForwardedQuestion<'a> {
         if let (Some(part), Some(first)) = (flat_part(forward), before.first()) {
             let message = Message::parse(message).ok()?;
             let (octets, rtype) = (self.query.question_octets, self.query.question.rtype);
-            return match addresses_at(part.owner, rtype, octets, first, &message) {
+            return match addresses_at(part.owner.as_deref(), rtype, octets, first, &message) {
                 Some(flat) => relay(&flat, &client(extended_error(found, None))).ok(),
                 None => Some(self.without_addresses(forward, part, message.flags().rcode())),
             };
@@ -199,10 +201,10 @@ impl<'a> ForwardedQuestion<'a> {
                     let owner = DnsName::from_wire(target.wire())?;
                     let mut chain = to.chain.clone();
                     for first in chain.iter_mut().filter(|part| part.owner.is_none()) {
-                        first.owner = Some(&owner);
+                        first.owner = Some(Cow::Borrowed(&owner));
                     }
                     let way = [cut_after(message, &target)?, encode_chain(&chain)];
-                    let next = to.name.unwrap_or(&owner).clone();
+                    let next = to.name.as_deref().unwrap_or(&owner).clone();
                     return Some(Tail::Elsewhere(way, next, to));
                 }
             }

@@ -40,11 +40,11 @@ impl<'a> ForwardedQuestion<'a> {
     /// What is looked up in the cache and asked of `upstreams`.
     pub(super) fn lookup_question<'w>(
         &'w self,
-        forward: &Forward<'w>,
+        forward: &'w Forward<'_>,
         upstreams: &'w Arc<UpstreamSet>,
     ) -> LookupQuestion<'w> {
         let (own_name, _) = self.query.question_octets.split_at(self.query.question_octets.len().saturating_sub(4));
-        let (spelled, name) = match forward.name {
+        let (spelled, name) = match &forward.name {
             Some(name) => (name.wire(), name.wire()),
             None => (own_name, self.query.question.name.wire()),
         };

@@ -35,6 +35,11 @@ impl<'z> Owners<'z> {
             reader.error_at(place.clone(), what, hint);
             return;
         }
+        if types.contains(&Rtype::DNAME) && name.is_wildcard() {
+            let hint = "name the owner: what a wildcard's DNAME means is not defined (RFC 4592 4.4)";
+            reader.error_at(place.clone(), format!("{name} is a wildcard and cannot have a DNAME"), hint);
+            return;
+        }
         let there = self.types.entry(name.clone()).or_default();
         for rtype in types {
             if let Some((_, first)) = there.iter().find(|(other, _)| other == rtype) {
@@ -54,6 +59,34 @@ impl<'z> Owners<'z> {
             }
         }
         there.extend(types.iter().map(|rtype| (*rtype, place.clone())));
+    }
+
+    /// Says what a DNAME keeps from being: names below it (RFC 6672 2.4), and a cut at its own (2.3). To be called when all
+    /// record sets have been added.
+    pub(super) fn check_dnames(&self, reader: &mut Reader<'_>) {
+        let place_of = |name: &DnsName, rtype| {
+            let types = self.types.get(name)?;
+            types.iter().find(|(other, _)| *other == rtype).map(|(_, place)| place)
+        };
+        if !self.types.values().flatten().any(|(rtype, _)| *rtype == Rtype::DNAME) {
+            return;
+        }
+        for (name, types) in &self.types {
+            if let (Some(place), Some(_)) = (place_of(name, Rtype::NS), place_of(name, Rtype::DNAME))
+                && name != self.zone
+            {
+                let what = format!("{name} has NS and DNAME records (RFC 6672 2.3)");
+                reader.error_at(place.clone(), what, "delegate what is below the name, or redirect it");
+            }
+            let above = std::iter::successors(name.parent(), DnsName::parent);
+            let mut above = above.take_while(|above| above.is_at_or_below(self.zone));
+            let dname = above.find_map(|above| place_of(&above, Rtype::DNAME).map(|place| (above, place)));
+            if let (Some((above, dname)), Some((_, place))) = (dname, types.first()) {
+                let what = format!("{name} is below {above}, which has a DNAME (RFC 6672 2.4)");
+                let hint = format!("leave it out, or the DNAME at {dname}: every name below one leads elsewhere");
+                reader.error_at(place.clone(), what, hint);
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! The owner of nearly every record is the question's name or an end of it, so names are compressed against the
 //! question alone: a pointer is the question's place plus an offset (RFC 1035 4.1.4).
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
@@ -13,19 +14,7 @@ use crate::dns::{
     Class, DnsName, ExtendedError, HEADER_LEN, Header, HeaderFlags, InfoCode, MAX_EXTRA_TEXT, NameRef, OPT_LEN,
     OPTION_HEAD, Opcode, Opt, OptionCode, Rcode, Rtype, Writer, cut_text, put_extended_error, put_option,
 };
-
-/// `ns-1536.awsdns-00.co.uk. awsdns-hostmaster.amazon.com. 1 7200 900 1209600 86400`: what private zones of Route 53
-/// have (Route 53 guide, "The start of authority (SOA) record").
-const SOA_DATA: &[u8] = b"\x07ns-1536\x09awsdns-00\x02co\x02uk\x00\x11awsdns-hostmaster\x06amazon\x03com\x00\
-    \x00\x00\x00\x01\x00\x00\x1c\x20\x00\x00\x03\x84\x00\x12\x75\x00\x00\x01\x51\x80";
-
-/// The name servers of private zones: "reserved and never used by Route 53 public hosted zones" (Route 53 guide).
-const NS_DATA: [&[u8]; 4] = [
-    b"\x07ns-1536\x09awsdns-00\x02co\x02uk\x00",
-    b"\x04ns-0\x09awsdns-00\x03com\x00",
-    b"\x07ns-1024\x09awsdns-00\x03org\x00",
-    b"\x06ns-512\x09awsdns-00\x03net\x00",
-];
+use crate::model::{ROUTE53_NS, ROUTE53_SOA};
 
 /// What the reply's header and OPT need that the decision does not say.
 #[derive(Clone, Copy)]
@@ -168,30 +157,31 @@ fn put_record(writer: &mut Writer<'_>, owner: Option<&DnsName>, rtype: Rtype, tt
 #[inline(always)]
 fn put_part(writer: &mut Writer<'_>, limit: usize, part: &Part<'_>) -> Option<u16> {
     let start = writer.len();
-    let owner = part.owner;
+    let owner = part.owner.as_deref();
     let mut count = 0u16;
     let mut put = |rtype, ttl, data: &[u8]| {
         count += 1;
         put_record(writer, owner, rtype, ttl, data)
     };
-    let complete = match part.data {
+    let complete = match &part.data {
         Data::A(of) => of.iter().filter_map(crate::model::Interface::ipv4).all(|a| put(Rtype::A, TTL, &a.octets())),
         Data::Aaaa(of) => {
             of.iter().filter_map(crate::model::Interface::ipv6).all(|a| put(Rtype::AAAA, TTL, &a.octets()))
         }
         Data::Rrset(rrset, rotation) => {
-            let first = (rotation as usize).checked_rem(rrset.rdata.len()).unwrap_or(0);
+            let first = (*rotation as usize).checked_rem(rrset.rdata.len()).unwrap_or(0);
             let (before, after) = rrset.rdata.split_at(first);
             after.iter().chain(before).all(|data| put(rrset.rtype, rrset.ttl, data))
         }
         Data::AddressesOf(..) => true,
-        Data::Soa(ttl) => put(Rtype::SOA, ttl, SOA_DATA),
-        Data::Ns => NS_DATA.iter().all(|data| put(Rtype::NS, NS_TTL, data)),
-        Data::Fixed(rtype, data) => put(rtype, TTL, data),
+        Data::Synthesized(target, ttl) => put(Rtype::CNAME, *ttl, target.wire()),
+        Data::Soa(ttl) => put(Rtype::SOA, *ttl, ROUTE53_SOA),
+        Data::Ns => ROUTE53_NS.iter().all(|data| put(Rtype::NS, NS_TTL, data)),
+        Data::Fixed(rtype, data) => put(*rtype, TTL, data),
         Data::Instance(address) => put(Rtype::A, TTL, &address.octets()),
         Data::Instance6(address) => put(Rtype::AAAA, TTL, &address.octets()),
         Data::PtrTo(name) => put(Rtype::PTR, TTL, name.wire()),
-        Data::Ptr(address, vpc) => instance_name(address, vpc).is_some_and(|name| put(Rtype::PTR, TTL, name.wire())),
+        Data::Ptr(address, vpc) => instance_name(*address, vpc).is_some_and(|name| put(Rtype::PTR, TTL, name.wire())),
     };
     if complete && writer.len() <= limit {
         return Some(count);
@@ -204,7 +194,7 @@ fn put_authority(writer: &mut Writer<'_>, limit: usize, reply: &Reply<'_>, quest
     let start = writer.len();
     let done = match reply.authority {
         AuthoritySection::None => Some(0),
-        AuthoritySection::Soa(zone) => put_soa(writer, reply, zone, SOA_DATA, question).then_some(1),
+        AuthoritySection::Soa(zone) => put_soa(writer, reply, zone, ROUTE53_SOA, question).then_some(1),
         AuthoritySection::SpecialSoa(zone) => put_soa(writer, reply, zone, SPECIAL_SOA_DATA, question).then_some(1),
         AuthoritySection::OwnSoa(zone, soa) => {
             let all = soa.rdata.iter().all(|data| put_record(writer, Some(zone), soa.rtype, soa.ttl, data));
@@ -244,7 +234,8 @@ fn put_glue(
         for server in &servers {
             let Some(node) = zone.node(server.wire()) else { continue };
             for rrset in node.rrsets.iter().filter(|rrset| matches!(rrset.rtype, Rtype::A | Rtype::AAAA)) {
-                match put_part(writer, limit, &Part { owner: Some(server), data: Data::Rrset(rrset, 0) }) {
+                match put_part(writer, limit, &Part { owner: Some(Cow::Borrowed(server)), data: Data::Rrset(rrset, 0) })
+                {
                     Some(more) => count += more,
                     None if required => return (count, false),
                     None => return (count, true),
@@ -275,11 +266,12 @@ fn put_soa(writer: &mut Writer<'_>, reply: &Reply<'_>, zone: usize, data: &[u8],
     }
 }
 
-impl<'s> Part<'s> {
+impl Part<'_> {
     /// The name that an alias leads to.
-    fn target(&self) -> Option<&'s DnsName> {
-        match self.data {
+    fn target(&self) -> Option<&DnsName> {
+        match &self.data {
             Data::Rrset(rrset, _) => rrset.target.as_ref(),
+            Data::Synthesized(target, _) => Some(target),
             _ => None,
         }
     }

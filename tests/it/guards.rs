@@ -321,7 +321,7 @@ proptest! {
                 let question = Question { name: buf.name(), rtype: asked.rtype, recursion_desired: true };
                 let client = snapshot.client(asked.to, asked.from);
                 let Decision::Forward(forward) = answer(&snapshot, client, &question, 0, &mut NoTrace) else { continue };
-                let gone: DnsName = forward.name.cloned().unwrap_or_else(|| name.parse().unwrap());
+                let gone: DnsName = forward.name.map_or_else(|| name.parse().unwrap(), std::borrow::Cow::into_owned);
                 let rule = match forward.reason {
                     Reason::Rule(rule) => Some(&rule.domain_name),
                     _ => None,

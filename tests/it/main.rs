@@ -10,6 +10,7 @@ mod circles;
 mod common;
 mod deploy;
 mod diff;
+mod dname;
 mod ec2_api;
 mod ec2_filters;
 mod ec2_groups;

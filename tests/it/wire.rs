@@ -191,7 +191,7 @@ pub(crate) fn flat(record: &Record) -> Flat {
 
 /// What a part of a decision has to become.
 fn wanted(part: &Part<'_>) -> Vec<Flat> {
-    match part.data {
+    match &part.data {
         Data::AddressesOf(..) => vec![],
         Data::A(of) => {
             of.iter().filter_map(vpcedns::model::Interface::ipv4).map(|a| (1, 60, a.octets().to_vec())).collect()
@@ -202,7 +202,7 @@ fn wanted(part: &Part<'_>) -> Vec<Flat> {
         Data::Rrset(rrset, rotation) => {
             let mut all: Vec<Flat> =
                 rrset.rdata.iter().map(|d| (rrset.rtype.number(), rrset.ttl, d.to_vec())).collect();
-            let by = rotation as usize % all.len();
+            let by = *rotation as usize % all.len();
             all.rotate_left(by);
             all
         }
@@ -214,10 +214,11 @@ fn wanted(part: &Part<'_>) -> Vec<Flat> {
             let name = format!("ip-{}.ec2.internal", address.to_string().replace('.', "-"));
             vec![(12, 60, wire_name(&name))]
         }
+        Data::Synthesized(target, ttl) => vec![(5, *ttl, target.wire().to_vec())],
         Data::Soa(ttl) => {
             let numbers = [1u32, 7200, 900, 1_209_600, 86_400].map(u32::to_be_bytes).concat();
             let names = [wire_name("ns-1536.awsdns-00.co.uk"), wire_name("awsdns-hostmaster.amazon.com")].concat();
-            vec![(6, ttl, [names, numbers].concat())]
+            vec![(6, *ttl, [names, numbers].concat())]
         }
         Data::Ns => ["ns-1536.awsdns-00.co.uk", "ns-0.awsdns-00.com", "ns-1024.awsdns-00.org", "ns-512.awsdns-00.net"]
             .map(|name| (2, 172_800, wire_name(name)))
@@ -228,7 +229,9 @@ fn wanted(part: &Part<'_>) -> Vec<Flat> {
 /// The RRsets of an answer, whole, with their owners.
 fn wanted_answer(reply: &Reply<'_>, question: &[u8]) -> Vec<(Vec<u8>, Vec<Flat>)> {
     let parts = reply.chain.iter().chain(&reply.answer);
-    parts.map(|part| (part.owner.map_or(question, |name| name.wire()).to_ascii_lowercase(), wanted(part))).collect()
+    parts
+        .map(|part| (part.owner.as_deref().map_or(question, |name| name.wire()).to_ascii_lowercase(), wanted(part)))
+        .collect()
 }
 
 pub(crate) fn owner(record: &Record) -> Vec<u8> {

@@ -13,10 +13,13 @@ use crate::dns::{Rtype, write_name};
 /// Record data in presentation format, its names absolute; what is not known to be written in parts, in the form for
 /// any type (RFC 3597 5).
 pub fn show_rdata(rtype: Rtype, data: &[u8]) -> String {
-    in_parts(rtype, data).unwrap_or_else(|| {
-        let digits = HEXUPPER.encode(data);
-        format!("\\# {}{}{digits}", data.len(), if digits.is_empty() { "" } else { " " })
-    })
+    in_parts(rtype, data).unwrap_or_else(|| generic_rdata(data))
+}
+
+/// Record data of any type: the length, and hexadecimal digits (RFC 3597 5).
+pub fn generic_rdata(data: &[u8]) -> String {
+    let digits = HEXUPPER.encode(data);
+    format!("\\# {}{}{digits}", data.len(), if digits.is_empty() { "" } else { " " })
 }
 
 fn in_parts(rtype: Rtype, data: &[u8]) -> Option<String> {

@@ -165,6 +165,7 @@ fn types_and_their_data() {
         ("AAAA 2001:db8:85a3::8a2e:370:7334", "AAAA 2001:db8:85a3::8a2e:370:7334"),
         ("CAA 0 issue \"ca.example.net; policy=ev\"", "CAA 0 issue \"ca.example.net; policy=ev\""),
         ("CNAME Host", "CNAME Host.corp.example."),
+        ("DNAME Target.example.", "DNAME Target.example."),
         ("DS 123 4 5 1234567890abcdef 1234567890ABCDEF", "DS 123 4 5 1234567890ABCDEF1234567890ABCDEF"),
         (
             "DS 60485 RSASHA1 1 2BB183AF5F22588179A53B0A98631FAD1A292118",
@@ -317,6 +318,34 @@ fn broken_master_files() {
         "@ SOA a. b. 1 2 3 4 5\n@ SOA a. b. 2 2 3 4 5",
         "f.zone:2:1: error: a zone has one SOA record (RFC 1035 5.2)\n  hint: keep one of them; the first is at f.zone:1:1",
     );
+}
+
+#[test]
+fn broken_redirections() {
+    broken(
+        "a DNAME b.example.\na DNAME c.example.",
+        "f.zone:2:1: error: a name has one DNAME (RFC 6672 2.4)\n  hint: keep one of them; the first is at f.zone:1:1",
+    );
+    broken(
+        "x.y.a A 10.0.0.1\na DNAME b.example.",
+        "f.zone:1:1: error: x.y.a.corp.example is below a.corp.example, which has a DNAME (RFC 6672 2.4)\n  hint: leave it out, or the DNAME at f.zone:2:1: every name below one leads elsewhere",
+    );
+    broken(
+        "a NS ns.example.\na DNAME b.example.",
+        "f.zone:1:1: error: a.corp.example has NS and DNAME records (RFC 6672 2.3)\n  hint: delegate what is below the name, or redirect it",
+    );
+    broken(
+        "*.a DNAME b.example.",
+        "f.zone:1:1: error: *.a.corp.example is a wildcard and cannot have a DNAME\n  hint: name the owner: what a wildcard's DNAME means is not defined (RFC 4592 4.4)",
+    );
+    broken(
+        "a CNAME b\na DNAME b.example.",
+        "f.zone:2:1: error: a.corp.example has a CNAME and other data\n  hint: a CNAME stands alone (RFC 1034 3.6.2); the other record is at f.zone:1:1",
+    );
+}
+
+#[test]
+fn broken_service_parameters() {
     for (line, why) in [
         ("HTTPS 1 . alpn=h2 alpn=h3", "alpn is given twice"),
         ("HTTPS 1 . no-default-alpn", "no-default-alpn requires alpn (RFC 9460 7.1.1)"),

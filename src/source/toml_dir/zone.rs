@@ -50,6 +50,7 @@ pub(super) fn hosted_zone(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> R
     let mut owners = Owners::new(&name.value);
     let mut records = file(reader, fields, &name.value, &mut owners);
     records.extend(nodes.iter().filter_map(|node| record(reader, node, &name.value, &mut owners)));
+    owners.check_dnames(reader);
     Ok(Some(Object::HostedZone(HostedZoneInput {
         name,
         vpc_ids,

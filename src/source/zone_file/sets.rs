@@ -92,6 +92,7 @@ impl ZoneSet {
         let [_, second, ..] = &self.rdata[..] else { return };
         let why = match self.rtype {
             Rtype::CNAME => "a CNAME has one value (RFC 2181 10.1)",
+            Rtype::DNAME => "a name has one DNAME (RFC 6672 2.4)",
             Rtype::SOA => "a zone has one SOA record (RFC 1035 5.2)",
             _ => return,
         };

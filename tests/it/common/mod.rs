@@ -265,7 +265,7 @@ pub fn tell(decision: &Decision<'_>, question: &Question<'_>, name: &[u8]) -> To
             for upstream in forward.upstreams.iter() {
                 write!(verdict, " {upstream}").unwrap();
             }
-            if let Some(name) = forward.name {
+            if let Some(name) = &forward.name {
                 write!(verdict, " for {name}").unwrap();
             }
             Told {
