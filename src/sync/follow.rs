@@ -137,6 +137,8 @@ pub(super) async fn follow(followed: Followed, rounds: Arc<Rounds>, trigger: Loa
                 return Ok::<_, String>(None);
             };
             let round = keep(&dir, fetched, &mut caution, &place)?;
+            // objects take many times what their text does, and the next such round may be far
+            crate::memory::give_back();
             if round.is_held || round.unconfirmed > 0 {
                 memory.forget_last();
             } else {
