@@ -64,7 +64,8 @@ fn socket_address(text: &str) -> Option<SocketAddr> {
 
 /// Sockets by number in the kernel, as far as this user may see whose they are.
 fn holders() -> HashMap<u64, SocketHolder> {
-    let own_name = short_name(Path::new("/proc/self"));
+    let own = Path::new("/proc/self");
+    let (own_name, own_program) = (short_name(own), fs::read_link(own.join("exe")).ok());
     let mut holders: HashMap<u64, SocketHolder> = HashMap::new();
     for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
@@ -73,7 +74,10 @@ fn holders() -> HashMap<u64, SocketHolder> {
             continue;
         }
         let name = short_name(&process.path());
-        let holder = SocketHolder { pid, is_ours: name == own_name, name };
+        // whatever name it was started by; whose program another user's process runs, cannot be read
+        let program = fs::read_link(process.path().join("exe")).ok();
+        let is_ours = name == own_name || program.is_some() && program == own_program;
+        let holder = SocketHolder { pid, is_ours, name };
         for inode in sockets {
             // a service manager has the sockets of its units, too: the unit's process is the holder
             if holders.get(&inode).is_none_or(|known| known.pid == 1) {
