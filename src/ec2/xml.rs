@@ -7,6 +7,7 @@ use quick_xml::escape::{partial_escape, resolve_predefined_entity};
 use quick_xml::events::{BytesEnd, BytesRef, BytesStart, BytesText, Event};
 
 use super::error::ApiError;
+use super::params::is_xml;
 
 /// The namespace of the API's only version (EC2 API Reference).
 const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
@@ -54,6 +55,8 @@ impl Xml {
         let text = partial_escape(value.to_string());
         // a bare carriage return reads as a line feed (XML 1.0, section 2.11)
         let text = if text.contains('\r') { text.replace('\r', "&#13;").into() } else { text };
+        // what a caller said may have characters that XML cannot say, such as U+FFFF in the path of an unknown call
+        let text = if text.chars().all(is_xml) { text } else { text.replace(|c| !is_xml(c), "\u{fffd}").into() };
         self.element(name, |xml| xml.write(Event::Text(BytesText::from_escaped(text))));
     }
 
@@ -198,6 +201,13 @@ impl Default for Xml {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn characters_that_xml_cannot_say_are_replaced() {
+        let mut xml = Xml::new();
+        xml.text("a", "x\u{0}\u{ffff}\u{fffe}\u{8}y\tz\u{1f600}");
+        assert!(xml.into_text().contains("<a>x\u{fffd}\u{fffd}\u{fffd}\u{fffd}y\tz\u{1f600}</a>"));
+    }
 
     #[test]
     fn answers_have_a_root_a_request_id_and_escapes() {
