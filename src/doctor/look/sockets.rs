@@ -77,7 +77,7 @@ fn holders() -> HashMap<u64, SocketHolder> {
         // whatever name it was started by; whose program another user's process runs, cannot be read
         let program = fs::read_link(process.path().join("exe")).ok();
         let is_ours = name == own_name || program.is_some() && program == own_program;
-        let holder = SocketHolder { pid, is_ours, name };
+        let holder = SocketHolder { pid, name, is_ours };
         for inode in sockets {
             // a service manager has the sockets of its units, too: the unit's process is the holder
             if holders.get(&inode).is_none_or(|known| known.pid == 1) {
