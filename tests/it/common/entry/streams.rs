@@ -155,9 +155,9 @@ pub(super) fn doh(octets: &[u8]) {
         return;
     }
     // hyper ends a connection on which the body of a request has not come when its response is ready: fewer are answered
-    let (statuses, pieces) = (statuses(&whole), self::statuses(&ask(size_for(octets))));
-    let both = statuses.len().min(pieces.len());
-    assert_eq!(statuses[..both], pieces[..both], "in pieces of {}", size_for(octets));
+    let (at_once, pieces) = (statuses(&whole), statuses(&ask(size_for(octets))));
+    let both = at_once.len().min(pieces.len());
+    assert_eq!(at_once[..both], pieces[..both], "in pieces of {}", size_for(octets));
 }
 
 /// A certificate for dns.example.
