@@ -1,4 +1,4 @@
-//! One question to one server over UDP or TCP, blocking: for commands that ask a server from outside, as any client would.
+//! One question to one server, blocking: for commands that ask a server from outside, as any client would.
 //!
 //! What upstreams are asked in service is `forward`'s. Knows nothing of what replies mean.
 
@@ -9,8 +9,12 @@ use std::time::Duration;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{Name, RecordType};
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::runtime::{Builder, Runtime};
 
-use crate::dns::{DnsName, Rtype};
+use crate::config::Limits;
+use crate::dns::{Class, DnsName, Rtype};
+use crate::forward::{ForwardError, Forwarder, Options, Outbound, Trust};
+use crate::model::Upstream;
 
 /// How a question is sent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -100,6 +104,36 @@ pub fn over_tcp(question: &[u8], server: SocketAddr, manner: Manner<'_>) -> Resu
     let mut reply = vec![0; usize::from(u16::from_be_bytes(length))];
     stream.read_exact(&mut reply)?;
     Ok(reply)
+}
+
+/// Asks servers over TLS, HTTPS and QUIC.
+pub struct EncryptedClient {
+    runtime: Runtime,
+    forwarder: Forwarder,
+}
+
+impl EncryptedClient {
+    /// A client of servers whose certificates come from an authority that `trust` knows; an error: it cannot have a thread.
+    pub fn new(trust: Trust) -> Result<Self, Error> {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let forwarder = Forwarder::with(&Limits::default(), Options { trust, ..Options::default() });
+        Ok(Self { runtime, forwarder })
+    }
+
+    /// The reply to a recursive question with EDNS.
+    pub fn ask(&self, server: &Upstream, name: &DnsName, rtype: Rtype) -> Result<Vec<u8>, ForwardError> {
+        let question = Outbound {
+            name: name.wire(),
+            rtype,
+            class: Class::IN,
+            recursion_desired: true,
+            checking_disabled: false,
+            authentic_data: false,
+            dnssec_ok: false,
+            edns: true,
+        };
+        self.runtime.block_on(self.forwarder.ask(&question, std::slice::from_ref(server)))
+    }
 }
 
 /// A socket that sends from `from`, where one is given.

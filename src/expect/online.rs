@@ -10,15 +10,13 @@ use std::time::Duration;
 use hickory_proto::op::{Edns, Message};
 use hickory_proto::rr::RecordType;
 use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
-use tokio::runtime::Runtime;
 
 use super::Observation;
 use super::parse::normal;
 use crate::address::{DNS_PORT, parse_address};
-use crate::ask::{AskError, Manner, over_tcp, over_udp, query};
-use crate::config::Limits;
-use crate::dns::{Class, DnsName, InfoCode, OptionCode, Rcode, Rtype, SAFE_PAYLOAD};
-use crate::forward::{Forwarder, Options, Outbound, Trust};
+use crate::ask::{AskError, EncryptedClient, Manner, over_tcp, over_udp, query};
+use crate::dns::{DnsName, InfoCode, OptionCode, Rcode, Rtype, SAFE_PAYLOAD};
+use crate::forward::Trust;
 use crate::model::{Protocol, Upstream};
 use crate::naming::VpcId;
 
@@ -46,7 +44,7 @@ pub struct ServerUnderTest {
 enum AskedOver {
     Udp(SocketAddr),
     Tcp(SocketAddr),
-    Encrypted(Box<(Runtime, Forwarder, Upstream)>),
+    Encrypted(Box<(EncryptedClient, Upstream)>),
 }
 
 /// Why there is no observation.
@@ -95,11 +93,7 @@ impl ServerUnderTest {
         let transport = match upstream.protocol {
             Protocol::Plain if address.tcp => AskedOver::Tcp(upstream.address),
             Protocol::Plain => AskedOver::Udp(upstream.address),
-            _ => {
-                let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-                let forwarder = Forwarder::with(&Limits::default(), Options { trust, ..Options::default() });
-                AskedOver::Encrypted(Box::new((runtime, forwarder, upstream.clone())))
-            }
+            _ => AskedOver::Encrypted(Box::new((EncryptedClient::new(trust)?, upstream.clone()))),
         };
         Ok(Self { transport, identity })
     }
@@ -114,20 +108,8 @@ impl ServerUnderTest {
     ) -> Result<Observation, OnlineError> {
         let reply = match &self.transport {
             AskedOver::Encrypted(parts) => {
-                let (runtime, forwarder, upstream) = &**parts;
-                let upstream = named(upstream, vpc)?;
-                let question = Outbound {
-                    name: name.wire(),
-                    rtype,
-                    class: Class::IN,
-                    recursion_desired: true,
-                    checking_disabled: false,
-                    authentic_data: false,
-                    dnssec_ok: false,
-                    edns: true,
-                };
-                let reply = runtime.block_on(forwarder.ask(&question, &[upstream]));
-                reply.map_err(|error| OnlineError::NoAnswer(error.to_string()))?
+                let (client, upstream) = &**parts;
+                client.ask(&named(upstream, vpc)?, name, rtype).map_err(|error| no_answer(error.to_string()))?
             }
             AskedOver::Udp(server) => self.ask(client, vpc, name, rtype, *server, false)?,
             AskedOver::Tcp(server) => self.ask(client, vpc, name, rtype, *server, true)?,

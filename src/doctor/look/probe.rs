@@ -7,14 +7,12 @@ use std::time::{Duration, Instant};
 
 use hickory_proto::op::Edns;
 use hickory_proto::rr::rdata::opt::EdnsOption;
-use tokio::runtime::{Builder, Runtime};
 
-use crate::ask::{AskError, Manner, over_tcp, over_udp, query};
-use crate::config::Limits;
-use crate::dns::{CLIENT_COOKIE, Class, DnsName, OptionCode, Rtype, SAFE_PAYLOAD};
+use crate::ask::{AskError, EncryptedClient, Manner, over_tcp, over_udp, query};
+use crate::dns::{CLIENT_COOKIE, DnsName, OptionCode, Rtype, SAFE_PAYLOAD};
 use crate::doctor::facts::{AskOutcome, ServerFacts};
 use crate::doctor::reply::ReplyFacts;
-use crate::forward::{Forwarder, Options, Outbound, Trust};
+use crate::forward::Trust;
 use crate::model::Upstream;
 
 /// Two attempts of a second: a lost datagram is no finding, and a person waits.
@@ -28,7 +26,7 @@ const DNSKEY: Rtype = Rtype::new(48);
 pub(super) struct Prober {
     trust: Trust,
     /// For encrypted servers; made when the first is asked.
-    client: OnceLock<Result<(Runtime, Forwarder), String>>,
+    client: OnceLock<Result<EncryptedClient, String>>,
 }
 
 impl Prober {
@@ -84,30 +82,14 @@ impl Prober {
     }
 
     fn encrypted(&self, server: &Upstream, name: &DnsName, rtype: Rtype) -> AskOutcome {
-        let (runtime, forwarder) = self.client.get_or_init(|| self.make()).as_ref().map_err(Clone::clone)?;
-        let question = Outbound {
-            name: name.wire(),
-            rtype,
-            class: Class::IN,
-            recursion_desired: true,
-            checking_disabled: false,
-            authentic_data: false,
-            dnssec_ok: false,
-            edns: true,
-        };
-        let asked = || runtime.block_on(forwarder.ask(&question, std::slice::from_ref(server)));
+        let make =
+            || EncryptedClient::new(self.trust.clone()).map_err(|error| format!("cannot start a thread: {error}"));
+        let client = self.client.get_or_init(make).as_ref().map_err(Clone::clone)?;
         timed(|| {
-            asked().map_err(|error| {
+            client.ask(server, name, rtype).map_err(|error| {
                 error.tried.first().map_or_else(|| error.to_string(), |tried| tried.failure.to_string())
             })
         })
-    }
-
-    fn make(&self) -> Result<(Runtime, Forwarder), String> {
-        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.map_err(|error| format!("cannot start a thread: {error}"))?;
-        let options = Options { trust: self.trust.clone(), ..Options::default() };
-        Ok((runtime, Forwarder::with(&Limits::default(), options)))
     }
 }
 
