@@ -52,3 +52,6 @@ pub use option_code::OptionCode;
 pub use rcode::Rcode;
 pub use rtype::{Rtype, UnknownType};
 pub use writer::Writer;
+
+/// The longest time to live, in seconds: it has 31 bits (RFC 2181 8).
+pub const MAX_TTL: u32 = 0x7fff_ffff;

@@ -10,9 +10,6 @@ use super::reader::Reader;
 /// Seconds for which a record may be kept when it does not say: Route 53's console offers the same.
 pub(super) const DEFAULT_TTL: u32 = 300;
 
-/// RFC 2181 8: a TTL is an unsigned 31-bit number.
-pub(super) const MAX_TTL: u32 = 0x7fff_ffff;
-
 /// The types at each owner of a zone so far, with the place of the record that brought them.
 pub(super) struct Owners<'z> {
     zone: &'z DnsName,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::hosted_zone::{changed, need_zone, page_size, short_id};
-use crate::dns::{DnsName, Rtype};
+use crate::dns::{DnsName, MAX_TTL, Rtype};
 use crate::ec2::call::{Action, Call, Done};
 use crate::ec2::error::ApiError;
 use crate::ec2::hosted_zone::{
@@ -23,8 +23,6 @@ const PAGE: usize = 300;
 /// Most changes of a batch, and record sets of a zone (Route 53 guide, "Quotas").
 const MOST_CHANGES: usize = 1000;
 const MOST_SETS: usize = 10_000;
-/// RFC 2181 8.
-const MAX_TTL: u32 = 0x7fff_ffff;
 
 fn change(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let mut zone = need_zone(call, params)?;

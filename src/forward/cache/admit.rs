@@ -10,14 +10,12 @@ use super::Times;
 use super::names::NamesOfAnswer;
 use super::scrub::Scrub;
 use crate::dns::{
-    Class, HEADER_LEN, Header, HeaderFlags, Malformed, Message, NameBuf, OPT_LEN, Opt, OptionCode, Rcode, Record,
-    Rtype, SAFE_PAYLOAD, Section, expand, extended_errors, push_option, read_name, u16_at,
+    Class, HEADER_LEN, Header, HeaderFlags, MAX_TTL, Malformed, Message, NameBuf, OPT_LEN, Opt, OptionCode, Rcode,
+    Record, Rtype, SAFE_PAYLOAD, Section, expand, extended_errors, push_option, read_name, u16_at,
 };
 
 /// Aliases that are followed to see whether they lead in a circle.
 const MAX_ALIASES: usize = 16;
-/// The largest TTL there is; a larger one means 0 (RFC 2181 8).
-const MAX_TTL: u32 = 0x7fff_ffff;
 
 /// What a reply says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,6 +172,7 @@ fn kind_of(message: &Message<'_>, asked: Rtype) -> ReplyKind {
 
 /// The record's TTL within the bounds of the settings.
 fn ttl_of(message: &Message<'_>, record: &Record, kind: ReplyKind, times: &Times) -> u32 {
+    // a larger one than there is means 0 (RFC 2181 8)
     let ttl = if record.ttl > MAX_TTL { 0 } else { record.ttl.clamp(times.min_ttl, times.max_ttl) };
     let octets = message.octets();
     let of = |kind: Rtype| record.section == Section::Authority && record.rtype == kind;

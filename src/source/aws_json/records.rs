@@ -4,13 +4,14 @@
 
 use std::fmt::Write as _;
 
-use crate::dns::{DnsName, Rtype};
+use crate::dns::{DnsName, MAX_TTL, Rtype};
 use crate::model::{AliasInput, RdataError, parse_rdata};
 use crate::naming::{Region, parse_label};
 use crate::problem::{At, Place};
 
 use super::super::doc::DocNode;
 use super::super::reader::{Fields, Keys, Reader};
+use super::super::record_sets::DEFAULT_TTL;
 
 /// One page of a zone's records.
 pub(super) struct RecordPage {
@@ -69,9 +70,6 @@ pub(super) enum RoutingPolicy {
 /// "reserved and never used by Route 53 public hosted zones" (Route 53 guide, "Working with private hosted zones").
 const PRIVATE_NS: &str = "ns-0.awsdns-00.com";
 
-/// RFC 2181 8.
-const MAX_TTL: u32 = 0x7fff_ffff;
-
 pub(super) fn page(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> RecordPage {
     let truncated = fields.flag(reader, "IsTruncated").is_some_and(|flag| flag.value);
     let mut page = RecordPage { apex: None, is_private: false, sets: vec![], truncated };
@@ -114,7 +112,7 @@ fn record_set(reader: &mut Reader<'_>, set: &Fields<'_, '_>, name: DnsName, rtyp
     let data = if let Some(node) = set.node(reader, "AliasTarget") {
         alias(reader, node)?
     } else {
-        let ttl = set.integer(reader, "TTL", 0..=MAX_TTL).unwrap_or(300);
+        let ttl = set.integer(reader, "TTL", 0..=MAX_TTL).unwrap_or(DEFAULT_TTL);
         let mut rdata = vec![];
         for (at, value) in values(reader, set) {
             match parse_value(rtype, value) {

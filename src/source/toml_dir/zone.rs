@@ -1,13 +1,13 @@
 //! `[[hosted_zone]]` and its records.
 
-use crate::dns::{DnsName, Rtype};
+use crate::dns::{DnsName, MAX_TTL, Rtype};
 use crate::model::{AliasInput, HostedZoneInput, Mode, Object, RdataError, RecordData, RecordInput, parse_rdata};
 use crate::naming::{VpcId, parse_label};
 use crate::problem::At;
 
 use super::super::doc::{DocNode, Value};
 use super::super::reader::{Fields, Keys, Reader};
-use super::super::record_sets::{DEFAULT_TTL, MAX_TTL, Owners, hint_for};
+use super::super::record_sets::{DEFAULT_TTL, Owners, hint_for};
 use super::super::values::Text;
 use super::super::zone_file;
 use super::BrokenTable;

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::dns::{DnsName, NameError, Rtype, a_labels, parse_name};
+use crate::dns::{DnsName, MAX_TTL, NameError, Rtype, a_labels, parse_name};
 use crate::model::{RdataError, Word, parse_period, read_rdata};
 use crate::problem::{At, Fault, Place, nearest};
 
 use super::super::FileText;
 use super::super::lines::Lines;
 use super::super::reader::Reader;
-use super::super::record_sets::{DEFAULT_TTL, MAX_TTL, hint_for};
+use super::super::record_sets::{DEFAULT_TTL, hint_for};
 use super::super::scan::MAX_FILE_BYTES;
 use super::entries::{ZoneEntries, ZoneEntry};
 
