@@ -42,7 +42,7 @@ use tracing::{info, warn};
 use crate::config::Settings;
 use crate::descriptors::{Descriptors, SocketOffer};
 use crate::model::Upstream;
-use crate::observe::{BeginRounds, Counters, Log, QueryLog, QueryLogSettings, ServerControl, Status, Views};
+use crate::observe::{BeginRounds, Counters, Log, QueryLog, ServerControl, Status, Views};
 use crate::problem::{Place, Problem};
 use crate::publish::Publisher;
 use crate::resolve::Resolver;
@@ -323,7 +323,7 @@ fn start(
         predecessor.give_sockets(&descriptors)?;
     }
 
-    let query_log = QueryLog::start(&query_log(&all_settings))?;
+    let query_log = QueryLog::start(&all_settings)?;
     let counters = Arc::new(Counters::default());
     let secret = CookieSecret::new(rand::random());
     let snapshots = publisher.snapshots().clone();
@@ -417,12 +417,6 @@ fn control(trigger: LoadTrigger, log: Option<Log>, hand_over: HandOver, sync: Be
         hand_over: Arc::new(move |stream| hand_over.talk(stream)),
         sync,
     }
-}
-
-/// What the settings say about the query log.
-fn query_log(settings: &Settings) -> QueryLogSettings {
-    let Settings { query_log, dnstap, query_log_one_of, .. } = settings;
-    QueryLogSettings { lines: query_log.clone(), dnstap: dnstap.clone(), one_of: *query_log_one_of }
 }
 
 /// What the settings say about answers.

@@ -48,8 +48,6 @@ pub use guard::{Browsers, GuardError, guard, requested_host};
 pub use http::{HAND_OVER, serve_address, serve_socket};
 #[cfg(feature = "server")]
 pub use log::{LineQueue, Log, dropped_lines};
-#[cfg(feature = "server")]
-pub use query_log::QueryLogSettings;
 pub use query_log::{AnsweredQuestion, QueryLog, QueryLogCounts};
 #[cfg(feature = "server")]
 pub use report::{CountsReport, SourceLine, StatusReport, UpstreamLine};

@@ -19,9 +19,6 @@ mod sink;
 #[cfg(feature = "server")]
 mod writer;
 
-#[cfg(feature = "server")]
-pub use writer::QueryLogSettings;
-
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;

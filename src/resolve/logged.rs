@@ -7,11 +7,11 @@ use super::resources::Resources;
 use super::subnet::{client_by, read_query};
 use crate::answer::{Decision, NoTrace, answer};
 use crate::dns::NameBuf;
-use crate::observe::AnsweredQuestion;
+use crate::observe::{AnsweredQuestion, QueryLog};
 use crate::snapshot::Snapshot;
 
-/// Tells the query log of a reply, where there is a log and it is this question's turn. What decided is found out anew, by
-/// the same `answer` (invariant I7): those that are not logged cost nothing.
+/// Tells the query log of a reply, where there is a log and it is this question's turn.
+#[inline]
 pub(super) fn log(
     resources: &Resources,
     snapshot: &Snapshot,
@@ -19,7 +19,21 @@ pub(super) fn log(
     reply: &[u8],
     took: impl FnOnce() -> Duration,
 ) {
-    let Some(log) = resources.query_log.as_ref().filter(|log| log.is_due()) else { return };
+    if let Some(log) = resources.query_log.as_ref().filter(|log| log.is_due()) {
+        tell(log, resources, snapshot, incoming, reply, took());
+    }
+}
+
+/// What decided is found out anew, by the same `answer` (invariant I7): questions that are not logged cost nothing.
+#[cold]
+fn tell(
+    log: &QueryLog,
+    resources: &Resources,
+    snapshot: &Snapshot,
+    incoming: Incoming<'_>,
+    reply: &[u8],
+    took: Duration,
+) {
     let mut name = NameBuf::default();
     let Some((query, subnet)) = read_query(resources, incoming, &mut name) else { return };
     let client = client_by(snapshot, incoming, subnet.as_ref());
@@ -29,7 +43,7 @@ pub(super) fn log(
     };
     log.push(AnsweredQuestion {
         at: SystemTime::now(),
-        took: took(),
+        took,
         peer: incoming.peer,
         local: incoming.local,
         transport: incoming.transport,

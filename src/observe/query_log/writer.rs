@@ -12,6 +12,7 @@ use tracing::{info, warn};
 
 use super::sink::{LogPlace, Sink};
 use super::{AnsweredQuestion, QueryLog, QueryLogCounts, dnstap, format};
+use crate::config::Settings;
 use crate::problem::{Place, Problem};
 
 /// Questions that wait to be written; the next ones are dropped.
@@ -21,27 +22,16 @@ const FLUSH: Duration = Duration::from_millis(200);
 /// Time between two looks at a file that may have been rotated, and between attempts to open a place again.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// What the settings say of the log.
-#[derive(Clone, Debug, Default)]
-pub struct QueryLogSettings {
-    /// Where lines of JSON go.
-    pub lines: Option<String>,
-    /// Where dnstap goes.
-    pub dnstap: Option<String>,
-    /// One question of so many is logged.
-    pub one_of: u32,
-}
-
 impl QueryLog {
     /// Starts the log where the settings ask for one. A file that cannot be opened is an error; a socket is waited for.
-    pub fn start(settings: &QueryLogSettings) -> Result<Option<Self>, Vec<Problem>> {
-        let wanted = [(&settings.lines, false), (&settings.dnstap, true)];
+    pub fn start(settings: &Settings) -> Result<Option<Self>, Vec<Problem>> {
+        let wanted = [(&settings.query_log, false), (&settings.dnstap, true)];
         let outputs = wanted.into_iter().filter_map(|(text, frames)| Some(Output::open(text.as_deref()?, frames)));
         let outputs = outputs.collect::<Result<Vec<_>, Problem>>().map_err(|problem| vec![problem])?;
         if outputs.is_empty() {
             return Ok(None);
         }
-        let (log, queue) = Self::queue(settings.one_of);
+        let (log, queue) = Self::queue(settings.query_log_one_of);
         let counts = Arc::clone(log.counts());
         let thread = thread::Builder::new().name("vpcedns-qlog".to_owned());
         let cannot = |error: io::Error| {
