@@ -116,62 +116,73 @@ fn kept_since(dir: &Path) -> Option<SystemTime> {
 
 /// Makes rounds for ever, and has `trigger` ask for a load after each.
 pub(super) async fn follow(followed: Followed, rounds: Arc<Rounds>, trigger: LoadTrigger) {
-    let Followed { id, what, dir, every, client: make } = followed;
-    let (mut client, mut memory, mut caution) = (None, FetchMemory::of_outputs(&outputs(&dir)), Caution::of_rounds());
-    // the outputs, as they looked when they were the same as what was read
-    let mut kept: Option<(PathBuf, Option<FileStamp>)> = None;
-    let place = Place::whole(id.to_string());
-    let mut warnings = Vec::new();
-    info!("{id}: reading {} every {} s", what.region, every.as_secs());
+    let (id, every) = (followed.id.clone(), followed.every);
+    info!("{id}: reading {} every {} s", followed.what.region, every.as_secs());
+    let mut maker = RoundMaker::new(followed);
     loop {
-        caution.accept(std::mem::take(&mut rounds.lock().accept));
-        let round = async {
-            let client = match &mut client {
-                Some(client) => client,
-                none => none.insert(make()?),
-            };
-            if kept.as_ref().is_none_or(|(path, look)| look.is_none() || FileStamp::of(path) != *look) {
-                memory.forget_last();
-            }
-            let Some(fetched) = fetch_changes(client, &what, &mut memory).await? else {
-                return Ok::<_, String>(None);
-            };
-            let round = keep(&dir, fetched, &mut caution, &place)?;
-            // objects take many times what their text does, and the next such round may be far
-            crate::memory::give_back();
-            if round.is_held || round.unconfirmed > 0 {
-                memory.forget_last();
-            } else {
-                memory.was_taken_over();
-            }
-            kept = Some((round.path.clone(), FileStamp::of(&round.path)));
-            Ok(Some(round))
-        };
-        let next = match round.await {
-            // as in the last round, whose problems are still those that there are
-            Ok(None) => {
-                rounds.end(GOOD, warnings.clone());
-                every
-            }
-            Ok(Some(round)) => {
+        let accepts = std::mem::take(&mut rounds.lock().accept);
+        let (outcome, problems, pause) = match maker.round(accepts).await {
+            Ok(round) => {
                 let outcome = if round.is_held { HELD } else { GOOD };
-                let pause = if round.unconfirmed > 0 { CONFIRM.min(every) } else { every };
-                warnings.clone_from(&round.problems);
-                rounds.end(outcome, round.problems);
-                pause
+                (outcome, round.problems.clone(), if round.unconfirmed > 0 { CONFIRM.min(every) } else { every })
             }
             Err(why) => {
                 let hint =
                     "what was read before is served; `vpcedns sync --print-policy` prints what has to be allowed";
-                rounds.end(FAILED, vec![Problem::warning(place.clone(), format!("not read: {why}"), hint)]);
-                every
+                let problem = Problem::warning(Place::whole(id.to_string()), format!("not read: {why}"), hint);
+                (FAILED, vec![problem], every)
             }
         };
+        rounds.end(outcome, problems);
         trigger.send(LoadRequest::Changed);
         tokio::select! {
-            () = sleep(jittered(next)) => {}
+            () = sleep(jittered(pause)) => {}
             () = rounds.wake.notified() => {}
         }
+    }
+}
+
+/// Who makes the rounds, and what is remembered between two of them.
+struct RoundMaker {
+    followed: Followed,
+    /// Made for the first round that can have one.
+    client: Option<AwsClient>,
+    memory: FetchMemory,
+    caution: Caution,
+    /// The last round that was written down or held back.
+    kept: Option<KeptRound>,
+}
+
+impl RoundMaker {
+    fn new(followed: Followed) -> Self {
+        let memory = FetchMemory::of_outputs(&outputs(&followed.dir));
+        Self { followed, client: None, memory, caution: Caution::of_rounds(), kept: None }
+    }
+
+    /// Reads the account, and keeps what it says; with `accepts`, however little that is. A round that says what the last
+    /// one said is as that one was.
+    async fn round(&mut self, accepts: bool) -> Result<&KeptRound, String> {
+        self.caution.accept(accepts);
+        let client = match &mut self.client {
+            Some(client) => client,
+            none => none.insert((self.followed.client)()?),
+        };
+        if !self.kept.as_ref().is_some_and(KeptRound::is_there) {
+            self.memory.forget_last();
+        }
+        if let Some(fetched) = fetch_changes(client, &self.followed.what, &mut self.memory).await? {
+            let round = keep(&self.followed.dir, fetched, &mut self.caution, &self.followed.id)?;
+            // objects take many times what their text does, and the next such round may be far
+            crate::memory::give_back();
+            if round.is_held || round.unconfirmed > 0 {
+                self.memory.forget_last();
+            } else {
+                self.memory.was_taken_over();
+            }
+            self.kept = Some(round);
+        }
+        // `fetch_changes` finds no change only to what was kept
+        self.kept.as_ref().ok_or_else(|| "nothing was read".to_owned())
     }
 }
 
@@ -194,13 +205,23 @@ impl Rounds {
 /// A round that was written down, or held back.
 struct KeptRound {
     path: PathBuf,
+    /// How the file looked then.
+    look: Option<FileStamp>,
     is_held: bool,
     unconfirmed: usize,
     problems: Vec<Problem>,
 }
 
+impl KeptRound {
+    /// Whether its file is as it was left.
+    fn is_there(&self) -> bool {
+        self.look.is_some() && FileStamp::of(&self.path) == self.look
+    }
+}
+
 /// Writes what was fetched into a directory that holds nothing else.
-fn keep(dir: &Path, fetched: Fetched, caution: &mut Caution, place: &Place) -> Result<KeptRound, String> {
+fn keep(dir: &Path, fetched: Fetched, caution: &mut Caution, id: &SourceId) -> Result<KeptRound, String> {
+    let place = Place::whole(id.to_string());
     let mut problems: Vec<Problem> = Vec::new();
     for (kind, why) in &fetched.left_out {
         let hint = "what was read of them before is served; one that is denied is asked for again after an hour";
@@ -222,13 +243,14 @@ fn keep(dir: &Path, fetched: Fetched, caution: &mut Caution, place: &Place) -> R
         WriteOutcome::Held(what) => {
             is_held = true;
             let hint = "`vpcedns sync accept` takes it over, and so does the third round that says the same";
-            problems.push(Problem::warning(place.clone(), format!("{what}: not taken over"), hint));
+            problems.push(Problem::warning(place, format!("{what}: not taken over"), hint));
         }
     }
     if written.unconfirmed > 0 {
-        info!("{}: {} missing; the next round decides", place.file, count(written.unconfirmed, "object"));
+        info!("{id}: {} missing; the next round decides", count(written.unconfirmed, "object"));
     }
-    Ok(KeptRound { path: written.path, is_held, unconfirmed: written.unconfirmed, problems })
+    let look = FileStamp::of(&written.path);
+    Ok(KeptRound { path: written.path, look, is_held, unconfirmed: written.unconfirmed, problems })
 }
 
 /// Up to a tenth more or less: many servers do not ask at one time.
