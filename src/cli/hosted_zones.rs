@@ -34,17 +34,15 @@ fn one(model: &Model, zone: &HostedZone) -> String {
         if vpcs.is_empty() { "-".into() } else { vpcs.join(" ") }
     );
     let _ = writeln!(text, "$ORIGIN {apex}\n$TTL {TTL}");
-    let has = |rtype| zone.node(zone.name.wire()).is_some_and(|node: &Node| node.rrset(rtype).is_some());
+    let own = |rtype| zone.node(zone.name.wire()).and_then(|node| node.rrset(rtype));
     // the SOA is the first record: some readers want it so
-    if has(Rtype::SOA) {
-        let soa = zone.node(zone.name.wire()).and_then(|node| node.rrset(Rtype::SOA));
-        if let Some(soa) = soa {
-            rrset(&mut text, &apex, soa);
+    match own(Rtype::SOA) {
+        Some(soa) => rrset(&mut text, &apex, soa),
+        None => {
+            let _ = writeln!(text, "{apex} {TTL} IN SOA {}", show_rdata(Rtype::SOA, ROUTE53_SOA));
         }
-    } else {
-        let _ = writeln!(text, "{apex} {TTL} IN SOA {}", show_rdata(Rtype::SOA, ROUTE53_SOA));
     }
-    if !has(Rtype::NS) {
+    if own(Rtype::NS).is_none() {
         for server in ROUTE53_NS {
             let _ = writeln!(text, "{apex} {NS_TTL} IN NS {}", show_rdata(Rtype::NS, server));
         }

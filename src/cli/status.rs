@@ -117,8 +117,7 @@ fn todo(first: &StatusReport, now: &StatusReport) -> Vec<String> {
         todo.push("no upstream answers: check the network and the resolvers of --forward".to_owned());
     }
     for up in now.upstreams.iter().filter(|up| !up.is_up) {
-        let what = if up.state == "loops" { "leads back to this server: name another resolver" } else { "is down" };
-        todo.push(format!("{} {what}", up.upstream));
+        todo.push(format!("{} is down", up.upstream));
     }
     if now.errors > 0 {
         todo.push(format!("correct the errors above; until then generation {} keeps serving", now.generation));

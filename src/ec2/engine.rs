@@ -94,8 +94,8 @@ impl Engine {
         Ok(Answer { body: xml.response(&name, request_id), changed, created })
     }
 
-    /// The body of the answer to a call of Route 53 Resolver, or of Profiles with `Profiles.` before its name. A dry run of a change ends in an error before anything is
-    /// stored.
+    /// The body of the answer to a call of Route 53 Resolver, or of Profiles with `Profiles.` before its name. A dry run of a
+    /// change ends in an error before anything is stored.
     pub fn call_document(
         &self,
         action: &str,
