@@ -16,6 +16,8 @@ const MANDATORY: u16 = 0;
 const ALPN: u16 = 1;
 const NO_DEFAULT_ALPN: u16 = 2;
 const OHTTP: u16 = 8;
+/// The newest key of RFC 9460 itself.
+const NEWEST_NAMED: u16 = 6;
 
 /// Appends the parameters, in the order of their keys, whatever the order they are written in.
 pub(super) fn read(words: &[Word<'_>], out: &mut Vec<u8>) -> Result<(), String> {
@@ -143,7 +145,7 @@ fn show_one(key: u16, value: &[u8], out: &mut String) -> Option<()> {
     let joined = |items: Vec<String>| (!items.is_empty()).then(|| items.join(","));
     let text = match key {
         MANDATORY if value.len().is_multiple_of(2) => {
-            joined(value.as_chunks().0.iter().map(|key| name(u16::from_be_bytes(*key))).collect())?
+            joined(value.as_chunks().0.iter().map(|key| shown_name(u16::from_be_bytes(*key))).collect())?
         }
         ALPN => {
             let (mut rest, mut items) = (value, Vec::new());
@@ -176,10 +178,9 @@ fn show_one(key: u16, value: &[u8], out: &mut String) -> Option<()> {
         6 if value.len().is_multiple_of(16) => {
             joined(value.as_chunks().0.iter().map(|a: &[u8; 16]| Ipv6Addr::from(*a).to_string()).collect())?
         }
-        0..=6 => return None,
-        // newer keys by number: readers know them from different versions on
+        0..=NEWEST_NAMED => return None,
         _ => {
-            let _ = write!(out, "key{key}");
+            out.push_str(&shown_name(key));
             if !value.is_empty() {
                 out.push_str("=\"");
                 put_string(value, out);
@@ -188,6 +189,11 @@ fn show_one(key: u16, value: &[u8], out: &mut String) -> Option<()> {
             return Some(());
         }
     };
-    let _ = write!(out, "{}={text}", name(key));
+    let _ = write!(out, "{}={text}", shown_name(key));
     Some(())
+}
+
+/// The name of a key of RFC 9460; newer ones by number, as readers know them from different versions on.
+fn shown_name(key: u16) -> String {
+    if key <= NEWEST_NAMED { name(key) } else { format!("key{key}") }
 }

@@ -191,6 +191,8 @@ fn types_and_their_data() {
         ),
         ("SVCB 0 svc", "SVCB 0 svc.corp.example."),
         // RFC 9460 D.2, Figure 9
+        // RFC 9540 4: a key that not every reader knows by its name
+        ("HTTPS 1 . mandatory=ohttp ohttp", "HTTPS 1 . mandatory=key8 key8"),
         (
             "SVCB 16 foo.example.org. (alpn=h2,h3-19 mandatory=ipv4hint,alpn\n ipv4hint=192.0.2.1)",
             "SVCB 16 foo.example.org. mandatory=alpn,ipv4hint alpn=\"h2,h3-19\" ipv4hint=192.0.2.1",
