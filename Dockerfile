@@ -7,14 +7,16 @@
 ARG BUILDER=rust:1-slim-bookworm
 
 FROM ${BUILDER} AS build
+# `e2e` builds in half of the time and gives a program that is a few percent slower
+ARG PROFILE=dist
 WORKDIR /src
 COPY . .
 # Static, so that the final image needs no libc. The explicit --target keeps the flag from build scripts and
 # macros, which cannot be built with it.
 RUN set -e; \
     triple=$(rustc -vV | sed -n 's/^host: //p'); \
-    RUSTFLAGS="-C target-feature=+crt-static -C strip=debuginfo" cargo build --profile dist --locked --bin vpcedns --target "$triple"; \
-    cp "target/$triple/dist/vpcedns" /vpcedns
+    RUSTFLAGS="-C target-feature=+crt-static -C strip=debuginfo" cargo build --profile "$PROFILE" --locked --bin vpcedns --target "$triple"; \
+    cp "target/$triple/$PROFILE/vpcedns" /vpcedns
 
 FROM scratch
 ARG VERSION=0.1.0

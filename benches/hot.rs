@@ -94,7 +94,7 @@ fn decision_to_octets(bencher: Bencher<'_, '_>) {
 #[divan::bench(args = [9_000, 500_000])]
 fn question_to_cached_reply(bencher: Bencher<'_, '_>, names: u32) {
     let cache = Cache::new(&Limits { cache_size: 1 << 30, ..Limits::default() });
-    let upstreams = cache.upstreams(&[SocketAddr::new(PEER, 53).into()].into());
+    let upstreams = cache.upstreams(&[SocketAddr::new(PEER, 53).into()].into(), false);
     let name = |number: u32| [&[9], format!("n{number:08}").as_bytes(), b"\x07example\0"].concat();
     let key =
         |name| CacheKey { name, rtype: Rtype::A, dnssec_ok: false, checking_disabled: false, upstreams: &upstreams };

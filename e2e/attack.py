@@ -1,4 +1,4 @@
-"""Names that are never answered, slow, refused or huge: what they take from honest clients, beside Unbound and dnsmasq.
+"""Names that are never answered, slow, refused or huge: what they take from honest clients, beside Unbound, dnsdist and dnsmasq.
 
 One client asks random names below `evil.example`, for which the upstream is silent, says SERVFAIL after 5 s, says it at
 once, or has 61 KB over TCP. Others ask for names of other domains, each once, which the upstream answers at once. None
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from support import dns
 from support.case import clean_env, find_tool, wait_for
+from support.cgroup import MemoryGroup, NoGroup
 from support.server import Server, free_port
 
 FULL = os.environ.get("E2E_FULL") == "1"
@@ -26,6 +27,7 @@ RATES = [(evil, honest) for honest in (2, 20) for evil in (1, 5, 20, 100, 500)] 
 SECONDS = 10 if FULL else 4
 SLOW = 5
 PATIENCE = 4
+GROUP = 64 << 20
 HUGE_QUESTIONS, HUGE_RATE, LAZY_CLIENTS = (20_000, 2000, 100) if FULL else (3000, 500, 20)
 EVIL_CLIENT, HONEST_CLIENT = "127.0.0.2", "127.0.0.3"
 HUGE = b"".join(b"\xc0\x0c\0\x10\0\x01\0\0\0\x3c\0\xc8\xc7" + bytes(199) for _ in range(288))
@@ -40,7 +42,8 @@ def run(case):
                 evil = evil if FULL or kind != "huge" else min(evil, 50)
                 row(case, kind, evil, honest, upstreams)
     outage(case)
-    memory(case)
+    memory(case, "--memory 16M", "--memory", "16M")
+    in_a_group(case)
 
 
 def row(case, kind, evil, honest, count):
@@ -67,7 +70,7 @@ def row(case, kind, evil, honest, count):
 
 
 def others(case, upstreams):
-    """Unbound and dnsmasq as forwarders to the same upstreams, where they are installed: their ports and processes."""
+    """Unbound, dnsdist and dnsmasq as forwarders to the same upstreams, where they are installed: their ports and processes."""
     found = {}
     if find_tool("unbound") is not None:
         port = free_port()
@@ -78,6 +81,13 @@ def others(case, upstreams):
             "remote-control:", "  control-enable: no", "forward-zone:", '  name: "."',
             *[f"  forward-addr: 127.0.0.1@{upstream.port}" for upstream in upstreams], ""]))
         found["Unbound"] = port, case.start("unbound", "-d", "-c", f"unbound-{port}.conf", log=f"unbound-{port}.log")
+    if find_tool("dnsdist") is not None:
+        port = free_port()
+        case.write(f"dnsdist-{port}.conf", "\n".join([
+            f"setLocal('127.0.0.1:{port}')", "setACL('127.0.0.0/8')", "setSecurityPollSuffix('')",
+            *[f"newServer({{address='127.0.0.1:{upstream.port}', healthCheckMode='up'}})" for upstream in upstreams], ""]))
+        found["dnsdist"] = port, case.start("dnsdist", "--supervised", "--disable-syslog", "-C", f"dnsdist-{port}.conf",
+                                            log=f"dnsdist-{port}.log")
     if find_tool("dnsmasq") is not None:
         port = free_port()
         found["dnsmasq"] = port, case.start(
@@ -120,10 +130,28 @@ def outage(case):
     upstream.stop()
 
 
-def memory(case):
+def in_a_group(case):
+    """The same in a control group of 64 MB, by which the server finds its bounds itself."""
+    try:
+        group = MemoryGroup(GROUP)
+    except NoGroup as why:
+        return case.note(f"SKIPPED: the flood in a control group of 64 MB: none can be made here: {why}")
+    with group:
+        binary = case.binary
+        case.binary = group.wrap(binary, case.dir / "in-group")
+        try:
+            memory(case, f"a control group of 64 MB (version {2 if group.is_v2 else 1})")
+        finally:
+            case.binary = binary
+        case.note(f"the control group had {group.most() >> 20} MB at most")
+        case.equal("processes killed for want of memory", group.kills(), 0)
+    return None
+
+
+def memory(case, bound, *flags):
     """Answers of 61 KB for clients that take them, and for some that do not: the server stays below 64 MB."""
     upstream = Upstream("huge")
-    server = Server(case, "--memory", "16M", "--allow", "127.0.0.0/8", zones="zones", forward=f"127.0.0.1:{upstream.port}")
+    server = Server(case, *flags, "--allow", "127.0.0.0/8", zones="zones", forward=f"127.0.0.1:{upstream.port}")
     before = most = in_memory(server)
     # each asks for as many replies as a connection may wait for, and reads none
     lazy = [socket.create_connection(server.address) for _ in range(LAZY_CLIENTS)]
@@ -157,7 +185,7 @@ def memory(case):
     case.check(server.alive(), "the server died", server.log_text())
     case.equal("local names lost", len(sent), 0)
     p99 = sorted(took)[len(took) * 99 // 100] * 1000
-    case.note(f"{HUGE_QUESTIONS} answers of 61 KB, {told} SERVFAIL, {no_room} of them for want of memory, {LAZY_CLIENTS} clients that read nothing: {most >> 20} MB at most "
+    case.note(f"{bound}: {HUGE_QUESTIONS} answers of 61 KB, {told} SERVFAIL, {no_room} of them for want of memory, {LAZY_CLIENTS} clients that read nothing: {most >> 20} MB at most "
               f"(before: {before >> 20} MB), p99 of local names {p99:.2f} ms (aimed at: 2 ms)")
     # what is mapped of the binary is given back where memory is short
     case.check(most < 56 << 20, f"{most} octets in memory", server.log_text()[-2000:])

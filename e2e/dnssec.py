@@ -1,5 +1,7 @@
 """DNSSEC validation: signed, unsigned and forged zones below a root of our own, and Unbound's verdict on each question."""
 
+import json
+
 from support import dns
 from support.case import wait_for
 from support.knot import Knot, zone_file
@@ -46,6 +48,7 @@ def run(case):
     errors = dns.extended_errors(seen)
     case.equal("a forged answer", (seen.rcode, [code for code, _ in errors]), ("SERVFAIL", [BOGUS]), seen)
     case.check("no valid signature" in str(errors), "the reason of a forged answer is not said", errors)
+    traces(case)
     case.equal("exit code", server.stop(), 0)
 
     exempt = Server(case, *flags, "--dnssec-insecure", "forged", zones="zones", forward=forward)
@@ -72,6 +75,62 @@ vpc_ids = ["vpc-11111111"]
     seen = ruled.ask("www.forged", "A", edns=1232)
     case.equal("what a rule's resolvers say", seen.rcode, "NOERROR", seen)
     ruled.stop()
+    by_vpc(case, forward, unbound)
+
+
+def traces(case):
+    """`trace` says what came of validation, when the reply is fetched and when it is stored."""
+    case.run(case.binary, "flush", "--all")
+    for name, verdicts in (("www.signed", "secure"), ("www.plain", "insecure"), ("www.forged", "bogus")):
+        for cached in (False, True):
+            said = json.loads(case.run(case.binary, "trace", name, "--json"))["live"]
+            found = [event for event in said["events"] if event["event"] == "validated"]
+            case.equal(f"trace {name}", [(event["verdict"], event["cached"]) for event in found], [(verdicts, cached)], said)
+            case.equal(f"trace {name}: AD", said["authentic_data"], verdicts == "secure", said)
+            if verdicts == "bogus":
+                case.check("no valid signature" in found[0]["why"], "trace does not say why", found)
+    said = json.loads(case.run(case.binary, "trace", "www.forged", "--checking-disabled", "--json"))["live"]
+    off = [event for event in said["events"] if event["event"] == "validated"]
+    case.equal("trace of a client that validates", ([event["verdict"] for event in off], said["rcode"]), (["off"], "NOERROR"), said)
+
+
+def by_vpc(case, forward, unbound):
+    """Clients of a VPC that wants it get Unbound's verdict, those of another what the upstream says; neither gets the other's."""
+    zones = case.dir / "by-vpc"
+    zones.mkdir()
+    vpc = '[[vpc]]\nvpc_id = "vpc-{0}"\nregion = "us-east-1"\ncidr_blocks = ["127.0.{1}.0/24"]\n{2}\n'
+    (zones / "network.toml").write_text(vpc.format("aaaaaaaa", 1, "dnssec_validation = true") + vpc.format("bbbbbbbb", 2, ""))
+    (zones / "other.json").write_text(json.dumps({"Vpcs": [{"VpcId": "vpc-cccccccc", "CidrBlock": "127.0.3.0/24", "Region": "us-east-1"}]}))
+    config = zones / "dnssec.json"
+    server = Server(case, "--dnssec-anchors", "root.key", zones="by-vpc", forward=forward, http=True)
+    wants, plain, other = "127.0.1.1", "127.0.2.1", "127.0.3.1"
+
+    def asked(source, name, **flags):
+        return server.ask(name, "A", edns=4096, source=source, **flags)
+
+    for turn in ((wants, plain), (plain, wants)):
+        for name in ("www.signed", "none.signed", "www.plain", "alias.signed", "www.forged", "none.forged"):
+            for flags in CLIENTS.values():
+                for source in turn:
+                    seen, want = asked(source, name, **flags), dns.ask(unbound, name, "A", edns=4096, **flags)
+                    if source == wants:
+                        case.equal(f"{name} {flags} of the VPC that wants it", verdict(seen), verdict(want), f"{seen}\nUnbound: {want}")
+                    else:
+                        rcode = "NXDOMAIN" if name.startswith("none") else "NOERROR"
+                        case.equal(f"{name} {flags} of another", (seen.rcode, bool(seen.flags & AD)), (rcode, False), seen)
+        case.run(case.binary, "flush", "--all", "--http", server.http.removeprefix("http://"))
+    for status, rcode in (("ENABLED", "SERVFAIL"), ("DISABLED", "NOERROR"), ("ENABLED", "SERVFAIL")):
+        before = server.generation()
+        new = config.with_suffix(".new")
+        new.write_text(json.dumps({"ResolverDnssecConfigs": [{"Id": "rdsc-c", "OwnerId": "111111111111",
+                                                              "ResourceId": "vpc-cccccccc", "ValidationStatus": status}]}))
+        new.rename(config)
+        wait_for("the configuration to be read", lambda before=before: server.generation() > before)
+        seen = asked(other, "www.forged")
+        case.equal(f"a VPC out of JSON, {status}", seen.rcode, rcode, seen)
+    said = json.loads(server.get("/v1/explain?name=www.signed&from=127.0.1.1")[1])["steps"]
+    case.check(any("dnssec_validation of vpc-aaaaaaaa" in step for step in said), "explain does not say that it validates", said)
+    case.equal("exit code", server.stop(), 0)
 
 
 def compare(case, server, unbound, temperature):

@@ -6,9 +6,10 @@ The state lies on a small tmpfs that the test fills; root is needed to mount it.
 import os
 import random
 import subprocess
+import threading
 
 from support.case import Skip, clean_env, wait_for
-from support.ec2 import Ec2Error, Ec2Server
+from support.ec2 import Ec2Error, Ec2Server, make_endpoint, tag_of, tags
 from support.ledger import Client, verify
 
 DISK_MIB = 64
@@ -34,6 +35,7 @@ def run(case):
             client.step(raw)
     for turn in range(3):
         full(case, server, disk, client, f"full disk, turn {turn + 1}")
+        made = together(case, server, client) if turn == 0 else []
         if turn == 1:
             # killed while the disk is full: what was acknowledged is read back from the full disk
             server.process.kill()
@@ -42,6 +44,9 @@ def run(case):
             verify(case, server, [client], "restart on a full disk")
         (disk / "filler").unlink()
         recovers(case, server, client)
+        with server.raw() as raw:
+            case.equal("not deleted", [raw.call("DeleteVpcEndpoints", VpcEndpointId=[one])["unsuccessful"] for one in made],
+                       [[]] * len(made))
         verify(case, server, [client], f"room again, turn {turn + 1}")
     server.process.kill()
     server.process.wait()
@@ -75,6 +80,35 @@ def full(case, server, disk, client, when):
     case.check(refusals == 20, f"{when}: {refusals} calls were refused, wanted 20")
     case.check(server.alive(), f"{when}: the server ended")
     verify(case, server, [client], when)
+
+
+def together(case, server, client):
+    """Calls that come at one time: what was refused is not there, what was acknowledged is. The ids of the latter."""
+    names, answers = [f"together-{n}" for n in range(16)], []
+
+    def work(name):
+        with server.raw() as raw:
+            for _ in range(10):
+                try:
+                    answers.append(make_endpoint(raw, client.vpc, "sqs", client.subnets[:1], PrivateDnsEnabled=False,
+                                                 TagSpecification=tags("vpc-endpoint", Name=name)))
+                except Ec2Error as error:
+                    answers.append(error)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    refused = [answer for answer in answers if isinstance(answer, Ec2Error)]
+    made = sorted(answer["vpcEndpointId"] for answer in answers if not isinstance(answer, Ec2Error))
+    case.equal("answers of calls that came together", len(answers), 160)
+    case.check(len(refused) > 100, f"of 160 calls that came together on a full disk, {len(refused)} were refused")
+    case.equal("refusals in other words", [str(error) for error in refused if error.code not in UNAVAILABLE][:3], [])
+    with server.raw() as raw:
+        there = [item["vpcEndpointId"] for item in raw.all("DescribeVpcEndpoints") if tag_of(item, "Name") in names]
+    case.equal("endpoints of calls that came together", sorted(there), made)
+    return made
 
 
 def recovers(case, server, client):

@@ -1,14 +1,20 @@
 """Creates under load: DNS has each endpoint when its call returns; the rate, and what a create costs as they add up.
 
 Endpoints are spread over VPCs of 50, the default quota. E2E_EC2_ENDPOINTS sets how many there are at the end (the
-whole run is 100,000); E2E_EC2_RATE the creates a second that are asked for at 10,000 endpoints.
+whole run is 100,000); E2E_EC2_RATE the creates a second that are asked for at 10,000 endpoints. Calls that come at one
+time become durable at once: strace counts the fsyncs of creates over 1 and 32 connections.
 """
 
 import os
+import re
+import shutil
+import signal
 import statistics
+import subprocess
 import threading
 import time
 
+from support.case import clean_env
 from support.ec2 import REGION, Ec2Server, make_subnet, make_vpc
 
 ENDPOINTS = int(os.environ.get("E2E_EC2_ENDPOINTS", "3000"))
@@ -16,6 +22,10 @@ RATE = int(os.environ.get("E2E_EC2_RATE", "200"))
 VISIBLE = 1000
 CONNECTIONS = 8
 PER_VPC = 50
+# what a group has to reach over so many connections: creates a second, or creates an fsync, whichever is less
+MANY = 32
+GROUP_RATE = 1000
+GROUP_SIZE = 8
 # a create at the end may cost this much more than one at the beginning; a store that writes all of itself anew
 # at each change costs hundreds of times more
 FLAT = 3.0
@@ -34,6 +44,7 @@ def run(case):
                f"a create took {first['median']:.2f} ms at {first['at']} endpoints and"
                f" {last['median']:.2f} ms at {last['at']}")
     sustained(case, server, ground)
+    groups(case, server, ground)
     with server.raw() as raw:
         begin = time.monotonic()
         listed = sum(1 for _ in raw.all("DescribeVpcEndpoints", MaxResults=1000))
@@ -56,6 +67,8 @@ class Ground:
 
     def place(self, count):
         """`count` times (VPC, subnet), none of them with more than its quota. Not part of what is timed."""
+        # it may have been idle for longer than the server waits
+        self.raw.close()
         while len(self.places) < count:
             n, self.vpcs = self.vpcs, self.vpcs + 1
             block = f"127.{1 + (n >> 8)}.{n & 255}.0/24"
@@ -118,7 +131,7 @@ def grow(server, ground):
     return rows
 
 
-def flood(server, places, rate):
+def flood(server, places, rate, connections=CONNECTIONS):
     """Creates in all places over several connections, as fast as they go or at a rate; the seconds it took."""
     lock, failures, begin, done = threading.Lock(), [], time.monotonic(), 0
     count = len(places)
@@ -141,7 +154,7 @@ def flood(server, places, rate):
                     failures.append(error)
                     return
 
-    threads = [threading.Thread(target=work) for _ in range(min(CONNECTIONS, max(count, 1)))]
+    threads = [threading.Thread(target=work) for _ in range(min(connections, max(count, 1)))]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -160,6 +173,55 @@ def sustained(case, server, ground):
               f"{count / seconds:.0f} a second, over {CONNECTIONS} connections")
     if ENDPOINTS >= 10_000:
         case.check(seconds < 11, f"{RATE} creates a second were not sustained: {count} took {seconds:.1f} s")
+
+
+def groups(case, server, ground):
+    """What a create costs in fsyncs and time, over one connection and over many."""
+    disk = disk_fsyncs(case)
+    case.note(f"the disk takes {disk:.0f} fsyncs a second")
+    for connections, count in ((1, 200), (MANY, 2000)):
+        seconds = flood(server, ground.place(count), None, connections)
+        case.note(f"{count} creates over {connections} connections: {count / seconds:.0f} a second,"
+                  f" {seconds * 1000 * connections / count:.2f} ms each (an fsync takes {1000 / disk:.2f} ms)")
+        rate = count / seconds
+        if not shutil.which("strace"):
+            case.note("fsyncs are not counted: strace is missing")
+            continue
+        places = ground.place(count)
+        fsyncs = counted(case, server, lambda places=places, n=connections: flood(server, places, None, n))
+        case.note(f"{count} creates over {connections} connections: {fsyncs} fsyncs, {count / fsyncs:.1f} creates each")
+        if connections == 1:
+            case.check(fsyncs <= count * 1.5, f"{count} creates one after the other took {fsyncs} fsyncs")
+        else:
+            case.check(rate >= GROUP_RATE or count >= GROUP_SIZE * fsyncs,
+                       f"{connections} connections: {rate:.0f} creates a second and {count / fsyncs:.1f} creates an fsync")
+
+
+def counted(case, server, work):
+    """How many fsyncs the server makes meanwhile."""
+    out = case.dir / "strace"
+    tracer = subprocess.Popen(["strace", "-c", "-f", "-e", "trace=fsync,fdatasync", "-o", out, "-p",
+                               str(server.process.pid)], env=clean_env(), stderr=subprocess.PIPE, text=True)
+    case.finally_do(tracer.kill)
+    # it says so once it is there
+    case.check("attached" in tracer.stderr.readline(), "strace does not attach to the server")
+    work()
+    tracer.send_signal(signal.SIGINT)
+    tracer.communicate(timeout=30)
+    calls = re.findall(r"^ *[\d.]+ +[\d.]+ +\d+ +(\d+) .*(?:fsync|fdatasync)$", out.read_text(), re.M)
+    return sum(map(int, calls)) or 1
+
+
+def disk_fsyncs(case):
+    """How many writes of a page the disk of the state takes in a second, one after the other."""
+    file = os.open(case.dir / "fsyncs", os.O_RDWR | os.O_CREAT)
+    begin, done = time.monotonic(), 0
+    while time.monotonic() - begin < 1:
+        os.pwrite(file, b"x" * 4096, done % 64 * 4096)
+        os.fdatasync(file)
+        done += 1
+    os.close(file)
+    return done
 
 
 def table(case, rows):

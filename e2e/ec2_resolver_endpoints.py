@@ -1,5 +1,7 @@
 """Resolver endpoints, configurations and query logs over Route 53 Resolver's API; an inbound endpoint answers at its listener."""
 
+import json
+
 from support import awstools, dns
 from support.awstools import error_of
 from support.ec2 import REGION, Ec2Server, access_keys
@@ -13,7 +15,7 @@ ADDRESS = "203.0.113.78"
 def run(case):
     awstools.need("boto3", "botocore")
     keys = access_keys(case, *KEYS)
-    server = Ec2Server(case, "--ec2-keys", keys, "--forward-special", ".")
+    server = Ec2Server(case, "--ec2-keys", keys, "--forward-special", ".", http=True)
     upstream = Upstream(case, flags=["--address", f"db.onprem.example={ADDRESS}"])
     hub, spoke = account(server, "AKIAHUB", "hub-secret"), account(server, "AKIASPOKE", "spoke-secret")
     world = World(hub["ec2"], "127.31.0.0/16")
@@ -27,7 +29,7 @@ def run(case):
     refusals(case, hub["route53resolver"], world, outbound, listener)
     server.process.kill()
     server.process.wait()
-    server = Ec2Server(case, "--ec2-keys", keys, "--forward-special", ".")
+    server = Ec2Server(case, "--ec2-keys", keys, "--forward-special", ".", http=True)
     ends(case, server, account(server, "AKIAHUB", "hub-secret"), world, inbound, outbound, listener)
 
 
@@ -109,6 +111,11 @@ def outbound_endpoint(case, server, client, world, upstream):
     rule = rule["ResolverRule"]["Id"]
     client.associate_resolver_rule(ResolverRuleId=rule, VPCId=world.vpc)
     case.equal("forwarded", server.addresses("db.onprem.example", source=world.client), ("NOERROR", [ADDRESS]))
+    listed = client.list_resolver_endpoint_ip_addresses(ResolverEndpointId=outbound)["IpAddresses"]
+    said = json.loads(server.get(f"/v1/explain?name=db.onprem.example&from={world.client}")[1])
+    case.equal("asked from", said["forwarded_to"], [f"{upstream.target} from {' or '.join(sorted(one['Ip'] for one in listed))}"], said)
+    # the blocks of this VPC are loopback addresses, so that they are on this host
+    case.equal("it is", [one["source_missing"] for one in said["upstreams"]], [False], said)
     found = client.list_resolver_rules(Filters=[{"Name": "ResolverEndpointId", "Values": [outbound]}])["ResolverRules"]
     case.equal("rules of the endpoint", [one["Id"] for one in found], [rule])
     error = error_of(client.delete_resolver_endpoint, ResolverEndpointId=outbound)
@@ -167,7 +174,7 @@ def addresses(case, hub, world, outbound):
 
 
 def configs(case, server, client, world):
-    """Reverse zones of the VPC's own come and go; DNSSEC is kept."""
+    """Reverse zones of the VPC's own come and go, and so does validation."""
     name = "9.0.31.127.in-addr.arpa"
     case.equal("a reverse name", server.ask(name, "PTR", source=world.client).rcode, "NXDOMAIN")
     config = client.get_resolver_config(ResourceId=world.vpc)["ResolverConfig"]

@@ -5,16 +5,13 @@ Terraform itself is not run: its provider is no part of any package that tests i
 """
 
 import itertools
-import socket
-import sys
 from types import SimpleNamespace
 
 from ec2_resolver_endpoints import World
 from support import awstools
 from support.awstools import error_of
-from support.case import Skip, wait_for
-from support.ec2 import REGION, Ec2Server
-from support.server import free_port
+from support.case import Skip
+from support.ec2 import Ec2Server
 
 NUMBERS = itertools.count()
 
@@ -299,19 +296,10 @@ DIFFERENCES = {
 def moto(case, server):
     """The same calls on moto's server: members and their types are the same but for a list of differences."""
     try:
-        awstools.need("moto", "flask")
+        url = awstools.moto(case)
     except Skip as skip:
         return case.note(f"SKIPPED moto: {skip}")
-    port = free_port()
-    case.start(sys.executable, "-c", "from moto.server import main; main()", "-H", "127.0.0.1", "-p", port, log="moto.log",
-               env=awstools.environment(server))
-
-    def listens():
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    wait_for("moto to listen", listens, seconds=60)
-    theirs = shapes(SimpleNamespace(url=f"http://127.0.0.1:{port}"))
+    theirs = shapes(SimpleNamespace(url=url))
     ours = shapes(server)
     case.equal("calls", list(ours), list(theirs))
     differing = {name for name in ours if ours[name] != theirs[name]}

@@ -37,6 +37,11 @@ def values(name, rtype, *records, ttl=60, **more):
     return {"Name": name, "Type": rtype, "TTL": ttl, "ResourceRecords": [{"Value": value} for value in records], **more}
 
 
+def batch_of(zone, record_set):
+    """The parameters of a call that creates one record set."""
+    return {"HostedZoneId": zone, "ChangeBatch": {"Changes": [{"Action": "CREATE", "ResourceRecordSet": record_set}]}}
+
+
 def make_zone(client, name, vpc, reference=None):
     made = client.create_hosted_zone(Name=name, CallerReference=reference or name,
                                      VPC={"VPCId": vpc, "VPCRegion": REGION},
@@ -165,6 +170,14 @@ def refusals(case, hub, spoke, hub_vpc, spoke_vpc):
             ("a name twice", client.create_hosted_zone,
              {"Name": "corp.example", "CallerReference": "x", "VPC": here}, "ConflictingDomainExists", 400),
             ("a public zone", client.create_hosted_zone, {"Name": "p.example", "CallerReference": "p"}, "InvalidInput", 400),
+            ("a type that no record set has", client.change_resource_record_sets, batch_of(zone, values("a.corp.example", "NULL", "x")),
+             "InvalidInput", 400),
+            ("a failover that is none", client.change_resource_record_sets,
+             batch_of(zone, values("a.corp.example", "A", "1.1.1.1", SetIdentifier="x", Failover="primary")), "InvalidInput", 400),
+            ("a SetIdentifier that is too long", client.change_resource_record_sets,
+             batch_of(zone, values("a.corp.example", "A", "1.1.1.1", SetIdentifier="x" * 129, Weight=1)), "InvalidInput", 400),
+            ("a region that is none", client.change_resource_record_sets,
+             batch_of(zone, values("a.corp.example", "A", "1.1.1.1", SetIdentifier="x", Region="Europe")), "InvalidInput", 400),
             ("a VPC of another account", client.create_hosted_zone,
              {"Name": "o.example", "CallerReference": "o", "VPC": {"VPCId": spoke_vpc, "VPCRegion": REGION}},
              "InvalidVPCId", 400),

@@ -1,7 +1,6 @@
 """The query log: lines in Route 53's form, dnstap that two readers read, rotation, sampling, and places that take nothing."""
 
 import json
-import os
 import shutil
 import socket
 import time
@@ -46,6 +45,7 @@ def run(case):
     frames(case, upstream)
     sampling(case, upstream)
     bad_places(case, upstream)
+    one_is_deaf(case, upstream)
 
 
 def logged(path):
@@ -152,6 +152,21 @@ def bad_places(case, upstream):
     ended = case.run(case.binary, "serve", "--zones", "zones", "--listen", "127.0.0.1:0", "--query-log", "/nowhere/at/all", "--forward",
                      "none", check=False)
     case.equal("a file that cannot be", (ended.returncode, "/nowhere/at/all: error" in ended.stderr), (1, True), ended.stderr)
+
+
+def one_is_deaf(case, upstream):
+    """A reader of dnstap that takes the connection and says nothing costs the file beside it no line, and what is queued is written at the end."""
+    path, deaf = case.dir / "beside.json", case.dir / "silent.sock"
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(deaf))
+    listener.listen(1)
+    case.finally_do(listener.close)
+    server = Server(case, "--query-log", path, "--dnstap", f"unix:{deaf}", zones="zones", forward=upstream.target, http=True)
+    for _ in range(3000):
+        server.ask("localhost", source=CLIENT)
+    case.equal("exit code", server.stop(), 0)
+    mine = [line for line in logged(path) if line["srcaddr"] == CLIENT]
+    case.equal("lines of the file", len(mine), 3000)
 
 
 def counter(server, name):

@@ -1,8 +1,6 @@
 """`sync` reads an account as the AWS CLI would: our own API and moto list what is then answered, and faults publish nothing."""
 
 import json
-import os
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -14,7 +12,7 @@ from support import awstools
 from support.case import Skip, clean_env, wait_for
 from support.ec2 import REGION, Ec2Server, access_keys
 from support.scenario import World, interface, own_addresses, state_of
-from support.server import Server, free_port
+from support.server import Server
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 LISTS = {"Vpcs": "describe_vpcs", "Subnets": "describe_subnets", "VpcEndpoints": "describe_vpc_endpoints",
@@ -164,21 +162,41 @@ def profiles(case, server):
     case.check(none.returncode == 1 and "'three'" in none.stderr, "an unknown profile", none.stderr)
 
 
+def called(path, headers, body):
+    """(action, parameters) of a call in any of the protocols."""
+    if target := headers.get("X-Amz-Target"):
+        return target.split(".")[1], json.loads(body)
+    if body:
+        return parse_qs(body.decode())["Action"][0], parse_qs(body.decode())
+    path, _, query = path.partition("?")
+    parts = path.strip("/").split("/")
+    action = {"profiles": "ListProfiles", "profileassociations": "ListProfileAssociations",
+              "profileresourceassociations": "ListProfileResourceAssociations"}.get(parts[0])
+    return action or {2: "ListHostedZones", 3: "GetHostedZone", 4: "ListResourceRecordSets"}[len(parts)], {
+        "path": path} | parse_qs(query)
+
+
 class Proxy:
     """Hands calls on to an API, and spoils answers as it is told: `spoil(action, count, status, body) -> (status, body, cut)`."""
 
     def __init__(self, case, url):
-        self.spoil, self.seen = None, []
+        self.spoil, self.seen, self.change = None, [], None
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def do_GET(self):
+                self.do_POST()
+
             def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                action = parse_qs(body.decode())["Action"][0]
-                proxy.seen.append((action, parse_qs(body.decode())))
-                asked = Request(url, data=body, headers=dict(self.headers))
+                body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+                call = called(self.path, self.headers, body)
+                action = call[0]
+                proxy.seen.append(call)
+                path, asked_for = proxy.change(self.path, body) if proxy.change else (self.path, body)
+                headers = {key: value for key, value in self.headers.items() if key.lower() != "content-length"}
+                asked = Request(url + path, data=asked_for or None, headers=headers, method=self.command)
                 try:
                     with urlopen(asked) as answer:
                         status, text = answer.status, answer.read()
@@ -187,7 +205,7 @@ class Proxy:
                 cut = False
                 if proxy.spoil:
                     # of the same call: calls run beside one another
-                    count = proxy.seen.count((action, parse_qs(body.decode())))
+                    count = proxy.seen.count(call)
                     status, text, cut = proxy.spoil(action, count, status, text)
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(text)))
@@ -277,23 +295,13 @@ def faults(case, server, ec2, world):
 def moto(case):
     """moto's server: what it lists is what is written."""
     try:
-        awstools.need("moto", "flask", "boto3")
+        url = awstools.moto(case)
     except Skip as skip:
         return case.note(f"SKIPPED moto: {skip}")
     import boto3  # pylint: disable=import-outside-toplevel
-    port = free_port()
-    env = environment() | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    case.start(sys.executable, "-c", "from moto.server import main; main()", "-H", "127.0.0.1", "-p", port, log="moto.log", env=env)
-    url = f"http://127.0.0.1:{port}"
     ec2 = boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION).client(
         "ec2", endpoint_url=url)
-
-    def listens():
-        try:
-            return ec2.describe_vpcs()["Vpcs"]
-        except Exception:  # whatever botocore raises before it listens
-            return None
-    vpc = wait_for("moto to listen", listens, seconds=60)[0]["VpcId"]
+    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
     subnets = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"][:2]]
     interface(ec2, vpc, subnets, "sqs", PrivateDnsEnabled=True)
     to = case.dir / "moto"

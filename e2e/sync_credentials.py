@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import create_connection
 
 from support import awstools
-from support.aws_services import AwsServices, after, long_lived, secret
+from support.aws_services import AwsServices, after, certificate, long_lived, secret
 from support.case import Skip, clean_env, wait_for
 from support.server import Server
 
@@ -327,14 +327,9 @@ def pump(source, sink):
 
 def the_way_out(case):
     """HTTPS_PROXY leads to AWS's own names, regional STS among them; NO_PROXY past it; AWS_CA_BUNDLE says who is believed."""
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    case.run("openssl", "req", "-x509", *key, "-keyout", "ca-key.pem", "-out", "ca.pem", "-days", "2", "-subj", "/CN=scripted CA")
-    case.run("openssl", "req", *key, "-keyout", "key.pem", "-out", "request.pem", "-subj", "/CN=scripted AWS")
-    case.write("names", f"subjectAltName=DNS:*.{REGION}.amazonaws.com,DNS:*.sso.{REGION}.amazonaws.com,IP:127.0.0.1\n")
-    case.run("openssl", "x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca-key.pem", "-CAcreateserial", "-days", "2",
-             "-extfile", "names", "-out", "cert.pem")
     aws = AwsServices(case)
-    direct = aws.listen(tls=(case.dir / "cert.pem", case.dir / "key.pem"))
+    direct = aws.listen(tls=certificate(case, f"DNS:*.{REGION}.amazonaws.com", f"DNS:*.sso.{REGION}.amazonaws.com",
+                                              f"DNS:*.sso-fips.{REGION}.amazonaws.com", "IP:127.0.0.1"))
     proxy = ConnectProxy(case, int(direct.rsplit(":", 1)[1]))
     home = case.dir / "home"
     case.write("home/.aws/sso/cache/" + hashlib.sha1(b"corp").hexdigest() + ".json",
@@ -352,7 +347,12 @@ def the_way_out(case):
     code, callers, said = sync({}, "--profile", "of-sso")
     case.equal("through the proxy", (code, callers), (0, ["ASIASSO"]), said)
     names = {name.removesuffix(f".{REGION}.amazonaws.com:443") for name, _ in proxy.asked}
-    case.equal("names", names, {"portal.sso", "sts", "ec2"}, proxy.asked)
+    case.equal("names", names, {"portal.sso", "sts", "ec2", "route53resolver", "route53profiles", "route53.amazonaws.com:443"}, proxy.asked)
+    code, callers, said = sync({"AWS_USE_FIPS_ENDPOINT": "true"}, "--profile", "of-sso")
+    case.equal("FIPS endpoints", (code, callers), (0, ["ASIASSO"]), said)
+    fips = {name.removesuffix(f".{REGION}.amazonaws.com:443") for name, _ in proxy.asked}
+    case.equal("their names", fips, {"portal.sso-fips", "sts-fips", "ec2-fips", "route53resolver-fips", "route53profiles-fips",
+                                     "route53-fips.amazonaws.com:443"}, proxy.asked)
     case.equal("who asks the proxy", {who for _, who in proxy.asked}, {"Basic bWU6SFVTSA=="})
     local = {"AWS_ENDPOINT_URL": direct}
     code, callers, said = sync(local | {"NO_PROXY": "10.0.0.0/8,127.0.0.1"}, "--profile", "one")

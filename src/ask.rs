@@ -12,7 +12,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::config::Limits;
-use crate::dns::{Class, DnsName, Rtype};
+use crate::dns::{DnsName, Rtype};
 use crate::forward::{ForwardError, Forwarder, Options, Outbound, Trust};
 use crate::model::Upstream;
 
@@ -122,16 +122,7 @@ impl EncryptedClient {
 
     /// The reply to a recursive question with EDNS.
     pub fn ask(&self, server: &Upstream, name: &DnsName, rtype: Rtype) -> Result<Vec<u8>, ForwardError> {
-        let question = Outbound {
-            name: name.wire(),
-            rtype,
-            class: Class::IN,
-            recursion_desired: true,
-            checking_disabled: false,
-            authentic_data: false,
-            dnssec_ok: false,
-            edns: true,
-        };
+        let question = Outbound { edns: true, ..Outbound::plain(name.wire(), rtype) };
         self.runtime.block_on(self.forwarder.ask(&question, std::slice::from_ref(server)))
     }
 }

@@ -2,6 +2,7 @@
 //! one place.
 
 mod egress;
+mod host_lookup;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::http::header::USER_AGENT;
 use axum::http::uri::Scheme;
-use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -19,6 +20,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 pub use egress::Egress;
 use egress::EgressConnector;
+pub use host_lookup::HostLookup;
 
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("vpcedns/", env!("CARGO_PKG_VERSION")));
 /// How much of the response to a delivery is read. What SNS answers has a few hundred octets.
@@ -75,11 +77,17 @@ impl HttpClient {
     /// Sends `request` and returns the status and the whole body, whatever the status is. A body that is cut short or
     /// longer than `most` octets is an error.
     pub async fn fetch(&self, request: Request<Full<Bytes>>, most: usize) -> Result<(StatusCode, Bytes), String> {
+        let response = self.fetch_response(request, most).await?;
+        Ok((response.status(), response.into_body()))
+    }
+
+    /// The same, with the headers.
+    pub async fn fetch_response(&self, request: Request<Full<Bytes>>, most: usize) -> Result<Response<Bytes>, String> {
         let exchange = async {
             let response = self.client.request(request).await.map_err(|error| chain(&error))?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), most).collect().await.map_err(|error| chain(&*error))?;
-            Ok((status, body.to_bytes()))
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, most).collect().await.map_err(|error| chain(&*error))?;
+            Ok(Response::from_parts(head, body.to_bytes()))
         };
         self.in_time(exchange).await
     }
@@ -111,8 +119,13 @@ pub fn host_header(url: &Uri) -> Result<HeaderValue, String> {
 
 /// A POST of `body` with `headers`, to be sent as it was signed.
 pub fn post(url: Uri, headers: HeaderMap, body: String) -> Request<Full<Bytes>> {
+    request_of(Method::POST, url, headers, body)
+}
+
+/// A request with `headers`, to be sent as it was signed.
+pub fn request_of(method: Method, url: Uri, headers: HeaderMap, body: String) -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::new(Bytes::from(body)));
-    *request.method_mut() = Method::POST;
+    *request.method_mut() = method;
     *request.uri_mut() = url;
     *request.headers_mut() = headers;
     // not signed: proxies change it

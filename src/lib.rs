@@ -31,6 +31,8 @@ pub mod served;
 
 pub mod answer;
 
+pub mod export;
+
 pub mod wire;
 
 pub mod report;
@@ -70,7 +72,13 @@ pub mod embed;
 pub mod serve;
 
 #[cfg(feature = "server")]
+pub mod transfer;
+
+#[cfg(feature = "server")]
 pub mod http_client;
+
+#[cfg(feature = "server")]
+pub mod etcd;
 
 #[cfg(feature = "server")]
 pub mod ec2;

@@ -32,19 +32,24 @@ pub fn left() -> Option<MemoryLeft> {
     let at = |octets, bound| MemoryLeft { octets, bound };
     let groups = control_groups(Path::new("/")).iter().map(|group| group.left).min();
     let groups = groups.map(|octets| at(octets, "the memory of its control group"));
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let of_limit = |limit, taken: &str, bound| {
-        let most = getrlimit(limit).current?;
-        Some(at(most.saturating_sub(kib(&status, taken)?), bound))
-    };
-    // what the allocator has taken and nothing is on is left, too
-    let with_free = |left: MemoryLeft| at(left.octets.saturating_add(free_in_allocator()), left.bound);
-    let addresses = of_limit(Resource::As, "VmSize:", "its address space (ulimit -v)").map(with_free);
-    let data = of_limit(Resource::Data, "VmData:", "its data (ulimit -d)").map(with_free);
     let machine = fs::read_to_string("/proc/meminfo").ok();
     let machine =
         machine.and_then(|text| kib(&text, "MemAvailable:")).map(|octets| at(octets, "this machine's memory"));
-    [groups, addresses, data, machine].into_iter().flatten().min_by_key(|left| left.octets)
+    [groups, left_to_allocate(), machine].into_iter().flatten().min_by_key(|left| left.octets)
+}
+
+/// How much memory can still be allocated: beyond `RLIMIT_AS` and `RLIMIT_DATA` an allocation fails, and ends the process.
+/// `None`: neither is set.
+pub fn left_to_allocate() -> Option<MemoryLeft> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let of_limit = |limit, taken: &str, bound| {
+        let left = getrlimit(limit).current?.saturating_sub(kib(&status, taken)?);
+        // what the allocator has taken and nothing is on is left, too
+        Some(MemoryLeft { octets: left.saturating_add(free_in_allocator()), bound })
+    };
+    let addresses = of_limit(Resource::As, "VmSize:", "its address space (ulimit -v)");
+    let data = of_limit(Resource::Data, "VmData:", "its data (ulimit -d)");
+    [addresses, data].into_iter().flatten().min_by_key(|left| left.octets)
 }
 
 /// A line such as `VmSize:   123 kB`, in octets (proc_pid_status(5)).

@@ -21,7 +21,7 @@ use crate::naming::VpcId;
 use crate::observe::{LoadReport, Status};
 use crate::problem::{Place, Problem};
 use crate::served::{ServedSnapshot, SnapshotWriter};
-use crate::snapshot::{Policy, Snapshot};
+use crate::snapshot::{Drill, Policy, Snapshot};
 use crate::source::{Overlay, Progress, SourceEdit, Sources, Taken};
 
 /// Publishes snapshots. Whoever changes anything holds it for the whole of the change.
@@ -201,6 +201,14 @@ impl Publisher {
         Ok(Published { changes, generation, took: began.elapsed(), problems })
     }
 
+    /// Serves what is served, while these drills run and no others. What is prepared stays good: the model is the same.
+    pub fn publish_drills(&mut self, drills: &[Drill]) {
+        let current = self.snapshots.served().load_full();
+        let next = current.with_drills(drills);
+        drop(current);
+        self.replace(next);
+    }
+
     /// Serves a load, and takes note of how it went.
     pub fn publish_load(&mut self, load: Prepared) -> Published {
         let began = load.began;
@@ -226,8 +234,7 @@ impl Publisher {
         }
     }
 
-    /// The one place where a snapshot is replaced.
-    /// Returns the VPCs that have fewer clients by their blocks now, with how many addresses fewer.
+    /// Serves the snapshot of a model. Returns the VPCs that have fewer clients by their blocks now, with how many addresses fewer.
     fn swap(&mut self, model: Model, changes: &Changes) -> Vec<(VpcId, u128)> {
         let current = self.snapshots.served().load_full();
         let next = current.next(model, changes);
@@ -237,10 +244,14 @@ impl Publisher {
         }
         let lost = current.lost_addresses(&next);
         drop(current);
+        self.replace(next);
+        lost
+    }
+
+    fn replace(&mut self, next: Snapshot) {
         // whoever holds the old one last frees it; that is done here and not by a thread that answers
         self.retired.push(self.snapshots.replace(next));
         self.free_retired();
-        lost
     }
 
     fn lost_addresses(&self, vpc: VpcId, count: u128) -> Problem {

@@ -1,10 +1,11 @@
-//! Reads files that others name: regular ones only, without ever waiting for one, and none that is too large.
+//! Reads files that others name: regular ones only, without ever waiting for one, and none that is too large. Replaces
+//! files of our own.
 //!
 //! A named pipe, a socket or a device in the place of a file is an error that says so: opening a pipe would wait for its
 //! writer, and reading a device may never end.
 
 use std::fs::{File, FileType, Metadata, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
@@ -49,6 +50,25 @@ pub fn read_text(path: &Path, max: u64) -> io::Result<(String, Metadata)> {
 /// but its owner may.
 pub fn is_open_to_others(metadata: &Metadata, group: bool) -> bool {
     metadata.permissions().mode() & if group { 0o007 } else { 0o077 } != 0
+}
+
+/// Puts a new file at `path`, as a whole or not at all, which is on disk when this returns. `temporary` is beside it, and
+/// gone afterwards. Nobody but the owner may read the file.
+pub fn replace(path: &Path, temporary: &Path, content: &[u8]) -> io::Result<()> {
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(temporary)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        std::fs::rename(temporary, path)
+    };
+    let written = write();
+    if written.is_err() {
+        // it may be what fills the disk
+        let _ = std::fs::remove_file(temporary);
+    }
+    written?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn regular(kind: FileType) -> io::Result<()> {
@@ -110,6 +130,27 @@ mod tests {
         assert_eq!(read(&path, 1 << 20).unwrap_err().to_string(), "is larger than 1 MiB");
         std::fs::write(&path, b"\xff").unwrap();
         assert_eq!(read_text(&path, 4).unwrap_err().to_string(), "is not UTF-8 text");
+    }
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, temporary) = (dir.path().join("a"), dir.path().join("a.new"));
+        replace(&path, &temporary, b"first").unwrap();
+        assert!(!is_open_to_others(&std::fs::metadata(&path).unwrap(), false));
+        std::fs::create_dir(&temporary).unwrap();
+        assert!(replace(&path, &temporary, b"second").is_err());
+        assert_eq!(read_text(&path, 10).unwrap().0, "first");
+        std::fs::remove_dir(&temporary).unwrap();
+        // what an end of the process left there
+        std::fs::write(&temporary, "half of somethi").unwrap();
+        replace(&path, &temporary, b"third").unwrap();
+        assert_eq!(read_text(&path, 10).unwrap().0, "third");
+        assert!(!temporary.exists());
+        // the new name cannot be taken: nothing is left behind
+        let taken = dir.path().join("directory");
+        std::fs::create_dir(&taken).unwrap();
+        assert!(replace(&taken, &temporary, b"fourth").is_err() && !temporary.exists());
     }
 
     #[test]

@@ -10,6 +10,8 @@
 //! ready       what is served, and where
 //! ec2         the EC2-compatible API as a part of the server
 //! hand_over   sockets from a running server to its successor
+//! zones_out   zones for other DNS servers
+//! drills      faults that an operator asks for, and their ends
 //! watchdog    signs of life for the service manager
 //! reload      a thread that loads when asked to; listeners and upstreams follow
 //! ```
@@ -18,6 +20,7 @@
 
 mod accounts;
 mod doh_tokens;
+mod drills;
 mod ec2;
 mod encrypted;
 mod fit;
@@ -29,6 +32,7 @@ mod reload;
 mod secret_file;
 mod upstreams;
 mod watchdog;
+mod zones_out;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,21 +43,27 @@ use tokio::runtime::{Builder, Handle as RuntimeHandle, Runtime};
 use tokio::sync::watch as flag;
 use tracing::{info, warn};
 
-use crate::config::Settings;
+use crate::config::{Dnssec, Settings};
 use crate::descriptors::{Descriptors, SocketOffer};
+use crate::forward::Forwarder;
+use crate::forward::validate::Validation;
+use crate::memory;
 use crate::model::Upstream;
-use crate::observe::{BeginRounds, Counters, Log, QueryLog, ServerControl, Status, Views};
+use crate::observe::{AskLive, BeginRounds, Counters, Log, QueryLog, ServerControl, Status, Views};
 use crate::problem::{Place, Problem};
 use crate::publish::Publisher;
 use crate::resolve::Resolver;
 use crate::serve::Identities;
 use crate::serve::certificates::LOOK_EVERY;
 use crate::serve::listeners::Listeners;
+use crate::served::ServedSnapshot;
 use crate::service_manager::ServiceManager;
 use crate::snapshot::{Policy, Snapshot};
 use crate::source::{LoadRequest, LoadRequests, LoadTrigger, Progress, Sources};
+use crate::transfer::ZonesOut;
 use crate::wire::CookieSecret;
 use accounts::FollowedAccounts;
+use drills::DrillBook;
 use ec2::{Ec2, Ec2Api};
 use encrypted::EncryptedSettings;
 pub(crate) use encrypted::read as encrypted_listeners;
@@ -62,7 +72,7 @@ use hand_over::{HandOver, Predecessor};
 use listen_http::HttpListeners;
 pub use ready::Ready;
 pub(crate) use reload::wanted as wanted_listeners;
-use reload::{Follower, SharedListeners, all_upstreams, opener, wanted, warn_of};
+use reload::{Follower, SharedListeners, all_upstreams, open_addresses, opener, wanted, warn_of};
 use watchdog::Watchdog;
 
 /// How long a thread that waits for disks stays without a job.
@@ -70,6 +80,10 @@ const IDLE_THREADS: Duration = Duration::from_millis(1500);
 /// Threads besides the runtime's workers that a start needs: for loads, for watching files, for what waits for disks, and one
 /// for a UDP socket.
 const OTHER_THREADS: usize = 4;
+/// Memory that a start takes besides its threads' stacks, whatever is loaded, and some to spare, in octets.
+const START_MEMORY: u64 = 12 << 20;
+/// An end waits so long for the query log to be written.
+const LOG_PATIENCE: Duration = Duration::from_secs(1);
 /// A start waits so long for files that are being written.
 const WRITERS_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -89,6 +103,8 @@ pub struct Server {
     _offers: Vec<SocketOffer>,
     /// Followed as long as it is there.
     _accounts: FollowedAccounts,
+    query_log: Option<QueryLog>,
+    zones_out: Option<ZonesOut>,
 }
 
 /// Reloads and stops a server, from any thread.
@@ -133,7 +149,7 @@ impl Server {
         manager: ServiceManager,
     ) -> Result<Self, Vec<Problem>> {
         let workers = thread::available_parallelism().map_or(1, usize::from);
-        try_threads(workers + OTHER_THREADS).map_err(|error| no_threads(&error))?;
+        try_threads(workers + OTHER_THREADS)?;
         let runtime = Builder::new_multi_thread()
             .enable_all()
             .worker_threads(workers)
@@ -146,19 +162,7 @@ impl Server {
         let began = Instant::now();
         let surroundings = Surroundings { log, descriptors, manager: manager.clone() };
         let parts = runtime.block_on(async { start(settings, progress, surroundings, began) })?;
-        let Parts {
-            ready,
-            handle,
-            follower,
-            requests,
-            stop_http,
-            ec2,
-            descriptors,
-            times,
-            predecessor,
-            offers,
-            accounts,
-        } = parts;
+        let Parts { follower, requests, predecessor, .. } = parts;
         let listeners = Arc::clone(&follower.listeners);
         let loads = thread::Builder::new().name("vpcedns-load".to_owned());
         let loads = loads.spawn(move || follower.run(&requests)).map_err(|error| no_threads(&error))?;
@@ -167,17 +171,19 @@ impl Server {
         }
         Ok(Self {
             runtime,
-            ready,
-            handle,
+            ready: parts.ready,
+            handle: parts.handle,
             loads,
-            stop_http,
-            ec2,
-            descriptors,
-            times,
+            stop_http: parts.stop_http,
+            ec2: parts.ec2,
+            descriptors: parts.descriptors,
+            times: parts.times,
             manager,
             listeners,
-            _offers: offers,
-            _accounts: accounts,
+            _offers: parts.offers,
+            _accounts: parts.accounts,
+            query_log: parts.query_log,
+            zones_out: parts.zones_out,
         })
     }
 
@@ -209,6 +215,8 @@ impl Server {
             self.manager.stopping("answering until clients have gone elsewhere");
             thread::sleep(lameduck);
         }
+        // the file of serials is free for a successor
+        drop(self.zones_out);
         if self.descriptors.are_handed_on() {
             // what comes in on these sockets is for the successor
             let _ = self.stop_http.send(true);
@@ -224,6 +232,9 @@ impl Server {
             ec2.lock().unwrap_or_else(PoisonError::into_inner).stop();
         }
         self.runtime.shutdown_timeout(Duration::from_millis(100));
+        if let Some(log) = &self.query_log {
+            log.end(LOG_PATIENCE);
+        }
         Ok(())
     }
 
@@ -239,17 +250,24 @@ fn no_threads(error: &std::io::Error) -> Vec<Problem> {
     vec![Problem::error(Place::whole("vpcedns"), format!("cannot start threads: {error}"), hint)]
 }
 
-/// Whether so many threads can be there at once. The runtime has no error for one that cannot start: it panics, and then waits
-/// for ever for those that did.
-fn try_threads(count: usize) -> std::io::Result<()> {
+/// Whether so many threads can be there at once, and memory for what they do. The runtime has no error for a thread that
+/// cannot start: it panics, and then waits for ever for those that did; and an allocation that fails ends the process.
+fn try_threads(count: usize) -> Result<(), Vec<Problem>> {
     let gate = Mutex::new(());
-    thread::scope(|scope| {
+    let (started, left) = thread::scope(|scope| {
         let shut = gate.lock();
         let pass = || drop(gate.lock());
         let started = (0..count).try_for_each(|_| thread::Builder::new().spawn_scoped(scope, pass).map(drop));
+        let left = memory::left_to_allocate();
         drop(shut);
-        started
-    })
+        (started, left)
+    });
+    started.map_err(|error| no_threads(&error))?;
+    let Some(left) = left.filter(|left| left.octets < START_MEMORY) else { return Ok(()) };
+    let mib = |octets: u64| octets >> 20;
+    let (needed, left, bound) = (mib(START_MEMORY), mib(left.octets), left.bound);
+    let what = format!("cannot start: {left} MiB are left of {bound}, and a start takes {needed}");
+    Err(vec![Problem::error(Place::whole("vpcedns"), what, "allow more memory")])
 }
 
 /// A server before its loads have a thread.
@@ -265,6 +283,8 @@ struct Parts {
     predecessor: Option<Predecessor>,
     offers: Vec<SocketOffer>,
     accounts: FollowedAccounts,
+    query_log: Option<QueryLog>,
+    zones_out: Option<ZonesOut>,
 }
 
 /// How long an end takes.
@@ -294,22 +314,23 @@ fn start(
     let budget = fit(&mut settings);
     let encrypted = encrypted::read(&settings)?;
     let mut predecessor = if settings.take_over { Predecessor::find(&settings.socket)? } else { None };
-    if let Some(predecessor) = predecessor.as_mut().filter(|_| settings.ec2_api.is_some()) {
+    if let Some(predecessor) = predecessor.as_mut().filter(|_| settings.ec2_api.is_some() || settings.store.is_some()) {
         predecessor.free_state()?;
     }
-    let remembered = Ec2::open(&settings)?;
+    let runtime = RuntimeHandle::current();
+    let remembered = tokio::task::block_in_place(|| Ec2::open(&settings, &runtime))?;
+    let zones_out = zones_out::read(&settings)?;
     let all_settings = settings.clone();
     let http = HttpListeners::of(&settings)?;
     let (accounts, rounds) = FollowedAccounts::of(&settings)?;
-    let sources = listed::sources(&settings, remembered.as_ref().map(Ec2::state), rounds);
+    let sources = listed::sources(&settings, remembered.as_ref().map(Ec2::source), rounds);
     let doh_tokens = settings.doh_tokens.as_deref().map(doh_tokens::read).transpose()?.unwrap_or_default();
     let identities = Identities { proxies: settings.proxy_protocol_from, doh_tokens };
     let Settings { listen, limits, .. } = settings;
     let upstreams = upstreams::upstreams(settings.forward, &listen)?;
     let policy = policy(&all_settings, &upstreams);
     let forwarder = upstreams::forwarder(settings.forward_ca.as_deref(), settings.forward_0x20, budget, &limits)?;
-    let (anchors, insecure) = (settings.dnssec_anchors.as_deref(), settings.dnssec_insecure);
-    let validation = upstreams::validation(settings.dnssec, anchors, insecure)?;
+    let validation = upstreams::validation(&all_settings)?;
     let mut sources = Sources::new(sources, listen.clone()).with_names(settings.catalogue);
     let (trigger, requests) = LoadRequests::new();
     sources.watch(&trigger);
@@ -325,74 +346,95 @@ fn start(
 
     let query_log = QueryLog::start(&all_settings)?;
     let counters = Arc::new(Counters::default());
-    let secret = CookieSecret::new(rand::random());
     let snapshots = publisher.snapshots().clone();
-    let resolver = Resolver::with_forwarder(
-        snapshots.clone(),
-        limits.clone(),
-        secret,
-        counters.clone(),
-        forwarder.clone(),
-        validation,
-    );
-    let resolver = resolver.limiting(settings.rate_limit).believing(settings.ecs_from).logging(query_log.clone());
+    let resolver = resolver(&all_settings, &snapshots, &counters, &forwarder, validation, query_log.clone());
     let lookup = resolver.lookup().clone();
     publisher.invalidates(lookup.cache().clone());
-    let runtime = RuntimeHandle::current();
     let mut listeners =
-        Listeners::new(Arc::new(resolver), &limits, counters.clone(), runtime, descriptors.clone(), identities);
+        Listeners::new(Arc::clone(&resolver), &limits, counters.clone(), runtime, descriptors.clone(), identities);
     good(listeners.apply(&wanted(&listen, &snapshots.load().model)))?;
     if let Some(EncryptedSettings { addresses, certificates }) = &encrypted {
         good(listeners.encrypt(addresses, certificates))?;
         tokio::spawn(Arc::clone(certificates).follow(LOOK_EVERY));
     }
+    let zones_out = zones_out::start(zones_out, &snapshots, &counters, &descriptors)?;
     let certificates = encrypted.map(|encrypted| encrypted.certificates);
     let (stop_http, http_stopped) = flag::channel(false);
     let status = publisher.status().clone();
-    let plain: Vec<SocketAddr> = listeners.addresses().iter().map(|open| open.actual).collect();
     let encrypted_shown = listeners.encrypted().iter().map(ToString::to_string).collect();
     let listeners: SharedListeners = Arc::new(Mutex::new(Some(listeners)));
+    let open = open_addresses(&listeners);
+    accounts.answering_at(Arc::clone(&open));
     publisher.opens(opener(&listeners, listen));
     let publisher = Arc::new(Mutex::new(publisher));
     let ec2 = remembered.map(|ec2| ec2.start(all_settings, publisher.clone(), counters.clone(), &descriptors));
     let ec2 = ec2.transpose()?;
-    let ec2_api = ec2.as_ref().and_then(|ec2| ec2.address().ok());
+    let ec2_api = ec2.as_ref().and_then(Ec2Api::address);
     let more = ec2.as_ref().map(Ec2Api::metrics).into_iter().chain(accounts.metrics()).collect();
-    let certificate_end = certificates.clone().map(encrypted::certificate_end);
     let ec2 = ec2.map(|ec2| Arc::new(Mutex::new(ec2)));
     let handle = Handle { trigger: trigger.clone(), status: status.clone() };
     let leaving = handle.clone();
     let hand_over = HandOver::new(descriptors.clone(), ec2.clone(), move || leaving.stop());
-    let control = control(trigger, log, hand_over, accounts.begin());
-    let (snapshots, started, query_log) = (snapshots.clone(), began, query_log.map(|log| Arc::clone(log.counts())));
+    let control = control(trigger, log, hand_over, accounts.begin(), &publisher);
     let views = Views {
         snapshots: snapshots.clone(),
         status,
         counters,
         lookup,
-        certificate_end,
+        live: live(resolver),
+        certificate_end: certificates.clone().map(encrypted::certificate_end),
         more,
-        query_log,
+        query_log: query_log.as_ref().map(|log| Arc::clone(log.counts())),
+        listen: Arc::clone(&open),
         control,
-        started,
+        started: began,
     };
     let (http, offers) = http.start(views, &descriptors, http_stopped)?;
     let snapshot = snapshots.load_full();
-    let addresses = (plain, encrypted_shown, http, ec2_api);
-    let ready = ready(&snapshot, addresses, upstreams, began);
+    let addresses = (open(), encrypted_shown, http, ec2_api);
+    let ready = ready(&snapshot, addresses, zones_out::addresses(zones_out.as_ref()), upstreams, began);
     // only now, as those that lead back to us are seen by what comes in
     forwarder.set_upstreams(all_upstreams(&snapshot));
-    let times = StopTimes { lameduck: limits.lameduck, drain: limits.drain };
     close_unwanted(&descriptors);
     let (told, warned) = (reload::status(&first), first.problems);
     let follower = Follower { publisher, listeners, forwarder, certificates, manager, told, warned };
-    Ok(Parts { ready, handle, follower, requests, stop_http, ec2, descriptors, times, predecessor, offers, accounts })
+    Ok(Parts {
+        ready,
+        handle,
+        follower,
+        requests,
+        stop_http,
+        ec2,
+        descriptors,
+        times: StopTimes { lameduck: limits.lameduck, drain: limits.drain },
+        predecessor,
+        offers,
+        accounts,
+        query_log,
+        zones_out,
+    })
 }
 
-/// What is served, at these addresses: of plain DNS, of encrypted DNS, of HTTP and of the EC2 API.
+/// What answers by the snapshot that is served, and by upstreams.
+fn resolver(
+    settings: &Settings,
+    snapshots: &ServedSnapshot,
+    counters: &Arc<Counters>,
+    forwarder: &Forwarder,
+    validation: Validation,
+    log: Option<QueryLog>,
+) -> Arc<Resolver> {
+    let (limits, secret) = (settings.limits.clone(), CookieSecret::new(rand::random()));
+    let (snapshots, counters, forwarder) = (snapshots.clone(), Arc::clone(counters), forwarder.clone());
+    let resolver = Resolver::with_forwarder(snapshots, limits, secret, counters, forwarder, validation);
+    Arc::new(resolver.limiting(settings.rate_limit).believing(settings.ecs_from.clone()).logging(log))
+}
+
+/// What is served, at these addresses: of plain DNS, of encrypted DNS, of HTTP and of the EC2 API; and of transfers.
 fn ready(
     snapshot: &Snapshot,
     (plain, encrypted, http, ec2_api): (Vec<SocketAddr>, Vec<String>, Option<SocketAddr>, Option<SocketAddr>),
+    transfer: Vec<SocketAddr>,
     upstreams: Vec<Upstream>,
     began: Instant,
 ) -> Ready {
@@ -404,18 +446,34 @@ fn ready(
         encrypted,
         http,
         ec2_api,
+        transfer,
         upstreams,
         took: began.elapsed(),
     }
 }
 
-/// What the server can be told over HTTP.
-fn control(trigger: LoadTrigger, log: Option<Log>, hand_over: HandOver, sync: BeginRounds) -> ServerControl {
+/// Asks what a client would, by what answers clients.
+fn live(resolver: Arc<Resolver>) -> AskLive {
+    Arc::new(move |snapshot, question| {
+        let resolver = Arc::clone(&resolver);
+        Box::pin(async move { resolver.ask_live(&snapshot, &question).await })
+    })
+}
+
+/// What the server can be told over HTTP. To be called in the runtime.
+fn control(
+    trigger: LoadTrigger,
+    log: Option<Log>,
+    hand_over: HandOver,
+    sync: BeginRounds,
+    publisher: &Arc<Mutex<Publisher>>,
+) -> ServerControl {
     ServerControl {
         reload: Arc::new(move || trigger.send(LoadRequest::Asked)),
         log,
         hand_over: Arc::new(move |stream| hand_over.talk(stream)),
         sync,
+        drills: Arc::new(DrillBook::new(Arc::clone(publisher), RuntimeHandle::current())),
     }
 }
 
@@ -424,6 +482,7 @@ fn policy(settings: &Settings, upstreams: &[Upstream]) -> Policy {
     Policy {
         allow: settings.allow.clone(),
         upstreams: upstreams.into(),
+        dnssec_validation: settings.dnssec == Dnssec::Validate,
         aa: settings.aa,
         forward_special: settings.forward_special.iter().cloned().collect(),
         private_only: settings.private_only.iter().cloned().collect(),

@@ -196,7 +196,7 @@ def uncached(bench, interleaved, healthy, once):
 
     results = interleaved([ForwardingVpcedns, *bench.peers(ForwardingUnbound, BareDnsdist)], None, take)
     bench.notes.append("uncached: " + line(results))
-    verdicts = [versus(results, ForwardingUnbound, 0.80, "uncached"), versus(results, BareDnsdist, 1.00, "uncached")]
+    verdicts = [versus(results, ForwardingUnbound, 0.75, "uncached"), versus(results, BareDnsdist, 1.40, "uncached")]
 
     def wait(server):
         return measure.latencies(server, path, bench.seconds, 10_000)
@@ -223,7 +223,7 @@ def flood(bench, few, once):
     The one core of the client has two loads to make and to time, which is felt in the slowest answers whatever the
     server does. So the flood is compared with as many questions for names that the server has itself.
     """
-    seconds = 5 if bench.quick else 30
+    seconds, runs = (3, 2) if bench.quick else (12, 10)
     silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     silent.bind(("127.0.0.1", 0))
     port = silent.getsockname()[1]
@@ -251,7 +251,7 @@ def flood(bench, few, once):
         warm(server, names)
         before = after = server.memory_bytes()
         alone = measure.latencies(server, mixed, seconds / 3, 2_000).percentile(99)
-        for _ in range(1 if bench.quick else 3):
+        for _ in range(runs):
             calm, load = beside(local, seconds / 3)
             load.wait()
             answering.stop()
@@ -268,12 +268,12 @@ def flood(bench, few, once):
         server.stop()
         silent.close()
         ForwardingVpcedns.local = None
-    p99 = median([busy / calm for busy, calm in zip(busies, calms)])
-    bench.notes.append(f"flood of {seconds} s: p99 {alone:.3f} ms alone, {median(calms):.3f} ms beside local names at its "
+    ratios = [busy / calm for busy, calm in zip(busies, calms)]
+    bench.notes.append(f"{runs} floods of {seconds} s: p99 {alone:.3f} ms alone, {median(calms):.3f} ms beside local names at its "
                        f"rate, {median(busies):.3f} ms beside the flood; {before / 1e6:.0f} MB before, "
-                       f"{after / 1e6:.0f} MB during")
-    return [Row("local and cached names under the flood, p99", f"{p99:.2f} x beside local names, {lost} lost",
-                "<= 1.30 x, 0 lost", p99 <= 1.30 and lost == 0),
+                       f"{after / 1e6:.0f} MB during; each: {', '.join(f'{ratio:.2f}' for ratio in ratios)}")
+    return [Row(f"local and cached names under the flood, p99, worst of {runs}", f"{max(ratios):.2f} x beside local names, {lost} lost",
+                "<= 1.30 x in each, 0 lost", max(ratios) <= 1.30 and lost == 0),
             Row("memory under the flood", f"+{(after - before) / 1e6:.0f} MB", "<= +128 MB", after - before <= 128e6),
             Row("recovery after the upstream's return", f"{max(backs):.2f} s", "<= 1 s", max(backs) <= 1)]
 

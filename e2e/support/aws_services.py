@@ -30,6 +30,17 @@ def long_lived(key):
     return f"aws_access_key_id = {key}\naws_secret_access_key = {secret(key)}\n"
 
 
+def certificate(case, *names):
+    """`cert.pem` and `key.pem` for these names, of the authority in `ca.pem`."""
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    case.run("openssl", "req", "-x509", *key, "-keyout", "ca-key.pem", "-out", "ca.pem", "-days", "2", "-subj", "/CN=scripted CA")
+    case.run("openssl", "req", *key, "-keyout", "key.pem", "-out", "request.pem", "-subj", "/CN=scripted AWS")
+    case.write("names", f"subjectAltName={','.join(names)}\n")
+    case.run("openssl", "x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca-key.pem", "-CAcreateserial", "-days", "2",
+             "-extfile", "names", "-out", "cert.pem")
+    return case.dir / "cert.pem", case.dir / "key.pem"
+
+
 class AwsServices:
     """All of them behind any number of listening sockets."""
 

@@ -6,11 +6,14 @@ person who runs the tests is read: no profile, no configuration file, no instanc
 
 import importlib.util
 import json
+import os
 import shlex
+import socket
 import sys
 
-from .case import ROOT, Skip, clean_env
+from .case import ROOT, Skip, clean_env, wait_for
 from .ec2 import REGION
+from .server import free_port
 
 # where .ci/run installs what is in e2e/requirements.txt
 PRIVATE = ROOT / "target" / "e2e-python"
@@ -39,6 +42,21 @@ def environment(server, region=REGION):
     if PRIVATE.is_dir():
         env["PYTHONPATH"] = str(PRIVATE)
     return env | settings(server, region)
+
+
+def moto(case):
+    """The URL of moto's server, which has an account of its own."""
+    need("moto", "flask")
+    port = free_port()
+    env = clean_env() | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    case.start(sys.executable, "-c", "from moto.server import main; main()", "-H", "127.0.0.1", "-p", port, log="moto.log", env=env)
+
+    def listens():
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_for("moto to listen", listens, seconds=60)
+    return f"http://127.0.0.1:{port}"
 
 
 class Cli:

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 
 TYPES = {
     "A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "HINFO": 13, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33,
-    "NAPTR": 35, "DNAME": 39, "OPT": 41, "DS": 43, "HTTPS": 65, "ANY": 255, "CAA": 257,
+    "NAPTR": 35, "DNAME": 39, "OPT": 41, "DS": 43, "HTTPS": 65, "IXFR": 251, "AXFR": 252, "ANY": 255,
+    "CAA": 257,
 }
 TYPE_NAMES = {number: name for name, number in TYPES.items()}
-RCODES = ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN"]
+RCODES = ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET",
+          "NOTAUTH"]
 
 # Record types whose data holds names, as (octets before the names, number of names). RFC 3597 section 4 allows
 # compression in these alone; they are the ones that must be unpacked before two replies can be compared.

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::dns::{DnsName, InfoCode, Rcode, Rtype, write_name};
 use crate::model::{Endpoint, HostedZone, Interface, Rrset, Rule, Upstream, Vpc, ZoneIndex};
 use crate::naming::instance_zone;
-use crate::snapshot::ContestedBlock;
+use crate::snapshot::{ContestedBlock, Drill};
 
 /// What to do with a question.
 #[derive(Clone, Debug)]
@@ -34,14 +34,46 @@ impl<'s> Decision<'s> {
 pub struct Reply<'s> {
     /// The response code.
     pub rcode: Rcode,
-    /// Aliases that lead from the question's name to the owner of `answer`.
-    pub chain: Vec<Part<'s>>,
+    /// How the question's name leads to the one that `answer` is about, where that is another.
+    pub aliases: Option<Box<Aliases<'s>>>,
     /// The record set that was asked for.
-    pub answer: Option<Part<'s>>,
+    pub answer: Option<Data<'s>>,
     /// The zone whose SOA goes into the authority section, or the cut whose NS do.
     pub authority: AuthoritySection<'s>,
     /// The rule that decided, for `explain` and EDE.
     pub reason: Reason<'s>,
+}
+
+/// The aliases that lead from the question's name to another.
+#[derive(Clone, Debug)]
+pub struct Aliases<'s> {
+    /// Their record sets, in order.
+    pub chain: Vec<Part<'s>>,
+    /// The name that they lead to; `None`: the question's name, where they are all that there is to say.
+    pub owner: Option<Cow<'s, DnsName>>,
+}
+
+impl<'s> Reply<'s> {
+    /// The aliases, in order; none: the answer is about the question's name.
+    pub fn chain(&self) -> &[Part<'s>] {
+        self.aliases.as_ref().map_or(&[], |aliases| &aliases.chain)
+    }
+
+    /// The drill by which it is not what it would be.
+    pub fn drill(&self) -> Option<&'s Drill> {
+        match (&self.answer, self.reason) {
+            (Some(Data::Chosen(chosen)), _) => Some(chosen.drill),
+            (_, Reason::Drill(drill)) => Some(drill),
+            _ => None,
+        }
+    }
+
+    /// The answer section's record sets, in order, and whose each is (`None`: the question's name).
+    pub fn parts(&self) -> impl Iterator<Item = (Option<&DnsName>, &Data<'s>)> {
+        let owner = self.aliases.as_ref().and_then(|aliases| aliases.owner.as_deref());
+        let answer = self.answer.iter().map(move |data| (owner, data));
+        self.chain().iter().map(|part| (part.owner.as_deref(), &part.data)).chain(answer)
+    }
 }
 
 /// A question for others.
@@ -57,7 +89,7 @@ pub struct Forward<'s> {
     pub reason: Reason<'s>,
 }
 
-/// A record set of the answer.
+/// A record set on the way to the answer.
 #[derive(Clone, Debug)]
 pub struct Part<'s> {
     /// Whose it is; `None`: the question's name. Owned where a DNAME made it.
@@ -73,6 +105,8 @@ pub enum Data<'s> {
     A(Addresses<'s>),
     /// The IPv6 addresses of an endpoint.
     Aaaa(Addresses<'s>),
+    /// Those addresses of an endpoint that are left in a drill.
+    Chosen(Box<ChosenAddresses<'s>>),
     /// Records of a hosted zone, beginning with number `rotation`.
     Rrset(&'s Rrset, u32),
     /// Addresses of another name, given at a name of this zone: the records of that name take this part's place.
@@ -98,7 +132,7 @@ pub enum Data<'s> {
 /// The interfaces whose addresses an answer has.
 #[derive(Clone, Copy, Debug)]
 pub struct Addresses<'s> {
-    interfaces: &'s [Interface],
+    endpoint: &'s Endpoint,
     zone: Option<ZoneIndex>,
     rotation: u32,
 }
@@ -106,15 +140,30 @@ pub struct Addresses<'s> {
 impl<'s> Addresses<'s> {
     /// Those of `endpoint`, in `zone` only where one is given; the first is moved on by `rotation`.
     pub(super) fn new(endpoint: &'s Endpoint, zone: Option<ZoneIndex>, rotation: u32) -> Self {
-        Self { interfaces: &endpoint.interfaces, zone, rotation }
+        Self { endpoint, zone, rotation }
+    }
+
+    /// Whether they are those of a zonal name.
+    pub(super) fn is_of_one_zone(self) -> bool {
+        self.zone.is_some()
     }
 
     /// The interfaces, in the order of this answer.
     pub fn iter(self) -> impl Iterator<Item = &'s Interface> {
-        let first = (self.rotation as usize).checked_rem(self.interfaces.len()).unwrap_or(0);
-        let (before, after) = self.interfaces.split_at(first);
+        let interfaces = &self.endpoint.interfaces;
+        let first = (self.rotation as usize).checked_rem(interfaces.len()).unwrap_or(0);
+        let (before, after) = interfaces.split_at(first);
         after.iter().chain(before).filter(move |interface| self.zone.is_none_or(|zone| zone == interface.zone))
     }
+}
+
+/// Addresses of an endpoint that a drill leaves, all of one family, in the order of the answer.
+#[derive(Clone, Debug)]
+pub struct ChosenAddresses<'s> {
+    /// The addresses.
+    pub addresses: Vec<IpAddr>,
+    /// The drill, or the first of several.
+    pub drill: &'s Drill,
 }
 
 /// What the authority section holds.
@@ -173,6 +222,8 @@ pub enum Reason<'s> {
     PublicInstance(&'s Vpc),
     /// A FORWARD rule.
     Rule(&'s Rule),
+    /// A DELEGATE rule, by which a delegation of the hosted zone is followed.
+    DelegateRule(&'s Rule, &'s HostedZone),
     /// Nothing of ours: the configured resolvers.
     Upstream,
     /// Nothing of ours, though the name could be private.
@@ -185,6 +236,8 @@ pub enum Reason<'s> {
     NoUpstream,
     /// The client does not want others to be asked.
     NoRecursion,
+    /// A drill has the name at fault.
+    Drill(&'s Drill),
     /// Clients of this VPC are not served.
     DnsSupportOff(&'s Vpc),
     /// Nobody knows the client.
@@ -264,12 +317,20 @@ impl fmt::Display for Reason<'_> {
             }
             Self::PublicInstance(vpc) => write!(f, "public name of an interface of {}, private inside it", vpc.vpc_id),
             Self::Rule(rule) => write!(f, "FORWARD rule for {}", rule.domain_name),
+            Self::DelegateRule(rule, zone) => {
+                write!(
+                    f,
+                    "delegated by hosted zone {}, followed by the DELEGATE rule for {}",
+                    zone.name, rule.domain_name
+                )
+            }
             Self::Upstream => f.write_str("not ours: forwarded"),
             Self::NotPrivate(why) => write!(f, "{why}"),
             Self::PrivateOnly(name, None) => write!(f, "private_only covers {name}, and there is no private answer"),
             Self::PrivateOnly(name, Some(why)) => write!(f, "private_only covers {name}, and {why}"),
             Self::Special(rfc) => write!(f, "special name, answered here (RFC {rfc})"),
             Self::NoUpstream => f.write_str("not ours, and no upstream to ask"),
+            Self::Drill(drill) => write!(f, "{drill}"),
             Self::NoRecursion => f.write_str("not ours, and RD is clear"),
             Self::DnsSupportOff(vpc) => write!(f, "enable_dns_support=false on {}", vpc.vpc_id),
             Self::UnknownClient => f.write_str("your address is in no VPC and not in the allow list"),
@@ -320,5 +381,15 @@ pub(super) struct Wire<'a>(pub &'a [u8]);
 impl fmt::Display for Wire<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_name(f, self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decision_is_small_enough_to_be_moved_without_a_call() {
+        assert!(size_of::<Decision<'_>>() <= 128, "{}", size_of::<Decision<'_>>());
     }
 }

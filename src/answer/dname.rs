@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{AliasFound, Ask, AuthoritySection, Data, Found, Part, Reason, Reply, Trace};
+use super::{AliasFound, Ask, Data, Found, Part, Reason, Reply, Trace};
 use crate::dns::{DnsName, MAX_NAME_LEN, Rcode, Rtype};
 use crate::model::HostedZone;
 
@@ -24,23 +24,17 @@ pub(super) fn find<'s, T: Trace>(
         // RFC 6672 2.2: the DNAME record is in the answer, and no CNAME
         let reason = Reason::NameTooLong(zone);
         trace.step(format_args!("{reason}"));
-        let authority = AuthoritySection::None;
-        return Some(Found::Reply(Reply {
-            rcode: Rcode::YXDOMAIN,
-            chain: vec![part],
-            answer: None,
-            authority,
-            reason,
-        }));
+        let reply = Reply { rcode: Rcode::YXDOMAIN, ..Reply::empty(reason) };
+        return Some(Found::Reply(reply.behind(vec![part], None)));
     }
     let made = DnsName::from_wire(&[above, target.wire()].concat())?;
     // "the TTL of the synthesized CNAME ... SHOULD be ... equal to the TTL of the corresponding DNAME" (RFC 6672 3.1)
-    let cname = Part { owner: None, data: Data::Synthesized(made.clone(), dname.ttl) };
+    let cname = Data::Synthesized(made.clone(), dname.ttl);
     let reason = Reason::HostedZone(zone);
     if ask.rtype == Rtype::CNAME {
         // who asks for the alias has it (RFC 1034 3.6.2)
-        let (chain, authority) = (vec![part], AuthoritySection::None);
-        return Some(Found::Reply(Reply { rcode: Rcode::NOERROR, chain, answer: Some(cname), authority, reason }));
+        return Some(Found::Reply(Reply::positive(cname, reason).behind(vec![part], None)));
     }
+    let cname = Part { owner: None, data: cname };
     Some(Found::Alias(AliasFound { dname: Some(part), part: cname, target: Cow::Owned(made), reason }))
 }

@@ -1,7 +1,7 @@
 //! Endpoint hostnames and the public zones they are in.
 
 use super::decision::Addresses;
-use super::{Ask, Data, Reason, Reply, TTL, Trace, show};
+use super::{Ask, Data, Reason, Reply, TTL, Trace, drill, show};
 use crate::dns::{DnsName, Rcode, Rtype};
 use crate::model::{Endpoint, Interface, ZoneIndex};
 use crate::naming::{self, Service};
@@ -99,6 +99,7 @@ pub(super) fn addresses<'s, T: Trace>(
         }
     };
     trace.step(format_args!("{reason}: the addresses of its interfaces"));
+    let data = if ask.snapshot.has_drills() { drill::without_zones(ask, of, data, trace) } else { data };
     Reply::positive(data, reason)
 }
 

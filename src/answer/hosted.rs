@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 
 use super::decision::Addresses;
-use super::{AliasFound, Ask, AuthoritySection, Data, Found, Part, Reason, Reply, Trace, dname, endpoint};
+use super::{
+    AliasFound, Ask, AuthoritySection, Data, Decision, Forward, Found, Part, Reason, Reply, Trace, dname, endpoint,
+};
 use crate::dns::{DnsName, MAX_NAME_LEN, Rcode, Rtype};
-use crate::model::{HostedZone, Interface, Mode, Node};
+use crate::model::{HostedZone, Interface, Mode, Node, Rrset};
 
 /// Asks the hosted zone whose apex is the last `labels` labels of the name.
 pub(super) fn find<'s, T: Trace>(
@@ -45,6 +47,9 @@ fn find_in<'s, T: Trace>(
         if let Some(cut) = node.rrset(Rtype::NS) {
             let is_cut_itself = depth == count;
             if !(is_cut_itself && ask.rtype == Rtype::DS) {
+                if let Some(followed) = follow(ask, zone, cut, recursion_desired, trace) {
+                    return Found::Decision(followed);
+                }
                 return Found::Reply(referral(zone, cut, ask.name.suffix(depth), recursion_desired, trace));
             }
         }
@@ -83,6 +88,36 @@ fn wildcard<'s>(zone: &'s HostedZone, encloser: &[u8]) -> Option<&'s Node> {
     zone.node(name.get(..len)?)
 }
 
+/// The cut at or above a name of a zone: its name, and its NS records.
+pub fn delegation<'z>(zone: &'z HostedZone, name: &DnsName) -> Option<(&'z DnsName, &'z Rrset)> {
+    let mut wire = name.wire();
+    let mut found = None;
+    // the topmost one holds, and that of the apex is none
+    while wire != zone.name.wire() {
+        let cut = zone.node(wire).and_then(|node| node.rrset(Rtype::NS));
+        found = cut.and_then(|cut| Some((zone.name_of(wire)?, cut))).or(found);
+        let skipped = usize::from(*wire.first()?) + 1;
+        wire = wire.get(skipped..).filter(|rest| !rest.is_empty())?;
+    }
+    found
+}
+
+/// Others are asked where a rule of the client's has the delegation followed.
+fn follow<'s, T: Trace>(
+    ask: &Ask<'s, '_>,
+    zone: &'s HostedZone,
+    cut: &'s Rrset,
+    recursion_desired: bool,
+    trace: &mut T,
+) -> Option<Decision<'s>> {
+    let targets = cut.rdata.iter().filter_map(|data| DnsName::from_wire(data));
+    let rule = targets.filter(|_| recursion_desired).find_map(|target| ask.client.view.delegates_to(&target))?;
+    let reason = Reason::DelegateRule(rule, zone);
+    trace.step(format_args!("{reason}"));
+    let upstreams = &ask.snapshot.policy.upstreams;
+    Some(Decision::Forward(Forward { chain: Vec::new(), name: None, upstreams, reason }))
+}
+
 /// RFC 1034 4.3.2 step 3b: the name is, or is below, a cut.
 ///
 /// A resolver gets the referral. A stub would take it for a name without records, so it is told that it gets no answer:
@@ -90,7 +125,7 @@ fn wildcard<'s>(zone: &'s HostedZone, encloser: &[u8]) -> Option<&'s Node> {
 /// "Resolver delegation rules").
 fn referral<'s, T: Trace>(
     zone: &'s HostedZone,
-    cut: &'s crate::model::Rrset,
+    cut: &'s Rrset,
     wire: &[u8],
     recursion_desired: bool,
     trace: &mut T,
@@ -102,7 +137,7 @@ fn referral<'s, T: Trace>(
         return Reply::failed(reason);
     }
     let authority = zone.name_of(wire).map_or(AuthoritySection::None, |owner| AuthoritySection::Cut(owner, cut));
-    Reply { rcode: Rcode::NOERROR, chain: Vec::new(), answer: None, authority, reason }
+    Reply { authority, ..Reply::empty(reason) }
 }
 
 /// An alias of the name in question.

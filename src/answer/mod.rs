@@ -5,6 +5,7 @@
 //! | rule | file |
 //! |---|---|
 //! | clients that are not served | here |
+//! | names at fault, and zones that are down, by a drill | `drill.rs` |
 //! | endpoint hostnames, one answer for everybody | `endpoint.rs` |
 //! | private names of endpoints | `private.rs` |
 //! | hosted zones (RFC 1034, RFC 4592) | `hosted.rs` |
@@ -23,6 +24,7 @@
 mod advice;
 mod decision;
 mod dname;
+mod drill;
 mod endpoint;
 mod hosted;
 mod instance;
@@ -34,7 +36,11 @@ mod trace;
 
 pub use advice::{advice, private_names_line};
 pub(crate) use decision::instance_name;
-pub use decision::{Addresses, AuthoritySection, Data, Decision, Forward, NotPrivate, Part, Reason, Reply};
+pub use decision::{
+    Addresses, Aliases, AuthoritySection, ChosenAddresses, Data, Decision, Forward, NotPrivate, Part, Reason, Reply,
+};
+pub use drill::delay;
+pub use hosted::delegation;
 pub use question::Question;
 pub use special::SOA_DATA as SPECIAL_SOA_DATA;
 pub use topic::Topic;
@@ -143,16 +149,12 @@ fn follow<'s, T: Trace>(
                     // the alias itself is a good answer; that its target is not to be had here is no refusal of it
                     reply.rcode = Rcode::NOERROR;
                 }
-                if let Some(part) = &mut reply.answer {
-                    part.owner = Some(target);
-                }
                 // nothing leads to what may not be told
                 if matches!(reply.rcode, Rcode::SERVFAIL) {
                     chain.clear();
                 }
-                chain.append(&mut reply.chain);
-                reply.chain = chain;
-                return Decision::Reply(reply);
+                chain.extend(reply.aliases.take().into_iter().flat_map(|aliases| aliases.chain));
+                return Decision::Reply(reply.behind(chain, Some(target)));
             }
             Step::Done(Decision::Forward(mut forward)) => {
                 flatten(&mut chain);
@@ -181,9 +183,7 @@ fn flatten<'s>(chain: &mut Vec<Part<'s>>) -> Option<Part<'s>> {
 fn flat_reply<'s>(reply: Reply<'s>, chain: Vec<Part<'s>>, question: &NameRef<'_>) -> Reply<'s> {
     let Some(Part { owner, data: Data::AddressesOf(zone, _) }) = chain.last().cloned() else { return reply };
     match (reply.rcode, reply.answer) {
-        (Rcode::NOERROR | Rcode::NXDOMAIN, Some(Part { data, .. })) => {
-            Reply { chain, answer: Some(Part { owner, data: data.clone() }), ..Reply::positive(data, reply.reason) }
-        }
+        (Rcode::NOERROR | Rcode::NXDOMAIN, Some(data)) => Reply::positive(data, reply.reason).behind(chain, owner),
         (Rcode::NOERROR | Rcode::NXDOMAIN, None) => Reply::no_addresses(chain, zone, question, reply.reason),
         (Rcode::REFUSED, answer) if matches!(reply.reason, Reason::NoRecursion) => Reply { answer, ..reply },
         _ => Reply::failed(reply.reason),
@@ -248,6 +248,11 @@ fn refuse_client<'s, T: Trace>(client: Client<'s>, trace: &mut T) -> Option<Deci
 
 /// The rules for one name, from top to bottom.
 fn one_name<'s, T: Trace>(ask: &Ask<'s, '_>, recursion_desired: bool, trace: &mut T) -> Step<'s> {
+    if ask.snapshot.has_drills()
+        && let Some(reply) = drill::fault(ask, trace)
+    {
+        return Step::Done(Decision::Reply(reply));
+    }
     // Endpoint hostnames are public: one answer for everybody, whatever view, zone or rule covers them.
     if let Some(reply) = endpoint::find(ask, trace) {
         return Step::Done(Decision::Reply(reply));
@@ -264,7 +269,7 @@ fn one_name<'s, T: Trace>(ask: &Ask<'s, '_>, recursion_desired: bool, trace: &mu
         let entry =
             if ask.client.view.has_depth(labels) { ask.client.view.entry(ask.name.suffix(labels)) } else { None };
         let is_rule = |entry: &&snapshot::ViewEntry| {
-            matches!(entry.authority, snapshot::Authority::Forward(_) | snapshot::Authority::System(_))
+            matches!(entry.authority, snapshot::Authority::Forward(..) | snapshot::Authority::System(_))
         };
         // a rule for `.` leaves autodefined names alone (Route 53 guide, "How Route 53 Resolver answers DNS queries")
         if let Some(entry) = entry.filter(|entry| unknown.is_none() || (labels > 0 && is_rule(entry))) {
@@ -320,15 +325,16 @@ fn at_entry<'s, T: Trace>(
         trace.step(format_args!("the Profile {} gives {}", profile.name, entry.name));
     }
     let mut authority = &entry.authority;
-    if let snapshot::Authority::System(below) = authority {
+    if matches!(authority, snapshot::Authority::System(_)) {
         trace.step(format_args!("SYSTEM rule for {}: no rule for a shorter name holds", entry.name));
         *only_zones = true;
-        let Some(below) = below else { return Found::Nothing(None) };
+    }
+    if *only_zones {
+        let Some(below) = authority.without_rules() else { return Found::Nothing(None) };
         authority = below;
     }
     match authority {
-        snapshot::Authority::Forward(_) if *only_zones => Found::Nothing(None),
-        snapshot::Authority::Forward(rule) => {
+        snapshot::Authority::Forward(rule, _) => {
             trace.step(format_args!("FORWARD rule for {}", entry.name));
             Found::Decision(forward_to(ask, rule, recursion_desired))
         }
@@ -348,8 +354,8 @@ fn forward_to<'s>(ask: &Ask<'s, '_>, rule: &'s crate::model::Rule, recursion_des
             Decision::Forward(Forward { chain: Vec::new(), name: None, upstreams, reason: Reason::Rule(rule) })
         }
         RuleAction::Forward(_) => Decision::Reply(Reply::refused(Reason::NoRecursion)),
-        // the view keeps SYSTEM rules apart, so this cannot be one; the default is what SYSTEM means
-        RuleAction::System => nobodys(ask, recursion_desired, None, &mut NoTrace),
+        // the view keeps the others apart, so this cannot be one; the default is what they mean
+        RuleAction::System | RuleAction::Delegate => nobodys(ask, recursion_desired, None, &mut NoTrace),
     }
 }
 
@@ -383,8 +389,23 @@ fn nobodys<'s, T: Trace>(
 }
 
 impl<'s> Reply<'s> {
+    /// NOERROR without any record.
+    fn empty(reason: Reason<'s>) -> Self {
+        Self { rcode: Rcode::NOERROR, aliases: None, answer: None, authority: AuthoritySection::None, reason }
+    }
+
+    /// Aliases of ours and nothing behind them, for a name at its end that others are asked for.
+    pub fn aliases_alone(chain: Vec<Part<'s>>, reason: Reason<'s>) -> Self {
+        Self::empty(reason).behind(chain, None)
+    }
+
+    /// The same, said of `owner` (`None`: of the question's name), to which the aliases in `chain` lead.
+    fn behind(self, chain: Vec<Part<'s>>, owner: Option<Cow<'s, DnsName>>) -> Self {
+        Self { aliases: Some(Box::new(Aliases { chain, owner })), ..self }
+    }
+
     fn refused(reason: Reason<'s>) -> Self {
-        Self { rcode: Rcode::REFUSED, chain: Vec::new(), answer: None, authority: AuthoritySection::None, reason }
+        Self { rcode: Rcode::REFUSED, ..Self::empty(reason) }
     }
 
     fn failed(reason: Reason<'s>) -> Self {
@@ -392,14 +413,13 @@ impl<'s> Reply<'s> {
     }
 
     fn positive(data: Data<'s>, reason: Reason<'s>) -> Self {
-        let answer = Some(Part { owner: None, data });
-        Self { rcode: Rcode::NOERROR, chain: Vec::new(), answer, authority: AuthoritySection::None, reason }
+        Self { answer: Some(data), ..Self::empty(reason) }
     }
 
     /// NOERROR without the type, or NXDOMAIN, with the SOA of the zone that begins at octet `zone` of the name
     /// (RFC 2308 2.1, 2.2).
     fn negative(rcode: Rcode, zone: usize, reason: Reason<'s>) -> Self {
-        Self { rcode, chain: Vec::new(), answer: None, authority: AuthoritySection::Soa(zone), reason }
+        Self { rcode, authority: AuthoritySection::Soa(zone), ..Self::empty(reason) }
     }
 
     /// NODATA for the last name of `chain`, of `zone`, which has the addresses of another name: that has none. The name
@@ -412,7 +432,7 @@ impl<'s> Reply<'s> {
     ) -> Self {
         let owner = chain.last().and_then(|part| part.owner.as_deref()).map_or(question.wire(), DnsName::wire);
         let offset = owner.len().saturating_sub(zone.name.wire().len());
-        Self { chain, ..Self::negative(Rcode::NOERROR, offset, reason) }.with_soa_of(zone)
+        Self::negative(Rcode::NOERROR, offset, reason).behind(chain, None).with_soa_of(zone)
     }
 
     /// With the SOA record that `zone` has of its own in the place of Route 53's.

@@ -50,7 +50,7 @@ pub(super) fn find<'s, T: Trace>(ask: &Ask<'s, '_>, zone: Special, trace: &mut T
         SpecialAnswer::Nothing => false,
     };
     let rcode = if exists || apex == 0 || is_above_others(ask) { Rcode::NOERROR } else { Rcode::NXDOMAIN };
-    Reply { rcode, chain: Vec::new(), answer: None, authority: AuthoritySection::SpecialSoa(apex), reason }
+    Reply { rcode, authority: AuthoritySection::SpecialSoa(apex), ..Reply::empty(reason) }
 }
 
 /// What the name of 127.0.0.1 or `::1` has in front of the apex.

@@ -21,12 +21,14 @@ pub enum Topic {
     Upstream,
     /// Neither answered nor asked: the client is not served, or nobody may be asked.
     Denied,
+    /// A name at fault, by a drill.
+    Drill,
 }
 
 impl Topic {
     /// The words for all topics, in the order of the variants.
-    pub const NAMES: [&'static str; 8] =
-        ["endpoint", "private_name", "hosted_zone", "instance", "special", "rule", "upstream", "denied"];
+    pub const NAMES: [&'static str; 9] =
+        ["endpoint", "private_name", "hosted_zone", "instance", "special", "rule", "upstream", "denied", "drill"];
 }
 
 impl Reason<'_> {
@@ -49,7 +51,8 @@ impl Reason<'_> {
                 Topic::Instance
             }
             Self::Special(_) => Topic::Special,
-            Self::Rule(_) => Topic::Rule,
+            Self::Rule(_) | Self::DelegateRule(..) => Topic::Rule,
+            Self::Drill(_) => Topic::Drill,
             Self::Upstream | Self::NotPrivate(_) => Topic::Upstream,
             Self::PrivateOnly(..)
             | Self::NoUpstream

@@ -4,16 +4,22 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::client::ServerArgs;
+use super::drill_args::DrillArgs;
 use super::flags::{All, Answers, AnswersElsewhere, Flags, ZonesSubset};
+use super::looked_at::ServedArgs;
 use crate::address::{DNS_PORT, parse_address};
+use crate::config::{EndpointAddress, SyncNames};
 use crate::dns::{DnsName, Rtype};
 use crate::expect::{Identity, ServerAddress};
 use crate::naming::{Region, VpcId, parse_region};
 use crate::observe::Asker;
+use crate::problem::Fault;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -46,6 +52,8 @@ pub(super) enum Command {
     Names(NamesArgs),
     /// Say what a client would be answered, and why
     Explain(ExplainArgs),
+    /// Ask a running server what a client would, and say what happens to the question on its way out
+    Trace(TraceArgs),
     /// Check what clients are told against a file of assertions; exit 1 if one does not hold
     Expect(ExpectArgs),
     /// Say which answers differ between two directories of zones; exit 0 if none does, 1 if some do, 2 for trouble
@@ -62,6 +70,8 @@ pub(super) enum Command {
     Reload(ReloadArgs),
     /// Drop cached replies of a running server
     Flush(FlushArgs),
+    /// Put a zone or a name of a running server at fault for a time, to see what clients make of it
+    Drill(DrillArgs),
     /// List the AWS services that are known, with their private names and how they are known; or compare with an output
     Catalogue(CatalogueArgs),
     /// Say whether the state of the EC2 API and its copies are sound, or print what they hold
@@ -101,13 +111,16 @@ pub(super) struct ServeArgs {
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     vpcedns check --zones my-zones && echo good\n  \
-    vpcedns check --config /etc/vpcedns/vpcedns.toml")]
+    vpcedns check --config /etc/vpcedns/vpcedns.toml\n  \
+    vpcedns check --socket /run/vpcedns/control.sock         what a running server found when it loaded last")]
 pub(super) struct CheckArgs {
     /// Settings file that is checked, too, and says where the zones are
     #[arg(long, value_name = "FILE", env = "VPCEDNS_CONFIG")]
     pub(super) config: Option<PathBuf>,
     #[command(flatten)]
     pub(super) zones: Flags<ZonesSubset>,
+    #[command(flatten)]
+    pub(super) served: ServedArgs,
     /// Print the problems as JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -118,10 +131,13 @@ pub(super) struct CheckArgs {
     vpcedns names --vpc vpc-ec43eb89\n  \
     vpcedns names --format json | jq -r '.[].regional'\n  \
     vpcedns names --format hosts --vpc vpc-ec43eb89\n  \
-    vpcedns names --format zone --zone us-east-1.vpce.amazonaws.com")]
+    vpcedns names --format zone --zone us-east-1.vpce.amazonaws.com\n  \
+    vpcedns names --socket ./vpcedns.sock                    what a running server serves")]
 pub(super) struct NamesArgs {
     #[command(flatten)]
     pub(super) zones: Flags<ZonesSubset>,
+    #[command(flatten)]
+    pub(super) served: ServedArgs,
     /// How to print them
     #[arg(long, value_enum, default_value_t = Format::Table, env = "VPCEDNS_FORMAT")]
     pub(super) format: Format,
@@ -178,11 +194,9 @@ pub(super) enum CatalogueCommand {
     },
 }
 
+/// A client's question.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  \
-    vpcedns explain ec2.us-east-1.amazonaws.com --from 127.0.1.5\n  \
-    vpcedns explain ec2.us-east-1.amazonaws.com AAAA --from 127.0.1.5 --json")]
-pub(super) struct ExplainArgs {
+pub(super) struct AskedArgs {
     /// The name asked for
     pub(super) name: DnsName,
     /// The type asked for
@@ -194,8 +208,42 @@ pub(super) struct ExplainArgs {
     /// The address that the client asks, if it is a VPC's listener
     #[arg(long, value_name = "ADDR", value_parser = address, env = "VPCEDNS_TO")]
     pub(super) to: Option<SocketAddr>,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    vpcedns explain ec2.us-east-1.amazonaws.com --from 127.0.1.5\n  \
+    vpcedns explain ec2.us-east-1.amazonaws.com AAAA --from 127.0.1.5 --json\n  \
+    vpcedns explain ec2.us-east-1.amazonaws.com --from 127.0.1.5 --socket ./vpcedns.sock")]
+pub(super) struct ExplainArgs {
+    #[command(flatten)]
+    pub(super) asked: AskedArgs,
     #[command(flatten)]
     pub(super) flags: Flags<Answers>,
+    #[command(flatten)]
+    pub(super) served: ServedArgs,
+    /// Print as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    vpcedns trace www.example.com --from 10.0.1.5\n  \
+    vpcedns trace www.example.com AAAA --from vpc-ec43eb89 --socket /run/vpcedns/control.sock\n  \
+    vpcedns trace www.example.com --http 127.0.0.1:9153 --http-token token.txt --json\n\n\
+    The question is asked: it fills the cache, as a client's does. It is counted with no client and not logged.")]
+pub(super) struct TraceArgs {
+    #[command(flatten)]
+    pub(super) asked: AskedArgs,
+    /// Ask as a client that wants signatures (DO)
+    #[arg(long, env = "VPCEDNS_DNSSEC_OK")]
+    pub(super) dnssec_ok: bool,
+    /// Ask as a client that validates by itself (CD)
+    #[arg(long, env = "VPCEDNS_CHECKING_DISABLED")]
+    pub(super) checking_disabled: bool,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
     /// Print as JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -338,20 +386,6 @@ pub(super) struct HealthArgs {
     pub(super) serving: bool,
 }
 
-/// Which running server a command is for.
-#[derive(Args)]
-pub(super) struct ServerArgs {
-    /// Control socket of the server
-    #[arg(long, value_name = "PATH", env = "VPCEDNS_SOCKET", default_value = "./vpcedns.sock")]
-    pub(super) socket: PathBuf,
-    /// HTTP address of the server, where there is no control socket
-    #[arg(long, value_name = "ADDR", env = "VPCEDNS_HTTP")]
-    pub(super) http: Option<SocketAddr>,
-    /// File with the token that changes over HTTP require
-    #[arg(long, value_name = "FILE", env = "VPCEDNS_HTTP_TOKEN")]
-    pub(super) http_token: Option<PathBuf>,
-}
-
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     vpcedns status\n  \
@@ -482,6 +516,14 @@ pub(super) struct SyncArgs {
     /// URL of an emulator, or of a VPC endpoint, in place of AWS's [default: AWS_ENDPOINT_URL_EC2, AWS_ENDPOINT_URL]
     #[arg(long, value_name = "URL", env = "VPCEDNS_ENDPOINT")]
     pub(super) endpoint: Option<String>,
+    /// Address for endpoints without interfaces, as emulators have them: the emulator's own, or SUBNET=ADDR; all=ADDR for
+    /// all endpoints; repeatable
+    #[arg(long, value_name = "ADDR", env = "VPCEDNS_ENDPOINT_ADDRESS", value_delimiter = ',', value_parser = words::<EndpointAddress>)]
+    pub(super) endpoint_address: Vec<EndpointAddress>,
+    /// Names of endpoints: as they are read (given), by ids and services (derive), or as they are read where they are names
+    /// as AWS gives them (automatic)
+    #[arg(long, value_name = "HOW", env = "VPCEDNS_SYNC_NAMES", default_value = "automatic", value_parser = words::<SyncNames>)]
+    pub(super) sync_names: SyncNames,
     /// Calls of one action a second, after the first 50
     #[arg(long, value_name = "N", env = "VPCEDNS_RATE", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(super) rate: u16,
@@ -510,6 +552,11 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 
 fn region(text: &str) -> Result<Region, String> {
     parse_region(text).map_err(|fault| fault.to_string())
+}
+
+/// What is said in words of ours.
+fn words<T: FromStr<Err = Fault>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|fault: Fault| fault.to_string())
 }
 
 fn rtype(text: &str) -> Result<Rtype, String> {

@@ -1,17 +1,32 @@
 //! One HTTP request to a running server, by its control socket or its HTTP address.
 
+use std::fmt;
 use std::io::{Error, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::args::ServerArgs;
+use clap::Args;
 
 /// A server that needs longer for a line or two is not well.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Octets of an answer that are read; the rest is of no interest.
-const MOST: u64 = 1 << 20;
+/// Octets of an answer that are read; a list comes in pages, and hosted zones can be large.
+const MOST: u64 = 1 << 30;
+
+/// Which running server a command is for.
+#[derive(Args)]
+pub(super) struct ServerArgs {
+    /// Control socket of the server
+    #[arg(long, value_name = "PATH", env = "VPCEDNS_SOCKET", default_value = "./vpcedns.sock")]
+    pub(super) socket: PathBuf,
+    /// HTTP address of the server, where there is no control socket
+    #[arg(long, value_name = "ADDR", env = "VPCEDNS_HTTP")]
+    pub(super) http: Option<SocketAddr>,
+    /// File with the token that changes over HTTP require
+    #[arg(long, value_name = "FILE", env = "VPCEDNS_HTTP_TOKEN")]
+    pub(super) http_token: Option<PathBuf>,
+}
 
 /// An answer.
 pub(super) struct HttpAnswer {
@@ -24,6 +39,16 @@ pub(super) struct HttpAnswer {
 impl HttpAnswer {
     pub(super) fn is_ok(&self) -> bool {
         self.status.starts_with("HTTP/1.1 200 ")
+    }
+}
+
+/// `the server at ./vpcedns.sock`
+impl fmt::Display for ServerAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(path) => write!(f, "the server at {}", path.display()),
+            Self::Http(address, _) => write!(f, "the server at http://{address}"),
+        }
     }
 }
 
@@ -51,14 +76,19 @@ impl ServerAt {
 
     /// Sends a request without a body, such as `GET /v1/status`; the text says what to do if nobody answers.
     pub(super) fn request(&self, request: &str) -> Result<HttpAnswer, String> {
+        self.request_within(request, PATIENCE)
+    }
+
+    /// The same, of what takes longer.
+    fn request_within(&self, request: &str, patience: Duration) -> Result<HttpAnswer, String> {
         match self {
-            Self::Http(address, token) => http(*address, request, token.as_deref()).map_err(|error| {
+            Self::Http(address, token) => http_within(*address, request, token.as_deref(), patience).map_err(|error| {
                 format!(
                     "nobody answers on http://{address}: {error}\n  hint: `vpcedns serve` answers there when it is \
                      given the same --http (or VPCEDNS_HTTP)"
                 )
             }),
-            Self::Socket(path) => socket(path, request).map_err(|error| {
+            Self::Socket(path) => socket(path, request, patience).map_err(|error| {
                 format!(
                     "no server answers on {}: {error}\n  hint: run this where `vpcedns serve` runs, as the same user, \
                      with the same --socket (or VPCEDNS_SOCKET)",
@@ -70,23 +100,40 @@ impl ServerAt {
 
     /// The same; what is not answered with 200 is an error, too.
     pub(super) fn ask(&self, request: &str) -> Result<String, String> {
-        let answer = self.request(request)?;
+        Self::good(self.request(request)?)
+    }
+
+    /// The same, of what takes longer.
+    pub(super) fn ask_within(&self, request: &str, patience: Duration) -> Result<String, String> {
+        Self::good(self.request_within(request, patience)?)
+    }
+
+    fn good(answer: HttpAnswer) -> Result<String, String> {
         if answer.is_ok() { Ok(answer.body) } else { Err(format!("{}: {}", answer.status, answer.body.trim_end())) }
     }
 }
 
 /// Sends a request without a body, such as `GET /healthz`.
 pub(super) fn http(address: SocketAddr, request: &str, token: Option<&str>) -> Result<HttpAnswer, Error> {
+    http_within(address, request, token, PATIENCE)
+}
+
+fn http_within(
+    address: SocketAddr,
+    request: &str,
+    token: Option<&str>,
+    patience: Duration,
+) -> Result<HttpAnswer, Error> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let token = token.map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
     exchange(&mut stream, &format!("{request} HTTP/1.1\r\nHost: {address}\r\n{token}"))
 }
 
-fn socket(path: &Path, request: &str) -> Result<HttpAnswer, Error> {
+fn socket(path: &Path, request: &str, patience: Duration) -> Result<HttpAnswer, Error> {
     let mut stream = UnixStream::connect(path)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     exchange(&mut stream, &format!("{request} HTTP/1.1\r\nHost: localhost\r\n"))
 }

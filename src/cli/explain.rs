@@ -2,26 +2,66 @@
 
 use std::process::ExitCode;
 
-use super::args::ExplainArgs;
-use crate::observe::{Asker, Explanation, RecordText, explain};
+use serde::Serialize;
+
+use super::args::{AskedArgs, ExplainArgs};
+use super::client::ServerAt;
+use super::flush::escaped;
+use super::looked_at::{OutputOrigin, ReadsServer};
+use crate::observe::{Asker, Explained, Explanation, RecordText, explain};
 
 pub(super) fn run(args: &ExplainArgs) -> ExitCode {
-    let Some(snapshot) = super::compile(args.flags.settings()) else { return ExitCode::FAILURE };
-    if let Asker::Vpc(vpc) = args.from
-        && let Err(code) = super::known_vpc(&snapshot.model, vpc)
-    {
-        return code;
-    }
-    let explanation = explain(&snapshot, args.from.to(args.to), &args.name, args.rtype);
+    let explained = match ReadsServer::of(&args.served, args.flags.says("zones")).server() {
+        Some(server) => from_server(&server, args).map_err(|what| super::fail(&what)),
+        None => from_files(args),
+    };
+    let (explanation, looked_at) = match explained {
+        Ok(explained) => explained,
+        Err(code) => return code,
+    };
     if args.json {
-        let json = serde_json::to_string_pretty(&explanation).unwrap_or_default();
-        return super::print(&format!("{json}\n"));
+        return super::print(&to_json(&explanation, &looked_at));
     }
-    super::print(&for_people(&explanation))
+    super::print(&for_people(&explanation, &looked_at))
 }
 
-fn for_people(explanation: &Explanation) -> String {
-    let mut lines = vec![format!("{} {} from {}", explanation.name, explanation.rtype, explanation.from)];
+fn from_files(args: &ExplainArgs) -> Result<(Explanation, OutputOrigin), ExitCode> {
+    let settings = args.flags.settings();
+    let looked_at = OutputOrigin::files(&settings);
+    let snapshot = super::compile(settings).ok_or(ExitCode::FAILURE)?;
+    let AskedArgs { name, rtype, from, to } = &args.asked;
+    if let Asker::Vpc(vpc) = from {
+        super::known_vpc(&snapshot.model, *vpc)?;
+    }
+    Ok((explain(&snapshot, from.to(*to), name, *rtype), looked_at))
+}
+
+fn from_server(server: &ServerAt, args: &ExplainArgs) -> Result<(Explanation, OutputOrigin), String> {
+    let said = server.ask(&request("explain?", &args.asked))?;
+    let said: Explained = serde_json::from_str(&said).map_err(|e| format!("{server} says no explanation: {e}"))?;
+    let looked_at = OutputOrigin::server(server, said.explanation.generation);
+    Ok((said.explanation, looked_at))
+}
+
+/// The request for what a server says of a question; `path` ends where the query goes on.
+pub(super) fn request(path: &str, asked: &AskedArgs) -> String {
+    let AskedArgs { name, rtype, from, to } = asked;
+    let (name, from) = (escaped(&name.to_string()), escaped(&from.to_string()));
+    let to = to.as_ref().map_or_else(String::new, |to| format!("&to={}", escaped(&to.to_string())));
+    format!("GET /v1/{path}name={name}&type={rtype}&from={from}{to}")
+}
+
+/// The document, with where it is from.
+pub(super) fn to_json(document: &impl Serialize, looked_at: &OutputOrigin) -> String {
+    let mut json = serde_json::to_value(document).unwrap_or_default();
+    if let Some(json) = json.as_object_mut() {
+        json.insert("looked_at".to_owned(), looked_at.to_string().into());
+    }
+    format!("{json:#}\n")
+}
+
+fn for_people(explanation: &Explanation, looked_at: &OutputOrigin) -> String {
+    let mut lines = vec![format!("{} {} from {} ({looked_at})", explanation.name, explanation.rtype, explanation.from)];
     let steps = explanation.steps.iter().enumerate();
     lines.extend(steps.map(|(number, step)| format!("  {}. {step}", number + 1)));
     let outcome =
@@ -36,6 +76,7 @@ fn for_people(explanation: &Explanation) -> String {
     lines.join("\n") + "\n"
 }
 
-fn line(record: &RecordText) -> String {
+/// A record in one line.
+pub(super) fn line(record: &RecordText) -> String {
     format!("{} {} {} {}", record.name, record.ttl, record.rtype, record.data)
 }

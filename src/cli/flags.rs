@@ -71,6 +71,11 @@ impl<S: Subset> Flags<S> {
         settings
     }
 
+    /// Whether the setting of this key was said.
+    pub(super) fn says(&self, key: &str) -> bool {
+        self.settings.iter().any(|(setting, _)| setting.key == key)
+    }
+
     fn has(setting: &Setting) -> bool {
         S::KEYS.is_empty() || S::KEYS.contains(&setting.key)
     }

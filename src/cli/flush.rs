@@ -19,10 +19,7 @@ pub(super) fn run(args: &FlushArgs) -> ExitCode {
     match count {
         Ok(1) => super::print("flushed 1 reply\n"),
         Ok(gone) => super::print(&format!("flushed {gone} replies\n")),
-        Err(what) => {
-            eprintln!("error: {what}");
-            ExitCode::FAILURE
-        }
+        Err(what) => super::fail(&what),
     }
 }
 

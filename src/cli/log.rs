@@ -8,11 +8,6 @@ use super::flush::escaped;
 
 pub(super) fn run(args: &LogArgs) -> ExitCode {
     let request = format!("POST /v1/log?level={}", escaped(&args.level));
-    match ServerAt::of(&args.server).and_then(|server| server.ask(&request)) {
-        Ok(_) => super::print(&format!("logging {}\n", args.level)),
-        Err(what) => {
-            eprintln!("error: {what}");
-            ExitCode::FAILURE
-        }
-    }
+    let said = ServerAt::of(&args.server).and_then(|server| server.ask(&request));
+    super::print_or_fail(said.map(|_| format!("logging {}\n", args.level)))
 }

@@ -7,13 +7,15 @@ mod client;
 mod config;
 mod diff;
 mod doctor;
+mod drill;
+mod drill_args;
 mod expect;
 mod explain;
 mod flags;
 mod flush;
 mod health;
-mod hosted_zones;
 mod log;
+mod looked_at;
 mod names;
 mod reload;
 mod report;
@@ -21,13 +23,14 @@ mod serve;
 mod state;
 mod status;
 mod sync;
+mod trace;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{CommandFactory, Parser};
 
-use crate::config::{Settings, Upstreams};
+use crate::config::{Dnssec, Settings, Upstreams};
 use crate::model::{Model, Upstream};
 use crate::naming::VpcId;
 use crate::problem::Problem;
@@ -47,6 +50,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Names(args) => names::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Trace(args) => trace::run(&args),
         Command::Expect(args) => expect::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Report(args) => report::run(&args),
@@ -55,6 +59,7 @@ pub fn run() -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Reload(args) => reload::run(&args),
         Command::Flush(args) => flush::run(&args),
+        Command::Drill(args) => drill::run(&args),
         Command::Catalogue(args) => catalogue::run(&args),
         Command::State(args) => state::run(&args),
         Command::Sync(args) => sync::run(&args),
@@ -110,6 +115,7 @@ fn compile(settings: Settings) -> Option<Snapshot> {
     let policy = Policy {
         allow: settings.allow,
         upstreams,
+        dnssec_validation: settings.dnssec == Dnssec::Validate,
         forward_special: settings.forward_special.into_iter().collect(),
         private_only: settings.private_only.into_iter().collect(),
         ..Policy::default()
@@ -125,6 +131,20 @@ fn known_vpc(model: &Model, vpc: VpcId) -> Result<(), ExitCode> {
     let known: Vec<String> = model.vpcs().iter().map(|vpc| vpc.vpc_id.to_string()).collect();
     eprintln!("error: the vpc ID '{vpc}' does not exist\n  hint: VPCs are {}", known.join(", "));
     Err(ExitCode::FAILURE)
+}
+
+/// What a command has to say, or what went wrong.
+fn print_or_fail(done: Result<String, String>) -> ExitCode {
+    match done {
+        Ok(text) => print(&text),
+        Err(what) => fail(&what),
+    }
+}
+
+/// Prints what went wrong.
+fn fail(what: &str) -> ExitCode {
+    eprintln!("error: {what}");
+    ExitCode::FAILURE
 }
 
 /// Prints to stdout; a reader that has gone (`| head`) is no error.

@@ -4,109 +4,94 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::IpAddr;
 use std::process::ExitCode;
-
-use serde::Serialize;
+use std::time::Duration;
 
 use super::args::{Format, NamesArgs};
-use super::hosted_zones::hosted_zones;
+use super::client::ServerAt;
+use super::flush::escaped;
+use super::looked_at::{OutputOrigin, ReadsServer};
 use crate::answer::{NS_TTL, TTL};
 use crate::dns::DnsName;
-use crate::model::{Endpoint, Interface, Model};
-use crate::naming::EndpointNames;
+use crate::export::hosted_zones;
+use crate::observe::{NameRow, NamesPage, named_endpoints};
+
+/// Rows of a page that is asked for.
+const PAGE: usize = 1000;
+/// How often it is asked again where a change came in between.
+const TRIES: usize = 10;
+/// A page may have to wait for another list.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) fn run(args: &NamesArgs) -> ExitCode {
-    let Some((model, _)) = super::load(&args.zones.settings()) else { return ExitCode::FAILURE };
-    if let Some(vpc) = args.vpc
-        && let Err(code) = super::known_vpc(&model, vpc)
-    {
-        return code;
+    match names(args) {
+        Ok(text) => super::print(&text),
+        Err(code) => code,
     }
-    let mut endpoints: Vec<&Endpoint> = model.endpoints().filter(|e| args.vpc.is_none_or(|vpc| e.vpc == vpc)).collect();
-    endpoints.sort_by_key(|e| (e.vpc, e.id));
-    let rows: Vec<Row> = endpoints.into_iter().filter_map(|endpoint| Row::new(&model, endpoint)).collect();
-    super::print(&match args.format {
-        Format::Table => table(&rows),
+}
+
+fn names(args: &NamesArgs) -> Result<String, ExitCode> {
+    let said = ReadsServer::of(&args.served, args.zones.says("zones"));
+    let (rows, zones_too, looked_at) = match said.server() {
+        Some(server) => from_server(&server, args).map_err(|what| super::fail(&what))?,
+        None => from_files(args)?,
+    };
+    Ok(match args.format {
+        Format::Table => format!("{}{looked_at}\n", table(&rows)),
         Format::Json => format!("{}\n", serde_json::to_string_pretty(&rows).unwrap_or_default()),
-        Format::Zone => zones(&rows, args.zone.as_ref()) + &hosted_zones(&model, args.vpc, args.zone.as_ref()),
-        Format::Hosts => hosts(&rows),
+        Format::Zone => format!("; {looked_at}\n{}{zones_too}", zones(&rows, args.zone.as_ref())),
+        Format::Hosts => format!("# {looked_at}\n{}", hosts(&rows)),
     })
 }
 
-/// An endpoint with its names and addresses.
-#[derive(Serialize)]
-struct Row {
-    vpc_endpoint_id: String,
-    vpc_id: String,
-    service_name: String,
-    state: &'static str,
-    /// Whether its own names answer.
-    served: bool,
-    regional: String,
-    zonal: Vec<Zonal>,
-    /// The `*.` forms, where the service has them.
-    wildcard: Vec<String>,
-    private: Vec<String>,
-    /// Whether clients of its VPC get its addresses for its private names.
-    private_dns: bool,
-    addresses: Vec<IpAddr>,
-    #[serde(skip)]
-    zone: DnsName,
-    #[serde(skip)]
-    private_addresses: Vec<IpAddr>,
+/// The rows, hosted zones as master files where these are printed, and where all is from.
+type NamesRead = (Vec<NameRow>, String, OutputOrigin);
+
+fn from_files(args: &NamesArgs) -> Result<NamesRead, ExitCode> {
+    let settings = args.zones.settings();
+    let (model, _) = super::load(&settings).ok_or(ExitCode::FAILURE)?;
+    args.vpc.map_or(Ok(()), |vpc| super::known_vpc(&model, vpc))?;
+    let endpoints = named_endpoints(&model, args.vpc).into_iter();
+    let rows = endpoints.filter_map(|endpoint| NameRow::new(&model, endpoint)).collect();
+    let zones = match args.format {
+        Format::Zone => hosted_zones(&model, args.vpc, args.zone.as_ref()),
+        _ => String::new(),
+    };
+    Ok((rows, zones, OutputOrigin::files(&settings)))
 }
 
-#[derive(Serialize)]
-struct Zonal {
-    availability_zone: String,
-    name: String,
-    network_interface_id: String,
-    addresses: Vec<IpAddr>,
-}
-
-impl Row {
-    /// `None` for an endpoint whose names would be too long.
-    fn new(model: &Model, endpoint: &Endpoint) -> Option<Self> {
-        let service = model.service(endpoint);
-        let named: Vec<&Interface> = endpoint.interfaces.iter().filter(|i| model.has_zonal_name(endpoint, i)).collect();
-        let EndpointNames { regional, zonal, wildcard, private } = model.endpoint_names(endpoint)?;
-        let text = |names: Vec<DnsName>| names.iter().map(ToString::to_string).collect();
-        let shown = |address: &IpAddr, private| match address {
-            IpAddr::V4(_) => endpoint.has_a(),
-            IpAddr::V6(_) => endpoint.has_aaaa(private),
+fn from_server(server: &ServerAt, args: &NamesArgs) -> Result<NamesRead, String> {
+    let vpc = args.vpc.map_or_else(String::new, |vpc| format!("&vpc={vpc}"));
+    let page = |offset: usize| -> Result<NamesPage, String> {
+        let said = server.ask_within(&format!("GET /v1/names?limit={PAGE}&offset={offset}{vpc}"), PATIENCE)?;
+        serde_json::from_str(&said).map_err(|error| format!("{server} says no names: {error}"))
+    };
+    for _ in 0..TRIES {
+        let NamesPage { generation, total, endpoints: mut rows, .. } = page(0)?;
+        let mut offset = PAGE;
+        let is_whole = loop {
+            if offset >= total {
+                break true;
+            }
+            let next = page(offset)?;
+            if next.generation != generation {
+                break false;
+            }
+            rows.extend(next.endpoints);
+            offset += PAGE;
         };
-        let all = |private| {
-            let addresses = endpoint.interfaces.iter().flat_map(Interface::addresses);
-            addresses.filter(|address| shown(address, private)).collect::<Vec<_>>()
+        let zones = match args.format {
+            Format::Zone => {
+                let zone =
+                    args.zone.as_ref().map_or_else(String::new, |zone| format!("&zone={}", escaped(&zone.to_string())));
+                server.ask_within(&format!("GET /v1/zones?limit=1{vpc}{zone}"), PATIENCE)?
+            }
+            _ => String::new(),
         };
-        let vpc = model.vpc(endpoint.vpc)?;
-        Some(Self {
-            vpc_endpoint_id: endpoint.id.to_string(),
-            vpc_id: endpoint.vpc.to_string(),
-            service_name: service.service_name.to_string(),
-            state: endpoint.state.as_str(),
-            served: endpoint.is_served(),
-            regional: regional.to_string(),
-            zonal: named
-                .iter()
-                .zip(zonal)
-                .map(|(interface, name)| Zonal {
-                    availability_zone: model.zone(interface).to_string(),
-                    name: name.to_string(),
-                    network_interface_id: interface.id.to_string(),
-                    addresses: interface.addresses().filter(|address| shown(address, false)).collect(),
-                })
-                .collect(),
-            wildcard: text(wildcard),
-            private_dns: endpoint.private_dns_enabled()
-                && endpoint.is_served()
-                && !endpoint.inbound_resolver_only()
-                && vpc.has_private_dns(),
-            private: text(private),
-            addresses: all(false),
-            zone: service.zone.clone(),
-            private_addresses: all(true),
-        })
+        if is_whole {
+            return Ok((rows, zones, OutputOrigin::server(server, generation)));
+        }
     }
+    Err(format!("{server} changes too often to be read: try again"))
 }
 
 fn join(addresses: &[IpAddr]) -> String {
@@ -114,7 +99,7 @@ fn join(addresses: &[IpAddr]) -> String {
 }
 
 /// A heading for each endpoint, and a line for each of its names.
-fn table(rows: &[Row]) -> String {
+fn table(rows: &[NameRow]) -> String {
     let mut text = String::new();
     for row in rows {
         let _ = writeln!(text, "{}  {}  {}  {}", row.vpc_endpoint_id, row.vpc_id, row.service_name, row.state);
@@ -149,10 +134,11 @@ fn table(rows: &[Row]) -> String {
 }
 
 /// The public zones, each as a master file of its own; `only` one of them if it is given.
-fn zones(rows: &[Row], only: Option<&DnsName>) -> String {
-    let mut zones: BTreeMap<&DnsName, Vec<&Row>> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.served && only.is_none_or(|zone| *zone == row.zone)) {
-        zones.entry(&row.zone).or_default().push(row);
+fn zones(rows: &[NameRow], only: Option<&DnsName>) -> String {
+    let only = only.map(ToString::to_string);
+    let mut zones: BTreeMap<&str, Vec<&NameRow>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.served && only.as_ref().is_none_or(|zone| *zone == row.zone)) {
+        zones.entry(row.zone.as_str()).or_default().push(row);
     }
     let mut text = String::new();
     for (zone, rows) in zones {
@@ -189,7 +175,7 @@ fn records(text: &mut String, name: &str, addresses: &[IpAddr]) {
 }
 
 /// One line for each address; names with `*` cannot stand in a hosts file.
-fn hosts(rows: &[Row]) -> String {
+fn hosts(rows: &[NameRow]) -> String {
     let mut text = String::new();
     for row in rows.iter().filter(|row| row.served) {
         for zonal in &row.zonal {

@@ -27,10 +27,7 @@ pub(super) fn run(args: &ReloadArgs) -> ExitCode {
             eprintln!("not loaded: {} errors; generation {} keeps serving", report.errors, report.generation);
             ExitCode::FAILURE
         }
-        Err(what) => {
-            eprintln!("error: {what}");
-            ExitCode::FAILURE
-        }
+        Err(what) => super::fail(&what),
     }
 }
 

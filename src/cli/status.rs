@@ -6,20 +6,14 @@ use std::time::Duration;
 
 use super::args::StatusArgs;
 use super::client::ServerAt;
-use crate::observe::{CountsReport, StatusReport};
+use crate::observe::{CountsReport, DrillLine, StatusReport};
 use crate::serve::certificates::DUE_SECONDS;
 
 /// Time between the two reports of which rates are made.
 const BETWEEN: Duration = Duration::from_secs(1);
 
 pub(super) fn run(args: &StatusArgs) -> ExitCode {
-    match status(args) {
-        Ok(text) => super::print(&text),
-        Err(what) => {
-            eprintln!("error: {what}");
-            ExitCode::FAILURE
-        }
-    }
+    super::print_or_fail(status(args))
 }
 
 fn status(args: &StatusArgs) -> Result<String, String> {
@@ -42,7 +36,11 @@ fn status(args: &StatusArgs) -> Result<String, String> {
 fn screen(first: &StatusReport, now: &StatusReport) -> String {
     let mut out = String::new();
     let todo = todo(first, now);
-    let verdict = if todo.is_empty() { "all is well" } else { "needs attention" };
+    let verdict = match (todo.is_empty(), now.drills.is_empty()) {
+        (false, _) => "needs attention",
+        (true, false) => "a drill runs",
+        (true, true) => "all is well",
+    };
     let _ = writeln!(out, "vpcedns {}, up {}: {verdict}\n", now.version, duration(now.uptime_ms / 1000));
     let endpoints = format!("{}, {}", counted(now.endpoints, "endpoint"), counted(now.vpcs, "VPC"));
     let _ = writeln!(out, "serving    generation {}: {endpoints}", now.generation);
@@ -54,6 +52,9 @@ fn screen(first: &StatusReport, now: &StatusReport) -> String {
         let problems = counted(source.problems, "problem");
         let _ = writeln!(out, "source     {}: {state}, last good {age}, {problems}", source.id);
     }
+    for DrillLine { text, .. } in &now.drills {
+        let _ = writeln!(out, "drill      {}", text.strip_prefix("drill ").unwrap_or(text));
+    }
     if now.upstreams.is_empty() {
         out.push_str("upstream   none\n");
     }
@@ -61,7 +62,8 @@ fn screen(first: &StatusReport, now: &StatusReport) -> String {
         let state = if up.is_up { up.state.clone() } else { up.state.to_uppercase() };
         let rtt = up.rtt_ms.map_or_else(String::new, |ms| format!(", {ms:.1} ms"));
         let failures = format!("{} asked, {} unanswered", up.questions, up.failures);
-        let _ = writeln!(out, "upstream   {}: {state}{rtt}, {failures}", up.upstream);
+        let from = if up.source_missing { ", from another address: none of these is on this host" } else { "" };
+        let _ = writeln!(out, "upstream   {}: {state}{rtt}, {failures}{from}", up.upstream);
     }
     let ms = now.uptime_ms.saturating_sub(first.uptime_ms).max(1);
     let rate = |of: fn(&CountsReport) -> u64| of(&now.counts).saturating_sub(of(&first.counts)) * 1000 / ms;
@@ -195,6 +197,7 @@ mod tests {
             rtt_ms: (state == "up").then_some(1.26),
             questions: 7,
             failures: 2,
+            source_missing: name.contains(" from "),
         };
         let first = StatusReport {
             version: "1.2.3".to_owned(),
@@ -221,6 +224,19 @@ mod tests {
              cache      1 reply, 2 KiB\n\
              turned away since the start: 0 questions, 0 connections; 0 log lines lost\n"
         );
+
+        let text = "drill 1: us-east-1a is down until 12:00:00 UTC, for all clients".to_owned();
+        let drilled =
+            screen(&first, &StatusReport { drills: vec![DrillLine { text, ..DrillLine::default() }], ..first.clone() });
+        assert!(drilled.starts_with("vpcedns 1.2.3, up 1 h 2 min: a drill runs\n"), "{drilled}");
+        assert!(
+            drilled.contains("\ndrill      1: us-east-1a is down until 12:00:00 UTC, for all clients\n"),
+            "{drilled}"
+        );
+
+        let moved = StatusReport { upstreams: vec![up("10.9.9.9:53 from 10.0.1.5", "up")], ..first.clone() };
+        let line = "upstream   10.9.9.9:53 from 10.0.1.5: up, 1.3 ms, 7 asked, 2 unanswered, from another address: none of these is on this host\n";
+        assert!(screen(&first, &moved).contains(line));
 
         let bad = StatusReport {
             uptime_ms: 3_727_000,

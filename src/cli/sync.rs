@@ -1,16 +1,21 @@
 //! `vpcedns sync`
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use super::args::{SyncAction, SyncArgs};
 use super::client::ServerAt;
 use crate::config::Settings;
+use crate::forward::Forwarder;
+use crate::http_client::HostLookup;
 use crate::naming::{Region, parse_region};
+use crate::observe::StatusReport;
 use crate::problem::count;
 use crate::sync::{
-    AssumedRole, AwsClient, Caution, ClientSettings, CredentialSettings, Fetched, Fetching, SharedCredentials,
-    WriteOutcome, Written, copy_outputs, fetch, policy, profile_region, write,
+    AssumedRole, AwsClient, Caution, CredentialSettings, Fetched, Fetching, SharedCredentials, WriteOutcome, Written,
+    copy_outputs, fetch, policy, profile_region, write,
 };
 
 pub(super) fn run(args: &SyncArgs) -> ExitCode {
@@ -23,10 +28,7 @@ pub(super) fn run(args: &SyncArgs) -> ExitCode {
     };
     match done {
         Ok(code) => code,
-        Err(why) => {
-            eprintln!("error: {why}");
-            ExitCode::FAILURE
-        }
+        Err(why) => super::fail(&why),
     }
 }
 
@@ -52,10 +54,10 @@ fn read_and_write(args: &SyncArgs) -> Result<ExitCode, String> {
         for credentials in credentials {
             // before any call: why there are none, and what to do, is the whole story
             credentials.current().await.map_err(|error| format!("{}\n  hint: {}", error.what, error.hint))?;
-            let settings = ClientSettings { endpoint: args.endpoint.clone(), rate: f64::from(args.rate) };
-            let client = AwsClient::new(settings, credentials)?;
-            for region in &regions {
-                all.push(one_region(&client, region.clone(), args).await?);
+            let client = AwsClient::new(f64::from(args.rate), credentials)?;
+            // hosted zones are the account's, whatever the region
+            for (region, hosted_zones) in regions.iter().zip(std::iter::once(true).chain(std::iter::repeat(false))) {
+                all.push(one_region(&client, region.clone(), hosted_zones, args).await?);
             }
         }
         Ok(all)
@@ -77,7 +79,8 @@ fn regions(args: &SyncArgs) -> Result<Vec<Region>, String> {
 /// Those of the chain, or of each role that is assumed with them.
 fn credentials(args: &SyncArgs, regions: &[Region]) -> Result<Vec<SharedCredentials>, String> {
     let region = regions.first().ok_or("no region is named")?.clone();
-    let settings = CredentialSettings { profile: args.profile.clone(), region, endpoint: args.endpoint.clone() };
+    let names = host_names(args);
+    let settings = CredentialSettings { profile: args.profile.clone(), region, endpoint: args.endpoint.clone(), names };
     let own = SharedCredentials::new(settings)?;
     if args.role.is_empty() {
         return Ok(vec![own]);
@@ -88,12 +91,37 @@ fn credentials(args: &SyncArgs, regions: &[Region]) -> Result<Vec<SharedCredenti
     Ok(args.role.iter().map(assumed).collect())
 }
 
-async fn one_region(client: &AwsClient, region: Region, args: &SyncArgs) -> Result<Fetched, String> {
+/// Where AWS is: as the upstreams of `--forward` say, or this machine's resolvers, less a server that runs here.
+fn host_names(args: &SyncArgs) -> HostLookup {
+    let own = running_server(args);
+    let Settings { forward, limits, .. } = args.answers.settings();
+    HostLookup::beside(Arc::new(move || own.clone()), forward, Forwarder::new(&limits))
+}
+
+/// The addresses of the server that answers on the control socket; none without one.
+fn running_server(args: &SyncArgs) -> Vec<SocketAddr> {
+    let said = ServerAt::of(&args.server).and_then(|server| server.ask("GET /v1/status"));
+    let report = said.ok().and_then(|text| serde_json::from_str::<StatusReport>(&text).ok());
+    report.map(|report| report.listen).unwrap_or_default()
+}
+
+async fn one_region(
+    client: &AwsClient,
+    region: Region,
+    hosted_zones: bool,
+    args: &SyncArgs,
+) -> Result<Fetched, String> {
     let name = region.to_string();
     let progress = |kind: &str, objects: usize, pages: usize| {
         eprintln!("{name}: {objects} {kind} in {}", count(pages, "call"));
     };
-    let what = Fetching { region, vpcs: args.vpc.clone() };
+    let what = Fetching {
+        region,
+        vpcs: args.vpc.clone(),
+        hosted_zones,
+        addresses: args.endpoint_address.clone(),
+        names: args.sync_names,
+    };
     let fetched = fetch(client, &what, &progress).await.map_err(|why| {
         format!(
             "{name}: {why}\n  hint: nothing was written; `vpcedns sync --print-policy` prints what has to be allowed"
@@ -101,6 +129,9 @@ async fn one_region(client: &AwsClient, region: Region, args: &SyncArgs) -> Resu
     })?;
     for (kind, why) in &fetched.left_out {
         eprintln!("warning: {name}: {kind} are left out: {why}");
+    }
+    for remark in &fetched.remarks {
+        eprintln!("warning: {name}: {remark}; --sync-names decides");
     }
     Ok(fetched)
 }

@@ -70,6 +70,14 @@ limits! {
     /// Time for a handshake of TLS or QUIC
     tls_handshake: Duration = "tls_handshake_ms", Milliseconds, 5000, 10..=60_000;
 
+    "Zones out":
+    /// Connections to --transfer at one time; a further one takes the place of the longest idle
+    transfer_connections: usize = "transfer_connections", Count, 64, 1..=1 << 16;
+    /// Of these, connections of one client: an IPv4 address or an IPv6 /64
+    transfer_connections_per_client: usize = "transfer_connections_per_client", Count, 16, 1..=1 << 16;
+    /// Zones of one key; those beyond are left out, and the log says so
+    transfer_zones: usize = "transfer_zones", Count, 100_000, 1..=1 << 24;
+
     "Server":
     /// Time for which a server that is told to stop goes on answering, while /readyz sends clients elsewhere
     lameduck: Duration = "lameduck_ms", Milliseconds, 0, 0..=600_000;

@@ -6,11 +6,13 @@
 use std::fmt::Write as _;
 
 use crate::answer::Topic;
-use crate::snapshot::ViewClass;
+use crate::snapshot::{DrillFault, ViewClass};
 use crate::wire::Transport;
 
 use super::metric::{Label, MetricInfo, MetricKind, first_slot, metrics, tallied};
 
+/// What a drill has at fault.
+const DRILL_FAULT: Label = Label { name: "fault", values: &DrillFault::NAMES };
 /// How a message came.
 const TRANSPORT: Label = Label { name: "transport", values: &Transport::NAMES };
 /// Response codes; those that are rare share the last.
@@ -34,8 +36,14 @@ const REASON: Label =
 /// What became of a question beyond the limit.
 const ACTION: Label = Label { name: "action", values: &["bad_cookie", "truncated", "dropped"] };
 /// What a connection was for: the transports of DNS in their order, and what is beside them.
-const LISTENER: Label =
-    Label { name: "listener", values: &["udp", "tcp", "tls", "https", "quic", "http", "ec2_api", "socket"] };
+const LISTENER: Label = Label {
+    name: "listener",
+    values: &["udp", "tcp", "tls", "https", "quic", "http", "ec2_api", "socket", "transfer"],
+};
+/// What became of a request of a secondary: all of a zone, its serial alone, or an error.
+const TRANSFER: Label = Label { name: "result", values: &["zone", "serial", "refused", "bad_signature", "broken_off"] };
+/// What a secondary said of a NOTIFY.
+const NOTIFIED: Label = Label { name: "result", values: &["acknowledged", "refused", "unanswered"] };
 /// An upstream resolver, as it is written in the settings.
 const UPSTREAM: Label = Label { name: "upstream", values: &[] };
 /// A source of objects: `files`, `ec2-api`.
@@ -73,8 +81,14 @@ metrics! {
     /// Connections refused: of strangers, of a client with too many, as all were in use, idle ones closed for new ones,
     /// those whose handshake failed, and those with a malformed PROXY header (over UDP: datagrams)
     ConnectionsRefused: Counted "connections_refused" by [LISTENER, REASON];
+    /// Requests of secondaries at `--transfer`, by what became of them
+    Transfers: Counted "transfers" by [TRANSFER];
+    /// NOTIFY messages to secondaries, repeated ones included, by what they said
+    Notifies: Counted "notifies" by [NOTIFIED];
     /// Time from reading a question to its reply; questions that are read together count with the time of all
     AnswerDuration: Timed "answer_duration_seconds" by [TRANSPORT, ANSWERED];
+    /// Answers that a drill changed or delayed
+    DrilledAnswers: Counted "drilled_answers" by [DRILL_FAULT];
     /// Log lines that could not be written
     LogLinesDropped: Counter "log_lines_dropped";
 
@@ -128,10 +142,14 @@ metrics! {
     SourceFoundLate: Counter "source_found_late" by [SOURCE];
     /// Rounds in which an account was read, by what became of them
     SyncRounds: Counter "sync_rounds" by [SOURCE, OUTCOME];
-    /// Questions that were written to the query log
+    /// When the hosted zone of an account was read that was read longest ago
+    SyncZonesOldest: Gauge "sync_zones_timestamp_seconds" by [SOURCE];
+    /// Questions that were written to the query log, each counted for each of its places
     QueryLogWritten: Counter "query_log_written";
-    /// Questions that were to be logged and were not: the writer did not keep up, or its place cannot be written to
+    /// The same that were not written: the writer did not keep up, or its place cannot be written to
     QueryLogDropped: Counter "query_log_dropped";
+    /// Drills that run
+    Drills: Gauge "drills";
     /// The generation being served
     Generation: Gauge "generation";
     /// When that was published (Unix time)

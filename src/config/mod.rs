@@ -10,6 +10,7 @@
 //! build the command line. What is said later wins: defaults, then the file, then environment and flags.
 
 mod access_key;
+mod endpoint_address;
 mod limit;
 mod limits;
 mod metric;
@@ -17,19 +18,26 @@ mod metrics;
 mod parse;
 mod setting;
 mod settings;
+mod store_address;
+mod sync_names;
 mod sync_target;
 mod template;
+mod transfer_key;
 mod upstreams;
 
 pub use access_key::{AccessKey, ActionPattern, Secret};
+pub use endpoint_address::{AddressScope, EndpointAddress};
 pub use limit::Unit;
 pub use limits::{Limit, Limits};
 pub use metric::{BOUNDS, Label, MetricInfo, MetricKind, TIMED_SLOTS};
 pub use metrics::{Metric, metrics_reference};
 pub use setting::{Form, Group};
 pub use settings::{Setting, Settings};
+pub use store_address::StoreAddress;
+pub use sync_names::SyncNames;
 pub use sync_target::SyncTarget;
 pub use template::{reference, template};
+pub use transfer_key::{TransferKey, TsigAlgorithm};
 pub use upstreams::{Dnssec, Upstreams};
 
 /// The settings file that is read if it is there.

@@ -57,19 +57,22 @@ pub enum Group {
     Sync,
     /// The log of questions.
     QueryLog,
+    /// Zones for other DNS servers.
+    ZonesOut,
     /// The EC2-compatible API.
     Ec2,
 }
 
 impl Group {
     /// Every group, in the order in which they are shown.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::General,
         Self::Sync,
         Self::Clients,
         Self::Forwarding,
         Self::Encrypted,
         Self::Names,
+        Self::ZonesOut,
         Self::Ec2,
         Self::QueryLog,
     ];
@@ -84,6 +87,7 @@ impl Group {
             Self::Names => "Name policy",
             Self::Sync => "Live accounts",
             Self::QueryLog => "Query log",
+            Self::ZonesOut => "Zones out",
             Self::Ec2 => "EC2-compatible API",
         }
     }

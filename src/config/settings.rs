@@ -12,6 +12,7 @@ use super::parse::{
     switch, tls_address, word,
 };
 use super::setting::{Formed, Group, OfTexts, SettingInfo, settings};
+use super::store_address::{StoreAddress, store_address};
 use super::sync_target::{SyncTarget, sync_target};
 use super::upstreams::{Dnssec, Upstreams, dnssec, upstream};
 use crate::dns::DnsName;
@@ -27,7 +28,7 @@ settings! {
     listen: Vec<SocketAddr> = dns_address, "ADDR", default ["127.0.0.1:5300"], example "10.0.0.2:53";
     /// Network whose clients are served although it is in no VPC
     allow: Vec<IpNet> = network, "CIDR", default [] or "this machine only", example "192.0.2.0/24";
-    /// Address for /healthz, /readyz, /metrics, /v1/status and /v1/explain; one that other machines reach requires a token
+    /// Address for the web page, /healthz, /readyz, /metrics and /v1/...; one that other machines reach requires a token
     http: Option<SocketAddr> = address, "ADDR", default [] or "off", example "127.0.0.1:9153";
     /// Host name of --http, besides addresses and localhost
     http_host: Vec<String> = word, "NAME", default [] or "none", example "dns.corp.example";
@@ -49,7 +50,7 @@ settings! {
 
     Sync:
     /// Account that is followed: a region, or words such as `region=eu-west-1 profile=prod role=ARN external_id=ID endpoint=URL
-    /// vpc=ID`; in the file a table `[[sync]]`. Alone, the flag means the region and the credentials of the environment
+    /// endpoint_address=ADDR names=derive vpc=ID`; in the file a table `[[sync]]`. Alone, the flag means the region and the credentials of the environment
     sync: Vec<SyncTarget> = sync_target, "REGION|WORDS", default [] or "none", example "region=eu-west-1 profile=prod";
     /// Directory in which what accounts said is kept, as outputs of the AWS CLI
     sync_dir: PathBuf = path, "DIR", default ["./vpcedns-sync"], example "/var/lib/vpcedns/sync";
@@ -107,11 +108,23 @@ settings! {
     /// Public name at and below which private addresses are allowed
     rebind_allow: Vec<DnsName> = name, "NAME", default [] or "none", example "lan.example";
 
+    ZonesOut:
+    /// Address at which other DNS servers take zones over (AXFR, IXFR, SOA over UDP and TCP); port 53 if it names none. Requires
+    /// --transfer-keys, and is none of --listen
+    transfer: Vec<SocketAddr> = dns_address, "ADDR", default [] or "off", example "10.0.0.2:5353";
+    /// File of TSIG keys: who may take zones over, whose zones these are, and which secondaries are told of changes
+    transfer_keys: Option<PathBuf> = path, "FILE", default [] or "none", example "/etc/vpcedns/transfer-keys.toml";
+    /// File in which the serials of these zones are kept
+    transfer_serials: PathBuf = path, "FILE", default ["./vpcedns-serials"], example "/var/lib/vpcedns/serials";
+
     Ec2:
     /// Address for the EC2-compatible API; alone, the flag means 127.0.0.1:4566
     ec2_api: Option<SocketAddr> = address, "ADDR", default [] or "off", example "127.0.0.1:4566";
     /// Directory for the state of the EC2-compatible API
     ec2_state: PathBuf = path, "DIR", default ["./vpcedns-state"], example "/var/lib/vpcedns";
+    /// Store that several servers share, in place of a state of this one alone: members of etcd, and what keys begin with. The
+    /// directory then has the last good state, with or without --ec2-api
+    store: Option<StoreAddress> = store_address, "etcd://HOST:PORT,.../PREFIX", default [] or "this server's own state", example "etcd://10.0.0.11:2379/vpcedns";
     /// File with the access keys of those who may call that API
     ec2_keys: Option<PathBuf> = path, "FILE", default [] or "everybody on this machine may", example "keys.toml";
     /// Host name by which that API is called, besides addresses and localhost

@@ -1,5 +1,7 @@
 //! An account and a region that are followed, in words.
 
+use super::endpoint_address::EndpointAddress;
+use super::sync_names::SyncNames;
 use crate::naming::{Region, VpcId, parse_region};
 use crate::problem::Fault;
 
@@ -18,13 +20,17 @@ pub struct SyncTarget {
     pub endpoint: Option<String>,
     /// These VPCs; empty: all.
     pub vpcs: Vec<VpcId>,
+    /// Addresses of endpoints that have none where they are read.
+    pub endpoint_addresses: Vec<EndpointAddress>,
+    /// Whether names of endpoints are taken as they are read; `None`: where they are names of AWS.
+    pub names: Option<SyncNames>,
 }
 
 /// The region that the environment or the profile names.
 const DEFAULT: &str = "default";
 
-const HINT: &str = "such as eu-west-1, or 'region=eu-west-1 profile=prod'; keys are region, profile, role, external_id, endpoint \
-                    and vpc";
+const HINT: &str = "such as eu-west-1, or 'region=eu-west-1 profile=prod'; keys are region, profile, role, external_id, endpoint, \
+                    endpoint_address, names and vpc";
 
 /// Words apart by spaces: `KEY=VALUE`, or a region alone. `default` is the region of the environment.
 pub(super) fn sync_target(text: &str) -> Result<SyncTarget, Fault> {
@@ -45,6 +51,11 @@ pub(super) fn sync_target(text: &str) -> Result<SyncTarget, Fault> {
             "role" => target.role.replace(value.to_owned()).is_some(),
             "external_id" => target.external_id.replace(value.to_owned()).is_some(),
             "endpoint" => target.endpoint.replace(value.to_owned()).is_some(),
+            "names" => target.names.replace(value.parse()?).is_some(),
+            "endpoint_address" => {
+                target.endpoint_addresses.push(value.parse()?);
+                false
+            }
             "vpc" => {
                 let Ok(vpc) = value.parse() else { return fault("names no VPC") };
                 target.vpcs.push(vpc);
@@ -73,7 +84,7 @@ mod tests {
         assert_eq!(sync_target("default").unwrap(), SyncTarget::default());
         assert_eq!(
             sync_target(
-                " profile=prod  region=us-gov-west-1 endpoint=http://127.0.0.1:4566 vpc=vpc-1234abcd vpc=vpc-ec43eb89 \
+                " profile=prod  region=us-gov-west-1 endpoint=http://127.0.0.1:4566 vpc=vpc-1234abcd vpc=vpc-ec43eb89 endpoint_address=172.17.0.2 names=derive \
                  role=arn:aws:iam::111122223333:role/reader external_id=x=1"
             ),
             Ok(SyncTarget {
@@ -82,6 +93,8 @@ mod tests {
                 external_id: Some("x=1".to_owned()),
                 endpoint: Some("http://127.0.0.1:4566".to_owned()),
                 vpcs: vec!["vpc-1234abcd".parse().unwrap(), "vpc-ec43eb89".parse().unwrap()],
+                endpoint_addresses: vec!["172.17.0.2".parse().unwrap()],
+                names: Some(SyncNames::Derive),
                 ..target("us-gov-west-1")
             })
         );
@@ -97,6 +110,8 @@ mod tests {
             ("eu-west-1 eu-west-2", "'eu-west-2' is said twice"),
             ("default eu-west-2", "'eu-west-2' is said twice"),
             ("profile=a profile=b", "'profile=b' is said twice"),
+            ("names=x", "'x' is no way to find names"),
+            ("endpoint_address=x", "'x' is no IPv4 address"),
             ("vpc=subnet-1", "'vpc=subnet-1' names no VPC"),
             ("rolle=x", "'rolle=x' is of no known key"),
             ("role=x", "'role=x' names no role: an ARN begins with arn:"),

@@ -102,12 +102,8 @@ fn covers(tops: &HashSet<DnsName>, name: &DnsName) -> bool {
 }
 
 fn zones_seen(view: &View) -> impl Iterator<Item = &Arc<HostedZone>> {
-    view.all().filter_map(|entry| match &entry.authority {
-        Authority::HostedZone(zone) => Some(zone),
-        Authority::System(Some(below)) => match &**below {
-            Authority::HostedZone(zone) => Some(zone),
-            _ => None,
-        },
+    view.all().filter_map(|entry| match entry.authority.without_rules() {
+        Some(Authority::HostedZone(zone)) => Some(zone),
         _ => None,
     })
 }

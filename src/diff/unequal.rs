@@ -59,12 +59,10 @@ impl Unequal {
     /// Whether two decide alike at a name.
     pub(super) fn is_same(&self, was: &Authority, is: &Authority) -> bool {
         match (was, is) {
-            (Authority::Forward(was), Authority::Forward(is)) => was.action == is.action,
-            (Authority::System(was), Authority::System(is)) => match (was, is) {
-                (Some(was), Some(is)) => self.is_same(was, is),
-                (None, None) => true,
-                _ => false,
-            },
+            (Authority::Forward(rule, was), Authority::Forward(other, is)) => {
+                rule.action == other.action && self.is_same_below(was.as_deref(), is.as_deref())
+            }
+            (Authority::System(was), Authority::System(is)) => self.is_same_below(was.as_deref(), is.as_deref()),
             (Authority::HostedZone(was), Authority::HostedZone(is)) => self.is_same_zone(was, is),
             (Authority::Private(was), Authority::Private(is)) => {
                 let ids =
@@ -76,6 +74,14 @@ impl Unequal {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// The same of what decides without a rule.
+    fn is_same_below(&self, was: Option<&Authority>, is: Option<&Authority>) -> bool {
+        match (was, is) {
+            (Some(was), Some(is)) => self.is_same(was, is),
+            (was, is) => was.is_none() && is.is_none(),
         }
     }
 

@@ -47,6 +47,15 @@ pub fn expand(message: &[u8], record: &Record, out: &mut Vec<u8>) -> Option<()> 
     Some(())
 }
 
+/// The data of a record of `message`, no name in it compressed; as it came where it is not what its type should have.
+pub fn expanded_rdata(message: &[u8], record: &Record) -> Vec<u8> {
+    let mut out = Vec::new();
+    match expand_rdata(message, record, &mut out) {
+        Some(()) => out,
+        None => message.get(record.rdata.clone()).unwrap_or_default().to_vec(),
+    }
+}
+
 fn expand_rdata(message: &[u8], record: &Record, out: &mut Vec<u8>) -> Option<()> {
     let (before, names) = names_in_rdata(record.rtype);
     // names end within the record, wherever their pointers lead

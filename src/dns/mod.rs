@@ -38,7 +38,7 @@ pub use edns::{
     CLIENT_COOKIE, OPT_LEN, OPTION_HEAD, Opt, SAFE_PAYLOAD, cookie_in, each_option, extended_errors, push_option,
     put_extended_error, put_option,
 };
-pub use expand::expand;
+pub use expand::{expand, expanded_rdata};
 pub use header::{HEADER_LEN, Header, HeaderFlags, id_of, rcode_of, set_flags, set_id};
 pub use info_code::{ExtendedError, InfoCode, MAX_EXTRA_TEXT, cut_text};
 pub use message::{Malformed, Message, Record, Records, Section, same_question};
@@ -46,7 +46,7 @@ pub use name::{
     DnsName, MAX_LABEL_LEN, MAX_LABELS, MAX_NAME_LEN, NameBuf, NameError, NameRef, NameSet, a_labels, copy_name, ends,
     escaped, is_at_or_below, labels, parse_name, read_name, skip_name, write_name,
 };
-pub use octets::{u16_at, u32_at};
+pub use octets::{address_of, u16_at, u32_at};
 pub use opcode::Opcode;
 pub use option_code::OptionCode;
 pub use rcode::Rcode;

@@ -21,6 +21,8 @@ registry! {
     REFUSED = 5, "REFUSED";
     /// A name exists that should not: a DNAME makes one that is too long (RFC 6672 2.2).
     YXDOMAIN = 6, "YXDOMAIN";
+    /// The server has no such zone, or the signature is not good (RFC 1996, RFC 8945 5.2).
+    NOTAUTH = 9, "NOTAUTH";
     /// The server does not speak this version of EDNS (RFC 6891 9).
     BADVERS = 16, "BADVERS";
     /// The server cookie is missing or old (RFC 7873 8).
@@ -77,6 +79,6 @@ mod tests {
         assert_eq!((Rcode::BADCOOKIE.in_header(), Rcode::BADCOOKIE.in_opt()), (7, 1));
         assert!(Rcode::BADVERS.is_between_neighbours() && !Rcode::REFUSED.is_between_neighbours());
         assert!(Rcode::BADVERS.needs_edns() && !Rcode::new(15).needs_edns());
-        assert_eq!((Rcode::BADVERS.to_string(), Rcode::new(9).to_string()), ("BADVERS".into(), "RCODE9".into()));
+        assert_eq!((Rcode::BADVERS.to_string(), Rcode::new(11).to_string()), ("BADVERS".into(), "RCODE11".into()));
     }
 }

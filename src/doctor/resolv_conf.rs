@@ -10,9 +10,6 @@ const DEFAULT_NDOTS: u32 = 1;
 const MAX_NDOTS: u32 = 15;
 /// Docker's resolver inside containers of its own networks.
 pub(super) const DOCKER_STUB: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 11));
-/// systemd-resolved's stubs: the second asks without the names of this machine and its links.
-pub(super) const RESOLVED_STUBS: [IpAddr; 2] =
-    [IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 53)), IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 54))];
 
 /// Who wrote the file, and so where a change has to be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -94,7 +94,7 @@ impl Call<'_> {
             is_default: false,
             resolver: record::VpcResolverConfig {
                 autodefined_reverse: vpc.autodefined_reverse,
-                dnssec_validation: false,
+                dnssec_validation: vpc.dnssec_validation,
             },
             listeners: vpc.listeners.clone(),
             clients: vpc.clients.clone(),

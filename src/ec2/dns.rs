@@ -1,7 +1,7 @@
 //! What of a record DNS depends on: the same inputs that files make.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use super::hosted_zone::HostedZoneRecord;
@@ -9,24 +9,35 @@ use super::profile::ProfileRecord;
 use super::record::{EndpointRecord, EndpointType, Phase, StoredObject, VerificationState};
 use super::resolver_endpoint::ResolverEndpointRecord;
 use super::resolver_rule::ResolverRuleRecord;
-use super::state::{ApiState, Edit};
+use super::shared::StoreHealth;
+use super::state::{ApiState, Delta};
 use crate::model::{
     EndpointInput, HostedZoneInput, InboundInput, Input, InterfaceInput, Key, Mode, NetworkInterfaceInput, Object,
-    ProfileInput, RuleInput, ServiceInput, State as DnsState, SubnetInput, VpcInput,
+    OutboundInput, ProfileInput, RuleInput, ServiceInput, State as DnsState, SubnetInput, VpcInput,
 };
 use crate::naming::{InterfaceId, VpcId};
-use crate::problem::{At, Place};
-use crate::source::{Progress, Reading, Source, SourceEdit, SourceId, read_route53};
+use crate::problem::{At, Place, Problem};
+use crate::source::{LoadTrigger, Progress, Reading, Source, SourceEdit, SourceHealth, SourceId, read_route53};
 
 /// The API's state as a source: all of it at the start, and edits from then on.
-pub struct StateSource(Vec<Input>);
+pub struct StateSource {
+    inputs: Vec<Input>,
+    /// Whether it is what a shared store has, where there is one.
+    health: Option<StoreHealth>,
+}
 
 impl StateSource {
     /// With what is in `state`.
     pub fn new(state: &ApiState) -> Self {
         let record = |id: &str| state.get(id).map(Arc::as_ref);
         let sharing = Sharing::new(state.profiles(), &record);
-        Self(state.records().flat_map(|record| inputs(record, &sharing)).collect())
+        Self { inputs: state.records().flat_map(|record| inputs(record, &sharing)).collect(), health: None }
+    }
+
+    /// Of a shared store, the way to which is as `health` says.
+    #[must_use]
+    pub fn shared(self, health: Option<StoreHealth>) -> Self {
+        Self { health, ..self }
     }
 }
 
@@ -36,7 +47,26 @@ impl Source for StateSource {
     }
 
     fn read(&mut self, _: Progress<'_>) -> Reading {
-        Reading { added: std::mem::take(&mut self.0), ..Reading::default() }
+        let added = std::mem::take(&mut self.inputs);
+        let Some(health) = &self.health else { return Reading { added, ..Reading::default() } };
+        let trouble = health.trouble();
+        let behind = trouble.is_some();
+        let hint = "the last good state is served meanwhile";
+        let problems = trouble.map(|what| Problem::warning(Place::whole("--store"), what, hint)).into_iter().collect();
+        let as_of = health.contact().filter(|_| behind);
+        Reading {
+            added,
+            problems,
+            health: SourceHealth { behind, ..SourceHealth::default() },
+            as_of,
+            ..Reading::default()
+        }
+    }
+
+    fn watch(&mut self, trigger: LoadTrigger) {
+        if let Some(health) = &self.health {
+            health.watch(trigger);
+        }
     }
 
     fn outlives_others(&self) -> bool {
@@ -57,16 +87,17 @@ fn at<T>(value: T) -> At<T> {
     At::new(value, place())
 }
 
-/// What `edit` means for DNS, `state` being what was there before.
-pub(super) fn change(state: &ApiState, edit: &Edit) -> SourceEdit {
-    let put: BTreeMap<String, &StoredObject> = edit.put.iter().map(|record| (record.id(), record)).collect();
-    let is_changed = |id: &str| put.contains_key(id) || edit.remove.iter().any(|gone| gone == id);
+/// What `delta` means for DNS, `state` being what was there before.
+pub(super) fn change(state: &ApiState, delta: &Delta) -> SourceEdit {
+    let put: BTreeMap<String, &StoredObject> = delta.put.iter().map(|record| (record.id(), &**record)).collect();
+    let mut touched: BTreeSet<String> = delta.ids().collect();
+    let changed = touched.clone();
+    let is_changed = |id: &str| changed.contains(id);
     let before = |id: &str| state.get(id).map(Arc::as_ref);
     let after = |id: &str| if is_changed(id) { put.get(id).copied() } else { before(id) };
     let kept = state.profiles().filter(|profile| !is_changed(&profile.id));
-    let new = edit.put.iter().filter_map(|record| if let StoredObject::Profile(it) = record { Some(it) } else { None });
+    let new = put.values().filter_map(|record| if let StoredObject::Profile(it) = record { Some(it) } else { None });
     let (was, is) = (Sharing::new(state.profiles(), &before), Sharing::new(kept.chain(new), &after));
-    let mut touched: BTreeSet<String> = edit.ids().into_iter().collect();
     // what a Profile shares is seen by others than before, and what goes is shared no more
     touched.extend(was.bound_to(&touched).chain(is.bound_to(&touched)).collect::<Vec<_>>());
     let removed = touched.iter().filter_map(|id| before(id)).flat_map(|record| inputs(record, &was));
@@ -121,6 +152,7 @@ impl<'s> Sharing<'s> {
             vpcs: profile.vpcs.iter().map(|it| (at(it.vpc), it.priority)).collect(),
             endpoints: endpoints.collect(),
             autodefined_reverse: None,
+            dnssec_validation: None,
         })
     }
 }
@@ -188,12 +220,14 @@ fn input(record: &StoredObject) -> Option<Input> {
             listeners: vpc.listeners.iter().map(|listener| at(*listener)).collect(),
             clients: vpc.clients.iter().map(|network| at(*network)).collect(),
             autodefined_reverse: vpc.resolver.autodefined_reverse,
+            dnssec_validation: vpc.resolver.dnssec_validation,
         }),
         StoredObject::Subnet(subnet) => Object::Subnet(SubnetInput {
             subnet_id: at(subnet.id),
             vpc_id: at(subnet.vpc),
             availability_zone: at(subnet.zone.clone()),
             cidr_blocks: subnet.cidr_blocks.iter().map(|block| at(*block)).collect(),
+            enable_dns64: subnet.attributes.enable_dns64,
         }),
         StoredObject::Service(service) => Object::Service(ServiceInput {
             service_name: at(service.name.clone()),
@@ -246,7 +280,8 @@ fn host(id: InterfaceId, vpc: VpcId, ipv4: Option<Ipv4Addr>, ipv6: Option<Ipv6Ad
     })
 }
 
-/// The addresses of a resolver endpoint are the VPC's; clients ask its listeners.
+/// The addresses of a resolver endpoint are the VPC's; clients ask an inbound one's listeners, and rules ask from an outbound
+/// one's addresses.
 fn resolver_endpoint(endpoint: &ResolverEndpointRecord) -> Vec<Input> {
     let addresses = endpoint.addresses.iter().map(|it| host(it.interface, endpoint.vpc, it.ipv4, it.ipv6));
     let direction = endpoint.direction.parse().ok().filter(|_| !endpoint.listeners.is_empty());
@@ -254,7 +289,12 @@ fn resolver_endpoint(endpoint: &ResolverEndpointRecord) -> Vec<Input> {
         let listeners = endpoint.listeners.iter().map(|listener| at(*listener)).collect();
         Object::Inbound(InboundInput { vpc_id: at(endpoint.vpc), direction, listeners })
     });
-    addresses.chain(inbound).map(|object| Input::new(place(), object)).collect()
+    let outbound = (!endpoint.is_inbound()).then(|| {
+        let both = endpoint.addresses.iter().flat_map(|it| [it.ipv4.map(IpAddr::from), it.ipv6.map(IpAddr::from)]);
+        let addresses = both.flatten().map(at).collect();
+        Object::Outbound(OutboundInput { id: at(endpoint.id.as_str().into()), addresses })
+    });
+    addresses.chain(inbound).chain(outbound).map(|object| Input::new(place(), object)).collect()
 }
 
 /// `None`: it is gone.

@@ -46,6 +46,7 @@ impl DocumentDone {
 }
 
 /// A call of such an action.
+#[derive(Clone)]
 pub(super) struct DocumentCall {
     action: &'static DocumentAction,
     pub(super) members: Members,

@@ -1,38 +1,36 @@
 //! From a call to its answer: the action checks, the change is made durable, DNS serves it, and only then is it answered.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::SystemTime;
 
+use super::ApiSettings;
 use super::action;
 use super::call::{Action, Call, Caller, Done};
 use super::document::{DocumentCall, members};
 use super::error::ApiError;
+use super::groups::Groups;
 use super::notify::{Target, Waker};
 use super::params::Params;
 use super::state::{ApiState, Edit, Token};
+use super::state_store::StateStore;
 use super::store::Store;
 use super::time::UnixMillis;
+use super::writer::{ChangeCall, ChangeOutcome, ChangeWriter, TOKEN_LIFE, lock};
 use super::xml::Xml;
-use super::{ApiSettings, dns, notices, violation};
-use crate::model::Violation;
-use crate::problem::Problem;
 use crate::publish::Publisher;
 use crate::served::ServedSnapshot;
 
-/// How long a client token is remembered: a day.
-const TOKEN_LIFE: Duration = Duration::from_hours(24);
+/// Most calls that become durable at once.
+const MOST_CALLS: usize = 64;
 
 /// Everything behind the API but HTTP.
 pub struct Engine {
-    /// Held for the whole of a change, so that changes come one after the other.
-    publisher: Arc<Mutex<Publisher>>,
     snapshots: ServedSnapshot,
-    state: RwLock<ApiState>,
-    store: Arc<Store>,
-    settings: ApiSettings,
-    /// Where connection notifications go.
-    targets: Vec<Target>,
-    notifier: Option<Waker>,
+    state: Arc<RwLock<ApiState>>,
+    settings: Arc<ApiSettings>,
+    /// Calls that change something gather here while others become durable.
+    groups: Groups<ChangeCall, ChangeOutcome>,
+    writer: Mutex<ChangeWriter>,
 }
 
 /// The answer to a call that was carried out.
@@ -46,22 +44,42 @@ pub struct Answer {
 }
 
 impl Engine {
-    /// Over what `store` remembers, `state`, which `publisher` has loaded.
+    /// Over what the state file `store` remembers, `state`, which `publisher` has loaded.
     pub fn new(
         store: impl Into<Arc<Store>>,
         state: ApiState,
         publisher: Arc<Mutex<Publisher>>,
         settings: ApiSettings,
     ) -> Self {
+        Self::over(store.into(), state, publisher, settings)
+    }
+
+    /// The same over any store.
+    pub fn over(
+        store: Arc<dyn StateStore>,
+        state: ApiState,
+        publisher: Arc<Mutex<Publisher>>,
+        settings: ApiSettings,
+    ) -> Self {
         let snapshots = lock(&publisher).snapshots().clone();
-        let (state, store) = (RwLock::new(state), store.into());
-        Self { publisher, snapshots, state, store, settings, targets: Vec::new(), notifier: None }
+        let (state, settings) = (Arc::new(RwLock::new(state)), Arc::new(settings));
+        let writer = ChangeWriter::new(store, Arc::clone(&state), publisher, Arc::clone(&settings));
+        Self { snapshots, state, settings, groups: Groups::new(MOST_CALLS), writer: Mutex::new(writer) }
+    }
+
+    /// Serves what others have changed in the store. Blocks while a call of this server becomes durable.
+    pub fn catch_up(&self) {
+        lock(&self.writer).catch_up();
     }
 
     /// Puts connection notifications to `targets` into the outbox, and wakes whoever sends them.
     #[must_use]
     pub fn telling(self, targets: Vec<Target>, notifier: Option<Waker>) -> Self {
-        Self { targets, notifier, ..self }
+        {
+            let mut writer = lock(&self.writer);
+            (writer.targets, writer.notifier) = (targets, notifier);
+        }
+        self
     }
 
     /// Whether the action with this name can change anything.
@@ -118,7 +136,8 @@ impl Engine {
         dry_run: bool,
     ) -> Result<Answer, ApiError> {
         let (answer, changed) = if asked.action().writes {
-            self.change(caller, None, dry_run, |call| asked.run(call).map(|done| (done.edit, done.answer)))?
+            let asked = asked.clone();
+            self.change(caller, None, dry_run, move |call| asked.run(call).map(|done| (done.edit, done.answer)))?
         } else {
             (self.look(caller, |call| asked.run(call))?.answer, Vec::new())
         };
@@ -132,20 +151,28 @@ impl Engine {
     }
 
     /// What is answered, and the ids of what was changed.
-    fn write(&self, action: &Action, mut params: Params, caller: &Caller) -> Result<(Xml, Vec<String>), ApiError> {
+    fn write(
+        &self,
+        action: &'static Action,
+        mut params: Params,
+        caller: &Caller,
+    ) -> Result<(Xml, Vec<String>), ApiError> {
         let client_token = if action.idempotent { params.optional("ClientToken") } else { None };
         let parameters = format!("{params:?}");
-        let token_key = client_token.as_ref().map(|token| format!("{} {} {token}", caller.account, action.name));
+        // a token means something in one Region ("Ensuring idempotency": "in the same Region")
+        let key_of = |token| format!("{} {} {} {token}", caller.account, caller.region, action.name);
+        let token_key = client_token.as_ref().map(key_of);
         let dry_run = params.flag("DryRun")?.unwrap_or(false);
-        self.change(caller, client_token, dry_run, |call| {
+        self.change(caller, client_token, dry_run, move |call| {
             let known = token_key.as_ref().and_then(|key| call.state.token(key));
             if let Some(known) = known.filter(|known| call.now.since(known.at) < TOKEN_LIFE) {
                 return repeat(known, &parameters).map(|answer| (Edit::default(), answer));
             }
-            let Done { mut edit, mut answer } = run(action, call, &mut params)?;
-            if let Some(key) = token_key {
+            let Done { mut edit, mut answer } = run(action, call, &mut params.clone())?;
+            if let Some(key) = &token_key {
                 let text = answer.into_text();
-                edit.token = Some((key, Token { parameters, answer: text.clone(), at: call.now }));
+                let token = Token { parameters: parameters.clone(), answer: text.clone(), at: call.now };
+                edit.token = Some((key.clone(), token));
                 answer = Xml::from_text(text);
             }
             Ok((edit, answer))
@@ -169,88 +196,31 @@ impl Engine {
     }
 
     /// Carries out the change that `act` decides on; what it answers, and the ids of what was changed.
-    fn change<T>(
+    fn change<T: Send + 'static>(
         &self,
         caller: &Caller,
         client_token: Option<String>,
         dry_run: bool,
-        act: impl FnOnce(&Call<'_>) -> Result<(Edit, T), ApiError>,
+        act: impl Fn(&Call<'_>) -> Result<(Edit, T), ApiError> + Send + 'static,
     ) -> Result<(T, Vec<String>), ApiError> {
-        let mut publisher = lock(&self.publisher);
-        let snapshot = self.snapshots.load_full();
-        let now = now();
-        let (edit, answer) = {
-            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-            let (mut edit, answer) = act(&Call {
-                state: &state,
-                model: &snapshot.model,
-                caller,
-                now,
-                settings: &self.settings,
-                client_token,
-                place_of: &|key| publisher.place_of(key),
-            })?;
-            if !edit.is_empty() {
-                let listed = self.settings.deleting + self.settings.deleted;
-                state.add_leftovers(&mut edit, now.before(listed), now.before(TOKEN_LIFE));
-            }
-            (edit, answer)
-        };
-        drop(snapshot);
-        let changed = edit.ids();
-        if !edit.is_empty() || dry_run {
-            self.commit(&mut publisher, edit, now, dry_run)?;
-        }
-        Ok((answer, changed))
-    }
-
-    /// Makes a change durable and serves it; an error leaves everything as it was. A dry run ends in an error before
-    /// anything is stored.
-    fn commit(&self, publisher: &mut Publisher, edit: Edit, now: UnixMillis, dry_run: bool) -> Result<(), ApiError> {
-        let (change, tell) = {
-            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-            (dns::change(&state, &edit), notices::of(&edit, &state, now, &self.targets))
-        };
-        // the rules that the change must keep with all else there is, files too
-        let prepared = if change.is_empty() {
-            None
-        } else {
-            Some(publisher.prepare(None, &change).map_err(|broken| refused(&broken))?)
-        };
-        if dry_run {
-            return Err(ApiError::dry_run());
-        }
-        if let Some(problem) = prepared.as_ref().and_then(|prepared| publisher.open(prepared).into_iter().next()) {
-            return Err(ApiError::value(problem.what, "vpcedns:listener", "Choose another address or port."));
-        }
-        self.store.commit(&edit, &tell).map_err(|error| {
-            if let Some(prepared) = &prepared {
-                publisher.close(prepared);
-            }
-            tracing::error!("{error}: the call fails, and the last good state keeps serving");
-            ApiError::internal(error.to_string())
-        })?;
-        // held until the change is served, so that nobody reads the one without the other
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(prepared) = prepared {
-            publisher.publish(prepared).map_err(|error| ApiError::internal(error.to_string()))?;
-        }
-        state.apply(edit);
-        if let Some(notifier) = self.notifier.as_ref().filter(|_| !tell.is_empty()) {
-            notifier.wake();
-        }
-        Ok(())
+        // another thread may carry it out, in a group with others
+        let answer = Arc::new(Mutex::new(None));
+        let answers = Arc::clone(&answer);
+        let act = Box::new(move |call: &Call<'_>| {
+            let (edit, said) = act(call)?;
+            *lock(&answers) = Some(said);
+            Ok(edit)
+        });
+        let call = ChangeCall { caller: caller.clone(), client_token, dry_run, act };
+        let outcome = self.groups.run(call, |calls| lock(&self.writer).run(&calls));
+        let changed = outcome.unwrap_or_else(|| Err(internal()))?;
+        let answer = lock(&answer).take();
+        Ok((answer.ok_or_else(internal)?, changed))
     }
 }
 
-/// What the model has against a change, in EC2's form.
-fn refused(violations: &[Violation]) -> ApiError {
-    // of several the one that files would be told first, so that the same call always gets the same text
-    let errors = violations.iter().filter(|violation| violation.is_error());
-    match errors.min_by_key(|violation| Problem::from((*violation).clone())) {
-        Some(violation) => violation::error(violation),
-        None => ApiError::internal("the change is refused without a reason"),
-    }
+fn internal() -> ApiError {
+    ApiError::internal("An internal error has occurred")
 }
 
 /// Runs an action, which must use every parameter.
@@ -268,11 +238,6 @@ fn repeat(known: &Token, parameters: &str) -> Result<Xml, ApiError> {
     let message =
         "The client token you have provided is already associated with a request that has different parameters.";
     Err(ApiError::new("IdempotentParameterMismatch", message))
-}
-
-fn lock(publisher: &Mutex<Publisher>) -> MutexGuard<'_, Publisher> {
-    // a thread that panicked has published nothing: the last good state is what is there
-    publisher.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn now() -> UnixMillis {

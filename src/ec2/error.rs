@@ -82,6 +82,17 @@ impl ApiError {
         Self { status: 500, code: Cow::Borrowed("InternalError"), message: message.into() }
     }
 
+    /// `Unavailable`, HTTP 503: it is on our side, and may work later.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self { status: 503, code: Cow::Borrowed("Unavailable"), message: message.into() }
+    }
+
+    /// `RequestLimitExceeded`, HTTP 503: too many change the same at one time.
+    pub fn busy() -> Self {
+        let message = "Request limit exceeded.".to_owned();
+        Self { status: 503, code: Cow::Borrowed("RequestLimitExceeded"), message }
+    }
+
     /// What a `DryRun` that would have succeeded answers.
     pub fn dry_run() -> Self {
         let message = "Request would have succeeded, but DryRun flag is set.";

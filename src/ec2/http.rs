@@ -141,7 +141,7 @@ async fn call(
         shared.admit(Counted::Key(key.clone()))?;
     }
     let asked = protocol.read(&head, body)?;
-    let permit = shared.permits.try_acquire().map_err(|_| too_many())?;
+    let permit = shared.permits.try_acquire().map_err(|_| ApiError::busy())?;
     let (worker, id) = (Arc::clone(&shared), request_id.to_owned());
     // an action waits for the disk
     let done = tokio::task::spawn_blocking(move || worker.front.call(&asked, &caller, peer, &id)).await;
@@ -219,10 +219,6 @@ fn too_slow() -> ApiError {
 fn too_large() -> ApiError {
     let message = format!("A request has at most {BODY} octets.");
     ApiError { status: 413, code: "RequestEntityTooLarge".into(), message }
-}
-
-fn too_many() -> ApiError {
-    ApiError { status: 503, code: "RequestLimitExceeded".into(), message: "Request limit exceeded.".to_owned() }
 }
 
 /// A random UUID (RFC 9562 5.4).

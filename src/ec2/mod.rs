@@ -7,6 +7,8 @@
 //!   rest    Route 53's calls as the form that actions take; rest_json: Profiles' as documents; routes: their paths
 //!   foreign calls for services that are not here
 //! engine    the action checks, the change is made durable, DNS serves it, and only then is it answered
+//!   groups  calls that change something at one time are one group
+//!   writer  a group: worked out one on top of the other, made durable at once, served in order
 //!   action  one file for each kind of object: what a call may do, in EC2's codes and texts
 //!   params, fields, filter, xml, error   what calls and answers are made of
 //!   document  the same for those that are JSON
@@ -17,7 +19,9 @@
 //!   profile  what Profiles share
 //!   record  what the API keeps of each object
 //!   state   all records in memory, and a change to them
-//!   store   the same on disk; soundness tells a file that is damaged, and keeps copies
+//!   state_store  what the API asks of the place where its state is durable
+//!   store   the state on disk, changed by groups; soundness tells a file that is damaged, and keeps copies
+//!   shared  the state in etcd, for several servers; the file is its last good one then
 //!   dns     what of a record DNS depends on
 //!   violation  what a broken rule of the model is called in EC2
 //! notify    tells SNS topics and a webhook what became of an endpoint's connection
@@ -46,6 +50,7 @@ pub mod error;
 pub mod fields;
 pub mod filter;
 mod foreign;
+mod groups;
 pub mod hosted_zone;
 mod http;
 mod notices;
@@ -63,11 +68,15 @@ mod rest_json;
 pub mod route;
 mod routes;
 pub mod rule;
+mod shared;
 mod soundness;
 mod state;
+mod state_store;
 mod store;
+mod store_mark;
 pub mod time;
 mod violation;
+mod writer;
 pub mod xml;
 
 use std::time::Duration;
@@ -79,8 +88,10 @@ use crate::config::Limits;
 pub use dns::{StateSource, place};
 pub use engine::{Answer, Engine};
 pub use http::{Front, serve};
+pub use shared::{SharedStore, StoreHealth};
 pub use soundness::{StateContent, StateFault, content, copies, read_sound};
 pub use state::ApiState;
+pub use state_store::StateStore;
 pub use store::Store;
 
 /// The page of all actions, in Markdown.

@@ -3,7 +3,7 @@
 use super::notify::notice::Event;
 use super::notify::{Notice, Target, TopicArn};
 use super::record::{EndpointRecord, Notification, StoredObject};
-use super::state::{ApiState, Edit};
+use super::state::{ApiState, Delta, Edit};
 use super::time::UnixMillis;
 
 /// A notice on its way into the outbox.
@@ -15,6 +15,23 @@ pub struct Telling {
     pub target: Target,
     /// The topic of the connection notification.
     pub topic_arn: TopicArn,
+}
+
+/// A change on its way into the store, with who is to be told of it.
+#[derive(Clone, Debug, Default)]
+pub struct ToldDelta {
+    /// The change.
+    pub delta: Delta,
+    /// Who is to be told.
+    pub tell: Vec<Telling>,
+}
+
+impl ToldDelta {
+    /// How many objects, tokens and notifications it changes.
+    pub(super) fn changes(&self) -> usize {
+        let Delta { put, remove, tokens, forget } = &self.delta;
+        put.len() + remove.len() + tokens.len() + forget.len() + self.tell.len()
+    }
 }
 
 /// What has to be told to `targets` of `edit`, which is made at `now` to `state`.

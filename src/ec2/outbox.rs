@@ -80,10 +80,10 @@ impl Outbox for Store {
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
-    use super::super::notices::Telling;
+    use super::super::notices::{Telling, ToldDelta};
     use super::super::notify::notice::Event;
     use super::super::notify::{Notice, TopicArn};
-    use super::super::state::Edit;
+    use super::super::state::Delta;
     use super::*;
 
     fn telling(second: u64, target: Target) -> Telling {
@@ -98,6 +98,10 @@ mod tests {
         };
         let topic_arn = TopicArn::parse("arn:aws:sns:us-east-1:000000000000:t").unwrap();
         Telling { notice, target, topic_arn }
+    }
+
+    fn told(tell: &[Telling]) -> ToldDelta {
+        ToldDelta { delta: Delta::default(), tell: tell.to_vec() }
     }
 
     /// A whole number of seconds, and not old.
@@ -120,7 +124,7 @@ mod tests {
             telling(10, Target::Sns),
             telling(30, Target::Sns),
         ];
-        store.commit(&Edit::default(), &all).unwrap();
+        store.commit(&[told(&all)]).unwrap();
         // an hour later, so that the clock of the test does not matter
         assert_eq!(due(&store, Target::Sns, 3_600, 10), [2, 0, 3]);
         assert_eq!(due(&store, Target::Sns, 3_600, 2), [2, 0]);
@@ -143,13 +147,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         {
             let (store, _) = Store::open(dir.path()).unwrap();
-            store.commit(&Edit::default(), &[telling(0, Target::Sns), telling(0, Target::Sns)]).unwrap();
+            store.commit(&[told(&[telling(0, Target::Sns), telling(0, Target::Sns)])]).unwrap();
             store.delivered(0).unwrap();
             // sent, and the mark of that lost with the server
         }
         let (store, _) = Store::open(dir.path()).unwrap();
         assert_eq!(due(&store, Target::Sns, 10, 10), [1]);
-        store.commit(&Edit::default(), &[telling(0, Target::Sns)]).unwrap();
+        store.commit(&[told(&[telling(0, Target::Sns)])]).unwrap();
         assert_eq!(due(&store, Target::Sns, 10, 10), [1, 2]);
     }
 
@@ -160,7 +164,7 @@ mod tests {
             let (store, _) = Store::open(dir.path()).unwrap();
             let mut old = telling(0, Target::Webhook);
             old.notice.time = UNIX_EPOCH;
-            store.commit(&Edit::default(), &[old, telling(0, Target::Webhook)]).unwrap();
+            store.commit(&[told(&[old, telling(0, Target::Webhook)])]).unwrap();
         }
         let (store, _) = Store::open(dir.path()).unwrap();
         assert_eq!(due(&store, Target::Webhook, 10, 10), [1]);

@@ -119,7 +119,7 @@ pub struct VpcRecord {
 pub struct VpcResolverConfig {
     /// Whether it has reverse zones of its own (`AutodefinedReverse`).
     pub autodefined_reverse: bool,
-    /// Whether replies are validated (`ValidationStatus`). It is kept and shown: `--dnssec` holds for all VPCs.
+    /// Whether upstream replies are validated (`ValidationStatus`).
     pub dnssec_validation: bool,
 }
 

@@ -16,12 +16,15 @@ use super::codec::{StoreError, decode};
 use super::deliveries::{DELIVERIES, Queued};
 use super::record::StoredObject;
 use super::state::Token;
+use super::store_mark::StoreMark;
 use crate::regular;
 
 /// Records by id.
 pub(super) const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records");
 /// Client tokens by account and token.
 pub(super) const TOKENS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("tokens");
+/// The revision of a shared store that the file stands for, if it is one's last good state.
+pub(super) const MARK: TableDefinition<'_, (), &[u8]> = TableDefinition::new("mark");
 /// Largest state file that is read.
 const MAX_STATE_BYTES: u64 = 16 << 30;
 /// Copies that are kept.
@@ -36,6 +39,8 @@ pub struct StateContent {
     pub tokens: Vec<(String, Token)>,
     /// Notifications that are still to be delivered.
     pub deliveries: usize,
+    /// The revision of a shared store that this stands for.
+    pub mark: Option<StoreMark>,
 }
 
 /// Why a state file cannot be used.
@@ -106,6 +111,10 @@ pub(super) fn read_all(read: &ReadTransaction) -> Result<StateContent, StoreErro
     each(read, DELIVERIES, |_, octets| {
         decode::<Queued>("a delivery", octets)?;
         content.deliveries += 1;
+        Ok(())
+    })?;
+    each(read, MARK, |(), octets| {
+        content.mark = Some(decode("the revision", octets)?);
         Ok(())
     })?;
     Ok(content)

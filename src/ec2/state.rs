@@ -63,6 +63,58 @@ impl Edit {
     }
 }
 
+/// What a change does to the records, as stores and memory take it: what comes is put in place of what has its id.
+#[derive(Clone, Debug, Default)]
+pub struct Delta {
+    /// Records that are new or differ.
+    pub put: Vec<Arc<StoredObject>>,
+    /// Ids of records that go.
+    pub remove: Vec<String>,
+    /// Client tokens that come, with their keys.
+    pub tokens: Vec<(String, Arc<Token>)>,
+    /// Keys of client tokens that go.
+    pub forget: Vec<String>,
+}
+
+impl Delta {
+    /// Ids of the records that it touches.
+    pub(super) fn ids(&self) -> impl Iterator<Item = String> {
+        self.put.iter().map(|record| record.id()).chain(self.remove.iter().cloned())
+    }
+
+    /// Keys of the client tokens that it touches.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &String> {
+        self.tokens.iter().map(|(key, _)| key).chain(&self.forget)
+    }
+}
+
+impl Delta {
+    /// What makes `after` of `before`.
+    pub(super) fn between(before: &ApiState, after: &ApiState) -> Self {
+        let mut delta = Self::default();
+        let new = after.records.iter().filter(|(id, record)| before.records.get(*id) != Some(record));
+        delta.put.extend(new.map(|(_, record)| Arc::clone(record)));
+        delta.remove.extend(before.records.keys().filter(|id| !after.records.contains_key(*id)).cloned());
+        let new = after.tokens.iter().filter(|(key, token)| before.tokens.get(*key) != Some(token));
+        delta.tokens.extend(new.map(|(key, token)| (key.clone(), Arc::clone(token))));
+        delta.forget.extend(before.tokens.keys().filter(|key| !after.tokens.contains_key(*key)).cloned());
+        delta
+    }
+}
+
+impl From<Edit> for Delta {
+    fn from(edit: Edit) -> Self {
+        let Edit { put, mut remove, token, purge, forget, events: _ } = edit;
+        remove.extend(purge);
+        Self {
+            put: put.into_iter().map(Arc::new).collect(),
+            remove,
+            tokens: token.into_iter().map(|(key, token)| (key, Arc::new(token))).collect(),
+            forget,
+        }
+    }
+}
+
 /// A call that had a client token (EC2 API Reference, "Ensuring idempotency").
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
@@ -81,7 +133,7 @@ pub struct ApiState {
     endpoints_of: BTreeMap<VpcId, OfVpc>,
     /// Deleted endpoints by the time of that.
     deleted: BTreeSet<(UnixMillis, EndpointId)>,
-    tokens: BTreeMap<String, Token>,
+    tokens: BTreeMap<String, Arc<Token>>,
     token_ages: BTreeSet<(UnixMillis, String)>,
 }
 
@@ -92,9 +144,6 @@ struct OfVpc {
     /// How many of them are interface endpoints and not deleted.
     live: usize,
 }
-
-/// How much of what is over goes with one change, so that none takes long.
-const MOST_LEFTOVERS: usize = 100;
 
 macro_rules! kinds {
     ($($one:ident($id:ty), $all:ident: $kind:ident($record:ident), $prefix:literal;)*) => {$(
@@ -145,6 +194,11 @@ impl ApiState {
         self.records.values()
     }
 
+    /// How many records there are.
+    pub fn count(&self) -> usize {
+        self.records.len()
+    }
+
     /// The endpoints of a VPC, deleted ones too as long as they are kept.
     pub fn endpoints_of(&self, vpc: VpcId) -> impl Iterator<Item = &EndpointRecord> {
         self.endpoints_of.get(&vpc).into_iter().flat_map(|of| &of.ids).filter_map(|id| self.endpoint(*id))
@@ -157,27 +211,47 @@ impl ApiState {
 
     /// What a call with this token was.
     pub fn token(&self, key: &str) -> Option<&Token> {
-        self.tokens.get(key)
+        self.tokens.get(key).map(Arc::as_ref)
     }
 
     /// Adds to `edit` what nobody asks for any more: endpoints that were deleted before `deleted_before` and client
-    /// tokens from before `tokens_before`, some of each.
-    pub fn add_leftovers(&self, edit: &mut Edit, deleted_before: UnixMillis, tokens_before: UnixMillis) {
-        let endpoints = self.deleted.iter().take_while(|(at, _)| *at < deleted_before).take(MOST_LEFTOVERS);
+    /// tokens from before `tokens_before`, at most `most` of each.
+    pub fn add_leftovers(&self, edit: &mut Edit, deleted_before: UnixMillis, tokens_before: UnixMillis, most: usize) {
+        let endpoints = self.deleted.iter().take_while(|(at, _)| *at < deleted_before).take(most);
         edit.purge.extend(endpoints.map(|(_, id)| id.to_string()));
-        let tokens = self.token_ages.iter().take_while(|(at, _)| *at < tokens_before).take(MOST_LEFTOVERS);
+        let tokens = self.token_ages.iter().take_while(|(at, _)| *at < tokens_before).take(most);
         edit.forget.extend(tokens.map(|(_, key)| key.clone()));
     }
 
-    /// Takes a change over that is already durable.
-    pub fn apply(&mut self, edit: Edit) {
-        for id in edit.remove.iter().chain(&edit.purge) {
+    /// What is to be applied to undo what was done here to what `deltas` touch, `before` being what there was.
+    pub(super) fn undoing<'d>(before: &Self, deltas: impl IntoIterator<Item = &'d Delta>) -> Delta {
+        let mut undo = Delta::default();
+        for delta in deltas {
+            for id in delta.ids() {
+                match before.records.get(&id) {
+                    Some(record) => undo.put.push(Arc::clone(record)),
+                    None => undo.remove.push(id),
+                }
+            }
+            for key in delta.keys() {
+                match before.tokens.get(key) {
+                    Some(token) => undo.tokens.push((key.clone(), Arc::clone(token))),
+                    None => undo.forget.push(key.clone()),
+                }
+            }
+        }
+        undo
+    }
+
+    /// Takes a change over.
+    pub fn apply(&mut self, delta: &Delta) {
+        for id in &delta.remove {
             self.remove(id);
         }
-        for record in edit.put {
+        for record in &delta.put {
             let id = record.id();
             self.remove(&id);
-            if let StoredObject::Endpoint(endpoint) = &record {
+            if let StoredObject::Endpoint(endpoint) = &**record {
                 let of = self.endpoints_of.entry(endpoint.vpc).or_default();
                 of.ids.insert(endpoint.id);
                 of.live += usize::from(is_live(endpoint));
@@ -185,15 +259,15 @@ impl ApiState {
                     self.deleted.insert((endpoint.phase_since, endpoint.id));
                 }
             }
-            self.records.insert(id, Arc::new(record));
+            self.records.insert(id, Arc::clone(record));
         }
-        for key in edit.forget {
-            self.forget(&key);
+        for key in &delta.forget {
+            self.forget(key);
         }
-        if let Some((key, token)) = edit.token {
-            self.forget(&key);
+        for (key, token) in &delta.tokens {
+            self.forget(key);
             self.token_ages.insert((token.at, key.clone()));
-            self.tokens.insert(key, token);
+            self.tokens.insert(key.clone(), Arc::clone(token));
         }
     }
 

@@ -8,21 +8,27 @@ use std::fs::{self, DirBuilder};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 use tracing::warn;
 
 use super::codec::{StoreError, encode};
 use super::deliveries;
-use super::notices::Telling;
+use super::notices::ToldDelta;
 use super::notify::backoff::Backoff;
-use super::soundness::{RECORDS, StateContent, StateFault, TOKENS, copies, keep_copy, read_all, read_sound};
-use super::state::{ApiState, Edit};
+use super::soundness::{MARK, RECORDS, StateContent, StateFault, TOKENS, copies, keep_copy, read_all, read_sound};
+use super::state::{ApiState, Delta};
+use super::state_store::{CommitError, CommitLimits, StateStore};
+use super::store_mark::StoreMark;
 use crate::problem::{Place, Problem};
 
 /// The file in the state directory.
 const FILE: &str = "ec2.redb";
+/// The file of the last good state of a shared store.
+const LAST_GOOD: &str = "store.redb";
+/// How much of what is over goes with one change.
+const MOST_LEFTOVERS: usize = 100;
 
 /// Records on disk.
 pub struct Store {
@@ -42,29 +48,36 @@ impl Store {
     /// Opens the store in `dir`, which is made if it is not there, and reads all of it. One that is damaged is refused as
     /// it is. A copy of one that is sound is kept.
     pub fn open(dir: &Path) -> Result<(Self, ApiState), Problem> {
-        let path = Self::file(dir);
+        Self::open_file(&Self::file(dir)).map(|(store, state, _)| (store, state))
+    }
+
+    /// The same of the last good state of a shared store, with the revision that it stands for.
+    pub(super) fn open_last_good(dir: &Path) -> Result<(Self, ApiState, Option<StoreMark>), Problem> {
+        Self::open_file(&dir.join(LAST_GOOD))
+    }
+
+    fn open_file(path: &Path) -> Result<(Self, ApiState, Option<StoreMark>), Problem> {
         let place = || Place::whole(path.display().to_string());
         let failed = |error: StoreError| {
             let hint = "see --ec2-state: the directory must be writable, and used by one server only";
             Problem::error(place(), error.to_string().replace("written", "used"), hint)
         };
         // what it holds is for nobody but this server
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path.parent().unwrap_or(Path::new(".")));
         made.map_err(|error| failed(StoreError::new(error)))?;
         if path.exists() {
-            let holds = read_sound(&path).map_err(|fault| unsound(&path, &fault))?;
-            keep_copy(&path, &holds)
-                .unwrap_or_else(|error| warn!("no copy of {} can be kept: {error}", path.display()));
-        } else if !copies(&path).is_empty() {
-            return Err(unsound(&path, &StateFault::Damaged("it has gone, and copies of it are here".to_owned())));
+            let holds = read_sound(path).map_err(|fault| unsound(path, &fault))?;
+            keep_copy(path, &holds).unwrap_or_else(|error| warn!("no copy of {} can be kept: {error}", path.display()));
+        } else if !copies(path).is_empty() {
+            return Err(unsound(path, &StateFault::Damaged("it has gone, and copies of it are here".to_owned())));
         } else {
-            make_empty(&path).map_err(failed)?;
+            make_empty(path).map_err(failed)?;
         }
-        let opened = Database::create(&path).map_err(StoreError::new);
+        let opened = Database::create(path).map_err(StoreError::new);
         let db = RwLock::new(Some(opened.map_err(failed)?));
-        let store = Self { path: path.clone(), db, next_delivery: AtomicU64::new(0) };
-        let state = store.read().map_err(failed)?;
-        Ok((store, state))
+        let store = Self { path: path.to_owned(), db, next_delivery: AtomicU64::new(0) };
+        let (state, mark) = store.read().map_err(failed)?;
+        Ok((store, state, mark))
     }
 
     /// A transaction that may write; there is one at a time.
@@ -94,46 +107,75 @@ impl Store {
         start(opened).map_err(StoreError::new)
     }
 
-    fn read(&self) -> Result<ApiState, StoreError> {
+    fn read(&self) -> Result<(ApiState, Option<StoreMark>), StoreError> {
         // all tables are made by the first start
         let write = self.begin_write()?;
         write.open_table(RECORDS).map_err(StoreError::new)?;
         write.open_table(TOKENS).map_err(StoreError::new)?;
         self.next_delivery.store(deliveries::open(&write, Backoff::default().max_age)?, Ordering::Relaxed);
         write.commit().map_err(StoreError::new)?;
-        let StateContent { records, tokens, .. } = read_all(&self.begin_read()?)?;
+        let StateContent { records, tokens, mark, .. } = read_all(&self.begin_read()?)?;
         let mut state = ApiState::default();
-        state.apply(Edit::put(records));
-        for token in tokens {
-            state.apply(Edit { token: Some(token), ..Edit::default() });
-        }
-        Ok(state)
+        let put = records.into_iter().map(Arc::new).collect();
+        let tokens = tokens.into_iter().map(|(key, token)| (key, Arc::new(token))).collect();
+        state.apply(&Delta { put, tokens, ..Delta::default() });
+        Ok((state, mark))
     }
 
-    /// Makes a change durable, and what is to be told of it: when this returns `Ok` it outlives a crash, and when it
-    /// returns an error nothing of it is there.
-    pub fn commit(&self, edit: &Edit, tell: &[Telling]) -> Result<(), StoreError> {
+    /// Makes changes durable, one on top of the other, and what is to be told of them: when this returns `Ok` they all
+    /// outlive a crash, and when it returns an error nothing of any is there.
+    pub fn commit(&self, group: &[ToldDelta]) -> Result<(), StoreError> {
         let write = self.begin_write()?;
-        {
-            let mut records = write.open_table(RECORDS).map_err(StoreError::new)?;
-            for id in edit.remove.iter().chain(&edit.purge) {
-                records.remove(id.as_str()).map_err(StoreError::new)?;
-            }
-            for record in &edit.put {
-                records.insert(record.id().as_str(), encode(record)?.as_slice()).map_err(StoreError::new)?;
-            }
-            let mut tokens = write.open_table(TOKENS).map_err(StoreError::new)?;
-            for key in &edit.forget {
-                tokens.remove(key.as_str()).map_err(StoreError::new)?;
-            }
-            if let Some((key, token)) = &edit.token {
-                tokens.insert(key.as_str(), encode(token)?.as_slice()).map_err(StoreError::new)?;
-            }
+        put(&write, group.iter().map(|told| &told.delta))?;
+        for ToldDelta { tell, .. } in group {
+            // an id is never used twice while the server runs, whether its transaction came to an end or not
+            deliveries::add(&write, tell, self.next_delivery.fetch_add(tell.len() as u64, Ordering::Relaxed))?;
         }
-        // an id is never used twice while the server runs, whether its transaction came to an end or not
-        deliveries::add(&write, tell, self.next_delivery.fetch_add(tell.len() as u64, Ordering::Relaxed))?;
         write.commit().map_err(StoreError::new)
     }
+
+    /// Keeps what others made durable, with the revision that all of it stands for.
+    pub(super) fn keep(&self, deltas: &[Delta], mark: &StoreMark) -> Result<(), StoreError> {
+        let write = self.begin_write()?;
+        put(&write, deltas.iter())?;
+        write
+            .open_table(MARK)
+            .map_err(StoreError::new)?
+            .insert((), encode(mark)?.as_slice())
+            .map_err(StoreError::new)?;
+        write.commit().map_err(StoreError::new)
+    }
+}
+
+impl StateStore for Store {
+    fn limits(&self) -> CommitLimits {
+        CommitLimits { changes: usize::MAX, leftovers: MOST_LEFTOVERS }
+    }
+
+    fn commit(&self, group: &[ToldDelta], _: &ApiState) -> Result<(), CommitError> {
+        Ok(self.commit(group)?)
+    }
+}
+
+/// Puts changes into the tables, one on top of the other.
+fn put<'d>(write: &WriteTransaction, deltas: impl Iterator<Item = &'d Delta>) -> Result<(), StoreError> {
+    let mut records = write.open_table(RECORDS).map_err(StoreError::new)?;
+    let mut tokens = write.open_table(TOKENS).map_err(StoreError::new)?;
+    for delta in deltas {
+        for id in &delta.remove {
+            records.remove(id.as_str()).map_err(StoreError::new)?;
+        }
+        for record in &delta.put {
+            records.insert(record.id().as_str(), encode(&**record)?.as_slice()).map_err(StoreError::new)?;
+        }
+        for key in &delta.forget {
+            tokens.remove(key.as_str()).map_err(StoreError::new)?;
+        }
+        for (key, token) in &delta.tokens {
+            tokens.insert(key.as_str(), encode(&**token)?.as_slice()).map_err(StoreError::new)?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes a store without records: whole, or not at all, so that an empty file is never one that a start left behind.
@@ -167,9 +209,13 @@ fn unsound(path: &Path, fault: &StateFault) -> Problem {
 mod tests {
     use super::super::record::{SecurityGroup, StoredObject, Tags, VpcRecord};
     use super::super::soundness::content;
-    use super::super::state::Token;
+    use super::super::state::{Edit, Token};
     use super::super::time::UnixMillis;
     use super::*;
+
+    fn told(edit: Edit) -> ToldDelta {
+        ToldDelta { delta: edit.into(), tell: Vec::new() }
+    }
 
     #[test]
     fn what_was_committed_is_there_after_a_restart() {
@@ -204,8 +250,8 @@ mod tests {
             assert_eq!(empty.records().count(), 0);
             let mut edit = Edit::put([StoredObject::Vpc(vpc.clone()), StoredObject::SecurityGroup(group)]);
             edit.token = Some(("k".to_owned(), token.clone()));
-            store.commit(&edit, &[]).unwrap();
-            store.commit(&Edit { remove: vec!["sg-1".to_owned()], ..Edit::default() }, &[]).unwrap();
+            store.commit(&[told(edit)]).unwrap();
+            store.commit(&[told(Edit { remove: vec!["sg-1".to_owned()], ..Edit::default() })]).unwrap();
             let second = Store::open(dir.path()).err().unwrap();
             assert!(second.to_string().contains("used by one server only"), "{second}");
         }
@@ -232,7 +278,7 @@ mod tests {
             let mut edit = Edit::put([StoredObject::SecurityGroup(group)]);
             let token = Token { parameters: "a".to_owned(), answer: "b".repeat(50), at: UnixMillis(7) };
             edit.token = Some((format!("k{number}"), token));
-            store.commit(&edit, &[]).unwrap();
+            store.commit(&[told(edit)]).unwrap();
         }
         drop(store);
         fs::read(Store::file(dir)).unwrap()

@@ -12,6 +12,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::sleep_until;
 
+use crate::dns::{Header, Message, Rcode};
 use crate::forward::begun::{Begun, FirstQuery};
 use crate::forward::choose::choose;
 use crate::forward::engine::{FewPeers, Forwarder};
@@ -19,6 +20,7 @@ use crate::forward::failure::{Failure, ForwardError, Tried};
 use crate::forward::loops::{LoopWatch, Repeated, is_marked};
 use crate::forward::peer::{Attempt, Peer, SoFar, Try};
 use crate::forward::query::{Outbound, is_good};
+use crate::forward::recorder::{LiveEvent, Recorder, milliseconds, record};
 use crate::forward::standing::SilentWait;
 use crate::forward::udp::HeardReceiver;
 use crate::model::Upstream;
@@ -111,6 +113,12 @@ impl Forwarder {
             self.measure(peer, question);
         }
         let order: FewPeers = choice.order.iter().filter_map(|at| peers.get(*at)).cloned().collect();
+        if let Some(recorder) = question.recorder {
+            let others = peers.iter().filter(|peer| !order.iter().any(|other| Arc::ptr_eq(other, peer)));
+            order.iter().map(|peer| (peer, true)).chain(others.map(|peer| (peer, false))).for_each(|(peer, asked)| {
+                recorder.record(known_of(peer, question, asked, now));
+            });
+        }
         if order.is_empty() { Err(nobody(peers)) } else { Ok(order) }
     }
 
@@ -229,10 +237,9 @@ impl Questioning<'_> {
                     }
                 }
                 () = &mut patience => {
-                    if let Some(RunningAttempt { at, sent, so_far }) = newest.take() && let Some(peer) = self.order.get(at) {
-                        so_far.late.store(true, Ordering::Relaxed);
-                        late = Some(at);
-                        self.forwarder.unanswered(peer, &Failure::TimedOut, self.question.name, sent);
+                    if let Some(attempt) = newest.take() {
+                        self.is_late(&attempt);
+                        late = Some(attempt.at);
                     }
                     if plan.is_empty() || Instant::now() >= self.deadline {
                         break;
@@ -281,6 +288,18 @@ impl Questioning<'_> {
         second_best.ok_or(error)
     }
 
+    /// No reply has come in the time in which one was to be expected.
+    fn is_late(&self, attempt: &RunningAttempt<'_>) {
+        let RunningAttempt { at, sent, so_far } = *attempt;
+        let Some(peer) = self.order.get(at) else { return };
+        so_far.late.store(true, Ordering::Relaxed);
+        record(self.question.recorder, || LiveEvent::Late {
+            upstream: peer.standing.upstream.to_string(),
+            after_ms: milliseconds(sent.elapsed()),
+        });
+        self.forwarder.unanswered(peer, &Failure::TimedOut, self.question.name, sent);
+    }
+
     /// Takes in what came of an attempt; returns a reply that is good.
     fn learn(
         &self,
@@ -291,6 +310,9 @@ impl Questioning<'_> {
     ) -> Option<Vec<u8>> {
         let RunningAttempt { at, sent, so_far } = *attempt;
         let peer = self.order.get(at)?;
+        if let Some(recorder) = self.question.recorder {
+            record_outcome(recorder, peer, attempt, &reply);
+        }
         match reply {
             Ok(reply) => {
                 let good = is_good(&reply);
@@ -340,6 +362,34 @@ async fn gives_way(wait: Option<&SilentWait<'_>>) {
         Some(wait) => wait.gives_way().await,
         None => std::future::pending().await,
     }
+}
+
+/// What is known of an upstream at this moment, for a recorder.
+fn known_of(peer: &Peer, question: &Outbound<'_>, asked: bool, now: Instant) -> LiveEvent {
+    let report = peer.standing.report();
+    LiveEvent::Upstream {
+        upstream: report.upstream.to_string(),
+        state: report.state.to_string(),
+        rtt_ms: report.rtt.map(milliseconds),
+        why: report.why(peer.standing.is_silent(question.name, now)),
+        asked,
+    }
+}
+
+/// Tells a recorder what came of an attempt.
+fn record_outcome(recorder: &Recorder, peer: &Peer, attempt: &RunningAttempt<'_>, reply: &Result<Vec<u8>, Failure>) {
+    let (upstream, took_ms) = (peer.standing.upstream.to_string(), milliseconds(attempt.sent.elapsed()));
+    let over_tcp = attempt.so_far.over_tcp.load(Ordering::Relaxed);
+    recorder.record(match reply {
+        Ok(reply) => LiveEvent::Reply {
+            upstream,
+            took_ms,
+            over_tcp,
+            rcode: Message::parse(reply).map_or(Rcode::SERVFAIL, |message| message.rcode()).to_string(),
+            answers: Header::of(reply).unwrap_or_default().answers,
+        },
+        Err(failure) => LiveEvent::NoReply { upstream, took_ms, over_tcp, why: failure.to_string() },
+    });
 }
 
 /// Why nobody can be asked at this moment.

@@ -24,13 +24,14 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 
 use crate::config::Limits;
-use crate::dns::{Class, ExtendedError, InfoCode, Rtype};
+use crate::dns::{Class, DnsName, ExtendedError, InfoCode, Rtype};
 use crate::forward::begun::{AfterFirst, Begun, FirstQuery};
 use crate::forward::cache::{Age, AskedAt, Cache, CacheHit, CacheKey, CachedReply, ReplyKind, StoredKey, UpstreamSet};
 use crate::forward::exchange::Exchange;
 use crate::forward::failure::{Failure, ForwardError};
 use crate::forward::loops::Repeated;
 use crate::forward::query::Outbound;
+use crate::forward::recorder::{CacheFinding, LiveEvent, Recorder, record};
 use crate::forward::udp::{Heard, HeardReceiver};
 
 /// Most background refreshes at one time. A refresh beyond this is skipped; clients still get the stored reply.
@@ -51,6 +52,8 @@ pub struct LookupQuestion<'a> {
     pub checking_disabled: bool,
     /// The upstreams to ask, best first.
     pub upstreams: &'a Arc<UpstreamSet>,
+    /// Who is told what happens to it.
+    pub recorder: Option<&'a Arc<Recorder>>,
 }
 
 impl<'a> LookupQuestion<'a> {
@@ -76,12 +79,25 @@ impl<'a> LookupQuestion<'a> {
             authentic_data: true,
             dnssec_ok: self.dnssec_ok,
             edns: true,
+            validated: self.upstreams.validated,
+            recorder: self.recorder,
         }
     }
 
     /// The question section of a reply.
     fn question(&self) -> QuestionOctets {
         question_octets(self.spelled, self.rtype)
+    }
+
+    /// Tells the recorder what the cache holds.
+    fn record_look(&self, recorder: &Recorder, found: Option<&CacheHit>, now: u64) {
+        let name = DnsName::from_wire(self.name).map_or_else(String::new, |name| name.to_string());
+        let finding = found.map_or(CacheFinding::Nothing, |hit| hit.finding(now));
+        recorder.record(LiveEvent::Cache { name, rtype: self.rtype.to_string(), found: finding });
+        if let Some(hit) = found.filter(|_| self.upstreams.validated && !self.checking_disabled) {
+            let (verdict, why) = hit.entry.verdict();
+            recorder.record(LiveEvent::Validated { verdict: verdict.to_owned(), why, cached: true });
+        }
     }
 
     fn unanswered(&self, error: &ForwardError, now: u64) -> CachedReply {
@@ -195,7 +211,11 @@ impl<E: Exchange> Lookup<E> {
                 CacheState::Usable(found) => return found,
                 CacheState::Stale(stale) => {
                     self.forwarded.fetch_add(u64::from(!counted), Ordering::Relaxed);
-                    return self.refreshed(question, &stale).await.map_or(stale, fresh);
+                    let reply = self.refreshed(question, &stale).await;
+                    if reply.is_none() {
+                        record(question.recorder, || LiveEvent::Stale);
+                    }
+                    return reply.map_or(stale, fresh);
                 }
                 CacheState::Nothing => {}
             }
@@ -211,6 +231,7 @@ impl<E: Exchange> Lookup<E> {
             if !std::mem::replace(&mut counted, true) {
                 self.count_miss();
                 self.shared.fetch_add(1, Ordering::Relaxed);
+                record(question.recorder, || LiveEvent::Shared);
             }
             if let Some(entry) = finished(&mut follower).await {
                 return fresh(entry);
@@ -235,7 +256,11 @@ impl<E: Exchange> Lookup<E> {
     }
 
     fn look(self: &Arc<Self>, question: &LookupQuestion<'_>, now: u64) -> CacheState {
-        let Some(found) = self.cache.find(&question.key(), now) else { return CacheState::Nothing };
+        let found = self.cache.find(&question.key(), now);
+        if let Some(recorder) = question.recorder {
+            question.record_look(recorder, found.as_ref(), now);
+        }
+        let Some(found) = found else { return CacheState::Nothing };
         match found.age {
             Age::Stale(_) if found.refresh => return CacheState::Stale(found),
             Age::Fresh(_) if found.refresh => self.prefetch(question, &found, now),
@@ -280,7 +305,8 @@ impl<E: Exchange> Lookup<E> {
         };
         if let Join::Leader(leader) = self.join(question) {
             self.prefetches.fetch_add(1, Ordering::Relaxed);
-            let owned = OwnedQuestion::new(question);
+            // whoever asks does not wait for it, and is not told of it
+            let owned = OwnedQuestion::new(&LookupQuestion { recorder: None, ..*question });
             runtime.spawn(async move {
                 leader.ask_owned(owned).await;
                 drop(permit);
@@ -329,19 +355,22 @@ struct OwnedQuestion {
     dnssec_ok: bool,
     checking_disabled: bool,
     upstreams: Arc<UpstreamSet>,
+    recorder: Option<Arc<Recorder>>,
 }
 
 impl OwnedQuestion {
     fn new(question: &LookupQuestion<'_>) -> Self {
-        let LookupQuestion { spelled, name, rtype, dnssec_ok, checking_disabled, upstreams } = *question;
-        let upstreams = Arc::clone(upstreams);
-        Self { spelled: spelled.into(), name: name.into(), rtype, dnssec_ok, checking_disabled, upstreams }
+        let LookupQuestion { spelled, name, rtype, dnssec_ok, checking_disabled, upstreams, recorder } = *question;
+        let (spelled, name) = (spelled.into(), name.into());
+        let (upstreams, recorder) = (Arc::clone(upstreams), recorder.cloned());
+        Self { spelled, name, rtype, dnssec_ok, checking_disabled, upstreams, recorder }
     }
 
     fn question(&self) -> LookupQuestion<'_> {
-        let Self { spelled, name, rtype, dnssec_ok, checking_disabled, upstreams } = self;
+        let Self { spelled, name, rtype, dnssec_ok, checking_disabled, upstreams, recorder } = self;
         let (rtype, dnssec_ok, checking_disabled) = (*rtype, *dnssec_ok, *checking_disabled);
-        LookupQuestion { spelled, name, rtype, dnssec_ok, checking_disabled, upstreams }
+        let recorder = recorder.as_ref();
+        LookupQuestion { spelled, name, rtype, dnssec_ok, checking_disabled, upstreams, recorder }
     }
 }
 
@@ -397,6 +426,11 @@ impl<E: Exchange> Leader<E> {
             Err(error) if error.nobody_was_asked() => cache.pass(&question.key(), entry, now),
             _ => cache.store(&question.key(), entry, self.known, now),
         };
+        if let Some(recorder) = question.recorder
+            && let Some(seconds) = cache.keeps(&question.key(), &entry, now)
+        {
+            recorder.record(LiveEvent::Kept { seconds });
+        }
         if let Some(followers) = self.leave().and_then(|question| question.followers) {
             followers.send_replace(Some(Arc::clone(&entry)));
         }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use crate::dns::{Class, DnsName, Rtype};
+use crate::dns::{DnsName, Rtype};
 use crate::forward::domains::domains_of;
 use crate::forward::query::Outbound;
 use crate::model::Upstream;
@@ -116,16 +116,7 @@ impl LoopWatch<'_> {
 
     /// The question for the probe, the plainest there is.
     pub(super) fn question(name: &[u8]) -> Outbound<'_> {
-        Outbound {
-            name,
-            rtype: Rtype::TXT,
-            class: Class::IN,
-            recursion_desired: true,
-            checking_disabled: false,
-            authentic_data: false,
-            dnssec_ok: false,
-            edns: false,
-        }
+        Outbound::plain(name, Rtype::TXT)
     }
 }
 

@@ -13,6 +13,7 @@
 //!     udp       sockets that many questions share: those of tasks, and those that a worker polls itself
 //!     connection  TCP, TLS, HTTPS or QUIC, many questions on each
 //!     query     the octets that are sent, and whether a reply belongs to them
+//!     source_address  from which address of this host it is asked
 //!     standing  what is known about it: health (round trips, down or not), domains (those that it leaves unanswered),
 //!               probe (what it is asked when in doubt), manners (EDNS, cookies, case)
 //! message       a bounded walk over a DNS message; nothing is believed, nothing panics
@@ -20,6 +21,7 @@
 //!   relay       an upstream's reply becomes the reply to a client: sections kept, EDNS made anew
 //!   chain       the CNAMEs that a reply follows, and the part of it up to one of them
 //! rebinding     replies that give public names private addresses
+//! recorder      what happens to one question, where somebody wants to see it
 //! system        the upstreams of /etc/resolv.conf, less ourselves
 //! ```
 //!
@@ -48,7 +50,9 @@ mod peer;
 mod probe;
 mod query;
 pub mod rebinding;
+pub mod recorder;
 pub mod relay;
+mod source_address;
 mod standing;
 pub mod system;
 #[cfg(test)]

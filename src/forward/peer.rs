@@ -63,10 +63,10 @@ pub(super) enum UdpOutcome {
 
 impl Peer {
     pub(super) fn new(upstream: Upstream, limits: &Limits, (trust, budget): (&Trust, &Budget), mix_case: bool) -> Self {
-        let standing = Arc::new(Standing::new(upstream.clone()));
+        let standing = Arc::new(Standing::new(upstream));
         Self {
-            datagrams: Pool::new(upstream.address, limits.forward_sockets, Arc::clone(&standing)),
-            connections: Connections::new(upstream, trust.clone(), budget.clone(), limits.forward_timeout),
+            datagrams: Pool::new(limits.forward_sockets, Arc::clone(&standing)),
+            connections: Connections::new(Arc::clone(&standing), trust.clone(), budget.clone(), limits.forward_timeout),
             standing,
             most: limits.forward_in_flight_per_upstream,
             mix_case,

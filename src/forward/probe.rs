@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::dns::{Class, Rtype};
+use crate::dns::Rtype;
 use crate::forward::domains::domains_of;
 use crate::forward::query::Outbound;
 
@@ -67,16 +67,7 @@ impl Probes {
 impl Probe {
     /// The question that is sent: without EDNS, which some leave unanswered.
     pub(super) fn question(&self) -> Outbound<'_> {
-        Outbound {
-            name: &self.name,
-            rtype: self.rtype,
-            class: Class::IN,
-            recursion_desired: true,
-            checking_disabled: false,
-            authentic_data: true,
-            dnssec_ok: false,
-            edns: false,
-        }
+        Outbound { authentic_data: true, ..Outbound::plain(&self.name, self.rtype) }
     }
 }
 

@@ -3,11 +3,14 @@
 //! Knows octets only. A reply is believed when everything that an attacker off the path would have to guess is
 //! right (RFC 5452 9.1): here id and question, and by the socket the port and the upstream's address.
 
+use std::sync::Arc;
+
 use crate::dns::{
     Class, HEADER_LEN, Header, HeaderFlags, Message, OPTION_HEAD, Opt, OptionCode, Rcode, Rtype, SAFE_PAYLOAD,
     cookie_in, id_of, push_option, same_question, set_id,
 };
 use crate::forward::manners::Dress;
+use crate::forward::recorder::Recorder;
 
 /// A question for an upstream.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +33,28 @@ pub struct Outbound<'a> {
     /// Whether the question has EDNS; a lookup always sets it, whatever the client's had. None of the client's options
     /// pass: EDNS is between two neighbours (RFC 6891 6.1.1).
     pub edns: bool,
+    /// Whether the reply is validated before it counts. The validator reads it; it is sent to nobody.
+    pub validated: bool,
+    /// Who is told what happens to it; it is sent to nobody, either.
+    pub recorder: Option<&'a Arc<Recorder>>,
+}
+
+impl<'a> Outbound<'a> {
+    /// The plainest question there is: recursion is wanted, and nothing else.
+    pub fn plain(name: &'a [u8], rtype: Rtype) -> Self {
+        Self {
+            name,
+            rtype,
+            class: Class::IN,
+            recursion_desired: true,
+            checking_disabled: false,
+            authentic_data: false,
+            dnssec_ok: false,
+            edns: false,
+            validated: false,
+            recorder: None,
+        }
+    }
 }
 
 /// The octets that are sent, and what a reply to them must have.
@@ -125,11 +150,22 @@ impl UpstreamQuery {
 }
 
 impl Outbound<'_> {
-    /// The same question for another name.
+    /// The same question for another name, beside that of a client: nobody is told of it.
     pub(super) fn with_name<'n>(&self, name: &'n [u8]) -> Outbound<'n> {
-        let Self { name: _, rtype, class, recursion_desired, checking_disabled, authentic_data, dnssec_ok, edns } =
-            *self;
-        Outbound { name, rtype, class, recursion_desired, checking_disabled, authentic_data, dnssec_ok, edns }
+        let Self { name: _, rtype, class, recursion_desired, checking_disabled, authentic_data, dnssec_ok, .. } = *self;
+        let (edns, validated) = (self.edns, self.validated);
+        Outbound {
+            name,
+            rtype,
+            class,
+            recursion_desired,
+            checking_disabled,
+            authentic_data,
+            dnssec_ok,
+            edns,
+            validated,
+            recorder: None,
+        }
     }
 
     /// Gives the question of `reply` the letters of the client, whatever was sent in its place.
@@ -195,6 +231,8 @@ mod tests {
             authentic_data: false,
             dnssec_ok: true,
             edns: true,
+            validated: false,
+            recorder: None,
         }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Keeps the state of the pure rules (`health`, `domains`, `probe`, `manners`), counts, and writes the log.
 
+use std::io;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,11 +14,13 @@ use crate::forward::failure::Failure;
 use crate::forward::health::{Health, Probing, UpstreamState};
 use crate::forward::manners::Manners;
 use crate::forward::probe::{Probe, Probes};
+use crate::forward::source_address::SourceAddress;
 use crate::model::Upstream;
 
 /// See the module.
 pub(super) struct Standing {
     pub(super) upstream: Upstream,
+    source: SourceAddress,
     health: Mutex<Health>,
     manners: Mutex<Manners>,
     domains: Mutex<Domains>,
@@ -45,6 +49,23 @@ pub struct Report {
     pub rtt: Option<Duration>,
     /// Whether it is asked.
     pub state: UpstreamState,
+    /// Whether questions leave from another address than its source addresses, as none of these is on this host.
+    pub source_missing: bool,
+}
+
+impl Report {
+    /// Why it is in this state; `is_silent`: it leaves the domain that is asked about unanswered.
+    pub fn why(&self, is_silent: bool) -> String {
+        let why = match (self.state, self.rtt) {
+            (UpstreamState::Down, _) => "it answers nothing, names that it has answered included",
+            _ if is_silent => "it leaves most names of this domain unanswered, and answers others",
+            (UpstreamState::Doubtful, _) => "it was late, and nothing has come from it since: probes are under way",
+            (UpstreamState::Up, Some(_)) => "it answers",
+            (UpstreamState::Up, None) => "it has not been asked yet",
+        };
+        let from = if self.source_missing { "; none of the addresses to ask from is on this host" } else { "" };
+        format!("{why}{from}")
+    }
 }
 
 /// Counts a question as under way until it is dropped.
@@ -54,6 +75,7 @@ impl Standing {
     pub(super) fn new(upstream: Upstream) -> Self {
         Self {
             upstream,
+            source: SourceAddress::default(),
             health: Mutex::new(Health::new(Instant::now())),
             manners: Mutex::new(Manners::new(rand::random())),
             domains: Mutex::default(),
@@ -174,6 +196,11 @@ impl Standing {
             })
     }
 
+    /// What `open` makes of the local address from which it is asked; of `None` where the system chooses it.
+    pub(super) fn open<T>(&self, open: impl Fn(Option<IpAddr>) -> io::Result<T>) -> io::Result<T> {
+        self.source.open(&self.upstream, open)
+    }
+
     /// What metrics show.
     pub(super) fn report(&self) -> Report {
         let health = self.health();
@@ -183,6 +210,7 @@ impl Standing {
             failures: self.failures.load(Ordering::Relaxed),
             rtt: health.rtt(),
             state: health.state(),
+            source_missing: self.source.is_missing(),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A server that is its own upstream answers each question with the same question, until its limits end it. So an
 //! upstream that is one of our listeners is left out, or refused where somebody wrote it. Knows no DNS.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use crate::address::{DNS_PORT, is_own, reachable};
@@ -13,6 +13,11 @@ use crate::problem::{Place, Problem};
 pub const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// Nameservers that the C library takes of it (MAXNS).
 pub const MAX_NAMESERVERS: usize = 3;
+/// systemd-resolved's stubs: the second asks without the names of this machine and its links.
+pub const RESOLVED_STUBS: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53)), IpAddr::V4(Ipv4Addr::new(127, 0, 0, 54))];
+/// The resolvers that systemd-resolved asks, whatever /etc/resolv.conf is (systemd-resolved.service(8)).
+pub const RESOLVED_LIST: &str = "/run/systemd/resolve/resolv.conf";
 
 /// The nameservers of /etc/resolv.conf, at most three, less those that are `own`: the addresses that we listen on.
 pub fn system_resolvers(own: &[SocketAddr]) -> (Vec<SocketAddr>, Vec<Problem>) {
@@ -63,6 +68,27 @@ pub fn read_resolv_conf(text: &str, own: &[SocketAddr]) -> (Vec<SocketAddr>, Vec
     (resolvers, problems)
 }
 
+/// Where the C library's questions end up, less what is `own`; `None`: none of that is, so that the C library can be asked.
+pub fn resolvers_beside(own: &[SocketAddr]) -> Option<Vec<SocketAddr>> {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    beside(&read(RESOLV_CONF), || read(RESOLVED_LIST), own)
+}
+
+fn beside(resolv_conf: &str, behind_stub: impl FnOnce() -> String, own: &[SocketAddr]) -> Option<Vec<SocketAddr>> {
+    let (mut asked, _) = read_resolv_conf(resolv_conf, &[]);
+    if !asked.is_empty() && asked.iter().all(|resolver| RESOLVED_STUBS.contains(&resolver.ip())) {
+        let (behind, _) = read_resolv_conf(&behind_stub(), &[]);
+        // one that knows none has been given them in another way
+        asked = if behind.is_empty() { asked } else { behind };
+    }
+    if asked.is_empty() {
+        // resolv.conf(5): without a nameserver this machine is asked
+        asked.push(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), DNS_PORT));
+    }
+    let (ours, others): (Vec<_>, Vec<_>) = asked.into_iter().partition(|resolver| is_own(*resolver, own));
+    (!ours.is_empty()).then_some(others)
+}
+
 /// All nameservers that `text` names, as they are written, each with its line.
 pub fn nameservers(text: &str) -> impl Iterator<Item = (&str, u32)> {
     text.lines().zip(1..).filter_map(|(line, number)| Some((nameserver(line)?, number)))
@@ -107,5 +133,23 @@ mod tests {
             ]
         );
         assert_eq!(read_resolv_conf("search example\n", &[]).1.len(), 1);
+    }
+
+    #[test]
+    fn the_c_library_is_asked_where_it_does_not_ask_us() {
+        let own = addresses(&["127.0.0.1:53", "10.0.0.2:53", "127.0.0.1:5300"]);
+        for (conf, behind, expected) in [
+            ("nameserver 192.0.2.1", "", None),
+            ("nameserver 192.0.2.1\nnameserver 127.0.0.1", "", Some(&["192.0.2.1:53"][..])),
+            ("nameserver 10.0.0.2", "", Some(&[])),
+            ("", "", Some(&[])),
+            ("nameserver 127.0.0.53", "nameserver 10.0.0.2\nnameserver 192.0.2.1", Some(&["192.0.2.1:53"])),
+            ("nameserver 127.0.0.53", "nameserver 192.0.2.1", None),
+            ("nameserver 127.0.0.53", "", None),
+        ] {
+            let found = beside(conf, || behind.to_owned(), &own);
+            assert_eq!(found, expected.map(addresses), "{conf} {behind}");
+        }
+        assert_eq!(beside("", String::new, &[]), None);
     }
 }

@@ -173,6 +173,8 @@ pub(super) fn question() -> Outbound<'static> {
         authentic_data: false,
         dnssec_ok: true,
         edns: true,
+        validated: false,
+        recorder: None,
     }
 }
 

@@ -9,9 +9,9 @@
 //! | insecure: the zone above says that there are no signatures | the reply without AD |
 //! | bogus | SERVFAIL with EDE 6 and the reason |
 //!
-//! Not validated are questions with CD, whose client does so itself; those for the resolvers of a rule, as private
-//! domains have no chain from the root; and names of `dnssec_insecure` (negative trust anchors, RFC 7646). Names of
-//! ours are never asked for.
+//! Not validated are questions of clients for whom nobody wants it (`--dnssec`, or `dnssec_validation` of their VPC); those
+//! with CD, whose client does so itself; those for the resolvers of a rule, as private domains have no chain from the
+//! root; and names of `dnssec_insecure` (negative trust anchors, RFC 7646). Names of ours are never asked for.
 
 use std::path::Path;
 use std::pin::Pin;
@@ -30,13 +30,14 @@ use hickory_proto::serialize::binary::BinDecodable;
 
 use crate::config::Limits;
 use crate::dns::{
-    Class, ExtendedError, HEADER_LEN, Header, HeaderFlags, InfoCode, Message, NameSet, Rtype, rcode_of, set_flags,
+    ExtendedError, HEADER_LEN, Header, HeaderFlags, InfoCode, Message, NameSet, Rtype, rcode_of, set_flags,
 };
 use crate::forward::begun::{Begun, FirstQuery};
-use crate::forward::cache::{Age, Cache, CachedReply, ReplyKind, UpstreamSet};
+use crate::forward::cache::{Age, Cache, CachedReply, ReplyKind, UpstreamSet, verdict};
 use crate::forward::exchange::Exchange;
 use crate::forward::lookup::{Lookup, LookupQuestion, question_octets};
 use crate::forward::loops::Repeated;
+use crate::forward::recorder::{LiveEvent, Recorder, record};
 use crate::forward::relay::{copy_records, count};
 use crate::forward::udp::HeardReceiver;
 use crate::forward::{ForwardError, Forwarder, Outbound};
@@ -64,29 +65,29 @@ impl Validation {
     }
 }
 
-/// Asks upstreams, and validates their replies where the settings say so.
+/// Asks upstreams, and validates their replies where the question wants it.
 pub struct Validating {
     forwarder: Forwarder,
-    validator: Option<Validator>,
+    validator: Validator,
 }
 
 impl Validating {
-    /// Asks through `forwarder`; with `validation`, replies of `upstreams` are validated, and keys are kept in `cache`.
+    /// Asks through `forwarder`; replies of `upstreams` can be validated, and keys are kept in `cache`.
     pub fn new(
         forwarder: Forwarder,
-        validation: Option<Validation>,
+        validation: Validation,
         upstreams: &Arc<[Upstream]>,
         cache: &Arc<Cache>,
         limits: &Limits,
     ) -> Self {
-        let validator = validation.map(|Validation { anchors, insecure }| {
-            let raw = Raw {
-                lookup: Arc::new(Lookup::new(forwarder.clone(), Arc::clone(cache), limits)),
-                upstreams: cache.upstreams(upstreams),
-            };
-            Validator { handle: DnssecDnsHandle::with_trust_anchor(raw.clone(), anchors), raw, insecure }
-        });
-        Self { forwarder, validator }
+        let Validation { anchors, insecure } = validation;
+        let raw = Raw {
+            lookup: Arc::new(Lookup::new(forwarder.clone(), Arc::clone(cache), limits)),
+            upstreams: cache.upstreams(upstreams, false),
+            recorder: None,
+        };
+        let handle = DnssecDnsHandle::with_trust_anchor(raw.clone(), anchors);
+        Self { forwarder, validator: Validator { handle, raw, insecure } }
     }
 
     /// The forwarder that sends the questions.
@@ -114,15 +115,17 @@ impl Exchange for Validating {
         to: &Arc<[Upstream]>,
         repeated: &Repeated,
     ) -> Result<Vec<u8>, ForwardError> {
-        match &self.validator {
-            Some(validator) if validator.covers(question, to) => Ok(Box::pin(validator.exchange(question)).await),
-            _ => self.forwarder.exchange(question, to, repeated).await,
+        if self.validator.covers(question, to) {
+            return Ok(Box::pin(self.validator.exchange(question)).await);
         }
+        if let Some(recorder) = question.recorder.filter(|_| question.validated) {
+            recorder.record(self.validator.not_validated(question));
+        }
+        self.forwarder.exchange(question, to, repeated).await
     }
 
     fn begin(&self, question: &Outbound<'_>, to: &Arc<[Upstream]>) -> Option<(Begun, FirstQuery)> {
-        let is_validated = self.validator.as_ref().is_some_and(|validator| validator.covers(question, to));
-        (!is_validated).then(|| self.forwarder.begin(question, to)).flatten()
+        (!self.validator.covers(question, to)).then(|| self.forwarder.begin(question, to)).flatten()
     }
 
     async fn resume(
@@ -151,7 +154,8 @@ impl Validator {
     fn covers(&self, question: &Outbound<'_>, upstreams: &[Upstream]) -> bool {
         // the root has nobody above it who could vouch for it, which hickory takes for a forgery
         let is_root = question.name == [0] && question.rtype == Rtype::DS;
-        !question.checking_disabled
+        question.validated
+            && !question.checking_disabled
             && !is_root
             && *self.raw.upstreams.upstreams == *upstreams
             && self.insecure.covering(&question.name.to_ascii_lowercase()).is_none()
@@ -160,14 +164,31 @@ impl Validator {
     /// The upstream's reply, validated; SERVFAIL where that fails.
     async fn exchange(&self, question: &Outbound<'_>) -> Vec<u8> {
         // asked for here, too, as the validator says of a failure only that there was one
-        let (reply, is_answer) = self.raw.ask(question.name, question.rtype).await;
+        let (reply, is_answer) = self.raw.recorded(question.recorder).ask(question.name, question.rtype).await;
         if !is_answer {
             return reply;
         }
-        self.validate_and_dress(question).await.unwrap_or_else(|why| {
+        let reply = self.validate_and_dress(question).await.unwrap_or_else(|why| {
             tracing::debug!("bogus: {why}");
             servfail(question.name, question.rtype, InfoCode::DNSSEC_BOGUS, &format!("DNSSEC: {why}"))
-        })
+        });
+        record(question.recorder, || {
+            let (verdict, why) = verdict(&reply);
+            LiveEvent::Validated { verdict: verdict.to_owned(), why, cached: false }
+        });
+        reply
+    }
+
+    /// Why the reply to a question whose client wants that is not validated.
+    fn not_validated(&self, question: &Outbound<'_>) -> LiveEvent {
+        let why = if question.checking_disabled {
+            "the client sets CD, and validates by itself"
+        } else if self.insecure.covering(&question.name.to_ascii_lowercase()).is_some() {
+            "the name is at or below one of dnssec_insecure"
+        } else {
+            "nobody above it could vouch for it"
+        };
+        LiveEvent::Validated { verdict: "off".to_owned(), why: Some(why.to_owned()), cached: false }
     }
 
     async fn validate_and_dress(&self, question: &Outbound<'_>) -> Result<Vec<u8>, String> {
@@ -255,16 +276,7 @@ pub fn without_crypto(name: &[u8], rtype: Rtype, reply: &[u8]) -> Result<Vec<u8>
     let is_secure = all_secure(&response)?;
     let end = end_of_aliases(&query, &response);
     let is_proven = expansions(&response).all(|name| is_denied(&name, &response)) || is_denied(&end, &response);
-    let question = Outbound {
-        name,
-        rtype,
-        class: Class::IN,
-        recursion_desired: true,
-        checking_disabled: false,
-        authentic_data: true,
-        dnssec_ok: false,
-        edns: true,
-    };
+    let question = Outbound { authentic_data: true, edns: true, validated: true, ..Outbound::plain(name, rtype) };
     dress(&Validated::of(&response, is_secure && is_proven), &question)
 }
 
@@ -356,9 +368,15 @@ fn target_of_dname(record: &Record) -> Option<Name> {
 struct Raw {
     lookup: Arc<Lookup<Forwarder>>,
     upstreams: Arc<UpstreamSet>,
+    recorder: Option<Arc<Recorder>>,
 }
 
 impl Raw {
+    /// The same, telling a recorder.
+    fn recorded(&self, recorder: Option<&Arc<Recorder>>) -> Self {
+        Self { recorder: recorder.cloned(), ..self.clone() }
+    }
+
     /// A whole reply, and whether it is an answer: a failure is none, and neither is what was true once.
     async fn ask(&self, name: &[u8], rtype: Rtype) -> (Vec<u8>, bool) {
         let lower = name.to_ascii_lowercase();
@@ -369,6 +387,7 @@ impl Raw {
             dnssec_ok: true,
             checking_disabled: true,
             upstreams: &self.upstreams,
+            recorder: self.recorder.as_ref(),
         };
         let found = self.lookup.resolve(&wanted).await;
         match found.age {

@@ -1,4 +1,4 @@
-//! The way out: directly, or through a proxy; and whose certificates are believed on it.
+//! The way out: directly, or through a proxy; who says where hosts are, and whose certificates are believed.
 //!
 //! The variables are those of the AWS CLI (User Guide, "Using an HTTP proxy"). Only HTTPS goes through a proxy, by CONNECT
 //! (RFC 9110 9.3.6), so a proxy sees no request and no signature. `http://` is for emulators and metadata services, which are
@@ -24,6 +24,8 @@ use rustls::pki_types::pem::PemObject as _;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+use super::host_lookup::HostLookup;
+
 /// How long the addresses of a host have to take a connection, all together.
 const CONNECT: Duration = Duration::from_secs(5);
 /// The file of certificate authorities, in place of the machine's.
@@ -34,6 +36,7 @@ const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
 pub struct Egress {
     proxy: Option<Arc<Matcher>>,
     ca_bundle: Option<PathBuf>,
+    names: HostLookup,
 }
 
 impl Egress {
@@ -52,7 +55,13 @@ impl Egress {
             Some((name, proxy)) => Some(Arc::new(proxy_rules(&name, &proxy, no_proxy)?)),
             None => None,
         };
-        Ok(Self { proxy, ca_bundle: variable(CA_BUNDLE).map(PathBuf::from) })
+        Ok(Self { proxy, ca_bundle: variable(CA_BUNDLE).map(PathBuf::from), names: HostLookup::default() })
+    }
+
+    /// The same, where `names` knows the hosts, that of the proxy too.
+    #[must_use]
+    pub fn knowing(self, names: HostLookup) -> Self {
+        Self { names, ..self }
     }
 
     /// The certificate authorities that are believed.
@@ -72,7 +81,7 @@ impl Egress {
     }
 
     pub(super) fn connector(&self, timeout: Duration) -> EgressConnector {
-        let mut direct = HttpConnector::new();
+        let mut direct = HttpConnector::new_with_resolver(self.names.clone());
         direct.enforce_http(false);
         direct.set_connect_timeout(Some(CONNECT.min(timeout)));
         EgressConnector { direct, proxy: self.proxy.clone() }
@@ -105,7 +114,7 @@ fn bundle(path: &Path) -> Result<RootCertStore, String> {
 /// Connects to a host, or to the proxy that leads to it.
 #[derive(Clone)]
 pub(super) struct EgressConnector {
-    direct: HttpConnector,
+    direct: HttpConnector<HostLookup>,
     proxy: Option<Arc<Matcher>>,
 }
 

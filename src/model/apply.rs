@@ -4,6 +4,7 @@
 //! only a changed VPC, subnet or service looks at the endpoints that refer to it.
 
 mod inbound;
+mod outbound;
 mod profiles;
 
 use std::collections::HashSet;
@@ -70,6 +71,7 @@ impl Model {
 
         next.replace_vpcs(self, removed, added, &mut changes, &mut check);
         next.replace_inbound(removed, added, &mut changes, &mut check);
+        next.replace_outbound(removed, added, &mut changes);
         next.replace_subnets(self, removed, added, &mut changes, &mut check);
         let services = next.replace_services(removed, added, &mut changes, &mut check);
         next.replace_profiles(removed, added, &mut changes, &mut check);
@@ -196,6 +198,14 @@ impl Model {
         let touched = gone.iter().chain(&is_new).copied();
         let dirty: HashSet<SubnetId> = touched.filter(|id| self.subnets.get(id) != old.subnets.get(id)).collect();
         changes.others += dirty.len();
+        let has_dns64 = |model: &Self, id| model.subnets.get(id).is_some_and(|subnet| subnet.enable_dns64);
+        if dirty.iter().any(|id| has_dns64(self, id) || has_dns64(old, id)) {
+            let with = self.subnets.values().filter(|subnet| subnet.enable_dns64);
+            let blocks = with.flat_map(|subnet| subnet.cidr_blocks.iter().map(|block| (subnet.vpc_id, *block)));
+            let mut blocks: Vec<(VpcId, ipnet::IpNet)> = blocks.collect();
+            blocks.sort_unstable();
+            self.dns64 = blocks.into();
+        }
         check.dirty_subnets = dirty;
     }
 
@@ -279,13 +289,16 @@ impl Model {
         changes: &mut Changes,
         check: &mut Check<'_>,
     ) {
-        let gone: HashSet<&Key> =
-            removed.iter().filter(|key| matches!(key, Key::HostedZone(..) | Key::Rule(..))).collect();
+        let gone: HashSet<&Key> = removed
+            .iter()
+            .filter(|key| matches!(key, Key::HostedZone(..) | Key::Rule(..) | Key::Delegation(..)))
+            .collect();
         let zones =
             added.iter().filter_map(|input| if let Object::HostedZone(z) = &input.object { Some(z) } else { None });
         let rules = added.iter().filter_map(|input| if let Object::Rule(r) = &input.object { Some(r) } else { None });
         let (zones, rules): (Vec<_>, Vec<_>) = (zones.collect(), rules.collect());
-        if !gone.is_empty() || !zones.is_empty() || !rules.is_empty() {
+        let are_moved = !Arc::ptr_eq(&self.outbound, &old.outbound);
+        if !gone.is_empty() || !zones.is_empty() || !rules.is_empty() || are_moved {
             let zone_key = HostedZone::key;
             let rule_key = Rule::key;
             let kept = |zone: &&Arc<HostedZone>| !gone.contains(&zone_key(zone));
@@ -302,9 +315,10 @@ impl Model {
                 self.hosted_zones = Arc::new(next);
             }
             let kept = |rule: &&Arc<Rule>| !gone.contains(&rule_key(rule));
-            let mut next: Vec<Arc<Rule>> = old.rules.iter().filter(kept).cloned().collect();
+            let moved = |rule: &Arc<Rule>| rule.moved(&self.outbound).map_or_else(|| Arc::clone(rule), Arc::new);
+            let mut next: Vec<Arc<Rule>> = old.rules.iter().filter(kept).map(moved).collect();
             for input in &rules {
-                let rule = Rule::new(input);
+                let rule = Rule::new(input, &self.outbound);
                 check.one_rule_per_name(&next, &rule, &rule_key, &input.domain_name.place);
                 next.push(Arc::new(rule));
             }

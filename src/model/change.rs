@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::inbound::InboundEndpoint;
-use super::input::{Input, Object};
+use super::input::{HostedZoneInput, Input, Object, RuleAction, RuleInput};
+use super::outbound::OutboundEndpoint;
 use super::profile::Reach;
 use crate::dns::DnsName;
 use crate::naming::{EndpointId, InterfaceId, ServiceName, SubnetId, VpcId};
@@ -24,16 +25,45 @@ pub enum Key {
     HostedZone(DnsName, Reach),
     /// A resolver rule: its domain, and for whom it holds.
     Rule(DnsName, Reach),
+    /// A DELEGATE rule: its `delegation_record`, and for whom it holds.
+    Delegation(DnsName, Reach),
     /// A Profile, by its id.
     Profile(Arc<str>),
     /// An inbound resolver endpoint.
     Inbound(InboundEndpoint),
+    /// An outbound resolver endpoint, as one source tells it.
+    Outbound(OutboundEndpoint),
     /// An interface that is no endpoint's.
     Interface(InterfaceId),
     /// What lies over a VPC of another source.
     VpcOverlay(VpcId),
     /// What lies over an endpoint of another source.
     EndpointOverlay(EndpointId),
+}
+
+impl Key {
+    /// What a rule is known by that does `action` at `name`.
+    pub(super) fn of_rule(action: &RuleAction, name: DnsName, reach: Reach) -> Self {
+        match action {
+            RuleAction::Delegate => Self::Delegation(name, reach),
+            RuleAction::Forward(_) | RuleAction::System => Self::Rule(name, reach),
+        }
+    }
+}
+
+impl RuleInput {
+    /// What the rule is known by.
+    pub fn key(&self) -> Key {
+        let reach = Reach::new(&self.vpc_ids, false, &self.profiles);
+        Key::of_rule(&self.action, self.domain_name.value.clone(), reach)
+    }
+}
+
+impl HostedZoneInput {
+    /// What the zone is known by.
+    pub fn key(&self) -> Key {
+        Key::HostedZone(self.name.value.clone(), Reach::new(&self.vpc_ids, self.every_vpc, &self.profiles))
+    }
 }
 
 impl Input {
@@ -44,13 +74,10 @@ impl Input {
             Object::Subnet(subnet) => Key::Subnet(subnet.subnet_id.value),
             Object::Endpoint(endpoint) => Key::Endpoint(endpoint.vpc_endpoint_id.value),
             Object::Service(service) => Key::Service(service.service_name.value.clone()),
-            Object::HostedZone(zone) => {
-                Key::HostedZone(zone.name.value.clone(), Reach::new(&zone.vpc_ids, zone.every_vpc, &zone.profiles))
-            }
-            Object::Rule(rule) => {
-                Key::Rule(rule.domain_name.value.clone(), Reach::new(&rule.vpc_ids, false, &rule.profiles))
-            }
+            Object::HostedZone(zone) => zone.key(),
+            Object::Rule(rule) => rule.key(),
             Object::Inbound(it) => Key::Inbound(InboundEndpoint::new(&it.vpc_id, it.direction, &it.listeners)),
+            Object::Outbound(it) => Key::Outbound(OutboundEndpoint::new(&it.id, &it.addresses)),
             Object::Profile(profile) => Key::Profile(profile.id.value.clone()),
             Object::Interface(interface) => Key::Interface(interface.network_interface_id.value),
             Object::VpcOverlay(over) => Key::VpcOverlay(over.vpc_id.value),

@@ -119,6 +119,7 @@ impl<'a> Check<'a> {
             listeners: input.listeners.iter().map(|listener| listener.value).collect(),
             clients: input.clients.iter().map(|net| net.value).collect(),
             autodefined_reverse: input.autodefined_reverse,
+            dnssec_validation: input.dnssec_validation,
         }
     }
 
@@ -128,6 +129,7 @@ impl<'a> Check<'a> {
             vpc_id: input.vpc_id.value,
             zone: input.availability_zone.value.clone(),
             cidr_blocks: input.cidr_blocks.iter().map(|cidr| cidr.value).collect(),
+            enable_dns64: input.enable_dns64,
         }
     }
 

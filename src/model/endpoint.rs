@@ -147,9 +147,12 @@ impl Endpoint {
         self.state.is_served() && self.interfaces.iter().any(|i| i.addresses().next().is_some())
     }
 
-    /// Its IPv4 addresses, with the VPC in which each can be used once.
+    /// Its IPv4 addresses, with the VPC in which each can be used once. Interfaces that stand in may share one.
     pub(super) fn ipv4_uses(&self) -> impl Iterator<Item = (VpcId, Ipv4Addr)> {
-        self.interfaces.iter().filter_map(|i| i.ipv4().map(|address| (self.vpc, address)))
+        self.interfaces
+            .iter()
+            .filter(|i| !i.id.is_stand_in())
+            .filter_map(|i| i.ipv4().map(|address| (self.vpc, address)))
     }
 
     /// Its IPv6 addresses, with the VPC in which each can be used once.

@@ -2,7 +2,7 @@
 //!
 //! Values are well formed on their own (an id is an id); whether they fit together is for `model::check`.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -51,6 +51,8 @@ pub enum Object {
     Profile(ProfileInput),
     /// `[[resolver_endpoint]]`, an inbound one.
     Inbound(InboundInput),
+    /// `[[resolver_endpoint]]`, an outbound one.
+    Outbound(OutboundInput),
     /// An interface that is no endpoint's.
     Interface(NetworkInterfaceInput),
     /// A `[[vpc]]` without region and blocks, over a VPC of another source.
@@ -74,6 +76,8 @@ pub struct VpcOverlayInput {
     pub enable_dns_hostnames: Option<bool>,
     /// Whether it has reverse zones of its own; `None`: as the other source says.
     pub autodefined_reverse: Option<bool>,
+    /// Whether upstream replies are validated; `None`: as the other source says.
+    pub dnssec_validation: Option<bool>,
 }
 
 /// What lies over an endpoint of another source.
@@ -106,6 +110,8 @@ pub struct VpcInput {
     pub clients: Vec<At<IpNet>>,
     /// Whether it has reverse zones of its own (Route 53 Resolver's `AutodefinedReverse`).
     pub autodefined_reverse: bool,
+    /// Whether upstream replies are validated (Route 53 Resolver's `ResolverDnssecConfig`).
+    pub dnssec_validation: bool,
 }
 
 /// A network interface that is no endpoint's, as written.
@@ -142,6 +148,8 @@ pub struct SubnetInput {
     pub availability_zone: At<ZoneName>,
     /// Its address blocks: one IPv4, perhaps one IPv6.
     pub cidr_blocks: Vec<At<IpNet>>,
+    /// `enable_dns64`: its clients get AAAA records for names that have only A (VPC guide, "DNS64 and NAT64").
+    pub enable_dns64: bool,
 }
 
 /// An interface endpoint as written.
@@ -298,7 +306,7 @@ pub struct AliasInput {
 /// A resolver rule as written.
 #[derive(Clone, Debug)]
 pub struct RuleInput {
-    /// The name at and below which it holds.
+    /// The name at and below which it holds; of a DELEGATE rule, its `delegation_record`.
     pub domain_name: At<DnsName>,
     /// What to do there.
     pub action: RuleAction,
@@ -306,6 +314,8 @@ pub struct RuleInput {
     pub vpc_ids: Vec<At<VpcId>>,
     /// Profiles that share it with their VPCs, by id. With neither these nor VPCs it holds for every client.
     pub profiles: Vec<At<Arc<str>>>,
+    /// The outbound resolver endpoint from whose addresses it asks, by id.
+    pub endpoint: Option<Arc<str>>,
 }
 
 /// An inbound resolver endpoint as written.
@@ -317,6 +327,15 @@ pub struct InboundInput {
     pub direction: Direction,
     /// The addresses of this server that stand for the endpoint's.
     pub listeners: Vec<At<SocketAddr>>,
+}
+
+/// An outbound resolver endpoint as written.
+#[derive(Clone, Debug)]
+pub struct OutboundInput {
+    /// What rules call it.
+    pub id: At<Arc<str>>,
+    /// Its addresses; those that are on this host are where questions leave from.
+    pub addresses: Vec<At<IpAddr>>,
 }
 
 /// A Route 53 Profile as written.
@@ -332,6 +351,8 @@ pub struct ProfileInput {
     pub endpoints: Vec<At<EndpointId>>,
     /// Whether its VPCs have reverse zones of their own; `None`: as each VPC says.
     pub autodefined_reverse: Option<bool>,
+    /// Whether upstream replies are validated for its VPCs; `None`: as each VPC says.
+    pub dnssec_validation: Option<bool>,
 }
 
 /// What a resolver rule does with a question.
@@ -341,4 +362,7 @@ pub enum RuleAction {
     Forward(Arc<[Upstream]>),
     /// `SYSTEM`: carves a name out of a wider FORWARD rule; resolved as if no rule were there.
     System,
+    /// `DELEGATE`: has delegations of private zones followed that lead to name servers of its name (Route 53 guide, "Resolver
+    /// delegation rules").
+    Delegate,
 }

@@ -11,6 +11,7 @@ mod endpoint;
 mod host;
 mod inbound;
 mod input;
+mod outbound;
 mod overlay;
 mod profile;
 mod rdata;
@@ -21,7 +22,7 @@ mod upstream;
 mod violation;
 mod zone;
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -34,6 +35,7 @@ pub use endpoint::{Endpoint, Interface};
 pub use host::{Host, HostNames, HostRecords};
 pub use inbound::{Direction, InboundEndpoint};
 pub use input::*;
+pub use outbound::OutboundEndpoint;
 pub use profile::{Profile, Reach};
 pub use rdata::{
     OpenQuote, RdataError, Word, folded, generic_rdata, parse_period, parse_rdata, put_name, read_rdata, show_rdata,
@@ -73,6 +75,8 @@ pub struct Vpc {
     pub clients: Vec<IpNet>,
     /// Whether it has reverse zones of its own.
     pub autodefined_reverse: bool,
+    /// Whether upstream replies are validated for its clients.
+    pub dnssec_validation: bool,
 }
 
 impl Vpc {
@@ -96,6 +100,8 @@ pub struct Subnet {
     pub zone: ZoneName,
     /// Its address blocks.
     pub cidr_blocks: Vec<IpNet>,
+    /// Whether its clients get AAAA records for names that have only A.
+    pub enable_dns64: bool,
 }
 
 /// A private name that an endpoint with private DNS on claims in its VPC, whatever its state.
@@ -112,6 +118,8 @@ pub struct PrivateName {
 pub struct Model {
     vpcs: Arc<Map<VpcId, Arc<Vpc>>>,
     subnets: Arc<Map<SubnetId, Subnet>>,
+    /// Blocks of subnets with DNS64, sorted.
+    dns64: Arc<[(VpcId, IpNet)]>,
     services: Services,
     declared_services: Arc<HashSet<ServiceName>>,
     zones: Zones,
@@ -124,6 +132,7 @@ pub struct Model {
     rules: Arc<Vec<Arc<Rule>>>,
     profiles: Arc<Vec<Arc<Profile>>>,
     inbound: Arc<Vec<Arc<InboundEndpoint>>>,
+    outbound: Arc<Vec<OutboundEndpoint>>,
     hosts: Arc<Map<InterfaceId, Arc<Host>>>,
     host_names: Arc<Map<VpcId, Arc<HostNames>>>,
     /// Zones in which an endpoint has an interface and, by its source's list, no zonal name.
@@ -174,6 +183,13 @@ impl Model {
     /// All subnets, in no order that means anything.
     pub fn subnets(&self) -> impl Iterator<Item = &Subnet> {
         self.subnets.values()
+    }
+
+    /// Whether an address is in a subnet of the VPC that has DNS64.
+    pub fn is_dns64(&self, vpc: VpcId, address: IpAddr) -> bool {
+        let first = self.dns64.partition_point(|(of, _)| *of < vpc);
+        let blocks = self.dns64.iter().skip(first).take_while(|(of, _)| *of == vpc);
+        blocks.into_iter().any(|(_, block)| block.contains(&address.to_canonical()))
     }
 
     /// How many endpoints there are, in whatever state.

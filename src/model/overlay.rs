@@ -117,6 +117,7 @@ impl Model {
             listeners: vpc.listeners.iter().map(|listener| At::new(*listener, place.clone())).collect(),
             clients: vpc.clients.iter().map(|net| At::new(*net, place.clone())).collect(),
             autodefined_reverse: vpc.autodefined_reverse,
+            dnssec_validation: vpc.dnssec_validation,
         })
     }
 }
@@ -130,13 +131,12 @@ fn lay(input: &mut Input, over: &Input) {
 }
 
 fn over_vpc(vpc: &mut VpcInput, over: &VpcOverlayInput) {
-    let VpcOverlayInput { listeners, clients, enable_dns_support, enable_dns_hostnames, autodefined_reverse, .. } =
-        over;
-    vpc.listeners.extend(listeners.iter().cloned());
-    vpc.clients.extend(clients.iter().cloned());
-    vpc.enable_dns_support = enable_dns_support.unwrap_or(vpc.enable_dns_support);
-    vpc.enable_dns_hostnames = enable_dns_hostnames.unwrap_or(vpc.enable_dns_hostnames);
-    vpc.autodefined_reverse = autodefined_reverse.unwrap_or(vpc.autodefined_reverse);
+    vpc.listeners.extend(over.listeners.iter().cloned());
+    vpc.clients.extend(over.clients.iter().cloned());
+    vpc.enable_dns_support = over.enable_dns_support.unwrap_or(vpc.enable_dns_support);
+    vpc.enable_dns_hostnames = over.enable_dns_hostnames.unwrap_or(vpc.enable_dns_hostnames);
+    vpc.autodefined_reverse = over.autodefined_reverse.unwrap_or(vpc.autodefined_reverse);
+    vpc.dnssec_validation = over.dnssec_validation.unwrap_or(vpc.dnssec_validation);
 }
 
 fn over_endpoint(endpoint: &mut EndpointInput, over: &EndpointOverlayInput) {

@@ -24,6 +24,8 @@ pub struct Profile {
     pub endpoints: Box<[EndpointId]>,
     /// Whether its VPCs have reverse zones of their own; `None`: as each VPC says.
     pub autodefined_reverse: Option<bool>,
+    /// Whether upstream replies are validated for its VPCs; `None`: as each VPC says.
+    pub dnssec_validation: Option<bool>,
 }
 
 impl Profile {

@@ -63,12 +63,24 @@ pub struct Upstream {
     pub name: Option<Arc<str>>,
     /// The path of the URL, with its `/`; only of HTTPS.
     pub path: Option<Arc<str>>,
+    /// The addresses of its family from which it is asked, as an outbound resolver endpoint has them: one of those that are
+    /// on this host. `None`, or where none of them is: the address that the system chooses.
+    pub sources: Option<Arc<[IpAddr]>>,
 }
 
 impl Upstream {
     /// One that is asked by UDP and TCP.
     pub fn plain(address: SocketAddr) -> Self {
-        Self { protocol: Protocol::Plain, address, name: None, path: None }
+        Self { protocol: Protocol::Plain, address, name: None, path: None, sources: None }
+    }
+
+    /// The same, asked from those of these addresses that are of its family; where there are none, from the one that the
+    /// system chooses.
+    #[must_use]
+    pub fn asked_from(&self, addresses: &[IpAddr]) -> Self {
+        let sources: Arc<[IpAddr]> =
+            addresses.iter().filter(|source| source.is_ipv4() == self.address.is_ipv4()).copied().collect();
+        Self { sources: Some(sources).filter(|sources| !sources.is_empty()), ..self.clone() }
     }
 
     /// Whether questions to it are encrypted.
@@ -123,7 +135,7 @@ fn at_address(protocol: Protocol, text: &str, rest: &str) -> Result<Upstream, Up
     let (at, name) = rest.split_once('#').map_or((rest, None), |(at, name)| (at, Some(name)));
     let address = address(text, at, protocol)?;
     let name = name.map(|name| server_name(text, name)).transpose()?;
-    Ok(Upstream { protocol, address, name, path: None })
+    Ok(Upstream { protocol, address, name, path: None, sources: None })
 }
 
 /// `dns.example/dns-query#10.0.0.1`, with a port or without; an address in place of the name needs none behind.
@@ -146,7 +158,7 @@ fn at_url(text: &str, rest: &str) -> Result<Upstream, UpstreamError> {
                 UpstreamError::new(format!("'{text}' does not say at which address"), hint)
             }
         })?;
-        return Ok(Upstream { protocol, address, name: None, path });
+        return Ok(Upstream { protocol, address, name: None, path, sources: None });
     };
     let (name, port) = match host.rsplit_once(':') {
         None => (host, protocol.default_port()),
@@ -159,7 +171,8 @@ fn at_url(text: &str, rest: &str) -> Result<Upstream, UpstreamError> {
         let hint = "behind '#' stands the address of the server, such as 10.0.0.1; its port is in the URL";
         return Err(UpstreamError::new(format!("'{text}' does not end with an address"), hint));
     };
-    Ok(Upstream { protocol, address: SocketAddr::new(ip, port), name: Some(server_name(text, name)?), path })
+    let (address, name) = (SocketAddr::new(ip, port), Some(server_name(text, name)?));
+    Ok(Upstream { protocol, address, name, path, sources: None })
 }
 
 /// An address with a port, or one alone with the port of the protocol.
@@ -200,10 +213,23 @@ fn server_name(text: &str, name: &str) -> Result<Arc<str>, UpstreamError> {
     Ok(name.into())
 }
 
-/// The shortest spelling; the port of a plain upstream is always said, as people look for it.
+/// The shortest spelling, and the addresses it is asked from: `10.9.9.9:53 from 10.0.1.5 or 10.0.2.5`. The port of a plain
+/// upstream is always said, as people look for it.
 impl fmt::Display for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { protocol, address, name, path } = self;
+        self.fmt_target(f)?;
+        let words = std::iter::once(" from ").chain(std::iter::repeat(" or "));
+        self.sources
+            .iter()
+            .flat_map(|sources| sources.iter())
+            .zip(words)
+            .try_for_each(|(ip, word)| write!(f, "{word}{ip}"))
+    }
+}
+
+impl Upstream {
+    fn fmt_target(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { protocol, address, name, path, sources: _ } = self;
         f.write_str(protocol.scheme())?;
         let has_port = *protocol == Protocol::Plain || address.port() != protocol.default_port();
         if let (Protocol::Https, Some(name)) = (protocol, name) {
@@ -254,6 +280,18 @@ mod tests {
         let upstream: Upstream = "https://dns.example:8443/q#10.0.0.1".parse().unwrap();
         assert_eq!(upstream.address, "10.0.0.1:8443".parse().unwrap());
         assert_eq!((upstream.name.as_deref(), upstream.path.as_deref()), (Some("dns.example"), Some("/q")));
+    }
+
+    #[test]
+    fn where_it_is_asked_from_is_said() {
+        let from = |ips: &[&str]| ips.iter().map(|ip| ip.parse().unwrap()).collect::<Vec<IpAddr>>();
+        let upstream: Upstream = "tls://9.9.9.9#dns.quad9.net".parse().unwrap();
+        assert_eq!(upstream.asked_from(&from(&["10.0.1.5"])).to_string(), "tls://9.9.9.9#dns.quad9.net from 10.0.1.5");
+        let two = upstream.asked_from(&from(&["10.0.1.5", "fd00::5", "10.0.2.5"]));
+        assert_eq!(two.to_string(), "tls://9.9.9.9#dns.quad9.net from 10.0.1.5 or 10.0.2.5", "none of another family");
+        for none in [&["fd00::5"][..], &[]] {
+            assert_eq!(two.asked_from(&from(none)), upstream);
+        }
     }
 
     #[test]

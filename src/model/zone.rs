@@ -1,6 +1,7 @@
 //! Private hosted zones and resolver rules.
 
 use std::hash::BuildHasher;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use hashbrown::HashTable;
 use super::Mode;
 use super::change::Key;
 use super::input::{HostedZoneInput, RecordData, RuleAction};
+use super::outbound::OutboundEndpoint;
 use super::profile::Reach;
 use crate::dns::{DnsName, Rtype};
 use crate::naming::{EndpointId, VpcId, ZoneName, parse_label};
@@ -254,23 +256,47 @@ pub(crate) fn hash(wire: &[u8]) -> u64 {
 /// A resolver rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// The name at and below which it holds.
+    /// The name at and below which it holds; of a DELEGATE rule, its `delegation_record`.
     pub domain_name: DnsName,
     /// What to do there.
     pub action: RuleAction,
     /// For whom it holds; nobody named: every client.
     pub reach: Reach,
+    /// The outbound resolver endpoint that it names, with its addresses, which the upstreams of `action` are asked from.
+    pub outbound: Option<OutboundEndpoint>,
 }
 
 impl Rule {
-    pub(super) fn new(input: &super::input::RuleInput) -> Self {
+    pub(super) fn new(input: &super::input::RuleInput, endpoints: &[OutboundEndpoint]) -> Self {
         let reach = Reach::new(&input.vpc_ids, false, &input.profiles);
-        Self { domain_name: input.domain_name.value.clone(), action: input.action.clone(), reach }
+        let outbound = input.endpoint.as_ref().map(|id| OutboundEndpoint::of_all(id, endpoints));
+        let (domain_name, action) = (input.domain_name.value.clone(), input.action.clone());
+        Self { domain_name, action, reach, outbound }.asking_from()
+    }
+
+    /// The same rule, where its endpoint has these addresses; `None`: it has them already, or names no endpoint.
+    pub(super) fn moved(&self, endpoints: &[OutboundEndpoint]) -> Option<Self> {
+        let was = self.outbound.as_ref()?;
+        let now = OutboundEndpoint::of_all(&was.id, endpoints);
+        (now != *was).then(|| Self { outbound: Some(now), ..self.clone() }.asking_from())
+    }
+
+    /// Has its upstreams asked from the addresses of its endpoint.
+    fn asking_from(mut self) -> Self {
+        if let (RuleAction::Forward(targets), Some(outbound)) = (&mut self.action, &self.outbound) {
+            *targets = targets.iter().map(|target| target.asked_from(&outbound.addresses)).collect();
+        }
+        self
     }
 
     /// What it is known by.
     pub(super) fn key(&self) -> Key {
-        Key::Rule(self.domain_name.clone(), self.reach.clone())
+        Key::of_rule(&self.action, self.domain_name.clone(), self.reach.clone())
+    }
+
+    /// The addresses from which it asks: those of its outbound endpoint that are known.
+    pub fn sources(&self) -> Option<&Arc<[IpAddr]>> {
+        self.outbound.as_ref().map(|outbound| &outbound.addresses)
     }
 
     /// Whether it holds for every client.

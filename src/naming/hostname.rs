@@ -101,9 +101,11 @@ pub struct HostLabel<'a> {
 /// Takes a lower-case label apart; `None` if it does not follow the grammar. Allocates nothing.
 pub fn parse_label(label: &[u8]) -> Option<HostLabel<'_>> {
     let rest = label.strip_prefix(EndpointId::PREFIX.as_bytes())?;
-    let digits = rest.iter().position(|&b| b == b'-')?;
-    let id = EndpointId::from_hex(rest.get(..digits)?)?;
-    let rest = rest.get(digits + 1..)?;
+    // the hyphen of a short id, which is a digit of a long one
+    let digits = if rest.get(8) == Some(&b'-') { 8 } else { 17 };
+    let (id, rest) = rest.split_at_checked(digits)?;
+    let id = EndpointId::from_hex(id)?;
+    let rest = rest.strip_prefix(b"-")?;
     let suffix = Suffix::parse(rest.get(..8)?)?;
     let zone = match rest.get(8..)? {
         [] => None,

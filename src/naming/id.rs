@@ -11,35 +11,47 @@ struct Digits([u8; 9]);
 
 const LONG: u8 = 0x10;
 
-/// The value of each octet as a lower-case hex digit; `NO_DIGIT` for those that are none.
-const HEX: [u8; 256] = {
-    let mut table = [NO_DIGIT; 256];
-    let mut digit = 0;
-    while digit < 16 {
-        table[b"0123456789abcdef"[digit] as usize] = digit as u8;
-        digit += 1;
+/// The same bit pattern in each octet of a word.
+const fn in_each(octet: u8) -> u64 {
+    u64::from_ne_bytes([octet; 8])
+}
+
+/// The value of eight lower-case hex digits, four octets; `None` if one of them is none.
+///
+/// All eight are looked at in one word, as this is on the path of every question for an endpoint's name.
+fn eight_digits(hex: [u8; 8]) -> Option<[u8; 4]> {
+    let hex = u64::from_le_bytes(hex);
+    // of ASCII, bit 6 tells letters from digits: 1 in the octet of each letter
+    let letters = (hex >> 6) & in_each(1);
+    let values = (hex & in_each(0x0f)) + letters * 9;
+    // what these values would be written as, that letters stand for 10 and more and digits do not, and that none has 16
+    let written = values + in_each(b'0') + letters * u64::from(b'a' - b'0' - 10);
+    let from_ten = ((values + in_each(6)) >> 4) & in_each(1);
+    if written != hex || from_ten != letters || values & in_each(0x10) != 0 {
+        return None;
     }
-    table
-};
-const NO_DIGIT: u8 = 0x80;
+    // the first of two digits is the high half of their octet
+    let [first, _, second, _, third, _, fourth, _] = ((values << 4) | (values >> 8)).to_le_bytes();
+    Some([first, second, third, fourth])
+}
 
 impl Digits {
-    /// This is on the path of every question for an endpoint's name: one table look-up a digit, one test in all.
     fn parse(hex: &[u8]) -> Option<Self> {
-        let (top, rest) = match hex {
-            [top, rest @ ..] if rest.len() == 16 => (HEX[usize::from(*top)] | LONG, rest),
-            rest if rest.len() == 8 => (0, rest),
+        let mut digits = [0; 9];
+        let eights = match hex {
+            [top, rest @ ..] if rest.len() == 16 => {
+                digits[0] = LONG | char::from(*top).to_digit(16).filter(|_| !top.is_ascii_uppercase())? as u8;
+                rest
+            }
+            rest if rest.len() == 8 => rest,
             _ => return None,
         };
-        let (pairs, _) = rest.as_chunks::<2>();
-        let (mut digits, mut wrong) = ([0; 9], top);
-        digits[0] = top;
-        for (octet, [high, low]) in digits[9 - pairs.len()..].iter_mut().zip(pairs) {
-            let (high, low) = (HEX[usize::from(*high)], HEX[usize::from(*low)]);
-            wrong |= high | low;
-            *octet = high << 4 | low;
+        let (eights, _) = eights.as_chunks::<8>();
+        let (octets, _) = digits[9 - 4 * eights.len()..].as_chunks_mut::<4>();
+        for (octets, eight) in octets.iter_mut().zip(eights) {
+            *octets = eight_digits(*eight)?;
         }
-        (wrong & NO_DIGIT == 0).then_some(Self(digits))
+        Some(Self(digits))
     }
 
     fn fmt(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -126,9 +138,37 @@ ids! {
     EndpointId = "vpce-";
 }
 
+impl InterfaceId {
+    /// The first digits of an id that no interface has: those of EC2 begin with a zero.
+    const STAND_IN: [u8; 5] = [LONG | 0xf, 0xff, 0xff, 0xff, 0xff];
+
+    /// The id of an interface that nobody has told of, and that stands for it; `bits` tell it from others.
+    pub fn stand_in(bits: u32) -> Self {
+        let mut digits = [0; 9];
+        let (first, rest) = digits.split_at_mut(Self::STAND_IN.len());
+        first.copy_from_slice(&Self::STAND_IN);
+        rest.copy_from_slice(&bits.to_be_bytes());
+        Self(Digits(digits))
+    }
+
+    /// Whether it stands for an interface that nobody has told of: its addresses are not its own.
+    pub fn is_stand_in(self) -> bool {
+        self.0.0.starts_with(&Self::STAND_IN)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stand_ins_are_told_by_their_ids() {
+        let id = InterfaceId::stand_in(0x0012_3456);
+        assert_eq!(id.to_string(), "eni-fffffffff00123456");
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert!(id.is_stand_in() && !InterfaceId::of_bits(u64::MAX).is_stand_in());
+        assert!(!"eni-ffffffff".parse::<InterfaceId>().unwrap().is_stand_in());
+    }
 
     #[test]
     fn ids_round_trip() {
@@ -139,6 +179,20 @@ mod tests {
         }
         assert_ne!("vpc-00000000".parse::<VpcId>(), "vpc-00000000000000000".parse::<VpcId>());
         assert_eq!(size_of::<EndpointId>(), 9);
+    }
+
+    #[test]
+    fn every_octet_is_a_digit_or_none() {
+        for octet in 0..=u8::MAX {
+            let value = char::from(octet).to_digit(16).filter(|_| !octet.is_ascii_uppercase());
+            for at in 0..17 {
+                let mut hex = *b"0123456789abcdef0";
+                hex[at] = octet;
+                let text = String::from_utf8_lossy(&hex).into_owned();
+                let shown = VpcId::from_hex(&hex).map(|id| id.to_string());
+                assert_eq!(shown, value.map(|_| format!("vpc-{text}")), "{octet} at {at}");
+            }
+        }
     }
 
     #[test]

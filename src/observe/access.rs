@@ -4,13 +4,13 @@
 //! |---|---|---|---|
 //! | `/healthz`, and `/readyz` without detail | yes | yes | yes |
 //! | what is read | yes | Host of ours, no page of another site | the same, and the token |
-//! | what is changed | yes | the same, and the token | the same, and the token |
+//! | what is changed, and what asks upstreams (`/v1/explain?live`) | yes | the same, and the token | the same, and the token |
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -50,7 +50,7 @@ impl HttpAccess {
 pub(super) async fn guarded(State(access): State<Arc<HttpAccess>>, request: Request, next: Next) -> Response {
     let HttpAccess::Address { public, hosts, token } = &*access else { return next.run(request).await };
     let is_ours = |name: &str| hosts.iter().any(|ours| ours.eq_ignore_ascii_case(name));
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD) && !asks_upstreams(request.uri());
     let refusal = match guard(request.headers(), request.uri(), Browsers::SameOrigin, is_ours) {
         Err(error) => {
             let text = format!("{error}: use its IP address, localhost, or a name given with --http-host\n");
@@ -71,10 +71,17 @@ pub(super) async fn guarded(State(access): State<Arc<HttpAccess>>, request: Requ
     }
 }
 
+/// Whether a question goes out, which fills the cache and takes the time of others.
+fn asks_upstreams(uri: &Uri) -> bool {
+    let mut keys = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).map(|(key, _)| key);
+    uri.path() == "/v1/explain" && keys.any(|key| key == "live")
+}
+
 /// The refusal of a request without the token.
 fn refusal_without(token: Option<&Secret>, headers: &HeaderMap) -> Option<Response> {
     let Some(token) = token else {
-        let text = "changes require the control socket (--socket), or a token (--http-token)\n";
+        let text =
+            "changes, and questions for upstreams, require the control socket (--socket), or a token (--http-token)\n";
         return Some((StatusCode::FORBIDDEN, text).into_response());
     };
     let said = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
@@ -112,6 +119,19 @@ mod tests {
                 matches!(access(address, Some("t")), Ok(HttpAccess::Address { public: p, .. }) if p == public),
                 "{address}"
             );
+        }
+    }
+
+    #[test]
+    fn a_live_question_is_no_reading() {
+        for (uri, asks) in [
+            ("/v1/explain?name=a.example&live", true),
+            ("/v1/explain?liv%65=1&name=a.example", true),
+            ("/v1/explain?name=live", false),
+            ("/v1/report?live", false),
+            ("/v1/explain", false),
+        ] {
+            assert_eq!(asks_upstreams(&uri.parse().unwrap()), asks, "{uri}");
         }
     }
 

@@ -233,7 +233,7 @@ mod tests {
                     tally.reply(Rcode::BADVERS);
                     tally.silent(Silence::Stranger);
                     assert_eq!(tally.answered(), (2, Transport::Quic));
-                    tally.question(ViewClass::Refused, Topic::Denied);
+                    tally.question(ViewClass::Refused, Topic::Drill);
                     tally.question(ViewClass::Vpc, Topic::Endpoint);
                     tally.relayed(Rcode::NOERROR);
                     counters.count(Metric::Overloaded);

@@ -6,17 +6,17 @@ use std::str::FromStr;
 
 use hickory_proto::op::Message;
 use ipnet::IpNet;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::answer::{Decision, NoTrace, Question, Reply, advice, answer};
+use crate::answer::{Decision, NoTrace, Question, Reason, Reply, advice, answer, delay, delegation};
 use crate::dns::{DnsName, NameBuf, Rtype};
-use crate::model::Key;
+use crate::model::{HostedZone, Key, OutboundEndpoint};
 use crate::naming::VpcId;
 use crate::snapshot::{Access, Client, Snapshot};
 use crate::wire::{CookieSecret, Frame, Query, encode};
 
 /// The answer to a question, and how it came to be.
-#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Explanation {
     /// The name asked for.
     pub name: String,
@@ -48,7 +48,7 @@ pub struct Explanation {
 }
 
 /// A record in words.
-#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct RecordText {
     /// Name of the owner, without a final dot.
     pub name: String,
@@ -88,12 +88,40 @@ impl Asker {
         }
     }
 
-    fn client(self, snapshot: &Snapshot) -> Client<'_> {
+    /// The client as the snapshot knows it.
+    pub fn client(self, snapshot: &Snapshot) -> Client<'_> {
         match self {
             Self::Address(from, local) => snapshot.client(local, from),
             Self::Network(from, local) => snapshot.client_in(local, from),
             Self::Vpc(vpc) => snapshot.client_of(vpc),
         }
+    }
+
+    /// Its address, or the first of its network; any client of a VPC has none.
+    pub fn peer(self) -> Option<IpAddr> {
+        match self {
+            Self::Address(from, _) => Some(from),
+            Self::Network(from, _) => Some(from.network()),
+            Self::Vpc(_) => None,
+        }
+    }
+
+    /// The address that it asks.
+    pub fn local(self) -> SocketAddr {
+        match self {
+            Self::Address(_, local) | Self::Network(_, local) => local,
+            Self::Vpc(_) => OF_NO_VPC,
+        }
+    }
+
+    /// What DNS64 makes for a client in a subnet that has it.
+    fn dns64(self, snapshot: &Snapshot, client: &Client<'_>, rtype: Rtype) -> Option<String> {
+        let address = self.peer()?;
+        let vpc = client.view.vpc.as_ref().filter(|_| rtype == Rtype::AAAA)?;
+        snapshot.model.is_dns64(vpc.vpc_id, address).then(|| {
+            "the client's subnet has enable_dns64: where the name has A and no AAAA, it gets AAAA below 64:ff9b::"
+                .to_owned()
+        })
     }
 
     /// What its network means for who it is.
@@ -143,8 +171,12 @@ pub fn explain(snapshot: &Snapshot, asker: Asker, name: &DnsName, rtype: Rtype) 
     let client = asker.client(snapshot);
     let mut steps = asker.of_network(snapshot);
     let decision = answer(snapshot, client, &question, 0, &mut steps);
+    steps.extend(delay(snapshot, &client, &question).map(|(drill, _)| format!("{drill}, for {}", drill.whom())));
     steps.extend(views(snapshot, &client, &decision));
+    steps.extend(outbound(&decision));
+    steps.extend(validation(snapshot, &client, &decision));
     let (told, authority) = told(snapshot, &question, &decision);
+    steps.extend(asker.dns64(snapshot, &client, rtype).filter(|_| told.answer.is_empty()));
     let reason = decision.reason();
     Explanation {
         name: name.to_string(),
@@ -219,16 +251,29 @@ fn told(snapshot: &Snapshot, question: &Question<'_>, decision: &Decision<'_>) -
     match decision {
         Decision::Reply(reply) => {
             told.rcode = Some(reply.rcode.to_string());
+            // what its extended error says
+            told.reason = reply.drill().map_or(told.reason, ToString::to_string);
             if let Some(message) = encoded(snapshot, question, reply) {
                 told.answer = message.answers.iter().map(text).collect();
                 authority = message.authorities.iter().map(text).collect();
             }
         }
         Decision::Forward(forward) => {
-            told.forwarded_to = forward.upstreams.iter().map(ToString::to_string).collect();
+            told.forwarded_to = match forward.reason {
+                Reason::DelegateRule(_, zone) => name_servers(zone, forward.name.as_deref(), question),
+                _ => forward.upstreams.iter().map(ToString::to_string).collect(),
+            };
         }
     }
     (told, authority)
+}
+
+/// The name servers of the cut that is followed.
+fn name_servers(zone: &HostedZone, name: Option<&DnsName>, question: &Question<'_>) -> Vec<String> {
+    let own = DnsName::from_wire(question.name.wire());
+    let cut = name.or(own.as_ref()).and_then(|name| delegation(zone, name));
+    let servers = cut.into_iter().flat_map(|(_, servers)| &servers.rdata);
+    servers.filter_map(|data| Some(DnsName::from_wire(data)?.to_string())).collect()
 }
 
 /// The reply as a packet would have it, read again.
@@ -264,6 +309,31 @@ fn encoded(snapshot: &Snapshot, question: &Question<'_>, reply: &Reply<'_>) -> O
         .ok()
 }
 
+/// From where others are asked, where a rule names an outbound endpoint.
+fn outbound(decision: &Decision<'_>) -> Option<String> {
+    let (Reason::Rule(rule) | Reason::DelegateRule(rule, _)) = decision.reason() else { return None };
+    let OutboundEndpoint { id, addresses } = rule.outbound.as_ref()?;
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    Some(match &addresses[..] {
+        [] => format!("the addresses of the outbound endpoint {id} are not known here: the system chooses one"),
+        _ => format!("asked from {}, of the outbound endpoint {id}, where it is on this host", addresses.join(" or ")),
+    })
+}
+
+/// That the reply is validated, and who wants it.
+fn validation(snapshot: &Snapshot, client: &Client<'_>, decision: &Decision<'_>) -> Option<String> {
+    // the name servers of a delegation are asked, and not these
+    let is_followed = matches!(decision.reason(), Reason::DelegateRule(..));
+    let Decision::Forward(forward) = decision else { return None };
+    let whose = match &client.view.vpc {
+        _ if snapshot.policy.dnssec_validation => "--dnssec validate".to_owned(),
+        Some(vpc) => format!("dnssec_validation of {}", vpc.vpc_id),
+        None => return None,
+    };
+    let is_so = !is_followed && snapshot.validates(client, forward.upstreams);
+    is_so.then(|| format!("the reply is validated (DNSSEC): {whose}"))
+}
+
 /// Which views hold of the objects that the decision is about, where several were read.
 fn views(snapshot: &Snapshot, client: &Client<'_>, decision: &Decision<'_>) -> Vec<String> {
     let vpc = client.view.vpc.as_ref().map(|vpc| Key::Vpc(vpc.vpc_id));
@@ -273,7 +343,8 @@ fn views(snapshot: &Snapshot, client: &Client<'_>, decision: &Decision<'_>) -> V
     keys.filter_map(|key| snapshot.model.note(&key).map(str::to_owned)).collect()
 }
 
-fn text(record: &hickory_proto::rr::Record) -> RecordText {
+/// A record in words.
+pub(super) fn text(record: &hickory_proto::rr::Record) -> RecordText {
     let name = record.name.to_string();
     RecordText {
         name: name.strip_suffix('.').filter(|name| !name.is_empty()).unwrap_or(".").to_owned(),

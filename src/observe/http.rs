@@ -1,7 +1,6 @@
-//! HTTP for machines: health, readiness, metrics, explain, flush.
+//! HTTP for machines: health, readiness, metrics, explain, flush. Drills are in `drills.rs`.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{Query, Request, State};
@@ -11,20 +10,22 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use hyper_util::rt::TokioIo;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::watch;
 
 use super::access::{HttpAccess, guarded};
+use super::drills::drills;
+use super::explained::explained;
 use super::front::{FrontLimits, serve_router};
+use super::lists::lists;
+use super::page::page;
 use super::prometheus_text::{OPENMETRICS, PROMETHEUS, prometheus_text, takes_openmetrics};
-use super::report::{StatusReport, UpstreamLine, report};
+use super::report::{StatusReport, report};
 use super::views::Views;
-use super::{Asker, Explanation, explain};
 use crate::config::{Limits, Metric};
 use crate::dns::DnsName;
-use crate::forward::UpstreamState;
 use crate::forward::cache::Flush;
 use crate::source::SourceReport;
 
@@ -60,23 +61,21 @@ fn router(views: Views, access: HttpAccess) -> Router {
         HttpAccess::Address { .. } => Router::new(),
     };
     router
-        .route("/", get(index))
+        .merge(page())
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/v1/status", get(status))
         .route("/v1/generation", get(generation))
-        .route("/v1/explain", get(explain_name))
+        .route("/v1/explain", get(explained))
         .route("/v1/flush", post(flush))
         .route("/v1/reload", post(reload))
         .route("/v1/log", post(log))
         .route("/v1/sync", post(sync))
+        .with_state(views.clone())
+        .merge(drills(views.clone()))
+        .merge(lists(views))
         .layer(middleware::from_fn_with_state(Arc::new(access), guarded))
-        .with_state(views)
-}
-
-async fn index() -> &'static str {
-    "vpcedns\n\n/healthz\n/readyz\n/metrics\n/v1/status\n/v1/generation\n/v1/explain?name=NAME&type=A&from=ADDRESS\nPOST /v1/flush?name=NAME, ?zone=NAME or ?all\nPOST /v1/reload\nPOST /v1/sync or ?accept\nPOST /v1/log?level=LEVEL\n"
 }
 
 /// `?last_good`: a last good state that is served is good enough.
@@ -180,92 +179,6 @@ fn source_json(source: &SourceReport) -> serde_json::Value {
         "age_seconds": source.age().map(|age| age.as_secs()),
         "problems": source.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
-}
-
-/// `?name=&type=&from=&to=`: `type` is A and `from`, an address or a VPC, is 127.0.0.1 if they are left out; `to` is
-/// the listener asked.
-#[derive(Deserialize)]
-struct ExplainQuery {
-    name: String,
-    #[serde(rename = "type")]
-    rtype: Option<String>,
-    from: Option<String>,
-    to: Option<SocketAddr>,
-}
-
-/// What `/v1/explain` says: the decision, and how those are that would be asked.
-#[derive(Serialize)]
-struct Explained {
-    #[serde(flatten)]
-    explanation: Explanation,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    upstreams: Vec<ExplainedUpstream>,
-    sources: Vec<ExplainedSource>,
-}
-
-/// A source, and how old what it said is.
-#[derive(Serialize)]
-struct ExplainedSource {
-    source: String,
-    good: bool,
-    age_seconds: Option<u64>,
-}
-
-impl ExplainedSource {
-    fn new(report: &SourceReport) -> Self {
-        let age_seconds = report.age().map(|age| age.as_secs());
-        Self { source: report.id.to_string(), good: report.is_good(), age_seconds }
-    }
-}
-
-/// An upstream that would be asked, and why it is as it is.
-#[derive(Serialize)]
-struct ExplainedUpstream {
-    #[serde(flatten)]
-    line: UpstreamLine,
-    why: &'static str,
-}
-
-impl ExplainedUpstream {
-    fn new(report: crate::forward::Report, is_silent: bool) -> Self {
-        let why = match (report.state, report.rtt) {
-            (UpstreamState::Down, _) => "it answers nothing, names that it has answered included",
-            _ if is_silent => "it leaves most names of this domain unanswered, and answers others",
-            (UpstreamState::Doubtful, _) => "it was late, and nothing has come from it since: probes are under way",
-            (UpstreamState::Up, Some(_)) => "it answers",
-            (UpstreamState::Up, None) => "it has not been asked yet",
-        };
-        Self { line: report.into(), why }
-    }
-}
-
-async fn explain_name(
-    State(views): State<Views>,
-    Query(query): Query<ExplainQuery>,
-) -> Result<Json<Explained>, (StatusCode, String)> {
-    let bad = |what: String| (StatusCode::BAD_REQUEST, format!("{what}\n"));
-    let name: DnsName = query.name.parse().map_err(|e| bad(format!("name={}: {e}", query.name)))?;
-    let rtype = query.rtype.as_deref().unwrap_or("A");
-    let rtype = rtype.parse().map_err(|_| bad(format!("type={rtype}: no record type; try A, AAAA, HTTPS")))?;
-    let asker: Asker =
-        query.from.as_deref().unwrap_or("127.0.0.1").parse().map_err(|what| bad(format!("from: {what}")))?;
-    let snapshot = views.snapshots.load_full();
-    let explanation = explain(&snapshot, asker.to(query.to), &name, rtype);
-    let forwarder = views.lookup.forwarder();
-    let reports = forwarder.report().into_iter();
-    // in the order in which they would be asked, were all alike
-    let mut upstreams: Vec<_> = reports
-        .filter_map(|report| {
-            let text = report.upstream.to_string();
-            let place = explanation.forwarded_to.iter().position(|upstream| *upstream == text)?;
-            let is_silent = forwarder.is_silent(&report.upstream, name.wire());
-            Some((place, ExplainedUpstream::new(report, is_silent)))
-        })
-        .collect();
-    upstreams.sort_by_key(|(place, _)| *place);
-    let upstreams = upstreams.into_iter().map(|(_, upstream)| upstream).collect();
-    let sources = views.status.sources().iter().map(ExplainedSource::new).collect();
-    Ok(Json(Explained { explanation, upstreams, sources }))
 }
 
 /// `?name=`, `?zone=` or `?all`: exactly one.

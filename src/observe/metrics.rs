@@ -41,6 +41,7 @@ pub(super) fn text(views: &Views) -> Result<String, fmt::Error> {
     out.seconds(Metric::LastLoadDuration, last.as_ref().map_or(0.0, |report| report.took.as_secs_f64()));
     sources(&mut out, &views.status.sources());
     let snapshot = views.snapshots.load_full();
+    out.gauge(Metric::Drills, snapshot.drills().len() as u64);
     out.gauge(Metric::Generation, snapshot.generation);
     out.seconds(Metric::GenerationTime, unix_seconds(views.snapshots.since()));
     out.gauge(Metric::Endpoints, snapshot.model.endpoint_count() as u64);

@@ -5,8 +5,12 @@ mod access;
 #[cfg(feature = "server")]
 mod control;
 mod counters;
+#[cfg(feature = "server")]
+mod drills;
 mod durations;
 mod explain;
+#[cfg(feature = "server")]
+mod explained;
 #[cfg(feature = "server")]
 mod exposition;
 #[cfg(feature = "server")]
@@ -16,9 +20,14 @@ mod guard;
 #[cfg(feature = "server")]
 mod http;
 #[cfg(feature = "server")]
+mod lists;
+mod live;
+#[cfg(feature = "server")]
 mod log;
 #[cfg(feature = "server")]
 mod metrics;
+#[cfg(feature = "server")]
+mod page;
 #[cfg(feature = "server")]
 mod process;
 #[cfg(feature = "server")]
@@ -36,8 +45,12 @@ pub use access::HttpAccess;
 #[cfg(feature = "server")]
 pub use control::ControlSocket;
 pub use counters::{Counters, Silence, Tally, Totals};
+#[cfg(feature = "server")]
+pub use drills::{DrillLine, MOST_DELAY_MS, MOST_SECONDS};
 pub use durations::{Answered, WaitingQuestion};
 pub use explain::{Asker, Explanation, RecordText, ToldAnswer, explain, tell};
+#[cfg(feature = "server")]
+pub use explained::{Explained, ExplainedSource, ExplainedUpstream};
 #[cfg(feature = "server")]
 pub use exposition::Exposition;
 #[cfg(feature = "server")]
@@ -47,6 +60,9 @@ pub use guard::{Browsers, GuardError, guard, requested_host};
 #[cfg(feature = "server")]
 pub use http::{HAND_OVER, serve_address, serve_socket};
 #[cfg(feature = "server")]
+pub use lists::{CheckReport, CheckedProblem, NameRow, NamesPage, ZonalName, named_endpoints, object_counts};
+pub use live::{LiveAnswer, LiveQuestion};
+#[cfg(feature = "server")]
 pub use log::{LineQueue, Log, dropped_lines};
 pub use query_log::{AnsweredQuestion, QueryLog, QueryLogCounts};
 #[cfg(feature = "server")]
@@ -54,4 +70,6 @@ pub use report::{CountsReport, SourceLine, StatusReport, UpstreamLine};
 pub use status::{LoadReport, Status};
 pub use told::ToldNames;
 #[cfg(feature = "server")]
-pub use views::{BeginRounds, CertificateEnd, MoreMetrics, ServerControl, Views};
+pub use views::{
+    AskLive, BeginRounds, CertificateEnd, MoreMetrics, OpenAddresses, RunsDrills, ServerControl, Views, WantedDrill,
+};

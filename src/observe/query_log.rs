@@ -1,7 +1,7 @@
 //! The query log: every question that was answered, or one of so many, with its reply and why it was that one.
 //!
 //! ```text
-//! a worker -> QueryLog::push, which never waits -> bounded queue -> a thread -> writers
+//! a worker -> QueryLog::push, which never waits -> a bounded queue and a thread for each place -> writers
 //!   format   a line of JSON in the form of Route 53 Resolver's query logs
 //!   dnstap   a message of dnstap, in Frame Streams
 //!   sink     a file, standard output or a Unix socket
@@ -21,10 +21,11 @@ mod writer;
 
 use std::cell::Cell;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::SyncSender;
-use std::time::{Duration, SystemTime};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::answer::Topic;
 use crate::naming::{EndpointId, Region, VpcId};
@@ -66,19 +67,29 @@ pub struct AnsweredQuestion {
 /// The log as workers know it.
 #[derive(Clone, Debug)]
 pub struct QueryLog {
-    queue: SyncSender<AnsweredQuestion>,
+    /// One for each place: one that takes nothing costs the others nothing.
+    places: Arc<[PlaceQueue]>,
     /// One question of so many is logged.
     one_of: u32,
     counts: Arc<QueryLogCounts>,
 }
 
-/// What became of questions that were to be logged.
+/// The queue of one place.
+#[derive(Debug)]
+struct PlaceQueue {
+    /// `None` is the end.
+    questions: SyncSender<Option<Arc<AnsweredQuestion>>>,
+    /// Octets of packets in the queue.
+    queued: Arc<AtomicUsize>,
+    /// Disconnected when the thread has ended.
+    ended: Mutex<Receiver<()>>,
+}
+
+/// What became of questions that were to be logged, each counted for each place.
 #[derive(Debug, Default)]
 pub struct QueryLogCounts {
     written: AtomicU64,
     dropped: AtomicU64,
-    /// Octets of packets in the queue.
-    queued: AtomicUsize,
 }
 
 impl QueryLogCounts {
@@ -117,13 +128,38 @@ impl QueryLog {
         })
     }
 
-    /// Hands a question to the thread that writes it, or drops it if there is no room; never waits.
+    /// Hands a question to the threads that write it; one that has no room drops it. Never waits.
     pub fn push(&self, question: AnsweredQuestion) {
-        let size = question.query.len() + question.reply.len();
-        let before = self.counts.queued.fetch_add(size, Ordering::Relaxed);
-        if before + size > OCTETS || self.queue.try_send(question).is_err() {
-            self.counts.queued.fetch_sub(size, Ordering::Relaxed);
-            self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+        let (size, question) = (question.size(), Arc::new(question));
+        for place in &*self.places {
+            let before = place.queued.fetch_add(size, Ordering::Relaxed);
+            if before + size > OCTETS || place.questions.try_send(Some(Arc::clone(&question))).is_err() {
+                place.queued.fetch_sub(size, Ordering::Relaxed);
+                self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+            }
         }
+    }
+
+    /// Has what is in the queues written, and the places closed; waits for that, at most for `patience`.
+    pub fn end(&self, patience: Duration) {
+        let until = Instant::now() + patience;
+        for place in &*self.places {
+            while place.questions.try_send(None).is_err_and(|error| matches!(error, TrySendError::Full(_)))
+                && Instant::now() < until
+            {
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+        for place in &*self.places {
+            let ended = place.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = ended.recv_timeout(until.saturating_duration_since(Instant::now()));
+        }
+    }
+}
+
+impl AnsweredQuestion {
+    /// Octets of its packets.
+    fn size(&self) -> usize {
+        self.query.len() + self.reply.len()
     }
 }

@@ -1,9 +1,11 @@
 //! The state of the server in one document: what `vpcedns status` shows, and `/v1/status`.
 
+use std::net::SocketAddr;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use super::drills::{DrillLine, lines};
 use super::log::dropped_lines;
 use super::process::ProcessReport;
 use super::views::Views;
@@ -45,8 +47,14 @@ pub struct StatusReport {
     pub problems: Vec<String>,
     /// Where data comes from.
     pub sources: Vec<SourceLine>,
+    /// The drills that run.
+    #[serde(default)]
+    pub drills: Vec<DrillLine>,
     /// The upstream resolvers.
     pub upstreams: Vec<UpstreamLine>,
+    /// Addresses of DNS over UDP and TCP.
+    #[serde(default)]
+    pub listen: Vec<SocketAddr>,
     /// CountsReport since the start; the difference of two reports is a rate.
     pub counts: CountsReport,
     /// Cached replies.
@@ -98,6 +106,9 @@ pub struct UpstreamLine {
     pub questions: u64,
     /// Of these, questions without a reply in time.
     pub failures: u64,
+    /// Whether questions leave from another address than those that it is to be asked from, as none of these is on this host.
+    #[serde(default)]
+    pub source_missing: bool,
 }
 
 /// CountsReport since the start.
@@ -154,7 +165,9 @@ pub(super) fn report(views: &Views, started: Instant) -> StatusReport {
         warnings: (problems.len() - errors) as u64,
         problems: problems.iter().take(PROBLEMS).map(Problem::to_string).collect(),
         sources: views.status.sources().iter().map(source).collect(),
+        drills: lines(&snapshot),
         upstreams: views.lookup.forwarder().report().into_iter().map(UpstreamLine::from).collect(),
+        listen: (views.listen)(),
         counts: counts(views),
         cache_entries: held.entries,
         cache_octets: held.octets,
@@ -173,6 +186,7 @@ impl From<crate::forward::Report> for UpstreamLine {
             rtt_ms: report.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
             questions: report.questions,
             failures: report.failures,
+            source_missing: report.source_missing,
         }
     }
 }

@@ -1,18 +1,28 @@
 //! What the server shows of itself: to HTTP, to metrics.
 
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Counters, Exposition, Log, QueryLogCounts, Status};
+use futures_util::future::BoxFuture;
+use ipnet::IpNet;
+
+use super::{Counters, Exposition, LiveAnswer, LiveQuestion, Log, QueryLogCounts, Status};
 use crate::forward::UpstreamLookup;
+use crate::naming::VpcId;
+use crate::problem::Fault;
 use crate::served::ServedSnapshot;
+use crate::snapshot::{Drill, DrillFault, Snapshot};
 
 /// Adds metrics of other parts of the server.
 pub type MoreMetrics = Arc<dyn Fn(&mut Exposition) + Send + Sync>;
 
 /// When the certificate of encrypted DNS ends (Unix time, in seconds); `None`: it does not say.
 pub type CertificateEnd = Arc<dyn Fn() -> Option<i64> + Send + Sync>;
+
+/// The addresses that are open.
+pub type OpenAddresses = Arc<dyn Fn() -> Vec<SocketAddr> + Send + Sync>;
 
 /// The parts of the server that can be looked at.
 #[derive(Clone)]
@@ -25,17 +35,24 @@ pub struct Views {
     pub counters: Arc<Counters>,
     /// What is known of others.
     pub lookup: Arc<UpstreamLookup>,
+    /// Asks what a client would.
+    pub live: AskLive,
     /// For encrypted DNS, if there is any.
     pub certificate_end: Option<CertificateEnd>,
     /// Metrics of other parts.
     pub more: Vec<MoreMetrics>,
     /// What became of questions that were to be logged.
     pub query_log: Option<Arc<QueryLogCounts>>,
+    /// The addresses of DNS over UDP and TCP, as they are now.
+    pub listen: OpenAddresses,
     /// What can be changed.
     pub control: ServerControl,
     /// When the server started.
     pub started: Instant,
 }
+
+/// Asks a question now, of this snapshot.
+pub type AskLive = Arc<dyn Fn(Arc<Snapshot>, LiveQuestion) -> BoxFuture<'static, LiveAnswer> + Send + Sync>;
 
 /// Has every account that is followed be read now, and with `true` be believed, however little is found; returns how many
 /// accounts there are.
@@ -52,4 +69,28 @@ pub struct ServerControl {
     pub hand_over: Arc<dyn Fn(UnixStream) + Send + Sync>,
     /// Has the accounts that are followed be read now.
     pub sync: BeginRounds,
+    /// Begins and ends drills.
+    pub drills: Arc<dyn RunsDrills>,
+}
+
+/// A drill that someone asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedDrill {
+    /// What is to be at fault.
+    pub fault: DrillFault,
+    /// Clients of these VPCs alone.
+    pub vpcs: Vec<VpcId>,
+    /// Clients in these networks alone.
+    pub clients: Vec<IpNet>,
+    /// How long, in seconds.
+    pub seconds: u32,
+}
+
+/// Begins and ends drills.
+pub trait RunsDrills: Send + Sync {
+    /// Begins one; the fault says why not.
+    fn begin(&self, wanted: WantedDrill) -> Result<Drill, Fault>;
+
+    /// Ends the one with this number, or all; returns those that ended.
+    fn end(&self, id: Option<u32>) -> Result<Vec<Drill>, Fault>;
 }

@@ -91,7 +91,7 @@ fn hindrance(cell: &Cell<'_>, decision: &Decision<'_>) -> Option<OffCause> {
         Reason::Rule(rule) => {
             let servers = match &rule.action {
                 RuleAction::Forward(servers) => servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-                RuleAction::System => String::new(),
+                RuleAction::System | RuleAction::Delegate => String::new(),
             };
             let why = format!("{reason} asks {servers}");
             let remedy = format!("take {vpc} out of the rule, or add a SYSTEM rule for the name");
@@ -104,6 +104,7 @@ fn hindrance(cell: &Cell<'_>, decision: &Decision<'_>) -> Option<OffCause> {
         | Reason::Elsewhere(zone)
         | Reason::NameTooLong(zone)
         | Reason::Delegated(zone)
+        | Reason::DelegateRule(_, zone)
         | Reason::Alias(zone, _) => {
             let remedy = format!(
                 "take {vpc} out of hosted zone {}, or let the record lead to an endpoint of the service",
@@ -122,6 +123,9 @@ fn hindrance(cell: &Cell<'_>, decision: &Decision<'_>) -> Option<OffCause> {
             let service = &cell.model().service(endpoint).service_name;
             let why = format!("{reason}, an endpoint of {service}");
             Some(cause(OffReason::Conflict, why, format!("set private_dns_enabled = false on {}", endpoint.id)))
+        }
+        Reason::Drill(drill) => {
+            Some(cause(OffReason::Drill, reason.to_string(), format!("vpcedns drill end {}", drill.id)))
         }
         Reason::BelowPrivateName(above) => {
             let why = format!(

@@ -7,13 +7,13 @@ mod cause;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::answer::{Data, Decision, NoTrace, Question, Reason, answer};
-use crate::dns::{DnsName, NameBuf, Rtype};
+use crate::dns::{DnsName, NameBuf, Rtype, address_of};
 use crate::model::{Endpoint, Interface, Model, Rrset, Vpc};
 use crate::naming::{ServiceName, VpcId};
 use crate::snapshot::Snapshot;
@@ -64,6 +64,8 @@ pub enum OffReason {
     DualstackOnly,
     /// `private_only` keeps it from being public, and private DNS is off.
     PrivateOnly,
+    /// A drill has the name at fault.
+    Drill,
     /// Other VPCs have the VPC's blocks, so that its clients are not known by their addresses.
     ClientsUnknown,
 }
@@ -120,22 +122,50 @@ type ByService<'s> = BTreeMap<&'s ServiceName, BTreeMap<VpcId, Vec<&'s Endpoint>
 /// A service without a private name has a row where it has an endpoint, and nowhere else; resources and service networks
 /// have none.
 pub fn report(snapshot: &Snapshot, vpc: Option<VpcId>, word: Option<&str>) -> Vec<ReportRow> {
-    let model = &snapshot.model;
-    let mut services = ByService::new();
-    for endpoint in model.endpoints() {
-        let name = &model.service(endpoint).service_name;
-        if word.is_none_or(|word| name.as_str().contains(word)) {
-            services.entry(name).or_default().entry(endpoint.vpc).or_default().push(endpoint);
+    let services = ReportedServices::new(snapshot, word);
+    let vpcs = snapshot.model.vpcs().into_iter().filter(|known| vpc.is_none_or(|vpc| known.vpc_id == vpc));
+    vpcs.flat_map(|vpc| services.rows(vpc)).collect()
+}
+
+/// The services of a report. It is made once, and gives the rows of one VPC after the other, so that who needs a part of
+/// a large report never holds all of it.
+pub struct ReportedServices<'s> {
+    snapshot: &'s Snapshot,
+    services: ByService<'s>,
+}
+
+impl<'s> ReportedServices<'s> {
+    /// The services that an endpoint anywhere leads to, and whose name contains `word`.
+    pub fn new(snapshot: &'s Snapshot, word: Option<&str>) -> Self {
+        let model = &snapshot.model;
+        let mut services = ByService::new();
+        for endpoint in model.endpoints() {
+            let name = &model.service(endpoint).service_name;
+            if word.is_none_or(|word| name.as_str().contains(word)) {
+                services.entry(name).or_default().entry(endpoint.vpc).or_default().push(endpoint);
+            }
         }
+        for endpoints in services.values_mut().flat_map(BTreeMap::values_mut) {
+            endpoints.sort_by_key(|endpoint| endpoint.id);
+        }
+        Self { snapshot, services }
     }
-    for endpoints in services.values_mut().flat_map(BTreeMap::values_mut) {
-        endpoints.sort_by_key(|endpoint| endpoint.id);
+
+    /// How many there are: a VPC has a row for each at most.
+    pub fn len(&self) -> usize {
+        self.services.len()
     }
-    let vpcs = model.vpcs().into_iter().filter(|known| vpc.is_none_or(|vpc| known.vpc_id == vpc));
-    let rows = vpcs.flat_map(|vpc| {
-        services.iter().filter_map(|(name, everywhere)| row(&Cell { snapshot, vpc, name, everywhere }))
-    });
-    rows.collect()
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.services.is_empty()
+    }
+
+    /// A VPC's rows, sorted by service, each made when it is asked for.
+    pub fn rows(&self, vpc: &'s Arc<Vpc>) -> impl Iterator<Item = ReportRow> {
+        let snapshot = self.snapshot;
+        self.services.iter().filter_map(move |(name, everywhere)| row(&Cell { snapshot, vpc, name, everywhere }))
+    }
 }
 
 /// What one row is about.
@@ -207,16 +237,12 @@ impl<'s> Cell<'s> {
 
     /// Whether these are addresses of the service's endpoints, in whatever VPC, and nothing else.
     fn are_ours(&self, rrset: &Rrset) -> bool {
-        let address = |data: &[u8]| {
-            let v4 = <[u8; 4]>::try_from(data).map(|octets| IpAddr::V4(Ipv4Addr::from(octets)));
-            v4.or_else(|_| <[u8; 16]>::try_from(data).map(|octets| IpAddr::V6(Ipv6Addr::from(octets)))).ok()
-        };
         let is_ours = |address: IpAddr| {
             let mut interfaces = self.everywhere.values().flatten().flat_map(|endpoint| &endpoint.interfaces);
             interfaces.any(|interface: &Interface| interface.addresses().any(|own| own == address))
         };
         matches!(rrset.rtype, Rtype::A | Rtype::AAAA)
-            && rrset.rdata.iter().all(|data| address(data).is_some_and(is_ours))
+            && rrset.rdata.iter().all(|data| address_of(data).is_some_and(is_ours))
     }
 
     /// Whether what is said is the service's private answer: by private DNS, or by a hosted zone that leads to one of its
@@ -226,7 +252,7 @@ impl<'s> Cell<'s> {
         // of two services that share a name either answers for both, unless this one wants it for its own endpoint
         let may_be_anybodys = !self.here().iter().any(|endpoint| endpoint.private_dns_enabled());
         let is_ours = |endpoint: &Endpoint| self.model().service(endpoint).service_name == *self.name;
-        match (&reply.reason, reply.answer.as_ref().map(|part| &part.data)) {
+        match (&reply.reason, &reply.answer) {
             (Reason::PrivateName(endpoint, _), Some(_)) => may_be_anybodys || is_ours(endpoint),
             (Reason::Alias(_, endpoint) | Reason::EndpointName(endpoint), Some(_)) => is_ours(endpoint),
             (Reason::HostedZone(_) | Reason::Wildcard(_), Some(Data::Rrset(rrset, _))) => self.are_ours(rrset),

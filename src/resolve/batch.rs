@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::Guard;
 
+use super::dns64::translation;
 use super::forwarded::ForwardedQuestion;
 use super::rate::{ReplyLimit, ReplyShare};
 use super::reply::{finished, reply_limit};
@@ -13,7 +14,7 @@ use super::resources::Resources;
 use super::subnet::{ClientSubnet, client_by, keep_room, options_of, said_subnet};
 use super::{Incoming, Outcome};
 use crate::address::{client_of, prefix_of};
-use crate::answer::{Decision, NoTrace, NotPrivate, Reason, answer, private_names_line};
+use crate::answer::{Decision, NoTrace, NotPrivate, Reason, Reply, Topic, answer, delay, private_names_line};
 use crate::config::Metric;
 use crate::dns::{CLIENT_COOKIE, DnsName, HEADER_LEN, NameBuf, Rcode, cookie_in, rcode_of};
 use crate::forward::cache::UpstreamSet;
@@ -115,21 +116,19 @@ impl<'r> Batch<'r> {
                 return Outcome::Silent;
             }
         };
-        let (client, subnet) = if self.resources.ecs_from.is_empty() {
-            (incoming.client(&self.snapshot), None)
+        let mut subnet = None;
+        let client = if self.resources.ecs_from.is_empty() {
+            incoming.client(&self.snapshot)
         } else {
-            match self.client_said(incoming, query) {
-                Ok((client, subnet)) => (client, subnet),
-                Err(rcode) => {
-                    let error = query.error(rcode);
-                    return self.answer_bare(incoming, out, |out| {
-                        (rcode, encode_error(&error, self.resources.limits.udp_payload, out))
-                    });
+            match self.client_said(incoming, query, out) {
+                Ok((client, said)) => {
+                    subnet = said;
+                    client
                 }
+                Err(outcome) => return outcome,
             }
         };
-        let query = &*query;
-        let subnet = subnet.as_ref();
+        let (query, subnet) = (&*query, subnet.as_ref());
         let class = client.access.class();
         if let Some(limit) = &self.resources.clients
             && incoming.transport.is_datagram()
@@ -138,9 +137,16 @@ impl<'r> Batch<'r> {
         {
             return outcome;
         }
+        if self.waits(&client, query) {
+            return Outcome::Pending;
+        }
         let rotation = self.rotation.get();
         self.rotation.set(rotation.wrapping_add(1));
         match answer(&self.snapshot, client, &query.question, rotation, &mut NoTrace) {
+            Decision::Reply(reply) if reply.answer.is_none() && self.is_translated(client, incoming, subnet, query) => {
+                self.tally.question(class, reply.reason.topic());
+                Outcome::Pending
+            }
             Decision::Reply(reply) => {
                 self.tally.question(class, reply.reason.topic());
                 let is_stranger = client.access == Access::Unknown && incoming.transport.is_datagram();
@@ -154,7 +160,7 @@ impl<'r> Batch<'r> {
                 let explain = class != ViewClass::Refused || reply.rcode == Rcode::REFUSED && !is_stranger;
                 let mut frame = self.frame(incoming, limit, explain);
                 frame.aa |= client.access == Access::Delegation;
-                self.tally.reply(reply.rcode);
+                self.replied(&reply);
                 let len = encode(query, &reply, &frame, out);
                 if share == ReplyShare::Truncated {
                     truncate(out);
@@ -166,9 +172,14 @@ impl<'r> Batch<'r> {
                 if let Reason::NotPrivate(NotPrivate::SecondName(endpoint, name)) = forward.reason {
                     self.tell_second_name(endpoint, name);
                 }
-                let set = self.upstreams(forward.upstreams);
+                let is_followed = matches!(forward.reason, Reason::DelegateRule(..));
+                if is_followed || self.is_translated(client, incoming, subnet, query) {
+                    return Outcome::Pending;
+                }
+                let set = self.upstreams(forward.upstreams, self.snapshot.validates(&client, forward.upstreams));
                 let resources = self.resources;
-                let asked = ForwardedQuestion { resources, snapshot: &self.snapshot, client, query, incoming };
+                let (snapshot, recorder) = (&self.snapshot, None);
+                let asked = ForwardedQuestion { resources, snapshot, client, query, incoming, recorder };
                 let (lookup, wanted) = (&resources.lookup, asked.lookup_question(&forward, &set));
                 let stored = lookup.find(&wanted, self.cache_now);
                 let is_hit = stored.is_some();
@@ -191,6 +202,35 @@ impl<'r> Batch<'r> {
         }
     }
 
+    /// Counts a reply out of the snapshot.
+    fn replied(&self, reply: &Reply<'_>) {
+        self.tally.reply(reply.rcode);
+        if self.snapshot.has_drills()
+            && let Some(drill) = reply.drill()
+        {
+            self.resources.count_drill(drill);
+        }
+    }
+
+    /// Whether the answer is one that a drill delays.
+    fn waits(&self, client: &Client<'_>, query: &Query<'_>) -> bool {
+        let Some((drill, _)) = delay(&self.snapshot, client, &query.question) else { return false };
+        self.tally.question(client.access.class(), Topic::Drill);
+        self.resources.count_drill(drill);
+        true
+    }
+
+    /// Whether what the name lacks may be made of something else it has.
+    fn is_translated(
+        &self,
+        client: Client<'_>,
+        incoming: Incoming<'_>,
+        subnet: Option<&ClientSubnet>,
+        query: &Query<'_>,
+    ) -> bool {
+        translation(&self.snapshot, client, incoming, subnet, query).is_some()
+    }
+
     fn frame(&self, incoming: Incoming<'_>, limit: usize, explain: bool) -> Frame<'_> {
         Frame {
             limit,
@@ -203,14 +243,19 @@ impl<'r> Batch<'r> {
         }
     }
 
-    /// Who a question is from that may come from a forwarder, and the network that it names; an error is the reply's code.
+    /// Who a question is from that may come from a forwarder, and the network that it names; an error is what is done with
+    /// the question where what it says of that is malformed.
     #[cold]
     fn client_said(
         &self,
         incoming: Incoming<'_>,
         query: &mut Query<'_>,
-    ) -> Result<(Client<'_>, Option<ClientSubnet>), Rcode> {
-        let subnet = said_subnet(self.resources, incoming)?;
+        out: &mut [u8],
+    ) -> Result<(Client<'_>, Option<ClientSubnet>), Outcome> {
+        let subnet = said_subnet(self.resources, incoming).map_err(|rcode| {
+            let (error, payload) = (query.error(rcode), self.resources.limits.udp_payload);
+            self.answer_bare(incoming, out, |out| (rcode, encode_error(&error, payload, out)))
+        })?;
         keep_room(query, subnet.as_ref());
         Ok((client_by(&self.snapshot, incoming, subnet.as_ref()), subnet))
     }
@@ -292,12 +337,12 @@ impl<'r> Batch<'r> {
     }
 
     /// The set of these upstreams of the snapshot.
-    fn upstreams(&self, upstreams: &Arc<[Upstream]>) -> Arc<UpstreamSet> {
+    fn upstreams(&self, upstreams: &Arc<[Upstream]>, validated: bool) -> Arc<UpstreamSet> {
         let mut last = self.upstreams.borrow_mut();
         match &*last {
-            Some((at, set)) if std::ptr::eq(*at, upstreams.as_ptr()) => Arc::clone(set),
+            Some((at, set)) if std::ptr::eq(*at, upstreams.as_ptr()) && set.validated == validated => Arc::clone(set),
             _ => {
-                let set = self.resources.lookup.cache().upstreams(upstreams);
+                let set = self.resources.lookup.cache().upstreams(upstreams, validated);
                 *last = Some((upstreams.as_ptr(), Arc::clone(&set)));
                 set
             }

@@ -6,12 +6,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::Incoming;
+use super::dns64::translation;
 use super::forwarded::ForwardedQuestion;
 use super::logged;
 use super::reply::{finished, finished_vec};
 use super::resources::Resources;
 use super::subnet::{ClientSubnet, client_by, read_query};
-use crate::answer::{Decision, Forward, NoTrace, answer};
+use crate::answer::{Decision, Forward, NoTrace, Reason, answer, delay};
 use crate::dns::{NameBuf, rcode_of};
 use crate::forward::cache::{CacheHit, UpstreamSet};
 use crate::forward::lookup::BegunLookup;
@@ -67,7 +68,7 @@ pub(super) fn begin(
     if !forward.chain.is_empty() || resources.lookup.is_own_probe(query.question.name.wire(), forward.upstreams) {
         return None;
     }
-    let upstreams = resources.lookup.cache().upstreams(forward.upstreams);
+    let upstreams = asked.upstream_set(forward.upstreams);
     let (lookup, first) = resources.lookup.begin(&asked.lookup_question(&forward, &upstreams))?;
     let Incoming { packet, peer, local, transport, vpc } = incoming;
     let snapshot = Arc::clone(snapshot);
@@ -85,11 +86,18 @@ fn forwarded<'a>(
     incoming: Incoming<'a>,
 ) -> Option<(ForwardedQuestion<'a>, Forward<'a>)> {
     let client = client_by(snapshot, incoming, subnet);
+    // what waits in a drill is a task
+    if translation(snapshot, client, incoming, subnet, query).is_some()
+        || delay(snapshot, &client, &query.question).is_some()
+    {
+        return None;
+    }
     match answer(snapshot, client, &query.question, u32::from(query.id), &mut NoTrace) {
+        // a delegation takes more than one datagram
+        Decision::Forward(Forward { reason: Reason::DelegateRule(..), .. }) | Decision::Reply(_) => None,
         Decision::Forward(forward) => {
-            Some((ForwardedQuestion { resources, snapshot, client, query, incoming }, forward))
+            Some((ForwardedQuestion { resources, snapshot, client, query, incoming, recorder: None }, forward))
         }
-        Decision::Reply(_) => None,
     }
 }
 

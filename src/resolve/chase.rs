@@ -6,25 +6,27 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Incoming;
+use super::dns64::translation;
 use super::flatten::{addresses_at, flat_part};
 use super::forwarded::{AliasTarget, ForwardedQuestion, extended_error, why_not_private};
 use super::reply::{failure, finished_vec, relay_client, without_records};
 use super::resources::Resources;
-use super::subnet::{client_by, read_query};
-use crate::answer::{AuthoritySection, Decision, Forward, NoTrace, Part, Question, Reason, Reply, answer};
+use super::subnet::{ClientSubnet, client_by, read_query};
+use crate::answer::{Decision, Forward, NoTrace, Part, Question, Reason, Reply, answer, delay};
 use crate::dns::{Class, DnsName, ExtendedError, InfoCode, Message, NameBuf, Rcode, Writer, rcode_of};
 use crate::forward::cache::{Age, CacheHit};
 use crate::forward::chain::{Prefix, cname_targets, cut_after};
 use crate::forward::compose::compose;
 use crate::forward::lookup::LookupQuestion;
 use crate::forward::rebinding::private_address;
+use crate::forward::recorder::{LiveEvent, record};
 use crate::forward::relay::relay;
 use crate::model::Upstream;
 use crate::snapshot::{Access, Snapshot};
-use crate::wire::{Frame, Query, encode, records};
+use crate::wire::{Frame, Query, Transport, encode, records};
 
 /// Most upstream sets that are asked for one question, as aliases lead from the names of one to those of another.
 const MAX_STEPS: usize = 8;
@@ -35,16 +37,11 @@ pub(super) async fn resolve(resources: &Resources, snapshot: &Snapshot, incoming
     let mut name = NameBuf::default();
     let (query, subnet) = read_query(resources, incoming, &mut name)?;
     let client = client_by(snapshot, incoming, subnet.as_ref());
-    let asked = ForwardedQuestion { resources, snapshot, client, query: &query, incoming };
-    let reply = match answer(snapshot, client, &query.question, u32::from(query.id), &mut NoTrace) {
-        // a change since the packet came in made the name ours
-        Decision::Reply(reply) => asked.local(&query.question, query.question_octets, &reply),
-        Decision::Forward(forward) => {
-            let reply = asked.forward(&forward).await;
-            resources.counters.relayed(rcode_of(&reply));
-            reply
-        }
-    };
+    if let Some((_, ms)) = delay(snapshot, &client, &query.question) {
+        tokio::time::sleep(Duration::from_millis(ms.into())).await;
+    }
+    let asked = ForwardedQuestion { resources, snapshot, client, query: &query, incoming, recorder: None };
+    let reply = asked.answered(subnet.as_ref()).await;
     Some(finished_vec(&query, incoming.transport, subnet.as_ref(), reply))
 }
 
@@ -54,7 +51,7 @@ pub(super) fn aliases(resources: &Resources, snapshot: &Snapshot, incoming: Inco
     let mut name = NameBuf::default();
     let (query, subnet) = read_query(resources, incoming, &mut name)?;
     let client = client_by(snapshot, incoming, subnet.as_ref());
-    let asked = ForwardedQuestion { resources, snapshot, client, query: &query, incoming };
+    let asked = ForwardedQuestion { resources, snapshot, client, query: &query, incoming, recorder: None };
     let decision = answer(snapshot, client, &query.question, u32::from(query.id), &mut NoTrace);
     let Decision::Forward(forward) = decision else { return None };
     let target = forward.name.as_deref()?;
@@ -66,11 +63,52 @@ pub(super) fn aliases(resources: &Resources, snapshot: &Snapshot, incoming: Inco
 }
 
 impl<'a> ForwardedQuestion<'a> {
+    /// The whole answer, as the client gets it but for what its connection adds; `subnet`: whom it is asked for.
+    pub(super) async fn answered(&self, subnet: Option<&ClientSubnet>) -> Vec<u8> {
+        match translation(self.snapshot, self.client, self.incoming, subnet, self.query) {
+            Some(translation) => self.translated(translation).await,
+            None => self.found().await,
+        }
+    }
+
+    /// The reply, from here or from upstreams.
+    pub(super) async fn found(&self) -> Vec<u8> {
+        let query = self.query;
+        match self.decide(&query.question) {
+            // a change since the packet came in made the name ours, or what it lacks is made of something else
+            Decision::Reply(reply) => self.local(&query.question, query.question_octets, &reply),
+            Decision::Forward(forward) => {
+                let reply = self.forward(&forward).await;
+                self.resources.counters.relayed(rcode_of(&reply));
+                reply
+            }
+        }
+    }
+
+    /// The reply that the client would get to another question, whole and without EDNS.
+    pub(super) async fn found_by(&self, spelled: &[u8], question: &Question<'_>) -> Vec<u8> {
+        let octets = [spelled, &question.rtype.octets(), &Class::IN.octets()].concat();
+        let query = Query { question_octets: &octets, question: *question, edns: None, ..*self.query };
+        // the whole of it is needed, whatever the client's transport takes
+        let incoming = Incoming { transport: Transport::Tcp, ..self.incoming };
+        let asked = ForwardedQuestion { query: &query, incoming, ..*self };
+        Box::pin(asked.found()).await
+    }
+
     async fn forward(&self, forward: &Forward<'a>) -> Vec<u8> {
         if self.resources.lookup.is_own_probe(self.query.question.name.wire(), forward.upstreams) {
             return self.fail(InfoCode::OTHER, "an upstream has sent this server its own question");
         }
-        let upstreams = self.resources.lookup.cache().upstreams(forward.upstreams);
+        if let Reason::DelegateRule(rule, zone) = forward.reason {
+            let own = || DnsName::from_wire(self.query.question.name.wire());
+            let Some(name) = forward.name.as_deref().cloned().or_else(own) else {
+                return self.fail(InfoCode::OTHER, "internal error");
+            };
+            let found = self.delegated(rule, zone, &name).await;
+            self.count(&found);
+            return self.compose_reply(forward, found).await;
+        }
+        let upstreams = self.upstream_set(forward.upstreams);
         let found = self.look_up(&self.lookup_question(forward, &upstreams)).await;
         self.reply_with(forward, found).await
     }
@@ -112,7 +150,7 @@ impl<'a> ForwardedQuestion<'a> {
         for _ in 0..MAX_STEPS {
             let reply = found.entry.message(found.age, self.query.question.rtype);
             let Ok(message) = Message::parse(&reply) else { break };
-            let done = match self.tail(&message, upstreams) {
+            let done = match self.tail(&message, upstreams, reason) {
                 Some(Tail::Elsewhere(way, name, to)) => {
                     before.extend(way);
                     (upstreams, reason) = (to.upstreams, to.reason);
@@ -120,7 +158,12 @@ impl<'a> ForwardedQuestion<'a> {
                     if began.elapsed() >= self.resources.limits.forward_deadline {
                         break;
                     }
-                    let set = self.resources.lookup.cache().upstreams(upstreams);
+                    if let Reason::DelegateRule(rule, zone) = reason {
+                        found = self.delegated(rule, zone, &name).await;
+                        self.count(&found);
+                        continue;
+                    }
+                    let set = self.upstream_set(upstreams);
                     let wanted = LookupQuestion {
                         spelled: name.wire(),
                         name: name.wire(),
@@ -133,7 +176,7 @@ impl<'a> ForwardedQuestion<'a> {
                     before.push(way);
                     self.finish(forward, &before, reason, &tail, &found)
                 }
-                Some(Tail::Blocked(why)) => return self.fail(InfoCode::BLOCKED, &why),
+                Some(Tail::Blocked(why)) => return self.withheld(why),
                 None => match self.without_rebinding(forward, reason, &message) {
                     Some(reply) => return reply,
                     None => self.finish(forward, &before, reason, &reply, &found),
@@ -173,12 +216,20 @@ impl<'a> ForwardedQuestion<'a> {
         relay(&composed, &client(ede)).ok()
     }
 
+    /// SERVFAIL in the place of a reply that may not be handed on.
+    fn withheld(&self, why: String) -> Vec<u8> {
+        let reply = self.fail(InfoCode::BLOCKED, &why);
+        record(self.recorder, || LiveEvent::Withheld { why });
+        reply
+    }
+
     /// The reply without records where an upstream's would be one of rebinding.
     fn without_rebinding(&self, forward: &Forward<'_>, reason: Reason<'_>, message: &Message<'_>) -> Option<Vec<u8>> {
         let address = self.is_guarded(forward, reason).then(|| private_address(message)).flatten()?;
         let name = self.query.question.name;
         tracing::debug!("possible DNS rebinding: an upstream gives {name} the address {address}");
         let why = format!("rebind_protection: an upstream gives this public name the address {address}");
+        record(self.recorder, || LiveEvent::Withheld { why: why.clone() });
         // no SERVFAIL: the client would ask its next resolver for it
         let ede = ExtendedError { code: InfoCode::BLOCKED, text: &why };
         Some(without_records(self.query, self.resources, self.incoming, Rcode::NOERROR, ede))
@@ -187,10 +238,20 @@ impl<'a> ForwardedQuestion<'a> {
     /// Where the aliases in the reply of `upstreams` lead to a name that is not theirs, as this client sees it.
     ///
     /// Without this, an alias would show the client the public address of a name that is private to it.
-    fn tail(&self, message: &Message<'_>, upstreams: &Arc<[Upstream]>) -> Option<Tail<'a>> {
+    fn tail(&self, message: &Message<'_>, upstreams: &Arc<[Upstream]>, reason: Reason<'a>) -> Option<Tail<'a>> {
+        let of_cut = matches!(reason, Reason::DelegateRule(..));
         for target in if self.follows_aliases() { cname_targets(message) } else { Vec::new() } {
+            // name servers follow an alias within their own zones alone, and what they say of those stands
+            let is_told = || message.records().any(|record| message.owner(&record) == target);
+            if of_cut && is_told() {
+                continue;
+            }
             let question = Question { name: target.name(), recursion_desired: true, ..self.query.question };
-            match self.alias_target(&question, upstreams) {
+            let target_of = match self.alias_target(&question, upstreams) {
+                AliasTarget::Upstreams if of_cut => self.elsewhere(&question),
+                other => other,
+            };
+            match target_of {
                 AliasTarget::Upstreams => {}
                 AliasTarget::Ours(reply) => {
                     let octets = [target.wire(), &question.rtype.octets(), &Class::IN.octets()].concat();
@@ -212,12 +273,25 @@ impl<'a> ForwardedQuestion<'a> {
         None
     }
 
+    /// Who else has the name to which an alias of a delegation's name servers leads.
+    fn elsewhere(&self, question: &Question<'_>) -> AliasTarget<'a> {
+        match self.decide(question) {
+            Decision::Forward(to) => AliasTarget::Elsewhere(to),
+            Decision::Reply(_) => AliasTarget::Upstreams,
+        }
+    }
+
     /// An answer out of the snapshot, as it goes to the client.
     pub(super) fn local(&self, question: &Question<'_>, octets: &[u8], reply: &Reply<'_>) -> Vec<u8> {
         self.resources.counters.tally().reply(reply.rcode);
         let bare = self.bare(question, octets, reply);
-        let why = reply.reason.to_string();
-        let ede = reply.answer.is_none().then_some(ExtendedError { code: reply.reason.info_code(), text: &why });
+        let drill = reply.drill();
+        if let Some(drill) = drill {
+            self.resources.count_drill(drill);
+        }
+        let why = drill.map_or_else(|| reply.reason.to_string(), ToString::to_string);
+        let ede = (reply.answer.is_none() || drill.is_some())
+            .then_some(ExtendedError { code: reply.reason.info_code(), text: &why });
         let client = relay_client(self.query, self.resources, self.incoming, ede);
         relay(&bare, &client).unwrap_or_else(|_| self.fail(InfoCode::OTHER, "internal error"))
     }
@@ -242,13 +316,7 @@ impl<'a> ForwardedQuestion<'a> {
 
     /// The aliases in front of what is forwarded, as a message of their own.
     fn chain(&self, forward: &Forward<'_>) -> Vec<u8> {
-        let reply = Reply {
-            rcode: Rcode::NOERROR,
-            chain: forward.chain.clone(),
-            answer: None,
-            authority: AuthoritySection::None,
-            reason: forward.reason,
-        };
+        let reply = Reply::aliases_alone(forward.chain.clone(), forward.reason);
         self.bare(&self.query.question, self.query.question_octets, &reply)
     }
 

@@ -1,15 +1,17 @@
 //! A question that is answered elsewhere: what is looked up for it, and whether the reply goes to the client as it is.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::Incoming;
 use super::reply::relay_client;
 use super::resources::Resources;
-use crate::answer::{Decision, Forward, NoTrace, Question, Reason, Reply, answer};
+use crate::answer::{Decision, Forward, NoTrace, Question, Reason, Reply, Trace, answer};
 use crate::dns::{ExtendedError, InfoCode, NameBuf, Rcode, Rtype};
 use crate::forward::cache::{Age, CacheHit, ReplyKind, UpstreamSet};
 use crate::forward::lookup::LookupQuestion;
 use crate::forward::rebinding::is_guarded;
+use crate::forward::recorder::{LiveEvent, Recorder};
 use crate::forward::relay::relay;
 use crate::model::Upstream;
 use crate::snapshot::{self, Snapshot};
@@ -22,6 +24,8 @@ pub(super) struct ForwardedQuestion<'a> {
     pub(super) client: snapshot::Client<'a>,
     pub(super) query: &'a Query<'a>,
     pub(super) incoming: Incoming<'a>,
+    /// Who is told what happens to it.
+    pub(super) recorder: Option<&'a Arc<Recorder>>,
 }
 
 /// What the target of an alias in an upstream's reply is to a client.
@@ -36,7 +40,24 @@ pub(super) enum AliasTarget<'a> {
     Blocked(Reason<'a>),
 }
 
+impl fmt::Display for AliasTarget<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Upstreams => f.write_str("what the upstream says of it stands"),
+            Self::Ours(reply) => write!(f, "answered here, {}: {}", reply.rcode, reply.reason),
+            Self::Elsewhere(to) => write!(f, "others are asked: {}", to.reason),
+            Self::Blocked(reason) => write!(f, "blocked: {reason}"),
+        }
+    }
+}
+
 impl<'a> ForwardedQuestion<'a> {
+    /// These upstreams, with whether their replies are validated for this client.
+    pub(super) fn upstream_set(&self, upstreams: &Arc<[Upstream]>) -> Arc<UpstreamSet> {
+        let validated = self.snapshot.validates(&self.client, upstreams);
+        self.resources.lookup.cache().upstreams(upstreams, validated)
+    }
+
     /// What is looked up in the cache and asked of `upstreams`.
     pub(super) fn lookup_question<'w>(
         &'w self,
@@ -55,6 +76,7 @@ impl<'a> ForwardedQuestion<'a> {
             dnssec_ok: self.query.edns.is_some_and(|edns| edns.dnssec_ok),
             checking_disabled: self.query.checking_disabled,
             upstreams,
+            recorder: self.recorder,
         }
     }
 
@@ -84,7 +106,7 @@ impl<'a> ForwardedQuestion<'a> {
     pub(super) fn is_guarded(&self, forward: &Forward<'_>, reason: Reason<'_>) -> bool {
         // an alias of a hosted zone, or a rule of the operator's, leads there: the name is none of the public ones
         forward.name.is_none()
-            && !matches!(reason, Reason::Rule(_))
+            && !matches!(reason, Reason::Rule(_) | Reason::DelegateRule(..))
             && is_guarded(&self.snapshot.policy, &self.query.question.name)
     }
 
@@ -104,17 +126,49 @@ impl<'a> ForwardedQuestion<'a> {
         !matches!(self.alias_target(&question, upstreams), AliasTarget::Upstreams)
     }
 
+    /// What the rules say to a question of this client.
+    pub(super) fn decide(&self, question: &Question<'_>) -> Decision<'a> {
+        let rotation = u32::from(self.query.id);
+        let Some(recorder) = self.recorder else {
+            return answer(self.snapshot, self.client, question, rotation, &mut NoTrace);
+        };
+        let mut steps = Vec::new();
+        let decision = answer(self.snapshot, self.client, question, rotation, &mut steps);
+        let rcode = match &decision {
+            Decision::Reply(reply) => Some(reply.rcode.to_string()),
+            Decision::Forward(_) => None,
+        };
+        let (name, rtype) = (question.name.to_string(), question.rtype.to_string());
+        recorder.record(LiveEvent::Decided { name, rtype, steps, rcode, reason: decision.reason().to_string() });
+        decision
+    }
+
     /// What the name of `question` is to this client where an alias of `upstreams` leads to it.
     ///
     /// No part of the reply is looked at, so that a cached reply can be asked about too.
     pub(super) fn alias_target(&self, question: &Question<'_>, upstreams: &Arc<[Upstream]>) -> AliasTarget<'a> {
-        match answer(self.snapshot, self.client, question, u32::from(self.query.id), &mut NoTrace) {
+        let Some(recorder) = self.recorder else { return self.target_told(question, upstreams, &mut NoTrace) };
+        let mut steps = Vec::new();
+        let target = self.target_told(question, upstreams, &mut steps);
+        let name = question.name.to_string();
+        recorder.alias(&name, || LiveEvent::Alias { name: name.clone(), outcome: target.to_string(), steps });
+        target
+    }
+
+    fn target_told<T: Trace>(
+        &self,
+        question: &Question<'_>,
+        upstreams: &Arc<[Upstream]>,
+        trace: &mut T,
+    ) -> AliasTarget<'a> {
+        match answer(self.snapshot, self.client, question, u32::from(self.query.id), trace) {
             Decision::Reply(reply) if matches!(reply.rcode, Rcode::NOERROR | Rcode::NXDOMAIN) => {
                 AliasTarget::Ours(reply)
             }
             Decision::Reply(Reply { reason: reason @ Reason::PrivateOnly(..), .. }) => AliasTarget::Blocked(reason),
             // a hosted zone has the name, and an alias there leads away
             Decision::Forward(to) if to.name.is_some() => AliasTarget::Elsewhere(to),
+            Decision::Forward(to) if matches!(to.reason, Reason::DelegateRule(..)) => AliasTarget::Elsewhere(to),
             Decision::Forward(to) if matches!(to.reason, Reason::Rule(_)) && to.upstreams != upstreams => {
                 AliasTarget::Elsewhere(to)
             }
@@ -125,7 +179,7 @@ impl<'a> ForwardedQuestion<'a> {
 
 /// The text for a public "no" to a name that could be private.
 pub(super) fn why_not_private(reason: Reason<'_>) -> Option<String> {
-    (!matches!(reason, Reason::Upstream | Reason::Rule(_))).then(|| reason.to_string())
+    (!matches!(reason, Reason::Upstream | Reason::Rule(_) | Reason::DelegateRule(..))).then(|| reason.to_string())
 }
 
 /// That an answer is stale, or else why there is none.

@@ -5,8 +5,11 @@
 //!   batch      answers at once: from the snapshot or the cache, without I/O and mostly without allocation
 //!   begun      answers that wait for one datagram of an upstream, which the caller sends and receives
 //!   chase      answers that wait for upstreams, and aliases that lead from one source to another
+//!     delegation  delegations of private zones, where a rule has them followed
 //!     flatten  addresses that one name has from another
+//!     dns64    AAAA made of A, for clients in subnets that have DNS64
 //!   forwarded  a question that is answered elsewhere: what is looked up, and whether the reply passes as it is
+//!   live       a question that is asked to see what happens to it
 //!   reply      what every reply follows: size limits, padding, cookies, SERVFAIL with the reason
 //!     pad      padding of replies on encrypted transports
 //!   logged     what the query log is told of an answer
@@ -53,8 +56,11 @@
 mod batch;
 mod begun;
 mod chase;
+mod delegation;
+mod dns64;
 mod flatten;
 mod forwarded;
+mod live;
 mod logged;
 mod pad;
 mod rate;
@@ -69,7 +75,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::budget::Budget;
 use crate::forward::{Failure, FirstQuery, Heard, HeardReceiver};
 use crate::naming::VpcId;
-use crate::snapshot::{Client, Snapshot};
+use crate::snapshot::{Client, ClientAddress, Snapshot};
 use crate::wire::Transport;
 
 pub use batch::Batch;
@@ -98,7 +104,8 @@ pub trait Resolve: Send + Sync + 'static {
     fn try_resolve(&self, batch: &Self::Batch<'_>, incoming: Incoming<'_>, out: &mut [u8]) -> Outcome;
 
     /// The reply to a packet for which [`try_resolve`](Self::try_resolve) returned [`Outcome::Pending`]; `None`: no
-    /// reply. Takes no longer than [`Limits::forward_deadline`](crate::config::Limits::forward_deadline) twice.
+    /// reply. Takes no longer than [`Limits::forward_deadline`](crate::config::Limits::forward_deadline) twice,
+    /// and what a drill adds.
     fn resolve(&self, incoming: Incoming<'_>) -> impl Future<Output = Option<Vec<u8>>> + Send;
 
     /// Begins what [`resolve`](Self::resolve) does for a packet of this batch, where one datagram to an upstream may be all
@@ -169,7 +176,7 @@ impl Incoming<'_> {
         match self.vpc {
             None => snapshot.client(self.local, self.peer.ip()),
             Some(NamedVpc::Claimed(vpc)) => snapshot.client_naming(vpc, self.peer.ip()),
-            Some(NamedVpc::Proven(vpc)) => snapshot.client_of(vpc),
+            Some(NamedVpc::Proven(vpc)) => snapshot.client_of_at(vpc, ClientAddress::At(self.peer.ip())),
         }
     }
 }

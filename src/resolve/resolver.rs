@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::batch::Batch;
 use super::begun::{self, BegunQuestion, UnfinishedQuestion};
 use super::chase;
+use super::live::ask_live;
 use super::logged;
 use super::rate::{ReplyLimit, STRANGERS_PER_SECOND};
 use super::reply::{failure, finished_vec};
@@ -22,9 +23,9 @@ use crate::forward::cache::Cache;
 use crate::forward::validate::{Validating, Validation};
 use crate::forward::{Failure, FirstQuery, Forwarder, Heard, UpstreamLookup};
 use crate::naming::VpcId;
-use crate::observe::{Counters, QueryLog, ToldNames};
+use crate::observe::{Counters, LiveAnswer, LiveQuestion, QueryLog, ToldNames};
 use crate::served::ServedSnapshot;
-use crate::snapshot::Access;
+use crate::snapshot::{Access, Snapshot};
 use crate::wire::CookieSecret;
 
 /// Answers from the newest snapshot, and from upstreams and their cache.
@@ -37,17 +38,17 @@ impl Resolver {
     /// Answers from whatever `snapshots` holds at the time, and counts in `counters`.
     pub fn new(snapshots: ServedSnapshot, limits: Limits, secret: CookieSecret, counters: Arc<Counters>) -> Self {
         let forwarder = Forwarder::new(&limits);
-        Self::with_forwarder(snapshots, limits, secret, counters, forwarder, None)
+        Self::with_forwarder(snapshots, limits, secret, counters, forwarder, Validation::default())
     }
 
-    /// The same, asking upstreams through `forwarder`; `validation`: DNSSEC validation of their replies.
+    /// The same, asking upstreams through `forwarder`; `validation`: how their replies are validated where that is wanted.
     pub fn with_forwarder(
         snapshots: ServedSnapshot,
         limits: Limits,
         secret: CookieSecret,
         counters: Arc<Counters>,
         forwarder: Forwarder,
-        validation: Option<Validation>,
+        validation: Validation,
     ) -> Self {
         let cache = Arc::new(Cache::new(&limits));
         let upstreams = Arc::clone(&snapshots.load().policy.upstreams);
@@ -86,6 +87,12 @@ impl Resolver {
     /// Upstreams and their cache.
     pub fn lookup(&self) -> &Arc<UpstreamLookup> {
         &self.resources.lookup
+    }
+
+    /// What a client is answered now, and what happened until then. No packet is counted or logged, but what others are asked
+    /// is asked as for any client, and stored.
+    pub async fn ask_live(&self, snapshot: &Snapshot, question: &LiveQuestion) -> LiveAnswer {
+        ask_live(&self.resources, snapshot, question).await
     }
 
     /// For a packet of this batch that is [`Outcome::Pending`]: the aliases of ours that lead to a name which others answer, as

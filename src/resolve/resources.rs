@@ -7,9 +7,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ipnet::IpNet;
 
 use super::rate::ReplyLimit;
-use crate::config::Limits;
+use crate::config::{Limits, Metric};
 use crate::forward::UpstreamLookup;
 use crate::observe::{Counters, QueryLog, ToldNames};
+use crate::snapshot::Drill;
 use crate::wire::{ClientCookie, CookieSecret};
 
 /// Upstreams and their cache, limits, the cookie secret and counters; shared by all answers of a resolver.
@@ -31,6 +32,12 @@ pub(super) struct Resources {
 }
 
 impl Resources {
+    /// Counts an answer that a drill changed or delayed.
+    #[cold]
+    pub(super) fn count_drill(&self, drill: &Drill) {
+        self.counters.count_labelled(Metric::DrilledAnswers, &[drill.fault.place()]);
+    }
+
     /// The client's cookie and a fresh one of ours, as they go into a reply (RFC 7873 5.2.3).
     pub(super) fn cookie(&self, client: ClientCookie, peer: IpAddr) -> [u8; 24] {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as u32;

@@ -107,6 +107,11 @@ pub(super) fn client_by<'s>(
 }
 
 impl ClientSubnet {
+    /// Its first address; `None` where the forwarder does not say.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.network.map(|network| network.network())
+    }
+
     fn prefix_len(&self) -> u8 {
         self.network.map_or(0, |network| network.prefix_len())
     }

@@ -17,45 +17,52 @@ use crate::problem::{Place, Problem};
 use crate::serve::mmsg;
 
 /// Connections that may wait to be accepted; the kernel cuts it down to net.core.somaxconn.
-pub(super) const BACKLOG: i32 = 4096;
+pub(crate) const BACKLOG: i32 = 4096;
 
 /// How often a free port is looked for that UDP and TCP can both have.
 const PORT_TRIES: usize = 32;
 
 /// How to open an address.
 #[derive(Clone, Copy)]
-pub(super) struct BindPlan {
+pub(crate) struct BindPlan {
     /// UDP sockets, one for each worker.
-    pub(super) workers: usize,
+    pub(crate) workers: usize,
     /// Octets of a UDP socket's buffers, each way.
-    pub(super) buffer: usize,
+    pub(crate) buffer: usize,
     /// True where we have the port already, on an overlapping address or while it drains. Then nobody can be told
     /// apart from ourselves, and the port is shared from the beginning.
-    pub(super) share: bool,
+    pub(crate) share: bool,
 }
 
 /// The sockets of one address, open, with nobody at work on them yet.
-pub(super) struct Bound {
+pub(crate) struct Bound {
     /// The address, with the port that was found where 0 was wanted.
-    pub(super) actual: SocketAddr,
-    pub(super) udp: Vec<Socket>,
+    pub(crate) actual: SocketAddr,
+    pub(crate) udp: Vec<Socket>,
     /// Whether other processes may have the UDP sockets, too.
-    pub(super) udp_is_given: bool,
-    pub(super) tcp: TcpListener,
+    pub(crate) udp_is_given: bool,
+    pub(crate) tcp: TcpListener,
 }
 
 /// A socket that shares its port with nobody; the buffer is what a UDP socket begins with.
-const ALONE: BindPlan = BindPlan { workers: 1, buffer: 0, share: false };
+pub(crate) const ALONE: BindPlan = BindPlan { workers: 1, buffer: 0, share: false };
 
 /// Why an address could not be opened.
 #[derive(Debug)]
-pub(super) struct BindError {
+pub(crate) struct BindError {
     transport: &'static str,
     error: io::Error,
 }
 
+impl BindError {
+    /// `error`, of a socket of this transport (`UDP`, `TCP`).
+    pub(crate) fn new(transport: &'static str, error: io::Error) -> Self {
+        Self { transport, error }
+    }
+}
+
 /// Opens `address` for UDP and TCP, on the same port, as far as `given` does not have its sockets.
-pub(super) fn bind(address: SocketAddr, plan: BindPlan, given: &Descriptors) -> Result<Bound, BindError> {
+pub(crate) fn bind(address: SocketAddr, plan: BindPlan, given: &Descriptors) -> Result<Bound, BindError> {
     let (udp, tcp) = (given.udp(address), given.tcp(address));
     if udp.is_empty() && tcp.is_none() {
         return bind_new(address, plan);
@@ -165,7 +172,7 @@ fn tcp_socket(address: SocketAddr, plan: BindPlan) -> io::Result<TcpListener> {
 }
 
 /// Opens `address` for one TCP listener, or takes the one that was given.
-pub(super) fn bind_tcp(address: SocketAddr, given: &Descriptors) -> Result<TcpListener, BindError> {
+pub(crate) fn bind_tcp(address: SocketAddr, given: &Descriptors) -> Result<TcpListener, BindError> {
     given
         .tcp(address)
         .map_or_else(|| tcp_socket(address, ALONE), Ok)
@@ -173,14 +180,14 @@ pub(super) fn bind_tcp(address: SocketAddr, given: &Descriptors) -> Result<TcpLi
 }
 
 /// Opens `address` for one UDP socket, or takes the one that was given.
-pub(super) fn bind_udp(address: SocketAddr, buffer: usize, given: &Descriptors) -> Result<UdpSocket, BindError> {
+pub(crate) fn bind_udp(address: SocketAddr, buffer: usize, given: &Descriptors) -> Result<UdpSocket, BindError> {
     let socket = given.udp(address).into_iter().next();
     let socket = socket.map_or_else(|| udp_socket(address, BindPlan { buffer, ..ALONE }, false), Ok);
     socket.map(UdpSocket::from).map_err(|error| BindError { transport: "UDP", error })
 }
 
 /// What the operator can do about it: choose another address with `flag`, for one thing.
-pub(super) fn problem(place: Place, flag: &str, address: SocketAddr, failed: &BindError) -> Problem {
+pub(crate) fn problem(place: Place, flag: &str, address: SocketAddr, failed: &BindError) -> Problem {
     let BindError { transport, error } = failed;
     let port = address.port();
     let (why, hint) = match error.raw_os_error() {

@@ -28,7 +28,7 @@ const STRANGERS_SHARE: usize = 20;
 const COMPARED: usize = 4096;
 
 /// The connections of one kind that are open: plain ones, or encrypted ones.
-pub(super) struct ConnectionTable {
+pub(crate) struct ConnectionTable {
     most: usize,
     most_per_client: usize,
     idle: Duration,
@@ -72,12 +72,12 @@ impl Activity {
 impl ConnectionTable {
     /// At most `most` at one time, and of one client `most_per_client`; `idle` is how long one may ask nothing while
     /// there is room.
-    pub(super) fn new(most: usize, most_per_client: usize, idle: Duration) -> Arc<Self> {
+    pub(crate) fn new(most: usize, most_per_client: usize, idle: Duration) -> Arc<Self> {
         Arc::new(Self { most, most_per_client, idle, started: Instant::now(), open: Mutex::default() })
     }
 
     /// Lets a connection in until the slot is dropped, perhaps in the place of another; an error says why not.
-    pub(super) fn admit(
+    pub(crate) fn admit(
         self: &Arc<Self>,
         peer: IpAddr,
         is_stranger: bool,
@@ -176,27 +176,27 @@ fn lower(counts: &mut HashMap<IpAddr, usize, foldhash::fast::RandomState>, key: 
 }
 
 /// A connection that was let in.
-pub(super) struct AdmittedConnection {
+pub(crate) struct AdmittedConnection {
     /// Its slot.
-    pub(super) slot: ConnectionSlot,
+    pub(crate) slot: ConnectionSlot,
     /// Whether another connection was closed for it.
-    pub(super) took_place: bool,
+    pub(crate) took_place: bool,
 }
 
 /// The right to one connection.
-pub(super) struct ConnectionSlot {
+pub(crate) struct ConnectionSlot {
     connections: Arc<ConnectionTable>,
     activity: Arc<Activity>,
 }
 
 impl ConnectionSlot {
     /// What the connection tells of its questions.
-    pub(super) fn heartbeat(&self) -> Heartbeat {
+    pub(crate) fn heartbeat(&self) -> Heartbeat {
         Heartbeat(Some((Arc::clone(&self.connections), Arc::clone(&self.activity))))
     }
 
     /// Ends when the connection has to make room for another.
-    pub(super) async fn taken(&self) {
+    pub(crate) async fn taken(&self) {
         self.activity.taken.notified().await;
     }
 }
@@ -209,11 +209,11 @@ impl Drop for ConnectionSlot {
 
 /// By which a connection says that it was asked something.
 #[derive(Clone, Default)]
-pub(super) struct Heartbeat(Option<(Arc<ConnectionTable>, Arc<Activity>)>);
+pub(crate) struct Heartbeat(Option<(Arc<ConnectionTable>, Arc<Activity>)>);
 
 impl Heartbeat {
     /// A whole question has come in, or was answered.
-    pub(super) fn beat(&self) {
+    pub(crate) fn beat(&self) {
         if let Some((connections, activity)) = &self.0 {
             activity.heard.store(connections.now_ms() << 1 | 1, Ordering::Relaxed);
         }

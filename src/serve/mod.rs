@@ -32,10 +32,10 @@
 )]
 
 mod admission;
-mod bind;
+pub(crate) mod bind;
 pub mod certificates;
 mod common;
-mod connections;
+pub(crate) mod connections;
 mod doh;
 mod doq;
 mod dot;
@@ -45,10 +45,10 @@ mod kind;
 pub mod listeners;
 pub mod mmsg;
 pub mod proxy;
-mod refusals;
+pub(crate) mod refusals;
 mod single;
 mod stream;
-mod tcp;
+pub(crate) mod tcp;
 #[cfg(test)]
 mod testing;
 mod tls;

@@ -14,7 +14,7 @@ const LOG_EVERY_MS: u64 = 60_000;
 
 /// Why a connection was refused, or closed before its time. In the order of the label `reason` in `config/metrics.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum RefusedBecause {
+pub(crate) enum RefusedBecause {
     /// Nothing is known of the client: on plain TCP it is closed at once, elsewhere strangers have a small share.
     Stranger,
     /// The client has too many.
@@ -30,6 +30,18 @@ pub(super) enum RefusedBecause {
 }
 
 impl RefusedBecause {
+    /// The word in the label of the metric.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Stranger => "stranger",
+            Self::Client => "client",
+            Self::Full => "full",
+            Self::Displaced => "displaced",
+            Self::Handshake => "handshake",
+            Self::Proxy => "proxy",
+        }
+    }
+
     fn text(self) -> &'static str {
         match self {
             Self::Stranger => "the client is in no VPC and no allowed network",
@@ -117,15 +129,15 @@ mod tests {
         let counted: Vec<_> =
             labels.iter().zip(totals.of(Metric::ConnectionsRefused)).filter(|(_, count)| **count > 0).collect();
         assert_eq!(counted, [(&vec!["tls", "stranger"], &120), (&vec!["tls", "full"], &120)]);
-        for (because, name) in [
-            (RefusedBecause::Stranger, "stranger"),
-            (RefusedBecause::Client, "client"),
-            (RefusedBecause::Full, "full"),
-            (RefusedBecause::Displaced, "displaced"),
-            (RefusedBecause::Handshake, "handshake"),
-            (RefusedBecause::Proxy, "proxy"),
+        for because in [
+            RefusedBecause::Stranger,
+            RefusedBecause::Client,
+            RefusedBecause::Full,
+            RefusedBecause::Displaced,
+            RefusedBecause::Handshake,
+            RefusedBecause::Proxy,
         ] {
-            assert_eq!(labels[because as usize][1], name);
+            assert_eq!(labels[because as usize][1], because.label());
         }
     }
 }

@@ -208,7 +208,7 @@ impl<R: Resolve, S: Spoken<R>> Door<R, S> {
 }
 
 /// How long to wait after `accept` failed; `None`: go on at once.
-fn pause_after(error: &io::Error) -> Option<Duration> {
+pub(crate) fn pause_after(error: &io::Error) -> Option<Duration> {
     match error.raw_os_error() {
         // the client's doing, or the network's: accept(2) wants these treated as "try again"
         Some(

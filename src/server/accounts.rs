@@ -1,23 +1,26 @@
 //! The accounts that `vpcedns serve --sync` follows, as a part of the server.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::runtime::{Builder, Runtime};
 
+use super::upstreams;
+use crate::budget::Budget;
 use crate::config::{Metric, Settings, SyncTarget};
+use crate::http_client::HostLookup;
 use crate::naming::{Region, parse_region};
-use crate::observe::{BeginRounds, Exposition, MoreMetrics};
+use crate::observe::{BeginRounds, Exposition, MoreMetrics, OpenAddresses};
 use crate::problem::{Place, Problem};
 use crate::source::{Files, Source as _, SourceId};
 use crate::sync::{
-    AssumedRole, AwsClient, ClientSettings, CredentialSettings, Fetching, Followed, ROUND_OUTCOMES, Rounds,
-    RoundsSource, SharedCredentials, profile_region,
+    AssumedRole, AwsClient, CredentialSettings, Fetching, Followed, ROUND_OUTCOMES, Rounds, RoundsSource,
+    SharedCredentials, profile_region,
 };
 
 /// Calls of one action a second, per account and region.
@@ -26,16 +29,19 @@ const RATE: f64 = 5.0;
 const NICENESS: i32 = 10;
 
 /// Accounts that are followed until this is dropped.
+#[derive(Default)]
 pub(super) struct FollowedAccounts {
     runtime: Option<Runtime>,
     rounds: Vec<(SourceId, Arc<Rounds>)>,
+    /// The addresses at which the server answers, once it does.
+    own: Arc<OnceLock<OpenAddresses>>,
 }
 
 impl FollowedAccounts {
     /// The accounts of the settings, each with its source. A client is made, and the first call, when its source is watched.
     pub(super) fn of(settings: &Settings) -> Result<(Self, Vec<RoundsSource>), Vec<Problem>> {
         if settings.sync.is_empty() {
-            return Ok((Self { runtime: None, rounds: Vec::new() }, Vec::new()));
+            return Ok((Self::default(), Vec::new()));
         }
         let wrong = |what: String, hint: &str| vec![Problem::error(Place::whole("--sync"), what, hint)];
         let runtime = Builder::new_multi_thread()
@@ -49,10 +55,11 @@ impl FollowedAccounts {
             .build()
             .map_err(|error| wrong(format!("cannot start a thread: {error}"), ""))?;
         // from here on it ends as it should, whatever fails
-        let mut accounts = Self { runtime: None, rounds: Vec::new() };
+        let mut accounts = Self::default();
         let handle = accounts.runtime.insert(runtime).handle().clone();
         let mut sources = Vec::new();
-        let (mut names, mut callers) = (HashMap::new(), Callers::default());
+        let mut callers = Callers { names: accounts.host_names(settings)?, known: HashMap::new() };
+        let (mut names, mut asked) = (HashMap::new(), HashSet::new());
         for target in &settings.sync {
             let region = region(target).map_err(|(what, hint)| wrong(what, hint))?;
             let credentials =
@@ -69,21 +76,41 @@ impl FollowedAccounts {
             })?;
             let followed = Followed {
                 id: SourceId::new(&format!("sync-{name}")),
-                what: Fetching { region, vpcs: target.vpcs.clone() },
+                // hosted zones are the account's, whatever the region: its first one reads them
+                what: Fetching {
+                    region,
+                    vpcs: target.vpcs.clone(),
+                    hosted_zones: asked.insert(caller(target)),
+                    addresses: target.endpoint_addresses.clone(),
+                    names: target.names.unwrap_or_default(),
+                },
                 dir,
                 every: Duration::from_secs(settings.sync_every.into()),
-                client: Box::new({
-                    let endpoint = target.endpoint.clone();
-                    move || {
-                        let settings = ClientSettings { endpoint: endpoint.clone(), rate: RATE };
-                        AwsClient::new(settings, credentials.clone())
-                    }
-                }),
+                client: Box::new(move || AwsClient::new(RATE, credentials.clone())),
             };
             sources.push(RoundsSource::new(followed, handle.clone()));
         }
         accounts.rounds = sources.iter().map(|source| (source.id(), Arc::clone(source.rounds()))).collect();
         Ok((accounts, sources))
+    }
+
+    /// Where AWS is: as the upstreams of the settings say, or this machine's resolvers, and never this server.
+    fn host_names(&self, settings: &Settings) -> Result<HostLookup, Vec<Problem>> {
+        let (own, listen) = (Arc::clone(&self.own), settings.listen.clone());
+        let own = move || own.get().map_or_else(|| listen.clone(), |own| own());
+        // one of its own: it lives in another runtime, and knows nothing of what clients ask
+        let forwarder = upstreams::forwarder(
+            settings.forward_ca.as_deref(),
+            settings.forward_0x20,
+            Budget::default(),
+            &settings.limits,
+        )?;
+        Ok(HostLookup::beside(Arc::new(own), settings.forward.clone(), forwarder))
+    }
+
+    /// The server answers at these addresses from now on.
+    pub(super) fn answering_at(&self, own: OpenAddresses) {
+        let _ = self.own.set(own);
     }
 
     /// Has a round of every account begin now; how many accounts that are.
@@ -116,6 +143,9 @@ fn count(out: &mut Exposition, rounds: &[(SourceId, Arc<Rounds>)]) {
         })
         .collect();
     out.counters(Metric::SyncRounds, counted.iter().map(|(labels, n)| (labels.as_slice(), *n)));
+    let zones =
+        rounds.iter().filter_map(|(id, rounds)| Some((id, rounds.zones_as_of()?.duration_since(UNIX_EPOCH).ok()?)));
+    out.gauges(Metric::SyncZonesOldest, zones.map(|(id, at)| (vec![id.as_str()], at.as_secs_f64())));
 }
 
 /// The source of what the accounts said: their directories, and no other.
@@ -143,20 +173,28 @@ fn name(target: &SyncTarget, region: &Region) -> String {
     format!("{}{region}", before.collect::<String>())
 }
 
+/// What tells accounts apart before they are asked: profile, role and endpoint.
+fn caller(target: &SyncTarget) -> [Option<String>; 3] {
+    [target.profile.clone(), target.role.clone(), target.endpoint.clone()]
+}
+
 /// Who asks: one set of credentials for all accounts that are read with the same profile, refreshed once for all.
-#[derive(Default)]
-struct Callers(HashMap<(Option<String>, Option<String>), SharedCredentials>);
+struct Callers {
+    names: HostLookup,
+    /// By profile and endpoint.
+    known: HashMap<(Option<String>, Option<String>), SharedCredentials>,
+}
 
 impl Callers {
     /// Those of an account; the text says which variable is wrong. Nothing is asked yet.
     fn credentials(&mut self, target: &SyncTarget, region: &Region) -> Result<SharedCredentials, String> {
         let key = (target.profile.clone(), target.endpoint.clone());
-        let own = match self.0.entry(key) {
+        let own = match self.known.entry(key) {
             Entry::Occupied(known) => known.get().clone(),
             Entry::Vacant(none) => {
                 let (profile, endpoint) = none.key().clone();
-                none.insert(SharedCredentials::new(CredentialSettings { profile, region: region.clone(), endpoint })?)
-                    .clone()
+                let (names, region) = (self.names.clone(), region.clone());
+                none.insert(SharedCredentials::new(CredentialSettings { profile, region, endpoint, names })?).clone()
             }
         };
         Ok(match &target.role {

@@ -19,7 +19,7 @@ use crate::ec2::auth::rate::RateLimits;
 use crate::ec2::auth::sigv4::Credentials;
 use crate::ec2::auth::{AccessKeys, AccessPolicy, may_listen};
 use crate::ec2::notify::{Notifier, NotifyLimits, Sns, Targets, Webhook};
-use crate::ec2::{self, ApiState, Engine, Front, Store};
+use crate::ec2::{self, ApiState, Engine, Front, SharedStore, StateSource, StateStore, Store};
 use crate::observe::{Counters, FrontLimits, MoreMetrics};
 use crate::problem::{Place, Problem};
 use crate::publish::Publisher;
@@ -29,30 +29,57 @@ const PAUSE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The API before it listens: what it remembers.
 pub(super) struct Ec2 {
-    address: SocketAddr,
+    /// `None`: what others change in a shared store is served, and no call is taken.
+    address: Option<SocketAddr>,
     access: AccessPolicy,
     hosts: Vec<String>,
     targets: Targets,
     limits: Limits,
-    store: Store,
+    store: OpenStore,
     state: ApiState,
 }
 
+/// Where its state is.
+enum OpenStore {
+    /// In a file of this server.
+    Own(Arc<Store>),
+    /// In a store that several servers share.
+    Shared(Arc<SharedStore>),
+}
+
 impl Ec2 {
-    /// Reads the access keys and the state, if the API is wanted.
-    pub(super) fn open(settings: &Settings) -> Result<Option<Self>, Vec<Problem>> {
-        let Some(address) = settings.ec2_api else { return Ok(None) };
+    /// Reads the access keys and the state, if the API or a shared store is wanted. To be called where a thread may wait.
+    pub(super) fn open(settings: &Settings, runtime: &RuntimeHandle) -> Result<Option<Self>, Vec<Problem>> {
+        let address = settings.ec2_api;
+        if address.is_none() && settings.store.is_none() {
+            return Ok(None);
+        }
         let access = settings.ec2_keys.as_deref().map_or(Ok(AccessPolicy::Open), read_keys)?;
-        may_listen(&access, address).map_err(|problem| vec![problem])?;
+        address.map_or(Ok(()), |address| may_listen(&access, address)).map_err(|problem| vec![problem])?;
         let targets = targets(settings)?;
-        let (store, state) = Store::open(&settings.ec2_state).map_err(|problem| vec![problem])?;
+        let (store, state) = match &settings.store {
+            Some(_) if !targets.kinds().is_empty() => return Err(untold()),
+            Some(shared) => {
+                let opened = SharedStore::open(shared, &settings.ec2_state, runtime.clone());
+                let (store, state) = opened.map_err(|problem| vec![problem])?;
+                (OpenStore::Shared(Arc::new(store)), state)
+            }
+            None => {
+                let (store, state) = Store::open(&settings.ec2_state).map_err(|problem| vec![problem])?;
+                (OpenStore::Own(Arc::new(store)), state)
+            }
+        };
         let hosts = settings.ec2_host.clone();
         Ok(Some(Self { address, access, hosts, targets, limits: settings.limits.clone(), store, state }))
     }
 
-    /// What it remembers.
-    pub(super) fn state(&self) -> &ApiState {
-        &self.state
+    /// It as a source of objects.
+    pub(super) fn source(&self) -> StateSource {
+        let health = match &self.store {
+            OpenStore::Own(_) => None,
+            OpenStore::Shared(store) => Some(store.health().clone()),
+        };
+        StateSource::new(&self.state).shared(health)
     }
 
     /// Takes calls from here on.
@@ -63,8 +90,8 @@ impl Ec2 {
         counters: Arc<Counters>,
         descriptors: &Descriptors,
     ) -> Result<Ec2Api, Vec<Problem>> {
-        let address = self.address;
-        let (listener, offer) = http_listener(address, descriptors).map_err(|error| cannot_listen(address, &error))?;
+        let listen = |address| http_listener(address, descriptors).map_err(|error| cannot_listen(address, &error));
+        let (listener, offer) = self.address.map(listen).transpose()?.unzip();
         let runtime = RuntimeHandle::current();
         let mut api = Ec2Api {
             settings,
@@ -86,8 +113,8 @@ pub(super) struct Ec2Api {
     settings: Settings,
     publisher: Arc<Mutex<Publisher>>,
     counters: Arc<Counters>,
-    listener: StdListener,
-    _offer: SocketOffer,
+    listener: Option<StdListener>,
+    _offer: Option<SocketOffer>,
     runtime: RuntimeHandle,
     /// Those of the notifier, while it runs.
     metrics: Arc<Mutex<Option<MoreMetrics>>>,
@@ -97,13 +124,13 @@ pub(super) struct Ec2Api {
 struct RunningEc2 {
     stop: flag::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
-    store: Weak<Store>,
+    store: Weak<dyn StateStore>,
 }
 
 impl Ec2Api {
-    /// Where it listens.
-    pub(super) fn address(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
+    /// Where it listens, if it does.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.listener.as_ref()?.local_addr().ok()
     }
 
     /// What there is to count besides.
@@ -152,45 +179,62 @@ impl Ec2Api {
         if self.running.is_some() {
             return Ok(());
         }
-        let Some(remembered) = Ec2::open(&self.settings)? else { return Ok(()) };
+        let Some(remembered) = Ec2::open(&self.settings, &self.runtime)? else { return Ok(()) };
         let runtime = self.runtime.clone();
         let _inside = runtime.enter();
         self.begin(remembered)
     }
 
-    /// Takes calls; must be called inside the runtime.
+    /// Takes calls, and follows a shared store; must be called inside the runtime.
     fn begin(&mut self, ec2: Ec2) -> Result<(), Vec<Problem>> {
-        let address = ec2.address;
-        let failed = |error: std::io::Error| cannot_listen(address, &error);
-        let listener = self.listener.try_clone().and_then(TcpListener::from_std).map_err(failed)?;
         let (publisher, counters) = (Arc::clone(&self.publisher), Arc::clone(&self.counters));
-        let Ec2 { access, hosts, targets, limits, store, state, .. } = ec2;
+        let Ec2 { address, access, hosts, targets, limits, store, state } = ec2;
         let (stop, stopped) = flag::channel(false);
-        let store = Arc::new(store);
-        let kinds = targets.kinds();
+        let (durable, own, shared): (Arc<dyn StateStore>, _, _) = match store {
+            OpenStore::Own(store) => (store.clone(), Some(store), None),
+            OpenStore::Shared(store) => (store.clone(), None, Some(store)),
+        };
+        // a listener is one machine's, and a shared store many machines'
+        let is_alone = shared.is_none();
         let api = ec2::ApiSettings {
-            listen: self.settings.ec2_listen.clone(),
+            listen: if is_alone { self.settings.ec2_listen.clone() } else { Vec::new() },
             // without access keys the API is for this machine alone, and only Linux has all of 127.0.0.0/8 there
-            makes_listeners: matches!(access, AccessPolicy::Open) && cfg!(target_os = "linux"),
+            makes_listeners: is_alone && matches!(access, AccessPolicy::Open) && cfg!(target_os = "linux"),
             ..ec2::ApiSettings::from(&limits)
         };
-        let mut engine = Engine::new(store.clone(), state, publisher, api);
-        let weak = Arc::downgrade(&store);
+        let weak = Arc::downgrade(&durable);
+        let mut engine = Engine::over(durable, state, publisher, api);
         let mut tasks = Vec::new();
-        if !kinds.is_empty() {
-            let notifier = Notifier::new(store, targets, NotifyLimits::default()).map_err(|problem| vec![problem])?;
+        let kinds = targets.kinds();
+        if let Some(outbox) = own.filter(|_| !kinds.is_empty()) {
+            let notifier = Notifier::new(outbox, targets, NotifyLimits::default()).map_err(|problem| vec![problem])?;
             engine = engine.telling(kinds, Some(notifier.waker()));
             *self.metrics.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(notifier.metrics()));
             tasks.push(tokio::spawn(notifier.run(stopped.clone())));
         }
-        let per_second = limits.ec2_calls_per_second;
-        let rate = RateLimits { per_second, burst: per_second.saturating_mul(2), ..RateLimits::default() };
-        let connections = FrontLimits { connections: limits.ec2_connections, head: limits.http_head };
-        let front = Front { engine: Arc::new(engine), access, hosts, rate, connections, counters };
-        tasks.push(tokio::spawn(ec2::serve(listener, front, stopped)));
+        let engine = Arc::new(engine);
+        if let Some(shared) = shared {
+            tasks.push(tokio::spawn(shared.follow(Arc::clone(&engine), stopped.clone())));
+        }
+        if let (Some(address), Some(listener)) = (address, &self.listener) {
+            let failed = |error: std::io::Error| cannot_listen(address, &error);
+            let listener = listener.try_clone().and_then(TcpListener::from_std).map_err(failed)?;
+            let per_second = limits.ec2_calls_per_second;
+            let rate = RateLimits { per_second, burst: per_second.saturating_mul(2), ..RateLimits::default() };
+            let connections = FrontLimits { connections: limits.ec2_connections, head: limits.http_head };
+            let front = Front { engine, access, hosts, rate, connections, counters };
+            tasks.push(tokio::spawn(ec2::serve(listener, front, stopped)));
+        }
         self.running = Some(RunningEc2 { stop, tasks, store: weak });
         Ok(())
     }
+}
+
+/// Whoever is told of a connection would be told by each server.
+fn untold() -> Vec<Problem> {
+    let what = "servers that share a store send no notifications";
+    let hint = "leave out --sns-endpoint and --ec2-webhook, or --store";
+    vec![Problem::error(Place::whole("--store"), what, hint)]
 }
 
 fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Vec<Problem> {

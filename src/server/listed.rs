@@ -2,18 +2,18 @@
 
 use super::accounts::kept;
 use crate::config::Settings;
-use crate::ec2::{ApiState, StateSource};
+use crate::ec2::StateSource;
 use crate::source::{Files, Source};
 use crate::sync::RoundsSource;
 
 /// The sources that the settings ask for.
 pub(super) fn sources(
     settings: &Settings,
-    ec2: Option<&ApiState>,
+    ec2: Option<StateSource>,
     accounts: Vec<RoundsSource>,
 ) -> Vec<Box<dyn Source>> {
     let mut listed: Vec<Box<dyn Source>> = Vec::new();
-    listed.extend(ec2.map(|state| Box::new(StateSource::new(state)) as Box<dyn Source>));
+    listed.extend(ec2.map(|state| Box::new(state) as Box<dyn Source>));
     if !accounts.is_empty() {
         let kept = kept(&accounts);
         listed.extend(accounts.into_iter().map(|account| Box::new(account) as Box<dyn Source>));

@@ -26,6 +26,8 @@ pub struct Ready {
     pub http: Option<SocketAddr>,
     /// Address of the EC2-compatible API.
     pub ec2_api: Option<SocketAddr>,
+    /// Addresses at which zones are taken over.
+    pub transfer: Vec<SocketAddr>,
     /// The upstream resolvers of the settings.
     pub upstreams: Vec<Upstream>,
     /// How long the start took.
@@ -43,6 +45,7 @@ impl Ready {
             "encrypted": self.encrypted,
             "http": self.http,
             "ec2_api": self.ec2_api,
+            "transfer": self.transfer,
             "forward": self.upstreams.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "took_ms": u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
         })
@@ -61,6 +64,7 @@ impl fmt::Display for Ready {
         on.extend(self.encrypted.iter().cloned());
         on.extend(self.http.map(|address| format!("http://{address}")));
         on.extend(self.ec2_api.map(|address| format!("EC2 API http://{address}")));
+        on.extend(self.transfer.iter().map(|address| format!("transfers {address}")));
         let upstreams = join(&mut self.upstreams.iter().map(|upstream| upstream as &dyn fmt::Display));
         let forward =
             if upstreams.is_empty() { "forwarding to nobody".to_owned() } else { format!("forwarding to {upstreams}") };

@@ -7,6 +7,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::forward::Forwarder;
 use crate::model::{Model, RuleAction, Upstream, Vpc};
+use crate::observe::OpenAddresses;
 use crate::problem::{At, Place, Problem, count};
 use crate::publish::{Opener, Published, Publisher, describe};
 use crate::resolve::Resolver;
@@ -40,6 +41,16 @@ pub(super) fn opener(listeners: &SharedListeners, listen: Vec<SocketAddr>) -> Op
             }
         }
         problems
+    })
+}
+
+/// The addresses that are open now.
+pub(super) fn open_addresses(listeners: &SharedListeners) -> OpenAddresses {
+    let listeners = Arc::clone(listeners);
+    Arc::new(move || {
+        let listeners = listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = listeners.as_ref().map(Listeners::addresses).unwrap_or_default();
+        open.into_iter().map(|open| open.actual).collect()
     })
 }
 
@@ -168,7 +179,7 @@ pub(crate) fn wanted(listen: &[SocketAddr], model: &Model) -> Vec<At<SocketAddr>
 pub(super) fn all_upstreams(snapshot: &Snapshot) -> impl Iterator<Item = &Upstream> {
     let of_rules = snapshot.model.rules().iter().filter_map(|rule| match &rule.action {
         RuleAction::Forward(targets) => Some(targets.iter()),
-        RuleAction::System => None,
+        RuleAction::System | RuleAction::Delegate => None,
     });
     snapshot.policy.upstreams.iter().chain(of_rules.flatten())
 }

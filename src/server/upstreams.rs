@@ -5,8 +5,7 @@ use std::path::Path;
 
 use super::reload::warn_of;
 use crate::budget::Budget;
-use crate::config::{Dnssec, Limits, Upstreams};
-use crate::dns::DnsName;
+use crate::config::{Limits, Settings, Upstreams};
 use crate::forward::system::system_resolvers;
 use crate::forward::validate::Validation;
 use crate::forward::{Forwarder, Options, Trust};
@@ -49,17 +48,13 @@ pub(super) fn forwarder(
     Ok(Forwarder::with(limits, Options { trust, mix_case, budget }))
 }
 
-/// Whether and how signatures are validated.
-pub(super) fn validation(
-    dnssec: Dnssec,
-    anchors: Option<&Path>,
-    insecure: Vec<DnsName>,
-) -> Result<Option<Validation>, Vec<Problem>> {
-    let insecure = insecure.into_iter().collect();
+/// How signatures are validated, for clients that want it.
+pub(super) fn validation(settings: &Settings) -> Result<Validation, Vec<Problem>> {
+    let anchors = settings.dnssec_anchors.as_deref();
+    let insecure = settings.dnssec_insecure.iter().cloned().collect();
     let problem = |what: String| {
         let place = Place::whole(anchors.map_or_else(String::new, |file| file.display().to_string()));
         vec![Problem::error(place, what, "name a file of DNSKEY records, such as /usr/share/dns/root.key")]
     };
-    let wanted = dnssec == Dnssec::Validate;
-    wanted.then(|| Validation::new(anchors, insecure)).transpose().map_err(problem)
+    Validation::new(anchors, insecure).map_err(problem)
 }

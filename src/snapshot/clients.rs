@@ -337,6 +337,7 @@ mod tests {
             listeners: listeners.iter().map(|listener| listener.parse().unwrap()).collect(),
             clients: Vec::new(),
             autodefined_reverse: true,
+            dnssec_validation: false,
         })
     }
 

@@ -68,13 +68,20 @@ fn add_all(view: &View, names: &mut HashSet<DnsName>) {
 /// Whether both decide the same.
 fn same(a: &Authority, b: &Authority) -> bool {
     match (a, b) {
-        (Authority::Forward(a), Authority::Forward(b)) => Arc::ptr_eq(a, b) || a == b,
         (Authority::HostedZone(a), Authority::HostedZone(b)) => Arc::ptr_eq(a, b) || a == b,
         (Authority::Private(a), Authority::Private(b)) => a == b,
-        (Authority::System(Some(a)), Authority::System(Some(b))) => same(a, b),
-        (Authority::System(None), Authority::System(None))
-        | (Authority::Instances, Authority::Instances)
-        | (Authority::PublicInstances, Authority::PublicInstances) => true,
+        (Authority::Forward(rule, a), Authority::Forward(other, b)) => {
+            (Arc::ptr_eq(rule, other) || rule == other) && same_below(a.as_deref(), b.as_deref())
+        }
+        (Authority::System(a), Authority::System(b)) => same_below(a.as_deref(), b.as_deref()),
+        (Authority::Instances, Authority::Instances) | (Authority::PublicInstances, Authority::PublicInstances) => true,
         _ => false,
+    }
+}
+
+fn same_below(a: Option<&Authority>, b: Option<&Authority>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => same(a, b),
+        (a, b) => a.is_none() && b.is_none(),
     }
 }

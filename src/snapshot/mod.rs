@@ -3,9 +3,10 @@
 //! Endpoint hostnames need no table: `answer` takes them apart and looks the endpoint up in the model. What is
 //! laid out here is who is whose client (`clients.rs`) and, for each VPC, which names it sees differently from
 //! the rest of the world (`view.rs`). The next snapshot shares everything that a change did not touch, and says
-//! which names may have another owner now (`hands.rs`).
+//! which names may have another owner now (`hands.rs`). Faults that an operator asks for are in `drill.rs`.
 
 mod clients;
+mod drill;
 mod hands;
 mod view;
 
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 pub use clients::{Access, ContestedBlock, ViewClass};
+pub use drill::{ClientAddress, Drill, DrillFault, DrillSet, NameFault};
 pub use view::{Authority, PrivateZone, View, ViewEntry};
 
 use crate::dns::{DnsName, NameSet};
@@ -30,6 +32,8 @@ pub struct Policy {
     pub allow: Vec<IpNet>,
     /// The resolvers for everything that is not ours; empty: nothing is forwarded.
     pub upstreams: Arc<[Upstream]>,
+    /// Whether replies of these resolvers are validated for every client, and not only for those of VPCs that want it.
+    pub dnssec_validation: bool,
     /// Set AA in answers out of our own data. The VPC resolver does not.
     pub aa: bool,
     /// Special names that are asked upstream after all.
@@ -47,6 +51,7 @@ impl Default for Policy {
         Self {
             allow: Vec::new(),
             upstreams: Arc::from([]),
+            dnssec_validation: false,
             aa: false,
             forward_special: NameSet::default(),
             private_only: NameSet::default(),
@@ -63,6 +68,8 @@ pub struct Client<'s> {
     pub access: Access,
     /// What it sees.
     pub view: &'s View,
+    /// The drills that are for it.
+    pub drills: DrillSet,
 }
 
 /// The picture.
@@ -81,6 +88,8 @@ pub struct Snapshot {
     knows_instances: bool,
     /// Base names of services in use, their zones, and the names between (RFC 4592 2.2.2).
     public_names: Arc<HashSet<DnsName>>,
+    /// The drills that run, the oldest first; nearly always `None`, so that answers look at one pointer.
+    drills: Option<Arc<[Drill]>>,
 }
 
 impl Snapshot {
@@ -97,6 +106,7 @@ impl Snapshot {
             knows_instances: are_private(&policy.upstreams),
             policy: Arc::new(policy),
             model,
+            drills: None,
         }
     }
 
@@ -105,7 +115,8 @@ impl Snapshot {
     pub fn next(&self, model: Model, changes: &Changes) -> Self {
         let generation = self.generation + 1;
         if changes.vpcs || changes.zones_or_rules {
-            return Self::compile(model, (*self.policy).clone(), generation);
+            let drills = self.drills.clone();
+            return Self { drills, ..Self::compile(model, (*self.policy).clone(), generation) };
         }
         let mut views = self.views.clone();
         if !changes.private_names.is_empty() || !changes.hosts.is_empty() {
@@ -120,15 +131,40 @@ impl Snapshot {
             views = rebuilt.collect();
         }
         let public_names = if changes.services { Arc::new(public_names(&model)) } else { self.public_names.clone() };
-        let (policy, clients) = (self.policy.clone(), self.clients.clone());
-        Self { generation, model, policy, clients, views, public_names, knows_instances: self.knows_instances }
+        let (policy, clients, drills) = (self.policy.clone(), self.clients.clone(), self.drills.clone());
+        let knows_instances = self.knows_instances;
+        Self { generation, model, policy, clients, views, knows_instances, public_names, drills }
+    }
+
+    /// The next picture, of the same model, while these drills run and no others.
+    #[must_use]
+    pub fn with_drills(&self, drills: &[Drill]) -> Self {
+        let drills = (!drills.is_empty()).then(|| drills.into());
+        Self { generation: self.generation + 1, drills, ..self.clone() }
+    }
+
+    /// The same picture as it is without drills, which are for those who ask this server.
+    #[must_use]
+    pub fn without_drills(&self) -> Self {
+        Self { drills: None, ..self.clone() }
+    }
+
+    /// The drills that run, the oldest first.
+    pub fn drills(&self) -> &[Drill] {
+        self.drills.as_deref().unwrap_or_default()
+    }
+
+    /// Whether any drill runs.
+    #[inline]
+    pub fn has_drills(&self) -> bool {
+        self.drills.is_some()
     }
 
     /// Who a packet's sender is, by the address it asked and its own.
     #[inline]
     pub fn client(&self, local: SocketAddr, peer: IpAddr) -> Client<'_> {
         let (access, number) = self.clients.find(local, peer);
-        self.client_with(access, number)
+        self.client_with(access, number, ClientAddress::At(peer))
     }
 
     /// Who a packet's sender is that says itself that it is a client of `vpc`.
@@ -141,39 +177,52 @@ impl Snapshot {
         let own = self.model.vpc(vpc).into_iter().flat_map(|vpc| vpc.cidr_blocks.iter().chain(&vpc.clients));
         let known = peer.is_loopback() || own.chain(&self.policy.allow).any(|net| net.contains(&peer));
         match number {
-            Ok(number) if known => self.client_with(Access::Named, number),
-            _ => self.client_with(Access::Unknown, clients::OUTSIDE),
+            Ok(number) if known => self.client_with(Access::Named, number, ClientAddress::At(peer)),
+            _ => self.client_with(Access::Unknown, clients::OUTSIDE, ClientAddress::At(peer)),
         }
     }
 
     /// Whose client asks at `local` if all that is known of it is its network.
     pub fn client_in(&self, local: SocketAddr, network: IpNet) -> Client<'_> {
         let (access, number) = self.clients.find_in(local, network);
-        self.client_with(access, number)
+        self.client_with(access, number, ClientAddress::In(network))
     }
 
     /// A client of `vpc` whatever its address, as one that has the VPC's token; an unknown client where there is no such VPC.
     pub fn client_of(&self, vpc: VpcId) -> Client<'_> {
+        self.client_of_at(vpc, ClientAddress::Unknown)
+    }
+
+    /// The same client, which is known to be at `address`.
+    pub fn client_of_at(&self, vpc: VpcId, address: ClientAddress) -> Client<'_> {
         match self.views.binary_search_by_key(&Some(vpc), |view| view.vpc.as_ref().map(|vpc| vpc.vpc_id)) {
-            Ok(number) => self.client_with(Access::Token, number),
-            Err(_) => self.client_with(Access::Unknown, clients::OUTSIDE),
+            Ok(number) => self.client_with(Access::Token, number, address),
+            Err(_) => self.client_with(Access::Unknown, clients::OUTSIDE, address),
         }
     }
 
     /// A served client of no VPC, as one on this machine.
     pub fn client_of_none(&self) -> Client<'_> {
-        self.client_with(Access::Loopback, clients::OUTSIDE)
+        self.client_with(Access::Loopback, clients::OUTSIDE, ClientAddress::Unknown)
     }
 
     #[inline]
-    fn client_with(&self, access: Access, number: usize) -> Client<'_> {
+    fn client_with(&self, access: Access, number: usize, address: ClientAddress) -> Client<'_> {
         let outside = self.views.first().unwrap_or_else(|| unreachable!("there is always a view of no VPC"));
         let view = self.views.get(number).unwrap_or(outside);
         let access = match &view.vpc {
             Some(vpc) if !vpc.enable_dns_support => Access::DnsSupportOff,
             _ => access,
         };
-        Client { access, view }
+        let drills = self.drills.as_ref().map_or_else(DrillSet::default, |all| DrillSet::held(all, view, &address));
+        Client { access, view, drills }
+    }
+
+    /// Whether what `upstreams` say is validated for this client: where the policy or its VPC wants it, and no rule names
+    /// them, as the domains of rules are private, and have no chain from the root.
+    pub fn validates(&self, client: &Client<'_>, upstreams: &Arc<[Upstream]>) -> bool {
+        let of_vpc = || client.view.vpc.as_ref().is_some_and(|vpc| vpc.dnssec_validation);
+        Arc::ptr_eq(upstreams, &self.policy.upstreams) && (self.policy.dnssec_validation || of_vpc())
     }
 
     /// Blocks whose clients nothing tells apart, so that they are of no VPC.

@@ -12,8 +12,8 @@ use crate::naming::{EndpointId, instance_zone, is_near_special, public_instance_
 /// What decides at and below a name.
 #[derive(Clone, Debug)]
 pub enum Authority {
-    /// A FORWARD rule.
-    Forward(Arc<Rule>),
+    /// A FORWARD rule, and what would decide without any rule.
+    Forward(Arc<Rule>, Option<Box<Authority>>),
     /// A SYSTEM rule, and what would decide without any rule.
     System(Option<Box<Authority>>),
     /// A private hosted zone.
@@ -26,6 +26,16 @@ pub enum Authority {
     PublicInstances,
     /// A second name of this endpoint's service, which stays public.
     SecondName(EndpointId),
+}
+
+impl Authority {
+    /// What decides where no rule does; `None`: nothing.
+    pub fn without_rules(&self) -> Option<&Self> {
+        match self {
+            Self::Forward(_, below) | Self::System(below) => below.as_deref(),
+            other => Some(other),
+        }
+    }
 }
 
 /// The hidden zone at a private name.
@@ -58,6 +68,8 @@ pub struct View {
     above: HashSet<DnsName>,
     /// The Profile that gives an entry, where it is not the VPC's own.
     given_by: HashMap<DnsName, Arc<Profile>>,
+    /// DELEGATE rules.
+    delegations: Vec<Arc<Rule>>,
 }
 
 impl View {
@@ -70,6 +82,7 @@ impl View {
             depths: 0,
             above: HashSet::new(),
             given_by: HashMap::new(),
+            delegations: Vec::new(),
         };
         // what is put in later lies over what was there: AWS lets a rule win over a private zone of the same name
         if let Some(vpc) = vpc.filter(|vpc| vpc.has_private_dns()) {
@@ -125,16 +138,24 @@ impl View {
         }
         for rule in model.rules().iter().filter(|rule| shared(&rule.reach)) {
             self.rule(rule);
-            given.push(rule.domain_name.clone());
+            // a DELEGATE rule decides at no name
+            given.extend((rule.action != RuleAction::Delegate).then(|| rule.domain_name.clone()));
         }
         self.given_by.extend(given.into_iter().map(|name| (name, profile.clone())));
     }
 
     fn rule(&mut self, rule: &Arc<Rule>) {
-        self.put(rule.domain_name.clone(), |below| match rule.action {
-            RuleAction::Forward(_) => Authority::Forward(rule.clone()),
-            RuleAction::System => Authority::System(below.map(Box::new)),
-        });
+        // of several rules at one name the last one decides, over what no rule does
+        let without_rules = |below| match below {
+            Some(Authority::Forward(_, below) | Authority::System(below)) => below,
+            other => other.map(Box::new),
+        };
+        let name = rule.domain_name.clone();
+        match rule.action {
+            RuleAction::Forward(_) => self.put(name, |below| Authority::Forward(rule.clone(), without_rules(below))),
+            RuleAction::System => self.put(name, |below| Authority::System(without_rules(below))),
+            RuleAction::Delegate => self.delegations.push(rule.clone()),
+        }
     }
 
     /// Notes the second names of an endpoint, once: when its first private name comes by.
@@ -183,6 +204,11 @@ impl View {
         }
     }
 
+    /// The DELEGATE rule by which a delegation to this name server is followed.
+    pub fn delegates_to(&self, server: &DnsName) -> Option<&Rule> {
+        self.delegations.iter().find(|rule| server.is_at_or_below(&rule.domain_name)).map(|rule| &**rule)
+    }
+
     /// Whether a name of so many labels can be in the view.
     pub fn has_depth(&self, labels: usize) -> bool {
         self.depths & (1 << labels.min(127)) != 0
@@ -218,11 +244,13 @@ impl View {
 
 /// A VPC with the settings of its Profiles, which replace its own.
 fn with_settings(vpc: &Arc<Vpc>, profiles: &[&Arc<Profile>]) -> Arc<Vpc> {
-    let reverse = profiles.iter().find_map(|profile| profile.autodefined_reverse);
-    match reverse.filter(|on| *on != vpc.autodefined_reverse) {
-        Some(autodefined_reverse) => Arc::new(Vpc { autodefined_reverse, ..(**vpc).clone() }),
-        None => vpc.clone(),
+    let of_profiles = |said: fn(&Profile) -> Option<bool>| profiles.iter().find_map(|profile| said(profile));
+    let autodefined_reverse = of_profiles(|it| it.autodefined_reverse).unwrap_or(vpc.autodefined_reverse);
+    let dnssec_validation = of_profiles(|it| it.dnssec_validation).unwrap_or(vpc.dnssec_validation);
+    if (autodefined_reverse, dnssec_validation) == (vpc.autodefined_reverse, vpc.dnssec_validation) {
+        return vpc.clone();
     }
+    Arc::new(Vpc { autodefined_reverse, dnssec_validation, ..(**vpc).clone() })
 }
 
 /// The special names above a name.

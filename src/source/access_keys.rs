@@ -7,22 +7,24 @@
 //! account_id = "123456789012"
 //! actions = ["Describe*", "CreateVpcEndpoint"] # "*" for all
 //! ```
-//!
-//! No problem repeats a secret: problems are logged.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::config::{AccessKey, ActionPattern, Secret};
-use crate::problem::{At, Place, Problem};
-
-use super::doc::{DocNode, Value, parse_toml};
-use super::lines::Lines;
+use super::doc::DocNode;
+use super::key_file::{KeyFile, secret_text};
 use super::reader::{Fields, Keys, Reader};
 use super::values::Text;
-use crate::problem::Fault;
+use crate::config::{AccessKey, ActionPattern, Secret};
+use crate::problem::{At, Fault, Problem};
 
-const FILE: &str = "a file of access keys";
+const FILE: KeyFile<AccessKey> = KeyFile {
+    file: "a file of access keys",
+    table: &["access_key"],
+    what: "access key",
+    needs: "access_key_id, secret_access_key, account_id and actions",
+    read_one,
+    name: |key| key.access_key_id.clone(),
+};
 const KEYS: &[&str] = &["access_key_id", "secret_access_key", "account_id", "actions"];
 
 struct KeyId(String);
@@ -62,39 +64,7 @@ impl Text for ActionPattern {
 ///
 /// A file without a key is an error: without keys the API would be open.
 pub fn read_access_keys(path: &Arc<str>, text: &str) -> (Vec<AccessKey>, Vec<Problem>) {
-    let lines = Lines::new(Arc::clone(path), text);
-    let mut reader = Reader::new(&lines);
-    let (root, syntax_errors) = parse_toml(text);
-    let mut keys = vec![];
-    if syntax_errors.is_empty() {
-        if let Some(fields) = reader.table(&root, FILE, Keys::Only(&["access_key"])) {
-            keys = read_all(&mut reader, &fields);
-        }
-        if keys.is_empty() && reader.errors() == 0 {
-            let hint = "add [[access_key]] with access_key_id, secret_access_key, account_id and actions";
-            reader.error_at(lines.whole(), "no access key in this file", hint);
-        }
-    } else {
-        for error in syntax_errors {
-            reader.error(error.at, error.what, error.hint);
-        }
-    }
-    (keys, reader.into_problems())
-}
-
-fn read_all(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Vec<AccessKey> {
-    let mut keys = vec![];
-    let mut places: HashMap<String, Place> = HashMap::new();
-    for node in fields.items(reader, "access_key") {
-        let Some(At { value: key, place }) = read_one(reader, node) else { continue };
-        if let Some(first) = places.insert(key.access_key_id.clone(), place.clone()) {
-            let what = format!("access key {} is declared twice", key.access_key_id);
-            reader.error_at(place, what, format!("the other is at {first}"));
-        } else {
-            keys.push(key);
-        }
-    }
-    keys
+    FILE.read(path, text)
 }
 
 /// One key, with the place of its id.
@@ -119,21 +89,13 @@ fn read_one(reader: &mut Reader<'_>, node: &DocNode<'_>) -> Option<At<AccessKey>
 }
 
 fn read_secret(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<Secret> {
-    let Some(node) = fields.node(reader, "secret_access_key") else {
-        fields.missing_with(reader, "secret_access_key", "add secret_access_key = \"...\", as the client has it");
+    let missing = "add secret_access_key = \"...\", as the client has it";
+    let (node, text) = secret_text(reader, fields, "secret_access_key", missing)?;
+    if text.is_empty() {
+        reader.error(node.at, "secret_access_key is empty", "anybody could sign with it");
         return None;
-    };
-    match &node.value {
-        Value::String(text) if !text.is_empty() => Some(Secret::new(&**text)),
-        Value::String(_) => {
-            reader.error(node.at, "secret_access_key is empty", "anybody could sign with it");
-            None
-        }
-        _ => {
-            reader.error(node.at, "secret_access_key is not a string", "write it in quotes");
-            None
-        }
     }
+    Some(Secret::new(text))
 }
 
 #[cfg(test)]

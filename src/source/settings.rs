@@ -174,7 +174,7 @@ mod tests {
             [
                 "vpcedns.toml:1:1: error: 'us-east1' does not have the form of a region\n  hint: did you mean 'us-east-1'?",
                 "vpcedns.toml:4:1: error: 'profil=a' is of no known key\n  hint: such as eu-west-1, or \
-                 'region=eu-west-1 profile=prod'; keys are region, profile, role, external_id, endpoint and vpc",
+                 'region=eu-west-1 profile=prod'; keys are region, profile, role, external_id, endpoint, endpoint_address, names and vpc",
                 "vpcedns.toml:8:11: error: 'a b' has a space in it",
             ]
         );

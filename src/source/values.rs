@@ -2,7 +2,7 @@
 //!
 //! Knows the types of `naming` and `model`, and neither files nor places.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -144,6 +144,14 @@ impl Text for Ipv6Addr {
 
     fn read(text: &str) -> Result<Self, Fault> {
         text.parse().map_err(|_| Fault::new(format!("'{text}' is not an IPv6 address"), "such as 2600:1f18::17"))
+    }
+}
+
+impl Text for IpAddr {
+    const EXAMPLE: &'static str = "10.0.1.10";
+
+    fn read(text: &str) -> Result<Self, Fault> {
+        text.parse().map_err(|_| Fault::new(format!("'{text}' is not an IP address"), "such as 10.0.1.10"))
     }
 }
 

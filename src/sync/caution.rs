@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::fetch::Fetched;
 use super::kind::KINDS;
+use super::seldom::SELDOM_KINDS;
 
 /// How often the same, with more than half of a kind gone, has to be read to be believed.
 const BELIEVED: u32 = 3;
@@ -57,12 +58,14 @@ impl Caution {
         }
         let (mut count, mut vpcs) = (0, BTreeSet::new());
         for (key, objects) in &mut fetched.lists {
-            let Some(kind) = KINDS.iter().find(|kind| kind.key == *key) else { continue };
-            let there: BTreeSet<&str> = objects.iter().filter_map(|one| one[kind.id].as_str()).collect();
+            let ids = KINDS.iter().map(|kind| (kind.key, kind.id));
+            let mut ids = ids.chain(SELDOM_KINDS.iter().map(|kind| (kind.key, kind.id)));
+            let Some((_, named)) = ids.find(|(known, _)| known == key) else { continue };
+            let there: BTreeSet<&str> = objects.iter().filter_map(|one| one[named].as_str()).collect();
             let old = before.iter().find_map(|output| output.get(*key)?.as_array());
             let mut back = Vec::new();
             for one in old.into_iter().flatten() {
-                let Some(id) = one[kind.id].as_str().filter(|id| !there.contains(id)) else { continue };
+                let Some(id) = one[named].as_str().filter(|id| !there.contains(id)) else { continue };
                 let missing = (*key, id.to_owned());
                 if !missed.contains(&missing) {
                     back.push(one.clone());
@@ -73,7 +76,7 @@ impl Caution {
             count += back.len();
             objects.extend(back);
             // in the order of the ids, as they were fetched
-            objects.sort_by(|a, b| a[kind.id].as_str().cmp(&b[kind.id].as_str()));
+            objects.sort_by(|a, b| a[named].as_str().cmp(&b[named].as_str()));
         }
         let of_these = |output: &&Value| output["VpcId"].as_str().is_some_and(|vpc| vpcs.contains(vpc));
         fetched.attributes.extend(before.iter().filter(of_these).cloned());

@@ -29,6 +29,7 @@ use super::environment::Environment;
 use super::service_urls::ServiceUrls;
 use crate::ec2::auth::sigv4::Credentials;
 use crate::ec2::time::iso8601;
+use crate::http_client::HostLookup;
 use crate::naming::Region;
 pub use issued::CredentialError;
 use issued::Issued;
@@ -54,6 +55,8 @@ pub struct CredentialSettings {
     pub region: Region,
     /// One URL for all services, in place of the environment's and AWS's.
     pub endpoint: Option<String>,
+    /// Who says where hosts are.
+    pub names: HostLookup,
 }
 
 /// Credentials that refresh themselves. Clones share them.
@@ -85,12 +88,13 @@ impl SharedCredentials {
     /// Credentials by the chain. Nothing is read or asked before they are needed; the text says what is wrong with the
     /// settings.
     pub fn new(settings: CredentialSettings) -> Result<Self, String> {
-        Self::within(settings, Environment::of_process())
+        let environment = Environment::of_process(settings.names.clone());
+        Self::within(settings, environment)
     }
 
     fn within(settings: CredentialSettings, environment: Environment) -> Result<Self, String> {
-        let CredentialSettings { profile, region, endpoint } = settings;
-        let endpoints = ServiceUrls::new(endpoint, &environment)?;
+        let CredentialSettings { profile, region, endpoint, .. } = settings;
+        let endpoints = ServiceUrls::new(endpoint, profile.as_deref(), &environment)?;
         let origin = CredentialOrigin::Chain { profile };
         Ok(Self(Arc::new(SharedState { origin, environment, endpoints, region, kept: Mutex::default() })))
     }
@@ -129,6 +133,16 @@ impl SharedCredentials {
         Err(error)
     }
 
+    /// What the process was given.
+    pub(super) fn environment(&self) -> &Environment {
+        &self.0.environment
+    }
+
+    /// Where services are called.
+    pub(super) fn service_urls(&self) -> &ServiceUrls {
+        &self.0.endpoints
+    }
+
     /// Whether there are others in place of `used`, which a service has refused.
     pub(super) async fn replace(&self, used: &Arc<Credentials>) -> bool {
         {
@@ -162,9 +176,9 @@ impl SharedCredentials {
                     Base::WebIdentity(identity) => sts()?.assume_with_token(identity).await?,
                     Base::Sso(sso) => sso.fetch(environment).await?,
                     Base::Process { command, profile } => process::run(command, profile).await?,
-                    Base::Container(container) => container.fetch().await?,
+                    Base::Container(container) => container.fetch(environment).await?,
                     Base::Metadata { service, looked_at } => {
-                        service.fetch().await.map_err(|error| last(error, looked_at))?
+                        service.fetch(environment).await.map_err(|error| last(error, looked_at))?
                     }
                 };
                 for role in &plan.roles {

@@ -4,15 +4,17 @@
 //! reader of the AWS CLI's outputs wants it. A file that would not change is not written.
 
 use std::fmt::Write as _;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::caution::Caution;
 use super::fetch::Fetched;
+use super::zone::ZoneOutputs;
+use crate::regular;
 
 /// The file of a region.
 pub const FILE: &str = "ec2.json";
@@ -66,11 +68,7 @@ pub fn write(dir: &Path, mut fetched: Fetched, caution: &mut Caution) -> io::Res
     DirBuilder::new().recursive(true).mode(0o700).create(&home)?;
     // hidden, and without .json: no reader takes it for an output
     let temporary = home.join(format!(".{FILE}.{}", std::process::id()));
-    let outcome = replace(&temporary, &path, &text);
-    if outcome.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    outcome.and_then(|()| File::open(&home)?.sync_all())?;
+    regular::replace(&path, &temporary, text.as_bytes())?;
     if unconfirmed == 0 {
         caution.is_settled();
     }
@@ -80,13 +78,6 @@ pub fn write(dir: &Path, mut fetched: Fetched, caution: &mut Caution) -> io::Res
 /// The directory of an account in a region.
 fn home_name(fetched: &Fetched) -> String {
     format!("{}-{}", fetched.account, fetched.region)
-}
-
-fn replace(temporary: &Path, path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(temporary)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(temporary, path)
 }
 
 /// All outputs that are kept below `dir`; none where they cannot be read.
@@ -137,6 +128,13 @@ fn text(fetched: &Fetched, before: &[Value]) -> String {
         outputs.extend(kept(before, key).map(|objects| list(key, objects)));
     }
     outputs.extend(fetched.attributes.iter().map(Value::to_string));
+    let mut zones: Vec<&ZoneOutputs> = fetched.zones.iter().map(|zone| &**zone).collect();
+    let earlier = if fetched.keeps_zones { ZoneOutputs::among(before) } else { Vec::new() };
+    zones.extend(earlier.iter().filter(|zone| fetched.zones.iter().all(|read| read.id != zone.id)));
+    zones.sort_by(|a, b| a.id.cmp(&b.id));
+    for zone in zones {
+        outputs.extend([zone.hosted.to_string(), records(zone)]);
+    }
     format!("[\n{}\n]\n", outputs.join(",\n"))
 }
 
@@ -147,10 +145,24 @@ fn kept<'a>(before: &'a [Value], key: &str) -> Option<&'a [Value]> {
 
 /// The first kind of which more than half has gone.
 fn shrunk(before: &[Value], fetched: &Fetched) -> Option<String> {
-    fetched.lists.iter().find_map(|(key, objects)| {
-        let (old, new) = (kept(before, key)?.len(), objects.len());
-        (new < old - old / 2).then(|| format!("{new} {key} are left of {old}"))
-    })
+    let lists = fetched.lists.iter().filter_map(|(key, objects)| Some((*key, kept(before, key)?.len(), objects.len())));
+    let sets = |zones: &mut dyn Iterator<Item = &ZoneOutputs>| zones.map(ZoneOutputs::record_sets).sum::<usize>();
+    let (old, new) = (ZoneOutputs::among(before), || fetched.zones.iter().map(|zone| &**zone));
+    let of_zones = [
+        ("HostedZones", old.len(), fetched.zones.len()),
+        ("ResourceRecordSets", sets(&mut old.iter()), sets(&mut new())),
+    ];
+    let of_zones = of_zones.into_iter().filter(|_| !fetched.keeps_zones);
+    lists
+        .chain(of_zones)
+        .find_map(|(key, old, new)| (new < old - old / 2).then(|| format!("{new} {key} are left of {old}")))
+}
+
+/// The records of a zone, and of which: the CLI's output does not tell.
+fn records(zone: &ZoneOutputs) -> String {
+    let key = "ResourceRecordSets";
+    let sets = list(key, zone.records[key].as_array().map(Vec::as_slice).unwrap_or_default());
+    format!("{{\"HostedZoneId\": {}, {}", Value::from(zone.id.as_str()), sets.trim_start_matches('{'))
 }
 
 fn list(key: &str, objects: &[Value]) -> String {
@@ -172,14 +184,11 @@ mod tests {
 
     fn fetched() -> Fetched {
         Fetched {
-            account: "111122223333".to_owned(),
-            region: "eu-west-1".parse().unwrap(),
-            lists: vec![
+            attributes: vec![json!({"VpcId": "vpc-1", "EnableDnsSupport": {"Value": true}})],
+            ..Fetched::of_lists(vec![
                 ("Vpcs", vec![json!({"VpcId": "vpc-1"})]),
                 ("Reservations", vec![json!({"ReservationId": "r-1"})]),
-            ],
-            attributes: vec![json!({"VpcId": "vpc-1", "EnableDnsSupport": {"Value": true}})],
-            left_out: vec![],
+            ])
         }
     }
 

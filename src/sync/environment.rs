@@ -1,4 +1,4 @@
-//! What the process was given: variables, and the time. Tests give others.
+//! What the process was given: variables, the time, and who says where hosts are. Tests give others.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,15 +8,16 @@ use std::time::SystemTime;
 
 use axum::http::Uri;
 
-use crate::http_client::absolute_url;
+use crate::http_client::{Egress, HostLookup, absolute_url};
 
 type Now = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
-/// Variables and a clock.
+/// Variables, a clock, and the way out.
 #[derive(Clone)]
 pub(super) struct Environment {
     variables: HashMap<String, String>,
     now: Now,
+    names: HostLookup,
 }
 
 impl fmt::Debug for Environment {
@@ -27,17 +28,27 @@ impl fmt::Debug for Environment {
 }
 
 impl Environment {
-    /// That of this process.
-    pub(super) fn of_process() -> Self {
+    /// That of this process, in which `names` knows the hosts.
+    pub(super) fn of_process(names: HostLookup) -> Self {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
-        Self::new(std::env::vars_os().filter_map(text), Arc::new(SystemTime::now))
+        Self { names, ..Self::new(std::env::vars_os().filter_map(text), Arc::new(SystemTime::now)) }
     }
 
     /// These variables and this clock.
     pub(super) fn new(variables: impl IntoIterator<Item = (String, String)>, now: Now) -> Self {
-        Self { variables: variables.into_iter().collect(), now }
+        Self { variables: variables.into_iter().collect(), now, names: HostLookup::default() }
+    }
+
+    /// How AWS is reached; the text says which variable is wrong.
+    pub(super) fn egress(&self) -> Result<Egress, String> {
+        Ok(Egress::from_variables(|name| self.variable(name).map(str::to_owned))?.knowing(self.names.clone()))
+    }
+
+    /// How services are reached that are on this machine or beside it: no proxy knows these.
+    pub(super) fn egress_nearby(&self) -> Egress {
+        Egress::default().knowing(self.names.clone())
     }
 
     /// A variable that says something.

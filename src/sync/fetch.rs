@@ -1,27 +1,30 @@
 //! Everything of one account in one region, to the last page.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use axum::body::Bytes;
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
-use tokio::time::Instant;
 
 use super::client::AwsClient;
+use super::denials::Denials;
 use super::kind::{ATTRIBUTE_ACTION, ATTRIBUTES, KINDS, ListedKind, attribute};
+use super::pages::PageMarks;
 use super::query::{AnswerPage, CallError, EC2, PageContent, STS};
+use super::seldom::{SeldomLists, SeldomMemory};
 use super::xml::Element;
+use super::zone::ZoneOutputs;
+use super::zones::{ZoneBook, ZoneSnapshot};
+use crate::config::{EndpointAddress, SyncNames};
 use crate::naming::{Region, VpcId};
 
-/// Most pages of one kind: a million objects, and far fewer than an endless chain of tokens.
-const MAX_PAGES: usize = 10_000;
 /// Attributes of VPCs that are asked for at once.
 const AT_ONCE: usize = 2;
 /// VPCs whose attributes are known and asked for again in one round: one call tells one attribute of one VPC.
 const AGAIN: usize = 5;
-/// A kind that was denied is asked for again after this long.
-const DENIED: Duration = Duration::from_secs(3600);
+/// What hosted zones are called where kinds are named by the CLI's lists.
+const ZONES: &str = "HostedZones";
 
 /// What is read.
 #[derive(Clone, Debug)]
@@ -30,6 +33,12 @@ pub struct Fetching {
     pub region: Region,
     /// These VPCs; empty: all.
     pub vpcs: Vec<VpcId>,
+    /// Hosted zones too, which are the same in all regions of an account.
+    pub hosted_zones: bool,
+    /// Addresses of endpoints that have none.
+    pub addresses: Vec<EndpointAddress>,
+    /// Whether names of endpoints are taken as they are read.
+    pub names: SyncNames,
 }
 
 /// What one region has.
@@ -43,8 +52,14 @@ pub struct Fetched {
     pub lists: Vec<(&'static str, Vec<Value>)>,
     /// Outputs of `describe-vpc-attribute`.
     pub attributes: Vec<Value>,
+    /// Private hosted zones.
+    pub zones: Vec<Arc<ZoneOutputs>>,
+    /// Zones that were read earlier are there, too, where these are not all.
+    pub keeps_zones: bool,
     /// Kinds that are not required and could not be read, with the reason.
     pub left_out: Vec<(&'static str, String)>,
+    /// What was changed of what was read, for people.
+    pub remarks: Vec<String>,
 }
 
 /// What earlier rounds have found out, and the next one need not ask, or read again.
@@ -54,8 +69,10 @@ pub(super) struct FetchMemory {
     attributes: BTreeMap<String, Vec<Value>>,
     /// The VPC whose attributes were asked for last because it was its turn.
     turn: String,
-    /// Kinds that were denied: when, and in which words.
-    denied: BTreeMap<&'static str, (Instant, String)>,
+    /// Kinds that were denied.
+    denied: Denials,
+    /// What is read once in a while.
+    pub(super) seldom: SeldomMemory,
     /// What the last round said, if all of it was taken over.
     last: Option<RoundDigest>,
     /// The same of a round of which that is not known yet.
@@ -69,6 +86,8 @@ struct RoundDigest {
     /// The digests of each kind's pages.
     pages: BTreeMap<&'static str, Vec<u64>>,
     attributes: Vec<Value>,
+    seldom: SeldomLists,
+    zones: ZoneSnapshot,
     left_out: Vec<(&'static str, String)>,
 }
 
@@ -87,17 +106,27 @@ pub type FetchProgress<'p> = &'p (dyn Fn(&str, usize, usize) + Sync);
 
 /// Reads a region. One kind that is required and fails, fails all; the text says which.
 pub async fn fetch(client: &AwsClient, what: &Fetching, progress: FetchProgress<'_>) -> Result<Fetched, String> {
-    let (said, read) = read_round(client, what, &mut FetchMemory::default(), progress).await?;
-    Fetched::new(&said, what, read).map_err(|error| error.to_string())
+    let (mut said, read) = read_round(client, what, &mut FetchMemory::default(), progress).await?;
+    if what.hosted_zones {
+        let book = ZoneBook::of_outputs(&[]);
+        let pass = book.read(client, &what.region).await;
+        said.zones = book.snapshot();
+        progress(ZONES, said.zones.zones.len(), pass.calls);
+    }
+    let mut fetched = Fetched::new(&said, what, read).map_err(|error| error.to_string())?;
+    fetched.keeps_zones = said.zones.left_out.is_some();
+    Ok(fetched)
 }
 
-/// The same, round after round; `None`: it says what it said in the last one.
+/// The same, round after round, with the zones as they are known; `None`: it says what it said in the last one.
 pub(super) async fn fetch_changes(
     client: &AwsClient,
     what: &Fetching,
     memory: &mut FetchMemory,
+    zones: impl FnOnce() -> ZoneSnapshot,
 ) -> Result<Option<Fetched>, String> {
-    let (said, read) = read_round(client, what, memory, &|_, _, _| {}).await?;
+    let (mut said, read) = read_round(client, what, memory, &|_, _, _| {}).await?;
+    said.zones = zones();
     if memory.last.as_ref() == Some(&said) {
         return Ok(None);
     }
@@ -115,8 +144,8 @@ async fn read_round(
     let mut said = RoundDigest { account: account(client, &what.region).await?, ..RoundDigest::default() };
     let (mut read, mut vpcs) = (Vec::new(), BTreeSet::new());
     for kind in &KINDS {
-        if let Some(why) = memory.is_denied(kind.key) {
-            said.left_out.push((kind.key, why));
+        if let Some(why) = memory.denied.why_not(kind.key) {
+            said.left_out.push((kind.key, why.to_owned()));
             continue;
         }
         // VPCs are read each time: others are asked for by their ids
@@ -132,9 +161,7 @@ async fn read_round(
             }
             Err(error) if !kind.required => {
                 let why = format!("{}: {error}", kind.action);
-                if matches!(error, CallError::Refused(..)) {
-                    memory.denied.insert(kind.key, (Instant::now(), why.clone()));
-                }
+                memory.denied.note(kind.key, &error, &why);
                 said.left_out.push((kind.key, why));
             }
             Err(error) => return Err(format!("{}: {error}", kind.action)),
@@ -145,6 +172,7 @@ async fn read_round(
     attributes(client, &what.region, asked, memory).await?;
     said.attributes = memory.attributes.values().flatten().cloned().collect();
     progress("VpcAttributes", said.attributes.len(), calls);
+    said.seldom = memory.seldom.read(client, &what.region, progress).await;
     Ok((said, read))
 }
 
@@ -179,12 +207,6 @@ impl FetchMemory {
         (self.last, self.read) = (None, None);
     }
 
-    /// Why a kind is not asked for.
-    fn is_denied(&self, key: &str) -> Option<String> {
-        let (at, why) = self.denied.get(key)?;
-        (at.elapsed() < DENIED).then(|| why.clone())
-    }
-
     /// The VPCs whose attributes are asked for: those that are not known, and some of the others in turn. What is known of
     /// VPCs that are gone is forgotten.
     fn next_turn(&mut self, vpcs: &BTreeSet<String>) -> Vec<String> {
@@ -203,6 +225,23 @@ impl FetchMemory {
     }
 }
 
+#[cfg(test)]
+impl Fetched {
+    /// What a region has that has these lists.
+    pub(super) fn of_lists(lists: Vec<(&'static str, Vec<Value>)>) -> Self {
+        Self {
+            account: "111122223333".to_owned(),
+            region: "eu-west-1".parse().unwrap(),
+            lists,
+            attributes: vec![],
+            zones: vec![],
+            keeps_zones: false,
+            left_out: vec![],
+            remarks: vec![],
+        }
+    }
+}
+
 impl Fetched {
     /// All that a round said, out of the pages that were read and those that need to be now.
     fn new(said: &RoundDigest, what: &Fetching, read: Vec<(&ListedKind, KindPages)>) -> Result<Self, CallError> {
@@ -211,7 +250,10 @@ impl Fetched {
             region: what.region.clone(),
             lists: Vec::new(),
             attributes: said.attributes.clone(),
-            left_out: said.left_out.clone(),
+            zones: Vec::new(),
+            keeps_zones: false,
+            remarks: Vec::new(),
+            left_out: said.left_out.iter().chain(&said.seldom.left_out).cloned().collect(),
         };
         for (kind, KindPages { mut objects, known, .. }) in read {
             for body in known {
@@ -225,13 +267,32 @@ impl Fetched {
             }
             fetched.lists.push((kind.key, objects.into_values().collect()));
         }
+        fetched.stand_in(&what.addresses);
+        fetched.take_names(what.names);
+        fetched.lists.extend(said.seldom.lists.iter().map(|(key, list)| (*key, list.to_vec())));
+        fetched.left_out.extend(said.zones.left_out.clone().map(|why| (ZONES, why)));
+        fetched.zones = said.zones.zones.iter().filter(|zone| fetched.has_use_for(zone, &what.vpcs)).cloned().collect();
         Ok(fetched)
     }
 
+    /// Whether somebody in `vpcs` may see a zone: it is theirs, or a Profile shares it.
+    fn has_use_for(&self, zone: &ZoneOutputs, vpcs: &[VpcId]) -> bool {
+        let is_theirs = |vpc: &Value| vpcs.iter().any(|known| vpc["VPCId"] == known.to_string());
+        let is_this = |arn: &str| arn.rsplit_once(":hostedzone/").is_some_and(|(_, id)| id == zone.id);
+        vpcs.is_empty()
+            || zone.hosted["VPCs"].as_array().into_iter().flatten().any(is_theirs)
+            || self.ids("ProfileResourceAssociations", "ResourceArn").iter().any(|arn| is_this(arn))
+    }
+
     /// The ids of a list, in their order.
-    fn ids(&self, key: &str, id: &str) -> BTreeSet<String> {
+    pub(super) fn ids(&self, key: &str, id: &str) -> BTreeSet<String> {
         let list = self.lists.iter().find(|(known, _)| *known == key);
         list.into_iter().flat_map(|(_, objects)| objects).filter_map(|one| Some(one[id].as_str()?.to_owned())).collect()
+    }
+
+    /// A list, if it was read.
+    pub(super) fn list_mut(&mut self, key: &str) -> Option<&mut Vec<Value>> {
+        self.lists.iter_mut().find(|(known, _)| *known == key).map(|(_, list)| list)
     }
 
     /// Associations have no filter by VPC: those of other endpoints are left out here.
@@ -258,7 +319,7 @@ async fn pages(
     kind: &'static ListedKind,
     last: &[u64],
 ) -> Result<KindPages, CallError> {
-    let (mut pages, mut tokens) = (KindPages::default(), HashSet::new());
+    let (mut pages, mut tokens) = (KindPages::default(), PageMarks::new("a token"));
     let mut token: Option<String> = None;
     loop {
         let mut parameters = vec![("MaxResults".to_owned(), kind.page.to_string())];
@@ -277,13 +338,7 @@ async fn pages(
             PageContent::Read(element) => pages.objects.extend(kind.objects(&element)?),
         }
         let Some(next) = next else { return Ok(pages) };
-        if tokens.len() == MAX_PAGES || !tokens.insert(next.clone()) {
-            return Err(CallError::Failed(format!(
-                "the pages have no end: a token comes again after {}",
-                tokens.len()
-            )));
-        }
-        token = Some(next);
+        token = Some(tokens.follow(next)?);
     }
 }
 
@@ -298,8 +353,9 @@ async fn attributes(
     for vpc in &vpcs {
         calls.extend(ATTRIBUTES.map(|names| one_attribute(client, region, vpc.clone(), names)));
     }
-    let told: Vec<Result<Option<Value>, String>> = futures_util::stream::iter(calls).buffered(AT_ONCE).collect().await;
-    let told: Result<Vec<Option<Value>>, String> = told.into_iter().collect();
+    // one that fails, fails the round: the others need not be asked for
+    let told: Result<Vec<Option<Value>>, String> =
+        futures_util::stream::iter(calls).buffered(AT_ONCE).try_collect().await;
     let told = told.map_err(|why| format!("{ATTRIBUTE_ACTION}: {why}"))?;
     for (vpc, outputs) in vpcs.into_iter().zip(told.chunks(ATTRIBUTES.len())) {
         memory.attributes.insert(vpc, outputs.iter().flatten().cloned().collect());

@@ -2,22 +2,28 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 use tracing::info;
 
 use super::caution::Caution;
 use super::client::AwsClient;
 use super::directory::{FILE, WriteOutcome, of_another, outputs, write};
 use super::fetch::{FetchMemory, Fetched, Fetching, fetch_changes};
+use super::zones::ZoneBook;
+use crate::naming::Region;
 use crate::problem::{Place, Problem, count};
 use crate::source::{FileStamp, LoadRequest, LoadTrigger, SourceId};
 
 /// After a round in which something was missing, the next one comes so soon.
 const CONFIRM: Duration = Duration::from_secs(2);
+
+/// The first round waits so long for hosted zones: at Route 53's pace many take longer, and the others come later.
+const FIRST_ZONES: Duration = Duration::from_secs(30);
 
 /// Makes a client; the text says why it cannot be.
 pub type ClientMaker = Box<dyn Fn() -> Result<AwsClient, String> + Send + Sync>;
@@ -42,6 +48,8 @@ pub struct Rounds {
     told: Mutex<RoundsTold>,
     first: Condvar,
     wake: Notify,
+    wake_zones: Notify,
+    zones: OnceLock<Arc<ZoneBook>>,
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +64,8 @@ struct RoundsTold {
     last: Option<usize>,
     /// The next round is to be believed.
     accept: bool,
+    /// Somebody asked for the next round.
+    asked: bool,
 }
 
 /// What became of a round, in the order of their counts.
@@ -68,13 +78,23 @@ impl Rounds {
     /// Before the first round; what `dir` holds is from an earlier process.
     pub(super) fn new(dir: &Path) -> Self {
         let told = RoundsTold { as_of: kept_since(dir), ..RoundsTold::default() };
-        Self { told: Mutex::new(told), first: Condvar::new(), wake: Notify::new() }
+        let (wake, wake_zones) = (Notify::new(), Notify::new());
+        Self { told: Mutex::new(told), first: Condvar::new(), wake, wake_zones, zones: OnceLock::new() }
     }
 
     /// Has a round begin now; with `accept` it is believed, however little it finds.
     pub fn begin(&self, accept: bool) {
-        self.lock().accept |= accept;
+        let mut told = self.lock();
+        told.accept |= accept;
+        told.asked = true;
+        drop(told);
         self.wake.notify_one();
+        self.wake_zones.notify_one();
+    }
+
+    /// When the hosted zone was read that was read first; `None`: there is none.
+    pub fn zones_as_of(&self) -> Option<SystemTime> {
+        self.zones.get()?.oldest()
     }
 
     /// How many rounds there were of each of [`ROUND_OUTCOMES`].
@@ -118,9 +138,15 @@ fn kept_since(dir: &Path) -> Option<SystemTime> {
 pub(super) async fn follow(followed: Followed, rounds: Arc<Rounds>, trigger: LoadTrigger) {
     let (id, every) = (followed.id.clone(), followed.every);
     info!("{id}: reading {} every {} s", followed.what.region, every.as_secs());
-    let mut maker = RoundMaker::new(followed);
+    let mut maker = RoundMaker::new(followed, Arc::clone(&rounds));
     loop {
-        let accepts = std::mem::take(&mut rounds.lock().accept);
+        let (accepts, is_asked) = {
+            let mut told = rounds.lock();
+            (std::mem::take(&mut told.accept), std::mem::take(&mut told.asked))
+        };
+        if is_asked {
+            maker.memory.seldom.forget_age();
+        }
         let (outcome, problems, pause) = match maker.round(accepts).await {
             Ok(round) => {
                 let outcome = if round.is_held { HELD } else { GOOD };
@@ -145,8 +171,12 @@ pub(super) async fn follow(followed: Followed, rounds: Arc<Rounds>, trigger: Loa
 /// Who makes the rounds, and what is remembered between two of them.
 struct RoundMaker {
     followed: Followed,
+    rounds: Arc<Rounds>,
     /// Made for the first round that can have one.
-    client: Option<AwsClient>,
+    client: Option<Arc<AwsClient>>,
+    /// Hosted zones as they are known, and the task that reads them.
+    zones: Arc<ZoneBook>,
+    zone_reader: JoinSet<()>,
     memory: FetchMemory,
     caution: Caution,
     /// The last round that was written down or held back.
@@ -154,28 +184,51 @@ struct RoundMaker {
 }
 
 impl RoundMaker {
-    fn new(followed: Followed) -> Self {
-        let memory = FetchMemory::of_outputs(&outputs(&followed.dir));
-        Self { followed, client: None, memory, caution: Caution::of_rounds(), kept: None }
+    fn new(followed: Followed, rounds: Arc<Rounds>) -> Self {
+        let outputs = outputs(&followed.dir);
+        let memory = FetchMemory::of_outputs(&outputs);
+        let zones = if followed.what.hosted_zones { &outputs[..] } else { &[] };
+        let zones = Arc::clone(rounds.zones.get_or_init(|| Arc::new(ZoneBook::of_outputs(zones))));
+        let (zone_reader, caution) = (JoinSet::new(), Caution::of_rounds());
+        Self { followed, rounds, client: None, zones, zone_reader, memory, caution, kept: None }
+    }
+
+    /// The client; with the first one, zones begin to be read.
+    async fn client(&mut self) -> Result<Arc<AwsClient>, String> {
+        if let Some(client) = &self.client {
+            return Ok(Arc::clone(client));
+        }
+        let client = Arc::clone(self.client.insert(Arc::new((self.followed.client)()?)));
+        if self.followed.what.hosted_zones {
+            let (region, every) = (self.followed.what.region.clone(), self.followed.every);
+            let (zones, rounds) = (Arc::clone(&self.zones), Arc::clone(&self.rounds));
+            self.zone_reader.spawn(read_zones(Arc::clone(&client), region, zones, rounds, every));
+            if self.rounds.as_of().is_none() {
+                // small accounts are whole from the first answer on
+                let _ = timeout(FIRST_ZONES, self.zones.wait_for_first_pass()).await;
+            }
+        }
+        Ok(client)
     }
 
     /// Reads the account, and keeps what it says; with `accepts`, however little that is. A round that says what the last
     /// one said is as that one was.
     async fn round(&mut self, accepts: bool) -> Result<&KeptRound, String> {
         self.caution.accept(accepts);
-        let client = match &mut self.client {
-            Some(client) => client,
-            none => none.insert((self.followed.client)()?),
-        };
+        let client = self.client().await?;
         if !self.kept.as_ref().is_some_and(KeptRound::is_there) {
             self.memory.forget_last();
         }
-        if let Some(fetched) = fetch_changes(client, &self.followed.what, &mut self.memory).await? {
+        let zones = &self.zones;
+        if let Some(fetched) =
+            fetch_changes(&client, &self.followed.what, &mut self.memory, || zones.snapshot()).await?
+        {
             let round = keep(&self.followed.dir, fetched, &mut self.caution, &self.followed.id)?;
             // objects take many times what their text does, and the next such round may be far
             crate::memory::give_back();
             if round.is_held || round.unconfirmed > 0 {
                 self.memory.forget_last();
+                self.memory.seldom.forget_age();
             } else {
                 self.memory.was_taken_over();
             }
@@ -183,6 +236,26 @@ impl RoundMaker {
         }
         // `fetch_changes` finds no change only to what was kept
         self.kept.as_ref().ok_or_else(|| "nothing was read".to_owned())
+    }
+}
+
+/// Reads the zones of an account for ever, apart from its rounds.
+async fn read_zones(
+    client: Arc<AwsClient>,
+    region: Region,
+    zones: Arc<ZoneBook>,
+    rounds: Arc<Rounds>,
+    every: Duration,
+) {
+    loop {
+        let pass = zones.read(&client, &region).await;
+        if pass.changed {
+            rounds.wake.notify_one();
+        }
+        tokio::select! {
+            () = sleep(jittered(if pass.is_doubtful { CONFIRM.min(every) } else { every })) => {}
+            () = rounds.wake_zones.notified() => {}
+        }
     }
 }
 
@@ -226,6 +299,10 @@ fn keep(dir: &Path, fetched: Fetched, caution: &mut Caution, id: &SourceId) -> R
     for (kind, why) in &fetched.left_out {
         let hint = "what was read of them before is served; one that is denied is asked for again after an hour";
         problems.push(Problem::warning(place.clone(), format!("{kind} are left out: {why}"), hint));
+    }
+    for remark in &fetched.remarks {
+        let hint = "names=given takes them as they are, names=derive derives all";
+        problems.push(Problem::warning(place.clone(), remark.clone(), hint));
     }
     let cannot = |error: std::io::Error| format!("{}: {error}", dir.display());
     if let Some(other) = of_another(dir, &fetched).map_err(cannot)? {

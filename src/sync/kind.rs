@@ -3,8 +3,10 @@
 //! Names of elements and members are those of botocore's model of EC2 (`locationName`), 2016-11-15. Kept is what the
 //! reader of the AWS CLI's output reads, and what tells people what an object is; policies, tags and the rest are not.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::shape::MemberShape::{self, Flag, Number, Object, Objects, Text, Texts};
+use super::shape::{ITEM, ShapeMember, items, object, value};
 use super::xml::Element;
 
 /// A kind of object that one action lists.
@@ -26,21 +28,6 @@ pub(super) struct ListedKind {
     /// Without it nothing can be said; what is not required may be denied, or unknown to an emulator.
     pub(super) required: bool,
 }
-
-/// A member: its element, its name in JSON, what it holds.
-type ShapeMember = (&'static str, &'static str, MemberShape);
-
-#[derive(Debug)]
-enum MemberShape {
-    Text,
-    Flag,
-    Number,
-    Texts,
-    Object(&'static [ShapeMember]),
-    Objects(&'static [ShapeMember]),
-}
-
-use MemberShape::{Flag, Number, Object, Objects, Text, Texts};
 
 const IPV6_BLOCKS: ShapeMember = (
     "ipv6CidrBlockAssociationSet",
@@ -260,7 +247,7 @@ impl ListedKind {
             let id = id.ok_or_else(|| format!("has an item of <{}> without {}", self.element, self.id))?.to_owned();
             Ok((id, Value::Object(object)))
         };
-        items(list)?.map(object).collect()
+        items(list, ITEM)?.map(object).collect()
     }
 }
 
@@ -273,46 +260,6 @@ pub(super) fn attribute(answer: &Element, vpc: &str, (element, key): (&str, &str
     let flag = answer.child(element).and_then(|attribute| attribute.child("value"));
     let flag = value(flag.ok_or_else(|| format!("has no <{element}>"))?, &Flag)?;
     Ok(serde_json::json!({"VpcId": vpc, key: {"Value": flag}}))
-}
-
-fn items(list: &Element) -> Result<impl Iterator<Item = &Element>, String> {
-    match list.children.iter().find(|child| child.name != "item") {
-        Some(strange) => Err(format!("has <{}> in <{}>", strange.name, list.name)),
-        None => Ok(list.children.iter()),
-    }
-}
-
-fn object(element: &Element, members: &[ShapeMember]) -> Result<Map<String, Value>, String> {
-    let mut object = Map::new();
-    for (name, key, shape) in members {
-        if let Some(child) = element.child(name) {
-            object.insert((*key).to_owned(), value(child, shape)?);
-        }
-    }
-    Ok(object)
-}
-
-fn value(element: &Element, shape: &MemberShape) -> Result<Value, String> {
-    let wrong = |what| Err(format!("has '{}' in <{}>, which is no {what}", element.text, element.name));
-    Ok(match shape {
-        Text => Value::from(element.text.as_str()),
-        // emulators written in Python say True
-        Flag => match element.text.to_ascii_lowercase().as_str() {
-            "true" => Value::Bool(true),
-            "false" => Value::Bool(false),
-            _ => return wrong("flag"),
-        },
-        Number => match element.text.parse::<i64>() {
-            Ok(number) => Value::from(number),
-            Err(_) => return wrong("number"),
-        },
-        Texts => items(element)?.map(|item| Value::from(item.text.as_str())).collect(),
-        Object(members) => Value::Object(object(element, members)?),
-        Objects(members) => {
-            let objects = items(element)?.map(|item| Ok(Value::Object(object(item, members)?)));
-            Value::Array(objects.collect::<Result<_, String>>()?)
-        }
-    })
 }
 
 #[cfg(test)]

@@ -5,9 +5,15 @@
 //! query        a call as it is sent, and its answer read
 //! credentials  who asks
 //! client       a call, signed, at its rate, tried again -> an element
+//!   pace       how often; denials: what not for an hour
+//!   rest       the protocols of Route 53
 //!   xml        octets -> elements
-//!   kind       elements -> members of the CLI's output
+//!   shape      elements -> members of the CLI's output; kind, zone: of which objects
+//!   pages      where they begin
 //! fetch        every page of every kind in one region -> Fetched
+//!   names      of endpoints, where an emulator made them up
+//!   stand_in   addresses that a source does not give
+//!   seldom     Resolver and Profiles; zones: hosted zones, at Route 53's own pace
 //! directory    Fetched -> DIR/<account>-<region>/ec2.json, by one rename
 //!   caution    what keeps too little from being believed
 //! follow       fetch and directory, round after round
@@ -20,19 +26,29 @@
 mod caution;
 mod client;
 mod credentials;
+mod denials;
 mod directory;
 mod environment;
 mod fetch;
 mod follow;
 mod kind;
+mod names;
+mod pace;
+mod pages;
 mod profile;
 mod query;
+mod rest;
+mod seldom;
 mod service_urls;
+mod shape;
 mod source;
+mod stand_in;
 mod xml;
+mod zone;
+mod zones;
 
 pub use caution::Caution;
-pub use client::{AwsClient, ClientSettings};
+pub use client::AwsClient;
 pub use credentials::{AssumedRole, CredentialError, CredentialSettings, SharedCredentials};
 pub use directory::{FILE, WriteOutcome, Written, copy_outputs, write};
 pub use fetch::{FetchProgress, Fetched, Fetching, fetch};
@@ -53,6 +69,8 @@ pub fn outputs_of(answer: &str) -> Result<Vec<serde_json::Value>, String> {
 pub fn policy() -> String {
     let mut actions: Vec<String> = kind::KINDS.iter().map(|kind| format!("ec2:{}", kind.action)).collect();
     actions.push(format!("ec2:{}", kind::ATTRIBUTE_ACTION));
+    actions.extend(zones::ACTIONS.map(|action| format!("{}:{action}", rest::ROUTE53.service)));
+    actions.extend(seldom::SELDOM_KINDS.iter().map(|kind| format!("{}:{}", kind.api.service, kind.action)));
     actions.sort_unstable();
     let statement = serde_json::json!({"Sid": "VpcednsSync", "Effect": "Allow", "Action": actions, "Resource": "*"});
     format!("{:#}\n", serde_json::json!({"Version": "2012-10-17", "Statement": [statement]}))

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use super::environment::Environment;
+use crate::http_client::HostLookup;
 
 /// The keys of one section.
 pub(super) type ProfileSection = HashMap<String, String>;
@@ -83,7 +84,7 @@ pub(super) fn profile_name(given: Option<&str>, environment: &Environment) -> (S
 
 /// The region that the environment of this process names, or the profile.
 pub fn profile_region(name: Option<&str>) -> Option<String> {
-    let environment = Environment::of_process();
+    let environment = Environment::of_process(HostLookup::default());
     let region = environment.variable("AWS_REGION").or_else(|| environment.variable("AWS_DEFAULT_REGION"));
     if let Some(region) = region {
         return Some(region.to_owned());

@@ -1,4 +1,4 @@
-//! The Query protocol: where a service is, what it is sent, what its answer says.
+//! The Query protocol: what a service is sent, and what its answer says, whose XML Route 53's has too.
 
 use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -24,6 +24,7 @@ const BACKOFF: Backoff =
 /// A service of AWS that is called.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Api {
+    /// What its host names begin with, and what is signed for.
     pub(super) service: &'static str,
     pub(super) version: &'static str,
 }
@@ -46,6 +47,32 @@ impl fmt::Display for CallError {
             Self::Refused(code, text) => write!(f, "{code}: {text}"),
             Self::Failed(what) => f.write_str(what),
         }
+    }
+}
+
+/// Codes that say that the credentials are no longer good: the sets of EC2, of STS and of services that speak JSON.
+const REFUSED_CREDENTIALS: [&str; 8] = [
+    "RequestExpired",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "AuthFailure",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "SignatureDoesNotMatch",
+    "InvalidSignatureException",
+];
+
+impl CallError {
+    /// Whether the credentials were refused, for what they are and not for what was asked.
+    pub(super) fn refuses_credentials(&self) -> bool {
+        matches!(self, Self::Refused(code, _) if REFUSED_CREDENTIALS.contains(&code.as_str()))
+    }
+
+    /// Whether the same call will fail until somebody does something: it is denied, or not known.
+    pub(super) fn is_denial(&self) -> bool {
+        let Self::Refused(code, _) = self else { return false };
+        let passes = is_throttled(code) || code.starts_with("Internal") || code.contains("Unavailable");
+        !passes && !self.refuses_credentials()
     }
 }
 
@@ -100,15 +127,23 @@ pub(super) fn read_answer(action: &str, status: StatusCode, body: &[u8]) -> Call
             let told = format!("{status}: {}", one_line(&String::from_utf8_lossy(body)));
             return Err((CallError::Failed(told), status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS));
         };
-        let throttled =
-            code.contains("Throttl") || code == "RequestLimitExceeded" || code == "TooManyRequestsException";
-        let may_pass = throttled || (status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED);
+        let may_pass = may_pass(status, &code);
         return Err((CallError::Refused(code, one_line(&text)), may_pass));
     }
     let wrong = |why: String| (CallError::Failed(format!("the answer to {action} {why}")), true);
     let root = parsed.map_err(wrong)?;
     let expected = format!("{action}Response");
     if root.name == expected { Ok(root) } else { Err(wrong(format!("is <{}> and not <{expected}>", root.name))) }
+}
+
+/// Whether an error may pass.
+pub(super) fn may_pass(status: StatusCode, code: &str) -> bool {
+    is_throttled(code) || (status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED)
+}
+
+/// Whether a service says that it was asked too often.
+pub(super) fn is_throttled(code: &str) -> bool {
+    code.contains("Throttl") || code == "RequestLimitExceeded" || code == "TooManyRequestsException"
 }
 
 /// A page of a list.

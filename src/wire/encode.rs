@@ -3,7 +3,6 @@
 //! The owner of nearly every record is the question's name or an end of it, so names are compressed against the
 //! question alone: a pointer is the question's place plus an offset (RFC 1035 4.1.4).
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
@@ -15,6 +14,7 @@ use crate::dns::{
     OPTION_HEAD, Opcode, Opt, OptionCode, Rcode, Rtype, Writer, cut_text, put_extended_error, put_option,
 };
 use crate::model::{ROUTE53_NS, ROUTE53_SOA};
+use crate::snapshot::Drill;
 
 /// What the reply's header and OPT need that the decision does not say.
 #[derive(Clone, Copy)]
@@ -54,8 +54,8 @@ pub fn encode(query: &Query<'_>, reply: &Reply<'_>, frame: &Frame<'_>, out: &mut
     // what the OPT takes is kept free, so that a truncated reply still has it (RFC 6891 7)
     let limit = writer.len() + writer.room().saturating_sub(opt.reserved());
     let mut whole = true;
-    for part in reply.chain.iter().chain(&reply.answer) {
-        if let Some(count) = put_part(&mut writer, limit, part) {
+    for (owner, data) in reply.parts() {
+        if let Some(count) = put_part(&mut writer, limit, owner, data) {
             header.answers += count;
         } else {
             whole = false;
@@ -73,8 +73,12 @@ pub fn encode(query: &Query<'_>, reply: &Reply<'_>, frame: &Frame<'_>, out: &mut
         (header.additional, whole) = put_glue(&mut writer, limit, cut, ns, zone);
     }
     header.flags = header.flags.with(HeaderFlags::TC, !whole);
-    let negative = reply.answer.is_none() && !matches!(reply.authority, AuthoritySection::Cut(..));
-    let extra = if frame.explain && negative { Extra::Reason(reply.reason) } else { Extra::None };
+    let extra = match &reply.answer {
+        _ if !frame.explain => Extra::None,
+        None if !matches!(reply.authority, AuthoritySection::Cut(..)) => Extra::Reason(reply.reason),
+        Some(Data::Chosen(chosen)) => Extra::Drill(chosen.drill),
+        _ => Extra::None,
+    };
     header.additional += u16::from(opt.put(&mut writer, reply.rcode, extra));
     writer.patch(0, &header.octets());
     writer.len()
@@ -135,7 +139,7 @@ pub fn encode_cookie(query: &CookieQuery<'_>, frame: &Frame<'_>, out: &mut [u8])
 /// For an answer that continues with records of others. `None` if they do not fit.
 pub fn records(parts: &[Part<'_>], writer: &mut Writer<'_>) -> Option<u16> {
     let limit = writer.len() + writer.room();
-    parts.iter().try_fold(0u16, |count, part| Some(count + put_part(writer, limit, part)?))
+    parts.iter().try_fold(0u16, |count, part| Some(count + put_part(writer, limit, part.owner.as_deref(), &part.data)?))
 }
 
 /// One record, its owner a pointer to the question or a name in full; all of it or nothing.
@@ -155,19 +159,22 @@ fn put_record(writer: &mut Writer<'_>, owner: Option<&DnsName>, rtype: Rtype, tt
 /// A record set; all of it or, with nothing written, `None` (RFC 2181 9).
 #[expect(clippy::inline_always, reason = "three places call it, of which one writes each reply")]
 #[inline(always)]
-fn put_part(writer: &mut Writer<'_>, limit: usize, part: &Part<'_>) -> Option<u16> {
+fn put_part(writer: &mut Writer<'_>, limit: usize, owner: Option<&DnsName>, data: &Data<'_>) -> Option<u16> {
     let start = writer.len();
-    let owner = part.owner.as_deref();
     let mut count = 0u16;
     let mut put = |rtype, ttl, data: &[u8]| {
         count += 1;
         put_record(writer, owner, rtype, ttl, data)
     };
-    let complete = match &part.data {
+    let complete = match data {
         Data::A(of) => of.iter().filter_map(crate::model::Interface::ipv4).all(|a| put(Rtype::A, TTL, &a.octets())),
         Data::Aaaa(of) => {
             of.iter().filter_map(crate::model::Interface::ipv6).all(|a| put(Rtype::AAAA, TTL, &a.octets()))
         }
+        Data::Chosen(chosen) => chosen.addresses.iter().all(|address| match address {
+            IpAddr::V4(v4) => put(Rtype::A, TTL, &v4.octets()),
+            IpAddr::V6(v6) => put(Rtype::AAAA, TTL, &v6.octets()),
+        }),
         Data::Rrset(rrset, rotation) => {
             let first = (*rotation as usize).checked_rem(rrset.rdata.len()).unwrap_or(0);
             let (before, after) = rrset.rdata.split_at(first);
@@ -234,8 +241,7 @@ fn put_glue(
         for server in &servers {
             let Some(node) = zone.node(server.wire()) else { continue };
             for rrset in node.rrsets.iter().filter(|rrset| matches!(rrset.rtype, Rtype::A | Rtype::AAAA)) {
-                match put_part(writer, limit, &Part { owner: Some(Cow::Borrowed(server)), data: Data::Rrset(rrset, 0) })
-                {
+                match put_part(writer, limit, Some(server), &Data::Rrset(rrset, 0)) {
                     Some(more) => count += more,
                     None if required => return (count, false),
                     None => return (count, true),
@@ -249,7 +255,7 @@ fn put_glue(
 /// The SOA of a negative answer, with its TTL cut down to the time to remember it (RFC 2308 3, 5).
 fn put_soa(writer: &mut Writer<'_>, reply: &Reply<'_>, zone: usize, data: &[u8], question: NameRef<'_>) -> bool {
     // the zone is an end of the name that was looked up: of the question, or of the last alias
-    match reply.chain.iter().rev().find_map(Part::target) {
+    match reply.chain().iter().rev().find_map(Part::target) {
         Some(target) => DnsName::from_wire(target.wire().get(zone..).unwrap_or(&[0]))
             .is_some_and(|zone| put_record(writer, Some(&zone), Rtype::SOA, TTL, data)),
         None if zone + 1 >= question.wire().len() => put_record(writer, Some(&DnsName::root()), Rtype::SOA, TTL, data),
@@ -283,6 +289,8 @@ enum Extra<'r> {
     None,
     /// The reason for the answer, with its text.
     Reason(Reason<'r>),
+    /// The drill that changed it.
+    Drill(&'r Drill),
     Code(InfoCode),
 }
 
@@ -333,7 +341,11 @@ impl OwnOpt {
             put_option(writer, OptionCode::COOKIE, [&client, &server]);
         }
         match extra {
-            Extra::Reason(reason) => put_reason(writer, rcode, reason),
+            Extra::Reason(reason) if rcode == Rcode::NOERROR => {
+                put_text(writer, reason.info_code(), format_args!("{reason}: no records of this type"));
+            }
+            Extra::Reason(reason) => put_text(writer, reason.info_code(), format_args!("{reason}")),
+            Extra::Drill(drill) => put_text(writer, InfoCode::OTHER, format_args!("{drill}")),
             Extra::Code(code) => drop(put_extended_error(writer, ExtendedError { code, text: "" })),
             Extra::None => {}
         }
@@ -343,15 +355,12 @@ impl OwnOpt {
     }
 }
 
-fn put_reason(writer: &mut Writer<'_>, rcode: Rcode, reason: Reason<'_>) {
+fn put_text(writer: &mut Writer<'_>, code: InfoCode, said: std::fmt::Arguments<'_>) {
     let mut text = BoundedText { octets: [0; MAX_EXTRA_TEXT], len: 0 };
     // a text that is too long is cut, which is no error
-    let _ = match rcode {
-        Rcode::NOERROR => write!(text, "{reason}: no records of this type"),
-        _ => write!(text, "{reason}"),
-    };
+    let _ = text.write_fmt(said);
     let text = text.octets.get(..text.len).and_then(|octets| std::str::from_utf8(octets).ok()).unwrap_or_default();
-    put_extended_error(writer, ExtendedError { code: reason.info_code(), text });
+    put_extended_error(writer, ExtendedError { code, text });
 }
 
 /// BoundedText of bounded length on the stack.

@@ -635,6 +635,7 @@ fn rules_and_zones_win_by_length() {
         rule("sub.sub.corp.example", "192.0.2.6", ""),
         zone("both.example", "", "10.9.9.3"),
         rule("both.example", "192.0.2.7", ""),
+        rule("inner.both.example", "", ""),
         zone("carved.example", "", "10.9.9.4"),
         rule("carved.example", "", ""),
         rule("example", "192.0.2.8", ""),
@@ -678,6 +679,8 @@ from 10.1.0.5 x.sub.sub.corp.example A
   FORWARD 192.0.2.6:53 | FORWARD rule for sub.sub.corp.example
 from 10.1.0.5 x.both.example A
   FORWARD 192.0.2.7:53 | FORWARD rule for both.example
+from 10.1.0.5 x.inner.both.example A
+  NOERROR | 5 A 10.9.9.3 | wildcard of hosted zone both.example
 from 10.1.0.5 x.carved.example A
   NOERROR | 5 A 10.9.9.4 | wildcard of hosted zone carved.example
 from 127.0.0.1 x.carved.example A

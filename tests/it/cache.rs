@@ -465,10 +465,12 @@ async fn ask<E: Exchange>(lookup: &Arc<Lookup<E>>, snapshot: &Snapshot, vpc: u8,
     let question = Question { name: buf.name(), rtype: Rtype::A, recursion_desired: true };
     let client = snapshot.client("127.0.0.1:53".parse().unwrap(), format!("10.{vpc}.0.5").parse().unwrap());
     let Decision::Forward(forward) = answer(snapshot, client, &question, 0, &mut NoTrace) else { return None };
-    let upstreams = lookup.cache().upstreams(forward.upstreams);
+    let upstreams = lookup.cache().upstreams(forward.upstreams, false);
     let name = question.name.wire();
     let (rtype, dnssec_ok, checking_disabled) = (Rtype::A, false, false);
-    let wanted = LookupQuestion { spelled: &wire, name, rtype, dnssec_ok, checking_disabled, upstreams: &upstreams };
+    let upstreams = &upstreams;
+    let wanted =
+        LookupQuestion { spelled: &wire, name, rtype, dnssec_ok, checking_disabled, upstreams, recorder: None };
     let began = Instant::now();
     let found = match lookup.find(&wanted, lookup.now()) {
         Some(found) => found,

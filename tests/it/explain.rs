@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 
 use crate::common::random::{AnyWorld, CLIENTS, any_world, names};
-use crate::common::{Asked, Told, ask, model, policy, tell, wire_name};
+use crate::common::{Asked, Told, ask, model, policy, tell, vpc, wire_name};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use vpcedns::answer::{Decision, NoTrace, Question, answer};
-use vpcedns::dns::{DnsName, NameBuf};
+use vpcedns::dns::{DnsName, NameBuf, Rtype};
 use vpcedns::model::Mode;
 use vpcedns::observe::{Asker, RecordText, explain};
 use vpcedns::snapshot::{Authority, Policy, Snapshot};
@@ -225,7 +225,7 @@ cidr_blocks = ["10.2.0.0/16"]
     ] {
         let asker: Asker = from.parse().unwrap();
         let to: Option<SocketAddr> = to.map(|to| to.parse().unwrap());
-        let told = explain(&snapshot, asker.to(to), &"www.example".parse().unwrap(), vpcedns::dns::Rtype::A);
+        let told = explain(&snapshot, asker.to(to), &"www.example".parse().unwrap(), Rtype::A);
         let wanted = steps.split("; ").count();
         assert_eq!(told.steps[..wanted].join("; "), steps, "{from}");
     }
@@ -233,4 +233,24 @@ cidr_blocks = ["10.2.0.0/16"]
         "10.1.0".parse::<Asker>().unwrap_err(),
         "'10.1.0' is neither an IP address or network nor the id of a VPC"
     );
+}
+
+/// A client whose VPC wants it has replies validated, but for those of a rule, whose domain is private.
+#[test]
+fn explain_says_whose_replies_are_validated() {
+    let network = [vpc(1, "dnssec_validation = true"), vpc(2, "")].concat()
+        + "[[resolver_rule]]\ndomain_name = \"onprem.example\"\nrule_type = \"FORWARD\"\ntarget_ips = [\"10.9.9.9\"]\n";
+    let said = |policy: Policy, vpc: u8, name: &str| {
+        let snapshot = Snapshot::compile(model(&network), policy, 1);
+        let asker = Asker::Vpc(format!("vpc-0000000{vpc}").parse().unwrap());
+        let steps = explain(&snapshot, asker, &name.parse().unwrap(), Rtype::A).steps;
+        steps.into_iter().find_map(|step| step.strip_prefix("the reply is validated (DNSSEC): ").map(str::to_owned))
+    };
+    assert_eq!(said(policy(), 1, "www.example").as_deref(), Some("dnssec_validation of vpc-00000001"));
+    assert_eq!(said(policy(), 1, "www.onprem.example"), None);
+    assert_eq!(said(policy(), 1, "localhost"), None);
+    assert_eq!(said(policy(), 2, "www.example"), None);
+    let all = || Policy { dnssec_validation: true, ..policy() };
+    assert_eq!(said(all(), 2, "www.example").as_deref(), Some("--dnssec validate"));
+    assert_eq!(said(all(), 2, "www.onprem.example"), None);
 }

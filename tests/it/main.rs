@@ -1,5 +1,6 @@
 //! The integration tests, as one program: tables, properties, replays, and servers on ports of their own.
 
+mod agree;
 mod answers;
 mod architecture;
 mod aws_guide;
@@ -11,7 +12,9 @@ mod common;
 mod deploy;
 mod diff;
 mod dname;
+mod drill;
 mod ec2_api;
+mod ec2_at_once;
 mod ec2_filters;
 mod ec2_groups;
 mod ec2_http;
@@ -31,8 +34,10 @@ mod generated;
 mod guards;
 mod inbound;
 mod incremental;
+mod inputs;
 mod limits;
 mod naming_golden;
+mod outbound;
 mod overlays;
 mod problems;
 mod profiles;
@@ -47,3 +52,4 @@ mod type_names;
 mod views;
 mod wire;
 mod zone_files;
+mod zones_out;

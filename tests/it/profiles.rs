@@ -34,6 +34,10 @@ fn rule(name: &str, reach: &str, host: u8) -> String {
     )
 }
 
+fn system(name: &str, reach: &str) -> String {
+    format!("[[resolver_rule]]\ndomain_name = \"{name}\"\nrule_type = \"SYSTEM\"\n{reach}\n")
+}
+
 const IN_HUB: &str = "profiles = [\"hub\"]";
 
 #[test]
@@ -95,6 +99,13 @@ fn which_of_several_wins_at_a_name() {
             "10.9.8.1:53",
         ),
         (&[rule("z.example", "", 1), rule("z.example", IN_HUB, 2)], "z.example A", "10.9.8.1:53", "10.9.8.1:53"),
+        // a SYSTEM rule takes away what rules say, and no more
+        (
+            &[rule("z.example", IN_HUB, 1), zone("z.example", IN_HUB, 2), system("z.example", own)],
+            "z.example A",
+            "300 A 10.9.9.2",
+            "10.9.8.1:53",
+        ),
         // the VPC's own endpoint, and the Profile's where that one is over
         (&[endpoint('c', 2, SQS, &["1.20"], "")], "sqs.us-east-1.amazonaws.com A", "60 A 10.2.1.20", "60 A 10.4.1.21"),
         (

@@ -32,6 +32,7 @@ fn vpc(id: &str) -> Input {
         listeners: Vec::new(),
         clients: Vec::new(),
         autodefined_reverse: true,
+        dnssec_validation: false,
     });
     Input::new(place(), object)
 }
@@ -162,6 +163,7 @@ fn what_has_outlived_its_vpc_is_left_out_until_that_is_back() {
         vpc_id: At::new("vpc-ec43eb89".parse().unwrap(), place()),
         availability_zone: At::new("us-east-1a".parse().unwrap(), place()),
         cidr_blocks: vec![At::new("10.0.1.0/24".parse().unwrap(), place())],
+        enable_dns64: false,
     });
     let kept = Kept(vec![Input::new(place(), subnet)]);
     let sources = Sources::new(vec![Box::new(kept), Box::new(Files::new(vec![dir.path().to_owned()]))], Vec::new());

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::random::any_world;
+use crate::common::random::{AnyEndpoint, AnyRule, AnyVpc, AnyWorld, any_world};
 use crate::common::{BOTH, cases, endpoint, model, policy, vpc, world};
 use proptest::prelude::*;
 use vpcedns::dns::Rtype;
@@ -223,6 +223,31 @@ fn a_service_of_another_region_is_public() {
     let [row] = &rows[..] else { panic!("{rows:?}") };
     let want = "vpc-00000002 is in us-west-2, and the service in us-east-1";
     assert_eq!((row.status, row.why.as_str()), (PrivateStatus::Public, want));
+}
+
+/// A SYSTEM rule of one VPC at a name that a rule for all forwards: what no rule decides holds, the private name.
+#[test]
+fn a_system_rule_lies_over_one_for_all_at_the_same_name() {
+    let endpoint = AnyEndpoint {
+        vpc: 2,
+        service: 0,
+        state: 0,
+        kind: 0,
+        interfaces: 1,
+        private: true,
+        overlay: false,
+        inbound_only: false,
+    };
+    let rule = |vpcs, system| AnyRule { domain: 4, vpcs, system };
+    let world = AnyWorld {
+        vpcs: [(2, AnyVpc { support: true, hostnames: true })].into(),
+        endpoints: [('b', endpoint)].into(),
+        rules: vec![rule(0, false), rule(2, true)],
+        ..AnyWorld::default()
+    };
+    let snapshot = Snapshot::compile(model(&world.text()), policy(), 1);
+    let rows = report(&snapshot, None, None);
+    assert_eq!(rows.iter().map(|row| row.status).collect::<Vec<_>>(), [PrivateStatus::Private], "{rows:?}");
 }
 
 proptest! {

@@ -8,7 +8,7 @@ use vpcedns::source::Sources;
 
 /// The snapshot of files, and what is wrong with them, without the directory.
 #[track_caller]
-fn load(files: &[(&str, &str)]) -> (Snapshot, String) {
+pub(crate) fn load(files: &[(&str, &str)]) -> (Snapshot, String) {
     let dir = tempfile::tempdir().unwrap();
     for (name, text) in files {
         fs::write(dir.path().join(name), text).unwrap();
@@ -45,7 +45,7 @@ pub(crate) fn records(sets: &[&str]) -> String {
     format!("{{\"ResourceRecordSets\": [{}]}}", all.join(",\n"))
 }
 
-fn values(name: &str, rtype: &str, values: &[&str], extra: &str) -> String {
+pub(crate) fn values(name: &str, rtype: &str, values: &[&str], extra: &str) -> String {
     let values: Vec<String> = values.iter().map(|value| format!("{{\"Value\": {value:?}}}")).collect();
     format!(
         "{{\"Name\": \"{name}\", \"Type\": \"{rtype}\", \"TTL\": 300, {extra} \"ResourceRecords\": [{}]}}",
@@ -348,6 +348,37 @@ from 10.2.0.5 9.9.2.10.in-addr.arpa PTR
     let asked = crate::common::Asked::parse("from 10.1.0.5 x.doh.example A");
     let told = crate::common::ask(&snapshot, &asked).verdict;
     assert!(told.starts_with("FORWARD https://dns.corp.example"), "{told}");
+}
+
+/// Resolver's DNSSEC configurations: of a VPC, and of a Profile for its VPCs; what a Profile leaves to the VPC is the VPC's.
+#[test]
+fn dnssec_configurations_say_for_whom_replies_are_validated() {
+    let config = |resource: &str, status: &str| {
+        format!(
+            r#"{{"Id": "rdsc-1", "OwnerId": "111111111111", "ResourceId": "{resource}", "ValidationStatus": "{status}"}}"#
+        )
+    };
+    let profile = r#"{"ProfileAssociations": [{"Id": "rpassoc-1", "ProfileId": "rp-1", "ResourceId": "vpc-00000001", "Status": "COMPLETE"}]}"#;
+    let one = |one: String| format!("{{\"ResolverDNSSECConfig\": {one}}}");
+    let list = |all: &[String]| format!("{{\"ResolverDnssecConfigs\": [{}]}}", all.join(", "));
+    let validated = |files: &[(&str, &str)]| {
+        let (snapshot, problems) = load(&[&[("a.json", NETWORK)], files].concat());
+        assert_eq!(problems, "");
+        [1, 2].map(|n| {
+            let client = snapshot.client_of(format!("vpc-0000000{n}").parse().unwrap());
+            snapshot.validates(&client, &snapshot.policy.upstreams)
+        })
+    };
+    assert_eq!(validated(&[]), [false, false], "as AWS has it");
+    let on = list(&[config("vpc-00000001", "ENABLED"), config("vpc-00000002", "DISABLED")]);
+    assert_eq!(validated(&[("d.json", &on)]), [true, false]);
+    assert_eq!(validated(&[("d.json", &one(config("vpc-00000002", "ENABLING")))]), [false, true]);
+    let by_profile = list(&[config("vpc-00000002", "ENABLED"), config("rp-1", "ENABLED")]);
+    assert_eq!(validated(&[("d.json", &by_profile), ("p.json", profile)]), [true, true]);
+    let left = list(&[config("vpc-00000001", "ENABLED"), config("rp-1", "USE_LOCAL_RESOURCE_SETTING")]);
+    assert_eq!(validated(&[("d.json", &left), ("p.json", profile)]), [true, false]);
+    let off = list(&[config("vpc-00000001", "ENABLED"), config("rp-1", "DISABLED")]);
+    assert_eq!(validated(&[("d.json", &off), ("p.json", profile)]), [false, false]);
 }
 
 /// Outputs that change no answer are known all the same; an inbound endpoint is said not to be served.

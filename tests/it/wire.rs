@@ -9,7 +9,7 @@ use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::{Record, RecordType};
 use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
 use proptest::prelude::*;
-use vpcedns::answer::{AuthoritySection, Data, Decision, NoTrace, Part, Reply, answer};
+use vpcedns::answer::{AuthoritySection, Data, Decision, NoTrace, Reply, answer};
 use vpcedns::dns::{MAX_EXTRA_TEXT, NameBuf, Rcode};
 use vpcedns::snapshot::Snapshot;
 use vpcedns::wire::{ClientCookie, CookieSecret, Frame, Packet, encode, encode_cookie, encode_error, parse};
@@ -189,10 +189,17 @@ pub(crate) fn flat(record: &Record) -> Flat {
     (record.record_type().into(), record.ttl, data)
 }
 
-/// What a part of a decision has to become.
-fn wanted(part: &Part<'_>) -> Vec<Flat> {
-    match &part.data {
+/// What the records of a part have to become.
+fn wanted(data: &Data<'_>) -> Vec<Flat> {
+    match data {
         Data::AddressesOf(..) => vec![],
+        Data::Chosen(chosen) => {
+            let flat = |address: &IpAddr| match address {
+                IpAddr::V4(v4) => (1, 60, v4.octets().to_vec()),
+                IpAddr::V6(v6) => (28, 60, v6.octets().to_vec()),
+            };
+            chosen.addresses.iter().map(flat).collect()
+        }
         Data::A(of) => {
             of.iter().filter_map(vpcedns::model::Interface::ipv4).map(|a| (1, 60, a.octets().to_vec())).collect()
         }
@@ -228,9 +235,9 @@ fn wanted(part: &Part<'_>) -> Vec<Flat> {
 
 /// The RRsets of an answer, whole, with their owners.
 fn wanted_answer(reply: &Reply<'_>, question: &[u8]) -> Vec<(Vec<u8>, Vec<Flat>)> {
-    let parts = reply.chain.iter().chain(&reply.answer);
-    parts
-        .map(|part| (part.owner.as_deref().map_or(question, |name| name.wire()).to_ascii_lowercase(), wanted(part)))
+    reply
+        .parts()
+        .map(|(owner, data)| (owner.map_or(question, |name| name.wire()).to_ascii_lowercase(), wanted(data)))
         .collect()
 }
 

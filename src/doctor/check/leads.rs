@@ -8,7 +8,8 @@ use std::net::IpAddr;
 use crate::dns::{DnsName, Rcode};
 use crate::doctor::facts::{AskOutcome, ClientFacts, NameserverFacts, StubUpstream};
 use crate::doctor::reply::ReplyFacts;
-use crate::doctor::resolv_conf::{DOCKER_STUB, RESOLVED_STUBS};
+use crate::doctor::resolv_conf::DOCKER_STUB;
+use crate::forward::system::RESOLVED_STUBS;
 
 /// Whether a nameserver leads to the server.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use super::leads::{Leads, leads, private_answer, resolved_leads};
 use super::remedy::{name_the_server, through_docker, through_resolved};
 use crate::doctor::facts::{ClientFacts, HostFacts};
 use crate::doctor::finding::Finding;
-use crate::doctor::resolv_conf::{DOCKER_STUB, RESOLVED_STUBS, ResolvConf};
-use crate::forward::system::MAX_NAMESERVERS;
+use crate::doctor::resolv_conf::{DOCKER_STUB, ResolvConf};
+use crate::forward::system::{MAX_NAMESERVERS, RESOLVED_STUBS};
 
 const CHECK: &str = "resolv.conf";
 /// Where the C library asks without any nameserver (resolv.conf(5)).

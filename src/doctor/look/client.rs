@@ -12,12 +12,10 @@ use crate::address::{DNS_PORT, is_own};
 use crate::dns::DnsName;
 use crate::doctor::facts::{AskOutcome, ClientFacts, NameserverFacts, StubUpstream};
 use crate::doctor::nsswitch::Nsswitch;
-use crate::doctor::resolv_conf::{DOCKER_STUB, RESOLVED_STUBS, ResolvConf};
-use crate::forward::system::RESOLV_CONF;
+use crate::doctor::resolv_conf::{DOCKER_STUB, ResolvConf};
+use crate::forward::system::{RESOLV_CONF, RESOLVED_LIST, RESOLVED_STUBS};
 use crate::model::{Model, Upstream};
 
-/// The list of upstreams that systemd-resolved keeps, whatever /etc/resolv.conf is.
-const RESOLVED_LIST: &str = "/run/systemd/resolve/resolv.conf";
 /// Private names that are tried until the server gives one a private answer: this host may be in another VPC.
 const MAX_NAMES: usize = 5;
 /// Nameservers and search domains that are asked.

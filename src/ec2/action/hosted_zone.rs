@@ -1,6 +1,7 @@
 //! Private hosted zones, and the VPCs that see them (Route 53 API Reference).
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use crate::ec2::call::{Action, Call, Done, timestamp};
 use crate::ec2::error::ApiError;
@@ -72,8 +73,9 @@ pub(super) fn need_zone(call: &Call<'_>, params: &mut Params) -> Result<HostedZo
     zone.cloned().ok_or_else(|| no_such_zone(short_id(&id)))
 }
 
-/// The VPC in the parameter `VPC`, and who has it.
-fn vpc(call: &Call<'_>, params: &mut Params) -> Result<Option<(ZoneVpc, String)>, ApiError> {
+/// The VPC in the parameter `VPC`, of the caller's account: another's is none ("the current account is not authorized to
+/// access this VPC", API Reference, InvalidVPCId).
+fn vpc(call: &Call<'_>, params: &mut Params) -> Result<Option<ZoneVpc>, ApiError> {
     let mut given = params.structure("VPC");
     if given.is_empty() {
         return Ok(None);
@@ -83,13 +85,20 @@ fn vpc(call: &Call<'_>, params: &mut Params) -> Result<Option<(ZoneVpc, String)>
         .parsed("VPCRegion", "Expected a Region.")?
         .ok_or_else(|| ApiError::new("InvalidInput", "The VPC's Region is missing: VPCRegion"))?;
     given.finish()?;
-    let found = id.parse::<VpcId>().ok().and_then(|id| call.vpc(id)).filter(|vpc| vpc.region == region);
-    let found =
-        found.ok_or_else(|| ApiError::new("InvalidVPCId", format!("The VPC ID is invalid: {id} in {region}.")))?;
-    Ok(Some((ZoneVpc { id: found.id, region }, found.owner.clone())))
+    let found = id.parse().ok().map(|id| ZoneVpc { id, region: region.clone() });
+    found.filter(|vpc| is_own(call, vpc)).map(Some).ok_or_else(|| no_such_vpc(&id, &region))
 }
 
-pub(super) fn need_vpc(call: &Call<'_>, params: &mut Params) -> Result<(ZoneVpc, String), ApiError> {
+/// Whether a VPC is of the caller's account.
+pub(super) fn is_own(call: &Call<'_>, vpc: &ZoneVpc) -> bool {
+    call.vpc(vpc.id).is_some_and(|found| found.region == vpc.region && call.sees(&found.owner))
+}
+
+pub(super) fn no_such_vpc(id: impl Display, region: impl Display) -> ApiError {
+    ApiError::new("InvalidVPCId", format!("The VPC ID is invalid: {id} in {region}."))
+}
+
+pub(super) fn need_vpc(call: &Call<'_>, params: &mut Params) -> Result<ZoneVpc, ApiError> {
     vpc(call, params)?.ok_or_else(|| ApiError::new("InvalidInput", "The VPC is missing."))
 }
 
@@ -120,13 +129,10 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     config.flag("PrivateZone")?;
     config.finish()?;
     params.optional("DelegationSetId");
-    let Some((vpc, owner)) = vpc(call, params)? else {
+    let Some(vpc) = vpc(call, params)? else {
         let message = "This server has private hosted zones only: name a VPC (VPCId, VPCRegion).";
         return Err(ApiError::new("InvalidInput", message));
     };
-    if !call.sees(&owner) {
-        return Err(ApiError::new("InvalidVPCId", format!("The VPC ID is invalid: {} in {}.", vpc.id, vpc.region)));
-    }
     let mine = |zone: &&HostedZoneRecord| call.sees(&zone.owner) && zone.caller_reference == caller_reference;
     if call.state.hosted_zones().any(|zone| mine(&zone)) {
         let message =
@@ -309,7 +315,9 @@ fn change(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     if zone.is_none() {
         return Err(refused(404, "NoSuchChange", format!("Could not find resource with ID: {id}")));
     }
-    let at = zone.and_then(|zone| call.state.hosted_zone(zone)).map_or(call.now, |zone| zone.changed);
+    // a zone that has gone has had its changes, and another account's says nothing
+    let zone = zone.and_then(|zone| call.state.hosted_zone(zone)).filter(|zone| call.sees(&zone.owner));
+    let at = zone.map_or(call.now, |zone| zone.changed);
     let mut answer = Xml::of_route53();
     answer.element("ChangeInfo", |xml| {
         xml.text("Id", format!("/change/{}", short_id(&id)));

@@ -7,7 +7,7 @@ use crate::ec2::fields::{Listing, Resource, Values, fields};
 use crate::ec2::notify::TopicArn;
 use crate::ec2::notify::notice::Event;
 use crate::ec2::params::Params;
-use crate::ec2::record::{EndpointType, Notification, Phase, StoredObject};
+use crate::ec2::record::{EndpointRecord, EndpointType, Notification, Phase, StoredObject};
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
 use crate::model::Key;
@@ -52,7 +52,8 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
 /// The id of the caller's endpoint that a call names.
 fn endpoint_subject(call: &Call<'_>, text: &str) -> Result<String, ApiError> {
     let id: EndpointId = parse_id(text, "InvalidVpcEndpointId.Malformed", EndpointId::PREFIX)?;
-    let endpoint = call.state.endpoint(id).filter(|it| call.sees(&it.owner) && it.phase != Phase::Deleted);
+    let is_mine = |it: &&EndpointRecord| call.sees(&it.owner) && call.is_here(it.vpc) && it.phase != Phase::Deleted;
+    let endpoint = call.state.endpoint(id).filter(is_mine);
     match endpoint {
         Some(endpoint) if endpoint.kind == EndpointType::Interface => Ok(id.to_string()),
         // "You can create a connection notification for interface endpoints only" (EC2 API Reference)

@@ -107,7 +107,8 @@ fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     // what an endpoint has, goes with the endpoint
     let of_endpoint = |record: &InterfaceRecord| record.id.to_string() == id;
     let of_resolver = |endpoint: &ResolverEndpointRecord| {
-        call.sees(&endpoint.owner) && endpoint.addresses.iter().any(|address| address.interface.to_string() == id)
+        let mine = call.sees(&endpoint.owner) && call.is_here(endpoint.vpc);
+        mine && endpoint.addresses.iter().any(|address| address.interface.to_string() == id)
     };
     if super::endpoint::all(call, None).any(|listed| listed.record.interfaces.iter().any(of_endpoint))
         || call.state.resolver_endpoints().any(of_resolver)

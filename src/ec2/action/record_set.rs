@@ -11,6 +11,7 @@ use crate::ec2::hosted_zone::{
 };
 use crate::ec2::params::Params;
 use crate::ec2::xml::Xml;
+use crate::naming::parse_region;
 use crate::source::read_record_value;
 
 pub(super) const ACTIONS: &[Action] = &[
@@ -23,6 +24,15 @@ const PAGE: usize = 300;
 /// Most changes of a batch, and record sets of a zone (Route 53 guide, "Quotas").
 const MOST_CHANGES: usize = 1000;
 const MOST_SETS: usize = 10_000;
+/// Types that a record set may have (API Reference, ResourceRecordSet).
+const TYPES: [&str; 17] = [
+    "SOA", "A", "TXT", "NS", "CNAME", "MX", "NAPTR", "PTR", "SRV", "SPF", "AAAA", "CAA", "DS", "TLSA", "SSHFP", "SVCB",
+    "HTTPS",
+];
+const FAILOVERS: [&str; 2] = ["PRIMARY", "SECONDARY"];
+/// Characters of a SetIdentifier, and of a record's value, at most (the same page).
+const MAX_SET_IDENTIFIER: usize = 128;
+const MAX_VALUE: usize = 4000;
 
 fn change(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let mut zone = need_zone(call, params)?;
@@ -129,6 +139,7 @@ fn record_set(mut params: Params, zone: &HostedZoneRecord) -> Result<Result<Stor
     alias.finish()?;
     params.finish()?;
     let set = StoredRecordSet { name, rtype, policy, ttl, resource_records, alias_target };
+    check_members(&set)?;
     Ok(check(&set, zone).map(|()| set))
 }
 
@@ -148,6 +159,34 @@ fn policy(params: &mut Params) -> Result<SetPolicy, ApiError> {
         geo_location: Some(geo_location).filter(|location| !location.is_empty()),
         health_check_id: params.optional("HealthCheckId"),
     })
+}
+
+/// What the API's model does not allow, whatever the zone is: AWS tells it apart from what is wrong with a batch.
+fn check_members(set: &StoredRecordSet) -> Result<(), ApiError> {
+    let StoredRecordSet { rtype, policy, resource_records, .. } = set;
+    let wrong = |value: &str, member: &str, must: &str| {
+        let text = format!("Value '{value}' at '{member}' failed to satisfy constraint: Member must {must}");
+        Err(ApiError::new("InvalidInput", format!("1 validation error detected: {text}")))
+    };
+    let one_of = |values: &[&str]| format!("satisfy enum value set: [{}]", values.join(", "));
+    if !TYPES.contains(&rtype.as_str()) {
+        return wrong(rtype, "type", &one_of(&TYPES));
+    }
+    if let Some(identifier) = &policy.set_identifier
+        && !(1..=MAX_SET_IDENTIFIER).contains(&identifier.chars().count())
+    {
+        return wrong(identifier, "setIdentifier", &format!("have length from 1 to {MAX_SET_IDENTIFIER}"));
+    }
+    if let Some(failover) = policy.failover.as_deref().filter(|failover| !FAILOVERS.contains(failover)) {
+        return wrong(failover, "failover", &one_of(&FAILOVERS));
+    }
+    if let Some(region) = policy.region.as_deref().filter(|region| parse_region(region).is_err()) {
+        return wrong(region, "region", "be the code of a region");
+    }
+    match resource_records.iter().find(|record| record.value.chars().count() > MAX_VALUE) {
+        Some(record) => wrong(&record.value, "value", &format!("have length less than or equal to {MAX_VALUE}")),
+        None => Ok(()),
+    }
 }
 
 /// What is wrong with a record set by itself.
@@ -288,4 +327,46 @@ fn write_set(xml: &mut Xml, set: &StoredRecordSet) {
         });
     }
     xml.optional("HealthCheckId", policy.health_check_id.as_ref());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_as_the_model_of_the_api_has_them() {
+        let refused =
+            |rtype: &str, identifier: Option<&str>, region: Option<&str>, failover: Option<&str>, value: &str| {
+                let text = |text: Option<&str>| text.map(str::to_owned);
+                let policy = SetPolicy {
+                    set_identifier: text(identifier),
+                    region: text(region),
+                    failover: text(failover),
+                    ..SetPolicy::default()
+                };
+                let resource_records = vec![StoredRecord { value: value.to_owned() }];
+                let (name, rtype, ttl) = ("a.example.".to_owned(), rtype.to_owned(), Some(60));
+                let set = StoredRecordSet { name, rtype, policy, ttl, resource_records, alias_target: None };
+                check_members(&set).is_err()
+            };
+        let (longest, too_long) = ("\u{e4}".repeat(MAX_SET_IDENTIFIER), "\u{e4}".repeat(MAX_SET_IDENTIFIER + 1));
+        for (rtype, identifier, region, failover, expected) in [
+            ("A", None, None, None, false),
+            ("HTTPS", Some("x"), Some("eu-west-1"), None, false),
+            ("A", Some(&*longest), None, Some("SECONDARY"), false),
+            ("A", Some(&*too_long), None, Some("SECONDARY"), true),
+            ("A", Some(""), None, Some("PRIMARY"), true),
+            ("A", Some("x"), None, Some("primary"), true),
+            ("A", Some("x"), Some("Europe"), None, true),
+            ("A", Some("x"), Some(""), None, true),
+            ("NULL", None, None, None, true),
+            ("TYPE10", None, None, None, true),
+            ("a", None, None, None, true),
+        ] {
+            let found = refused(rtype, identifier, region, failover, "192.0.2.1");
+            assert_eq!(found, expected, "{rtype} {identifier:?} {region:?} {failover:?}");
+        }
+        assert!(!refused("TXT", None, None, None, &"x".repeat(MAX_VALUE)));
+        assert!(refused("TXT", None, None, None, &"x".repeat(MAX_VALUE + 1)));
+    }
 }

@@ -1,6 +1,8 @@
 //! Which VPCs see a hosted zone, those of other accounts by authorization (Route 53 API Reference).
 
-use super::hosted_zone::{changed, free, need_vpc, need_zone, no_such_zone, refused, short_id, write_vpc};
+use super::hosted_zone::{
+    changed, free, is_own, need_vpc, need_zone, no_such_vpc, no_such_zone, refused, short_id, write_vpc,
+};
 use crate::ec2::call::{Action, Call, Done};
 use crate::ec2::error::ApiError;
 use crate::ec2::hosted_zone::{HostedZoneRecord, ZoneVpc};
@@ -24,15 +26,11 @@ const MOST_VPCS: usize = 300;
 fn associate(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let id = params.required("Id")?;
     params.optional("Comment");
-    let (vpc, owner) = need_vpc(call, params)?;
+    let vpc = need_vpc(call, params)?;
     let zone = call.state.hosted_zone(short_id(&id)).cloned();
     let is_authorized = |zone: &HostedZoneRecord| zone.authorized.contains(&vpc);
     let zone =
         zone.filter(|zone| call.sees(&zone.owner) || is_authorized(zone)).ok_or_else(|| no_such_zone(short_id(&id)))?;
-    if !call.sees(&owner) {
-        let message = "Associating the specified VPC with the specified hosted zone has not been authorized.";
-        return Err(refused(401, "NotAuthorizedException", message.to_owned()));
-    }
     if zone.vpcs.contains(&vpc) {
         let message = format!(
             "The VPC {} in region {} has already been associated with the hosted zone {}.",
@@ -50,13 +48,19 @@ fn associate(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     Ok(changed(call, HostedZoneRecord { vpcs, ..zone }, |_, _| {}))
 }
 
+/// By the owner of the zone, or of the VPC.
 fn disassociate(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let id = params.required("Id")?;
     params.optional("Comment");
-    let (vpc, owner) = need_vpc(call, params)?;
-    let zone = call.state.hosted_zone(short_id(&id)).filter(|zone| call.sees(&zone.owner) || call.sees(&owner));
+    let vpc = any_vpc(params)?;
+    let is_own = is_own(call, &vpc);
+    let zone = call.state.hosted_zone(short_id(&id));
+    let zone = zone.filter(|zone| call.sees(&zone.owner) || is_own && zone.vpcs.contains(&vpc));
     let zone = zone.cloned().ok_or_else(|| no_such_zone(short_id(&id)))?;
     if !zone.vpcs.contains(&vpc) {
+        if !is_own {
+            return Err(no_such_vpc(vpc.id, &vpc.region));
+        }
         let message = format!("The VPC: {} and hosted zone: {} are not associated.", vpc.id, zone.id);
         return Err(refused(404, "VPCAssociationNotFound", message));
     }
@@ -71,7 +75,7 @@ fn disassociate(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> 
 
 /// By the owner of the zone, for a VPC of another account, of which nothing is looked up.
 fn authorize(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
-    let (mut zone, vpc) = (need_zone(call, params)?, foreign_vpc(params)?);
+    let (mut zone, vpc) = (need_zone(call, params)?, any_vpc(params)?);
     if !zone.authorized.contains(&vpc) {
         zone.authorized.push(vpc.clone());
     }
@@ -82,7 +86,7 @@ fn authorize(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
 }
 
 fn deauthorize(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
-    let (mut zone, vpc) = (need_zone(call, params)?, foreign_vpc(params)?);
+    let (mut zone, vpc) = (need_zone(call, params)?, any_vpc(params)?);
     if !zone.authorized.contains(&vpc) {
         let message = "The VPC that you specified is not authorized to be associated with the hosted zone.";
         return Err(refused(404, "VPCAssociationAuthorizationNotFound", message.to_owned()));
@@ -93,10 +97,10 @@ fn deauthorize(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
 }
 
 /// A VPC by its id and Region alone: whether it is there is its account's business.
-fn foreign_vpc(params: &mut Params) -> Result<ZoneVpc, ApiError> {
+fn any_vpc(params: &mut Params) -> Result<ZoneVpc, ApiError> {
     let mut given = params.structure("VPC");
     let (id, region) = (given.required("VPCId")?, given.required("VPCRegion")?);
-    let invalid = || ApiError::new("InvalidVPCId", format!("The VPC ID is invalid: {id} in {region}."));
+    let invalid = || no_such_vpc(&id, &region);
     Ok(ZoneVpc { id: id.parse().map_err(|_| invalid())?, region: region.parse().map_err(|_| invalid())? })
 }
 

@@ -1,14 +1,14 @@
-//! A call of the Query protocol as it is sent: a form, signed.
+//! Calls as they are sent, signed; that of the Query protocol is a form.
 
 use std::time::SystemTime;
 
 use axum::body::Bytes;
 use axum::http::header::{CONTENT_TYPE, HOST};
-use axum::http::{HeaderMap, HeaderValue, Request, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 
 use super::sigv4::{self, Credentials, encode};
-use crate::http_client::{host_header, post};
+use crate::http_client::{host_header, request_of};
 
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8");
 
@@ -18,16 +18,26 @@ pub fn signed_form<'p>(
     url: Uri,
     pairs: impl IntoIterator<Item = (&'p str, &'p str)>,
     credentials: &Credentials,
-    (region, service): (&str, &str),
+    scope: (&str, &str),
     now: SystemTime,
 ) -> Result<Option<Request<Full<Bytes>>>, String> {
     let pairs = pairs.into_iter().map(|(key, value)| format!("{key}={}", encode(value.as_bytes())));
     let body = pairs.collect::<Vec<_>>().join("&");
     let mut headers = HeaderMap::new();
-    headers.insert(HOST, host_header(&url)?);
     headers.insert(CONTENT_TYPE, FORM);
+    signed_request((Method::POST, url, headers, body), credentials, scope, now)
+}
+
+/// A request of that method, URL, headers and body, signed as [`signed_form`] signs; the Host header is added.
+pub fn signed_request(
+    (method, url, mut headers, body): (Method, Uri, HeaderMap, String),
+    credentials: &Credentials,
+    (region, service): (&str, &str),
+    now: SystemTime,
+) -> Result<Option<Request<Full<Bytes>>>, String> {
+    headers.insert(HOST, host_header(&url)?);
     let request = sigv4::Request {
-        method: "POST",
+        method: method.as_str(),
         path: url.path(),
         query: url.query().unwrap_or_default(),
         headers: &headers,
@@ -35,5 +45,5 @@ pub fn signed_form<'p>(
     };
     let Some(added) = sigv4::sign(&request, credentials, region, service, now) else { return Ok(None) };
     headers.extend(added);
-    Ok(Some(post(url, headers, body)))
+    Ok(Some(request_of(method, url, headers, body)))
 }

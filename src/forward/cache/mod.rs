@@ -12,6 +12,7 @@
 //!   scrub      what belongs to it beside the answer
 //! entry      the stored octets, and a client's reply out of them
 //! flush      what an operator wants to be asked again
+//! finding    what a look found, for whoever wants to see it
 //! ```
 //!
 //! Knows neither sockets nor a clock: the time, in milliseconds since some beginning, is an argument.
@@ -30,6 +31,7 @@ mod admit;
 mod changes;
 mod denial;
 mod entry;
+mod finding;
 mod flush;
 mod key;
 mod names;
@@ -51,6 +53,7 @@ use upstreams::Sets;
 
 pub use admit::{ReplyKind, Unusable};
 pub use entry::{Age, CachedReply};
+pub use finding::verdict;
 pub use flush::Flush;
 pub use key::CacheKey;
 pub(in crate::forward) use key::StoredKey;
@@ -177,9 +180,9 @@ impl Cache {
         &self.times
     }
 
-    /// The set of these upstreams, for a [`CacheKey`].
-    pub fn upstreams(&self, upstreams: &Arc<[Upstream]>) -> Arc<UpstreamSet> {
-        self.sets.of(upstreams)
+    /// The set of these upstreams, for a [`CacheKey`]; `validated`: of those whose replies are validated first.
+    pub fn upstreams(&self, upstreams: &Arc<[Upstream]>, validated: bool) -> Arc<UpstreamSet> {
+        self.sets.of(upstreams, validated)
     }
 
     /// What is known now: to be taken before the upstreams are asked, and given to [`store`](Self::store).

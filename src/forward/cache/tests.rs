@@ -28,7 +28,7 @@ struct Bench {
 impl Bench {
     fn new(limits: &Limits) -> Self {
         let cache = Cache::new(limits);
-        let set = cache.upstreams(&Arc::from([SocketAddr::from(([127, 0, 0, 1], 53)).into()]));
+        let set = cache.upstreams(&Arc::from([SocketAddr::from(([127, 0, 0, 1], 53)).into()]), false);
         Self { cache, set }
     }
 
@@ -53,7 +53,7 @@ fn everything_that_shapes_an_answer_is_in_the_key() {
     let bench = Bench::new(&Limits::default());
     bench.store(WWW, Ok(60), 0);
     let key = bench.key(WWW);
-    let other = bench.cache.upstreams(&Arc::from([SocketAddr::from(([127, 0, 0, 2], 53)).into()]));
+    let other = bench.cache.upstreams(&Arc::from([SocketAddr::from(([127, 0, 0, 2], 53)).into()]), false);
     for key in [
         CacheKey { name: b"\x03wwx\x07example\0", ..key },
         CacheKey { rtype: Rtype::AAAA, ..key },
@@ -64,7 +64,7 @@ fn everything_that_shapes_an_answer_is_in_the_key() {
         assert!(bench.cache.find(&key, 0).is_none(), "{key:?}");
     }
     assert_eq!(bench.find(WWW, 0), FRESH);
-    let same = bench.cache.upstreams(&Arc::from([SocketAddr::from(([127, 0, 0, 1], 53)).into()]));
+    let same = bench.cache.upstreams(&Arc::from([SocketAddr::from(([127, 0, 0, 1], 53)).into()]), false);
     assert!(bench.cache.find(&CacheKey { upstreams: &same, ..key }, 0).is_some(), "another list of the same upstreams");
 }
 

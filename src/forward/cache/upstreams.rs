@@ -17,7 +17,9 @@ const MAX_SETS: usize = 4096;
 pub struct UpstreamSet {
     /// The upstreams.
     pub upstreams: Arc<[Upstream]>,
-    /// The same upstreams in the same order have the same number, and no others ever have it.
+    /// Whether what they say is validated before it is kept.
+    pub validated: bool,
+    /// The same upstreams in the same order have the same number, and no others ever have it; one for each `validated`.
     pub(super) id: u32,
     failures: AtomicU32,
     recoveries: AtomicU32,
@@ -45,32 +47,44 @@ pub(super) struct Sets(RwLock<NumberedSets>);
 
 #[derive(Default)]
 struct NumberedSets {
-    sets: HashMap<Arc<[Upstream]>, Arc<UpstreamSet>>,
+    plain: SetsByUpstreams,
+    validated: SetsByUpstreams,
     next: u32,
+}
+
+type SetsByUpstreams = HashMap<Arc<[Upstream]>, Arc<UpstreamSet>>;
+
+impl NumberedSets {
+    fn of(&self, validated: bool) -> &SetsByUpstreams {
+        if validated { &self.validated } else { &self.plain }
+    }
 }
 
 impl Sets {
     /// The set of exactly these upstreams.
-    pub(super) fn of(&self, upstreams: &Arc<[Upstream]>) -> Arc<UpstreamSet> {
-        if let Some(set) = self.0.read().unwrap_or_else(PoisonError::into_inner).sets.get(upstreams) {
+    pub(super) fn of(&self, upstreams: &Arc<[Upstream]>, validated: bool) -> Arc<UpstreamSet> {
+        if let Some(set) = self.0.read().unwrap_or_else(PoisonError::into_inner).of(validated).get(upstreams) {
             return Arc::clone(set);
         }
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(set) = known.sets.get(upstreams) {
+        let NumberedSets { plain, validated: with_validation, next } = &mut *known;
+        let sets = if validated { with_validation } else { plain };
+        if let Some(set) = sets.get(upstreams) {
             return Arc::clone(set);
         }
-        if known.sets.len() >= MAX_SETS {
-            known.sets.clear();
+        if sets.len() >= MAX_SETS {
+            sets.clear();
         }
-        let id = known.next;
-        known.next = id.wrapping_add(1);
+        let id = *next;
+        *next = id.wrapping_add(1);
         let set = Arc::new(UpstreamSet {
             upstreams: Arc::clone(upstreams),
+            validated,
             id,
             failures: AtomicU32::new(0),
             recoveries: AtomicU32::new(0),
         });
-        known.sets.insert(Arc::clone(upstreams), Arc::clone(&set));
+        sets.insert(Arc::clone(upstreams), Arc::clone(&set));
         set
     }
 }
@@ -87,19 +101,26 @@ mod tests {
     #[test]
     fn a_set_is_what_is_in_it() {
         let sets = Sets::default();
-        let one = sets.of(&upstreams(&[1, 2])).id;
-        assert_eq!(sets.of(&upstreams(&[1, 2])).id, one);
-        assert_ne!(sets.of(&upstreams(&[2, 1])).id, one, "the order decides who is asked first");
-        assert_ne!(sets.of(&upstreams(&[1])).id, one);
+        let id = |ports: &[u16]| sets.of(&upstreams(ports), false).id;
+        let one = id(&[1, 2]);
+        assert_eq!(id(&[1, 2]), one);
+        assert_ne!(id(&[2, 1]), one, "the order decides who is asked first");
+        assert_ne!(id(&[1]), one);
+        let validated = sets.of(&upstreams(&[1, 2]), true);
+        assert!(
+            validated.validated && validated.id != one,
+            "what was validated is no answer for others, nor theirs for it"
+        );
+        assert_eq!(sets.of(&upstreams(&[1, 2]), true).id, validated.id);
         for port in 0..=MAX_SETS as u16 {
-            sets.of(&upstreams(&[port]));
+            id(&[port]);
         }
-        assert!(sets.of(&upstreams(&[1, 2])).id > one, "a number that was forgotten does not come back");
+        assert!(id(&[1, 2]) > one, "a number that was forgotten does not come back");
     }
 
     #[test]
     fn an_outage_is_more_than_a_failure() {
-        let set = Sets::default().of(&upstreams(&[1]));
+        let set = Sets::default().of(&upstreams(&[1]), false);
         for failures in [1, OUTAGE - 1] {
             (0..failures).for_each(|_| set.heard(false));
             set.heard(true);

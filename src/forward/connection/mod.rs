@@ -8,6 +8,7 @@ mod slot;
 mod stream;
 mod trust;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -17,7 +18,8 @@ use tokio_rustls::client::TlsStream;
 use crate::budget::Budget;
 use crate::forward::failure::Failure;
 use crate::forward::query::UpstreamQuery;
-use crate::model::{Protocol, Upstream};
+use crate::forward::standing::Standing;
+use crate::model::Protocol;
 use https::HttpsConnection;
 use quic::QuicConnection;
 use slot::Slot;
@@ -26,7 +28,7 @@ pub use trust::Trust;
 
 /// The place of the one connection to an upstream.
 pub(super) struct Connections {
-    upstream: Upstream,
+    standing: Arc<Standing>,
     trust: Trust,
     budget: Budget,
     patience: Duration,
@@ -42,8 +44,8 @@ enum OpenConnection {
 
 impl Connections {
     /// None yet; each is to be made within `patience`.
-    pub(super) fn new(upstream: Upstream, trust: Trust, budget: Budget, patience: Duration) -> Self {
-        Self { upstream, trust, budget, patience, slot: Slot::new() }
+    pub(super) fn new(standing: Arc<Standing>, trust: Trust, budget: Budget, patience: Duration) -> Self {
+        Self { standing, trust, budget, patience, slot: Slot::new() }
     }
 
     /// The reply to the query; the upstream's own, as nobody else can speak on the connection.
@@ -52,7 +54,7 @@ impl Connections {
     /// a new one (RFC 7766 6.2.4).
     pub(super) async fn ask(&self, query: &UpstreamQuery) -> Result<Vec<u8>, Failure> {
         loop {
-            let connect = || open(self.upstream.clone(), self.trust.clone(), self.budget.clone(), self.patience);
+            let connect = || open(Arc::clone(&self.standing), self.trust.clone(), self.budget.clone(), self.patience);
             let (connection, reused) = self.slot.get(OpenConnection::is_open, connect).await?;
             match connection.ask(query).await {
                 Err(Failure::Closed) if reused => {}
@@ -82,31 +84,36 @@ impl OpenConnection {
     }
 }
 
-async fn open(upstream: Upstream, trust: Trust, budget: Budget, patience: Duration) -> Result<OpenConnection, Failure> {
+async fn open(
+    standing: Arc<Standing>,
+    trust: Trust,
+    budget: Budget,
+    patience: Duration,
+) -> Result<OpenConnection, Failure> {
     let opening = async {
-        Ok(match upstream.protocol {
+        Ok(match standing.upstream.protocol {
             Protocol::Plain => {
-                OpenConnection::Stream(StreamConnection::over(stream::connect(upstream.address).await?, budget))
+                OpenConnection::Stream(StreamConnection::over(stream::connect(&standing).await?, budget))
             }
             // RFC 7858 9 has no name for it; servers that look for one look for this (IANA)
             Protocol::Tls => {
-                OpenConnection::Stream(StreamConnection::over(secure(&upstream, &trust, b"dot").await?, budget))
+                OpenConnection::Stream(StreamConnection::over(secure(&standing, &trust, b"dot").await?, budget))
             }
             Protocol::Https => {
-                let stream = secure(&upstream, &trust, b"h2").await?;
-                OpenConnection::Https(HttpsConnection::over(stream, &upstream, budget).await?)
+                let stream = secure(&standing, &trust, b"h2").await?;
+                OpenConnection::Https(HttpsConnection::over(stream, &standing.upstream, budget).await?)
             }
-            Protocol::Quic => OpenConnection::Quic(QuicConnection::open(&upstream, &trust).await?),
+            Protocol::Quic => OpenConnection::Quic(QuicConnection::open(&standing, &trust).await?),
         })
     };
     timeout(patience, opening).await.unwrap_or(Err(Failure::TimedOut))
 }
 
 /// TLS with whoever the upstream has to be (RFC 8310 8.1).
-async fn secure(upstream: &Upstream, trust: &Trust, alpn: &[u8]) -> Result<TlsStream<tokio::net::TcpStream>, Failure> {
-    let connector = TlsConnector::from(std::sync::Arc::new(trust.client(alpn)?));
-    let name = trust::server_name(upstream)?;
-    Ok(connector.connect(name, stream::connect(upstream.address).await?).await?)
+async fn secure(standing: &Standing, trust: &Trust, alpn: &[u8]) -> Result<TlsStream<tokio::net::TcpStream>, Failure> {
+    let connector = TlsConnector::from(Arc::new(trust.client(alpn)?));
+    let name = trust::server_name(&standing.upstream)?;
+    Ok(connector.connect(name, stream::connect(standing).await?).await?)
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Questions over QUIC, each on a stream of its own (RFC 9250 4.2).
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +11,8 @@ use super::trust::{Trust, server_name};
 use crate::dns::u16_at;
 use crate::forward::failure::Failure;
 use crate::forward::query::UpstreamQuery;
-use crate::model::Upstream;
+use crate::forward::standing::Standing;
+use crate::forward::udp::any_port;
 
 /// The protocol's name (RFC 9250 4.1.1).
 const ALPN: &[u8] = b"doq";
@@ -29,7 +29,8 @@ pub(super) struct QuicConnection(quinn::Connection);
 
 impl QuicConnection {
     /// Shakes hands with `upstream`.
-    pub(super) async fn open(upstream: &Upstream, trust: &Trust) -> Result<Self, Failure> {
+    pub(super) async fn open(standing: &Standing, trust: &Trust) -> Result<Self, Failure> {
+        let upstream = &standing.upstream;
         let name = server_name(upstream)?;
         let local = |error: String| Failure::Local(error);
         let tls = QuicClientConfig::try_from(trust.client(ALPN)?).map_err(|error| local(error.to_string()))?;
@@ -40,12 +41,8 @@ impl QuicConnection {
         transport.max_idle_timeout(Some(idle)).max_concurrent_bidi_streams(0_u8.into());
         transport.max_concurrent_uni_streams(0_u8.into());
         config.transport_config(Arc::new(transport));
-        let any: SocketAddr = match upstream.address {
-            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-        };
         // a socket of its own, so that the port is as random as all others
-        let endpoint = Endpoint::client(any)?;
+        let endpoint = standing.open(|source| Endpoint::client(any_port(source, upstream.address)))?;
         let connecting = endpoint.connect_with(config, upstream.address, &name.to_str());
         let connecting = connecting.map_err(|error: ConnectError| local(error.to_string()))?;
         Ok(Self(connecting.await.map_err(failure)?))

@@ -9,6 +9,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
@@ -16,6 +17,7 @@ use crate::budget::{Budget, Parked};
 use crate::dns::{id_of, u16_at};
 use crate::forward::failure::Failure;
 use crate::forward::query::UpstreamQuery;
+use crate::forward::standing::Standing;
 
 /// A connection on which nothing is asked is closed after this long; most servers close it themselves (RFC 7766
 /// 6.2.3).
@@ -194,8 +196,14 @@ async fn push(writer: &mut (impl AsyncWrite + Unpin), output: &[u8]) -> io::Resu
 }
 
 /// Connects by TCP, without delay: questions are small, and wait for nothing.
-pub(super) async fn connect(address: std::net::SocketAddr) -> io::Result<tokio::net::TcpStream> {
-    let stream = tokio::net::TcpStream::connect(address).await?;
+pub(super) async fn connect(standing: &Standing) -> io::Result<TcpStream> {
+    let address = standing.upstream.address;
+    // where no address is wanted, the system chooses it when it connects, as it sees the way only then
+    let socket = standing.open(|source| {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        source.map_or(Ok(()), |source| socket.bind((source, 0).into())).map(|()| socket)
+    })?;
+    let stream = socket.connect(address).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
@@ -205,21 +213,12 @@ mod tests {
     use tokio::io::duplex;
 
     use super::*;
-    use crate::dns::{Class, Rtype};
+    use crate::dns::Rtype;
     use crate::forward::manners::Dress;
     use crate::forward::query::Outbound;
 
     fn query(name: &[u8]) -> UpstreamQuery {
-        let outbound = Outbound {
-            name,
-            rtype: Rtype::A,
-            class: Class::IN,
-            recursion_desired: true,
-            checking_disabled: false,
-            authentic_data: false,
-            dnssec_ok: false,
-            edns: false,
-        };
+        let outbound = Outbound::plain(name, Rtype::A);
         UpstreamQuery::new(&outbound, &Dress::default())
     }
 

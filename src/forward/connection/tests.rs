@@ -41,8 +41,10 @@ fn alpn(protocol: Protocol) -> &'static [u8] {
 
 /// What it says to a query; `id` is what the protocol wants it to have, if it does.
 fn answer(query: &[u8], id: Option<u16>) -> Vec<u8> {
-    assert_eq!(query.len() % 128, 0, "padded");
-    let query = Message::from_vec(query).unwrap();
+    let (octets, query) = (query.len(), Message::from_vec(query).unwrap());
+    // after a silence it is asked whether it leads back here, by the plainest question there is (see `loops`)
+    let is_own = query.queries[0].name().iter().nth(1) == Some(b"vpcedns-loop");
+    assert!(is_own || octets % 128 == 0, "padded");
     assert!(id.is_none_or(|id| query.metadata.id == id));
     reply(&query, [192, 0, 2, 1]).to_vec().unwrap()
 }
@@ -168,6 +170,8 @@ fn question() -> Outbound<'static> {
         authentic_data: false,
         dnssec_ok: true,
         edns: true,
+        validated: false,
+        recorder: None,
     }
 }
 
@@ -178,7 +182,7 @@ fn limits() -> Limits {
 impl ScriptedUpstream {
     fn named(&self, protocol: Protocol, name: Option<&str>) -> Upstream {
         let path = (protocol == Protocol::Https).then(|| "/dns-query".into());
-        Upstream { protocol, address: self.address, name: name.map(Into::into), path }
+        Upstream { protocol, address: self.address, name: name.map(Into::into), path, sources: None }
     }
 
     fn forwarder(&self) -> Forwarder {

@@ -83,7 +83,7 @@ impl LookupBench {
             refusal: Mutex::default(),
         };
         let lookup = Arc::new(Lookup::new(upstream, Arc::new(Cache::new(limits)), limits));
-        let set = lookup.cache().upstreams(&Arc::from([UPSTREAM.into()]));
+        let set = lookup.cache().upstreams(&Arc::from([UPSTREAM.into()]), false);
         Self { lookup, set }
     }
 
@@ -106,6 +106,7 @@ impl LookupBench {
                 dnssec_ok: false,
                 checking_disabled: false,
                 upstreams: &set,
+                recorder: None,
             };
             let began = Instant::now();
             let now = lookup.now();

@@ -10,7 +10,7 @@
 pub(super) mod poller;
 mod table;
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -44,7 +44,6 @@ const TRIES: usize = 3;
 pub(super) struct Pool(Arc<PoolState>);
 
 struct PoolState {
-    upstream: SocketAddr,
     /// Sockets that take questions; as many again may wait for their last replies.
     most: usize,
     standing: Arc<Standing>,
@@ -63,10 +62,10 @@ struct UpstreamSocket {
 }
 
 impl Pool {
-    /// Of at most `most` sockets; replies are told to `standing`.
-    pub(super) fn new(upstream: SocketAddr, most: usize, standing: Arc<Standing>) -> Self {
+    /// Of at most `most` sockets to the upstream of `standing`, which is told of replies.
+    pub(super) fn new(most: usize, standing: Arc<Standing>) -> Self {
         let (sockets, open) = (Mutex::default(), AtomicUsize::new(0));
-        Self(Arc::new(PoolState { upstream, most: most.max(1), standing, sockets, open }))
+        Self(Arc::new(PoolState { most: most.max(1), standing, sockets, open }))
     }
 
     /// Sends the query and waits for what comes, as long as the caller does.
@@ -101,7 +100,7 @@ impl Pool {
                 }
             }
         }
-        let socket = Arc::new(UpstreamSocket::open(self.0.upstream).await?);
+        let socket = Arc::new(UpstreamSocket::open(&self.0.standing).await?);
         self.0.open.fetch_add(1, Ordering::Relaxed);
         let now = Instant::now();
         let mut sockets = lock(&self.0.sockets);
@@ -122,8 +121,11 @@ impl Pool {
 }
 
 impl UpstreamSocket {
-    async fn open(upstream: SocketAddr) -> Result<Self, Failure> {
-        let io = UdpSocket::bind(any_port(upstream)).await?;
+    async fn open(standing: &Standing) -> Result<Self, Failure> {
+        let upstream = standing.upstream.address;
+        let io = bind(standing)?;
+        io.set_nonblocking(true)?;
+        let io = UdpSocket::from_std(io)?;
         // a connected socket takes from this peer only, and learns when nobody listens there
         io.connect(upstream).await?;
         let (table, replaced) = (Mutex::default(), Notify::new());
@@ -140,11 +142,17 @@ fn is_worn(uses: u32, born: Instant, now: Instant) -> bool {
     uses >= USES || now.saturating_duration_since(born) >= LIFE
 }
 
-/// What a socket is bound to that asks this upstream.
-fn any_port(upstream: SocketAddr) -> SocketAddr {
-    match upstream {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+/// A socket with a port of its own, at an address from which this upstream is asked.
+fn bind(standing: &Standing) -> std::io::Result<std::net::UdpSocket> {
+    standing.open(|source| std::net::UdpSocket::bind(any_port(source, standing.upstream.address)))
+}
+
+/// Any port of an address from which an upstream is asked.
+pub(super) fn any_port(source: Option<IpAddr>, upstream: SocketAddr) -> SocketAddr {
+    match (source, upstream) {
+        (Some(source), _) => (source, 0).into(),
+        (None, SocketAddr::V4(_)) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        (None, SocketAddr::V6(_)) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     }
 }
 

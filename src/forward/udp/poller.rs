@@ -16,7 +16,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 
 use super::table::{Heard, HeardReceiver, HeardSender, Table, Waiter};
-use super::{DATAGRAM, DRAIN, LIFE, TURN, any_port, is_worn};
+use super::{DATAGRAM, DRAIN, LIFE, TURN, bind, is_worn};
 use crate::forward::begun::{FirstQuery, told_later};
 use crate::forward::failure::Failure;
 use crate::forward::standing::Standing;
@@ -286,7 +286,7 @@ impl<A> UpstreamPoller<A> {
 
     fn open_socket(&mut self, standing: &Arc<Standing>, now: Instant) -> io::Result<usize> {
         let upstream = standing.upstream.address;
-        let io = UdpSocket::bind(any_port(upstream))?;
+        let io = bind(standing)?;
         io.set_nonblocking(true)?;
         // a connected socket takes from this peer only, and learns when nobody listens there
         io.connect(upstream)?;

@@ -64,6 +64,8 @@ fn question(kind: RecordType, dnssec_ok: bool) -> Outbound<'static> {
         authentic_data: true,
         dnssec_ok,
         edns: true,
+        validated: true,
+        recorder: None,
     }
 }
 
@@ -225,7 +227,7 @@ async fn what_is_not_validated() {
     let insecure = ["example.", "other."].map(|name| name.parse().unwrap());
     let validator = |insecure: NameSet| {
         let validation = Validation { insecure, ..Validation::default() };
-        Validating::new(Forwarder::new(&limits), Some(validation), &own, &cache, &limits).validator.unwrap()
+        Validating::new(Forwarder::new(&limits), validation, &own, &cache, &limits).validator
     };
     let all = validator(NameSet::default());
     let asked = question(RecordType::A, true);
@@ -237,8 +239,7 @@ async fn what_is_not_validated() {
     assert!(!some.covers(&asked, &own));
     assert!(some.covers(&Outbound { name: b"\x03WWW\x00", ..asked }, &own));
     assert!(!some.covers(&Outbound { name: b"\x03WWW\x05OTHER\x00", ..asked }, &own));
-    let off = Validating::new(Forwarder::new(&limits), None, &own, &cache, &limits);
-    assert!(off.validator.is_none());
+    assert!(!all.covers(&Outbound { validated: false, ..asked }, &own), "a client for whom nobody wants it");
 }
 
 /// Without anybody who answers there is a reason, and it is not that of a forgery.
@@ -246,8 +247,7 @@ async fn what_is_not_validated() {
 async fn an_outage_is_no_forgery() {
     let limits = Limits::default();
     let cache = Arc::new(Cache::new(&limits));
-    let validating =
-        Validating::new(Forwarder::new(&limits), Some(Validation::default()), &Arc::from([]), &cache, &limits);
+    let validating = Validating::new(Forwarder::new(&limits), Validation::default(), &Arc::from([]), &cache, &limits);
     let reply =
         validating.exchange(&question(RecordType::A, true), &Arc::from([]), &Repeated::default()).await.unwrap();
     assert_eq!(Read::from_vec(&reply).unwrap().metadata.response_code, ResponseCode::ServFail);

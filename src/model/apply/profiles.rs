@@ -51,5 +51,6 @@ fn profile_of(input: &ProfileInput) -> Profile {
         vpcs: vpcs.into(),
         endpoints: input.endpoints.iter().map(|id| id.value).collect(),
         autodefined_reverse: input.autodefined_reverse,
+        dnssec_validation: input.dnssec_validation,
     }
 }

@@ -113,6 +113,7 @@ impl Check<'_> {
                 vpc_id: At::new(subnet.vpc_id, place.clone()),
                 availability_zone: At::new(subnet.zone.clone(), place.clone()),
                 cidr_blocks: subnet.cidr_blocks.iter().map(|cidr| at(*cidr)).collect(),
+                enable_dns64: subnet.enable_dns64,
             },
         );
     }

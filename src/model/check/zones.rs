@@ -4,8 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::super::change::{Changes, Key};
-use super::super::input::{AliasInput, HostedZoneInput, Input, Object, RecordData, RuleInput};
-use super::super::profile::Reach;
+use super::super::input::{AliasInput, HostedZoneInput, Input, Object, RecordData, RuleAction, RuleInput};
 use super::super::violation::Breach;
 use super::super::zone::{HostedZone, Rule};
 use super::super::{Endpoint, Interface, Model, PrivateName};
@@ -39,7 +38,9 @@ impl Check<'_> {
         place: &Place,
     ) {
         let other = others.iter().find(|other| {
+            let is_delegation = |rule: &Rule| rule.action == RuleAction::Delegate;
             other.domain_name == rule.domain_name
+                && is_delegation(other) == is_delegation(rule)
                 && (other.is_everybodys() && rule.is_everybodys() || other.reach.overlaps(&rule.reach))
         });
         if let Some(other) = other {
@@ -66,16 +67,8 @@ impl Check<'_> {
         }
         // what nobody touched and names a VPC that is gone; what is new has been told above, with the very place
         let gone: HashSet<VpcId> = self.dirty_vpcs.iter().copied().filter(|id| model.vpc(*id).is_none()).collect();
-        let new: HashSet<Key> = zones
-            .iter()
-            .map(|zone| {
-                let reach = Reach::new(&zone.vpc_ids, zone.every_vpc, &zone.profiles);
-                Key::HostedZone(zone.name.value.clone(), reach)
-            })
-            .chain(rules.iter().map(|rule| {
-                Key::Rule(rule.domain_name.value.clone(), Reach::new(&rule.vpc_ids, false, &rule.profiles))
-            }))
-            .collect();
+        let new: HashSet<Key> =
+            zones.iter().map(|zone| zone.key()).chain(rules.iter().map(|rule| rule.key())).collect();
         let zones = model.hosted_zones().iter().map(|zone| (zone.key(), &zone.reach));
         let rules = model.rules().iter().map(|rule| (rule.key(), &rule.reach));
         for (key, reach) in zones.chain(rules).filter(|(key, _)| !new.contains(key)) {

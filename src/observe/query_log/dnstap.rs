@@ -66,15 +66,49 @@ const MESSAGE: i32 = 1;
 /// `Message.Type.CLIENT_RESPONSE`
 const CLIENT_RESPONSE: i32 = 6;
 
-/// A question and its reply as one message; `extra` has what only we know, as in a line of JSON.
-pub(super) fn frame(logged: &AnsweredQuestion, identity: &str) -> Vec<u8> {
+/// What writes frames.
+pub(super) struct FrameWriter {
+    /// Identity and version, which every frame begins with: fields of a message may be encoded one after the other.
+    who: Vec<u8>,
+}
+
+impl FrameWriter {
+    /// For a server of this name.
+    pub(super) fn new(identity: &str) -> Self {
+        let version = concat!("vpcedns ", env!("CARGO_PKG_VERSION")).as_bytes().to_vec();
+        let who = DnstapFrame {
+            identity: Some(identity.as_bytes().to_vec()),
+            version: Some(version),
+            ..DnstapFrame::default()
+        };
+        Self { who: who.encode_to_vec() }
+    }
+
+    /// Writes a question and its reply as one data frame to the end of `out`; `extra` has what only we know, as in a line
+    /// of JSON.
+    pub(super) fn write(&self, logged: &AnsweredQuestion, out: &mut Vec<u8>) {
+        let frame = DnstapFrame {
+            extra: serde_json::to_vec(&format::ours(logged)).ok(),
+            message: Some(message(logged)),
+            kind: MESSAGE,
+            ..DnstapFrame::default()
+        };
+        let len = self.who.len() + frame.encoded_len();
+        out.reserve(4 + len);
+        out.extend(u32::try_from(len).unwrap_or_default().to_be_bytes());
+        out.extend(&self.who);
+        frame.encode_raw(out);
+    }
+}
+
+fn message(logged: &AnsweredQuestion) -> DnstapMessage {
     let address = |at: SocketAddr| match at.ip().to_canonical() {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets().to_vec(),
     };
     let (asked_at, asked_nanos) = unix_time(logged.at.checked_sub(logged.took).unwrap_or(logged.at));
     let (told_at, told_nanos) = unix_time(logged.at);
-    let message = DnstapMessage {
+    DnstapMessage {
         kind: CLIENT_RESPONSE,
         // SocketFamily: INET 1, INET6 2
         socket_family: Some(if logged.peer.ip().to_canonical().is_ipv4() { 1 } else { 2 }),
@@ -89,15 +123,7 @@ pub(super) fn frame(logged: &AnsweredQuestion, identity: &str) -> Vec<u8> {
         response_time_sec: Some(told_at),
         response_time_nsec: Some(told_nanos),
         response_message: Some(logged.reply.to_vec()),
-    };
-    let frame = DnstapFrame {
-        identity: Some(identity.as_bytes().to_vec()),
-        version: Some(concat!("vpcedns ", env!("CARGO_PKG_VERSION")).as_bytes().to_vec()),
-        extra: Some(format::ours(logged).to_string().into_bytes()),
-        message: Some(message),
-        kind: MESSAGE,
-    };
-    frame.encode_to_vec()
+    }
 }
 
 fn unix_time(at: SystemTime) -> (u64, u32) {
@@ -146,11 +172,4 @@ impl ControlFrame {
         octets.extend(body);
         octets
     }
-}
-
-/// A data frame.
-pub(super) fn data(payload: &[u8]) -> Vec<u8> {
-    let mut octets = u32::try_from(payload.len()).unwrap_or_default().to_be_bytes().to_vec();
-    octets.extend(payload);
-    octets
 }

@@ -1,22 +1,27 @@
-//! The thread that writes what is in the queue.
+//! The threads that write what is in the queues, one for each place.
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
+use super::dnstap::{ControlFrame, FrameWriter};
 use super::sink::{LogPlace, Sink};
-use super::{AnsweredQuestion, QueryLog, QueryLogCounts, dnstap, format};
+use super::{AnsweredQuestion, PlaceQueue, QueryLog, QueryLogCounts, format};
 use crate::config::Settings;
 use crate::problem::{Place, Problem};
 
 /// Questions that wait to be written; the next ones are dropped.
 const QUESTIONS: usize = 16 << 10;
+/// Time for questions to gather: a thread that is woken for each of them costs more than what it writes.
+const GATHER: Duration = Duration::from_millis(5);
+/// Answers go first where there is one processor for both.
+const NICENESS: i32 = 10;
 /// What is written is seen after this long, at most.
 const FLUSH: Duration = Duration::from_millis(200);
 /// Time between two looks at a file that may have been rotated, and between attempts to open a place again.
@@ -26,35 +31,50 @@ impl QueryLog {
     /// Starts the log where the settings ask for one. A file that cannot be opened is an error; a socket is waited for.
     pub fn start(settings: &Settings) -> Result<Option<Self>, Vec<Problem>> {
         let wanted = [(&settings.query_log, false), (&settings.dnstap, true)];
-        let outputs = wanted.into_iter().filter_map(|(text, frames)| Some(Output::open(text.as_deref()?, frames)));
-        let outputs = outputs.collect::<Result<Vec<_>, Problem>>().map_err(|problem| vec![problem])?;
+        let mut outputs = Vec::new();
+        for (text, frames) in wanted {
+            outputs.extend(text.as_deref().map(|text| Output::open(text, frames)));
+        }
+        let outputs = outputs.into_iter().collect::<Result<Vec<_>, Problem>>().map_err(|problem| vec![problem])?;
         if outputs.is_empty() {
             return Ok(None);
         }
-        let (log, queue) = Self::queue(settings.query_log_one_of);
-        let counts = Arc::clone(log.counts());
-        let thread = thread::Builder::new().name("vpcedns-qlog".to_owned());
+        let counts = Arc::default();
+        let places = outputs.into_iter().map(|output| output.start(&counts)).collect::<io::Result<_>>();
         let cannot = |error: io::Error| {
             vec![Problem::error(Place::whole("--query-log"), format!("cannot start a thread: {error}"), "")]
         };
-        thread.spawn(move || run(&queue, outputs, &counts)).map_err(cannot)?;
-        Ok(Some(log))
+        Ok(Some(Self { places: places.map_err(cannot)?, one_of: settings.query_log_one_of, counts }))
     }
+}
 
-    /// A log of one question of `one_of`, and the end of its queue.
-    fn queue(one_of: u32) -> (Self, Receiver<AnsweredQuestion>) {
-        let (queue, receiver) = sync_channel(QUESTIONS);
-        (Self { queue, one_of, counts: Arc::default() }, receiver)
-    }
+/// A queue, and what its thread has of it.
+fn queue() -> (PlaceQueue, QueueEnd) {
+    let (questions, waiting) = sync_channel(QUESTIONS);
+    let (end, ended) = sync_channel(0);
+    let queued = Arc::new(AtomicUsize::new(0));
+    let place = PlaceQueue { questions, queued: Arc::clone(&queued), ended: Mutex::new(ended) };
+    (place, QueueEnd { waiting, queued, _end: end })
+}
+
+/// The end of a queue that is read.
+struct QueueEnd {
+    waiting: Receiver<Option<Arc<AnsweredQuestion>>>,
+    queued: Arc<AtomicUsize>,
+    /// Dropped when the thread ends.
+    _end: SyncSender<()>,
 }
 
 /// One place, and what is written there.
 struct Output {
     place: LogPlace,
-    frames: bool,
+    /// `None`: lines of JSON.
+    frames: Option<FrameWriter>,
     sink: Option<Sink>,
-    /// When it was last looked at, or opened in vain.
-    looked: Instant,
+    /// Of the question that is written.
+    octets: Vec<u8>,
+    /// When it was last looked at.
+    looked: Option<Instant>,
     /// It is known that it cannot be written to.
     told: bool,
 }
@@ -62,23 +82,65 @@ struct Output {
 impl Output {
     fn open(text: &str, frames: bool) -> Result<Self, Problem> {
         let place = LogPlace::of(text);
-        let mut output = Self { sink: None, place, frames, looked: Instant::now(), told: false };
-        match (Sink::open(&output.place, frames), &output.place) {
-            (Ok(sink), _) => output.sink = Some(sink),
-            (Err(error), LogPlace::Socket(_)) => output.failed(&error),
-            (Err(error), _) => {
-                let flag = if frames { "--dnstap" } else { "--query-log" };
-                let hint =
-                    format!("name a file that this user may write to, `unix:` and a socket, or `-`, with {flag}");
-                return Err(Problem::error(Place::whole(text), error.to_string(), hint));
+        // whoever listens on a socket may be slow: that is for the thread
+        let sink = if matches!(place, LogPlace::Socket(_)) { None } else { Some(Sink::open(&place, frames)) };
+        let sink = sink.transpose().map_err(|error| {
+            let flag = if frames { "--dnstap" } else { "--query-log" };
+            let hint = format!("name a file that this user may write to, `unix:` and a socket, or `-`, with {flag}");
+            Problem::error(Place::whole(text), error.to_string(), hint)
+        })?;
+        let name = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let frames = frames.then(|| FrameWriter::new(&name()));
+        Ok(Self { sink, place, frames, octets: Vec::new(), looked: None, told: false })
+    }
+
+    /// Has a thread of its own write what is in its queue.
+    fn start(self, counts: &Arc<QueryLogCounts>) -> io::Result<PlaceQueue> {
+        let ((place, end), counts) = (queue(), Arc::clone(counts));
+        thread::Builder::new().name("vpcedns-qlog".to_owned()).spawn(move || self.run(&end, &counts))?;
+        Ok(place)
+    }
+
+    fn run(mut self, queue: &QueueEnd, counts: &QueryLogCounts) {
+        let _ = rustix::process::nice(NICENESS);
+        let mut flushed = Instant::now();
+        loop {
+            let mut next = queue.waiting.recv_timeout(FLUSH);
+            let now = Instant::now();
+            self.look(now);
+            let mut written = 0;
+            loop {
+                match next {
+                    Ok(Some(question)) => {
+                        let count = if self.write(&question) { &counts.written } else { &counts.dropped };
+                        count.fetch_add(1, Ordering::Relaxed);
+                        queue.queued.fetch_sub(question.size(), Ordering::Relaxed);
+                        written += 1;
+                    }
+                    Ok(None) | Err(RecvTimeoutError::Disconnected) => return self.end(),
+                    Err(RecvTimeoutError::Timeout) => break,
+                }
+                // there may always be another one
+                if written == QUESTIONS {
+                    break;
+                }
+                next = queue.waiting.try_recv().map_err(|error| match error {
+                    TryRecvError::Empty => RecvTimeoutError::Timeout,
+                    TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
+                });
+            }
+            if written == 0 || now.duration_since(flushed) >= FLUSH {
+                flushed = now;
+                self.flush();
+            }
+            if (1..QUESTIONS).contains(&written) {
+                thread::sleep(GATHER);
             }
         }
-        Ok(output)
     }
 
     fn failed(&mut self, error: &io::Error) {
         self.sink = None;
-        self.looked = Instant::now();
         if !std::mem::replace(&mut self.told, true) {
             warn!("the query log cannot be written: {}: {error}", self.name());
         }
@@ -93,15 +155,15 @@ impl Output {
 
     /// Opens it again where that is due.
     fn look(&mut self, now: Instant) {
-        if now.duration_since(self.looked) < LOOK {
+        if self.looked.is_some_and(|looked| now.duration_since(looked) < LOOK) {
             return;
         }
-        self.looked = now;
+        self.looked = Some(now);
         if self.sink.as_ref().is_some_and(Sink::is_moved) {
             self.end();
         }
         if self.sink.is_none() {
-            match Sink::open(&self.place, self.frames) {
+            match Sink::open(&self.place, self.frames.is_some()) {
                 Ok(sink) => {
                     self.sink = Some(sink);
                     if std::mem::take(&mut self.told) {
@@ -114,14 +176,17 @@ impl Output {
     }
 
     /// Whether it was written.
-    fn write(&mut self, question: &AnsweredQuestion, identity: &str) -> bool {
+    fn write(&mut self, question: &AnsweredQuestion) -> bool {
         let Some(sink) = &mut self.sink else { return false };
-        let written = if self.frames {
-            sink.write(&dnstap::data(&dnstap::frame(question, identity)))
-        } else {
-            format::line(question).map_or(Ok(()), |line| sink.write((line + "\n").as_bytes()))
-        };
-        written.map_err(|error| self.failed(&error)).is_ok()
+        self.octets.clear();
+        match &self.frames {
+            Some(frames) => frames.write(question, &mut self.octets),
+            // packets that are no question are no line, and no fault either
+            None => {
+                format::write_line(question, &mut self.octets);
+            }
+        }
+        sink.write(&self.octets).map_err(|error| self.failed(&error)).is_ok()
     }
 
     fn flush(&mut self) {
@@ -132,40 +197,11 @@ impl Output {
 
     fn end(&mut self) {
         if let Some(mut sink) = self.sink.take() {
-            if self.frames {
-                let _ = sink.write(&dnstap::ControlFrame::Stop.octets());
+            if self.frames.is_some() {
+                let _ = sink.write(&ControlFrame::Stop.octets());
             }
             let _ = sink.flush();
         }
-    }
-}
-
-fn run(queue: &Receiver<AnsweredQuestion>, mut outputs: Vec<Output>, counts: &QueryLogCounts) {
-    let identity = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let mut flushed = Instant::now();
-    loop {
-        let next = queue.recv_timeout(FLUSH);
-        let now = Instant::now();
-        for output in &mut outputs {
-            output.look(now);
-        }
-        match next {
-            Ok(question) => {
-                let size = question.query.len() + question.reply.len();
-                let written =
-                    outputs.iter_mut().map(|output| output.write(&question, &identity)).fold(false, |a, b| a | b);
-                let count = if written { &counts.written } else { &counts.dropped };
-                count.fetch_add(1, Ordering::Relaxed);
-                counts.queued.fetch_sub(size, Ordering::Relaxed);
-                if now.duration_since(flushed) < FLUSH {
-                    continue;
-                }
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return outputs.iter_mut().for_each(Output::end),
-        }
-        flushed = now;
-        outputs.iter_mut().for_each(Output::flush);
     }
 }
 
@@ -176,25 +212,43 @@ mod tests {
     use super::super::OCTETS;
     use super::*;
 
+    /// A log of one place.
+    fn one_place(one_of: u32) -> (QueryLog, QueueEnd) {
+        let (place, end) = queue();
+        (QueryLog { places: Arc::from([place]), one_of, counts: Arc::default() }, end)
+    }
+
+    #[test]
+    fn at_the_end_all_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let settings = Settings { query_log: Some(path.display().to_string()), ..Settings::default() };
+        let log = QueryLog::start(&settings).unwrap().unwrap();
+        (0..1000).for_each(|_| log.push(format::tests::question()));
+        log.end(Duration::from_secs(30));
+        assert_eq!(std::fs::read_to_string(path).unwrap().lines().count(), 1000);
+        assert_eq!(log.counts().totals(), (1000, 0));
+    }
+
     #[test]
     fn what_nobody_writes_is_dropped_and_counted() {
-        let (log, queue) = QueryLog::queue(1);
+        let (log, end) = one_place(1);
         let question = format::tests::question();
         let one = AnsweredQuestion { reply: vec![0; OCTETS / 2].into(), ..question.clone() };
         log.push(one.clone());
         log.push(one);
         assert_eq!(log.counts().totals(), (0, 1), "two have more octets than may wait");
-        drop(queue);
+        drop(end);
         log.push(question);
         assert_eq!(log.counts().totals(), (0, 2), "nobody is there");
     }
 
     #[test]
     fn one_of_so_many_is_logged() {
-        let (log, _queue) = QueryLog::queue(100);
+        let (log, _end) = one_place(100);
         let due = (0..100_000).filter(|_| log.is_due()).count();
         assert!((700..1_400).contains(&due), "{due}");
-        let (all, _queue) = QueryLog::queue(1);
+        let (all, _end) = one_place(1);
         assert!((0..1000).all(|_| all.is_due()));
     }
 
@@ -204,22 +258,24 @@ mod tests {
         let path = dir.path().join("log");
         let mut output = Output::open(path.to_str().unwrap(), false).unwrap();
         let question = format::tests::question();
-        assert!(output.write(&question, "host"));
+        output.look(Instant::now());
+        assert!(output.write(&question));
         output.flush();
         std::fs::rename(&path, dir.path().join("log.1")).unwrap();
-        assert!(output.write(&question, "host"));
+        assert!(output.write(&question));
         output.look(Instant::now() + LOOK);
-        assert!(output.write(&question, "host"));
+        assert!(output.write(&question));
         output.end();
         let lines = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap().lines().count();
         assert_eq!((lines("log.1"), lines("log")), (2, 1));
 
         let socket = dir.path().join("socket");
         let mut output = Output::open(&format!("unix:{}", socket.display()), false).unwrap();
-        assert!(!output.write(&question, "host"));
+        output.look(Instant::now());
+        assert!(!output.write(&question));
         let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         output.look(Instant::now() + LOOK);
-        assert!(output.write(&question, "host"));
+        assert!(output.write(&question));
         output.flush();
         let mut line = String::new();
         io::BufReader::new(listener.accept().unwrap().0).read_line(&mut line).unwrap();

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use crate::model::{Input, InterfaceInput, Object, SubnetInput};
+use crate::model::{EndpointInput, Input, InterfaceInput, Object, SubnetInput};
 use crate::naming::{InterfaceId, VpcId};
 use crate::problem::{Place, Problem};
 
@@ -15,10 +16,11 @@ use super::known::LISTS;
 use super::network::{InterfaceOutput, SubnetOutput};
 use super::outputs::{Outputs, Page};
 use super::private_zones;
+use super::route53::COMMANDS;
 use super::subnets::StandIns;
 use super::views::{self, Accounts};
 use super::vpcs::{join_vpcs, regions};
-use super::zones::ZoneNames;
+use super::zones::{ZoneNames, forget_contradicted};
 
 /// The inputs that `outputs` make together.
 pub(super) fn join(outputs: Outputs) -> Declared {
@@ -29,7 +31,7 @@ pub(super) fn join(outputs: Outputs) -> Declared {
         mut interfaces,
         endpoints,
         unserved,
-        services,
+        mut services,
         pages,
         associations,
         networks,
@@ -55,9 +57,9 @@ pub(super) fn join(outputs: Outputs) -> Declared {
     joined.problems.extend(not_served(&unserved));
     missing_pages(&pages, &mut joined.problems);
     let regions = regions(&subnets, &interfaces, &endpoints);
-    let no_reverse: HashSet<VpcId> = route53.no_reverse.iter().copied().collect();
-    join_vpcs(vpcs, &attributes, &endpoints, &regions, &no_reverse, &mut joined);
+    join_vpcs(vpcs, &attributes, &endpoints, &regions, &route53.configs, &mut joined);
     associations::join(associations, networks, &mut endpoints, &known_vpcs, &mut joined);
+    route53.endpoints.join(&interfaces, &mut joined);
     private_zones::join(route53, &known_vpcs, Some(&endpoints), &mut joined);
 
     let mut stand_ins = StandIns::new(&subnets, &joined.broken);
@@ -83,8 +85,10 @@ pub(super) fn join(outputs: Outputs) -> Declared {
         interfaces.remove(&id.value);
     }
     joined.inputs.extend(hosts::inputs(interfaces, &subnets, &instances, &known_vpcs));
-    for SubnetOutput { seen, id: subnet_id, vpc_id, zone, cidr_blocks, .. } in subnets {
-        let object = Object::Subnet(SubnetInput { subnet_id, vpc_id, availability_zone: zone, cidr_blocks });
+    forget_contradicted(&mut services, &endpoints, &subnets);
+    for SubnetOutput { seen, id: subnet_id, vpc_id, zone, cidr_blocks, enable_dns64, .. } in subnets {
+        let object =
+            Object::Subnet(SubnetInput { subnet_id, vpc_id, availability_zone: zone, cidr_blocks, enable_dns64 });
         joined.inputs.push(Input { note: seen.note, ..Input::new(seen.place, object) });
     }
     joined.inputs.extend(stand_ins.into_inputs());
@@ -95,12 +99,22 @@ pub(super) fn join(outputs: Outputs) -> Declared {
             joined.inputs.push(Input::new(place, Object::Service(service)));
         }
     }
-    let inputs = endpoints.into_iter();
-    joined
-        .inputs
-        .extend(inputs.map(|it| Input { note: it.seen.note, ..Input::new(it.seen.place, Object::Endpoint(it.input)) }));
+    joined.inputs.extend(endpoints.into_iter().map(|it| {
+        let note = it.seen.note.clone().or_else(|| stand_in_note(&it));
+        Input { note, ..Input::new(it.seen.place, Object::Endpoint(it.input)) }
+    }));
     joined.problems.sort_by(|a, b| a.place.cmp(&b.place));
     joined
+}
+
+/// What `explain` says of an endpoint whose interfaces `sync` made up.
+fn stand_in_note(endpoint: &EndpointOutput) -> Option<Arc<str>> {
+    let EndpointInput { vpc_endpoint_id, network_interfaces, .. } = &endpoint.input;
+    let stands_in = network_interfaces.iter().any(|i| i.network_interface_id.value.is_stand_in());
+    stands_in.then(|| {
+        let id = vpc_endpoint_id.value;
+        format!("{id} has no addresses of its own where it was read: those of --endpoint-address stand in").into()
+    })
 }
 
 /// One warning for all endpoints of types that are not served.
@@ -126,9 +140,12 @@ fn missing_pages(pages: &[Page], problems: &mut Vec<Problem>) {
     }
     for (page, _) in last.iter().filter(|(_, ended)| !ended) {
         if let Some(place) = page.next.clone() {
-            let command = LISTS.iter().find(|(key, ..)| *key == page.key).map_or("", |(.., command)| command);
+            let of_ec2 = LISTS.iter().find(|(key, ..)| *key == page.key).map(|(.., command)| format!("ec2 {command}"));
+            let of_others =
+                || COMMANDS.iter().find(|(key, _)| *key == page.key).map(|(_, command)| (*command).to_owned());
+            let command = of_ec2.or_else(of_others).unwrap_or_default();
             let what = format!("a page of {} is missing: this one has a NextToken", page.key);
-            let hint = format!("run `aws ec2 {command}` without --max-items and --no-paginate, or save every page");
+            let hint = format!("run `aws {command}` without --max-items and --no-paginate, or save every page");
             problems.push(Problem::warning(place, what, hint));
         }
     }

@@ -5,7 +5,8 @@
 //! network    an item    -> Vpc, Attributes, Subnet, Interface, Instance
 //! endpoint   an item    -> Endpoint, Service
 //! lattice    an item    -> Association, NetworkEndpoint; associations: what they make together
-//! route53    Route 53's outputs -> zones, rules; records: a zone's records; profiles: what VPCs share
+//! route53    Route 53's outputs -> zones, rules; records: a page of a zone's records; record_pages: all of them;
+//!            profiles: what VPCs share
 //! hosts      interfaces that are no endpoint's -> inputs of the model
 //! views      several views of one object -> the one that holds
 //! join       all kinds  -> inputs of the model; vpcs and subnets are its parts
@@ -24,7 +25,9 @@ mod network;
 mod outputs;
 mod private_zones;
 mod profiles;
+mod record_pages;
 mod records;
+mod resolver_endpoints;
 mod route53;
 mod subnets;
 mod views;

@@ -47,6 +47,7 @@ pub(super) struct SubnetOutput {
     /// The zone's id, which is the same in every account (`use1-az1`).
     pub(super) zone_id: Option<Box<str>>,
     pub(super) cidr_blocks: Vec<At<IpNet>>,
+    pub(super) enable_dns64: bool,
     /// Out of its ARN.
     pub(super) region: Option<Region>,
 }
@@ -69,6 +70,8 @@ pub(super) struct InterfaceOutput {
     pub(super) public_names: Vec<(DnsName, Ipv4Addr)>,
     /// The instance whose first interface this is.
     pub(super) instance: Option<String>,
+    /// The outbound resolver endpoint whose address it has.
+    pub(super) resolver_endpoint: Option<String>,
 }
 
 /// A member of `Instances`.
@@ -118,7 +121,8 @@ impl Sighting for SubnetOutput {
 
     fn facts(&self) -> Facts {
         let blocks = sorted(self.cidr_blocks.iter().map(|block| block.value));
-        vec![("VpcId", self.vpc_id.value.to_string()), ("CidrBlock", blocks)]
+        let dns64 = self.enable_dns64.to_string();
+        vec![("VpcId", self.vpc_id.value.to_string()), ("CidrBlock", blocks), ("EnableDns64", dns64)]
     }
 
     /// Accounts may call one zone differently: its id joins the names (EC2 guide, "AZ IDs").
@@ -193,9 +197,10 @@ pub(super) fn subnet(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option
     let cidr_blocks = ipv4.into_iter().chain(ipv6_blocks(reader, fields)).collect();
     let region = fields.peek("SubnetArn").and_then(region_within);
     let zone_id = fields.peek("AvailabilityZoneId").map(Box::from);
+    let enable_dns64 = fields.flag(reader, "EnableDns64").is_some_and(|flag| flag.value);
     let seen = Seen::new(reader, fields);
     (reader.errors() == before).then_some(())?;
-    Some(SubnetOutput { seen, id: id?, vpc_id: vpc_id?, zone: zone?, zone_id, cidr_blocks, region })
+    Some(SubnetOutput { seen, id: id?, vpc_id: vpc_id?, zone: zone?, zone_id, cidr_blocks, enable_dns64, region })
 }
 
 fn ipv6_blocks(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Vec<At<IpNet>> {
@@ -272,7 +277,14 @@ pub(super) fn interface(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Opt
         private_dns_name,
         public_names,
         instance,
+        resolver_endpoint: fields.peek("Description").and_then(resolver_endpoint),
     })
+}
+
+/// The outbound resolver endpoint that an interface is of, by its description: `Route 53 Resolver: rslvr-out-...:rni-...`.
+fn resolver_endpoint(description: &str) -> Option<String> {
+    let (id, _) = description.strip_prefix("Route 53 Resolver: ")?.split_once(':')?;
+    id.starts_with("rslvr-out-").then(|| id.to_owned())
 }
 
 /// A name that may be empty, as that of an interface without one is.

@@ -13,7 +13,7 @@ use super::endpoint::{self, EndpointOutput};
 use super::known::{self, ATTRIBUTES, LISTS};
 use super::lattice::{self, AssociationOutput, NetworkEndpoint};
 use super::network::{self, Attributes, Instance, InterfaceOutput, OutputId, SubnetOutput, VpcOutput};
-use super::route53::Route53;
+use super::route53::{COMMANDS, Route53};
 
 /// What files hold, by kind, before it is joined.
 #[derive(Default)]
@@ -96,16 +96,18 @@ fn recognise(
     let Value::Table(_) = &document.value else { return Err(known::known()) };
     let Some(fields) = reader.table(document, "an output", Keys::Any) else { return Ok(()) };
     let mut known = fields.has("ServiceNames") | outputs.route53.take(reader, &fields);
+    // pages of a zone's records are put together in `record_pages`
+    let lists =
+        COMMANDS.iter().filter(|(key, _)| key.ends_with('s') && *key != "ResourceRecordSets" && fields.has(key));
+    let mut page = |key| Page { key, directory: directory.to_owned(), next: next_token(reader, &fields) };
+    outputs.pages.extend(lists.map(|(key, _)| page(key)).collect::<Vec<_>>());
     for (key, single, _) in LISTS {
         if fields.has(key) {
             known = true;
             for item in fields.items(reader, key) {
                 take(reader, key, item, id, outputs);
             }
-            let next = fields
-                .node(reader, "NextToken")
-                .filter(|node| !matches!(&node.value, Value::String(text) if text.is_empty()));
-            let next = next.map(|node| reader.place(node.at));
+            let next = next_token(reader, &fields);
             outputs.pages.push(Page { key, directory: directory.to_owned(), next });
         } else if let Some(item) = fields.node(reader, single) {
             known = true;
@@ -117,6 +119,13 @@ fn recognise(
         outputs.attributes.extend(network::attributes(reader, &fields));
     }
     if known { Ok(()) } else { Err(known::hint(&fields)) }
+}
+
+/// Where an output says that there is another page behind it.
+fn next_token(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<Place> {
+    let token = fields.node(reader, "NextToken");
+    let token = token.filter(|node| !matches!(&node.value, Value::String(text) if text.is_empty()));
+    token.map(|node| reader.place(node.at))
 }
 
 /// Takes in one member of the list `key`.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::super::Declared;
 use super::endpoint::EndpointOutput;
 use super::profiles::Shares;
-use super::records::{RecordPage, RecordSet, RoutingPolicy, SetData};
+use super::record_pages::{self, ZoneRecords};
+use super::records::{RecordSet, RoutingPolicy, SetData};
 use super::route53::{Route53, ZoneOutput};
 use crate::dns::{DnsName, Rtype};
 use crate::model::{
@@ -35,8 +36,9 @@ pub(super) fn join(
     endpoints: Option<&[EndpointOutput]>,
     joined: &mut Declared,
 ) {
-    let Route53 { zones, pages, rules, associations, profiles, profile_reverse, .. } = route53;
-    let shares = profiles.join(known, endpoints.unwrap_or_default(), &profile_reverse, joined);
+    let Route53 { zones, pages, rules, associations, profiles, configs, .. } = route53;
+    let pages = record_pages::join(pages);
+    let shares = profiles.join(known, endpoints.unwrap_or_default(), &configs, joined);
     let endpoints = endpoints.map(|endpoints| {
         let endpoints = endpoints.iter().filter(|_| !pages.is_empty());
         endpoints.map(|endpoint| (endpoint.input.vpc_endpoint_id.value, endpoint)).collect::<EndpointsById<'_>>()
@@ -61,16 +63,15 @@ pub(super) fn join(
             warn(format!("no output tells the VPCs of the private zone {name} ({id}): it is left out"), hint);
             continue;
         };
-        let namesakes = by_id.values().filter(|other| other.name == *name).count();
-        let Some(page) = page_of(zone, namesakes, &pages) else {
-            let hint = format!(
-                "run `aws route53 list-resource-record-sets --hosted-zone-id {id}` and save it, whole, beside the other files"
-            );
-            warn(
-                format!("no whole list-resource-record-sets output for the private zone {name} ({id}): it is left out"),
-                hint,
-            );
-            continue;
+        let page = match records_of(zone, &by_id, &pages) {
+            Ok(page) => page,
+            Err(what) => {
+                let hint = format!(
+                    "run `aws route53 list-resource-record-sets --hosted-zone-id {id} > {id}.json`, whole, beside the other files"
+                );
+                warn(format!("{what}: it is left out"), hint);
+                continue;
+            }
         };
         let (here, elsewhere): (Vec<_>, Vec<_>) = vpcs.iter().partition(|(id, _)| known.contains(id));
         if here.is_empty() && shared_by.is_empty() {
@@ -102,19 +103,43 @@ pub(super) fn join(
             action: rule.action,
             vpc_ids: vpcs.into_iter().flatten().map(at).collect(),
             profiles: shared_by.into_iter().map(|id| At::new(id, rule.place.clone())).collect(),
+            endpoint: rule.endpoint,
         });
         joined.inputs.push(Input::new(rule.place, object));
     }
 }
 
-/// The records of a zone: its name tells them, and where several zones have it, their number does too.
-fn page_of<'p>(zone: &ZoneOutput, namesakes: usize, pages: &'p [RecordPage]) -> Option<&'p RecordPage> {
-    let of_zone = |page: &&RecordPage| {
-        // the SOA and NS of the apex are counted too
-        let fits = zone.record_sets.is_none_or(|count| count as usize == page.sets.len() + 2);
-        page.apex.as_ref() == Some(&zone.name) && page.is_private && !page.truncated && (namesakes == 1 || fits)
+/// The records of a zone: those that say so, else its name tells them, and where several zones have it, their number, or the
+/// name of their file.
+fn records_of<'p>(
+    zone: &ZoneOutput,
+    zones: &BTreeMap<String, ZoneOutput>,
+    pages: &'p [ZoneRecords],
+) -> Result<&'p ZoneRecords, String> {
+    let says_so = |records: &&ZoneRecords| records.zone.as_ref() == Some(&zone.id) && records.is_whole;
+    if let Some(records) = pages.iter().rev().find(says_so) {
+        return Ok(records);
+    }
+    let namesakes = zones.values().filter(|other| other.name == zone.name);
+    let is_alone = namesakes.clone().count() == 1;
+    let fits = |records: &ZoneRecords| zone.record_sets.is_none_or(|count| count as usize == records.listed);
+    let is_its = |records: &&ZoneRecords| {
+        let is_nobodys = records.zone.is_none() && records.apex.as_ref() == Some(&zone.name);
+        is_nobodys && records.is_whole && (is_alone && !records.is_counted || fits(records))
     };
-    pages.iter().rev().find(of_zone)
+    let mut found = pages.iter().rev().filter(is_its);
+    let (name, id) = (&zone.name, &zone.id);
+    let Some(last) = found.clone().next() else {
+        return Err(format!("no whole list-resource-record-sets output for the private zone {name} ({id})"));
+    };
+    let twins = namesakes.filter(|other| other.record_sets == zone.record_sets).count();
+    if twins == 1 {
+        return Ok(last);
+    }
+    let what = format!(
+        "{twins} private zones are called {name} and have as many records, and no file with records has the id {id} in its name"
+    );
+    found.find(|records| records.file.contains(id.as_str())).ok_or(what)
 }
 
 /// VPCs and Profiles of one Region.
@@ -129,7 +154,7 @@ struct SeenBy<'z> {
 
 fn inputs_of(
     zone: &ZoneOutput,
-    page: &RecordPage,
+    page: &ZoneRecords,
     seen_by: &SeenBy<'_>,
     endpoints: Option<&EndpointsById<'_>>,
     joined: &mut Declared,

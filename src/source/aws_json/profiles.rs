@@ -9,6 +9,7 @@ use super::super::Declared;
 use super::super::reader::{Fields, Reader};
 use super::super::values::region_within;
 use super::endpoint::EndpointOutput;
+use super::route53::ResolverConfigs;
 use crate::model::{Input, Object, ProfileInput};
 use crate::naming::{EndpointId, Region, VpcId};
 use crate::problem::{At, Place, Problem};
@@ -87,12 +88,12 @@ impl ProfileOutputs {
         self.resources.extend(other.resources);
     }
 
-    /// The Profiles that VPCs of outputs have, and what they share. `reverse` are the Resolver configurations of Profiles.
+    /// The Profiles that VPCs of outputs have, and what they share. `configs` has the Resolver configurations of Profiles.
     pub(super) fn join(
         self,
         known: &HashSet<VpcId>,
         endpoints: &[EndpointOutput],
-        reverse: &HashMap<String, bool>,
+        configs: &HashMap<String, ResolverConfigs>,
         joined: &mut Declared,
     ) -> Shares {
         let mut shares = Shares::default();
@@ -103,12 +104,14 @@ impl ProfileOutputs {
                 let (name, region) = (self.named.iter().rev().find(|(id, ..)| *id == one.profile))
                     .map_or((None, None), |(_, name, region)| (Some(name.as_str().into()), region.clone()));
                 shares.regions.extend(region.map(|region| (id.clone(), region)));
+                let said = configs.get(&one.profile).copied().unwrap_or_default();
                 let input = ProfileInput {
                     id: At::new(id, one.place.clone()),
                     name,
                     vpcs: vec![],
                     endpoints: vec![],
-                    autodefined_reverse: reverse.get(&one.profile).copied(),
+                    autodefined_reverse: said.autodefined_reverse,
+                    dnssec_validation: said.dnssec_validation,
                 };
                 (one.place.clone(), input)
             });

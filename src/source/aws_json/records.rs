@@ -1,4 +1,5 @@
-//! `list-resource-record-sets`: the records of a hosted zone, page by page; the output does not say of which zone.
+//! `list-resource-record-sets`: the records of a hosted zone, page by page; the output does not say of which zone, but a
+//! member `HostedZoneId` may.
 //!
 //! Route 53 API Reference, `ResourceRecordSet`. Names and texts have octal escapes (Route 53 guide, "DNS domain name format").
 
@@ -15,13 +16,30 @@ use super::super::record_sets::DEFAULT_TTL;
 
 /// One page of a zone's records.
 pub(super) struct RecordPage {
+    pub(super) place: Place,
+    /// The zone, where whoever saved the output said of which it is (`HostedZoneId`).
+    pub(super) zone: Option<String>,
     /// The owner of the SOA, which is on the first page.
     pub(super) apex: Option<DnsName>,
     /// Its name servers are those of private zones.
     pub(super) is_private: bool,
     pub(super) sets: Vec<RecordSet>,
-    /// There is another page behind it, which the CLI would have asked for.
-    pub(super) truncated: bool,
+    /// How many record sets it lists: SOA and NS of the apex, and what cannot be served, are not among `sets`.
+    pub(super) listed: usize,
+    /// The name and type of its first record set, whether that can be served or not.
+    pub(super) first: Option<(DnsName, String)>,
+    pub(super) next: NextPage,
+}
+
+/// What a page says of the one behind it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NextPage {
+    /// It is the last one.
+    Last,
+    /// Its first record set: `NextRecordName` and `NextRecordType` of the API, and of `--no-paginate`.
+    At(DnsName, String),
+    /// There is one: a `NextToken` of `--max-items` does not say where it begins.
+    Somewhere,
 }
 
 /// A record set: several may have one name and type, told apart by a routing policy.
@@ -71,12 +89,16 @@ pub(super) enum RoutingPolicy {
 const PRIVATE_NS: &str = "ns-0.awsdns-00.com";
 
 pub(super) fn page(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> RecordPage {
-    let truncated = fields.flag(reader, "IsTruncated").is_some_and(|flag| flag.value);
-    let mut page = RecordPage { apex: None, is_private: false, sets: vec![], truncated };
+    let (place, next) = (reader.place(fields.at), next_page(reader, fields));
+    let zone = fields.peek("HostedZoneId").map(|id| zone_id(id).to_owned());
+    let mut page =
+        RecordPage { place, zone, apex: None, is_private: false, sets: vec![], listed: 0, first: None, next };
     for item in fields.items(reader, "ResourceRecordSets") {
+        page.listed += 1;
         let Some(set) = reader.table(item, "a record set", Keys::Any) else { continue };
         let Some(name) = name(reader, &set, "Name") else { continue };
         let text = set.peek("Type").unwrap_or_default();
+        page.first.get_or_insert_with(|| (name.clone(), text.to_owned()));
         if text == "SOA" {
             page.apex = Some(name);
             continue;
@@ -92,6 +114,19 @@ pub(super) fn page(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> RecordPa
         page.sets.retain(|set| set.rtype != Rtype::NS || set.name != *apex);
     }
     page
+}
+
+fn next_page(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> NextPage {
+    let truncated = fields.flag(reader, "IsTruncated").is_some_and(|flag| flag.value);
+    let token =
+        fields.node(reader, "NextToken").and_then(|node| reader.text(node)).is_some_and(|text| !text.is_empty());
+    if !truncated && !token {
+        return NextPage::Last;
+    }
+    match (name(reader, fields, "NextRecordName"), fields.peek("NextRecordType")) {
+        (Some(name), Some(rtype)) => NextPage::At(name, rtype.to_owned()),
+        _ => NextPage::Somewhere,
+    }
 }
 
 fn values<'n>(reader: &mut Reader<'_>, set: &Fields<'n, '_>) -> Vec<(u32, &'n str)> {
@@ -172,24 +207,45 @@ fn policy(reader: &mut Reader<'_>, set: &Fields<'_, '_>) -> RoutingPolicy {
 /// A name with octal escapes (`\052.corp.example.`).
 pub(super) fn name(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, key: &str) -> Option<DnsName> {
     let text = fields.peek(key)?;
-    let read = unescape(text).and_then(|text| text.parse().ok());
+    let read = unescape(text);
     if read.is_none() {
         reader.warning(fields.at, format!("'{text}' is not a name that can be served here: it is left out"), "");
     }
     read
 }
 
-/// Octal escapes as the characters that they stand for; `None` for a dot, or what is not ASCII.
-fn unescape(text: &str) -> Option<String> {
-    let mut pieces = text.split('\\');
-    let mut whole = pieces.next()?.to_owned();
-    for piece in pieces {
-        let octet = u8::from_str_radix(piece.get(..3)?, 8).ok()?;
-        let is_plain = octet.is_ascii_graphic() && octet != b'.' && octet != b'\\';
-        whole.push(is_plain.then_some(char::from(octet))?);
-        whole += piece.get(3..)?;
+/// A name of which some octets are written as octal escapes; `None` if it is none.
+fn unescape(text: &str) -> Option<DnsName> {
+    (!text.is_empty()).then_some(())?;
+    let mut wire = Vec::with_capacity(text.len() + 2);
+    let mut rest = text.strip_suffix('.').unwrap_or(text).as_bytes();
+    let mut label = Vec::new();
+    loop {
+        let (octet, after) = match rest {
+            [b'.', after @ ..] => (None, after),
+            [b'\\', a, b, c, after @ ..] => {
+                let digits = [*a, *b, *c];
+                (Some(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 8).ok()?), after)
+            }
+            [octet, after @ ..] if octet.is_ascii_graphic() && *octet != b'\\' => (Some(*octet), after),
+            [_, ..] => return None,
+            [] => (None, rest),
+        };
+        if let Some(octet) = octet {
+            label.push(octet);
+        } else {
+            let is_root = rest.is_empty() && wire.is_empty() && label.is_empty();
+            if !is_root {
+                wire.push(u8::try_from(label.len()).ok().filter(|len| (1..=63).contains(len))?);
+            }
+            wire.append(&mut label);
+            if rest.is_empty() {
+                wire.push(0);
+                return DnsName::from_wire(&wire);
+            }
+        }
+        rest = after;
     }
-    Some(whole)
 }
 
 /// Record data as Route 53 writes it, in wire form.
@@ -234,13 +290,17 @@ mod tests {
     #[test]
     fn octal_escapes() {
         for (text, want) in [
-            ("\\052.corp.example.", Some("*.corp.example.")),
-            ("a\\137b.example", Some("a_b.example")),
-            ("a\\056b.example", None),
-            ("a\\344.example", None),
+            ("\\052.corp.example.", Some(&b"\x01*\x04corp\x07example\0"[..])),
+            ("a\\137b.example", Some(b"\x03a_b\x07example\0")),
+            ("A\\056\\100.example", Some(b"\x03a.@\x07example\0")),
+            ("a\\344.example", Some(b"\x02a\xe4\x07example\0")),
+            (".", Some(b"\0")),
             ("a\\0", None),
+            ("a\\400.example", None),
+            ("a..example", None),
+            ("a b.example", None),
         ] {
-            assert_eq!(unescape(text).as_deref(), want, "{text}");
+            assert_eq!(unescape(text).as_ref().map(DnsName::wire), want, "{text}");
         }
         assert_eq!(decimal("\"a\\344b\\\"c\\\\\""), "\"a\\228b\\\"c\\\\\"");
         assert_eq!(zone_id("/hostedzone/Z1"), "Z1");

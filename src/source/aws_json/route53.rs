@@ -1,7 +1,8 @@
 //! Route 53's outputs: `get-hosted-zone`, `list-hosted-zones`, `list-resolver-rules`, `list-resolver-rule-associations`,
-//! `get-resolver-config` and those of Profiles.
+//! `get-resolver-config`, `get-resolver-dnssec-config` and those of Profiles.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::dns::DnsName;
 use crate::model::{RuleAction, Upstream};
@@ -12,6 +13,7 @@ use super::super::doc::Value;
 use super::super::reader::{Fields, Keys, Reader};
 use super::profiles::ProfileOutputs;
 use super::records::{self, RecordPage};
+use super::resolver_endpoints::ResolverEndpointOutputs;
 
 /// What files hold of Route 53.
 #[derive(Default)]
@@ -21,11 +23,19 @@ pub(super) struct Route53 {
     pub(super) rules: Vec<RuleOutput>,
     /// Rule id, VPC.
     pub(super) associations: Vec<(String, VpcId)>,
-    /// VPCs without reverse zones of their own.
-    pub(super) no_reverse: Vec<VpcId>,
-    /// Profiles that say whether their VPCs have reverse zones of their own.
-    pub(super) profile_reverse: HashMap<String, bool>,
+    /// What Resolver's configurations of VPCs and Profiles say, by their ids.
+    pub(super) configs: HashMap<String, ResolverConfigs>,
     pub(super) profiles: ProfileOutputs,
+    pub(super) endpoints: ResolverEndpointOutputs,
+}
+
+/// What Resolver is told of a VPC, or by a Profile for all of its VPCs; `None`: nothing.
+#[derive(Clone, Copy, Default)]
+pub(super) struct ResolverConfigs {
+    /// Whether it has reverse zones of its own (`AutodefinedReverse`).
+    pub(super) autodefined_reverse: Option<bool>,
+    /// Whether upstream replies are validated (`ValidationStatus`).
+    pub(super) dnssec_validation: Option<bool>,
 }
 
 /// A private hosted zone.
@@ -46,19 +56,26 @@ pub(super) struct RuleOutput {
     pub(super) id: String,
     pub(super) domain_name: DnsName,
     pub(super) action: RuleAction,
+    /// The outbound endpoint from whose addresses it asks.
+    pub(super) endpoint: Option<Arc<str>>,
 }
 
 /// Commands whose output is read, with the member that tells them.
-pub(super) const COMMANDS: [(&str, &str); 16] = [
+pub(super) const COMMANDS: [(&str, &str); 21] = [
     ("HostedZone", "route53 get-hosted-zone"),
     ("HostedZones", "route53 list-hosted-zones"),
     ("HostedZoneSummaries", "route53 list-hosted-zones-by-vpc"),
     ("ResourceRecordSets", "route53 list-resource-record-sets"),
     ("ResolverRules", "route53resolver list-resolver-rules"),
+    ("ResolverRule", "route53resolver get-resolver-rule"),
     ("ResolverRuleAssociations", "route53resolver list-resolver-rule-associations"),
+    ("ResolverRuleAssociation", "route53resolver get-resolver-rule-association"),
     ("ResolverConfig", "route53resolver get-resolver-config"),
     ("ResolverConfigs", "route53resolver list-resolver-configs"),
+    ("ResolverDNSSECConfig", "route53resolver get-resolver-dnssec-config"),
+    ("ResolverDnssecConfigs", "route53resolver list-resolver-dnssec-configs"),
     ("ResolverEndpoints", "route53resolver list-resolver-endpoints"),
+    ("ResolverEndpoint", "route53resolver get-resolver-endpoint"),
     ("IpAddresses", "route53resolver list-resolver-endpoint-ip-addresses"),
     ("ProfileSummaries", "route53profiles list-profiles"),
     ("Profile", "route53profiles get-profile"),
@@ -96,14 +113,19 @@ impl Route53 {
     fn member(&mut self, reader: &mut Reader<'_>, key: &str, item: &Fields<'_, '_>) {
         match key {
             "HostedZones" => self.zones.extend(zone(reader, item, None)),
-            "ResolverRules" => self.rules.extend(rule(reader, item)),
-            "ResolverRuleAssociations" => self.associations.extend(association(reader, item)),
-            "ResolverConfig" | "ResolverConfigs" => self.config(item),
-            "ResolverEndpoints" => inbound(reader, item),
+            "ResolverRules" | "ResolverRule" => self.rules.extend(rule(reader, item)),
+            "ResolverRuleAssociations" | "ResolverRuleAssociation" => {
+                self.associations.extend(association(reader, item));
+            }
+            "ResolverConfig" | "ResolverConfigs" | "ResolverDNSSECConfig" | "ResolverDnssecConfigs" => {
+                self.config(item);
+            }
+            "ResolverEndpoints" | "ResolverEndpoint" => self.endpoints.endpoint(reader, item),
+            "IpAddresses" => self.endpoints.address(reader, item),
             "ProfileSummaries" | "Profile" => self.profiles.profile(item),
             "ProfileAssociations" | "ProfileAssociation" => self.profiles.association(reader, item),
             "ProfileResourceAssociations" | "ProfileResourceAssociation" => self.profiles.resource(reader, item),
-            // says which zones a VPC sees, but not which VPC was asked about; addresses of resolver endpoints answer nothing
+            // says which zones a VPC sees, but not which VPC was asked about
             _ => {}
         }
     }
@@ -124,19 +146,18 @@ impl Route53 {
     }
 
     fn config(&mut self, config: &Fields<'_, '_>) {
-        let (Some(state), Some(id)) = (config.peek("AutodefinedReverse"), config.peek("ResourceId")) else { return };
+        let Some(id) = config.peek("ResourceId") else { return };
         // USE_LOCAL_RESOURCE_SETTING is what a Profile leaves to the VPC
-        let on = match state {
-            "ENABLED" | "ENABLING" => true,
-            "DISABLED" | "DISABLING" => false,
-            _ => return,
+        let is_on = |member| match config.peek(member)? {
+            "ENABLED" | "ENABLING" => Some(true),
+            "DISABLED" | "DISABLING" => Some(false),
+            _ => None,
         };
-        match id.parse::<VpcId>() {
-            Ok(vpc) => self.no_reverse.extend((!on).then_some(vpc)),
-            Err(_) => {
-                self.profile_reverse.insert(id.to_owned(), on);
-            }
-        }
+        let said = ResolverConfigs {
+            autodefined_reverse: is_on("AutodefinedReverse"),
+            dnssec_validation: is_on("ValidationStatus"),
+        };
+        self.configs.entry(id.to_owned()).or_default().take(said);
     }
 
     pub(super) fn extend(&mut self, other: Self) {
@@ -144,9 +165,19 @@ impl Route53 {
         self.pages.extend(other.pages);
         self.rules.extend(other.rules);
         self.associations.extend(other.associations);
-        self.no_reverse.extend(other.no_reverse);
-        self.profile_reverse.extend(other.profile_reverse);
+        for (id, said) in other.configs {
+            self.configs.entry(id).or_default().take(said);
+        }
         self.profiles.extend(other.profiles);
+        self.endpoints.extend(other.endpoints);
+    }
+}
+
+impl ResolverConfigs {
+    /// Takes in what a later output says.
+    fn take(&mut self, later: Self) {
+        self.autodefined_reverse = later.autodefined_reverse.or(self.autodefined_reverse);
+        self.dnssec_validation = later.dnssec_validation.or(self.dnssec_validation);
     }
 }
 
@@ -167,39 +198,29 @@ fn zone(reader: &mut Reader<'_>, table: &Fields<'_, '_>, vpcs: Option<Vec<(VpcId
     })
 }
 
-/// An outbound endpoint is where questions leave a VPC, which changes no answer.
-fn inbound(reader: &mut Reader<'_>, table: &Fields<'_, '_>) {
-    if table.peek("Direction").is_some_and(|direction| direction.starts_with("INBOUND")) {
-        let id = table.peek("Id").unwrap_or_default();
-        let vpc = table.peek("HostVPCId").unwrap_or("vpc-...");
-        let direction = table.peek("Direction").unwrap_or("INBOUND");
-        let hint = format!(
-            "add a [[resolver_endpoint]] with direction = \"{direction}\", vpc_id = \"{vpc}\" and the listeners of this server that stand for it"
-        );
-        reader.warning(table.at, format!("the addresses of the inbound resolver endpoint {id} are AWS's"), hint);
-    }
-}
-
 fn rule(reader: &mut Reader<'_>, table: &Fields<'_, '_>) -> Option<RuleOutput> {
     let id = table.peek("Id")?.to_owned();
     let kind = table.peek("RuleType").unwrap_or_default();
     let action = match kind {
         "SYSTEM" => RuleAction::System,
         "FORWARD" => RuleAction::Forward(targets(reader, table).into()),
+        "DELEGATE" => RuleAction::Delegate,
         // the autodefined rule for the root, which is what `--forward` is here
-        "RECURSIVE" => return None,
+        "RECURSIVE" if table.peek("DomainName").is_none_or(|name| name == ".") => return None,
         _ => {
             let what = format!("rules of the type '{kind}' are not followed: {id} is left out");
-            reader.warning(table.at, what, "names that a private zone delegates answer SERVFAIL");
+            reader.warning(table.at, what, "its names go to the resolvers of --forward");
             return None;
         }
     };
-    let domain_name = records::name(reader, table, "DomainName")?;
+    let member = if action == RuleAction::Delegate { "DelegationRecord" } else { "DomainName" };
+    let domain_name = records::name(reader, table, member)?;
     if matches!(&action, RuleAction::Forward(targets) if targets.is_empty()) {
         reader.warning(table.at, format!("{id} has no target that can be asked: it is left out"), "");
         return None;
     }
-    Some(RuleOutput { place: reader.place(table.at), id, domain_name, action })
+    let endpoint = table.peek("ResolverEndpointId").map(Arc::from);
+    Some(RuleOutput { place: reader.place(table.at), id, domain_name, action, endpoint })
 }
 
 /// `TargetIps`: `Ip` or `Ipv6`, `Port` (53 by default), `Protocol` (Do53, DoH or DoH-FIPS) and `ServerNameIndication`.
@@ -228,7 +249,11 @@ fn targets(reader: &mut Reader<'_>, table: &Fields<'_, '_>) -> Vec<Upstream> {
     targets
 }
 
+/// An association that is in force (Route 53 Resolver API Reference, `ResolverRuleAssociation`).
 fn association(reader: &mut Reader<'_>, table: &Fields<'_, '_>) -> Option<(String, VpcId)> {
+    if matches!(table.peek("Status"), Some("CREATING" | "DELETING" | "FAILED" | "OVERRIDDEN")) {
+        return None;
+    }
     let vpc = table.required::<VpcId>(reader, "VPCId")?;
     Some((table.peek("ResolverRuleId")?.to_owned(), vpc.value))
 }

@@ -79,6 +79,7 @@ impl StandIns {
                 vpc_id: interface.vpc_id.clone().unwrap_or(vpc_id),
                 availability_zone: zone.clone(),
                 cidr_blocks: vec![],
+                enable_dns64: false,
             });
             Input::new(interface.id.place.clone(), object)
         });

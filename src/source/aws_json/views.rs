@@ -54,17 +54,20 @@ impl Seen {
 }
 
 impl Accounts {
-    /// Notes that the output at `place` is of `account`; two accounts in one directory leave it open.
+    /// Notes that the output at `place` is of `account`; two accounts in or below one directory leave it open.
     pub(super) fn note(&mut self, place: &Place, account: &str) {
-        let known = self.0.entry(directory(place)).or_insert_with(|| Some(account.into()));
-        if known.as_deref() != Some(account) {
-            *known = None;
+        for directory in directories(place) {
+            let known = self.0.entry(directory.into()).or_insert_with(|| Some(account.into()));
+            if known.as_deref() != Some(account) {
+                *known = None;
+            }
         }
     }
 
-    /// The account of the output at `place`.
+    /// The account of the output at `place`: that of its directory, else of the next one above it that has any, as each
+    /// command may have a directory of its own.
     pub(super) fn of(&self, place: &Place) -> Option<&str> {
-        self.0.get(&directory(place))?.as_deref()
+        directories(place).find_map(|directory| self.0.get(directory))?.as_deref()
     }
 
     /// How sure it is that a view is that of the object's owner.
@@ -77,8 +80,9 @@ impl Accounts {
     }
 }
 
-fn directory(place: &Place) -> Box<str> {
-    Path::new(&*place.file).parent().map(|path| path.display().to_string()).unwrap_or_default().into()
+/// The directory of a file and those above it.
+fn directories(place: &Place) -> impl Iterator<Item = &str> {
+    Path::new(&*place.file).ancestors().skip(1).filter_map(Path::to_str)
 }
 
 /// Each object once, where its first view stood; `problems` has a warning for each two views that differ.

@@ -10,6 +10,7 @@ use super::super::Declared;
 use super::super::values::region_of_zone;
 use super::endpoint::EndpointOutput;
 use super::network::{Attributes, InterfaceOutput, OutputId, SubnetOutput, VpcOutput};
+use super::route53::ResolverConfigs;
 use super::views::Seen;
 
 /// The region of each VPC, from the surest sign to the least sure one.
@@ -45,7 +46,7 @@ pub(super) fn join_vpcs(
     attributes: &[Attributes],
     endpoints: &[EndpointOutput],
     regions: &HashMap<VpcId, Region>,
-    no_reverse: &HashSet<VpcId>,
+    configs: &HashMap<String, ResolverConfigs>,
     joined: &mut Declared,
 ) {
     let mut dns: HashMap<VpcId, (Option<bool>, Option<bool>)> = HashMap::new();
@@ -88,6 +89,7 @@ pub(super) fn join_vpcs(
             let what = format!("{id} has {missing}: private DNS stays off");
             joined.problems.push(Problem::warning(place.clone(), what, hint));
         }
+        let said = configs.get(&id.to_string()).copied().unwrap_or_default();
         let object = Object::Vpc(VpcInput {
             vpc_id,
             region,
@@ -97,7 +99,8 @@ pub(super) fn join_vpcs(
             enable_dns_hostnames: hostnames.unwrap_or(false),
             listeners: vec![],
             clients: vec![],
-            autodefined_reverse: !no_reverse.contains(&id),
+            autodefined_reverse: said.autodefined_reverse.unwrap_or(true),
+            dnssec_validation: said.dnssec_validation.unwrap_or(false),
         });
         joined.inputs.push(Input { note, ..Input::new(place, object) });
     }

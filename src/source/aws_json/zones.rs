@@ -1,14 +1,15 @@
-//! What availability zones are called in the account of an endpoint.
+//! What availability zones are called in the account of an endpoint, and which of them services are said to be in.
 //!
 //! "us-east-1a" may be one zone in an account and another one in the next (EC2 guide, "AZ IDs"). An endpoint's zonal names have
 //! the names of its own account, and its subnet may be another account's, shared with it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::endpoint::EndpointOutput;
 use super::network::{InterfaceOutput, SubnetOutput};
 use super::views::Accounts;
-use crate::naming::{SubnetId, ZoneName};
+use crate::model::ServiceInput;
+use crate::naming::{ServiceName, SubnetId, ZoneName};
 use crate::problem::{At, Place};
 
 /// What the zones of subnets are called in every view.
@@ -63,5 +64,32 @@ impl ZoneNames {
         let listed = endpoint.input.given_names.as_ref().and_then(|names| names.zones.as_ref());
         let is_listed = |zone: &&&At<ZoneName>| listed.is_some_and(|listed| listed.contains(&zone.value));
         candidates.iter().find(is_listed).or(candidates.first()).map(|zone| (*zone).clone())
+    }
+}
+
+/// Forgets the zones of services that have endpoints in others.
+///
+/// A list of `describe-vpc-endpoint-services` is of one account, and the next one may call its zones otherwise; and it is of the
+/// service's Region, where an endpoint may be of another one. That AWS lists an endpoint shows that its zones will do.
+pub(super) fn forget_contradicted(
+    services: &mut [(Place, ServiceInput)],
+    endpoints: &[EndpointOutput],
+    subnets: &[SubnetOutput],
+) {
+    let of_subnet: HashMap<SubnetId, &ZoneName> =
+        subnets.iter().map(|subnet| (subnet.id.value, &subnet.zone.value)).collect();
+    let mut used: HashSet<(&ServiceName, &ZoneName)> = HashSet::new();
+    for EndpointOutput { input, .. } in endpoints.iter().filter(|_| !services.is_empty()) {
+        let zones = input.network_interfaces.iter().filter_map(|interface| {
+            let own = interface.availability_zone.as_ref().map(|zone| &zone.value);
+            own.or_else(|| of_subnet.get(&interface.subnet_id.value).copied())
+        });
+        used.extend(zones.map(|zone| (&input.service_name.value, zone)));
+    }
+    for (_, service) in services {
+        let is_listed = |zone: &ZoneName| service.availability_zones.iter().any(|listed| listed.value == *zone);
+        if used.iter().any(|(name, zone)| **name == service.service_name.value && !is_listed(zone)) {
+            service.availability_zones.clear();
+        }
     }
 }

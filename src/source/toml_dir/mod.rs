@@ -3,9 +3,9 @@
 //! Knows the keys and what each of them takes; whether objects fit together is for the model.
 
 mod endpoint;
-mod inbound;
 mod network;
 mod profile;
+mod resolver_endpoint;
 mod rule;
 mod zone;
 
@@ -60,9 +60,9 @@ const KINDS: [Kind; 8] = [
     Kind {
         key: "resolver_endpoint",
         name: "[[resolver_endpoint]]",
-        keys: inbound::KEYS,
+        keys: resolver_endpoint::KEYS,
         id: "name",
-        read: inbound::endpoint,
+        read: resolver_endpoint::endpoint,
     },
 ];
 

@@ -20,9 +20,11 @@ pub(super) const VPC_KEYS: &[&str] = &[
     "listeners",
     "clients",
     "autodefined_reverse",
+    "dnssec_validation",
 ];
 
-pub(super) const SUBNET_KEYS: &[&str] = &["subnet_id", "vpc_id", "availability_zone", "cidr_block", "ipv6_cidr_block"];
+pub(super) const SUBNET_KEYS: &[&str] =
+    &["subnet_id", "vpc_id", "availability_zone", "cidr_block", "ipv6_cidr_block", "enable_dns64"];
 
 pub(super) fn vpc(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, BrokenTable> {
     if !fields.has("region") && !fields.has("cidr_blocks") && OVERLAY_KEYS.iter().any(|key| fields.has(key)) {
@@ -40,6 +42,8 @@ pub(super) fn vpc(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Op
     let clients = fields.list(reader, "clients");
     distinct(reader, &clients);
     let autodefined_reverse = fields.flag(reader, "autodefined_reverse").is_none_or(|flag| flag.value);
+    // ResolverDnssecConfig: a VPC is not validated until it is said to be
+    let dnssec_validation = fields.flag(reader, "dnssec_validation").is_some_and(|flag| flag.value);
     let (Some(vpc_id), Some(region)) = (vpc_id, region) else { return Err(BrokenTable) };
     Ok(Some(Object::Vpc(VpcInput {
         vpc_id,
@@ -50,12 +54,13 @@ pub(super) fn vpc(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Op
         listeners,
         clients,
         autodefined_reverse,
+        dnssec_validation,
     })))
 }
 
 /// Keys that may lie over a VPC of another source, such as the output of `describe-vpcs`.
-const OVERLAY_KEYS: [&str; 5] =
-    ["listeners", "clients", "enable_dns_support", "enable_dns_hostnames", "autodefined_reverse"];
+const OVERLAY_KEYS: [&str; 6] =
+    ["listeners", "clients", "enable_dns_support", "enable_dns_hostnames", "autodefined_reverse", "dnssec_validation"];
 
 fn vpc_overlay(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, BrokenTable> {
     let vpc_id = fields.required(reader, "vpc_id");
@@ -65,7 +70,7 @@ fn vpc_overlay(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Optio
     distinct(reader, &clients);
     let mut flag = |key| fields.flag(reader, key).map(|flag| flag.value);
     let (enable_dns_support, enable_dns_hostnames) = (flag("enable_dns_support"), flag("enable_dns_hostnames"));
-    let autodefined_reverse = flag("autodefined_reverse");
+    let (autodefined_reverse, dnssec_validation) = (flag("autodefined_reverse"), flag("dnssec_validation"));
     Ok(Some(Object::VpcOverlay(VpcOverlayInput {
         vpc_id: vpc_id.ok_or(BrokenTable)?,
         listeners,
@@ -73,6 +78,7 @@ fn vpc_overlay(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Optio
         enable_dns_support,
         enable_dns_hostnames,
         autodefined_reverse,
+        dnssec_validation,
     })))
 }
 
@@ -102,7 +108,8 @@ pub(super) fn subnet(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result
         return Err(BrokenTable);
     };
     let cidr_blocks = ipv4.into_iter().chain(ipv6).collect();
-    Ok(Some(Object::Subnet(SubnetInput { subnet_id, vpc_id, availability_zone, cidr_blocks })))
+    let enable_dns64 = fields.flag(reader, "enable_dns64").is_some_and(|flag| flag.value);
+    Ok(Some(Object::Subnet(SubnetInput { subnet_id, vpc_id, availability_zone, cidr_blocks, enable_dns64 })))
 }
 
 /// A CIDR block of one address family.

@@ -8,7 +8,7 @@ use super::super::doc::{DocNode, Value};
 use super::super::reader::{Fields, Keys, Reader, distinct};
 use super::BrokenTable;
 
-pub(super) const KEYS: &[&str] = &["name", "vpc_ids", "vpc_endpoint_ids", "autodefined_reverse"];
+pub(super) const KEYS: &[&str] = &["name", "vpc_ids", "vpc_endpoint_ids", "autodefined_reverse", "dnssec_validation"];
 
 /// "Associations created without a priority have priority 100" (Route 53 Profiles API Reference, `ProfileAssociation`).
 const DEFAULT_PRIORITY: u32 = 100;
@@ -19,9 +19,10 @@ pub(super) fn profile(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Resul
     distinct(reader, &vpcs.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>());
     let endpoints = fields.list(reader, "vpc_endpoint_ids");
     distinct(reader, &endpoints);
-    let autodefined_reverse = fields.flag(reader, "autodefined_reverse").map(|flag| flag.value);
+    let mut flag = |key| fields.flag(reader, key).map(|flag| flag.value);
+    let (autodefined_reverse, dnssec_validation) = (flag("autodefined_reverse"), flag("dnssec_validation"));
     let id = id.ok_or(BrokenTable)?;
-    Ok(Some(Object::Profile(ProfileInput { id, name: None, vpcs, endpoints, autodefined_reverse })))
+    Ok(Some(Object::Profile(ProfileInput { id, name: None, vpcs, endpoints, autodefined_reverse, dnssec_validation })))
 }
 
 /// A VPC by its id alone, or with the priority that the Profile has there.

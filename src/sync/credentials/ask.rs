@@ -8,7 +8,7 @@ use http_body_util::Full;
 
 use super::super::environment::Environment;
 use super::super::query::{CallError, retried};
-use crate::http_client::{Egress, HttpClient, one_line};
+use crate::http_client::{HttpClient, one_line};
 
 /// Most octets of an answer: credentials have about two thousand.
 const MAX_ANSWER: usize = 256 << 10;
@@ -19,13 +19,12 @@ pub(super) const ATTEMPTS: u32 = 3;
 
 /// A client of AWS's own services, by the way out that the environment names.
 pub(super) fn client_of_aws(url: &Uri, environment: &Environment) -> Result<HttpClient, String> {
-    let egress = Egress::from_variables(|name| environment.variable(name).map(str::to_owned))?;
-    HttpClient::new(TIMEOUT, 1, is_https(url), &egress)
+    HttpClient::new(TIMEOUT, 1, is_https(url), &environment.egress()?)
 }
 
-/// A client of what is on this machine or beside it. No proxy knows that.
-pub(super) fn client_nearby(url: &Uri, timeout: Duration) -> Result<HttpClient, String> {
-    HttpClient::new(timeout, 1, is_https(url), &Egress::default())
+/// A client of what is on this machine or beside it.
+pub(super) fn client_nearby(url: &Uri, timeout: Duration, environment: &Environment) -> Result<HttpClient, String> {
+    HttpClient::new(timeout, 1, is_https(url), &environment.egress_nearby())
 }
 
 fn is_https(url: &Uri) -> bool {

@@ -65,7 +65,7 @@ impl Container {
     }
 
     /// Asks for them.
-    pub(super) async fn fetch(&self) -> Result<Issued, CredentialError> {
+    pub(super) async fn fetch(&self, environment: &Environment) -> Result<Issued, CredentialError> {
         let wrong = |what: String, hint: &str| CredentialError::new(format!("container credentials: {what}"), hint);
         let mut request = Request::new(Full::new(Bytes::new()));
         *request.uri_mut() = self.url.clone();
@@ -87,7 +87,7 @@ impl Container {
             request.headers_mut().insert(AUTHORIZATION, value);
         }
         let broken = |why: String| wrong(why, "look at the task's role, or at the logs of EKS's pod identity agent");
-        let http = client_nearby(&self.url, TIMEOUT).map_err(broken)?;
+        let http = client_nearby(&self.url, TIMEOUT, environment).map_err(broken)?;
         let (status, body) =
             fetched(&http, ATTEMPTS, &request).await.map_err(|why| broken(format!("{}: {why}", self.url)))?;
         if status != StatusCode::OK {

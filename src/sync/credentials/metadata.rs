@@ -74,14 +74,14 @@ impl Metadata {
     }
 
     /// Asks for a token, for the instance's role, and for its credentials.
-    pub(super) async fn fetch(&self) -> Result<Issued, CredentialError> {
+    pub(super) async fn fetch(&self, environment: &Environment) -> Result<Issued, CredentialError> {
         let wrong =
             |what: String, hint: &str| CredentialError::new(format!("instance metadata ({}): {what}", self.base), hint);
         let is_there = "on an EC2 instance allow IMDSv2, in a container with a hop limit of 2; elsewhere give keys, a \
                         profile or a role";
         let there = |what: String| wrong(what, is_there);
         let url: Uri = self.base.parse().map_err(|_| there("is no URL".to_owned()))?;
-        let http = client_nearby(&url, self.timeout).map_err(there)?;
+        let http = client_nearby(&url, self.timeout, environment).map_err(there)?;
         let (status, token) =
             self.ask(&http, Method::PUT, "/latest/api/token", ("ttl-seconds", TOKEN_TTL)).await.map_err(there)?;
         if status != StatusCode::OK {

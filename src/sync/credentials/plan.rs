@@ -6,6 +6,7 @@
 
 use super::super::environment::Environment;
 use super::super::profile::{AwsProfile, ProfileFiles, ProfileSection, profile_name};
+use super::super::service_urls::uses_fips;
 use super::container::Container;
 use super::issued::{CredentialError, Issued};
 use super::metadata::Metadata;
@@ -55,7 +56,7 @@ pub(super) fn plan(given: Option<&str>, environment: &Environment) -> Result<Pla
         None if is_named => return Err(no_profile(&name, &files)),
         None => AwsProfile::default(),
     };
-    let planner = Planner { environment, files: &files };
+    let planner = Planner { environment, files: &files, fips: uses_fips(given, environment) };
     if let Some(Plan { base, mut roles }) = planner.roles(&name, &profile)? {
         roles.reverse();
         return Ok(Plan { base, roles });
@@ -68,6 +69,8 @@ pub(super) fn plan(given: Option<&str>, environment: &Environment) -> Result<Pla
 struct Planner<'a> {
     environment: &'a Environment,
     files: &'a ProfileFiles,
+    /// As the profile says whose credentials are wanted, whatever others it leads to.
+    fips: bool,
 }
 
 impl Planner<'_> {
@@ -216,6 +219,7 @@ impl Planner<'_> {
             role: value("sso_role_name")?,
             region: region.parse().map_err(|_| wrong(format!("has the sso_region '{region}', which is none")))?,
             is_session: session_name.is_some(),
+            fips: self.fips,
             cache_key: session_name.map_or(start_url, str::to_owned),
         }))
     }

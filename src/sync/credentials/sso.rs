@@ -42,6 +42,8 @@ pub(super) struct Sso {
     pub(super) cache_key: String,
     /// Its tokens can be renewed.
     pub(super) is_session: bool,
+    /// Its FIPS endpoints are asked.
+    pub(super) fips: bool,
 }
 
 /// What `GetRoleCredentials` answers.
@@ -181,7 +183,9 @@ impl Sso {
     }
 
     fn url(&self, host: &str, name: &str, environment: &Environment) -> Result<Uri, CredentialError> {
-        let of_aws = || format!("https://{host}.{}.{}", self.region, partition_of(&self.region).dns_suffix);
+        // botocore's endpoint rules: in every partition, that of the US government too
+        let fips = if self.fips { "-fips" } else { "" };
+        let of_aws = || format!("https://{host}{fips}.{}.{}", self.region, partition_of(&self.region).dns_suffix);
         let named = environment.endpoint(name).and_then(|named| named.map_or_else(|| absolute_url(&of_aws()), Ok));
         named.map_err(|why| self.error(&why, "correct it, or unset it"))
     }

@@ -89,6 +89,7 @@ impl Machine {
         let clock = Arc::clone(&self.clock);
         let now = Arc::new(move || UNIX_EPOCH + Duration::from_secs(clock.load(Ordering::Relaxed)));
         let settings = CredentialSettings {
+            names: HostLookup::default(),
             profile: profile.map(str::to_owned),
             region: "eu-west-1".parse().unwrap(),
             endpoint: None,

@@ -9,7 +9,7 @@ use crate::ec2::call::Call;
 use crate::ec2::error::ApiError;
 use crate::ec2::params::Params;
 use crate::ec2::record::{EndpointRecord, EndpointType, IpAddressType, Phase, VpcRecord};
-use crate::ec2::route::{TABLE_PREFIX, check_table_id};
+use crate::ec2::route::check_table_id;
 use crate::model::{Key, RecordIpType};
 use crate::naming::{EndpointId, VpcId};
 
@@ -87,7 +87,8 @@ pub(super) fn wanted_once(wanted: &[Wanted]) -> Result<(), ApiError> {
     }
 }
 
-/// A security group is one of the VPC. Files know nothing of groups, so that in a VPC of theirs every id may be one.
+/// A security group is one of the VPC. Files know nothing of groups, so that in a VPC of theirs every id may be one, that of
+/// another account's group, too: it tells nothing.
 pub(in crate::ec2::action) fn group(call: &Call<'_>, vpc: VpcId, id: &str) -> Result<(), ApiError> {
     let digits = id.strip_prefix("sg-");
     if digits
@@ -96,8 +97,8 @@ pub(in crate::ec2::action) fn group(call: &Call<'_>, vpc: VpcId, id: &str) -> Re
         let message = format!("Invalid id: \"{id}\" (expecting \"sg-...\")");
         return Err(ApiError::new("InvalidGroupId.Malformed", message));
     }
-    match call.state.security_group(id) {
-        Some(group) if group.vpc == vpc && call.sees(&group.owner) => Ok(()),
+    match call.state.security_group(id).filter(|group| call.sees(&group.owner) && call.is_here(group.vpc)) {
+        Some(group) if group.vpc == vpc => Ok(()),
         None if call.state.vpc(vpc).is_none() => Ok(()),
         _ => Err(ApiError::not_found("sg-", id)),
     }
@@ -170,10 +171,10 @@ pub(super) fn only_for(what: &str, kind: EndpointType) -> ApiError {
 }
 
 /// A route table of a gateway endpoint: one of its VPC, or one that is not kept here, as files know nothing of tables.
+/// What another account or Region has is as what nobody has.
 pub(super) fn route_table_of(call: &Call<'_>, vpc: VpcId, id: &str) -> Result<(), ApiError> {
     check_table_id(id)?;
-    match call.state.route_table(id) {
-        Some(table) if !call.sees(&table.owner) => Err(ApiError::not_found(TABLE_PREFIX, id)),
+    match call.state.route_table(id).filter(|table| call.sees(&table.owner) && call.is_here(table.vpc)) {
         Some(table) if table.vpc != vpc => {
             Err(ApiError::invalid(format!("Route table {id} belongs to different VPC than {vpc}")))
         }

@@ -215,7 +215,7 @@ fn check(call: &Call<'_>, rule: &ResolverRuleRecord) -> Result<(), ApiError> {
 fn is_followed(rule: &ResolverRuleRecord) -> bool {
     dns::read_rule(rule).is_some_and(|read| match read.action {
         RuleAction::Forward(targets) => targets.len() == rule.targets.len(),
-        RuleAction::System => true,
+        RuleAction::System | RuleAction::Delegate => true,
     })
 }
 

@@ -1,4 +1,4 @@
-"""The 3 a.m. drill: broken servers, each found by `vpcedns status`, by an alert of deploy/prometheus, and in docs/drills.md."""
+"""The runbook: broken servers, each found by `vpcedns status`, by an alert of deploy/prometheus, and in docs/runbook.md."""
 
 import json
 import re
@@ -15,10 +15,10 @@ from support.server import Server, Upstream, free_port
 
 VPC = '[[vpc]]\nvpc_id = "vpc-0000000a"\nregion = "us-east-1"\ncidr_blocks = ["127.0.0.0/8"]\n'
 ALERTS = ROOT / "deploy/prometheus/alerts.yml"
-PAGE = ROOT / "docs/drills.md"
+PAGE = ROOT / "docs/runbook.md"
 
 
-class Drill:
+class Outage:
     """One broken server: what it is, what status says, which alert fires, and what keeps it broken."""
 
     def __init__(self, name, server, says, alert, keep=lambda: None):
@@ -29,29 +29,29 @@ def run(case):
     case.need("openssl")
     if find_tool("prometheus") is None:
         raise Skip("not installed: prometheus")
-    drills = [start(case) for start in (dead_upstream, bad_file, dead_account, half_written, lost_log, expiring, no_descriptors, flood, overloaded, hanging)]
+    outages = [start(case) for start in (dead_upstream, bad_file, dead_account, half_written, lost_log, expiring, no_descriptors, flood, overloaded, hanging)]
     healthy = server(case, "healthy")
-    firing = prometheus(case, [drill.server for drill in drills] + [healthy])
+    firing = prometheus(case, [outage.server for outage in outages] + [healthy])
     running = True
 
     def keep_broken():
         while running:
-            for drill in drills:
-                drill.keep()
+            for outage in outages:
+                outage.keep()
             time.sleep(0.05)
 
     keeper = threading.Thread(target=keep_broken, daemon=True)
     keeper.start()
     page = PAGE.read_text()
     try:
-        for drill in drills:
-            target = drill.server.http.removeprefix("http://")
-            wait_for(f"{drill.name}: the alert {drill.alert}", lambda t=target, a=drill.alert: a in firing().get(t, set()), 60, 0.3)
+        for outage in outages:
+            target = outage.server.http.removeprefix("http://")
+            wait_for(f"{outage.name}: the alert {outage.alert}", lambda t=target, a=outage.alert: a in firing().get(t, set()), 60, 0.3)
             case.checks += 1
-            said = status(case, drill.server)
-            case.check(re.search(drill.says, said), f"{drill.name}: status does not say {drill.says!r}", said)
-            row = next((line for line in page.splitlines() if line.startswith("|") and f"`{drill.alert}`" in line), None)
-            case.check(row, f"{drill.name}: docs/drills.md does not name {drill.alert}")
+            said = status(case, outage.server)
+            case.check(re.search(outage.says, said), f"{outage.name}: status does not say {outage.says!r}", said)
+            row = next((line for line in page.splitlines() if line.startswith("|") and f"`{outage.alert}`" in line), None)
+            case.check(row, f"{outage.name}: docs/runbook.md does not name {outage.alert}")
         case.equal("alerts of a healthy server", firing().get(healthy.http.removeprefix("http://"), set()), set())
         case.check("all is well" in status(case, healthy), "status of a healthy server", status(case, healthy))
     finally:
@@ -81,14 +81,14 @@ def ask_quietly(broken, name, **options):
 
 def dead_upstream(case):
     broken = server(case, "dead", forward=f"127.0.0.1:{free_port()}")
-    return Drill("dead upstream", broken, r"DOWN(.|\n)*no upstream answers", "VpcednsUpstreamDown",
+    return Outage("dead upstream", broken, r"DOWN(.|\n)*no upstream answers", "VpcednsUpstreamDown",
                  lambda: ask_quietly(broken, f"n{time.monotonic_ns()}.example"))
 
 
 def bad_file(case):
     broken = server(case, "bad")
     (broken.zones / "b.toml").write_text("[[vpc]\n")
-    return Drill("bad file", broken, r"b\.toml:1(.|\n)*correct the errors above", "VpcednsLoadFailed")
+    return Outage("bad file", broken, r"b\.toml:1(.|\n)*correct the errors above", "VpcednsLoadFailed")
 
 
 def dead_account(case):
@@ -98,7 +98,7 @@ def dead_account(case):
                '[{"Vpcs": [{"VpcId": "vpc-0a1b2c3d4e5f60718", "CidrBlock": "10.99.0.0/16", "Region": "us-east-1"}]}]')
     broken = server(case, "account", "--sync", f"us-east-1 endpoint=http://127.0.0.1:{free_port()}", "--sync-dir", kept, "--sync-every", "1",
                     env={"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"})
-    return Drill("account that cannot be read", broken, r"sync-us-east-1: NOT READ(.|\n)*GetCallerIdentity(.|\n)*sync-us-east-1 cannot be read",
+    return Outage("account that cannot be read", broken, r"sync-us-east-1: NOT READ(.|\n)*GetCallerIdentity(.|\n)*sync-us-east-1 cannot be read",
                  "VpcednsLoadFailed")
 
 
@@ -108,7 +108,7 @@ def half_written(case):
     writer.write("[[vpc")
     writer.flush()
     case.finally_do(writer.close)
-    return Drill("half-written file", broken, "half written", "VpcednsHalfWrittenFile")
+    return Outage("half-written file", broken, "half written", "VpcednsHalfWrittenFile")
 
 
 def lost_log(case):
@@ -123,7 +123,7 @@ def lost_log(case):
     broken = type("Started", (), {"http": f"http://127.0.0.1:{http}", "socket_path": case.dir / "log/s", "address": ("127.0.0.1", port)})()
     wait_for("the server without a log", lambda: ask_quietly(broken, "localhost"))
     reload = [case.binary, "reload", "--socket", broken.socket_path]
-    return Drill("lost log", broken, "the log cannot be written", "VpcednsLogLost",
+    return Outage("lost log", broken, "the log cannot be written", "VpcednsLogLost",
                  lambda: subprocess.run(reload, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False))
 
 
@@ -131,14 +131,14 @@ def expiring(case):
     case.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
              "/CN=dns.example", "-addext", "subjectAltName=DNS:dns.example", "-out", "cert.pem", "-keyout", "key.pem")
     broken = server(case, "expiring", "--tls", f"127.0.0.1:{free_port()}", "--tls-cert", case.dir / "cert.pem", "--tls-key", case.dir / "key.pem")
-    return Drill("certificate that ends", broken, "the certificate ends in 1 d", "VpcednsCertificateExpires")
+    return Outage("certificate that ends", broken, "the certificate ends in 1 d", "VpcednsCertificateExpires")
 
 
 def no_descriptors(case):
     broken = server(case, "descriptors")
     used = len(list((ROOT / f"/proc/{broken.process.pid}/fd").iterdir()))
     resource.prlimit(broken.process.pid, resource.RLIMIT_NOFILE, (used + 3, used + 3))
-    return Drill("no descriptors", broken, "file descriptors are in use", "VpcednsDescriptorsLow")
+    return Outage("no descriptors", broken, "file descriptors are in use", "VpcednsDescriptorsLow")
 
 
 def flood(case):
@@ -152,7 +152,7 @@ def flood(case):
         for _ in range(400):
             client.sendto(packet, broken.address)
 
-    return Drill("flood", broken, "questions a second are refused", "VpcednsFlood", send)
+    return Outage("flood", broken, "questions a second are refused", "VpcednsFlood", send)
 
 
 def overloaded(case):
@@ -165,7 +165,7 @@ def overloaded(case):
         for _ in range(20):
             client.sendto(dns.question(7, f"n{time.monotonic_ns()}.example", "A"), broken.address)
 
-    return Drill("overload", broken, "questions are turned away", "VpcednsOverloaded", send)
+    return Outage("overload", broken, "questions are turned away", "VpcednsOverloaded", send)
 
 
 def hanging(case):
@@ -173,7 +173,7 @@ def hanging(case):
     broken = server(case, "hanging")
     broken.process.kill()
     broken.process.wait()
-    return Drill("gone", broken, "no server answers", "VpcednsDown")
+    return Outage("gone", broken, "no server answers", "VpcednsDown")
 
 
 def prometheus(case, servers):

@@ -14,7 +14,7 @@ const BY_NUMBER: [u16; 14] = [3, 4, 19, 20, 22, 23, 25, 26, 27, 56, 63, 258, 262
 
 /// The hosted zones, each as a master file of its own; those that `vpc` sees, and `only` those of a name, where these are
 /// given.
-pub(super) fn hosted_zones(model: &Model, vpc: Option<VpcId>, only: Option<&DnsName>) -> String {
+pub fn hosted_zones(model: &Model, vpc: Option<VpcId>, only: Option<&DnsName>) -> String {
     let is_meant = |zone: &&std::sync::Arc<HostedZone>| {
         vpc.is_none_or(|vpc| zone.is_seen_from(Some(vpc))) && only.is_none_or(|only| *only == zone.name)
     };
