@@ -1,8 +1,10 @@
 """The server under test, started on a free loopback port, and the scripted upstream it forwards to."""
 
 import json
+import random
 import socket
 import sys
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -12,18 +14,24 @@ from .case import Failure, clean_env, indent, stop, wait_for
 
 
 def free_port(address="127.0.0.1"):
-    """A port that is free for UDP and TCP at this moment."""
-    for _ in range(50):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp:
-            tcp.bind((address, 0))
-            port = tcp.getsockname()[1]
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-                try:
-                    udp.bind((address, port))
-                except OSError:
-                    continue
-                return port
+    """A port that is free for UDP and TCP, and stays so: the kernel gives none below 32768 to those who ask for any."""
+    for _ in range(200):
+        port = random.randrange(10000, 32768)
+        if port in GIVEN:
+            continue
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            try:
+                tcp.bind((address, port))
+                udp.bind((address, port))
+            except OSError:
+                continue
+        GIVEN.add(port)
+        return port
     raise Failure("no port is free for both UDP and TCP")
+
+
+# the ports that `free_port` gave, so that two servers which start at the same time do not get one
+GIVEN = set()
 
 
 class Server:
@@ -42,6 +50,9 @@ class Server:
             command += ["--http", self.http.removeprefix("http://")]
         self.process = case.start(*command, log=self.log.name, env={**clean_env(), **(env or {})})
         wait_for("the server to answer", self._answers)
+        if http:
+            # it opens after those for questions
+            wait_for("its HTTP listener", self._takes_connections)
 
     def _answers(self):
         if self.process.poll() is not None:
@@ -51,6 +62,11 @@ class Server:
             return True
         except TimeoutError:
             return False
+
+    def _takes_connections(self):
+        host, port = self.http.removeprefix("http://").rsplit(":", 1)
+        with socket.socket() as sock:
+            return sock.connect_ex((host, int(port))) == 0
 
     def log_text(self):
         """What it has said so far."""
@@ -87,6 +103,35 @@ class Server:
         body = self.get("/v1/generation")[1].strip()
         value = json.loads(body)
         return value["generation"] if isinstance(value, dict) else int(value)
+
+
+class NameServer:
+    """A name server of the test's own, on a thread: `reply` says what it answers to a packet; nothing: silence."""
+
+    def __init__(self, at=("127.0.0.1", 0)):
+        self.sock, self.stopping = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), False
+        self.sock.bind(at)
+        self.sock.settimeout(0.1)
+        self.address = self.sock.getsockname()
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def reply(self, packet):
+        raise NotImplementedError
+
+    def stop(self):
+        self.stopping = True
+        self.thread.join()
+        self.sock.close()
+
+    def _serve(self):
+        while not self.stopping:
+            try:
+                packet, peer = self.sock.recvfrom(4096)
+                if reply := self.reply(packet):
+                    self.sock.sendto(reply, peer)
+            except (TimeoutError, ConnectionRefusedError):
+                continue
 
 
 class Upstream:
