@@ -1,38 +1,50 @@
-"""A cluster of three etcd members on loopback ports of the test's own."""
+"""A cluster of three etcd members, on ports of the test's own."""
 
 import json
 import signal
 
 from .case import stop, wait_for
+from .fleet.network import Loopback
 from .server import free_port
 
 MEMBERS = 3
 
 
 class Cluster:
-    """Three members, and `etcdctl` to them."""
+    """Three members, and `etcdctl` to them. `network` says where they are: `e0`, `e1` and `e2` are their hosts there."""
 
-    def __init__(self, case, prefix="/vpcedns"):
-        self.case = case
+    def __init__(self, case, prefix="/vpcedns", network=None, flags=()):
+        self.case, self.prefix, self.network, self.flags = case, prefix, network or Loopback(), flags
+        self.directory = f"etcd{free_port()}"
         self.clients = [free_port() for _ in range(MEMBERS)]
         self.peers = [free_port() for _ in range(MEMBERS)]
         self.members = [self._start(number) for number in range(MEMBERS)]
-        self.url = f"etcd://{','.join(f'127.0.0.1:{port}' for port in self.clients)}{prefix}"
+        self.url = f"etcd://{','.join(self.endpoints(range(MEMBERS)))}{prefix}"
         wait_for("etcd to elect", lambda: self.ctl("endpoint", "health", check=False).returncode == 0, 30)
 
+    def host(self, number):
+        """The address of a member."""
+        return self.network.address(f"e{number}")
+
+    def endpoints(self, numbers):
+        """Where members take clients."""
+        return [f"{self.host(n)}:{self.clients[n]}" for n in numbers]
+
     def _start(self, number):
-        peers = ",".join(f"m{n}=http://127.0.0.1:{port}" for n, port in enumerate(self.peers))
-        client, peer = (f"http://127.0.0.1:{ports[number]}" for ports in (self.clients, self.peers))
-        return self.case.start(
-            "etcd", "--name", f"m{number}", "--data-dir", f"etcd-{number}", "--listen-client-urls", client,
-            "--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-            "--initial-cluster", peers, "--initial-cluster-state", "new", "--log-level", "error",
-            log=f"etcd-{number}.log")
+        peers = ",".join(f"m{n}=http://{self.host(n)}:{port}" for n, port in enumerate(self.peers))
+        client, peer = (f"http://{self.host(number)}:{ports[number]}" for ports in (self.clients, self.peers))
+        with self.network.inside(f"e{number}"):
+            return self.case.start(
+                "etcd", "--name", f"m{number}", "--data-dir", f"{self.directory}-{number}", "--listen-client-urls", client,
+                "--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+                "--initial-cluster", peers, "--initial-cluster-state", "new", "--log-level", "error", *self.flags,
+                log=f"etcd-{number}.log")
 
     def ctl(self, *words, check=True, members=None):
         """What `etcdctl` prints, asking all members or those with these numbers."""
-        asked = [f"127.0.0.1:{self.clients[n]}" for n in (members or range(MEMBERS))]
-        return self.case.run("etcdctl", "--endpoints", ",".join(asked), "--command-timeout=5s", *words, check=check)
+        asked = ",".join(self.endpoints(members or range(MEMBERS)))
+        with self.network.inside("hub"):
+            return self.case.run("etcdctl", "--endpoints", asked, "--command-timeout=5s", *words, check=check)
 
     def leader(self):
         """The number of the member that leads."""
