@@ -76,6 +76,8 @@ pub(super) enum Command {
     Catalogue(CatalogueArgs),
     /// Say whether the state of the EC2 API and its copies are sound, or print what they hold
     State(StateArgs),
+    /// Move objects of files into the state of the EC2 API, from where it may change them; no answer changes
+    Import(super::import_args::ImportArgs),
     /// Read an AWS account, or an emulator, and write what the AWS CLI would print
     Sync(Box<SyncArgs>),
     /// Change what a running server logs

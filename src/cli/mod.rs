@@ -14,6 +14,8 @@ mod explain;
 mod flags;
 mod flush;
 mod health;
+mod import;
+mod import_args;
 mod log;
 mod looked_at;
 mod names;
@@ -62,6 +64,7 @@ pub fn run() -> ExitCode {
         Command::Drill(args) => drill::run(&args),
         Command::Catalogue(args) => catalogue::run(&args),
         Command::State(args) => state::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Sync(args) => sync::run(&args),
         Command::Log(args) => log::run(&args),
         Command::Config(args) => config::run(&args),

@@ -173,11 +173,6 @@ pub fn parse_id<T: FromStr>(text: &str, malformed: &'static str, prefix: &str) -
     text.parse().map_err(|_| ApiError::malformed_id(malformed, prefix, text))
 }
 
-/// The id of the security group that a VPC comes with: `sg-` and the digits of the VPC's own.
-pub fn default_group_id(vpc: VpcId) -> String {
-    vpc.to_string().replacen(VpcId::PREFIX, "sg-", 1)
-}
-
 /// The ARN of something of the call's region that `owner` has: `arn:aws:ec2:us-east-1:123456789012:subnet/subnet-...`.
 pub fn region_arn(call: &Call<'_>, owner: &str, kind: &str, id: &str) -> String {
     let region = &call.caller.region;

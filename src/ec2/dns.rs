@@ -12,7 +12,7 @@ use super::resolver_rule::ResolverRuleRecord;
 use super::shared::StoreHealth;
 use super::state::{ApiState, Delta};
 use crate::model::{
-    EndpointInput, HostedZoneInput, InboundInput, Input, InterfaceInput, Key, Mode, NetworkInterfaceInput, Object,
+    EndpointInput, HostedZoneInput, InboundInput, Input, InterfaceInput, Key, NetworkInterfaceInput, Object,
     OutboundInput, ProfileInput, RuleInput, ServiceInput, State as DnsState, SubnetInput, VpcInput,
 };
 use crate::naming::{InterfaceId, VpcId};
@@ -109,14 +109,14 @@ pub(super) fn change(state: &ApiState, delta: &Delta) -> SourceEdit {
 }
 
 /// What Profiles share.
-struct Sharing<'s> {
+pub(super) struct Sharing<'s> {
     profiles: Vec<&'s ProfileRecord>,
     /// The record with an id.
     record: &'s dyn Fn(&str) -> Option<&'s StoredObject>,
 }
 
 impl<'s> Sharing<'s> {
-    fn new(
+    pub(super) fn new(
         profiles: impl Iterator<Item = &'s ProfileRecord>,
         record: &'s dyn Fn(&str) -> Option<&'s StoredObject>,
     ) -> Self {
@@ -159,7 +159,7 @@ impl<'s> Sharing<'s> {
 
 /// What a record means for DNS: nothing, one object, a zone for the VPCs of each Region, or a rule for each VPC; zones and
 /// rules for each Profile, too.
-fn inputs(record: &StoredObject, sharing: &Sharing<'_>) -> Vec<Input> {
+pub(super) fn inputs(record: &StoredObject, sharing: &Sharing<'_>) -> Vec<Input> {
     match record {
         StoredObject::HostedZone(zone) => hosted_zone(zone, &sharing.profiles_of(&zone.id)),
         StoredObject::ResolverRule(rule) => rule_inputs(rule, &sharing.profiles_of(&rule.id)),
@@ -310,14 +310,14 @@ fn endpoint_input(endpoint: &EndpointRecord) -> Option<EndpointInput> {
         vpc_endpoint_id: at(endpoint.id),
         vpc_id: at(endpoint.vpc),
         service_name: at(endpoint.service.clone()),
-        service_region: None,
+        service_region: endpoint.service_region.as_ref().and_then(|region| region.parse().ok()).map(at),
         private_dns_enabled: Some(at(endpoint.private_dns_enabled)),
         inbound_resolver_only: endpoint.inbound_resolver_only,
         state,
-        dns_suffix: None,
+        dns_suffix: endpoint.own_names.suffix().map(at),
         dns_record_ip_type: endpoint.dns_record_ip_type,
-        private_dns_mode: Mode::Apex,
-        given_names: None,
+        private_dns_mode: endpoint.own_names.mode(),
+        given_names: endpoint.own_names.given(),
         network_interfaces: endpoint
             .interfaces
             .iter()

@@ -39,6 +39,9 @@ pub struct HostedZoneRecord {
     pub authorized: Vec<ZoneVpc>,
     /// Its record sets in the order of their names, SOA and NS of the apex among them.
     pub record_sets: Vec<StoredRecordSet>,
+    /// Unknown names are asked of public DNS (`EnablePublicDNSFallback`).
+    #[serde(default)]
+    pub public_dns_fallback: bool,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// When it was changed last.
@@ -151,6 +154,11 @@ impl HostedZoneRecord {
         set.name == self.name && matches!(set.rtype.as_str(), "SOA" | "NS")
     }
 
+    /// Whether unknown names are asked of public DNS, in the API's words.
+    pub fn fallback_status(&self) -> &'static str {
+        if self.public_dns_fallback { "ENABLED" } else { "DISABLED" }
+    }
+
     /// Puts its record sets in order.
     pub fn sort(&mut self) {
         self.record_sets.sort_by_cached_key(StoredRecordSet::key);
@@ -168,6 +176,7 @@ impl HostedZoneRecord {
                 "Id": format!("/hostedzone/{}", self.id),
                 "Name": self.name,
                 "Config": { "PrivateZone": true },
+                "Features": { "PublicDNSFallbackStatus": self.fallback_status() },
                 "ResourceRecordSetCount": self.record_sets.len(),
             },
             "VPCs": vpcs,
@@ -183,6 +192,13 @@ impl StoredRecordSet {
         let identifier = self.policy.set_identifier.clone().unwrap_or_default();
         (sort_name(&self.name), self.rtype.clone(), identifier)
     }
+}
+
+/// `Z`, and 19 letters and digits, as Route 53 gives them.
+pub fn new_zone_id() -> String {
+    let digits = std::iter::repeat_with(|| rand::random::<u32>() % 36).take(19);
+    let digits = digits.filter_map(|digit| char::from_digit(digit, 36)).map(|digit| digit.to_ascii_uppercase());
+    std::iter::once('Z').chain(digits).collect()
 }
 
 /// `com.example.www.` of `www.example.com.`

@@ -17,12 +17,13 @@
 //!   hosted_zone  what Route 53 has
 //!   resolver_rule, resolver_endpoint, query_log  what its Resolver has
 //!   profile  what Profiles share
-//!   record  what the API keeps of each object
+//!   record  what the API keeps of each object; own_names what an endpoint is called besides
 //!   state   all records in memory, and a change to them
 //!   state_store  what the API asks of the place where its state is durable
 //!   store   the state on disk, changed by groups; soundness tells a file that is damaged, and keeps copies
 //!   shared  the state in etcd, for several servers; the file is its last good one then
 //!   dns     what of a record DNS depends on
+//!   import  objects of files as records
 //!   violation  what a broken rule of the model is called in EC2
 //! notify    tells SNS topics and a webhook what became of an endpoint's connection
 //!   notices who is to be told of a change
@@ -42,6 +43,7 @@ mod action;
 pub mod auth;
 pub mod call;
 mod codec;
+mod default_group;
 mod deliveries;
 mod dns;
 mod document;
@@ -53,9 +55,11 @@ mod foreign;
 mod groups;
 pub mod hosted_zone;
 mod http;
+pub mod import;
 mod notices;
 pub mod notify;
 mod outbox;
+pub mod own_names;
 pub mod params;
 pub mod profile;
 mod protocol;

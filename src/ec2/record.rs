@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::ApiSettings;
 use super::codec::text;
 use super::hosted_zone::HostedZoneRecord;
+use super::own_names::OwnNames;
 use super::profile::ProfileRecord;
 use super::query_log::QueryLogRecord;
 use super::resolver_endpoint::ResolverEndpointRecord;
@@ -20,7 +21,7 @@ use super::rule::{GroupRule, rules_at_start};
 use super::time::UnixMillis;
 use crate::model::{RecordIpType, State};
 use crate::naming::{
-    EndpointId, InterfaceId, Region, ServiceName, ServiceNameError, SubnetId, VpcId, ZoneName, partition_of,
+    EndpointId, InterfaceId, Region, ServiceName, ServiceNameError, SubnetId, Suffix, VpcId, ZoneName, partition_of,
 };
 
 /// Tags of an object, by key.
@@ -234,6 +235,12 @@ pub struct EndpointRecord {
     pub interfaces: Vec<InterfaceRecord>,
     /// `rtb-...`, of a gateway endpoint.
     pub route_tables: Vec<String>,
+    /// The Region of the service, where that is not the VPC's (`ServiceRegion`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_region: Option<String>,
+    /// Names that do not follow from its id and its service.
+    #[serde(default)]
+    pub own_names: OwnNames,
     /// Its tags.
     pub tags: Tags,
 }
@@ -254,6 +261,11 @@ impl EndpointType {
             Self::Interface => "Interface",
             Self::Gateway => "Gateway",
         }
+    }
+
+    /// Whether it has interfaces in subnets.
+    pub fn has_interfaces(self) -> bool {
+        self != Self::Gateway
     }
 }
 
@@ -427,13 +439,18 @@ pub struct Notification {
 }
 
 impl EndpointRecord {
+    /// The eight characters behind its id in its names.
+    pub fn suffix(&self) -> Suffix {
+        self.own_names.suffix().unwrap_or_else(|| Suffix::derive(self.id))
+    }
+
     /// Where it is in its life at `now`. `None`: it is not listed any more.
     pub fn state(&self, now: UnixMillis, settings: &ApiSettings) -> Option<State> {
         let since = now.since(self.phase_since);
         match self.phase {
             Phase::Requested => Some(State::PendingAcceptance),
             // a gateway is a route, and is there at once
-            Phase::Accepted if self.kind == EndpointType::Interface && since < settings.pending => Some(State::Pending),
+            Phase::Accepted if self.kind.has_interfaces() && since < settings.pending => Some(State::Pending),
             Phase::Accepted => Some(State::Available),
             Phase::Rejected => Some(State::Rejected),
             Phase::Deleted if since < settings.deleting => Some(State::Deleting),

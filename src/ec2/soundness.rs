@@ -5,6 +5,7 @@ use std::fs::{self, TryLockError};
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use redb::backends::InMemoryBackend;
@@ -15,7 +16,7 @@ use redb::{
 use super::codec::{StoreError, decode};
 use super::deliveries::{DELIVERIES, Queued};
 use super::record::StoredObject;
-use super::state::Token;
+use super::state::{ApiState, Delta, Token};
 use super::store_mark::StoreMark;
 use crate::regular;
 
@@ -41,6 +42,17 @@ pub struct StateContent {
     pub deliveries: usize,
     /// The revision of a shared store that this stands for.
     pub mark: Option<StoreMark>,
+}
+
+impl StateContent {
+    /// Its objects and tokens, in memory.
+    pub fn into_state(self) -> ApiState {
+        let mut state = ApiState::default();
+        let put = self.records.into_iter().map(Arc::new).collect();
+        let tokens = self.tokens.into_iter().map(|(key, token)| (key, Arc::new(token))).collect();
+        state.apply(&Delta { put, tokens, ..Delta::default() });
+        state
+    }
 }
 
 /// Why a state file cannot be used.

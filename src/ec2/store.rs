@@ -8,7 +8,7 @@ use std::fs::{self, DirBuilder};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 use tracing::warn;
@@ -17,7 +17,7 @@ use super::codec::{StoreError, encode};
 use super::deliveries;
 use super::notices::ToldDelta;
 use super::notify::backoff::Backoff;
-use super::soundness::{MARK, RECORDS, StateContent, StateFault, TOKENS, copies, keep_copy, read_all, read_sound};
+use super::soundness::{MARK, RECORDS, StateFault, TOKENS, copies, keep_copy, read_all, read_sound};
 use super::state::{ApiState, Delta};
 use super::state_store::{CommitError, CommitLimits, StateStore};
 use super::store_mark::StoreMark;
@@ -114,12 +114,9 @@ impl Store {
         write.open_table(TOKENS).map_err(StoreError::new)?;
         self.next_delivery.store(deliveries::open(&write, Backoff::default().max_age)?, Ordering::Relaxed);
         write.commit().map_err(StoreError::new)?;
-        let StateContent { records, tokens, mark, .. } = read_all(&self.begin_read()?)?;
-        let mut state = ApiState::default();
-        let put = records.into_iter().map(Arc::new).collect();
-        let tokens = tokens.into_iter().map(|(key, token)| (key, Arc::new(token))).collect();
-        state.apply(&Delta { put, tokens, ..Delta::default() });
-        Ok((state, mark))
+        let mut content = read_all(&self.begin_read()?)?;
+        let mark = content.mark.take();
+        Ok((content.into_state(), mark))
     }
 
     /// Makes changes durable, one on top of the other, and what is to be told of them: when this returns `Ok` they all

@@ -8,6 +8,7 @@
 //!   read_files  paths             -> parts: one per TOML file, one for all JSON files together
 //!   read_toml   text              -> Declared
 //!   read_json_set texts           -> Declared
+//!   cut         a TOML text without some of its tables
 //!   zone_file   master files      -> the record sets of a hosted zone
 //!   watch       asks for a load when a file changes; knows which files are half written
 //! ```
@@ -21,6 +22,7 @@ mod access_keys;
 mod aws_json;
 mod beside;
 mod contract;
+mod cut;
 mod doc;
 mod files;
 mod gate;
@@ -61,6 +63,7 @@ pub use contract::{
     Declared, LoadRequest, LoadRequests, LoadTrigger, PartId, Progress, Reading, Source, SourceHealth, SourceId,
     SourceReport,
 };
+pub use cut::without_tables;
 pub use files::Files;
 pub use own::refuse_own;
 pub use scan::{MAX_FILE_BYTES, scan};

@@ -15,9 +15,11 @@ use std::cell::OnceCell;
 use std::collections::HashSet;
 
 use crate::dns::DnsName;
-use crate::ec2::call::{Action, Call, default_group_id, parse_id, timestamp};
+use crate::ec2::call::{Action, Call, parse_id, timestamp};
+use crate::ec2::default_group::default_group_id;
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Values, fields};
+use crate::ec2::own_names::OwnNames;
 use crate::ec2::record::{EndpointRecord, EndpointType, InterfaceRecord, IpAddressType, Phase, Tags};
 use crate::ec2::time::UnixMillis;
 use crate::model::{self, State};
@@ -159,7 +161,7 @@ fn of_api<'c>(call: &'c Call<'c>, record: &'c EndpointRecord) -> Option<ListedEn
 pub(super) fn listed<'c>(call: &'c Call<'c>, record: &'c EndpointRecord) -> Option<ListedEndpoint<'c>> {
     let state = record.state(call.now, call.settings)?;
     let service = call.model.endpoint(record.id).map(|endpoint| Cow::Borrowed(call.model.service(endpoint)));
-    Some(ListedEndpoint::new(call, Cow::Borrowed(record), state, Suffix::derive(record.id), service))
+    Some(ListedEndpoint::new(call, Cow::Borrowed(record), state, record.suffix(), service))
 }
 
 /// An endpoint of a file as a record: what files do not say is as EC2 would have chosen it.
@@ -196,6 +198,8 @@ fn of_file<'c>(call: &'c Call<'c>, endpoint: &'c model::Endpoint) -> Option<List
             .map(|i| InterfaceRecord { id: i.id, subnet: i.subnet, ipv4: i.ipv4(), ipv6: i.ipv6() })
             .collect(),
         route_tables: Vec::new(),
+        service_region: None,
+        own_names: OwnNames::default(),
         tags: Tags::new(),
     };
     let (state, suffix, service) = (endpoint.state, endpoint.suffix, Some(Cow::Borrowed(service)));

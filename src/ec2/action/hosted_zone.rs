@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use crate::ec2::call::{Action, Call, Done, timestamp};
 use crate::ec2::error::ApiError;
-use crate::ec2::hosted_zone::{HostedZoneRecord, ZoneVpc, kept_name, sort_name};
+use crate::ec2::hosted_zone::{HostedZoneRecord, ZoneVpc, kept_name, new_zone_id, sort_name};
 use crate::ec2::params::Params;
 use crate::ec2::record::StoredObject;
 use crate::ec2::state::Edit;
@@ -149,6 +149,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         comment,
         vpcs: vec![vpc],
         authorized: Vec::new(),
+        public_dns_fallback: false,
         tags: BTreeMap::new(),
         changed: call.now,
     };
@@ -157,13 +158,6 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         zone.vpcs.iter().for_each(|vpc| write_vpc(xml, vpc));
         xml.location = Some(format!("https://route53.amazonaws.com/2013-04-01/hostedzone/{}", zone.id));
     }))
-}
-
-/// `Z`, and 19 letters and digits, as Route 53 gives them.
-fn new_zone_id() -> String {
-    let digits = std::iter::repeat_with(|| rand::random::<u32>() % 36).take(19);
-    let digits = digits.filter_map(|digit| char::from_digit(digit, 36)).map(|digit| digit.to_ascii_uppercase());
-    std::iter::once('Z').chain(digits).collect()
 }
 
 /// `<HostedZone>`

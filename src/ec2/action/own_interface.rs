@@ -4,7 +4,8 @@ use std::net::Ipv4Addr;
 
 use super::endpoint::{Families, Wanted, free_addresses};
 use super::{interface, security_group};
-use crate::ec2::call::{Action, Call, Done, default_group_id};
+use crate::ec2::call::{Action, Call, Done};
+use crate::ec2::default_group::default_group_id;
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::Resource;
 use crate::ec2::params::Params;

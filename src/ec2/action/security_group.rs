@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::ec2::call::{Action, Call, Done, default_group_id, new_id, region_arn};
+use crate::ec2::call::{Action, Call, Done, new_id, region_arn};
+use crate::ec2::default_group::default_group_id;
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Values, fields};
 use crate::ec2::params::Params;

@@ -6,11 +6,12 @@ use std::ops::RangeInclusive;
 
 use ipnet::{IpNet, Ipv6Net};
 
-use crate::ec2::call::{Action, Call, Done, default_group_id, id_of_name};
+use crate::ec2::call::{Action, Call, Done, id_of_name};
+use crate::ec2::default_group::default_group;
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Resource, Values, fields};
 use crate::ec2::params::Params;
-use crate::ec2::record::{Phase, SecurityGroup, StoredObject, Tags, VpcRecord, VpcResolverConfig};
+use crate::ec2::record::{Phase, StoredObject, Tags, VpcRecord, VpcResolverConfig};
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
 use crate::model::Key;
@@ -64,15 +65,7 @@ pub(super) fn new_record(call: &Call<'_>, id: VpcId, cidr_blocks: Vec<IpNet>, ta
 pub(super) fn made(call: &Call<'_>, mut vpc: VpcRecord) -> Result<Done, ApiError> {
     super::reach::follow(call, &mut vpc, &Tags::new())?;
     super::reach::make_listener(call, &mut vpc);
-    let group = SecurityGroup {
-        id: default_group_id(vpc.id),
-        owner: vpc.owner.clone(),
-        vpc: vpc.id,
-        name: "default".to_owned(),
-        description: "default VPC security group".to_owned(),
-        rules: None,
-        tags: Tags::new(),
-    };
+    let group = default_group(&vpc);
     let mut answer = Xml::new();
     answer.element("vpc", |xml| vpc.write(xml));
     Ok(Done { edit: Edit::put([StoredObject::Vpc(vpc), StoredObject::SecurityGroup(group)]), answer })

@@ -6,15 +6,17 @@ use super::address::{self, Families};
 use super::{ListedEndpoint, check};
 use crate::ec2::action::offer::{self, Offer};
 use crate::ec2::action::tags;
-use crate::ec2::call::{Call, Done, default_group_id};
+use crate::ec2::call::{Call, Done};
+use crate::ec2::default_group::default_group_id;
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::Resource;
+use crate::ec2::own_names::OwnNames;
 use crate::ec2::params::Params;
 use crate::ec2::record::{EndpointRecord, EndpointType, IpAddressType, Phase, StoredObject, VpcRecord};
 use crate::ec2::state::{ConnectionChange, Edit};
 use crate::ec2::xml::Xml;
 use crate::model::{RecordIpType, State};
-use crate::naming::{EndpointId, Suffix};
+use crate::naming::EndpointId;
 
 pub(super) fn run(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let vpc = call.need_vpc(&params.required("VpcId")?)?;
@@ -58,6 +60,8 @@ pub(super) fn run(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError
         security_groups: Vec::new(),
         interfaces: Vec::new(),
         route_tables: Vec::new(),
+        service_region: None,
+        own_names: OwnNames::default(),
         tags,
     };
     match kind {
@@ -74,7 +78,7 @@ pub(super) fn run(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError
         (_, Phase::Requested) => State::PendingAcceptance,
         _ => State::Pending,
     };
-    let (record, suffix) = (Cow::Borrowed(&endpoint), Suffix::derive(endpoint.id));
+    let (record, suffix) = (Cow::Borrowed(&endpoint), endpoint.suffix());
     let listed = ListedEndpoint::new(call, record, state, suffix, Some(offer.service));
     answer.element("vpcEndpoint", |xml| listed.write(xml));
     answer.optional("clientToken", call.client_token.as_ref());

@@ -3,7 +3,8 @@
 use super::address::{self, Families, Wanted};
 use super::{check, need};
 use crate::ec2::action::offer::{self, Offer};
-use crate::ec2::call::{Call, Done, default_group_id};
+use crate::ec2::call::{Call, Done};
+use crate::ec2::default_group::default_group_id;
 use crate::ec2::error::ApiError;
 use crate::ec2::params::Params;
 use crate::ec2::record::{EndpointRecord, EndpointType, InterfaceRecord, Phase, StoredObject};
