@@ -158,13 +158,35 @@ def example(case, browser, axe):
         server.ask("ec2.us-east-1.amazonaws.com", source="127.0.1.5")
     browser.until("rates", "return [...document.querySelectorAll('#rates .value')].some(e => /^[1-9]/.test(e.innerText))")
     browser.until("latencies", "return /≤/.test(document.getElementById('rates').innerText)")
-    for section in ("names", "endpoints", "explain?name=ec2.us-east-1.amazonaws.com&from=127.0.1.5", "sources", "live"):
+    drills(case, browser, server)
+    for section in ("names", "endpoints", "explain?name=ec2.us-east-1.amazonaws.com&from=127.0.1.5", "sources", "drills", "live"):
         audit(case, browser, axe, section, reset=server)
+    case.run(case.binary, "drill", "end", "--all")
+    browser.open(server, "drills")
+    browser.until("no drill", "return /No drill is under way/.test(document.getElementById('drills').textContent)")
+    browser.until("all is well", "return !/drill/.test(document.getElementById('health').textContent)")
+    case.equal("the count of drills", browser.text("drill-count"), "")
     # what says that it takes HTML gets the page, and a script the routes
     case.check(server.get("/")[1].startswith("vpcedns\n"), "/ for scripts", server.get("/"))
     bad = server.get("/v1/report?status=purple")
     case.check(bad[0] == 400 and "try private, public or off" in bad[1], "a wrong status", bad)
     browser.close(server)
+
+
+def drills(case, browser, server):
+    """A drill is shown while it runs: what is at fault, for whom, how long, and how it ends."""
+    browser.open(server, "drills")
+    browser.until("no drill", "return /No drill is under way/.test(document.getElementById('drills').textContent)")
+    case.run(case.binary, "drill", "zone", "us-east-1a", "--vpc", "vpc-ec43eb89", "--for", "10m")
+    case.run(case.binary, "drill", "name", "*.example.com", "--delay", "250", "--client", "127.0.1.0/24", "--for", "1h")
+    browser.until("two drills", "return document.querySelectorAll('#drills .card').length === 2")
+    first, second = browser.js("return [...document.querySelectorAll('#drills .card')].map(e => e.innerText)")
+    for part in ("us-east-1a", "down, ", " min left", "For vpc-ec43eb89", "vpcedns drill end 1"):
+        case.check(part in first, f"the first drill has no {part}", first)
+    for part in ("*.example.com", "delayed by 250 ms", "For clients in 127.0.1.0/24", "vpcedns drill end 2"):
+        case.check(part in second, f"the second drill has no {part}", second)
+    case.equal("the count of drills", browser.text("drill-count").strip(), "2")
+    case.check("2 drills under way" in browser.text("health"), "the head says so", browser.text("health"))
 
 
 def explain(case, browser, server, keys):

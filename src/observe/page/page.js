@@ -49,7 +49,8 @@ async function tick() {
     const [status, metrics] = await Promise.all([read("/v1/status"), read("/metrics")]);
     sample(status, metrics);
     const bad = status.draining ? "Draining" : status.errors ? "The last load failed: older data is served"
-      : status.sources.some((source) => !source.good) ? "A source is failing: its last good state is served" : "";
+      : status.sources.some((source) => !source.good) ? "A source is failing: its last good state is served"
+        : status.drills.length ? `Serving, ${count(status.drills.length, "drill")} under way` : "";
     by("health").className = `health ${bad ? "bad" : "good"}`;
     say(by("health"), bad || (status.warnings ? `Serving, ${count(status.warnings, "warning")}` : "Serving, all is well"));
     say(by("facts"), `generation ${number(status.generation)} · ${count(status.endpoints, "endpoint")} · ${count(status.vpcs, "VPC")} · up ${age(status.uptime_ms / 1000)}`);
@@ -59,6 +60,7 @@ async function tick() {
       if (section === "endpoints") await endpoints();
     }
     if (section === "sources") await sources();
+    drills(status.drills);
     if (section === "live") live(status);
   }, "state");
   setTimeout(tick, document.hidden ? 10_000 : 2000);
@@ -143,6 +145,19 @@ async function sources() {
   // what a person reads or selects stays as it is while nothing changes
   const next = make("div", "", ...cards);
   if (next.textContent !== by("sources").textContent) fill(by("sources"), ...next.children);
+}
+
+function drills(running) {
+  say(by("drill-count"), running.length ? ` ${number(running.length)}` : "");
+  const cards = running.map((drill) => {
+    const fault = { zone: "down", nxdomain: "NXDOMAIN", servfail: "SERVFAIL", delay: `delayed by ${number(drill.delay_ms ?? 0)} ms` }[drill.fault] ?? drill.fault;
+    const card = make("div", "card", make("h3", "mono", drill.at), make("p", "O", `▲ ${fault}, ${age(drill.seconds_left)} left`));
+    const whom = [...drill.vpcs, ...drill.clients.map((network) => `clients in ${network}`)];
+    card.append(make("p", "sub", whom.length ? `For ${whom.join(", ")}` : "For all clients"), make("p", "sub", "To end it now: ", make("code", "", `vpcedns drill end ${drill.id}`)));
+    return card;
+  });
+  const next = make("div", "", ...(cards.length ? cards : [make("p", "", "No drill is under way.")]));
+  if (next.textContent !== by("drills").textContent) fill(by("drills"), ...next.children);
 }
 
 matrix((name, vpc) => tell(() => detail(name, vpc)));
