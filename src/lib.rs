@@ -35,7 +35,11 @@ pub mod export;
 
 pub mod wire;
 
+pub mod explain;
+
 pub mod report;
+
+pub mod diff;
 
 pub mod config;
 
@@ -58,8 +62,6 @@ pub mod source;
 pub mod forward;
 
 pub mod observe;
-
-pub mod diff;
 
 pub mod publish;
 

@@ -24,6 +24,10 @@ use crate::served::{ServedSnapshot, SnapshotWriter};
 use crate::snapshot::{Drill, Policy, Snapshot};
 use crate::source::{Overlay, Progress, SourceEdit, Sources, Taken};
 
+/// Most objects that a change may replace for the snapshot before it to be kept: what it has for itself is then at most about
+/// 300 octets times this, and comparing the two takes seconds at most.
+const MOST_KEPT: usize = 10_000;
+
 /// Publishes snapshots. Whoever changes anything holds it for the whole of the change.
 pub struct Publisher {
     sources: Sources,
@@ -206,7 +210,8 @@ impl Publisher {
         let current = self.snapshots.served().load_full();
         let next = current.with_drills(drills);
         drop(current);
-        self.replace(next);
+        let before = self.snapshots.replace(next);
+        self.retire([before]);
     }
 
     /// Serves a load, and takes note of how it went.
@@ -244,13 +249,16 @@ impl Publisher {
         }
         let lost = current.lost_addresses(&next);
         drop(current);
-        self.replace(next);
+        let before = self.snapshots.replace(next);
+        let (kept, gone) = if changes.count() <= MOST_KEPT { (Some(before), None) } else { (None, Some(before)) };
+        let no_more_kept = self.snapshots.keep(kept);
+        self.retire(gone.into_iter().chain(no_more_kept));
         lost
     }
 
-    fn replace(&mut self, next: Snapshot) {
-        // whoever holds the old one last frees it; that is done here and not by a thread that answers
-        self.retired.push(self.snapshots.replace(next));
+    /// Whoever holds an old one last frees it; that is done here and not by a thread that answers.
+    fn retire(&mut self, old: impl IntoIterator<Item = Arc<Snapshot>>) {
+        self.retired.extend(old);
         self.free_retired();
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 
 use crate::snapshot::Snapshot;
 
@@ -14,6 +14,8 @@ pub struct ServedSnapshot(Arc<Serving>);
 
 struct Serving {
     snapshot: ArcSwap<Snapshot>,
+    /// What was served before it, where that is kept.
+    previous: ArcSwapOption<Snapshot>,
     /// When it was published, in milliseconds since 1970.
     since_ms: AtomicU64,
 }
@@ -21,7 +23,11 @@ struct Serving {
 impl ServedSnapshot {
     /// Always `snapshot`: for whoever embeds the resolver and publishes nothing.
     pub fn fixed(snapshot: Snapshot) -> Self {
-        Self(Arc::new(Serving { snapshot: ArcSwap::from_pointee(snapshot), since_ms: AtomicU64::new(now_ms()) }))
+        Self(Arc::new(Serving {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            previous: ArcSwapOption::empty(),
+            since_ms: AtomicU64::new(now_ms()),
+        }))
     }
 
     /// What is served now, for the moment of an answer: a thread has few of these at one time.
@@ -32,6 +38,11 @@ impl ServedSnapshot {
     /// What is served now, to be kept for as long as the caller likes.
     pub fn load_full(&self) -> Arc<Snapshot> {
         self.0.snapshot.load_full()
+    }
+
+    /// What was served before the last change of what there is; `None`: nothing, or it is not kept.
+    pub fn previous(&self) -> Option<Arc<Snapshot>> {
+        self.0.previous.load_full()
     }
 
     /// When it was published.
@@ -59,6 +70,11 @@ impl SnapshotWriter {
         let before = serving.snapshot.swap(Arc::new(next));
         serving.since_ms.store(now_ms(), Ordering::Relaxed);
         before
+    }
+
+    /// Keeps `previous`, or nothing, as what was served before; returns what was kept until now.
+    pub(crate) fn keep(&mut self, previous: Option<Arc<Snapshot>>) -> Option<Arc<Snapshot>> {
+        self.0.0.previous.swap(previous)
     }
 }
 

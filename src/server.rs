@@ -25,7 +25,7 @@ mod ec2;
 mod encrypted;
 mod fit;
 mod hand_over;
-mod listed;
+pub(crate) mod listed;
 mod listen_http;
 mod ready;
 mod reload;

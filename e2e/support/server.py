@@ -38,7 +38,7 @@ class Server:
     """`vpcedns serve` on one loopback port. `flags` follow the zones and the listen address, `env` adds to its
     environment."""
 
-    def __init__(self, case, *flags, zones, forward="none", http=False, env=None):
+    def __init__(self, case, *flags, zones, forward="none", http=False, env=None, ready_seconds=10):
         self.case, self.port = case, free_port()
         self.address = ("127.0.0.1", self.port)
         self.log = case.dir / f"serve-{self.port}.log"
@@ -49,7 +49,7 @@ class Server:
             self.http = f"http://127.0.0.1:{free_port()}"
             command += ["--http", self.http.removeprefix("http://")]
         self.process = case.start(*command, log=self.log.name, env={**clean_env(), **(env or {})})
-        wait_for("the server to answer", self._answers)
+        wait_for("the server to answer", self._answers, seconds=ready_seconds)
         if http:
             # it opens after those for questions
             wait_for("its HTTP listener", self._takes_connections)

@@ -1,12 +1,13 @@
 //! Private hosted zones: RFC 1034 4.3.2 with the wildcards of RFC 4592.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use super::decision::Addresses;
 use super::{
     AliasFound, Ask, AuthoritySection, Data, Decision, Forward, Found, Part, Reason, Reply, Trace, dname, endpoint,
 };
-use crate::dns::{DnsName, MAX_NAME_LEN, Rcode, Rtype};
+use crate::dns::{DnsName, MAX_NAME_LEN, Rcode, Rtype, address_of};
 use crate::model::{HostedZone, Interface, Mode, Node, Rrset};
 
 /// Asks the hosted zone whose apex is the last `labels` labels of the name.
@@ -100,6 +101,12 @@ pub fn delegation<'z>(zone: &'z HostedZone, name: &DnsName) -> Option<(&'z DnsNa
         wire = wire.get(skipped..).filter(|rest| !rest.is_empty())?;
     }
     found
+}
+
+/// The addresses that a zone has of a name server.
+pub fn glue(zone: &HostedZone, server: &DnsName) -> Vec<IpAddr> {
+    let sets = [Rtype::A, Rtype::AAAA].into_iter().filter_map(|rtype| zone.node(server.wire())?.rrset(rtype));
+    sets.flat_map(|set| set.rdata.iter().filter_map(|data| address_of(data))).collect()
 }
 
 /// Others are asked where a rule of the client's has the delegation followed.

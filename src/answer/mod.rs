@@ -40,7 +40,7 @@ pub use decision::{
     Addresses, Aliases, AuthoritySection, ChosenAddresses, Data, Decision, Forward, NotPrivate, Part, Reason, Reply,
 };
 pub use drill::delay;
-pub use hosted::delegation;
+pub use hosted::{delegation, glue};
 pub use question::Question;
 pub use special::SOA_DATA as SPECIAL_SOA_DATA;
 pub use topic::Topic;

@@ -10,15 +10,16 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::client::ServerArgs;
+use super::diff_args::DiffArgs;
 use super::drill_args::DrillArgs;
 use super::flags::{All, Answers, AnswersElsewhere, Flags, ZonesSubset};
-use super::looked_at::ServedArgs;
+use super::looked_at::{PathArg, ServedArgs, StateFile};
 use crate::address::{DNS_PORT, parse_address};
 use crate::config::{EndpointAddress, SyncNames};
 use crate::dns::{DnsName, Rtype};
 use crate::expect::{Identity, ServerAddress};
+use crate::explain::Asker;
 use crate::naming::{Region, VpcId, parse_region};
-use crate::observe::Asker;
 use crate::problem::Fault;
 
 const STYLES: Styles = Styles::styled()
@@ -56,7 +57,7 @@ pub(super) enum Command {
     Trace(TraceArgs),
     /// Check what clients are told against a file of assertions; exit 1 if one does not hold
     Expect(ExpectArgs),
-    /// Say which answers differ between two directories of zones; exit 0 if none does, 1 if some do, 2 for trouble
+    /// Say which answers two directories of zones, or a server's last change, change; exit 0 if none, 1 if some, 2 for trouble
     Diff(DiffArgs),
     /// Say for each VPC and service whether it is private, and what to do where it is not
     Report(ReportArgs),
@@ -283,26 +284,9 @@ pub(super) struct ExpectArgs {
     #[arg(long, value_enum, default_value_t = ExpectFormat::Text, env = "VPCEDNS_FORMAT")]
     pub(super) format: ExpectFormat,
     #[command(flatten)]
-    pub(super) flags: Flags<Answers>,
-}
-
-#[derive(Args)]
-#[command(after_help = "Examples:\n  \
-    vpcedns diff zones new-zones\n  \
-    git worktree add /tmp/main main && vpcedns diff /tmp/main/zones zones --markdown > comment.md")]
-pub(super) struct DiffArgs {
-    /// The directory or file of zones as they were
-    pub(super) old: PathBuf,
-    /// The directory or file of zones as they are
-    pub(super) new: PathBuf,
-    /// Print as JSON
-    #[arg(long, conflicts_with = "markdown")]
-    pub(super) json: bool,
-    /// Print a table in Markdown, for pull requests
-    #[arg(long, env = "VPCEDNS_MARKDOWN")]
-    pub(super) markdown: bool,
+    pub(super) state: PathArg<StateFile>,
     #[command(flatten)]
-    pub(super) flags: Flags<AnswersElsewhere>,
+    pub(super) flags: Flags<Answers>,
 }
 
 #[derive(Args)]
@@ -322,6 +306,8 @@ pub(super) struct ReportArgs {
     /// Print as JSON, with every name
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) state: PathArg<StateFile>,
     #[command(flatten)]
     pub(super) flags: Flags<Answers>,
 }

@@ -7,14 +7,15 @@ use serde_json::json;
 use super::args::CheckArgs;
 use super::client::ServerAt;
 use super::config::read_file;
-use super::looked_at::{OutputOrigin, ReadsServer};
+use super::looked_at::{OutputOrigin, SaidBy};
+use super::offline::{Offline, OfflineRead};
 use crate::observe::{CheckReport, CheckedProblem, object_counts};
 use crate::problem::{Problem, count};
 use crate::source::Loaded;
 
 pub(super) fn run(args: &CheckArgs) -> ExitCode {
-    let names_files = args.zones.says("zones") || args.config.is_some();
-    match ReadsServer::of(&args.served, names_files).server() {
+    let files = args.zones.said_by("zones").max(args.config.as_ref().map(|_| SaidBy::Flag));
+    match args.served.server(files) {
         Some(server) => match of_server(&server, args.json) {
             Ok(exit) => exit,
             Err(what) => super::fail(&what),
@@ -47,10 +48,15 @@ fn of_server(server: &ServerAt, json: bool) -> Result<ExitCode, String> {
 }
 
 fn of_files(args: &CheckArgs) -> ExitCode {
-    let loaded = match args.config.as_deref().map(|file| read_file(Some(file))).transpose() {
-        Ok(settings) => super::files(&args.zones.over(settings.unwrap_or_default())).load(&|_, _| {}),
-        Err(problems) => Loaded { problems, ..Loaded::default() },
+    let (loaded, origin) = match args.config.as_deref().map(|file| read_file(Some(file))).transpose() {
+        Ok(settings) => {
+            let settings = args.zones.over(settings.unwrap_or_default());
+            let OfflineRead { loaded, origin } = Offline::new(settings, args.served.state()).read();
+            (loaded, Some(origin))
+        }
+        Err(problems) => (Loaded { problems, ..Loaded::default() }, None),
     };
+    let looked_at = origin.map_or_else(String::new, |origin| format!("; {origin}"));
     let problems = &loaded.problems;
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
     let exit = if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
@@ -64,7 +70,7 @@ fn of_files(args: &CheckArgs) -> ExitCode {
     match &loaded.model {
         Some(model) => {
             println!(
-                "good: {} in {} from {} ({})",
+                "good: {} in {} from {} ({}{looked_at})",
                 count(model.endpoint_count(), "endpoint"),
                 count(model.vpcs().len(), "VPC"),
                 count(loaded.files_read, "file"),
@@ -72,7 +78,7 @@ fn of_files(args: &CheckArgs) -> ExitCode {
             );
             println!("read: {}", object_counts(model));
         }
-        None => println!("would not load: {}, {}", count(errors, "error"), count(warnings, "warning")),
+        None => println!("would not load: {}, {}{looked_at}", count(errors, "error"), count(warnings, "warning")),
     }
     exit
 }

@@ -3,32 +3,82 @@
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use super::args::DiffArgs;
-use crate::diff::{AnswerChange, AnswerDiff, diff};
-use crate::observe::ToldAnswer;
+use super::client::ServerAt;
+use super::diff_args::DiffArgs;
+use super::explain::to_json;
+use super::looked_at::OutputOrigin;
+use super::offline::Offline;
+use crate::diff::{AnswerChange, AnswerDiff, DiffScope, Dns64Change, diff_within};
+use crate::explain::ToldAnswer;
+use crate::observe::GenerationDiff;
 use crate::problem::count;
 use crate::snapshot::Snapshot;
 
 /// As diff(1) has it: "2 if trouble".
 const TROUBLE: u8 = 2;
 
+/// A server compares one after the other, and a large difference takes seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Changes in a table of Markdown; a comment of GitHub has at most 65,536 characters.
 const ROWS: usize = 200;
 
+/// How the difference is printed.
+#[derive(Default)]
+pub(super) struct DiffOutput {
+    pub(super) json: bool,
+    pub(super) markdown: bool,
+    /// What was compared, where that is said.
+    pub(super) looked_at: Option<OutputOrigin>,
+}
+
 pub(super) fn run(args: &DiffArgs) -> ExitCode {
-    let load = |path: &Path| -> Option<Snapshot> {
+    let output = |looked_at| DiffOutput { json: args.json, markdown: args.markdown, looked_at: Some(looked_at) };
+    match (&args.old, &args.new) {
+        (Some(old), Some(new)) => of_files(args, old, new, output),
+        (None, None) => match args.served.server(None) {
+            Some(server) => of_server(args, &server, output).unwrap_or_else(|what| {
+                eprintln!("error: {what}");
+                trouble()
+            }),
+            None => misused("nothing to compare"),
+        },
+        _ => misused("one side of the comparison is missing"),
+    }
+}
+
+fn misused(what: &str) -> ExitCode {
+    eprintln!("error: {what}\n  hint: name two directories of zones, OLD and NEW, or a running server with --socket");
+    trouble()
+}
+
+fn of_files(args: &DiffArgs, old: &Path, new: &Path, output: impl FnOnce(OutputOrigin) -> DiffOutput) -> ExitCode {
+    let load = |path: &Path| -> Option<(Snapshot, OutputOrigin)> {
         let mut settings = args.flags.settings();
         settings.zones = vec![path.to_owned()];
-        super::compile(settings)
+        Offline::new(settings, args.served.state()).compile()
     };
     // the two loads have nothing to do with one another
     let (old, new) = std::thread::scope(|scope| {
-        let new = scope.spawn(|| load(&args.new));
-        (load(&args.old), new.join().ok().flatten())
+        let new = scope.spawn(|| load(new));
+        (load(old), new.join().ok().flatten())
     });
-    let (Some(old), Some(new)) = (old, new) else { return trouble() };
-    compare(&old, &new, args.json, args.markdown)
+    let (Some((old, was)), Some((new, is))) = (old, new) else { return trouble() };
+    let scope = DiffScope { vpc: args.vpc, ..DiffScope::ALL };
+    compare(&old, &new, scope, &output(OutputOrigin::both(&was, &is)))
+}
+
+fn of_server(
+    args: &DiffArgs,
+    server: &ServerAt,
+    output: impl FnOnce(OutputOrigin) -> DiffOutput,
+) -> Result<ExitCode, String> {
+    let vpc = args.vpc.map_or_else(String::new, |vpc| format!("?vpc={vpc}"));
+    let said = server.ask_within(&format!("GET /v1/diff{vpc}"), PATIENCE)?;
+    let said: GenerationDiff = serde_json::from_str(&said).map_err(|e| format!("{server} says no difference: {e}"))?;
+    Ok(show(&said.diff, &output(OutputOrigin::generations(server, said.old, said.new))))
 }
 
 /// Something does not load, which has been printed.
@@ -37,12 +87,23 @@ pub(super) fn trouble() -> ExitCode {
 }
 
 /// Prints which answers differ, with the exit code of diff(1).
-pub(super) fn compare(old: &Snapshot, new: &Snapshot, json: bool, as_markdown: bool) -> ExitCode {
-    let found = diff(old, new);
-    let text = match (json, as_markdown) {
-        (true, _) => format!("{}\n", serde_json::to_string_pretty(&found).unwrap_or_default()),
-        (_, true) => markdown(&found),
-        _ => for_people(&found),
+pub(super) fn compare(old: &Snapshot, new: &Snapshot, scope: DiffScope, output: &DiffOutput) -> ExitCode {
+    match diff_within(old, new, scope) {
+        Ok(found) => show(&found, output),
+        Err(error) => {
+            eprintln!("error: {error}");
+            trouble()
+        }
+    }
+}
+
+fn show(found: &AnswerDiff, output: &DiffOutput) -> ExitCode {
+    let looked_at = output.looked_at.as_ref();
+    let text = match (output.json, output.markdown, looked_at) {
+        (true, _, Some(looked_at)) => to_json(found, looked_at),
+        (true, _, None) => format!("{}\n", serde_json::to_string_pretty(found).unwrap_or_default()),
+        (_, true, _) => markdown(found),
+        _ => for_people(found, looked_at),
     };
     if super::print(&text) != ExitCode::SUCCESS {
         return trouble();
@@ -55,7 +116,7 @@ fn side(told: Option<&ToldAnswer>) -> String {
 }
 
 /// A heading for each client, and three lines for each answer; nothing where nothing differs.
-fn for_people(found: &AnswerDiff) -> String {
+fn for_people(found: &AnswerDiff, looked_at: Option<&OutputOrigin>) -> String {
     let mut text = String::new();
     for of_client in found.answers.chunk_by(|a, b| a.client == b.client) {
         let Some(AnswerChange { client, .. }) = of_client.first() else { continue };
@@ -68,8 +129,13 @@ fn for_people(found: &AnswerDiff) -> String {
     for vpc in &found.clients {
         let _ = writeln!(text, "{vpc}: its clients are known by other addresses (cidr_blocks, clients, listeners)");
     }
+    for Dns64Change { vpc_id, block, enabled } in &found.dns64 {
+        let now = if *enabled { "on" } else { "off" };
+        let _ = writeln!(text, "{vpc_id}: DNS64 is {now} for clients in {block} (enable_dns64)");
+    }
     if !found.is_empty() {
-        let _ = writeln!(text, "{}", counted(found));
+        let looked_at = looked_at.map_or_else(String::new, |origin| format!(" ({origin})"));
+        let _ = writeln!(text, "{}{looked_at}", counted(found));
     }
     text
 }
@@ -100,6 +166,10 @@ fn markdown(found: &AnswerDiff) -> String {
     }
     for vpc in &found.clients {
         let _ = writeln!(text, "\nClients of {vpc} are known by other addresses.");
+    }
+    for Dns64Change { vpc_id, block, enabled } in &found.dns64 {
+        let now = if *enabled { "on" } else { "off" };
+        let _ = writeln!(text, "\nDNS64 is {now} for clients of {vpc_id} in {block}.");
     }
     text
 }

@@ -7,11 +7,13 @@ use serde::Serialize;
 use super::args::{AskedArgs, ExplainArgs};
 use super::client::ServerAt;
 use super::flush::escaped;
-use super::looked_at::{OutputOrigin, ReadsServer};
-use crate::observe::{Asker, Explained, Explanation, RecordText, explain};
+use super::looked_at::OutputOrigin;
+use super::offline::Offline;
+use crate::explain::{Asker, Explanation, RecordText, explain};
+use crate::observe::Explained;
 
 pub(super) fn run(args: &ExplainArgs) -> ExitCode {
-    let explained = match ReadsServer::of(&args.served, args.flags.says("zones")).server() {
+    let explained = match args.served.server(args.flags.said_by("zones")) {
         Some(server) => from_server(&server, args).map_err(|what| super::fail(&what)),
         None => from_files(args),
     };
@@ -26,9 +28,8 @@ pub(super) fn run(args: &ExplainArgs) -> ExitCode {
 }
 
 fn from_files(args: &ExplainArgs) -> Result<(Explanation, OutputOrigin), ExitCode> {
-    let settings = args.flags.settings();
-    let looked_at = OutputOrigin::files(&settings);
-    let snapshot = super::compile(settings).ok_or(ExitCode::FAILURE)?;
+    let read = Offline::new(args.flags.settings(), args.served.state()).compile();
+    let (snapshot, looked_at) = read.ok_or(ExitCode::FAILURE)?;
     let AskedArgs { name, rtype, from, to } = &args.asked;
     if let Asker::Vpc(vpc) = from {
         super::known_vpc(&snapshot.model, *vpc)?;

@@ -4,9 +4,9 @@ use std::marker::PhantomData;
 
 use clap::builder::{PossibleValuesParser, ValueParser};
 use clap::error::ErrorKind;
-use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
 
+use super::looked_at::SaidBy;
 use crate::config::{Form, Group, Limits, Setting, Settings};
 use crate::problem::Fault;
 
@@ -47,7 +47,7 @@ impl Subset for AnswersElsewhere {
 
 /// What flags and environment say about the settings of `S`; every value has been checked.
 pub(super) struct Flags<S> {
-    settings: Vec<(&'static Setting, Vec<String>)>,
+    settings: Vec<(&'static Setting, Vec<String>, SaidBy)>,
     limits: Vec<(String, u64)>,
     of: PhantomData<S>,
 }
@@ -60,7 +60,7 @@ impl<S: Subset> Flags<S> {
 
     /// Over what others have said.
     pub(super) fn over(&self, mut settings: Settings) -> Settings {
-        for (setting, texts) in &self.settings {
+        for (setting, texts, _) in &self.settings {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             // cannot fail: `from_arg_matches` has tried it
             let _ = setting.set(&mut settings, &texts);
@@ -71,9 +71,9 @@ impl<S: Subset> Flags<S> {
         settings
     }
 
-    /// Whether the setting of this key was said.
-    pub(super) fn says(&self, key: &str) -> bool {
-        self.settings.iter().any(|(setting, _)| setting.key == key)
+    /// Who said the setting of this key.
+    pub(super) fn said_by(&self, key: &str) -> Option<SaidBy> {
+        self.settings.iter().find(|(setting, ..)| setting.key == key).map(|(.., by)| *by)
     }
 
     fn has(setting: &Setting) -> bool {
@@ -95,17 +95,16 @@ impl<S: Subset> Args for Flags<S> {
 
 impl<S: Subset> FromArgMatches for Flags<S> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
-        let is_said =
-            |id: &str| matches!(matches.value_source(id), Some(ValueSource::CommandLine | ValueSource::EnvVariable));
         let mut settings = Vec::new();
-        for setting in Settings::TABLE.iter().filter(|setting| Self::has(setting) && is_said(setting.key)) {
+        for setting in Settings::TABLE.iter().filter(|setting| Self::has(setting)) {
+            let Some(by) = SaidBy::of(matches, setting.key) else { continue };
             let texts = matches.get_many::<String>(setting.key).unwrap_or_default();
             let texts: Vec<&str> = texts.map(String::as_str).collect();
             setting.set(&mut Settings::default(), &texts).map_err(|Fault { what, hint }| {
                 let hint = if hint.is_empty() { hint } else { format!(": {hint}") };
                 Error::raw(ErrorKind::ValueValidation, format!("--{}: {what}{hint}\n", setting.flag()))
             })?;
-            settings.push((setting, texts.into_iter().map(str::to_owned).collect()));
+            settings.push((setting, texts.into_iter().map(str::to_owned).collect(), by));
         }
         let limits = if S::KEYS.is_empty() { matches.get_many(LIMIT) } else { None };
         Ok(Self { settings, limits: limits.unwrap_or_default().cloned().collect(), of: PhantomData })

@@ -6,6 +6,7 @@ mod check;
 mod client;
 mod config;
 mod diff;
+mod diff_args;
 mod doctor;
 mod drill;
 mod drill_args;
@@ -19,6 +20,7 @@ mod import_args;
 mod log;
 mod looked_at;
 mod names;
+mod offline;
 mod reload;
 mod report;
 mod serve;
@@ -28,16 +30,12 @@ mod sync;
 mod trace;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{CommandFactory, Parser};
 
-use crate::config::{Dnssec, Settings, Upstreams};
-use crate::model::{Model, Upstream};
+use crate::model::Model;
 use crate::naming::VpcId;
 use crate::problem::Problem;
-use crate::snapshot::{Policy, Snapshot};
-use crate::source::Sources;
 use args::{Cli, Command};
 
 /// The definition of all commands, for man pages and completions.
@@ -88,42 +86,6 @@ fn print_problems(problems: &[Problem]) {
     let text = lines.iter().flat_map(|line| [line, "\n"]).collect::<String>();
     // where stderr is closed or full, the exit code has to say it
     let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
-}
-
-/// The files that the settings name, and no other source.
-fn files(settings: &Settings) -> Sources {
-    Sources::of_files(settings.zones.clone()).with_names(settings.catalogue)
-}
-
-/// The model of the given files; `None` if it does not load, which has been printed.
-fn load(settings: &Settings) -> Option<(Model, Vec<Problem>)> {
-    let loaded = files(settings).load(&|_, _| {});
-    if let Some(model) = loaded.model {
-        Some((model, loaded.problems))
-    } else {
-        print_problems(&loaded.problems);
-        None
-    }
-}
-
-/// What a server with these settings would serve, without its sources other than files; `None` if it does not load,
-/// which has been printed.
-fn compile(settings: Settings) -> Option<Snapshot> {
-    let (model, _) = load(&settings)?;
-    let upstreams: Arc<[Upstream]> = match settings.forward {
-        Upstreams::These(addresses) => addresses.into(),
-        Upstreams::None => Arc::from([]),
-        Upstreams::System => crate::forward::system::system_resolvers(&[]).0.into_iter().map(Upstream::plain).collect(),
-    };
-    let policy = Policy {
-        allow: settings.allow,
-        upstreams,
-        dnssec_validation: settings.dnssec == Dnssec::Validate,
-        forward_special: settings.forward_special.into_iter().collect(),
-        private_only: settings.private_only.into_iter().collect(),
-        ..Policy::default()
-    };
-    Some(Snapshot::compile(model, policy, 1))
 }
 
 /// Whether the model has `vpc`; if not, says which it has.

@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::args::{Format, NamesArgs};
 use super::client::ServerAt;
 use super::flush::escaped;
-use super::looked_at::{OutputOrigin, ReadsServer};
+use super::looked_at::OutputOrigin;
+use super::offline::Offline;
 use crate::answer::{NS_TTL, TTL};
 use crate::dns::DnsName;
 use crate::export::hosted_zones;
@@ -30,8 +31,7 @@ pub(super) fn run(args: &NamesArgs) -> ExitCode {
 }
 
 fn names(args: &NamesArgs) -> Result<String, ExitCode> {
-    let said = ReadsServer::of(&args.served, args.zones.says("zones"));
-    let (rows, zones_too, looked_at) = match said.server() {
+    let (rows, zones_too, looked_at) = match args.served.server(args.zones.said_by("zones")) {
         Some(server) => from_server(&server, args).map_err(|what| super::fail(&what))?,
         None => from_files(args)?,
     };
@@ -47,8 +47,8 @@ fn names(args: &NamesArgs) -> Result<String, ExitCode> {
 type NamesRead = (Vec<NameRow>, String, OutputOrigin);
 
 fn from_files(args: &NamesArgs) -> Result<NamesRead, ExitCode> {
-    let settings = args.zones.settings();
-    let (model, _) = super::load(&settings).ok_or(ExitCode::FAILURE)?;
+    let read = Offline::new(args.zones.settings(), args.served.state()).model();
+    let (model, origin) = read.ok_or(ExitCode::FAILURE)?;
     args.vpc.map_or(Ok(()), |vpc| super::known_vpc(&model, vpc))?;
     let endpoints = named_endpoints(&model, args.vpc).into_iter();
     let rows = endpoints.filter_map(|endpoint| NameRow::new(&model, endpoint)).collect();
@@ -56,7 +56,7 @@ fn from_files(args: &NamesArgs) -> Result<NamesRead, ExitCode> {
         Format::Zone => hosted_zones(&model, args.vpc, args.zone.as_ref()),
         _ => String::new(),
     };
-    Ok((rows, zones, OutputOrigin::files(&settings)))
+    Ok((rows, zones, origin))
 }
 
 fn from_server(server: &ServerAt, args: &NamesArgs) -> Result<NamesRead, String> {

@@ -4,11 +4,14 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use super::args::{ReportArgs, StatusFilter};
+use super::looked_at::OutputOrigin;
+use super::offline::Offline;
 use crate::problem::count;
 use crate::report::{OffCause, PrivateStatus, ReportRow, report};
 
 pub(super) fn run(args: &ReportArgs) -> ExitCode {
-    let Some(snapshot) = super::compile(args.flags.settings()) else { return ExitCode::FAILURE };
+    let read = Offline::new(args.flags.settings(), args.state.said()).compile();
+    let Some((snapshot, looked_at)) = read else { return ExitCode::FAILURE };
     if let Some(vpc) = args.vpc
         && let Err(code) = super::known_vpc(&snapshot.model, vpc)
     {
@@ -26,11 +29,11 @@ pub(super) fn run(args: &ReportArgs) -> ExitCode {
     if args.json {
         return super::print(&format!("{}\n", serde_json::to_string_pretty(&rows).unwrap_or_default()));
     }
-    super::print(&table(&rows))
+    super::print(&table(&rows, &looked_at))
 }
 
 /// A heading for each VPC, a line for each service, and below it what else has to be known.
-fn table(rows: &[ReportRow]) -> String {
+fn table(rows: &[ReportRow], looked_at: &OutputOrigin) -> String {
     let mut text = String::new();
     let width = rows.iter().map(|row| row.service_name.len()).max().unwrap_or(0);
     for of_vpc in rows.chunk_by(|a, b| a.vpc_id == b.vpc_id) {
@@ -52,7 +55,7 @@ fn table(rows: &[ReportRow]) -> String {
     let number = |status| rows.iter().filter(|row| row.status == status).count();
     let _ = writeln!(
         text,
-        "{}: {} private, {} public, {} off",
+        "{}: {} private, {} public, {} off ({looked_at})",
         count(rows.len(), "line"),
         number(PrivateStatus::Private),
         number(PrivateStatus::Public),

@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use super::args::{SyncAction, SyncArgs};
 use super::client::ServerAt;
+use super::diff::DiffOutput;
+use super::offline::Offline;
 use crate::config::Settings;
+use crate::diff::DiffScope;
 use crate::forward::Forwarder;
 use crate::http_client::HostLookup;
 use crate::naming::{Region, parse_region};
@@ -169,9 +172,12 @@ fn dry_run(to: &Path, fetched: Vec<Fetched>, args: &SyncArgs) -> Result<ExitCode
     for region in fetched {
         write(&new, region, &mut Caution::once(true)).map_err(|error| cannot_write(&new, &error))?;
     }
-    let load = |side: &Path| super::compile(Settings { zones: vec![side.to_owned()], ..args.answers.settings() });
-    let (Some(old), Some(new)) = (load(&old), load(&new)) else { return Ok(super::diff::trouble()) };
-    Ok(super::diff::compare(&old, &new, args.json, false))
+    let load = |side: &Path| {
+        Offline::new(Settings { zones: vec![side.to_owned()], ..args.answers.settings() }, None).compile()
+    };
+    let (Some((old, _)), Some((new, _))) = (load(&old), load(&new)) else { return Ok(super::diff::trouble()) };
+    // both sides are copies that nobody else sees
+    Ok(super::diff::compare(&old, &new, DiffScope::ALL, &DiffOutput { json: args.json, ..DiffOutput::default() }))
 }
 
 fn cannot_write(at: &Path, error: &std::io::Error) -> String {

@@ -7,8 +7,9 @@ use super::args::TraceArgs;
 use super::client::ServerAt;
 use super::explain::{self, line, to_json};
 use super::looked_at::OutputOrigin;
+use crate::explain::Explanation;
 use crate::forward::recorder::LiveEvent;
-use crate::observe::{Explained, Explanation, LiveAnswer};
+use crate::observe::{Explained, LiveAnswer};
 
 /// Longer than any question takes: `forward_deadline_ms` is at most a minute, and DNS64 asks twice.
 const PATIENCE: Duration = Duration::from_secs(150);

@@ -36,6 +36,9 @@ fn own_names(model: &Model, endpoint: &Endpoint) -> Vec<DnsName> {
 /// The names that clients of one VPC, or of none, may see differently.
 pub(super) fn names_of(old: &Snapshot, new: &Snapshot, client: DiffClient, unequal: &Unequal, asked: &mut Asked) {
     let views = [old, new].map(|snapshot| client_in(snapshot, client).map(|client| client.view));
+    if unequal.endpoints.is_empty() && are_shared(views) && has_same_hosts([old, new], client) {
+        return;
+    }
     let mut tops = different_entries(views, unequal);
     if is_different_vpc(views) {
         tops.insert(DnsName::root());
@@ -62,8 +65,22 @@ pub(super) fn names_of(old: &Snapshot, new: &Snapshot, client: DiffClient, unequ
             of_interfaces(old, new, snapshot, (vpc, view.vpc.as_ref()), unequal, all, &mut names);
         }
     }
+    different_cuts(views, &mut names);
     follow_aliases(views, unequal, [old, new], &mut names);
     asked.extend(names.into_iter().map(|(name, rtype)| (client, name, rtype)));
+}
+
+/// Whether it is one view that both snapshots have.
+fn are_shared(views: [Option<&View>; 2]) -> bool {
+    matches!(views, [Some(was), Some(is)] if std::ptr::eq(was, is))
+}
+
+/// Whether the interfaces of a VPC that are no endpoint's have the same names in both.
+fn has_same_hosts([old, new]: [&Snapshot; 2], client: DiffClient) -> bool {
+    match client {
+        DiffClient::Vpc(vpc) => old.model.host_names(vpc) == new.model.host_names(vpc),
+        DiffClient::Every | DiffClient::NoVpc => true,
+    }
 }
 
 /// Names at which the views do not decide alike.
@@ -79,6 +96,18 @@ fn different_entries(views: [Option<&View>; 2], unequal: &Unequal) -> HashSet<Dn
         }
     }
     tops
+}
+
+/// The cuts of zones, where DELEGATE rules have others of them followed: a cut stands for all below it.
+fn different_cuts(views: [Option<&View>; 2], names: &mut BTreeSet<(DnsName, Rtype)>) {
+    let [was, is] = views.map(|view| view.map(View::delegations).unwrap_or_default());
+    if was == is {
+        return;
+    }
+    for zone in views.into_iter().flatten().flat_map(zones_seen) {
+        let cuts = zone.unsorted_nodes().filter(|(name, node)| **name != zone.name && node.rrset(Rtype::NS).is_some());
+        names.extend(cuts.flat_map(|(name, _)| TYPES.map(|rtype| (name.clone(), rtype))));
+    }
 }
 
 /// Whether the VPC came or went, or has other attributes.

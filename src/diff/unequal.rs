@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::DiffClient;
+use super::{DiffClient, Dns64Change};
 use crate::model::{Endpoint, HostedZone, Model, Vpc};
 use crate::naming::{EndpointId, Service, VpcId};
 use crate::snapshot::{Authority, PrivateZone, Snapshot};
@@ -26,13 +26,13 @@ pub(super) struct Unequal {
 pub(super) fn unequal(old: &Snapshot, new: &Snapshot) -> Unequal {
     let mut found = Unequal::default();
     let mut services = HashMap::new();
-    for was in old.model.endpoints() {
+    for was in old.model.unshared_endpoints(&new.model) {
         match new.model.endpoint(was.id) {
             Some(is) if is_same_endpoint(&old.model, was, &new.model, is, &mut services) => {}
             other => found.add(was.id, was.vpc, other),
         }
     }
-    for is in new.model.endpoints().filter(|is| old.model.endpoint(is.id).is_none()) {
+    for is in new.model.unshared_endpoints(&old.model).filter(|is| old.model.endpoint(is.id).is_none()) {
         found.add(is.id, is.vpc, None);
     }
     let by_address = |vpc: &Arc<Vpc>| (vpc.cidr_blocks.clone(), vpc.clients.clone(), vpc.listeners.clone());
@@ -40,6 +40,18 @@ pub(super) fn unequal(old: &Snapshot, new: &Snapshot) -> Unequal {
     found.known_otherwise =
         both.filter(|(was, is)| by_address(was) != by_address(is)).map(|(was, _)| was.vpc_id).collect();
     found
+}
+
+/// Blocks of subnets in which DNS64 came or went. What it makes of an answer changes with the answer, and is not listed.
+pub(super) fn dns64(old: &Snapshot, new: &Snapshot, is_wanted: impl Fn(VpcId) -> bool) -> Vec<Dns64Change> {
+    let [was, is] = [old, new].map(|snapshot| snapshot.model.dns64_blocks().iter().collect::<BTreeSet<_>>());
+    let differing = was.symmetric_difference(&is).filter(|(vpc, _)| is_wanted(*vpc));
+    let changes = differing.map(|block @ (vpc, net)| Dns64Change {
+        vpc_id: vpc.to_string(),
+        block: *net,
+        enabled: is.contains(*block),
+    });
+    changes.collect()
 }
 
 /// Everybody who has a view in one of the two.
@@ -86,6 +98,9 @@ impl Unequal {
     }
 
     fn is_same_zone(&self, was: &Arc<HostedZone>, is: &Arc<HostedZone>) -> bool {
+        if Arc::ptr_eq(was, is) {
+            return true;
+        }
         let key = (Arc::as_ptr(was).addr(), Arc::as_ptr(is).addr());
         let known = self.zones.borrow().get(&key).copied();
         known.unwrap_or_else(|| {

@@ -96,7 +96,7 @@ pub use shared::{SharedStore, StoreHealth};
 pub use soundness::{StateContent, StateFault, content, copies, read_sound};
 pub use state::ApiState;
 pub use state_store::StateStore;
-pub use store::Store;
+pub use store::{Store, stored_state};
 
 /// The page of all actions, in Markdown.
 pub fn actions_reference() -> String {

@@ -6,7 +6,8 @@ use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::thread;
+use std::time::{Duration, SystemTime};
 
 use redb::backends::InMemoryBackend;
 use redb::{
@@ -28,6 +29,10 @@ pub(super) const TOKENS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new
 pub(super) const MARK: TableDefinition<'_, (), &[u8]> = TableDefinition::new("mark");
 /// Largest state file that is read.
 const MAX_STATE_BYTES: u64 = 16 << 30;
+/// How often a file that is written meanwhile is read.
+const TRIES: usize = 5;
+/// The time between: longer than a commit takes.
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 /// Copies that are kept.
 pub(super) const COPIES: usize = 3;
 
@@ -69,7 +74,22 @@ pub enum StateFault {
     Damaged(String),
 }
 
-/// What the state file at `path` holds, if all of it is as it was written: every page has its checksum.
+/// What the state file at `path` holds, whether a server has it open or not: what was committed last when reading began. A page
+/// that is written meanwhile has another checksum; then all is read again. `InUse` where that happens every time.
+pub(super) fn read_committed(path: &Path) -> Result<StateContent, StateFault> {
+    let read = || content(&regular::read(path, MAX_STATE_BYTES)?.0);
+    for _ in 0..TRIES {
+        match read() {
+            Err(StateFault::Damaged(_)) => thread::sleep(BETWEEN_TRIES),
+            other => return other,
+        }
+    }
+    // damaged, or written all the time
+    read_sound(path)
+}
+
+/// What the state file at `path` holds, if all of it is as it was written: every page has its checksum. `InUse` if a server
+/// has it open.
 pub fn read_sound(path: &Path) -> Result<StateContent, StateFault> {
     let (file, _) = regular::open(path)?;
     match file.try_lock() {

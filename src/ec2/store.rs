@@ -17,7 +17,7 @@ use super::codec::{StoreError, encode};
 use super::deliveries;
 use super::notices::ToldDelta;
 use super::notify::backoff::Backoff;
-use super::soundness::{MARK, RECORDS, StateFault, TOKENS, copies, keep_copy, read_all, read_sound};
+use super::soundness::{MARK, RECORDS, StateFault, TOKENS, copies, keep_copy, read_all, read_committed, read_sound};
 use super::state::{ApiState, Delta};
 use super::state_store::{CommitError, CommitLimits, StateStore};
 use super::store_mark::StoreMark;
@@ -151,6 +151,30 @@ impl StateStore for Store {
 
     fn commit(&self, group: &[ToldDelta], _: &ApiState) -> Result<(), CommitError> {
         Ok(self.commit(group)?)
+    }
+}
+
+/// The state at `path`, which is a state file or a state directory, with the file that it is in; that file stays as it is,
+/// and a server may have it open. `None` for a directory in which the API has never run.
+pub fn stored_state(path: &Path) -> Result<Option<(PathBuf, ApiState)>, Problem> {
+    let file = if path.is_dir() {
+        let known = [FILE, LAST_GOOD].map(|name| path.join(name));
+        let Some(file) = known.into_iter().find(|file| file.exists()) else { return Ok(None) };
+        file
+    } else {
+        path.to_owned()
+    };
+    match read_committed(&file) {
+        Ok(content) => Ok(Some((file, content.into_state()))),
+        Err(fault @ StateFault::InUse) => {
+            let hint = "it is written all the time: ask the server with --socket";
+            Err(Problem::error(Place::whole(file.display().to_string()), fault.to_string(), hint))
+        }
+        Err(fault @ StateFault::Unreadable(_)) => {
+            let hint = "name the state file of a server (ec2.redb), or the directory that it is in";
+            Err(Problem::error(Place::whole(file.display().to_string()), fault.to_string(), hint))
+        }
+        Err(fault @ StateFault::Damaged(_)) => Err(unsound(&file, &fault)),
     }
 }
 

@@ -28,6 +28,12 @@ pub enum Verdict {
 /// Compares `seen` with `expected`. `blocks` are the networks whose addresses count as private besides the ranges that
 /// are so everywhere.
 pub fn judge(expected: &Expected, seen: &Observation, blocks: &[IpNet]) -> Verdict {
+    if !seen.delegated_to.is_empty() && *expected != Expected::Public {
+        let servers = seen.delegated_to.join(", ");
+        return Verdict::Skip(format!(
+            "{servers} say that, to whom a private zone delegates: ask a server with --server"
+        ));
+    }
     let difference = match expected {
         Expected::Records(wanted) => records(wanted, seen),
         Expected::Private => private(seen, blocks),
@@ -80,7 +86,7 @@ fn private(seen: &Observation, blocks: &[IpNet]) -> Option<String> {
 
 fn public(seen: &Observation, blocks: &[IpNet]) -> Option<String> {
     if !seen.online {
-        return (seen.rcode.is_some() || seen.blocked)
+        return (seen.rcode.is_some() || seen.blocked || !seen.delegated_to.is_empty())
             .then(|| format!("expected to be asked upstream, got {}", told(seen)));
     }
     // an empty answer can come from a private zone as well as from an upstream
@@ -98,7 +104,12 @@ fn no_data(seen: &Observation) -> Option<String> {
 
 /// What was seen, in one line.
 fn told(seen: &Observation) -> String {
-    let Some(rcode) = &seen.rcode else { return "a question to an upstream".to_owned() };
+    let Some(rcode) = &seen.rcode else {
+        return match &seen.delegated_to[..] {
+            [] => "a question to an upstream".to_owned(),
+            servers => format!("a question to {}, to whom a private zone delegates", servers.join(", ")),
+        };
+    };
     let all: Vec<&str> = seen.others.iter().chain(&seen.records).map(String::as_str).collect();
     if all.is_empty() { format!("{rcode} without a record") } else { format!("{rcode} {}", all.join(" ")) }
 }
@@ -132,6 +143,7 @@ mod tests {
             rcode: rcode.map(str::to_owned),
             records: records.iter().map(|data| (*data).to_owned()).collect(),
             others: Vec::new(),
+            delegated_to: Vec::new(),
             blocked: false,
             online,
             rule: "the rule".to_owned(),

@@ -108,6 +108,8 @@ pub struct Observation {
     pub records: Vec<String>,
     /// The records of other types in the answer section: `CNAME www.example`.
     pub others: Vec<String>,
+    /// The name servers to which a private zone delegates the name, which nobody asked; empty where that is not so.
+    pub delegated_to: Vec<String>,
     /// Whether an answer by policy stands in for one of an upstream (RFC 8914 4.16).
     pub blocked: bool,
     /// Whether a server was asked, so that nobody knows where the answer comes from but by its addresses.

@@ -3,7 +3,7 @@
 use super::Observation;
 use super::parse::normal;
 use crate::dns::{DnsName, InfoCode, Rtype};
-use crate::observe::{Asker, explain};
+use crate::explain::{Asker, explain};
 use crate::snapshot::Snapshot;
 
 /// The answer to `asker`'s question for `name` and `rtype`, as `explain` gives it.
@@ -15,6 +15,7 @@ pub fn observe_snapshot(snapshot: &Snapshot, asker: Asker, name: &DnsName, rtype
         rcode: explained.rcode,
         records: records.iter().map(|record| normal(&record.data)).collect(),
         others: others.iter().map(|record| format!("{} {}", record.rtype, normal(&record.data))).collect(),
+        delegated_to: if explained.delegated { explained.forwarded_to } else { Vec::new() },
         blocked: explained.info_code == InfoCode::BLOCKED.number(),
         online: false,
         rule: explained.reason,

@@ -2,6 +2,7 @@
 //!
 //! Blocking, one question at a time: the callers are as many threads as there shall be questions under way.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -65,6 +66,12 @@ pub struct ServerAddress {
     pub upstream: Upstream,
     /// Whether it is asked over TCP only.
     pub tcp: bool,
+}
+
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.tcp { write!(f, "tcp://{}", self.upstream.address) } else { self.upstream.fmt(f) }
+    }
 }
 
 impl FromStr for ServerAddress {
@@ -234,6 +241,7 @@ fn observation(message: &Message, rtype: Rtype) -> Observation {
             .iter()
             .map(|record| format!("{} {}", record.record_type(), normal(&record.data.to_string())))
             .collect(),
+        delegated_to: Vec::new(),
         blocked: info_code == Some(InfoCode::BLOCKED.number()),
         online: true,
         rule: text.unwrap_or_else(|| "the server gave no reason".to_owned()),

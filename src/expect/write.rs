@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use super::parse::resolve_name;
 use super::{Observation, observe_snapshot};
 use crate::dns::{DnsName, Rtype};
+use crate::explain::Asker;
 use crate::model::Model;
 use crate::naming::endpoint_names;
-use crate::observe::Asker;
 use crate::snapshot::Snapshot;
 
 /// A label that nobody has, so that only a wildcard answers for it.
@@ -28,6 +28,10 @@ pub fn write(snapshot: &Snapshot) -> String {
             let Ok(asked) = resolve_name(name, UNKNOWN).parse::<DnsName>() else { continue };
             for rtype in TYPES {
                 let seen = observe_snapshot(snapshot, Asker::Vpc(vpc.vpc_id), &asked, rtype);
+                // what others say of a private zone is not known here
+                if !seen.delegated_to.is_empty() {
+                    continue;
+                }
                 // where the name is not private, one line says so for all types
                 if seen.rcode.is_none() && rtype != Rtype::A {
                     continue;

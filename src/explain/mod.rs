@@ -1,19 +1,24 @@
 //! Why an answer is what it is: the same `answer` and `encode` as for a packet, with a trace (invariant I7).
+//!
+//! ```text
+//! asker   whose question it is
+//! told    a decision -> the reply in words, with what DNS64 makes of it
+//! here    both, and how the rules came to it
+//! ```
 
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::str::FromStr;
+mod asker;
+mod told;
 
-use hickory_proto::op::Message;
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{Decision, NoTrace, Question, Reason, Reply, advice, answer, delay, delegation};
+pub use asker::Asker;
+pub use told::{RecordText, ToldAnswer, tell, text};
+
+use crate::answer::{Decision, Question, Reason, advice, answer, delay};
 use crate::dns::{DnsName, NameBuf, Rtype};
-use crate::model::{HostedZone, Key, OutboundEndpoint};
-use crate::naming::VpcId;
-use crate::snapshot::{Access, Client, Snapshot};
-use crate::wire::{CookieSecret, Frame, Query, encode};
+use crate::model::{Key, OutboundEndpoint};
+use crate::snapshot::{Client, Snapshot};
+use told::{Translated, told, translated};
 
 /// The answer to a question, and how it came to be.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
@@ -39,6 +44,9 @@ pub struct Explanation {
     pub authority: Vec<RecordText>,
     /// The resolvers that are asked, in order; empty if nobody is.
     pub forwarded_to: Vec<String>,
+    /// Whether these are the name servers to which a private zone delegates the name, and not resolvers.
+    #[serde(default)]
+    pub delegated: bool,
     /// The reason in one line, as in the extended error of a reply.
     pub reason: String,
     /// The info-code of that extended error (RFC 8914 4).
@@ -46,123 +54,6 @@ pub struct Explanation {
     /// What would make the name private.
     pub advice: Vec<String>,
 }
-
-/// A record in words.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
-pub struct RecordText {
-    /// Name of the owner, without a final dot.
-    pub name: String,
-    /// Time to live, in seconds.
-    pub ttl: u32,
-    /// Mnemonic of the record type.
-    #[serde(rename = "type")]
-    pub rtype: String,
-    /// Data in presentation format.
-    pub data: String,
-}
-
-/// Whose question is explained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Asker {
-    /// A client with this address, and the address that it asks, which may be a VPC's listener.
-    Address(IpAddr, SocketAddr),
-    /// A client in this network, as a forwarder says in EDNS Client Subnet, and the address that it asks.
-    Network(IpNet, SocketAddr),
-    /// Any client of this VPC.
-    Vpc(VpcId),
-}
-
-impl Asker {
-    /// A client with address `from` that asks at a listener that belongs to no VPC.
-    pub fn address(from: IpAddr) -> Self {
-        Self::Address(from, OF_NO_VPC)
-    }
-
-    /// The same client, asking at `listener` where there is one.
-    #[must_use]
-    pub fn to(self, listener: Option<SocketAddr>) -> Self {
-        match (self, listener) {
-            (Self::Address(from, _), Some(listener)) => Self::Address(from, listener),
-            (Self::Network(from, _), Some(listener)) => Self::Network(from, listener),
-            _ => self,
-        }
-    }
-
-    /// The client as the snapshot knows it.
-    pub fn client(self, snapshot: &Snapshot) -> Client<'_> {
-        match self {
-            Self::Address(from, local) => snapshot.client(local, from),
-            Self::Network(from, local) => snapshot.client_in(local, from),
-            Self::Vpc(vpc) => snapshot.client_of(vpc),
-        }
-    }
-
-    /// Its address, or the first of its network; any client of a VPC has none.
-    pub fn peer(self) -> Option<IpAddr> {
-        match self {
-            Self::Address(from, _) => Some(from),
-            Self::Network(from, _) => Some(from.network()),
-            Self::Vpc(_) => None,
-        }
-    }
-
-    /// The address that it asks.
-    pub fn local(self) -> SocketAddr {
-        match self {
-            Self::Address(_, local) | Self::Network(_, local) => local,
-            Self::Vpc(_) => OF_NO_VPC,
-        }
-    }
-
-    /// What DNS64 makes for a client in a subnet that has it.
-    fn dns64(self, snapshot: &Snapshot, client: &Client<'_>, rtype: Rtype) -> Option<String> {
-        let address = self.peer()?;
-        let vpc = client.view.vpc.as_ref().filter(|_| rtype == Rtype::AAAA)?;
-        snapshot.model.is_dns64(vpc.vpc_id, address).then(|| {
-            "the client's subnet has enable_dns64: where the name has A and no AAAA, it gets AAAA below 64:ff9b::"
-                .to_owned()
-        })
-    }
-
-    /// What its network means for who it is.
-    fn of_network(self, snapshot: &Snapshot) -> Vec<String> {
-        let Self::Network(from, local) = self else { return Vec::new() };
-        let mut steps = vec![format!("asked for {from} by a forwarder, in EDNS Client Subnet")];
-        let is_known = snapshot.client(local, from.network()).access != Access::Unknown;
-        if is_known && self.client(snapshot).access == Access::Unknown {
-            steps.push(format!("{from} reaches beyond the addresses of one VPC: its clients are of none"));
-        }
-        steps
-    }
-}
-
-/// A listener that belongs to no VPC.
-const OF_NO_VPC: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-
-impl fmt::Display for Asker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(from, _) => from.fmt(f),
-            Self::Network(from, _) => from.fmt(f),
-            Self::Vpc(vpc) => vpc.fmt(f),
-        }
-    }
-}
-
-impl FromStr for Asker {
-    type Err = String;
-
-    /// An address, a network, or the id of a VPC.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let network = || text.parse().ok().map(|network: IpNet| Self::Network(network.trunc(), OF_NO_VPC));
-        let vpc = || text.starts_with("vpc-").then(|| text.parse().ok()).flatten();
-        let asker = text.parse().ok().map(Self::address).or_else(network).or_else(|| vpc().map(Self::Vpc));
-        asker.ok_or_else(|| format!("'{text}' is neither an IP address or network nor the id of a VPC"))
-    }
-}
-
-/// Octets that nearly all answers fit in; the rest get a buffer of the largest size.
-const USUAL: usize = 4096;
 
 /// The answer to `asker`'s question for `name`, and how it came to be.
 pub fn explain(snapshot: &Snapshot, asker: Asker, name: &DnsName, rtype: Rtype) -> Explanation {
@@ -175,8 +66,14 @@ pub fn explain(snapshot: &Snapshot, asker: Asker, name: &DnsName, rtype: Rtype) 
     steps.extend(views(snapshot, &client, &decision));
     steps.extend(outbound(&decision));
     steps.extend(validation(snapshot, &client, &decision));
-    let (told, authority) = told(snapshot, &question, &decision);
-    steps.extend(asker.dns64(snapshot, &client, rtype).filter(|_| told.answer.is_empty()));
+    let (mut told, mut authority) = told(snapshot, &question, &decision);
+    let made = asker.peer().and_then(|address| translated(snapshot, &client, address, &question, &decision));
+    if let Some(made) = made {
+        steps.push(made.to_string());
+        if let Translated::Made(instead, its_authority, _) = made {
+            (told, authority) = (instead, its_authority);
+        }
+    }
     let reason = decision.reason();
     Explanation {
         name: name.to_string(),
@@ -191,122 +88,10 @@ pub fn explain(snapshot: &Snapshot, asker: Asker, name: &DnsName, rtype: Rtype) 
         answer: told.answer,
         authority,
         forwarded_to: told.forwarded_to,
+        delegated: is_delegated(&decision),
         reason: told.reason,
         info_code: reason.info_code().number(),
     }
-}
-
-/// What a client is told, without how it came to be.
-#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
-pub struct ToldAnswer {
-    /// The response code; none if others are asked.
-    pub rcode: Option<String>,
-    /// The answer section; of a question for others, empty.
-    pub answer: Vec<RecordText>,
-    /// The resolvers that are asked, in order; empty if nobody is.
-    pub forwarded_to: Vec<String>,
-    /// The reason in one line.
-    pub reason: String,
-}
-
-impl ToldAnswer {
-    /// Whether clients see no difference: the reason may be another, and the order of records.
-    pub fn is_same(&self, other: &Self) -> bool {
-        let sorted = |told: &Self| {
-            let mut lines: Vec<_> =
-                told.answer.iter().map(|r| (r.name.clone(), r.rtype.clone(), r.data.clone(), r.ttl)).collect();
-            lines.sort();
-            lines
-        };
-        (&self.rcode, &self.forwarded_to) == (&other.rcode, &other.forwarded_to) && sorted(self) == sorted(other)
-    }
-}
-
-/// `NOERROR 10.0.1.17 10.0.1.81`, or who is asked.
-impl fmt::Display for ToldAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(rcode) = &self.rcode else {
-            return write!(f, "asked upstream at {}", self.forwarded_to.join(", "));
-        };
-        f.write_str(rcode)?;
-        self.answer.iter().try_for_each(|record| match record.rtype.as_str() {
-            "A" | "AAAA" => write!(f, " {}", record.data),
-            rtype => write!(f, " {rtype} {}", record.data),
-        })
-    }
-}
-
-/// What `client` is told for `name`: as [`explain`], which takes longer to say why.
-pub fn tell(snapshot: &Snapshot, client: Client<'_>, name: &DnsName, rtype: Rtype) -> ToldAnswer {
-    let buf = NameBuf::from(name);
-    let question = Question { name: buf.name(), rtype, recursion_desired: true };
-    told(snapshot, &question, &answer(snapshot, client, &question, 0, &mut NoTrace)).0
-}
-
-/// A decision in words, and the authority section of a reply.
-fn told(snapshot: &Snapshot, question: &Question<'_>, decision: &Decision<'_>) -> (ToldAnswer, Vec<RecordText>) {
-    let mut told =
-        ToldAnswer { rcode: None, answer: Vec::new(), forwarded_to: Vec::new(), reason: decision.reason().to_string() };
-    let mut authority = Vec::new();
-    match decision {
-        Decision::Reply(reply) => {
-            told.rcode = Some(reply.rcode.to_string());
-            // what its extended error says
-            told.reason = reply.drill().map_or(told.reason, ToString::to_string);
-            if let Some(message) = encoded(snapshot, question, reply) {
-                told.answer = message.answers.iter().map(text).collect();
-                authority = message.authorities.iter().map(text).collect();
-            }
-        }
-        Decision::Forward(forward) => {
-            told.forwarded_to = match forward.reason {
-                Reason::DelegateRule(_, zone) => name_servers(zone, forward.name.as_deref(), question),
-                _ => forward.upstreams.iter().map(ToString::to_string).collect(),
-            };
-        }
-    }
-    (told, authority)
-}
-
-/// The name servers of the cut that is followed.
-fn name_servers(zone: &HostedZone, name: Option<&DnsName>, question: &Question<'_>) -> Vec<String> {
-    let own = DnsName::from_wire(question.name.wire());
-    let cut = name.or(own.as_ref()).and_then(|name| delegation(zone, name));
-    let servers = cut.into_iter().flat_map(|(_, servers)| &servers.rdata);
-    servers.filter_map(|data| Some(DnsName::from_wire(data)?.to_string())).collect()
-}
-
-/// The reply as a packet would have it, read again.
-fn encoded(snapshot: &Snapshot, question: &Question<'_>, reply: &Reply<'_>) -> Option<Message> {
-    let [h, l] = question.rtype.octets();
-    let octets: Vec<u8> = question.name.wire().iter().copied().chain([h, l, 0, 1]).collect();
-    let query = Query {
-        id: 0,
-        recursion_desired: true,
-        checking_disabled: false,
-        authentic_data: false,
-        question_octets: &octets,
-        question: *question,
-        edns: None,
-    };
-    let secret = CookieSecret::new([0; 16]);
-    let frame = Frame {
-        limit: usize::from(u16::MAX),
-        payload: 0,
-        aa: snapshot.policy.aa,
-        explain: false,
-        secret: &secret,
-        peer: IpAddr::from([0; 4]),
-        now: 0,
-    };
-    let encoded = |room: usize| {
-        let mut out = vec![0; room];
-        let len = encode(&query, reply, &Frame { limit: room, ..frame }, &mut out);
-        Message::from_vec(out.get(..len).unwrap_or_default())
-    };
-    encoded(USUAL)
-        .and_then(|short| if short.metadata.truncation { encoded(usize::from(u16::MAX)) } else { Ok(short) })
-        .ok()
 }
 
 /// From where others are asked, where a rule names an outbound endpoint.
@@ -320,17 +105,21 @@ fn outbound(decision: &Decision<'_>) -> Option<String> {
     })
 }
 
+/// Whether the name servers of a delegation are asked.
+fn is_delegated(decision: &Decision<'_>) -> bool {
+    matches!(decision.reason(), Reason::DelegateRule(..)) && matches!(decision, Decision::Forward(_))
+}
+
 /// That the reply is validated, and who wants it.
 fn validation(snapshot: &Snapshot, client: &Client<'_>, decision: &Decision<'_>) -> Option<String> {
     // the name servers of a delegation are asked, and not these
-    let is_followed = matches!(decision.reason(), Reason::DelegateRule(..));
     let Decision::Forward(forward) = decision else { return None };
     let whose = match &client.view.vpc {
         _ if snapshot.policy.dnssec_validation => "--dnssec validate".to_owned(),
         Some(vpc) => format!("dnssec_validation of {}", vpc.vpc_id),
         None => return None,
     };
-    let is_so = !is_followed && snapshot.validates(client, forward.upstreams);
+    let is_so = !is_delegated(decision) && snapshot.validates(client, forward.upstreams);
     is_so.then(|| format!("the reply is validated (DNSSEC): {whose}"))
 }
 
@@ -341,15 +130,4 @@ fn views(snapshot: &Snapshot, client: &Client<'_>, decision: &Decision<'_>) -> V
     let subnets = endpoint.into_iter().flat_map(|e| e.interfaces.iter().map(|i| Key::Subnet(i.subnet)));
     let keys = vpc.into_iter().chain(endpoint.map(|e| Key::Endpoint(e.id))).chain(subnets);
     keys.filter_map(|key| snapshot.model.note(&key).map(str::to_owned)).collect()
-}
-
-/// A record in words.
-pub(super) fn text(record: &hickory_proto::rr::Record) -> RecordText {
-    let name = record.name.to_string();
-    RecordText {
-        name: name.strip_suffix('.').filter(|name| !name.is_empty()).unwrap_or(".").to_owned(),
-        ttl: record.ttl,
-        rtype: record.record_type().to_string(),
-        data: record.data.to_string(),
-    }
 }

@@ -120,6 +120,11 @@ impl Changes {
 }
 
 impl Changes {
+    /// How many objects came, went or changed.
+    pub fn count(&self) -> usize {
+        [self.added, self.changed, self.removed, self.others].iter().fold(0, |sum, more| sum.saturating_add(*more))
+    }
+
     /// Adds what a later change did.
     pub fn merge(&mut self, later: Self) {
         self.added += later.added;
@@ -129,6 +134,7 @@ impl Changes {
         self.private_names.extend(later.private_names);
         self.vpcs |= later.vpcs;
         self.zones_or_rules |= later.zones_or_rules;
+        self.hosts.extend(later.hosts);
         self.services |= later.services;
         self.endpoint_names.extend(later.endpoint_names);
     }

@@ -192,6 +192,11 @@ impl Model {
         blocks.into_iter().any(|(_, block)| block.contains(&address.to_canonical()))
     }
 
+    /// The blocks of subnets that have DNS64, sorted.
+    pub fn dns64_blocks(&self) -> &[(VpcId, IpNet)] {
+        &self.dns64
+    }
+
     /// How many endpoints there are, in whatever state.
     pub fn endpoint_count(&self) -> usize {
         self.endpoints.len()
@@ -214,6 +219,12 @@ impl Model {
     /// All endpoints, in no order that means anything.
     pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         self.endpoints.iter()
+    }
+
+    /// Endpoints that `other` may not have, or have otherwise, in no order that means anything: all of them, unless one of
+    /// the two was made out of the other. An endpoint whose service got other names is among them.
+    pub fn unshared_endpoints<'m>(&'m self, other: &'m Self) -> impl Iterator<Item = &'m Endpoint> {
+        self.endpoints.unshared(&other.endpoints)
     }
 
     /// The service that an endpoint of this model leads to.

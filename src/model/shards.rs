@@ -63,6 +63,12 @@ impl Endpoints {
         self.shards.iter().flat_map(|shard| shard.records.iter())
     }
 
+    /// Those of the shards that `other` does not share: all that can differ between the two.
+    pub(super) fn unshared<'s>(&'s self, other: &'s Self) -> impl Iterator<Item = &'s Endpoint> {
+        let pairs = self.shards.iter().zip(other.shards.iter());
+        pairs.filter(|(own, others)| !Arc::ptr_eq(own, others)).flat_map(|(own, _)| own.records.iter())
+    }
+
     /// Takes out `removed`, then puts in `added` (replacing those of the same id).
     pub(super) fn apply(&mut self, removed: &[EndpointId], added: Vec<Endpoint>) {
         let mut changes: Vec<(usize, EndpointId, Option<Endpoint>)> = removed

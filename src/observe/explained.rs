@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::live::{LiveAnswer, LiveQuestion};
 use super::report::UpstreamLine;
 use super::views::Views;
-use super::{Asker, Explanation, explain};
 use crate::dns::{DnsName, Rtype};
+use crate::explain::{Asker, Explanation, explain};
 use crate::source::SourceReport;
 
 /// `?name=&type=&from=&to=&live&do&cd`: `type` is A and `from`, an address, network or VPC, is 127.0.0.1 if they are left out;

@@ -1,9 +1,11 @@
-//! Lists over HTTP, for the page, scripts and commands: report, matrix, endpoints, sources, check, names. Each answer is one page of a list.
+//! Lists over HTTP, for the page, scripts and commands: report, matrix, endpoints, sources, check, names,
+//! the last change. Each answer is one page of a list.
 //!
 //! What is asked for is made on a thread of its own, one request after the other: a large estate takes one core for a
 //! moment, and the threads that answer DNS none.
 
 mod checked;
+mod generations;
 mod matrix;
 mod names;
 
@@ -21,6 +23,7 @@ use tokio::sync::Semaphore;
 use matrix::matrix_page;
 
 pub use checked::{CheckReport, CheckedProblem, object_counts};
+pub use generations::GenerationDiff;
 pub use names::{NameRow, NamesPage, ZonalName, named_endpoints};
 
 use super::views::Views;
@@ -62,6 +65,7 @@ pub(super) fn lists(views: Views) -> Router {
         .route("/v1/endpoints", get(endpoints))
         .route("/v1/sources", get(sources))
         .route("/v1/check", get(checked::checked))
+        .route("/v1/diff", get(generations::generations))
         .route("/v1/names", get(names::names))
         .route("/v1/zones", get(names::zones))
         .with_state(Arc::new(lists))

@@ -3,8 +3,8 @@
 use hickory_proto::op::Message as ParsedReply;
 use serde::{Deserialize, Serialize};
 
-use super::explain::{Asker, RecordText, text};
 use crate::dns::{DnsName, HeaderFlags, InfoCode, Message, Rtype, extended_errors, rcode_of, u16_at};
+use crate::explain::{Asker, RecordText, text};
 use crate::forward::recorder::{RecordedEvent, Recorder};
 
 /// A question that is asked now.

@@ -8,7 +8,6 @@ mod counters;
 #[cfg(feature = "server")]
 mod drills;
 mod durations;
-mod explain;
 #[cfg(feature = "server")]
 mod explained;
 #[cfg(feature = "server")]
@@ -48,7 +47,6 @@ pub use counters::{Counters, Silence, Tally, Totals};
 #[cfg(feature = "server")]
 pub use drills::{DrillLine, MOST_DELAY_MS, MOST_SECONDS};
 pub use durations::{Answered, WaitingQuestion};
-pub use explain::{Asker, Explanation, RecordText, ToldAnswer, explain, tell};
 #[cfg(feature = "server")]
 pub use explained::{Explained, ExplainedSource, ExplainedUpstream};
 #[cfg(feature = "server")]
@@ -60,7 +58,9 @@ pub use guard::{Browsers, GuardError, guard, requested_host};
 #[cfg(feature = "server")]
 pub use http::{HAND_OVER, serve_address, serve_socket};
 #[cfg(feature = "server")]
-pub use lists::{CheckReport, CheckedProblem, NameRow, NamesPage, ZonalName, named_endpoints, object_counts};
+pub use lists::{
+    CheckReport, CheckedProblem, GenerationDiff, NameRow, NamesPage, ZonalName, named_endpoints, object_counts,
+};
 pub use live::{LiveAnswer, LiveQuestion};
 #[cfg(feature = "server")]
 pub use log::{LineQueue, Log, dropped_lines};

@@ -14,7 +14,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// What a client that does not want HTML gets: the routes.
-const ROUTES: &str = "vpcedns\n\n/healthz\n/readyz\n/metrics\n/v1/status\n/v1/generation\n/v1/explain?name=NAME&type=A&from=ADDRESS\n/v1/report?vpc=VPC&word=WORD&status=off&offset=0&limit=100\n/v1/matrix?vpc=PART&offset=0\n/v1/endpoints?vpc=PART&word=WORD&state=available&offset=0&limit=100\n/v1/sources\n/v1/drills\nPOST /v1/drills?zone=ZONE or ?name=NAME&fault=FAULT, &seconds=300&vpc=VPC&client=NETWORK\nPOST /v1/drills/end?id=NUMBER or ?all\nPOST /v1/flush?name=NAME, ?zone=NAME or ?all\nPOST /v1/reload\nPOST /v1/sync or ?accept\nPOST /v1/log?level=LEVEL\n";
+const ROUTES: &str = "vpcedns\n\n/healthz\n/readyz\n/metrics\n/v1/status\n/v1/generation\n/v1/explain?name=NAME&type=A&from=ADDRESS\n/v1/report?vpc=VPC&word=WORD&status=off&offset=0&limit=100\n/v1/matrix?vpc=PART&offset=0\n/v1/endpoints?vpc=PART&word=WORD&state=available&offset=0&limit=100\n/v1/sources\n/v1/diff?vpc=VPC\n/v1/drills\nPOST /v1/drills?zone=ZONE or ?name=NAME&fault=FAULT, &seconds=300&vpc=VPC&client=NETWORK\nPOST /v1/drills/end?id=NUMBER or ?all\nPOST /v1/flush?name=NAME, ?zone=NAME or ?all\nPOST /v1/reload\nPOST /v1/sync or ?accept\nPOST /v1/log?level=LEVEL\n";
 
 /// The routes of the page.
 pub(super) fn page<S: Clone + Send + Sync + 'static>() -> Router<S> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::forwarded::ForwardedQuestion;
-use crate::answer::{Question, delegation};
+use crate::answer::{Question, delegation, glue};
 use crate::dns::{
     Class, DnsName, ExtendedError, HeaderFlags, InfoCode, Message, NameBuf, Rcode, Record, Rtype, Section, address_of,
     read_name,
@@ -156,14 +156,12 @@ impl ForwardedQuestion<'_> {
 /// The cut at or above `name` in a zone, with the addresses that the zone has of its name servers.
 fn cut_of(zone: &HostedZone, name: &DnsName) -> Option<Cut> {
     let (apex, servers) = delegation(zone, name)?;
-    let addresses = |server: &DnsName| {
-        let node = zone.node(server.wire());
-        let sets =
-            node.into_iter().flat_map(|node| [Rtype::A, Rtype::AAAA].into_iter().filter_map(|rtype| node.rrset(rtype)));
-        sets.flat_map(|set| set.rdata.iter().filter_map(|data| address_of(data))).collect()
-    };
     let servers = servers.rdata.iter().filter_map(|data| DnsName::from_wire(data));
-    Some(Cut { apex: apex.clone(), servers: servers.map(|server| (server.clone(), addresses(&server))).collect() })
+    let servers = servers.map(|server| {
+        let addresses = glue(zone, &server);
+        (server, addresses)
+    });
+    Some(Cut { apex: apex.clone(), servers: servers.collect() })
 }
 
 /// The cut to which a reply refers: below the one that was asked, and at or above the name (RFC 1034 4.3.2 3b). Addresses are

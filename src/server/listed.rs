@@ -7,7 +7,7 @@ use crate::source::{Files, Source};
 use crate::sync::RoundsSource;
 
 /// The sources that the settings ask for.
-pub(super) fn sources(
+pub(crate) fn sources(
     settings: &Settings,
     ec2: Option<StateSource>,
     accounts: Vec<RoundsSource>,

@@ -229,6 +229,11 @@ impl View {
         self.above.contains(wire)
     }
 
+    /// The DELEGATE rules that hold here.
+    pub fn delegations(&self) -> &[Arc<Rule>] {
+        &self.delegations
+    }
+
     /// All entries, in no order that means anything.
     pub fn all(&self) -> impl Iterator<Item = &ViewEntry> {
         self.entries.iter()

@@ -1,10 +1,11 @@
-//! Octets to a question, in place, and a decision to octets. Allocates nothing.
+//! Octets to a question, in place, and a decision to octets. Allocates nothing, but for what DNS64 makes.
 //!
 //! | RFC | what | file |
 //! |---|---|---|
 //! | 1035 4.1 | header, question, names | `parse.rs`, `encode.rs` |
 //! | 2181 9 | truncation on whole record sets | `encode.rs` |
 //! | 2308 | SOA of negative answers | `encode.rs` |
+//! | 6147 | DNS64 | `dns64.rs` |
 //! | 6891 | EDNS: OPT, versions, sizes | `parse.rs`, `encode.rs` |
 //! | 7873, 9018 | cookies | `cookie.rs` |
 //! | 7828, 7830 | whether keepalive and padding were asked for | `parse.rs` |
@@ -18,6 +19,7 @@
 )]
 
 mod cookie;
+pub mod dns64;
 mod encode;
 mod parse;
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::common::{Asked, BOTH, ask, check, endpoint, policy, vpc, world};
 use vpcedns::dns::{DnsName, Rtype};
+use vpcedns::explain::{Asker, explain};
 use vpcedns::model::{Broken, Model};
 use vpcedns::naming::{CatalogueNames, Service, resolve, services};
-use vpcedns::observe::{Asker, explain};
 use vpcedns::snapshot::Snapshot;
 use vpcedns::source::read_toml;
 

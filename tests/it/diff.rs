@@ -4,20 +4,22 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::random::{any_world, names};
+use crate::common::random::{AnyWorld, any_world, names};
 use crate::common::{BOTH, cases, endpoint, model, policy, vpc, world};
 use proptest::prelude::*;
-use vpcedns::diff::{DiffClient, diff};
+use vpcedns::diff::{DiffClient, DiffScope, diff, diff_within};
 use vpcedns::dns::{DnsName, Rtype};
-use vpcedns::observe::tell;
-use vpcedns::snapshot::Snapshot;
+use vpcedns::explain::{ToldAnswer, tell};
+use vpcedns::publish::Publisher;
+use vpcedns::snapshot::{Drill, DrillFault, Snapshot};
+use vpcedns::source::Sources;
 
 const EC2: &str = "com.amazonaws.us-east-1.ec2";
 
 /// `CLIENT NAME TYPE: OLD -> NEW` for each change.
 fn lines(old: &str, new: &str) -> Vec<String> {
     let found = diff(&world(old), &world(new));
-    let side = |told: Option<&vpcedns::observe::ToldAnswer>| told.map_or("-".to_owned(), ToString::to_string);
+    let side = |told: Option<&ToldAnswer>| told.map_or("-".to_owned(), ToString::to_string);
     let change = |c: &vpcedns::diff::AnswerChange| {
         format!("{} {} {}: {} -> {}", c.client, c.name, c.rtype, side(c.old.as_ref()), side(c.new.as_ref()))
     };
@@ -98,6 +100,35 @@ fn aliases_change_with_their_targets() {
     assert_eq!(corp, ["api.corp.example", "far.corp.example", "www.corp.example"], "{moved:?}");
 }
 
+/// DELEGATE rules and DNS64 decide without a record or name of their own.
+#[test]
+fn delegations_and_dns64_are_told() {
+    let cut = "[[hosted_zone]]\nname = \"corp.example\"\nvpc_ids = [\"vpc-00000001\"]\nrecords = [\
+        { name = \"sub\", type = \"NS\", values = [\"ns.sub.corp.example\"] },\
+        { name = \"ns.sub\", type = \"A\", values = [\"10.1.9.9\"] }]\n";
+    let base = vpc(1, BOTH) + cut;
+    let rule = "[[resolver_rule]]\nrule_type = \"DELEGATE\"\ndelegation_record = \"ns.sub.corp.example\"\nvpc_ids = [\"vpc-00000001\"]\n";
+    let with = format!("{base}{rule}");
+    let followed = "asked upstream at ns.sub.corp.example (10.1.9.9)";
+    let told = lines(&base, &with);
+    assert!(
+        told.iter().any(|line| line.starts_with("vpc-00000001 sub.corp.example A: ") && line.ends_with(followed)),
+        "{told:?}"
+    );
+    let glue = lines(&with, &with.replace("10.1.9.9", "10.1.9.8"));
+    assert!(
+        glue.iter().any(|line| line.starts_with(&format!("vpc-00000001 sub.corp.example A: {followed} -> "))),
+        "{glue:?}"
+    );
+    let last = "ipv6_cidr_block = \"fd00:1:0:1::/64\"";
+    let dns64 = diff(&world(&base), &world(&base.replace(last, &format!("{last}\nenable_dns64 = true"))));
+    let blocks: Vec<_> =
+        dns64.dns64.iter().map(|one| (one.vpc_id.as_str(), one.block.to_string(), one.enabled)).collect();
+    let vpc = "vpc-00000001";
+    assert_eq!(blocks, [(vpc, "10.1.1.0/24".to_owned(), true), (vpc, "fd00:1:0:1::/64".to_owned(), true)]);
+    assert!(dns64.answers.is_empty() && !dns64.is_empty(), "{dns64:?}");
+}
+
 /// Names of a VPC that comes are told against nothing.
 #[test]
 fn a_vpc_that_comes_has_no_old_answers() {
@@ -155,6 +186,98 @@ proptest! {
     }
 }
 
+fn load(publisher: &mut Publisher) {
+    let Ok(load) = publisher.prepare_load() else { panic!("the world does not load") };
+    assert!(publisher.publish_load(load).is_good());
+}
+
+/// Publishes `old`, then `new`, out of one file an object, so that a change touches what it changes.
+fn published(old: &AnyWorld, new: &AnyWorld) -> (tempfile::TempDir, Publisher) {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |world: &AnyWorld| {
+        let objects = world.objects();
+        for (number, object) in objects.iter().enumerate() {
+            fs::write(dir.path().join(format!("{number:03}.toml")), object).unwrap();
+        }
+        (objects.len()..64).for_each(|number| drop(fs::remove_file(dir.path().join(format!("{number:03}.toml")))));
+    };
+    write(old);
+    let Ok((mut publisher, _)) = Publisher::start(Sources::of_files(vec![dir.path().to_owned()]), policy(), &|_, _| {})
+    else {
+        panic!("the world does not load")
+    };
+    write(new);
+    load(&mut publisher);
+    (dir, publisher)
+}
+
+proptest! {
+    #![proptest_config(cases(40))]
+
+    /// Two generations, which share what did not change, differ as two loads do.
+    #[test]
+    fn generations_differ_as_files_do(old in any_world(), mut new in any_world()) {
+        // no endpoint moves
+        for (id, endpoint) in &mut new.endpoints {
+            if let Some(was) = old.endpoints.get(id) {
+                (endpoint.vpc, endpoint.service) = (was.vpc, was.service);
+            }
+        }
+        let (_dir, publisher) = published(&old, &new);
+        let served = publisher.snapshots();
+        let is = served.load_full();
+        let fresh = |world: &AnyWorld| Snapshot::compile(model(&world.text()), policy(), 1);
+        let want = diff(&fresh(&old), &fresh(&new));
+        match served.previous() {
+            // nothing has changed
+            None => prop_assert!(want.is_empty(), "{:?}", want),
+            Some(was) => prop_assert_eq!(diff(&was, &is), want),
+        }
+    }
+}
+
+/// Drills are no change of what there is, and one generation before is kept, unless nearly everything is another.
+#[test]
+fn the_generation_before_the_last_change_is_kept() {
+    let text = |count: u32| {
+        let endpoints = (0..count).map(|n| {
+            format!(
+                "[[vpc_endpoint]]\nvpc_endpoint_id = \"vpce-{n:017x}\"\nvpc_id = \"vpc-00000001\"\n\
+                 service_name = \"com.amazonaws.us-east-1.sqs\"\nprivate_dns_enabled = false\n"
+            )
+        });
+        vpc(1, BOTH) + &endpoints.collect::<String>()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let write = |count| fs::write(dir.path().join("a.toml"), text(count)).unwrap();
+    write(1);
+    let sources = Sources::of_files(vec![dir.path().to_owned()]);
+    let Ok((mut publisher, _)) = Publisher::start(sources, policy(), &|_, _| {}) else { panic!("it does not load") };
+    let kept = |publisher: &Publisher| publisher.snapshots().previous().map(|snapshot| snapshot.generation);
+    assert_eq!(kept(&publisher), None);
+    write(2);
+    load(&mut publisher);
+    assert_eq!(kept(&publisher), Some(1));
+    let fault = DrillFault::Zone("us-east-1a".parse().unwrap());
+    publisher.publish_drills(&[Drill { id: 1, fault, vpcs: Vec::new(), clients: Vec::new(), until: 0 }]);
+    assert_eq!((kept(&publisher), publisher.snapshots().load_full().generation), (Some(1), 3));
+    write(3);
+    load(&mut publisher);
+    assert_eq!(kept(&publisher), Some(3));
+    write(10_003);
+    load(&mut publisher);
+    assert_eq!(kept(&publisher), Some(4), "10,000 endpoints came");
+    write(1);
+    load(&mut publisher);
+    assert_eq!(kept(&publisher), None, "10,002 endpoints went");
+    write(2);
+    load(&mut publisher);
+    let old = publisher.snapshots().previous().unwrap();
+    let scope = DiffScope { most_questions: 1, ..DiffScope::ALL };
+    let error = diff_within(&old, &publisher.snapshots().load_full(), scope).unwrap_err();
+    assert_eq!(error.to_string(), "more than 1 answers may differ");
+}
+
 #[test]
 fn the_command_exits_as_diff_does() {
     let zones = Path::new(env!("CARGO_MANIFEST_DIR")).join("zones");
@@ -174,6 +297,9 @@ fn the_command_exits_as_diff_does() {
     assert_eq!(run(&dir.path().join("nothing"), &[]).0, Some(2));
     let (code, text) = run(dir.path(), &[]);
     assert_eq!(code, Some(1), "{text}");
+    let both = format!("(files in {}; files in {})\n", zones.display(), dir.path().display());
+    assert!(text.ends_with(&both), "{text}");
+    assert_eq!(run(dir.path(), &["--vpc", "vpc-0f1e2d3c4b5a69788"]), (Some(0), String::new()));
     assert!(text.contains("  db.corp.example A\n  - NOERROR 127.0.1.99\n  + NOERROR 127.0.1.98\n"), "{text}");
     let (_, text) = run(dir.path(), &["--markdown"]);
     assert!(
@@ -183,4 +309,5 @@ fn the_command_exits_as_diff_does() {
     let (code, text) = run(dir.path(), &["--json"]);
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!((code, json["answers"][0]["client"].as_str()), (Some(1), Some("vpc-ec43eb89")), "{text}");
+    assert!(json["looked_at"].as_str().unwrap().starts_with("files in "), "{text}");
 }

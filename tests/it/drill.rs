@@ -1,7 +1,7 @@
 //! What drills change, for whom, and that nothing is left of them when they end.
 
 use crate::common::{BOTH, check, endpoint, vpc, world};
-use vpcedns::observe::{Asker, explain};
+use vpcedns::explain::{Asker, explain};
 use vpcedns::report::{OffReason, PrivateStatus, report};
 use vpcedns::snapshot::{Drill, DrillFault, NameFault, Snapshot};
 

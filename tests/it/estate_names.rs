@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::common::{BOTH, check, endpoint, policy, vpc, world};
 use vpcedns::dns::Rtype;
+use vpcedns::explain::{Asker, explain};
 use vpcedns::model::{Broken, Model};
-use vpcedns::observe::{Asker, explain};
 use vpcedns::snapshot::{Policy, Snapshot};
 use vpcedns::source::{FileText, read_json_set};
 

@@ -65,7 +65,9 @@ fn the_shipped_zones_keep_their_assertions() {
     let dir = tempfile::tempdir().unwrap();
     let file = write(dir.path(), "expect.txt", ASSERTIONS);
     let (code, out, err) = expect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("zones"), &file, &[]);
-    assert_eq!((code, out.as_str(), err.as_str()), (Some(0), "21 passed, 0 failed, 0 skipped\n", ""));
+    let zones = Path::new(env!("CARGO_MANIFEST_DIR")).join("zones");
+    let passed = format!("21 passed, 0 failed, 0 skipped (files in {})\n", zones.display());
+    assert_eq!((code, out.as_str(), err.as_str()), (Some(0), passed.as_str(), ""));
 }
 
 /// Twenty mistakes, each in one place: what is replaced by what, the line that fails and the rule that says why.
@@ -155,6 +157,37 @@ fn mistakes_are_caught_with_their_reason() {
     }
 }
 
+/// DNS64 is said as the wire has it, and what name servers of a delegation say is not made up.
+#[test]
+fn dns64_and_delegations_are_as_on_the_wire() {
+    let dir = tempfile::tempdir().unwrap();
+    let zones = dir.path().join("zones");
+    fs::create_dir(&zones).unwrap();
+    let subnet = "cidr_block = \"127.0.1.0/26\"";
+    let zone = "[[hosted_zone]]\nname = \"cut.example\"\nvpc_ids = [\"vpc-ec43eb89\"]\nrecords = [\n\
+        { name = \"sub\", type = \"NS\", values = [\"ns.sub.cut.example\"] },\n\
+        { name = \"ns.sub\", type = \"A\", values = [\"127.0.1.98\"] },\n]\n\
+        [[resolver_rule]]\nrule_type = \"DELEGATE\"\ndelegation_record = \"ns.sub.cut.example\"\nvpc_ids = [\"vpc-ec43eb89\"]\n";
+    let with = zones_with(subnet, &format!("{subnet}\nenable_dns64 = true"), 1);
+    write(&zones, "all.toml", &format!("{with}\n{zone}"));
+    let assertions = "\
+        from 127.0.1.5     ec2.us-east-1.amazonaws.com AAAA = 64:ff9b::7f00:112 64:ff9b::7f00:152\n\
+        from vpc-ec43eb89  ec2.us-east-1.amazonaws.com AAAA nodata\n\
+        from 127.0.1.70    ec2.us-east-1.amazonaws.com AAAA nodata\n\
+        from 127.0.1.5     bad.ec2.us-east-1.amazonaws.com AAAA nxdomain\n\
+        from 127.0.1.5     www.example.com AAAA public\n\
+        from 127.0.1.5     2.1.1.0.0.0.f.7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.b.9.f.f.4.6.0.0.ip6.arpa PTR noerror\n\
+        from vpc-ec43eb89  www.sub.cut.example private\n\
+        from vpc-ec43eb89  www.sub.cut.example public\n";
+    let file = write(dir.path(), "expect.txt", assertions);
+    let (code, out, err) = expect(&zones, &file, &[]);
+    assert_eq!((code, err.as_str()), (Some(1), ""), "{out}");
+    assert!(out.contains("6 passed, 1 failed, 1 skipped"), "{out}");
+    let servers = "ns.sub.cut.example (127.0.1.98)";
+    assert!(out.contains(&format!("expected to be asked upstream, got a question to {servers}")), "{out}");
+    assert!(out.contains(&format!("\n  {servers} say that, to whom a private zone delegates: ")), "{out}");
+}
+
 #[test]
 fn a_broken_line_names_its_place_and_nothing_is_tried() {
     let dir = tempfile::tempdir().unwrap();
@@ -175,9 +208,9 @@ fn what_is_written_holds_and_is_not_written_over() {
     let (code, out, _) = expect(&zones, &file, &["--write"]);
     assert_eq!(code, Some(0), "{out}");
     let (code, out, err) = expect(&zones, &file, &["--strict"]);
-    assert!(code == Some(0) && out.ends_with(" passed, 0 failed, 0 skipped\n"), "{out}{err}");
+    assert!(code == Some(0) && out.contains(" passed, 0 failed, 0 skipped ("), "{out}{err}");
     let lines = fs::read_to_string(&file).unwrap().lines().filter(|line| line.starts_with("from ")).count();
-    assert_eq!(out, format!("{lines} passed, 0 failed, 0 skipped\n"));
+    assert_eq!(out, format!("{lines} passed, 0 failed, 0 skipped (files in {})\n", zones.display()));
     let (code, _, err) = expect(&zones, &file, &["--write"]);
     assert!(code == Some(1) && err.contains("File exists"), "{err}");
 }
@@ -251,7 +284,8 @@ fn a_running_server_is_asked_in_the_clients_name() {
         let (code, out, err) = expect(&zones, &file, &["--server", &address]);
         assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
         // 192.168.0.9 is no address of this machine
-        assert!(out.ends_with("14 passed, 0 failed, 1 skipped\n"), "{out}");
+        let asked = format!("14 passed, 0 failed, 1 skipped (the server at {address})\n");
+        assert!(out.ends_with(&asked), "{out}");
     }
     let wrong = write(dir.path(), "wrong.txt", "from 127.0.1.5 ec2.us-east-1.amazonaws.com public\n");
     let (code, out, _) = expect(&zones, &wrong, &["--server", &server.1]);

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use vpcedns::answer::{Decision, NoTrace, Question, answer};
 use vpcedns::dns::{DnsName, NameBuf, Rtype};
+use vpcedns::explain::{Asker, RecordText, explain};
 use vpcedns::model::Mode;
-use vpcedns::observe::{Asker, RecordText, explain};
 use vpcedns::snapshot::{Authority, Policy, Snapshot};
 
 const TYPES: [&str; 8] = ["A", "AAAA", "CNAME", "SOA", "NS", "MX", "PTR", "ANY"];

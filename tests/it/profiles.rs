@@ -3,7 +3,7 @@
 use crate::common::dir::Dir;
 use crate::common::{BOTH, check, endpoint, lines, policy, try_model, vpc, world};
 use vpcedns::dns::Rtype;
-use vpcedns::observe::{Asker, explain};
+use vpcedns::explain::{Asker, explain};
 use vpcedns::snapshot::Snapshot;
 
 const SQS: &str = "com.amazonaws.us-east-1.sqs";

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::common::{check, lines, policy};
 use vpcedns::dns::Rtype;
-use vpcedns::observe::{Asker, explain};
+use vpcedns::explain::{Asker, explain};
 use vpcedns::snapshot::Snapshot;
 use vpcedns::source::Sources;
 

@@ -7,12 +7,17 @@ use serde_json::json;
 
 use super::run::AssertionOutcome;
 use crate::cli::args::ExpectFormat;
+use crate::cli::looked_at::OutputOrigin;
 use crate::expect::Verdict;
 
 /// The whole output.
-pub(super) fn render(format: ExpectFormat, outcomes: &[AssertionOutcome<'_>]) -> String {
+pub(super) fn render(
+    format: ExpectFormat,
+    outcomes: &[AssertionOutcome<'_>],
+    looked_at: Option<&OutputOrigin>,
+) -> String {
     match format {
-        ExpectFormat::Text => text(outcomes),
+        ExpectFormat::Text => text(outcomes, looked_at),
         ExpectFormat::Tap => tap(outcomes),
         ExpectFormat::Junit => junit(outcomes),
         ExpectFormat::Json => format!("{:#}\n", json!(outcomes.iter().map(object).collect::<Vec<_>>())),
@@ -34,7 +39,7 @@ fn counts(outcomes: &[AssertionOutcome<'_>]) -> [usize; 3] {
     })
 }
 
-fn text(outcomes: &[AssertionOutcome<'_>]) -> String {
+fn text(outcomes: &[AssertionOutcome<'_>], looked_at: Option<&OutputOrigin>) -> String {
     let mut out = String::new();
     for outcome in outcomes {
         let place = &outcome.assertion.place;
@@ -52,7 +57,8 @@ fn text(outcomes: &[AssertionOutcome<'_>]) -> String {
         }
     }
     let [passed, failed, skipped] = counts(outcomes);
-    let _ = writeln!(out, "{passed} passed, {failed} failed, {skipped} skipped");
+    let looked_at = looked_at.map_or_else(String::new, |origin| format!(" ({origin})"));
+    let _ = writeln!(out, "{passed} passed, {failed} failed, {skipped} skipped{looked_at}");
     out
 }
 

@@ -10,6 +10,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::args::ExpectArgs;
+use super::looked_at::OutputOrigin;
+use super::offline::Offline;
 use crate::expect::{Assertion, ServerUnderTest, parse, write};
 use crate::forward::Trust;
 use crate::problem::{Place, Problem};
@@ -24,11 +26,12 @@ pub(super) fn run(args: &ExpectArgs) -> ExitCode {
     let snapshot = if is_online && settings.zones.iter().all(|path| !path.exists()) {
         None
     } else {
-        match super::compile(settings) {
-            Some(snapshot) => Some(snapshot),
+        match Offline::new(settings, args.state.said()).compile() {
+            Some(read) => Some(read),
             None => return ExitCode::FAILURE,
         }
     };
+    let (snapshot, origin) = snapshot.unzip();
     if args.write {
         let Some(snapshot) = snapshot else {
             eprintln!("error: --write makes the file from zones, and there are none\n  hint: name them with --zones");
@@ -49,7 +52,8 @@ pub(super) fn run(args: &ExpectArgs) -> ExitCode {
         }
     };
     let outcomes = run_all(&assertions, &Subject { snapshot: snapshot.as_ref(), server: server.as_ref() });
-    super::print(&render(args.format, &outcomes));
+    let looked_at = args.server.as_ref().map(OutputOrigin::asked).or(origin);
+    super::print(&render(args.format, &outcomes, looked_at.as_ref()));
     let bad = outcomes.iter().any(|outcome| outcome.is_failure(args.strict));
     if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -11,8 +11,8 @@ use crate::dns::{DnsName, Rtype};
 use crate::expect::{
     AssertedClient, Assertion, Observation, ServerUnderTest, Verdict, judge, observe_snapshot, resolve_name,
 };
+use crate::explain::Asker;
 use crate::naming::VpcId;
-use crate::observe::Asker;
 use crate::snapshot::Snapshot;
 
 /// Questions that a server is asked at one time: it is tested, not loaded.
@@ -136,14 +136,17 @@ fn seen(
     }
 }
 
-/// An address whose owner is a client of `vpc` wherever it asks.
+/// An address whose owner is a client of `vpc` wherever it asks, without DNS64 where there is such a one: what any client of
+/// the VPC is told.
 fn client_of(snapshot: &Snapshot, vpc: VpcId) -> Option<IpAddr> {
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
     let is_client = |address: &IpAddr| {
         snapshot.client(anywhere, *address).view.vpc.as_ref().is_some_and(|known| known.vpc_id == vpc)
     };
     let blocks = &snapshot.model.vpc(vpc)?.cidr_blocks;
-    blocks.iter().flat_map(|block| block.hosts().take(CANDIDATES.end).skip(CANDIDATES.start)).find(is_client)
+    let candidates =
+        || blocks.iter().flat_map(|block| block.hosts().take(CANDIDATES.end).skip(CANDIDATES.start)).filter(is_client);
+    candidates().find(|address| !snapshot.model.is_dns64(vpc, *address)).or_else(|| candidates().next())
 }
 
 /// The blocks of the VPC whose client is meant.

@@ -50,6 +50,8 @@ pub const DOMAINS: [&str; 14] = [
 pub struct AnyVpc {
     pub support: bool,
     pub hostnames: bool,
+    /// Whether its subnet in zone a has DNS64.
+    pub dns64: bool,
 }
 
 /// An endpoint, whose id says neither its VPC nor its service.
@@ -96,8 +98,10 @@ pub struct AnyWorld {
 }
 
 prop_compose! {
-    pub fn any_vpc()(both in prop::bool::weighted(0.7), support: bool, hostnames: bool) -> AnyVpc {
-        AnyVpc { support: both || support, hostnames: both || hostnames }
+    pub fn any_vpc()(
+        both in prop::bool::weighted(0.7), support: bool, hostnames: bool, dns64 in prop::bool::weighted(0.3),
+    ) -> AnyVpc {
+        AnyVpc { support: both || support, hostnames: both || hostnames, dns64 }
     }
 }
 
@@ -183,7 +187,9 @@ impl AnyWorld {
                     attributes.support, attributes.hostnames
                 ),
             );
-            out.push(text);
+            let first = format!("fd00:{n}:0:1::/64\"");
+            let with = if attributes.dns64 { "\nenable_dns64 = true" } else { "" };
+            out.push(text.replace(&first, &format!("{first}{with}")));
         }
         let names =
             ["", "\"api.partner.example\"", "\"*.partner.example\"", "\"partner.example\", \"*.partner.example\""];
@@ -330,6 +336,9 @@ pub fn names() -> Vec<String> {
         "localhost",
         "x.home.arpa",
         "1.127.in-addr.arpa",
+        // 64:ff9b::10.1.1.26, and one of no interface
+        "a.1.1.0.1.0.a.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.b.9.f.f.4.6.0.0.ip6.arpa",
+        "7.0.2.0.0.0.0.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.b.9.f.f.4.6.0.0.ip6.arpa",
     ]
     .map(str::to_owned)
     .to_vec();
@@ -352,4 +361,15 @@ pub fn names() -> Vec<String> {
 }
 
 /// One client of each kind.
-pub const CLIENTS: [&str; 7] = ["10.1.0.5", "10.2.9.5", "10.3.0.5", "fd00:1::5", "127.0.0.1", "198.51.100.7", "::1"];
+pub const CLIENTS: [&str; 9] = [
+    "10.1.0.5",
+    "10.2.9.5",
+    "10.3.0.5",
+    "fd00:1::5",
+    "127.0.0.1",
+    "198.51.100.7",
+    "::1",
+    // in subnets that may have DNS64
+    "10.1.1.5",
+    "fd00:2:0:1::5",
+];
