@@ -76,6 +76,17 @@ impl<'s> Reply<'s> {
     }
 }
 
+/// Why a reply has no answer: what its extended error says, whoever writes it.
+#[derive(Clone, Copy, Debug)]
+pub struct NoAnswer<'s>(pub Reason<'s>, pub Rcode);
+
+impl fmt::Display for NoAnswer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(reason, rcode) = self;
+        if *rcode == Rcode::NOERROR { write!(f, "{reason}: no records of this type") } else { reason.fmt(f) }
+    }
+}
+
 /// A question for others.
 #[derive(Clone, Debug)]
 pub struct Forward<'s> {

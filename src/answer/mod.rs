@@ -37,7 +37,8 @@ mod trace;
 pub use advice::{advice, private_names_line};
 pub(crate) use decision::instance_name;
 pub use decision::{
-    Addresses, Aliases, AuthoritySection, ChosenAddresses, Data, Decision, Forward, NotPrivate, Part, Reason, Reply,
+    Addresses, Aliases, AuthoritySection, ChosenAddresses, Data, Decision, Forward, NoAnswer, NotPrivate, Part, Reason,
+    Reply,
 };
 pub use drill::delay;
 pub use hosted::{delegation, glue};

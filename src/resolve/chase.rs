@@ -15,7 +15,7 @@ use super::forwarded::{AliasTarget, ForwardedQuestion, extended_error, why_not_p
 use super::reply::{failure, finished_vec, relay_client, without_records};
 use super::resources::Resources;
 use super::subnet::{ClientSubnet, client_by, read_query};
-use crate::answer::{Decision, Forward, NoTrace, Part, Question, Reason, Reply, answer, delay};
+use crate::answer::{Decision, Forward, NoAnswer, NoTrace, Part, Question, Reason, Reply, answer, delay};
 use crate::dns::{Class, DnsName, ExtendedError, InfoCode, Message, NameBuf, Rcode, Writer, rcode_of};
 use crate::forward::cache::{Age, CacheHit};
 use crate::forward::chain::{Prefix, cname_targets, cut_after};
@@ -289,7 +289,7 @@ impl<'a> ForwardedQuestion<'a> {
         if let Some(drill) = drill {
             self.resources.count_drill(drill);
         }
-        let why = drill.map_or_else(|| reply.reason.to_string(), ToString::to_string);
+        let why = drill.map_or_else(|| NoAnswer(reply.reason, reply.rcode).to_string(), ToString::to_string);
         let ede = (reply.answer.is_none() || drill.is_some())
             .then_some(ExtendedError { code: reply.reason.info_code(), text: &why });
         let client = relay_client(self.query, self.resources, self.incoming, ede);

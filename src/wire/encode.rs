@@ -8,7 +8,9 @@ use std::net::IpAddr;
 
 use super::parse::{CookieQuery, ErrorReply, Query};
 use super::{CookieSecret, MIN_UDP};
-use crate::answer::{AuthoritySection, Data, NS_TTL, Part, Reason, Reply, SPECIAL_SOA_DATA, TTL, instance_name};
+use crate::answer::{
+    AuthoritySection, Data, NS_TTL, NoAnswer, Part, Reason, Reply, SPECIAL_SOA_DATA, TTL, instance_name,
+};
 use crate::dns::{
     Class, DnsName, ExtendedError, HEADER_LEN, Header, HeaderFlags, InfoCode, MAX_EXTRA_TEXT, NameRef, OPT_LEN,
     OPTION_HEAD, Opcode, Opt, OptionCode, Rcode, Rtype, Writer, cut_text, put_extended_error, put_option,
@@ -341,10 +343,9 @@ impl OwnOpt {
             put_option(writer, OptionCode::COOKIE, [&client, &server]);
         }
         match extra {
-            Extra::Reason(reason) if rcode == Rcode::NOERROR => {
-                put_text(writer, reason.info_code(), format_args!("{reason}: no records of this type"));
+            Extra::Reason(reason) => {
+                put_text(writer, reason.info_code(), format_args!("{}", NoAnswer(reason, rcode)));
             }
-            Extra::Reason(reason) => put_text(writer, reason.info_code(), format_args!("{reason}")),
             Extra::Drill(drill) => put_text(writer, InfoCode::OTHER, format_args!("{drill}")),
             Extra::Code(code) => drop(put_extended_error(writer, ExtendedError { code, text: "" })),
             Extra::None => {}
