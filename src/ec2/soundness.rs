@@ -27,6 +27,10 @@ pub(super) const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::ne
 pub(super) const TOKENS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("tokens");
 /// The revision of a shared store that the file stands for, if it is one's last good state.
 pub(super) const MARK: TableDefinition<'_, (), &[u8]> = TableDefinition::new("mark");
+/// The number of the format that the file has; a file without one is of the time before there were numbers.
+pub(super) const FORMAT: TableDefinition<'_, (), u32> = TableDefinition::new("format");
+/// The format that is written. It is another number where an earlier version would lose or misread something.
+pub(super) const CURRENT_FORMAT: u32 = 1;
 /// Largest state file that is read.
 const MAX_STATE_BYTES: u64 = 16 << 30;
 /// How often a file that is written meanwhile is read.
@@ -39,6 +43,8 @@ pub(super) const COPIES: usize = 3;
 /// What a state file holds.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct StateContent {
+    /// The number of its format; 0: it has none.
+    pub format: u32,
     /// Every object.
     pub records: Vec<StoredObject>,
     /// Client tokens with their keys.
@@ -72,6 +78,11 @@ pub enum StateFault {
     /// It is not what was written.
     #[error("is damaged: {0}")]
     Damaged(String),
+    /// A later version wrote it, in a format of this number.
+    #[error(
+        "was written by a newer version of vpcedns: its format is {0}, and this one knows formats up to {CURRENT_FORMAT}"
+    )]
+    Newer(u32),
 }
 
 /// What the state file at `path` holds, whether a server has it open or not: what was committed last when reading began. A page
@@ -122,12 +133,28 @@ fn read_octets(octets: &[u8]) -> Result<StateContent, StateFault> {
         Err(error) => return Err(damaged(&error)),
     }
     let read = database.begin_read().map_err(|error| damaged(&error))?;
+    // first of all: what a newer version wrote need not be readable
+    let format = format_of(&read).map_err(|error| damaged(&error.in_words()))?;
+    if format > CURRENT_FORMAT {
+        return Err(StateFault::Newer(format));
+    }
     read_all(&read).map_err(|error| damaged(&error.in_words()))
+}
+
+/// The number of a database's format; 0: it has none.
+fn format_of(read: &ReadTransaction) -> Result<u32, StoreError> {
+    let table = match read.open_table(FORMAT) {
+        Ok(table) => table,
+        Err(TableError::TableDoesNotExist(_)) => return Ok(0),
+        Err(error) => return Err(StoreError::new(error)),
+    };
+    let number = table.get(()).map_err(StoreError::new)?;
+    Ok(number.map_or(0, |number| number.value()))
 }
 
 /// Everything in a database; tables that are not there are empty.
 pub(super) fn read_all(read: &ReadTransaction) -> Result<StateContent, StoreError> {
-    let mut content = StateContent::default();
+    let mut content = StateContent { format: format_of(read)?, ..StateContent::default() };
     each(read, RECORDS, |id, octets| {
         let record = decode::<StoredObject>(id, octets)?;
         if record.id() != id {

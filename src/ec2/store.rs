@@ -10,15 +10,20 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
-use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
+use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tracing::warn;
 
-use super::codec::{StoreError, encode};
+use super::codec::{StoreError, decode, encode};
 use super::deliveries;
 use super::notices::ToldDelta;
 use super::notify::backoff::Backoff;
-use super::soundness::{MARK, RECORDS, StateFault, TOKENS, copies, keep_copy, read_all, read_committed, read_sound};
-use super::state::{ApiState, Delta};
+use super::record::StoredObject;
+use super::soundness::{
+    CURRENT_FORMAT, FORMAT, MARK, RECORDS, StateFault, TOKENS, copies, keep_copy, read_all, read_committed, read_sound,
+};
+use super::state::{ApiState, Delta, Token};
 use super::state_store::{CommitError, CommitLimits, StateStore};
 use super::store_mark::StoreMark;
 use crate::problem::{Place, Problem};
@@ -110,8 +115,7 @@ impl Store {
     fn read(&self) -> Result<(ApiState, Option<StoreMark>), StoreError> {
         // all tables are made by the first start
         let write = self.begin_write()?;
-        write.open_table(RECORDS).map_err(StoreError::new)?;
-        write.open_table(TOKENS).map_err(StoreError::new)?;
+        write_forward(&write)?;
         self.next_delivery.store(deliveries::open(&write, Backoff::default().max_age)?, Ordering::Relaxed);
         write.commit().map_err(StoreError::new)?;
         let mut content = read_all(&self.begin_read()?)?;
@@ -199,6 +203,37 @@ fn put<'d>(write: &WriteTransaction, deltas: impl Iterator<Item = &'d Delta>) ->
     Ok(())
 }
 
+/// Writes what is of an earlier format as it is written now: a member that this format has and that one had not gets its
+/// default, once and for all.
+fn write_forward(write: &WriteTransaction) -> Result<(), StoreError> {
+    fn table<T>(write: &WriteTransaction, table: TableDefinition<'_, &str, &[u8]>) -> Result<(), StoreError>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let mut table = write.open_table(table).map_err(StoreError::new)?;
+        let mut anew = Vec::new();
+        for entry in table.iter().map_err(StoreError::new)? {
+            let (key, octets) = entry.map_err(StoreError::new)?;
+            let written = encode(&decode::<T>(key.value(), octets.value())?)?;
+            if written != octets.value() {
+                anew.push((key.value().to_owned(), written));
+            }
+        }
+        for (key, octets) in anew {
+            table.insert(key.as_str(), octets.as_slice()).map_err(StoreError::new)?;
+        }
+        Ok(())
+    }
+    let mut format = write.open_table(FORMAT).map_err(StoreError::new)?;
+    let number = format.get(()).map_err(StoreError::new)?.map_or(0, |number| number.value());
+    if number < CURRENT_FORMAT {
+        table::<StoredObject>(write, RECORDS)?;
+        table::<Token>(write, TOKENS)?;
+        format.insert((), CURRENT_FORMAT).map_err(StoreError::new)?;
+    }
+    Ok(())
+}
+
 /// Makes a store without records: whole, or not at all, so that an empty file is never one that a start left behind.
 fn make_empty(path: &Path) -> Result<(), StoreError> {
     let fresh = path.with_extension("redb.new");
@@ -215,6 +250,11 @@ fn unsound(path: &Path, fault: &StateFault) -> Problem {
     let hint = match (fault, copies(path).first()) {
         (StateFault::InUse, _) => "see --ec2-state: a directory is used by one server only".to_owned(),
         (StateFault::Unreadable(_), _) => "see --ec2-state: this user must be able to read and write it".to_owned(),
+        (StateFault::Newer(_), Some((copy, _))) => format!(
+            "start the version that wrote it; `vpcedns state verify` says which copies are of a format that this one knows, and `cp {} {shown}` goes back to the newest copy, without what was changed since",
+            copy.display()
+        ),
+        (StateFault::Newer(_), None) => "start the version that wrote it, or restore a backup of before".to_owned(),
         (StateFault::Damaged(_), Some((copy, _))) => format!(
             "`vpcedns state verify` says which copies are sound, and from when; `cp {} {shown}` goes back to the newest",
             copy.display()

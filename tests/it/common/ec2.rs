@@ -40,7 +40,8 @@ impl Api {
         Self::open(Arc::new(dir), settings)
     }
 
-    fn open(dir: Arc<tempfile::TempDir>, settings: ApiSettings) -> Self {
+    /// Over the state and the zones that a directory has.
+    pub fn open(dir: Arc<tempfile::TempDir>, settings: ApiSettings) -> Self {
         let (store, state) = Store::open(&dir.path().join("state")).unwrap_or_else(|problem| panic!("{problem}"));
         let loader = Sources::new(
             vec![Box::new(StateSource::new(&state)), Box::new(Files::new(vec![dir.path().join("zones")]))],
