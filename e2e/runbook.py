@@ -8,28 +8,60 @@ import subprocess
 import threading
 import time
 import urllib.request
+import xml.etree.ElementTree as ElementTree
+from contextlib import contextmanager
 
 from support import dns
-from support.case import ROOT, Skip, find_tool, wait_for
+from support.case import ROOT, Skip, clean_env, find_tool, wait_for
+from support.ec2 import NAMESPACE, REGION, Ec2Server, make_vpc
+from support.etcd import Cluster
 from support.server import Server, Upstream, free_port
+from sync import Proxy
 
 VPC = '[[vpc]]\nvpc_id = "vpc-0000000a"\nregion = "us-east-1"\ncidr_blocks = ["127.0.0.0/8"]\n'
 ALERTS = ROOT / "deploy/prometheus/alerts.yml"
 PAGE = ROOT / "docs/runbook.md"
+# what a program asks the C library for the time, AHEAD seconds ahead
+CLOCK = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <time.h>
+int clock_gettime(clockid_t id, struct timespec *at) {
+    static int (*real)(clockid_t, struct timespec *);
+    if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+    int done = real(id, at);
+    if (id == CLOCK_REALTIME) at->tv_sec += atol(getenv("AHEAD"));
+    return done;
+}
+time_t time(time_t *to) {
+    struct timespec at;
+    clock_gettime(CLOCK_REALTIME, &at);
+    if (to) *to = at.tv_sec;
+    return at.tv_sec;
+}
+"""
 
 
 class Outage:
-    """One broken server: what it is, what status says, which alert fires, and what keeps it broken."""
+    """One broken server: the row of the page, what status says, which alert fires, and what keeps it broken."""
 
-    def __init__(self, name, server, says, alert, keep=lambda: None):
-        self.name, self.server, self.says, self.alert, self.keep = name, server, says, alert, keep
+    def __init__(self, row, server, says, alert, keep=lambda: None):
+        self.row, self.server, self.says, self.alert, self.keep = row, server, says, alert, keep
 
 
 def run(case):
     case.need("openssl")
     if find_tool("prometheus") is None:
         raise Skip("not installed: prometheus")
-    outages = [start(case) for start in (dead_upstream, bad_file, dead_account, half_written, lost_log, expiring, no_descriptors, flood, overloaded, hanging)]
+    starts = (dead_upstream, blind_watch, bad_file, dead_account, shrunken_account, lost_store, half_written, lost_log, expiring, expired,
+              no_descriptors, flood, overloaded, wrong_clock, hanging)
+    outages = []
+    for start in starts:
+        try:
+            outages.append(start(case))
+        except Skip as skip:
+            case.note(f"SKIPPED {start.__name__}: {skip}")
     healthy = server(case, "healthy")
     firing = prometheus(case, [outage.server for outage in outages] + [healthy])
     running = True
@@ -46,12 +78,12 @@ def run(case):
     try:
         for outage in outages:
             target = outage.server.http.removeprefix("http://")
-            wait_for(f"{outage.name}: the alert {outage.alert}", lambda t=target, a=outage.alert: a in firing().get(t, set()), 60, 0.3)
+            wait_for(f"{outage.row}: the alert {outage.alert}", lambda t=target, a=outage.alert: a in firing().get(t, set()), 60, 0.3)
             case.checks += 1
             said = status(case, outage.server)
-            case.check(re.search(outage.says, said), f"{outage.name}: status does not say {outage.says!r}", said)
-            row = next((line for line in page.splitlines() if line.startswith("|") and f"`{outage.alert}`" in line), None)
-            case.check(row, f"{outage.name}: docs/runbook.md does not name {outage.alert}")
+            case.check(re.search(outage.says, said), f"{outage.row}: status does not say {outage.says!r}", said)
+            row = next((line for line in page.splitlines() if line.startswith(f"| {outage.row} |")), "")
+            case.check(f"`{outage.alert}`" in row, f"{outage.row}: docs/runbook.md has no row '{outage.row}' with {outage.alert}", row)
         case.equal("alerts of a healthy server", firing().get(healthy.http.removeprefix("http://"), set()), set())
         case.check("all is well" in status(case, healthy), "status of a healthy server", status(case, healthy))
     finally:
@@ -65,6 +97,23 @@ def server(case, name, *flags, zones=VPC, **options):
     started = Server(case, "--socket", socket_path, *flags, zones=directory, http=True, **options)
     started.socket_path, started.zones = socket_path, directory
     return started
+
+
+def program(case, name, script):
+    """A program that does something before it becomes the server: `script` sees its words as `$@`."""
+    path = case.write(f"{name}/vpcedns", f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+@contextmanager
+def instead(case, binary):
+    """Servers are this program meanwhile."""
+    own, case.binary = case.binary, binary
+    try:
+        yield
+    finally:
+        case.binary = own
 
 
 def status(case, broken):
@@ -81,14 +130,75 @@ def ask_quietly(broken, name, **options):
 
 def dead_upstream(case):
     broken = server(case, "dead", forward=f"127.0.0.1:{free_port()}")
-    return Outage("dead upstream", broken, r"DOWN(.|\n)*no upstream answers", "VpcednsUpstreamDown",
+    return Outage("an upstream is dead", broken, r"DOWN(.|\n)*no upstream answers", "VpcednsUpstreamDown",
                  lambda: ask_quietly(broken, f"n{time.monotonic_ns()}.example"))
+
+
+def blind_watch(case):
+    """No inotify watches are left: in a user namespace of its own, which lets it have one."""
+    few = "echo 1 > /proc/sys/user/max_inotify_watches"
+    namespace = ["unshare", "--user", "--map-root-user", "sh", "-c"]
+    if subprocess.run([*namespace, few], env=clean_env(), check=False, stderr=subprocess.DEVNULL).returncode:
+        raise Skip("no user namespaces here")
+    wrapped = program(case, "blind", f"exec {' '.join(namespace)} '{few} && exec \"$0\" \"$@\"' {case.binary} \"$@\"")
+    with instead(case, wrapped):
+        broken = server(case, "blind")
+    return Outage("changes are not told (network file system, no inotify watches left)", broken, r"changes of files are found late: the log says why", "VpcednsBlindWatch")
+
+
+def clock(case, ahead):
+    """The environment of a program whose clock is so many seconds ahead."""
+    if find_tool("cc") is None:
+        raise Skip("not installed: cc")
+    library = case.dir / "clock/clock.so"
+    if not library.exists():
+        case.run("cc", "-shared", "-fPIC", "-o", library, case.write("clock/clock.c", CLOCK), "-ldl")
+    return {"LD_PRELOAD": str(library), "AHEAD": str(ahead)}
+
+
+def wrong_clock(case):
+    broken = server(case, "clock", env=clock(case, 3600))
+    return Outage("the clock is wrong", broken, r"its clock is 1 h 0 min ahead of the one here", "VpcednsClock")
+
+
+def shrunken_account(case):
+    """An API that suddenly tells one VPC of three, each time another tale of it: three times the same would be believed."""
+    api = Ec2Server(case, state="shrunken/state", zones="shrunken/api")
+    with api.raw() as raw:
+        for n in range(3):
+            make_vpc(raw, f"10.{n}.0.0/16")
+    proxy = Proxy(case, api.url)
+    broken = server(case, "shrunken", "--sync", f"{REGION} endpoint={proxy.url}", "--sync-dir", case.dir / "shrunken/kept", "--sync-every", "1",
+                    env={"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"})
+
+    def one_left(action, _count, status, text):
+        if action == "DescribeVpcs":
+            ElementTree.register_namespace("", NAMESPACE.strip("{}"))
+            answer = ElementTree.fromstring(text)
+            vpcs = answer.find(f"{NAMESPACE}vpcSet")
+            for vpc in list(vpcs)[1:]:
+                vpcs.remove(vpc)
+            vpcs[0].find(f"{NAMESPACE}state").text = str(time.monotonic_ns())
+            text = ElementTree.tostring(answer)
+        return status, text, False
+    proxy.spoil = one_left
+    return Outage("most of an account is suddenly gone", broken, r"1 Vpcs are left of 3: not taken over(.|\n)*vpcedns sync accept", "VpcednsLoadFailed")
+
+
+def lost_store(case):
+    if find_tool("etcd") is None or find_tool("etcdctl") is None:
+        raise Skip("not installed: etcd, etcdctl")
+    cluster = Cluster(case)
+    broken = server(case, "store", "--store", cluster.url, "--ec2-state", case.dir / "store/state")
+    for member in range(len(cluster.members)):
+        cluster.kill(member)
+    return Outage("etcd is lost (`--store`)", broken, r"source +\S+: NOT READ(.|\n)*cannot be read as a whole", "VpcednsLoadFailed")
 
 
 def bad_file(case):
     broken = server(case, "bad")
     (broken.zones / "b.toml").write_text("[[vpc]\n")
-    return Outage("bad file", broken, r"b\.toml:1(.|\n)*correct the errors above", "VpcednsLoadFailed")
+    return Outage("a file has an error", broken, r"b\.toml:1(.|\n)*correct the errors above", "VpcednsLoadFailed")
 
 
 def dead_account(case):
@@ -98,7 +208,7 @@ def dead_account(case):
                '[{"Vpcs": [{"VpcId": "vpc-0a1b2c3d4e5f60718", "CidrBlock": "10.99.0.0/16", "Region": "us-east-1"}]}]')
     broken = server(case, "account", "--sync", f"us-east-1 endpoint=http://127.0.0.1:{free_port()}", "--sync-dir", kept, "--sync-every", "1",
                     env={"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"})
-    return Outage("account that cannot be read", broken, r"sync-us-east-1: NOT READ(.|\n)*GetCallerIdentity(.|\n)*sync-us-east-1 cannot be read",
+    return Outage("an account cannot be read", broken, r"sync-us-east-1: NOT READ(.|\n)*GetCallerIdentity(.|\n)*sync-us-east-1 cannot be read",
                  "VpcednsLoadFailed")
 
 
@@ -108,7 +218,7 @@ def half_written(case):
     writer.write("[[vpc")
     writer.flush()
     case.finally_do(writer.close)
-    return Outage("half-written file", broken, "half written", "VpcednsHalfWrittenFile")
+    return Outage("a file stays half written", broken, "half written", "VpcednsHalfWrittenFile")
 
 
 def lost_log(case):
@@ -123,7 +233,7 @@ def lost_log(case):
     broken = type("Started", (), {"http": f"http://127.0.0.1:{http}", "socket_path": case.dir / "log/s", "address": ("127.0.0.1", port)})()
     wait_for("the server without a log", lambda: ask_quietly(broken, "localhost"))
     reload = [case.binary, "reload", "--socket", broken.socket_path]
-    return Outage("lost log", broken, "the log cannot be written", "VpcednsLogLost",
+    return Outage("the disk is full, or nobody reads the log", broken, "the log cannot be written", "VpcednsLogLost",
                  lambda: subprocess.run(reload, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False))
 
 
@@ -131,14 +241,22 @@ def expiring(case):
     case.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
              "/CN=dns.example", "-addext", "subjectAltName=DNS:dns.example", "-out", "cert.pem", "-keyout", "key.pem")
     broken = server(case, "expiring", "--tls", f"127.0.0.1:{free_port()}", "--tls-cert", case.dir / "cert.pem", "--tls-key", case.dir / "key.pem")
-    return Outage("certificate that ends", broken, "the certificate ends in 1 d", "VpcednsCertificateExpires")
+    return Outage("the certificate ends", broken, "the certificate ends in 1 d", "VpcednsCertificateExpires")
+
+
+def expired(case):
+    """A certificate of 30 days that was made 40 days ago, with the key of the one that ends soon."""
+    case.run("openssl", "req", "-x509", "-key", "key.pem", "-days", "30", "-subj", "/CN=dns.example", "-addext",
+             "subjectAltName=DNS:dns.example", "-out", "ended.pem", env=clean_env() | clock(case, -40 * 86400))
+    broken = server(case, "expired", "--tls", f"127.0.0.1:{free_port()}", "--tls-cert", case.dir / "ended.pem", "--tls-key", case.dir / "key.pem")
+    return Outage("the certificate ends", broken, r"the certificate ended 10 d \d+ h ago: renew it", "VpcednsCertificateExpires")
 
 
 def no_descriptors(case):
     broken = server(case, "descriptors")
     used = len(list((ROOT / f"/proc/{broken.process.pid}/fd").iterdir()))
     resource.prlimit(broken.process.pid, resource.RLIMIT_NOFILE, (used + 3, used + 3))
-    return Outage("no descriptors", broken, "file descriptors are in use", "VpcednsDescriptorsLow")
+    return Outage("no file descriptors are left", broken, "file descriptors are in use", "VpcednsDescriptorsLow")
 
 
 def flood(case):
@@ -152,7 +270,7 @@ def flood(case):
         for _ in range(400):
             client.sendto(packet, broken.address)
 
-    return Outage("flood", broken, "questions a second are refused", "VpcednsFlood", send)
+    return Outage("a flood of strangers", broken, "questions a second are refused", "VpcednsFlood", send)
 
 
 def overloaded(case):
@@ -165,7 +283,7 @@ def overloaded(case):
         for _ in range(20):
             client.sendto(dns.question(7, f"n{time.monotonic_ns()}.example", "A"), broken.address)
 
-    return Outage("overload", broken, "questions are turned away", "VpcednsOverloaded", send)
+    return Outage("too many questions wait for an upstream", broken, "questions are turned away", "VpcednsOverloaded", send)
 
 
 def hanging(case):
@@ -173,7 +291,7 @@ def hanging(case):
     broken = server(case, "hanging")
     broken.process.kill()
     broken.process.wait()
-    return Outage("gone", broken, "no server answers", "VpcednsDown")
+    return Outage("the process is gone or hangs", broken, "no server answers", "VpcednsDown")
 
 
 def prometheus(case, servers):

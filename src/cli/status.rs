@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::args::StatusArgs;
 use super::client::ServerAt;
+use crate::doctor::date;
 use crate::observe::{CountsReport, DrillLine, StatusReport};
 use crate::serve::certificates::DUE_SECONDS;
 
@@ -29,19 +30,23 @@ fn status(args: &StatusArgs) -> Result<String, String> {
     }
     std::thread::sleep(BETWEEN);
     let (_, second) = ask()?;
-    Ok(screen(&first, &second))
+    let here = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    Ok(screen(&first, &second, i64::try_from(here).unwrap_or_default()))
 }
 
-/// The screen, by two reports a short while apart.
-fn screen(first: &StatusReport, now: &StatusReport) -> String {
+/// The screen, by two reports a short while apart; `here`: what the clock of this machine says, in seconds since 1970.
+fn screen(first: &StatusReport, now: &StatusReport, here: i64) -> String {
     let mut out = String::new();
-    let todo = todo(first, now);
+    let todo = todo(first, now, here);
     let verdict = match (todo.is_empty(), now.drills.is_empty()) {
         (false, _) => "needs attention",
         (true, false) => "a drill runs",
         (true, true) => "all is well",
     };
     let _ = writeln!(out, "vpcedns {}, up {}: {verdict}\n", now.version, duration(now.uptime_ms / 1000));
+    if let Some(clock) = now.clock_unix_seconds {
+        let _ = writeln!(out, "clock      {}", date(clock));
+    }
     let endpoints = format!("{}, {}", counted(now.endpoints, "endpoint"), counted(now.vpcs, "VPC"));
     let _ = writeln!(out, "serving    generation {}: {endpoints}", now.generation);
     let age = now.last_load_age_seconds.map_or_else(|| "never".to_owned(), |age| format!("{} ago", duration(age)));
@@ -108,8 +113,11 @@ const MOST_DESCRIPTORS_PERCENT: u64 = 80;
 /// More questions a second of clients that are not served are a flood.
 const FLOOD_PER_SECOND: u64 = 1000;
 
+/// Clocks this far apart are worth a word.
+const CLOCK_SECONDS: i64 = 30;
+
 /// What a person has to do, the most urgent first.
-fn todo(first: &StatusReport, now: &StatusReport) -> Vec<String> {
+fn todo(first: &StatusReport, now: &StatusReport, here: i64) -> Vec<String> {
     let mut todo = Vec::new();
     let is_down = |report: &StatusReport| !report.upstreams.is_empty() && report.upstreams.iter().all(|up| !up.is_up);
     if now.draining {
@@ -151,6 +159,12 @@ fn todo(first: &StatusReport, now: &StatusReport) -> Vec<String> {
     {
         todo.push(format!("{open} of {most} file descriptors are in use: raise the limit, or see who has connections"));
     }
+    let ahead = now.clock_unix_seconds.map_or(0, |clock| clock - here);
+    if ahead.abs() > CLOCK_SECONDS {
+        let way = if ahead > 0 { "ahead of" } else { "behind" };
+        let apart = duration(ahead.unsigned_abs());
+        todo.push(format!("its clock is {apart} {way} the one here: `timedatectl` there, and here"));
+    }
     match now.certificate_ends_in_seconds {
         Some(left @ ..0) => todo.push(format!("the certificate ended {} ago: renew it", duration(left.unsigned_abs()))),
         Some(left @ 0..DUE_SECONDS) => {
@@ -188,6 +202,9 @@ mod tests {
     use super::*;
     use crate::observe::{SourceLine, UpstreamLine};
 
+    /// 2026-11-26 12:00:00 UTC
+    const NOON: i64 = 1_795_694_400;
+
     #[test]
     fn the_screen_says_what_is_and_what_to_do() {
         let up = |name: &str, state: &str| UpstreamLine {
@@ -202,6 +219,7 @@ mod tests {
         let first = StatusReport {
             version: "1.2.3".to_owned(),
             uptime_ms: 3_725_000,
+            clock_unix_seconds: Some(NOON),
             generation: 17,
             endpoints: 3,
             vpcs: 1,
@@ -213,10 +231,11 @@ mod tests {
             cache_octets: 3000,
             ..StatusReport::default()
         };
-        let good = screen(&first, &StatusReport { uptime_ms: 3_727_000, ..first.clone() });
+        let good = screen(&first, &StatusReport { uptime_ms: 3_727_000, ..first.clone() }, NOON + 3);
         assert_eq!(
             good,
             "vpcedns 1.2.3, up 1 h 2 min: all is well\n\n\
+             clock      2026-11-26 12:00:00 UTC\n\
              serving    generation 17: 3 endpoints, 1 VPC\n\
              loads      18, 0 failed; the last 1 min ago\n\
              upstream   10.0.0.2:53: up, 1.3 ms, 7 asked, 2 unanswered\n\
@@ -226,8 +245,11 @@ mod tests {
         );
 
         let text = "drill 1: us-east-1a is down until 12:00:00 UTC, for all clients".to_owned();
-        let drilled =
-            screen(&first, &StatusReport { drills: vec![DrillLine { text, ..DrillLine::default() }], ..first.clone() });
+        let drilled = screen(
+            &first,
+            &StatusReport { drills: vec![DrillLine { text, ..DrillLine::default() }], ..first.clone() },
+            NOON,
+        );
         assert!(drilled.starts_with("vpcedns 1.2.3, up 1 h 2 min: a drill runs\n"), "{drilled}");
         assert!(
             drilled.contains("\ndrill      1: us-east-1a is down until 12:00:00 UTC, for all clients\n"),
@@ -236,7 +258,7 @@ mod tests {
 
         let moved = StatusReport { upstreams: vec![up("10.9.9.9:53 from 10.0.1.5", "up")], ..first.clone() };
         let line = "upstream   10.9.9.9:53 from 10.0.1.5: up, 1.3 ms, 7 asked, 2 unanswered, from another address: none of these is on this host\n";
-        assert!(screen(&first, &moved).contains(line));
+        assert!(screen(&first, &moved, NOON).contains(line));
 
         let bad = StatusReport {
             uptime_ms: 3_727_000,
@@ -263,7 +285,7 @@ mod tests {
             },
             ..first.clone()
         };
-        let bad = screen(&first, &bad);
+        let bad = screen(&first, &bad, NOON - 7200);
         for line in [
             "vpcedns 1.2.3, up 1 h 2 min: needs attention",
             "upstream   10.0.0.2:53: DOWN, 7 asked, 2 unanswered",
@@ -280,8 +302,9 @@ mod tests {
             "  6. 1 file of files half written: see who has it open",
             "  7. changes of files are found late: the log says why",
             "  8. 900 of 1024 file descriptors are in use: raise the limit, or see who has connections",
-            "  9. the certificate ended 1 h 0 min ago: renew it",
-            "  10. 2500 questions a second are refused: a flood, or a network that no VPC and no --allow has",
+            "  9. its clock is 2 h 0 min ahead of the one here: `timedatectl` there, and here",
+            "  10. the certificate ended 1 h 0 min ago: renew it",
+            "  11. 2500 questions a second are refused: a flood, or a network that no VPC and no --allow has",
         ] {
             assert!(bad.lines().any(|said| said == line), "{line} is not in\n{bad}");
         }

@@ -19,6 +19,7 @@ mod nsswitch;
 mod reply;
 mod resolv_conf;
 
+pub(crate) use check::date;
 pub use facts::{
     AskOutcome, CertificateFacts, ClientFacts, HostFacts, NameserverFacts, OpenSocket, PortFacts, ServerFacts,
     SocketHolder, StubUpstream, WantedPort,

@@ -25,6 +25,9 @@ pub struct StatusReport {
     pub version: String,
     /// Milliseconds since the start.
     pub uptime_ms: u64,
+    /// What its clock says, in seconds since 1970.
+    #[serde(default)]
+    pub clock_unix_seconds: Option<i64>,
     /// Whether it has been told to stop.
     pub draining: bool,
     /// The generation being served.
@@ -150,10 +153,12 @@ pub(super) fn report(views: &Views, started: Instant) -> StatusReport {
     let held = views.lookup.cache().held();
     let process = ProcessReport::now();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let clock = i64::try_from(now).ok();
     let certificate_end = views.certificate_end.as_ref().and_then(|end| end());
     StatusReport {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uptime_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        clock_unix_seconds: clock,
         draining: views.status.is_draining(),
         generation: snapshot.generation,
         endpoints: snapshot.model.endpoint_count() as u64,

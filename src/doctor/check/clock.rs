@@ -88,7 +88,7 @@ fn seconds(seconds: i64) -> String {
 }
 
 /// `2026-11-26 12:00:00 UTC`
-fn date(unix: i64) -> String {
+pub(crate) fn date(unix: i64) -> String {
     time::OffsetDateTime::from_unix_timestamp(unix).map_or_else(
         |_| format!("{unix} s after 1970"),
         |at| {

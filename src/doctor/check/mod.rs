@@ -15,6 +15,8 @@ mod settings;
 #[cfg(test)]
 mod testing;
 
+pub(crate) use clock::date;
+
 use super::facts::HostFacts;
 use super::finding::Finding;
 
