@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::contract::PartId;
 use crate::model::{Input, Key};
 use crate::naming::EndpointId;
-use crate::problem::Place;
+use crate::problem::{Place, Problem};
 
 /// From so many look-ups on, an index of all endpoints is worth its making.
 const FEW: u32 = 4;
@@ -28,10 +28,12 @@ pub(super) struct Held {
     /// The file of `endpoints`; JSON files each have a list of their own.
     file: Arc<str>,
     others: Box<[(Key, Place)]>,
+    /// What was said of it when it was read: that holds for as long as it is not read again.
+    pub(super) problems: Box<[Problem]>,
 }
 
 impl Held {
-    pub(super) fn new(inputs: &[Input]) -> Self {
+    pub(super) fn new(inputs: &[Input], problems: &[Problem]) -> Self {
         let file = inputs.first().map_or_else(|| Arc::from(""), |input| input.place.file.clone());
         let (mut endpoints, mut others) = (Vec::new(), Vec::new());
         for input in inputs {
@@ -40,7 +42,7 @@ impl Held {
                 key => others.push((key, Place { column: 0, ..input.place.clone() })),
             }
         }
-        Self { endpoints: endpoints.into(), file, others: others.into() }
+        Self { endpoints: endpoints.into(), file, others: others.into(), problems: problems.into() }
     }
 
     /// Every object of the part.

@@ -179,7 +179,7 @@ impl LoadBatch {
         };
         self.added.extend(added);
         for (id, declared) in parts {
-            draft.parts.insert(id, Held::new(&declared.inputs));
+            draft.parts.insert(id, Held::new(&declared.inputs, &declared.problems));
             draft.broken.ids.extend(declared.broken);
             draft.broken.incomplete |= declared.incomplete;
             draft.problems.extend(declared.problems);
@@ -279,12 +279,15 @@ impl Sources {
         for draft in &drafts {
             let Some(member) = self.listed.get_mut(draft.member) else { continue };
             member.report.ready = member.source.is_ready();
-            member.report.problems.clone_from(&draft.problems);
+            let is_as_it_was = |id: &PartId| !draft.gone.contains(id) && !draft.parts.contains_key(id);
+            let kept =
+                member.holdings.parts.iter().filter(|(id, _)| is_as_it_was(id)).flat_map(|(_, held)| &held.problems);
+            member.report.problems = draft.problems.iter().chain(kept).cloned().collect();
             member.report.health = draft.health;
             if draft.changes_nothing() && !draft.has_errors() {
                 member.report.last_good = Some(draft.as_of.unwrap_or_else(SystemTime::now));
             }
-            problems.extend(draft.problems.iter().cloned());
+            problems.extend(member.report.problems.iter().cloned());
         }
         problems.sort();
         problems.dedup();

@@ -89,3 +89,25 @@ fn inputs_of_real_users() {
     assert!(wrong.is_empty(), "{} inputs: {wrong:#?}", wrong.len());
     assert!(cases.len() >= CASES, "{} inputs", cases.len());
 }
+
+/// What is said of a file holds for as long as that is so, whatever else is loaded.
+#[test]
+fn what_is_said_of_a_file_is_said_until_it_is_read_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    write("a.json", r#"{"Dreams": []}"#);
+    write("b.toml", "[[vpc]]\nvpc_id = \"vpc-00000001\"\nregion = \"us-east-1\"\ncidr_blocks = [\"10.0.0.0/16\"]\n");
+    let mut sources = Sources::of_files(vec![dir.path().to_owned()]);
+    let mut said = || {
+        let problems = sources.load(&|_, _| {}).problems;
+        assert_eq!(sources.reports()[0].problems, problems);
+        problems.iter().map(|problem| problem.what.clone()).collect::<Vec<_>>()
+    };
+    let unknown = ["is not a known output of the AWS CLI: it is left out"];
+    assert_eq!(said(), unknown);
+    assert_eq!(said(), unknown, "nothing was read");
+    write("c.toml", "[[vpc]]\nvpc_id = \"vpc-00000002\"\nregion = \"us-east-1\"\ncidr_blocks = [\"10.1.0.0/16\"]\n");
+    assert_eq!(said(), unknown, "something else was read");
+    write("a.json", r#"{"Vpcs": []}"#);
+    assert_eq!(said(), [""; 0]);
+}
