@@ -172,6 +172,8 @@ def called(path, headers, body):
     parts = path.strip("/").split("/")
     action = {"profiles": "ListProfiles", "profileassociations": "ListProfileAssociations",
               "profileresourceassociations": "ListProfileResourceAssociations"}.get(parts[0])
+    if parts[-1] == "hostedzonesbyvpc":
+        action = "ListHostedZonesByVPC"
     return action or {2: "ListHostedZones", 3: "GetHostedZone", 4: "ListResourceRecordSets"}[len(parts)], {
         "path": path} | parse_qs(query)
 

@@ -6,10 +6,10 @@ import time
 
 from support import awstools
 from support.case import Skip, wait_for
-from support.ec2 import REGION, Ec2Server
+from support.ec2 import REGION, Ec2Server, access_keys
 from support.scenario import World, interface
 from support.server import Server, Upstream
-from sync import Proxy, error, outputs, sync, within
+from sync import Proxy, environment, error, outputs, sync, within
 from sync_live import ID, Follower
 
 SERVICES = ("ec2", "route53", "route53resolver", "route53profiles")
@@ -21,6 +21,8 @@ LISTS = {"ResolverRules": ("route53resolver", "list_resolver_rules"),
          "ProfileSummaries": ("route53profiles", "list_profiles"),
          "ProfileAssociations": ("route53profiles", "list_profile_associations")}
 ROUTE53 = ("ListHostedZones", "GetHostedZone", "ListResourceRecordSets")
+OF_VPC = "ListHostedZonesByVPC"
+OWNER, VIEWER = "222233334444", "111122223333"
 
 
 def run(case):
@@ -33,6 +35,7 @@ def run(case):
     path = once(case, server, clients, estate)
     pages(case, server, path)
     live(case, server, clients, estate)
+    shared(case)
     moto(case)
 
 
@@ -236,6 +239,69 @@ def live(case, server, clients, estate):
     case.check(called <= set(policy), "calls that the policy does not allow", called - set(policy))
     # what is not called here: no inbound endpoint
     case.check(set(policy) - called <= {"route53resolver:ListResolverEndpointIpAddresses"}, "the policy allows more", set(policy) - called)
+
+
+def shared(case):
+    """A zone that another account shares with a VPC: SERVFAIL with the reason until that account is followed, too, and the
+    same of a zone of the account whose records are denied."""
+    import boto3  # pylint: disable=import-outside-toplevel
+    keys = access_keys(case, ("AKIAOWNER", "owner", OWNER, ["*"]), ("AKIAVIEWER", "viewer", VIEWER, ["*"]),
+                       ("AKIANARROW", "narrow", VIEWER, ["Describe*", "Get*", "ListHostedZones*"]))
+    api = Ec2Server(case, "--ec2-keys", keys, state="shared-state", zones="shared-zones")
+    config = "".join(f"[profile {name}]\nregion = {REGION}\naws_access_key_id = AKIA{name.upper()}\naws_secret_access_key = {name}\n"
+                     for name in ("owner", "viewer", "narrow"))
+    env = environment({"AWS_CONFIG_FILE": str(case.write("shared-aws-config", config))})
+
+    def client(name, service):
+        return boto3.session.Session(aws_access_key_id=f"AKIA{name.upper()}", aws_secret_access_key=name, region_name=REGION).client(
+            service, endpoint_url=api.url)
+    ec2, ours, theirs = client("viewer", "ec2"), client("viewer", "route53"), client("owner", "route53")
+    vpc = ec2.create_vpc(CidrBlock="127.77.0.0/16")["Vpc"]["VpcId"]
+    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
+    other = client("owner", "ec2").create_vpc(CidrBlock="127.78.0.0/16")["Vpc"]["VpcId"]
+    client("owner", "ec2").modify_vpc_attribute(VpcId=other, EnableDnsHostnames={"Value": True})
+    zone, own = make_zone(theirs, "shared.example", other, "shared"), make_zone(ours, "own.example", vpc, "own")
+    change(theirs, zone, "CREATE", record("www.shared.example", "10.0.0.1"))
+    change(ours, own, "CREATE", record("www.own.example", "10.0.0.2"))
+    where = {"VPCId": vpc, "VPCRegion": REGION}
+    theirs.create_vpc_association_authorization(HostedZoneId=zone, VPC=where)
+    ours.associate_vpc_with_hosted_zone(HostedZoneId=zone, VPC=where)
+
+    def follow(kept, *names):
+        return Follower(case, *[api.url] * len(names), kept=kept, profile=[f" profile={name}" for name in names], env=env)
+    viewer, inside = follow("viewer", "viewer"), "127.77.9.9"
+    case.equal("a zone that others own", viewer.addresses("www.shared.example", inside), ("SERVFAIL", []))
+    case.equal("its reason", dns_reason(viewer, "www.shared.example", inside), "the records of hosted zone shared.example are not known here")
+    case.equal("to others", viewer.addresses("www.shared.example", "127.99.0.1")[0], "REFUSED")
+    case.equal("a zone of the account", viewer.addresses("www.own.example", inside), ("NOERROR", ["10.0.0.2"]))
+    said = viewer.tell("status").stdout
+    case.check(f"shared.example ({zone}) is of {OWNER}, and no output has its records" in said, "status does not name the zone", said)
+    listed = ours.list_hosted_zones_by_vpc(VPCId=vpc, VPCRegion=REGION)["HostedZoneSummaries"]
+    [written] = [output for path in (case.dir / "viewer").glob("*/*/ec2.json") for output in json.loads(path.read_text())
+                 if "HostedZoneSummaries" in output]
+    case.equal("what is written of it", (written["VPCId"], written["HostedZoneSummaries"]),
+               (vpc, [one for one in listed if one["HostedZoneId"] == zone]))
+    ours.disassociate_vpc_from_hosted_zone(HostedZoneId=zone, VPC=where)
+    wait_for("the zone to go", lambda: viewer.addresses("www.shared.example", inside)[0] == "REFUSED", seconds=30)
+    theirs.create_vpc_association_authorization(HostedZoneId=zone, VPC=where)
+    ours.associate_vpc_with_hosted_zone(HostedZoneId=zone, VPC=where)
+    wait_for("the zone to come", lambda: viewer.addresses("www.shared.example", inside)[0] == "SERVFAIL", seconds=30)
+    viewer.stop()
+    both = follow("both-accounts", "viewer", "owner")
+    case.equal("with the owner's account", both.addresses("www.shared.example", inside), ("NOERROR", ["10.0.0.1"]))
+    case.check("no output has its records" not in both.tell("status").stdout, "status names a zone that is read", both.tell("status").stdout)
+    both.stop()
+    narrow = follow("narrow", "narrow")
+    case.equal("a zone whose records are denied", narrow.addresses("www.own.example", inside), ("SERVFAIL", []))
+    case.check("ListResourceRecordSets" in narrow.tell("status").stdout, "what is denied", narrow.tell("status").stdout)
+    narrow.stop()
+    api.stop()
+
+
+def dns_reason(server, name, source):
+    """What explain says of an answer."""
+    status, text = server.get(f"/v1/explain?name={name}&from={source}")
+    return json.loads(text)["reason"] if status == 200 else text
 
 
 def moto(case):

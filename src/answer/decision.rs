@@ -316,6 +316,9 @@ impl fmt::Display for Reason<'_> {
             Self::NameTooLong(zone) => {
                 write!(f, "a DNAME of hosted zone {} makes a name of more than 255 octets (RFC 6672 2.2)", zone.name)
             }
+            Self::Elsewhere(zone) if !zone.is_told => {
+                write!(f, "the records of hosted zone {} are not known here", zone.name)
+            }
             Self::Elsewhere(zone) => {
                 write!(f, "hosted zone {} has it, by an alias or a routing policy that is not known here", zone.name)
             }

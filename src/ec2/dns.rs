@@ -327,6 +327,7 @@ fn endpoint_input(endpoint: &EndpointRecord) -> Option<EndpointInput> {
                 subnet_id: at(interface.subnet),
                 private_ip_address: interface.ipv4.map(at),
                 ipv6_address: interface.ipv6.map(at),
+                is_anywhere: false,
             })
             .collect(),
     })

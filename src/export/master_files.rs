@@ -24,6 +24,9 @@ pub fn hosted_zones(model: &Model, vpc: Option<VpcId>, only: Option<&DnsName>) -
 }
 
 fn one(model: &Model, zone: &HostedZone) -> String {
+    if !zone.is_told {
+        return format!("; hosted zone {}: its records are not known here\n\n", zone.name);
+    }
     let mut text = String::new();
     let apex = absolute(&zone.name);
     let vpcs: Vec<String> = zone.reach.vpc_ids.iter().map(ToString::to_string).collect();

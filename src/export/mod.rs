@@ -172,7 +172,8 @@ impl<'s> ExportedView<'s> {
             other => other,
         };
         let kind = match authority {
-            Authority::HostedZone(zone) => ZoneKind::Hosted(zone),
+            // a zone without its records would deny them
+            Authority::HostedZone(zone) => zone.is_told.then_some(ZoneKind::Hosted(zone))?,
             Authority::Private(_) => {
                 let decision = self.ask(&entry.name, Rtype::SOA);
                 is_private(&decision.reason(), &entry.name).then_some(ZoneKind::Private(&entry.name))?

@@ -291,7 +291,9 @@ impl Model {
     ) {
         let gone: HashSet<&Key> = removed
             .iter()
-            .filter(|key| matches!(key, Key::HostedZone(..) | Key::Rule(..) | Key::Delegation(..)))
+            .filter(|key| {
+                matches!(key, Key::HostedZone(..) | Key::UntoldZone(..) | Key::Rule(..) | Key::Delegation(..))
+            })
             .collect();
         let zones =
             added.iter().filter_map(|input| if let Object::HostedZone(z) = &input.object { Some(z) } else { None });
@@ -308,7 +310,7 @@ impl Model {
                 check.one_zone_per_name(&next, &zone, &zone_key, &input.name.place);
                 next.push(Arc::new(zone));
             }
-            next.sort_by(|a, b| (&a.name, &a.reach).cmp(&(&b.name, &b.reach)));
+            next.sort_by(|a, b| (&a.name, a.is_told, &a.reach).cmp(&(&b.name, b.is_told, &b.reach)));
             let same_zones = next.len() == old.hosted_zones.len()
                 && next.iter().zip(old.hosted_zones.iter()).all(|(a, b)| same(a, b));
             if !same_zones {
@@ -513,6 +515,10 @@ impl Model {
                     subnet_id: At::new(i.subnet, place.clone()),
                     private_ip_address: i.ipv4().map(|a| At::new(a, place.clone())),
                     ipv6_address: i.ipv6().map(|a| At::new(a, place.clone())),
+                    // where it was outside, that was taken already
+                    is_anywhere: old.subnet(i.subnet).is_some_and(|subnet| {
+                        !i.addresses().all(|a| subnet.cidr_blocks.iter().any(|block| block.contains(&a)))
+                    }),
                 })
                 .collect(),
         }

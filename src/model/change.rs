@@ -23,6 +23,8 @@ pub enum Key {
     Service(ServiceName),
     /// A hosted zone: its name, and who sees it.
     HostedZone(DnsName, Reach),
+    /// A hosted zone whose records nobody has told: beside it there may be one whose records are known.
+    UntoldZone(DnsName, Reach),
     /// A resolver rule: its domain, and for whom it holds.
     Rule(DnsName, Reach),
     /// A DELEGATE rule: its `delegation_record`, and for whom it holds.
@@ -49,6 +51,11 @@ impl Key {
             RuleAction::Forward(_) | RuleAction::System => Self::Rule(name, reach),
         }
     }
+
+    /// What a hosted zone is known by.
+    pub(super) fn of_zone(is_told: bool, name: DnsName, reach: Reach) -> Self {
+        if is_told { Self::HostedZone(name, reach) } else { Self::UntoldZone(name, reach) }
+    }
 }
 
 impl RuleInput {
@@ -62,7 +69,8 @@ impl RuleInput {
 impl HostedZoneInput {
     /// What the zone is known by.
     pub fn key(&self) -> Key {
-        Key::HostedZone(self.name.value.clone(), Reach::new(&self.vpc_ids, self.every_vpc, &self.profiles))
+        let reach = Reach::new(&self.vpc_ids, self.every_vpc, &self.profiles);
+        Key::of_zone(self.is_told, self.name.value.clone(), reach)
     }
 }
 

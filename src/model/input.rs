@@ -217,6 +217,8 @@ pub struct InterfaceInput {
     pub private_ip_address: Option<At<Ipv4Addr>>,
     /// Its IPv6 address.
     pub ipv6_address: Option<At<Ipv6Addr>>,
+    /// Whoever tells of it has the say where it is: its addresses need not be inside the subnet.
+    pub is_anywhere: bool,
 }
 
 /// A service as written: one that is not in the catalogue, or that overrides it.
@@ -247,6 +249,9 @@ pub struct HostedZoneInput {
     pub clients_of_no_vpc: bool,
     /// What happens to names that it does not have.
     pub mode: Mode,
+    /// Somebody knows its records and has told them. What is told of the same name by others holds over a zone whose records
+    /// nobody knows.
+    pub is_told: bool,
     /// Its records; SOA and NS at the apex come of themselves.
     pub records: Vec<RecordInput>,
 }

@@ -73,14 +73,15 @@ pub struct Node {
     pub alias: Option<Alias>,
     /// The name whose addresses it has, which others are asked for.
     pub addresses_of: Option<DnsName>,
-    /// Types of which it has records that nobody told us.
+    /// Types of which it has records that nobody told us; ANY: all that it has, which may be nothing.
     pub elsewhere: Vec<Rtype>,
 }
 
 impl Node {
     /// Whether a question of this type is about records that nobody told us.
     pub fn is_elsewhere(&self, asked: Rtype) -> bool {
-        let concerns = |rtype: &Rtype| *rtype == asked || *rtype == Rtype::CNAME || asked == Rtype::ANY;
+        let concerns =
+            |rtype: &Rtype| *rtype == asked || matches!(*rtype, Rtype::CNAME | Rtype::ANY) || asked == Rtype::ANY;
         self.elsewhere.iter().any(concerns)
     }
 
@@ -123,6 +124,8 @@ pub struct HostedZone {
     pub clients_of_no_vpc: bool,
     /// What happens to names that it does not have.
     pub mode: Mode,
+    /// Its records are known. Where they are not, it has no name but the apex and its wildcard, which are elsewhere.
+    pub is_told: bool,
     nodes: HashTable<(DnsName, Node)>,
     /// One of its names has a DNAME.
     pub has_dname: bool,
@@ -133,6 +136,7 @@ pub struct HostedZone {
 impl PartialEq for HostedZone {
     fn eq(&self, other: &Self) -> bool {
         (&self.name, &self.reach, self.mode) == (&other.name, &other.reach, other.mode)
+            && self.is_told == other.is_told
             && self.clients_of_no_vpc == other.clients_of_no_vpc
             && self.nodes.len() == other.nodes.len()
             && self.nodes.iter().all(|(name, node)| other.node(name.wire()) == Some(node))
@@ -146,11 +150,19 @@ impl HostedZone {
             reach: Reach::new(&input.vpc_ids, input.every_vpc, &input.profiles),
             clients_of_no_vpc: input.clients_of_no_vpc,
             mode: input.mode,
+            is_told: input.is_told,
             nodes: HashTable::new(),
             own_soa: None,
             has_dname: false,
         };
         zone.node_mut(&input.name.value);
+        if !zone.is_told {
+            // whatever is asked of it, somebody else knows (RFC 4592 3.3.1: its wildcard covers all names below)
+            let below = zone.name.prepend("*");
+            for name in std::iter::once(input.name.value.clone()).chain(below.ok()) {
+                zone.node_mut(&name).elsewhere.push(Rtype::ANY);
+            }
+        }
         let mut has_dname = false;
         for record in &input.records {
             let owner = &record.name.value;
@@ -194,7 +206,7 @@ impl HostedZone {
 
     /// What it is known by.
     pub(super) fn key(&self) -> Key {
-        Key::HostedZone(self.name.clone(), self.reach.clone())
+        Key::of_zone(self.is_told, self.name.clone(), self.reach.clone())
     }
 
     /// Whether clients of this VPC, or of none, see it without any Profile.

@@ -1,7 +1,7 @@
 //! The accounts that `vpcedns serve --sync` follows, as a part of the server.
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use crate::observe::{BeginRounds, Exposition, MoreMetrics, OpenAddresses};
 use crate::problem::{Place, Problem};
 use crate::source::{Files, Source as _, SourceId};
 use crate::sync::{
-    AssumedRole, AwsClient, CredentialSettings, Fetching, Followed, ROUND_OUTCOMES, Rounds, RoundsSource,
+    AssumedRole, CredentialSettings, Fetching, Followed, ROUND_OUTCOMES, Rounds, RoundsSource, SharedClient,
     SharedCredentials, profile_region,
 };
 
@@ -59,7 +59,7 @@ impl FollowedAccounts {
         let handle = accounts.runtime.insert(runtime).handle().clone();
         let mut sources = Vec::new();
         let mut callers = Callers { names: accounts.host_names(settings)?, known: HashMap::new() };
-        let (mut names, mut asked) = (HashMap::new(), HashSet::new());
+        let (mut names, mut clients) = (HashMap::new(), HashMap::new());
         for target in &settings.sync {
             let region = region(target).map_err(|(what, hint)| wrong(what, hint))?;
             let credentials =
@@ -80,13 +80,13 @@ impl FollowedAccounts {
                 what: Fetching {
                     region,
                     vpcs: target.vpcs.clone(),
-                    hosted_zones: asked.insert(caller(target)),
+                    hosted_zones: !clients.contains_key(&caller(target)),
                     addresses: target.endpoint_addresses.clone(),
                     names: target.names.unwrap_or_default(),
                 },
                 dir,
                 every: Duration::from_secs(settings.sync_every.into()),
-                client: Box::new(move || AwsClient::new(RATE, credentials.clone())),
+                client: clients.entry(caller(target)).or_insert_with(|| SharedClient::new(RATE, credentials)).clone(),
             };
             sources.push(RoundsSource::new(followed, handle.clone()));
         }
@@ -173,9 +173,10 @@ fn name(target: &SyncTarget, region: &Region) -> String {
     format!("{}{region}", before.collect::<String>())
 }
 
-/// What tells accounts apart before they are asked: profile, role and endpoint.
-fn caller(target: &SyncTarget) -> [Option<String>; 3] {
-    [target.profile.clone(), target.role.clone(), target.endpoint.clone()]
+/// What tells accounts apart before they are asked: profile, role with its external id, and endpoint.
+fn caller(target: &SyncTarget) -> [Option<String>; 4] {
+    let SyncTarget { profile, role, external_id, endpoint, .. } = target;
+    [profile, role, external_id, endpoint].map(Clone::clone)
 }
 
 /// Who asks: one set of credentials for all accounts that are read with the same profile, refreshed once for all.

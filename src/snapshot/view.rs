@@ -99,17 +99,20 @@ impl View {
         for profile in profiles.iter().rev() {
             view.share(model, profile);
         }
+        // zones need both attributes too (Route 53 guide, "Considerations when working with a private hosted zone")
+        let has_zones = vpc.is_none_or(|vpc| vpc.has_private_dns());
+        let seen = model.hosted_zones().iter().filter(|zone| has_zones && zone.is_seen_from(id));
+        let mut seen: Vec<&Arc<HostedZone>> = seen.collect();
+        seen.sort_by_key(|zone| !zone.reach.every_vpc);
+        // one whose records nobody knows may be an endpoint's own, or told by somebody else
+        for zone in seen.iter().filter(|zone| !zone.is_told) {
+            view.put(zone.name.clone(), |_| Authority::HostedZone((*zone).clone()));
+        }
         for claim in claims {
             view.claim(claim);
         }
-        // zones need both attributes too (Route 53 guide, "Considerations when working with a private hosted zone")
-        if vpc.is_none_or(|vpc| vpc.has_private_dns()) {
-            let mut seen: Vec<&Arc<HostedZone>> =
-                model.hosted_zones().iter().filter(|zone| zone.is_seen_from(id)).collect();
-            seen.sort_by_key(|zone| !zone.reach.every_vpc);
-            for zone in seen {
-                view.put(zone.name.clone(), |_| Authority::HostedZone(zone.clone()));
-            }
+        for zone in seen.iter().filter(|zone| zone.is_told) {
+            view.put(zone.name.clone(), |_| Authority::HostedZone((*zone).clone()));
         }
         for rule in rules_of(model.rules(), id) {
             view.rule(rule);

@@ -1,7 +1,7 @@
 //! Calls as one caller: signed, at a bounded rate, tried again where that may help.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -56,6 +56,32 @@ struct Callee<'c> {
 type SignedBy<'c> = &'c (dyn Fn(Uri, &Credentials) -> Result<Request<Full<Bytes>>, String> + Sync);
 /// What is made of an answer.
 type ReadBy<'c, T> = &'c (dyn Fn(&Response<Bytes>) -> CallAttempt<T> + Sync);
+
+/// One client for all regions that are read with the same credentials, made when it is first wanted: Route 53 counts the
+/// calls of an account, whatever the region.
+#[derive(Clone)]
+pub struct SharedClient {
+    rate: f64,
+    credentials: SharedCredentials,
+    made: Arc<Mutex<Option<Arc<AwsClient>>>>,
+}
+
+impl SharedClient {
+    /// As [`AwsClient::new`].
+    pub fn new(rate: f64, credentials: SharedCredentials) -> Self {
+        Self { rate, credentials, made: Arc::default() }
+    }
+
+    /// The client; the text says why there is none.
+    pub(super) fn client(&self) -> Result<Arc<AwsClient>, String> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = &*made {
+            return Ok(Arc::clone(client));
+        }
+        let client = AwsClient::new(self.rate, self.credentials.clone())?;
+        Ok(Arc::clone(made.insert(Arc::new(client))))
+    }
+}
 
 impl AwsClient {
     /// A client of `rate` calls of one action a second, that sends nothing yet. Where calls go, the credentials know; the

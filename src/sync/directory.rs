@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::caution::Caution;
 use super::fetch::Fetched;
+use super::seen_zones::SUMMARIES;
 use super::zone::ZoneOutputs;
 use crate::regular;
 
@@ -135,7 +136,18 @@ fn text(fetched: &Fetched, before: &[Value]) -> String {
     for zone in zones {
         outputs.extend([zone.hosted.to_string(), records(zone)]);
     }
+    outputs.extend(fetched.seen_zones.iter().chain(seen_earlier(fetched, before)).map(Value::to_string));
     format!("[\n{}\n]\n", outputs.join(",\n"))
+}
+
+/// What VPCs saw when the file was written and are not known to see no more.
+fn seen_earlier<'a>(fetched: &'a Fetched, before: &'a [Value]) -> impl Iterator<Item = &'a Value> {
+    let is_read = |vpc: &Value| fetched.seen_zones.iter().any(|list| list["VPCId"] == *vpc);
+    let is_there = |vpc: &Value| vpc.as_str().is_some_and(|vpc| fetched.has("Vpcs", "VpcId", vpc));
+    before.iter().filter(move |output| {
+        let vpc = &output["VPCId"];
+        fetched.keeps_zones && output.get(SUMMARIES).is_some() && !is_read(vpc) && is_there(vpc)
+    })
 }
 
 /// The list `key` of the outputs of a file.

@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::client::AwsClient;
 use super::denials::Denials;
 use super::kind::{ATTRIBUTE_ACTION, ATTRIBUTES, KINDS, ListedKind, attribute};
 use super::pages::PageMarks;
 use super::query::{AnswerPage, CallError, EC2, PageContent, STS};
+use super::seen_zones::SUMMARIES;
 use super::seldom::{SeldomLists, SeldomMemory};
 use super::xml::Element;
-use super::zone::ZoneOutputs;
+use super::zone::{ZoneOutputs, zone_id};
 use super::zones::{ZoneBook, ZoneSnapshot};
 use crate::config::{EndpointAddress, SyncNames};
 use crate::naming::{Region, VpcId};
@@ -54,6 +55,8 @@ pub struct Fetched {
     pub attributes: Vec<Value>,
     /// Private hosted zones.
     pub zones: Vec<Arc<ZoneOutputs>>,
+    /// Zones that VPCs see and that are not among `zones`: outputs of `list-hosted-zones-by-vpc`, and of which VPC each is.
+    pub seen_zones: Vec<Value>,
     /// Zones that were read earlier are there, too, where these are not all.
     pub keeps_zones: bool,
     /// Kinds that are not required and could not be read, with the reason.
@@ -107,32 +110,38 @@ pub type FetchProgress<'p> = &'p (dyn Fn(&str, usize, usize) + Sync);
 /// Reads a region. One kind that is required and fails, fails all; the text says which.
 pub async fn fetch(client: &AwsClient, what: &Fetching, progress: FetchProgress<'_>) -> Result<Fetched, String> {
     let (mut said, read) = read_round(client, what, &mut FetchMemory::default(), progress).await?;
-    if what.hosted_zones {
-        let book = ZoneBook::of_outputs(&[]);
-        let pass = book.read(client, &what.region).await;
-        said.zones = book.snapshot();
-        progress(ZONES, said.zones.zones.len(), pass.calls);
-    }
+    let book = ZoneBook::of_outputs(what.hosted_zones, &[]);
+    book.of_vpcs(own_vpcs(&said, &read));
+    let pass = book.read_all(client, &what.region).await;
+    said.zones = book.snapshot();
+    progress(ZONES, said.zones.zones.len(), pass.calls);
     let mut fetched = Fetched::new(&said, what, read).map_err(|error| error.to_string())?;
     fetched.keeps_zones = said.zones.left_out.is_some();
     Ok(fetched)
 }
 
-/// The same, round after round, with the zones as they are known; `None`: it says what it said in the last one.
+/// The same, round after round, with the zones as they are known, of these VPCs; `None`: it says what it said in the last one.
 pub(super) async fn fetch_changes(
     client: &AwsClient,
     what: &Fetching,
     memory: &mut FetchMemory,
-    zones: impl FnOnce() -> ZoneSnapshot,
+    zones: impl AsyncFnOnce(BTreeSet<String>) -> ZoneSnapshot,
 ) -> Result<Option<Fetched>, String> {
     let (mut said, read) = read_round(client, what, memory, &|_, _, _| {}).await?;
-    said.zones = zones();
+    said.zones = zones(own_vpcs(&said, &read)).await;
     if memory.last.as_ref() == Some(&said) {
         return Ok(None);
     }
     let fetched = Fetched::new(&said, what, read).map_err(|error| error.to_string())?;
     memory.read = Some(said);
     Ok(Some(fetched))
+}
+
+/// The VPCs of the account itself: only their owner may ask which zones they see.
+fn own_vpcs(said: &RoundDigest, read: &[(&ListedKind, KindPages)]) -> BTreeSet<String> {
+    let vpcs = read.iter().filter(|(kind, _)| kind.key == "Vpcs").flat_map(|(_, pages)| &pages.objects);
+    let is_own = |vpc: &Value| vpc["OwnerId"].as_str().is_none_or(|owner| owner == said.account);
+    vpcs.filter(|(_, vpc)| is_own(vpc)).map(|(id, _)| id.clone()).collect()
 }
 
 async fn read_round(
@@ -235,6 +244,7 @@ impl Fetched {
             lists,
             attributes: vec![],
             zones: vec![],
+            seen_zones: vec![],
             keeps_zones: false,
             left_out: vec![],
             remarks: vec![],
@@ -251,6 +261,7 @@ impl Fetched {
             lists: Vec::new(),
             attributes: said.attributes.clone(),
             zones: Vec::new(),
+            seen_zones: Vec::new(),
             keeps_zones: false,
             remarks: Vec::new(),
             left_out: said.left_out.iter().chain(&said.seldom.left_out).cloned().collect(),
@@ -272,7 +283,22 @@ impl Fetched {
         fetched.lists.extend(said.seldom.lists.iter().map(|(key, list)| (*key, list.to_vec())));
         fetched.left_out.extend(said.zones.left_out.clone().map(|why| (ZONES, why)));
         fetched.zones = said.zones.zones.iter().filter(|zone| fetched.has_use_for(zone, &what.vpcs)).cloned().collect();
+        fetched.seen_zones = said.zones.seen.iter().filter_map(|list| fetched.unread(list, &said.zones)).collect();
         Ok(fetched)
+    }
+
+    /// What a VPC sees, less the zones that were read, and those of the account that are gone.
+    fn unread(&self, list: &Value, zones: &ZoneSnapshot) -> Option<Value> {
+        let is_unread = |zone: &Value| {
+            let id = zone["HostedZoneId"].as_str().map(zone_id).unwrap_or_default();
+            let is_own = zone["Owner"]["OwningAccount"].as_str() == Some(&self.account);
+            let is_there = zones.listed.as_ref().is_none_or(|listed| listed.contains(id));
+            zones.zones.iter().all(|read| read.id != id) && (!is_own || is_there)
+        };
+        let left: Vec<&Value> = list[SUMMARIES].as_array()?.iter().filter(|zone| is_unread(zone)).collect();
+        let mut list = json!({"VPCId": list["VPCId"], "VPCRegion": list["VPCRegion"]});
+        list[SUMMARIES] = (!left.is_empty()).then(|| left.into_iter().cloned().collect())?;
+        Some(list)
     }
 
     /// Whether somebody in `vpcs` may see a zone: it is theirs, or a Profile shares it.
@@ -288,6 +314,11 @@ impl Fetched {
     pub(super) fn ids(&self, key: &str, id: &str) -> BTreeSet<String> {
         let list = self.lists.iter().find(|(known, _)| *known == key);
         list.into_iter().flat_map(|(_, objects)| objects).filter_map(|one| Some(one[id].as_str()?.to_owned())).collect()
+    }
+
+    /// Whether a list has an object with this id.
+    pub(super) fn has(&self, key: &str, named: &str, id: &str) -> bool {
+        self.lists.iter().filter(|(known, _)| *known == key).flat_map(|(_, list)| list).any(|one| one[named] == id)
     }
 
     /// A list, if it was read.

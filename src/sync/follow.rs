@@ -1,5 +1,6 @@
 //! An account that is followed: round after round, each kept in a directory.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -11,10 +12,10 @@ use tokio::time::{sleep, timeout};
 use tracing::info;
 
 use super::caution::Caution;
-use super::client::AwsClient;
+use super::client::{AwsClient, SharedClient};
 use super::directory::{FILE, WriteOutcome, of_another, outputs, write};
 use super::fetch::{FetchMemory, Fetched, Fetching, fetch_changes};
-use super::zones::ZoneBook;
+use super::zones::{ZoneBook, ZoneSnapshot};
 use crate::naming::Region;
 use crate::problem::{Place, Problem, count};
 use crate::source::{FileStamp, LoadRequest, LoadTrigger, SourceId};
@@ -24,9 +25,6 @@ const CONFIRM: Duration = Duration::from_secs(2);
 
 /// The first round waits so long for hosted zones: at Route 53's pace many take longer, and the others come later.
 const FIRST_ZONES: Duration = Duration::from_secs(30);
-
-/// Makes a client; the text says why it cannot be.
-pub type ClientMaker = Box<dyn Fn() -> Result<AwsClient, String> + Send + Sync>;
 
 /// What is followed, and how.
 pub struct Followed {
@@ -39,7 +37,7 @@ pub struct Followed {
     /// Time between two rounds.
     pub every: Duration,
     /// Who asks.
-    pub client: ClientMaker,
+    pub client: SharedClient,
 }
 
 /// How the rounds of an account go; shared by the task that makes them and all who are told.
@@ -171,58 +169,43 @@ pub(super) async fn follow(followed: Followed, rounds: Arc<Rounds>, trigger: Loa
 /// Who makes the rounds, and what is remembered between two of them.
 struct RoundMaker {
     followed: Followed,
-    rounds: Arc<Rounds>,
-    /// Made for the first round that can have one.
-    client: Option<Arc<AwsClient>>,
-    /// Hosted zones as they are known, and the task that reads them.
-    zones: Arc<ZoneBook>,
-    zone_reader: JoinSet<()>,
+    zones: ZoneReader,
     memory: FetchMemory,
     caution: Caution,
     /// The last round that was written down or held back.
     kept: Option<KeptRound>,
 }
 
+/// Hosted zones as they are known, and who reads them.
+struct ZoneReader {
+    region: Region,
+    every: Duration,
+    rounds: Arc<Rounds>,
+    book: Arc<ZoneBook>,
+    task: JoinSet<()>,
+}
+
 impl RoundMaker {
     fn new(followed: Followed, rounds: Arc<Rounds>) -> Self {
         let outputs = outputs(&followed.dir);
         let memory = FetchMemory::of_outputs(&outputs);
-        let zones = if followed.what.hosted_zones { &outputs[..] } else { &[] };
-        let zones = Arc::clone(rounds.zones.get_or_init(|| Arc::new(ZoneBook::of_outputs(zones))));
-        let (zone_reader, caution) = (JoinSet::new(), Caution::of_rounds());
-        Self { followed, rounds, client: None, zones, zone_reader, memory, caution, kept: None }
-    }
-
-    /// The client; with the first one, zones begin to be read.
-    async fn client(&mut self) -> Result<Arc<AwsClient>, String> {
-        if let Some(client) = &self.client {
-            return Ok(Arc::clone(client));
-        }
-        let client = Arc::clone(self.client.insert(Arc::new((self.followed.client)()?)));
-        if self.followed.what.hosted_zones {
-            let (region, every) = (self.followed.what.region.clone(), self.followed.every);
-            let (zones, rounds) = (Arc::clone(&self.zones), Arc::clone(&self.rounds));
-            self.zone_reader.spawn(read_zones(Arc::clone(&client), region, zones, rounds, every));
-            if self.rounds.as_of().is_none() {
-                // small accounts are whole from the first answer on
-                let _ = timeout(FIRST_ZONES, self.zones.wait_for_first_pass()).await;
-            }
-        }
-        Ok(client)
+        let new_book = || Arc::new(ZoneBook::of_outputs(followed.what.hosted_zones, &outputs));
+        let book = Arc::clone(rounds.zones.get_or_init(new_book));
+        let (region, every) = (followed.what.region.clone(), followed.every);
+        let zones = ZoneReader { region, every, rounds, book, task: JoinSet::new() };
+        Self { followed, zones, memory, caution: Caution::of_rounds(), kept: None }
     }
 
     /// Reads the account, and keeps what it says; with `accepts`, however little that is. A round that says what the last
     /// one said is as that one was.
     async fn round(&mut self, accepts: bool) -> Result<&KeptRound, String> {
         self.caution.accept(accepts);
-        let client = self.client().await?;
+        let client = self.followed.client.client()?;
         if !self.kept.as_ref().is_some_and(KeptRound::is_there) {
             self.memory.forget_last();
         }
-        let zones = &self.zones;
-        if let Some(fetched) =
-            fetch_changes(&client, &self.followed.what, &mut self.memory, || zones.snapshot()).await?
-        {
+        let zones = async |vpcs| self.zones.snapshot(&client, vpcs).await;
+        if let Some(fetched) = fetch_changes(&client, &self.followed.what, &mut self.memory, zones).await? {
             let round = keep(&self.followed.dir, fetched, &mut self.caution, &self.followed.id)?;
             // objects take many times what their text does, and the next such round may be far
             crate::memory::give_back();
@@ -236,6 +219,25 @@ impl RoundMaker {
         }
         // `fetch_changes` finds no change only to what was kept
         self.kept.as_ref().ok_or_else(|| "nothing was read".to_owned())
+    }
+}
+
+impl ZoneReader {
+    /// The zones as they are known, of an account with these VPCs; from the first time on, they are read.
+    async fn snapshot(&mut self, client: &Arc<AwsClient>, vpcs: BTreeSet<String>) -> ZoneSnapshot {
+        let are_new = self.book.of_vpcs(vpcs);
+        if self.task.is_empty() {
+            let (client, region, book, rounds) =
+                (Arc::clone(client), self.region.clone(), Arc::clone(&self.book), Arc::clone(&self.rounds));
+            self.task.spawn(read_zones(client, region, book, rounds, self.every));
+            if self.rounds.as_of().is_none() {
+                // small accounts are whole from the first answer on
+                let _ = timeout(FIRST_ZONES, self.book.wait_for_first_pass()).await;
+            }
+        } else if are_new {
+            self.rounds.wake_zones.notify_one();
+        }
+        self.book.snapshot()
     }
 }
 

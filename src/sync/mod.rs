@@ -13,7 +13,7 @@
 //! fetch        every page of every kind in one region -> Fetched
 //!   names      of endpoints, where an emulator made them up
 //!   stand_in   addresses that a source does not give
-//!   seldom     Resolver and Profiles; zones: hosted zones, at Route 53's own pace
+//!   seldom     Resolver and Profiles; zones: hosted zones, at Route 53's own pace; seen_zones: which of them VPCs see
 //! directory    Fetched -> DIR/<account>-<region>/ec2.json, by one rename
 //!   caution    what keeps too little from being believed
 //! follow       fetch and directory, round after round
@@ -38,6 +38,7 @@ mod pages;
 mod profile;
 mod query;
 mod rest;
+mod seen_zones;
 mod seldom;
 mod service_urls;
 mod shape;
@@ -48,11 +49,11 @@ mod zone;
 mod zones;
 
 pub use caution::Caution;
-pub use client::AwsClient;
+pub use client::{AwsClient, SharedClient};
 pub use credentials::{AssumedRole, CredentialError, CredentialSettings, SharedCredentials};
 pub use directory::{FILE, WriteOutcome, Written, copy_outputs, write};
 pub use fetch::{FetchProgress, Fetched, Fetching, fetch};
-pub use follow::{ClientMaker, Followed, ROUND_OUTCOMES, Rounds};
+pub use follow::{Followed, ROUND_OUTCOMES, Rounds};
 pub use profile::profile_region;
 pub use source::RoundsSource;
 
@@ -69,7 +70,8 @@ pub fn outputs_of(answer: &str) -> Result<Vec<serde_json::Value>, String> {
 pub fn policy() -> String {
     let mut actions: Vec<String> = kind::KINDS.iter().map(|kind| format!("ec2:{}", kind.action)).collect();
     actions.push(format!("ec2:{}", kind::ATTRIBUTE_ACTION));
-    actions.extend(zones::ACTIONS.map(|action| format!("{}:{action}", rest::ROUTE53.service)));
+    let of_zones = zones::ACTIONS.into_iter().chain([seen_zones::ACTION]);
+    actions.extend(of_zones.map(|action| format!("{}:{action}", rest::ROUTE53.service)));
     actions.extend(seldom::SELDOM_KINDS.iter().map(|kind| format!("{}:{}", kind.api.service, kind.action)));
     actions.sort_unstable();
     let statement = serde_json::json!({"Sid": "VpcednsSync", "Effect": "Allow", "Action": actions, "Resource": "*"});

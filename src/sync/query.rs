@@ -51,8 +51,9 @@ impl fmt::Display for CallError {
 }
 
 /// Codes that say that the credentials are no longer good: the sets of EC2, of STS and of services that speak JSON.
-const REFUSED_CREDENTIALS: [&str; 8] = [
+const REFUSED_CREDENTIALS: [&str; 9] = [
     "RequestExpired",
+    "RequestTimeTooSkewed",
     "ExpiredToken",
     "ExpiredTokenException",
     "AuthFailure",

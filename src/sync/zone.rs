@@ -19,6 +19,12 @@ const ZONE: &[ShapeMember] = &[
     ("ResourceRecordSetCount", "ResourceRecordSetCount", Number),
     ("Features", "Features", Object(FEATURES)),
 ];
+/// Of a zone that a VPC sees: one of both members of its owner is there.
+const SUMMARY: &[ShapeMember] = &[
+    ("HostedZoneId", "HostedZoneId", Text),
+    ("Name", "Name", Text),
+    ("Owner", "Owner", Object(&[("OwningAccount", "OwningAccount", Text), ("OwningService", "OwningService", Text)])),
+];
 const VPC: &[ShapeMember] = &[("VPCRegion", "VPCRegion", Text), ("VPCId", "VPCId", Text)];
 const VALUE: &[ShapeMember] = &[("Value", "Value", Text)];
 const RECORD_SET: &[ShapeMember] = &[
@@ -66,6 +72,17 @@ const RECORD_SET: &[ShapeMember] = &[
         ]),
     ),
 ];
+
+/// What a pass has found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ZonePass {
+    /// Something is not as it was.
+    pub(super) changed: bool,
+    /// Zones have gone from the list, and the next pass decides.
+    pub(super) is_doubtful: bool,
+    /// Calls that it took, as they are counted without those that were made again.
+    pub(super) calls: usize,
+}
 
 /// A private hosted zone with its VPCs and all of its records.
 #[derive(Clone, Debug, PartialEq)]
@@ -127,6 +144,14 @@ pub(super) fn zone_id(text: &str) -> &str {
     text.rsplit('/').next().unwrap_or(text)
 }
 
+/// The error of a call, with its action.
+pub(super) fn named(action: &str, error: CallError) -> CallError {
+    match error {
+        CallError::Refused(code, text) => CallError::Refused(code, format!("{text} ({action})")),
+        CallError::Failed(what) => CallError::Failed(format!("{action}: {what}")),
+    }
+}
+
 fn wrong(why: &str) -> CallError {
     CallError::Failed(format!("the answer {why}"))
 }
@@ -149,6 +174,23 @@ pub(super) fn private_zones(answer: &Element) -> Result<(Vec<String>, Option<Str
         }
     }
     Ok((ids, next(answer, &["NextMarker"])?.map(|[marker]| marker)))
+}
+
+/// Zones by their ids, and the token of the next page.
+pub(super) type SummaryPage = (Vec<(String, Value)>, Option<String>);
+
+/// The zones of a page of `ListHostedZonesByVPC` by their ids, and the token of the next page.
+pub(super) fn summaries(answer: &Element) -> Result<SummaryPage, CallError> {
+    let Value::Array(list) = member(answer, "HostedZoneSummaries", &ObjectsOf("HostedZoneSummary", SUMMARY))? else {
+        return Err(wrong("has no zones"));
+    };
+    let zone = |zone: Value| {
+        let id = zone["HostedZoneId"].as_str().map(zone_id).filter(|id| !id.is_empty()).map(str::to_owned);
+        let id = id.filter(|_| zone["Name"].is_string()).ok_or_else(|| wrong("has a zone without its id or name"))?;
+        Ok((id, zone))
+    };
+    let token = answer.child("NextToken").map(|token| token.text.trim().to_owned()).filter(|token| !token.is_empty());
+    Ok((list.into_iter().map(zone).collect::<Result<_, CallError>>()?, token))
 }
 
 /// What `get-hosted-zone` prints of an answer.
@@ -252,6 +294,24 @@ mod tests {
         let cut = "<R><ResourceRecordSets/><IsTruncated>true</IsTruncated></R>";
         assert!(record_sets(&parsed(cut)).unwrap_err().to_string().contains("and not where"));
         assert!(record_sets(&parsed("<R/>")).unwrap_err().to_string().contains("has no <ResourceRecordSets>"));
+    }
+
+    /// The example response of the Route 53 API Reference, `ListHostedZonesByVPC`.
+    #[test]
+    fn zones_that_a_vpc_sees_have_an_owner() {
+        let page = "<ListHostedZonesByVPCResponse><HostedZoneSummaries>\
+             <HostedZoneSummary><HostedZoneId>Z111111QQQQQQQ</HostedZoneId><Name>example.com.</Name>\
+             <Owner><OwningAccount>111122223333</OwningAccount></Owner></HostedZoneSummary>\
+             <HostedZoneSummary><HostedZoneId>Z222222VVVVVVV</HostedZoneId><Name>fs-1.efs.us-west-2.amazonaws.com.</Name>\
+             <Owner><OwningService>efs.amazonaws.com</OwningService></Owner></HostedZoneSummary>\
+             </HostedZoneSummaries><MaxItems>2</MaxItems><NextToken>t</NextToken></ListHostedZonesByVPCResponse>";
+        let (zones, token) = summaries(&parsed(page)).unwrap();
+        assert_eq!((zones[0].0.as_str(), token.as_deref()), ("Z111111QQQQQQQ", Some("t")));
+        assert_eq!(zones[0].1["Owner"], json!({"OwningAccount": "111122223333"}));
+        assert_eq!(zones[1].1["Owner"], json!({"OwningService": "efs.amazonaws.com"}));
+        for page in ["<R/>", "<R><HostedZoneSummaries><HostedZoneSummary/></HostedZoneSummaries></R>"] {
+            assert!(summaries(&parsed(page)).is_err(), "{page}");
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The private hosted zones of an account, read one after the other at Route 53's pace, whatever the rounds do.
+//! The private hosted zones of an account, read one after the other at Route 53's pace, whatever the rounds do; then which
+//! zones its VPCs see (`seen_zones`).
 //!
 //! A zone is replaced when all of it was read. What goes has to be gone in two readings: a zone from the list, a record
 //! set or a VPC from its zone.
@@ -15,11 +16,14 @@ use super::denials::Denials;
 use super::pages::PageMarks;
 use super::query::CallError;
 use super::rest::{ROUTE53, RestCall};
-use super::zone::{ZoneOutputs, hosted, private_zones, record_sets, set_identity};
+use super::seen_zones::SeenZones;
+use super::zone::{ZoneOutputs, ZonePass, hosted, named, private_zones, record_sets, set_identity};
 use crate::naming::Region;
 
 /// What is called: the list, a zone, its records.
 pub(super) const ACTIONS: [&str; 3] = ["ListHostedZones", "GetHostedZone", "ListResourceRecordSets"];
+/// VPCs that are asked about in one pass: one call tells of one VPC.
+const VPCS_A_PASS: usize = 20;
 /// Items of one page: zones, and record sets (Route 53 API Reference, `MaxItems`).
 const ZONES_A_PAGE: &str = "100";
 const SETS_A_PAGE: &str = "300";
@@ -30,6 +34,9 @@ const LIST: &str = "";
 #[derive(Debug)]
 pub(super) struct ZoneBook {
     state: Mutex<ZoneBookState>,
+    /// Zones of the account are read, which are the same in all of its regions.
+    reads_own: bool,
+    seen: SeenZones,
     /// How often the list has been gone through.
     passes: watch::Sender<u64>,
 }
@@ -38,6 +45,8 @@ pub(super) struct ZoneBook {
 struct ZoneBookState {
     /// By id, with the time at which each was read.
     zones: BTreeMap<String, (Arc<ZoneOutputs>, SystemTime)>,
+    /// The last list; `None`: none was read yet, or it was denied.
+    listed: Option<BTreeSet<String>>,
     /// Zones that the last list did not have.
     missing: BTreeSet<String>,
     /// What was denied, by zone.
@@ -46,52 +55,56 @@ struct ZoneBookState {
     failed: BTreeMap<String, String>,
 }
 
-/// What a pass has found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct ZonePass {
-    /// Something is not as it was.
-    pub(super) changed: bool,
-    /// Zones have gone from the list, and the next pass decides.
-    pub(super) is_doubtful: bool,
-    /// Calls that it took, as they are counted without those that were made again.
-    pub(super) calls: usize,
-}
-
 /// The zones of a moment.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ZoneSnapshot {
     pub(super) zones: Vec<Arc<ZoneOutputs>>,
+    /// The ids of the account's zones, those included that cannot be read; `None`: nobody knows.
+    pub(super) listed: Option<BTreeSet<String>>,
+    /// Which zones VPCs see: what `list-hosted-zones-by-vpc` prints, and of which VPC that is.
+    pub(super) seen: Vec<Arc<Value>>,
     /// Why some or all of them are as they were read earlier, or absent.
     pub(super) left_out: Option<String>,
 }
 
 impl PartialEq for ZoneSnapshot {
     fn eq(&self, other: &Self) -> bool {
-        let is_same = |(one, other): (&Arc<_>, &Arc<_>)| Arc::ptr_eq(one, other);
-        self.left_out == other.left_out
-            && self.zones.len() == other.zones.len()
-            && self.zones.iter().zip(&other.zones).all(is_same)
+        // what has not changed is shared
+        fn are_same<T>(some: &[Arc<T>], others: &[Arc<T>]) -> bool {
+            some.len() == others.len() && some.iter().zip(others).all(|(one, other)| Arc::ptr_eq(one, other))
+        }
+        (&self.left_out, &self.listed) == (&other.left_out, &other.listed)
+            && are_same(&self.zones, &other.zones)
+            && are_same(&self.seen, &other.seen)
     }
 }
 
 impl ZoneBook {
-    /// A book with the zones that an earlier process has read, at an unknown time.
-    pub(super) fn of_outputs(outputs: &[Value]) -> Self {
-        let zones = ZoneOutputs::among(outputs).into_iter();
+    /// A book with what an earlier process has read, at an unknown time; the account's own zones only if it `reads_own`.
+    pub(super) fn of_outputs(reads_own: bool, outputs: &[Value]) -> Self {
+        let zones = ZoneOutputs::among(outputs).into_iter().filter(|_| reads_own);
         let zones = zones.map(|zone| (zone.id.clone(), (Arc::new(zone), SystemTime::UNIX_EPOCH))).collect();
         let state = ZoneBookState { zones, ..ZoneBookState::default() };
-        Self { state: Mutex::new(state), passes: watch::Sender::new(0) }
+        let seen = SeenZones::of_outputs(outputs);
+        Self { state: Mutex::new(state), reads_own, seen, passes: watch::Sender::new(0) }
+    }
+
+    /// These are the account's VPCs; whether some are new.
+    pub(super) fn of_vpcs(&self, vpcs: BTreeSet<String>) -> bool {
+        self.seen.of_vpcs(vpcs)
     }
 
     /// All zones as they are known.
     pub(super) fn snapshot(&self) -> ZoneSnapshot {
+        let (seen, not_seen) = self.seen.snapshot();
         let state = self.lock();
-        let why = state.denied.reasons().chain(state.failed.values()).collect::<Vec<_>>();
+        let why = state.denied.reasons().chain(state.failed.values()).chain(&not_seen).collect::<Vec<_>>();
         let left_out = why.first().map(|first| match why.len() {
             1 => (*first).clone(),
             more => format!("{first}; and {} more", more - 1),
         });
-        ZoneSnapshot { zones: state.zones.values().map(|(zone, _)| Arc::clone(zone)).collect(), left_out }
+        let zones = state.zones.values().map(|(zone, _)| Arc::clone(zone)).collect();
+        ZoneSnapshot { zones, listed: state.listed.clone(), seen, left_out }
     }
 
     /// When the zone was read that was read first; `None`: there is none.
@@ -104,20 +117,37 @@ impl ZoneBook {
         let _ = self.passes.subscribe().wait_for(|passes| *passes > 0).await;
     }
 
-    /// Reads the list and every zone of it, those first that are not known and then those that were read longest ago.
+    /// Reads the list and every zone of it, those first that are not known and then those that were read longest ago, and
+    /// which zones some of the VPCs see.
     pub(super) async fn read(&self, client: &AwsClient, region: &Region) -> ZonePass {
+        self.read_with(client, region, VPCS_A_PASS).await
+    }
+
+    /// The same for all VPCs.
+    pub(super) async fn read_all(&self, client: &AwsClient, region: &Region) -> ZonePass {
+        self.read_with(client, region, usize::MAX).await
+    }
+
+    async fn read_with(&self, client: &AwsClient, region: &Region, vpcs: usize) -> ZonePass {
         let mut pass = ZonePass::default();
-        if !self.is_denied(LIST) {
+        if self.reads_own && !self.is_denied(LIST) {
             match list(client, region, &mut pass.calls).await {
                 Ok(listed) => {
                     self.note(LIST, Ok(()));
                     for id in self.turns(&listed, &mut pass) {
                         self.read_zone(client, region, &id, &mut pass).await;
                     }
+                    self.lock().listed = Some(listed);
                 }
-                Err(error) => self.note(LIST, Err(&error)),
+                Err(error) => {
+                    if error.is_denial() {
+                        self.lock().listed = None;
+                    }
+                    self.note(LIST, Err(&error));
+                }
             }
         }
+        self.seen.read(client, region, vpcs, &mut pass).await;
         self.passes.send_modify(|passes| *passes += 1);
         pass
     }
@@ -244,14 +274,6 @@ async fn zone(client: &AwsClient, region: &Region, id: &str, calls: &mut usize) 
     }
 }
 
-/// The error of a call, with its action.
-fn named(action: &str, error: CallError) -> CallError {
-    match error {
-        CallError::Refused(code, text) => CallError::Refused(code, format!("{text} ({action})")),
-        CallError::Failed(what) => CallError::Failed(format!("{action}: {what}")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -265,7 +287,7 @@ mod tests {
             let zone = json!({"HostedZone": {"Id": format!("/hostedzone/{id}")}, "VPCs": []});
             [zone, json!({"HostedZoneId": id, "ResourceRecordSets": []})]
         });
-        ZoneBook::of_outputs(&outputs.collect::<Vec<_>>())
+        ZoneBook::of_outputs(true, &outputs.collect::<Vec<_>>())
     }
 
     fn turns(book: &ZoneBook, listed: &[&str]) -> (Vec<String>, ZonePass) {

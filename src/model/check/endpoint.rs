@@ -229,9 +229,7 @@ impl Check<'_> {
                 .map(|at| (IpAddr::V4(at.value), &at.place))
                 .chain(v6.iter().map(|at| (IpAddr::V6(at.value), &at.place)));
             for (address, place) in addresses {
-                // what stands in has the address of something else
-                let is_own = !interface.network_interface_id.value.is_stand_in();
-                if is_own && !subnet.cidr_blocks.iter().any(|cidr| cidr.contains(&address)) {
+                if !interface.is_anywhere && !subnet.cidr_blocks.iter().any(|cidr| cidr.contains(&address)) {
                     let (subnet, blocks) = (subnet.subnet_id, subnet.cidr_blocks.clone());
                     self.report(place, Breach::AddressOutsideSubnet { address, subnet, blocks });
                 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::model::{EndpointInput, Input, InterfaceInput, Object, SubnetInput};
 use crate::naming::{InterfaceId, VpcId};
-use crate::problem::{Place, Problem};
+use crate::problem::{Place, Problem, count};
 
 use super::super::Declared;
 use super::associations;
@@ -66,9 +66,9 @@ pub(super) fn join(outputs: Outputs) -> Declared {
     let has_interfaces = pages.iter().any(|page| page.key == "NetworkInterfaces") || !interfaces.is_empty();
     let mut interfaces: HashMap<InterfaceId, InterfaceOutput> =
         interfaces.into_iter().map(|interface| (interface.id.value, interface)).collect();
-    let mut without = vec![];
+    let (mut without, mut outside) = (vec![], vec![]);
     for endpoint in &mut endpoints {
-        let missing = add_interfaces(endpoint, &interfaces, &zone_names, &mut stand_ins, &mut joined);
+        let missing = add_interfaces(endpoint, &interfaces, &zone_names, &mut stand_ins, &mut outside, &mut joined);
         if !missing.is_empty() && has_interfaces {
             joined.problems.push(missing_interfaces(endpoint, &missing));
         } else if !missing.is_empty() {
@@ -81,6 +81,7 @@ pub(super) fn join(outputs: Outputs) -> Declared {
         joined.problems.push(Problem::warning(place.clone(), what, hint));
     }
 
+    joined.problems.extend(outside_subnets(&outside));
     for id in endpoints.iter().flat_map(|endpoint| &endpoint.interface_ids) {
         interfaces.remove(&id.value);
     }
@@ -126,6 +127,17 @@ fn not_served(unserved: &[(Place, String)]) -> Option<Problem> {
     Some(Problem::warning(place.clone(), what, "Interface, Resource and ServiceNetwork endpoints are served"))
 }
 
+/// One warning for all interfaces whose addresses are outside their subnets: emulators make addresses up.
+fn outside_subnets(outside: &[(Place, String)]) -> Option<Problem> {
+    let (place, first) = outside.first()?;
+    let more = match outside.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {} like it)", count(more, "interface")),
+    };
+    let hint = "it is answered as it is; where an emulator made it up, `sync --endpoint-address all=ADDR` says where that listens";
+    Some(Problem::warning(place.clone(), format!("{first}{more}"), hint))
+}
+
 /// A list of which every page says that there is another one lacks its last page.
 fn missing_pages(pages: &[Page], problems: &mut Vec<Problem>) {
     let mut last: Vec<(&Page, bool)> = vec![];
@@ -157,6 +169,7 @@ fn add_interfaces(
     interfaces: &HashMap<InterfaceId, InterfaceOutput>,
     zone_names: &ZoneNames,
     stand_ins: &mut StandIns,
+    outside: &mut Vec<(Place, String)>,
     joined: &mut Declared,
 ) -> Vec<InterfaceId> {
     let over = endpoint.input.state.is_over();
@@ -169,12 +182,16 @@ fn add_interfaces(
                     continue;
                 };
                 let zone = zone_names.of(interface, subnet_id.value, endpoint);
+                if let Some((place, what)) = stand_ins.outside(interface, subnet_id.value) {
+                    outside.push((place, format!("{} of {}: {what}", id.value, endpoint.input.vpc_endpoint_id.value)));
+                }
                 endpoint.input.network_interfaces.push(InterfaceInput {
                     availability_zone: zone,
                     network_interface_id: id.clone(),
                     subnet_id,
                     private_ip_address: interface.ipv4.clone(),
                     ipv6_address: interface.ipv6.clone(),
+                    is_anywhere: true,
                 });
             }
             // an endpoint that is gone has lost its interfaces; a broken one has been told of

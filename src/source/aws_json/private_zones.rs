@@ -9,7 +9,7 @@ use super::endpoint::EndpointOutput;
 use super::profiles::Shares;
 use super::record_pages::{self, ZoneRecords};
 use super::records::{RecordSet, RoutingPolicy, SetData};
-use super::route53::{Route53, ZoneOutput};
+use super::route53::{AssociatedZone, Route53, ZoneOutput};
 use crate::dns::{DnsName, Rtype};
 use crate::model::{
     AliasInput, HostedZoneInput, Input, Mode, Object, RecordData, RecordInput, RuleInput, WeightedRecords,
@@ -36,21 +36,15 @@ pub(super) fn join(
     endpoints: Option<&[EndpointOutput]>,
     joined: &mut Declared,
 ) {
-    let Route53 { zones, pages, rules, associations, profiles, configs, .. } = route53;
+    let every_endpoint = endpoints.unwrap_or_default();
+    let Route53 { zones, seen, pages, rules, associations, profiles, configs, .. } = route53;
     let pages = record_pages::join(pages);
-    let shares = profiles.join(known, endpoints.unwrap_or_default(), &configs, joined);
+    let shares = profiles.join(known, every_endpoint, &configs, joined);
     let endpoints = endpoints.map(|endpoints| {
         let endpoints = endpoints.iter().filter(|_| !pages.is_empty());
         endpoints.map(|endpoint| (endpoint.input.vpc_endpoint_id.value, endpoint)).collect::<EndpointsById<'_>>()
     });
-    let mut by_id: BTreeMap<String, ZoneOutput> = BTreeMap::new();
-    for zone in zones {
-        // of two outputs for one zone, that with its VPCs tells more; else the later one holds
-        let keeps = by_id.get(&zone.id).is_some_and(|held| held.vpcs.is_some() && zone.vpcs.is_none());
-        if !keeps {
-            by_id.insert(zone.id.clone(), zone);
-        }
-    }
+    let by_id = zones_by_id(zones, seen.into_iter().filter(|seen| !is_endpoints_own(seen, every_endpoint)));
     for zone in by_id.values() {
         let mut warn = |what: String, hint: String| {
             joined.problems.push(Problem::warning(zone.place.clone(), what, hint));
@@ -63,16 +57,6 @@ pub(super) fn join(
             warn(format!("no output tells the VPCs of the private zone {name} ({id}): it is left out"), hint);
             continue;
         };
-        let page = match records_of(zone, &by_id, &pages) {
-            Ok(page) => page,
-            Err(what) => {
-                let hint = format!(
-                    "run `aws route53 list-resource-record-sets --hosted-zone-id {id} > {id}.json`, whole, beside the other files"
-                );
-                warn(format!("{what}: it is left out"), hint);
-                continue;
-            }
-        };
         let (here, elsewhere): (Vec<_>, Vec<_>) = vpcs.iter().partition(|(id, _)| known.contains(id));
         if here.is_empty() && shared_by.is_empty() {
             let ids: Vec<String> = elsewhere.iter().map(|(id, _)| id.to_string()).collect();
@@ -84,7 +68,15 @@ pub(super) fn join(
             continue;
         }
         let seen_by = SeenBy { vpcs: here, profiles: shared_by, shares: &shares };
-        inputs_of(zone, page, &seen_by, endpoints.as_ref(), joined);
+        match records_of(zone, &by_id, &pages) {
+            Ok(page) => inputs_of(zone, page, &seen_by, endpoints.as_ref(), joined),
+            Err(what) => {
+                let (what, hint) = untold(zone, &what);
+                warn(what, hint);
+                let everybody = seen_by.groups(false).into_values();
+                joined.inputs.extend(everybody.map(|all| input(zone, all, None)));
+            }
+        }
     }
     let mut vpcs_of: HashMap<&str, BTreeSet<VpcId>> = HashMap::new();
     for (rule, vpc) in associations.iter().filter(|(_, vpc)| known.contains(vpc)) {
@@ -106,6 +98,58 @@ pub(super) fn join(
             endpoint: rule.endpoint,
         });
         joined.inputs.push(Input::new(rule.place, object));
+    }
+}
+
+/// The zones of outputs by their ids. Of two outputs for one zone, that with its VPCs tells more; else the later one holds.
+/// Where none tells them, lists of what VPCs see do.
+fn zones_by_id(zones: Vec<ZoneOutput>, seen: impl Iterator<Item = AssociatedZone>) -> BTreeMap<String, ZoneOutput> {
+    let mut by_id: BTreeMap<String, ZoneOutput> = BTreeMap::new();
+    for zone in zones {
+        let keeps = by_id.get(&zone.id).is_some_and(|held| held.vpcs.is_some() && zone.vpcs.is_none());
+        if !keeps {
+            by_id.insert(zone.id.clone(), zone);
+        }
+    }
+    let whole: HashSet<String> =
+        by_id.values().filter(|zone| zone.vpcs.is_some()).map(|zone| zone.id.clone()).collect();
+    for AssociatedZone { place, id, name, vpc, region, owner } in seen.filter(|seen| !whole.contains(&seen.id)) {
+        let new =
+            || ZoneOutput { place, id: id.clone(), name, vpcs: None, record_sets: None, fallback: false, owner: None };
+        let zone = by_id.entry(id.clone()).or_insert_with(new);
+        zone.owner = Some(owner);
+        let vpcs = zone.vpcs.get_or_insert_default();
+        if vpcs.iter().all(|(known, _)| *known != vpc) {
+            vpcs.push((vpc, region));
+        }
+    }
+    by_id
+}
+
+/// Whether a zone is the hidden one of an endpoint's private name, which answers for itself.
+fn is_endpoints_own(zone: &AssociatedZone, endpoints: &[EndpointOutput]) -> bool {
+    let of_vpc = endpoints.iter().map(|endpoint| &endpoint.input).filter(|endpoint| endpoint.vpc_id.value == zone.vpc);
+    let mut names = of_vpc.filter_map(|endpoint| endpoint.given_names.as_ref()?.private.as_ref()).flatten();
+    names.any(|name| name.wildcard_apex().as_ref().unwrap_or(name) == &zone.name)
+}
+
+/// What is said of a zone whose records nobody has told, and what may help; `what` is why.
+fn untold(zone: &ZoneOutput, what: &str) -> (String, String) {
+    let ZoneOutput { id, name, owner, .. } = zone;
+    let said = "its names are answered with SERVFAIL";
+    match owner {
+        Some(owner) => (
+            format!("the private zone {name} ({id}) is of {owner}, and no output has its records: {said}"),
+            format!(
+                "follow that account, too, or save its `aws route53 list-resource-record-sets --hosted-zone-id {id}`; a [[hosted_zone]] or a [[resolver_rule]] for {name} holds over it"
+            ),
+        ),
+        None => (
+            format!("{what}: {said}"),
+            format!(
+                "run `aws route53 list-resource-record-sets --hosted-zone-id {id} > {id}.json`, whole, beside the other files"
+            ),
+        ),
     }
 }
 
@@ -143,13 +187,47 @@ fn records_of<'p>(
 }
 
 /// VPCs and Profiles of one Region.
-type SeenInRegion<'z> = (Vec<VpcId>, Vec<&'z Arc<str>>);
+#[derive(Default)]
+struct SeenInRegion<'z> {
+    vpcs: Vec<VpcId>,
+    profiles: Vec<&'z Arc<str>>,
+}
 
 /// Who sees a zone.
 struct SeenBy<'z> {
-    vpcs: Vec<&'z (VpcId, Region)>,
+    vpcs: Vec<&'z (VpcId, Option<Region>)>,
     profiles: Vec<Arc<str>>,
     shares: &'z Shares,
+}
+
+impl SeenBy<'_> {
+    /// Those who see a zone, each Region for itself, or all together.
+    fn groups(&self, by_region: bool) -> BTreeMap<Option<&Region>, SeenInRegion<'_>> {
+        let mut groups: BTreeMap<Option<&Region>, SeenInRegion<'_>> = BTreeMap::new();
+        for (id, region) in &self.vpcs {
+            groups.entry(region.as_ref().filter(|_| by_region)).or_default().vpcs.push(*id);
+        }
+        for id in &self.profiles {
+            groups.entry(self.shares.region(id).filter(|_| by_region)).or_default().profiles.push(id);
+        }
+        groups
+    }
+}
+
+/// A zone as `seen_by` see it; `records`: `None` where nobody has told them.
+fn input(zone: &ZoneOutput, seen_by: SeenInRegion<'_>, records: Option<Vec<RecordInput>>) -> Input {
+    let place = zone.place.clone();
+    let object = Object::HostedZone(HostedZoneInput {
+        name: At::new(zone.name.clone(), place.clone()),
+        vpc_ids: seen_by.vpcs.into_iter().map(|id| At::new(id, place.clone())).collect(),
+        every_vpc: false,
+        profiles: seen_by.profiles.into_iter().map(|id| At::new(id.clone(), place.clone())).collect(),
+        clients_of_no_vpc: false,
+        mode: if zone.fallback { Mode::Overlay } else { Mode::Apex },
+        is_told: records.is_some(),
+        records: without_second_aliases(records.unwrap_or_default()),
+    });
+    Input::new(place, object)
 }
 
 fn inputs_of(
@@ -164,14 +242,7 @@ fn inputs_of(
         sets.entry((&set.name, set.rtype)).or_default().push(set);
     }
     let by_region = page.sets.iter().any(|set| matches!(set.policy, RoutingPolicy::Latency(_)));
-    let mut groups: BTreeMap<Option<&Region>, SeenInRegion<'_>> = BTreeMap::new();
-    for (id, region) in &seen_by.vpcs {
-        groups.entry(by_region.then_some(region)).or_default().0.push(*id);
-    }
-    for id in &seen_by.profiles {
-        groups.entry(seen_by.shares.region(id).filter(|_| by_region)).or_default().1.push(id);
-    }
-    for (region, (vpcs, profiles)) in groups {
+    for (region, seen_by) in seen_by.groups(by_region) {
         let choice = RoutingChoice { sets: &sets, zone, region, endpoints };
         let mut records = vec![];
         for (name, rtype) in sets.keys() {
@@ -188,17 +259,7 @@ fn inputs_of(
             };
             records.push(RecordInput { name: At::new((*name).clone(), place), data });
         }
-        let place = zone.place.clone();
-        let object = Object::HostedZone(HostedZoneInput {
-            name: At::new(zone.name.clone(), place.clone()),
-            vpc_ids: vpcs.into_iter().map(|id| At::new(id, place.clone())).collect(),
-            every_vpc: false,
-            profiles: profiles.into_iter().map(|id| At::new(id.clone(), place.clone())).collect(),
-            clients_of_no_vpc: false,
-            mode: if zone.fallback { Mode::Overlay } else { Mode::Apex },
-            records: without_second_aliases(records),
-        });
-        joined.inputs.push(Input::new(place, object));
+        joined.inputs.push(input(zone, seen_by, Some(records)));
     }
 }
 

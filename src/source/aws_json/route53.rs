@@ -2,6 +2,7 @@
 //! `get-resolver-config`, `get-resolver-dnssec-config` and those of Profiles.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::dns::DnsName;
@@ -19,6 +20,7 @@ use super::resolver_endpoints::ResolverEndpointOutputs;
 #[derive(Default)]
 pub(super) struct Route53 {
     pub(super) zones: Vec<ZoneOutput>,
+    pub(super) seen: Vec<AssociatedZone>,
     pub(super) pages: Vec<RecordPage>,
     pub(super) rules: Vec<RuleOutput>,
     /// Rule id, VPC.
@@ -43,11 +45,24 @@ pub(super) struct ZoneOutput {
     pub(super) place: Place,
     pub(super) id: String,
     pub(super) name: DnsName,
-    /// Its VPCs with their Regions; `None`: the output does not tell (`list-hosted-zones`).
-    pub(super) vpcs: Option<Vec<(VpcId, Region)>>,
+    /// Its VPCs with their Regions, where these are told; `None`: the output does not tell (`list-hosted-zones`).
+    pub(super) vpcs: Option<Vec<(VpcId, Option<Region>)>>,
     pub(super) record_sets: Option<u32>,
     /// Whether unknown names are asked of public DNS (`Features.PublicDNSFallbackStatus`).
     pub(super) fallback: bool,
+    /// Whose it is, where only the list of a VPC's zones has it.
+    pub(super) owner: Option<String>,
+}
+
+/// A zone of `list-hosted-zones-by-vpc`, and the VPC that was asked about.
+pub(super) struct AssociatedZone {
+    pub(super) place: Place,
+    pub(super) id: String,
+    pub(super) name: DnsName,
+    pub(super) vpc: VpcId,
+    pub(super) region: Option<Region>,
+    /// Its account, or the service that made it.
+    pub(super) owner: String,
 }
 
 /// A resolver rule.
@@ -91,6 +106,7 @@ impl Route53 {
         for (key, _) in COMMANDS.iter().filter(|(key, _)| fields.has(key)) {
             match *key {
                 "HostedZone" => self.hosted_zone(reader, fields),
+                "HostedZoneSummaries" => self.seen(reader, fields),
                 "ResourceRecordSets" => self.pages.push(records::page(reader, fields)),
                 _ => {
                     // one object of `get-*`, or the list of `list-*`
@@ -125,7 +141,6 @@ impl Route53 {
             "ProfileSummaries" | "Profile" => self.profiles.profile(item),
             "ProfileAssociations" | "ProfileAssociation" => self.profiles.association(reader, item),
             "ProfileResourceAssociations" | "ProfileResourceAssociation" => self.profiles.resource(reader, item),
-            // says which zones a VPC sees, but not which VPC was asked about
             _ => {}
         }
     }
@@ -140,9 +155,33 @@ impl Route53 {
         for item in fields.items(reader, "VPCs") {
             let Some(vpc) = reader.table(item, "a VPC", Keys::Any) else { continue };
             let (id, region) = (vpc.required::<VpcId>(reader, "VPCId"), vpc.required::<Region>(reader, "VPCRegion"));
-            vpcs.extend(id.zip(region).map(|(id, region)| (id.value, region.value)));
+            vpcs.extend(id.zip(region).map(|(id, region)| (id.value, Some(region.value))));
         }
         self.zones.extend(zone(reader, &table, Some(vpcs)));
+    }
+
+    /// The zones that a VPC sees. The output does not say which VPC was asked about, but a member `VPCId` may, or the name of
+    /// the file.
+    fn seen(&mut self, reader: &mut Reader<'_>, fields: &Fields<'_, '_>) {
+        let told = fields.peek("VPCId").and_then(|id| id.parse().ok());
+        let Some(vpc) = told.or_else(|| vpc_in(&reader.place(fields.at).file)) else { return };
+        let region: Option<Region> = fields.peek("VPCRegion").and_then(|region| region.parse().ok());
+        for item in fields.items(reader, "HostedZoneSummaries") {
+            let Some(zone) = reader.table(item, "a hosted zone", Keys::Any) else { continue };
+            let owner = zone.node(reader, "Owner").and_then(|node| reader.table(node, "an owner", Keys::Any));
+            let owner = owner.and_then(|owner| owner.peek("OwningAccount").or_else(|| owner.peek("OwningService")));
+            let (Some(id), Some(name)) = (zone.peek("HostedZoneId"), records::name(reader, &zone, "Name")) else {
+                continue;
+            };
+            self.seen.push(AssociatedZone {
+                place: reader.place(item.at),
+                id: records::zone_id(id).to_owned(),
+                name,
+                vpc,
+                region: region.clone(),
+                owner: owner.unwrap_or("another account").to_owned(),
+            });
+        }
     }
 
     fn config(&mut self, config: &Fields<'_, '_>) {
@@ -162,6 +201,7 @@ impl Route53 {
 
     pub(super) fn extend(&mut self, other: Self) {
         self.zones.extend(other.zones);
+        self.seen.extend(other.seen);
         self.pages.extend(other.pages);
         self.rules.extend(other.rules);
         self.associations.extend(other.associations);
@@ -181,8 +221,21 @@ impl ResolverConfigs {
     }
 }
 
+/// The VPC whose id is in the name of a file.
+fn vpc_in(file: &str) -> Option<VpcId> {
+    let name = Path::new(file).file_name()?.to_str()?;
+    let at = name.find("vpc-0").or_else(|| name.rfind("vpc-"))?;
+    let digits = name.get(at + 4..)?;
+    let end = digits.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(digits.len());
+    name.get(at..at + 4 + end)?.parse().ok()
+}
+
 /// A private zone; public ones are no concern of this server.
-fn zone(reader: &mut Reader<'_>, table: &Fields<'_, '_>, vpcs: Option<Vec<(VpcId, Region)>>) -> Option<ZoneOutput> {
+fn zone(
+    reader: &mut Reader<'_>,
+    table: &Fields<'_, '_>,
+    vpcs: Option<Vec<(VpcId, Option<Region>)>>,
+) -> Option<ZoneOutput> {
     let config = table.node(reader, "Config").and_then(|node| reader.table(node, "a configuration", Keys::Any));
     let is_private = config.and_then(|config| config.flag(reader, "PrivateZone")).is_some_and(|flag| flag.value);
     let features = table.node(reader, "Features").and_then(|node| reader.table(node, "features", Keys::Any));
@@ -195,6 +248,7 @@ fn zone(reader: &mut Reader<'_>, table: &Fields<'_, '_>, vpcs: Option<Vec<(VpcId
         vpcs,
         record_sets: table.integer(reader, "ResourceRecordSetCount", 0..=u32::MAX),
         fallback,
+        owner: None,
     })
 }
 

@@ -16,7 +16,7 @@ use super::network::{InterfaceOutput, SubnetOutput};
 /// An interface tells its zone, which is all that names need. The block of the subnet stays unknown: the addresses that
 /// are known to be in it stand for it.
 pub(super) struct StandIns {
-    known: HashSet<SubnetId>,
+    known: HashMap<SubnetId, Box<[IpNet]>>,
     broken: HashSet<String>,
     made: HashMap<SubnetId, Input>,
     order: Vec<SubnetId>,
@@ -25,7 +25,7 @@ pub(super) struct StandIns {
 impl StandIns {
     pub(super) fn new(subnets: &[SubnetOutput], broken: &[String]) -> Self {
         Self {
-            known: subnets.iter().map(|subnet| subnet.id.value).collect(),
+            known: subnets.iter().map(|subnet| (subnet.id.value, blocks(subnet))).collect(),
             broken: broken.iter().cloned().collect(),
             made: HashMap::new(),
             order: vec![],
@@ -56,7 +56,7 @@ impl StandIns {
             return None;
         };
         let id = subnet.value;
-        if self.known.contains(&id) || self.is_broken(&id.to_string()) {
+        if self.known.contains_key(&id) || self.is_broken(&id.to_string()) {
             return Some(subnet.clone());
         }
         let Some(zone) = &interface.zone else {
@@ -89,9 +89,25 @@ impl StandIns {
         Some(subnet.clone())
     }
 
+    /// Where, and in which words, an interface has an address that its subnet has not; what stands in for an interface has
+    /// the address of something else.
+    pub(super) fn outside(&self, interface: &InterfaceOutput, subnet: SubnetId) -> Option<(Place, String)> {
+        let blocks = self.known.get(&subnet).filter(|_| !interface.id.value.is_stand_in())?;
+        let ipv4 = interface.ipv4.iter().map(|it| (IpAddr::from(it.value), &it.place));
+        let ipv6 = interface.ipv6.iter().map(|it| (IpAddr::from(it.value), &it.place));
+        let is_outside = |(address, _): &(IpAddr, _)| !blocks.iter().any(|block| block.contains(address));
+        let (address, place) = ipv4.chain(ipv6).find(is_outside)?;
+        let has: Vec<String> = blocks.iter().map(ToString::to_string).collect();
+        Some((place.clone(), format!("{address} is not inside {subnet} ({})", has.join(", "))))
+    }
+
     pub(super) fn into_inputs(mut self) -> impl Iterator<Item = Input> {
         self.order.into_iter().filter_map(move |id| self.made.remove(&id))
     }
+}
+
+fn blocks(subnet: &SubnetOutput) -> Box<[IpNet]> {
+    subnet.cidr_blocks.iter().map(|block| block.value).collect()
 }
 
 /// The block of one address.

@@ -128,6 +128,7 @@ fn interface(reader: &mut Reader<'_>, node: &DocNode<'_>) -> Option<InterfaceInp
         subnet_id: subnet_id?,
         private_ip_address,
         ipv6_address,
+        is_anywhere: false,
     })
 }
 

@@ -58,6 +58,7 @@ pub(super) fn hosted_zone(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> R
         profiles,
         clients_of_no_vpc,
         mode,
+        is_told: true,
         records,
     })))
 }
