@@ -4,7 +4,9 @@ import json
 import os
 import random
 import re
+import threading
 import time
+from collections import Counter, deque
 
 from support import awstools
 from support.case import clean_env, wait_for
@@ -14,7 +16,7 @@ from support.server import Server, free_port
 from sync import Proxy, environment, error
 
 ID = f"sync-{REGION}"
-FAULTS = 1000 if os.environ.get("E2E_FULL") else 60
+FAULTS, SECONDS = (1000, 780) if os.environ.get("E2E_FULL") else (60, 180)
 
 
 def run(case):
@@ -39,11 +41,12 @@ def run(case):
 class Follower(Server):
     """A server that follows accounts, each at one URL."""
 
-    def __init__(self, case, *urls, every=1, kept="kept", flags=(), profile=""):
+    def __init__(self, case, *urls, every=1, kept="kept", flags=(), profile=(), env=None):
         self.socket = case.dir / f"{kept}.sock"
-        accounts = [word for url in urls for word in ("--sync", f"region={REGION} endpoint={url}{profile}")]
+        profiles = profile or [""] * len(urls)
+        accounts = [word for url, more in zip(urls, profiles) for word in ("--sync", f"region={REGION} endpoint={url}{more}")]
         super().__init__(case, *accounts, "--sync-every", every, "--sync-dir", kept, "--socket", self.socket, *flags,
-                         zones="none", http=True, env=environment())
+                         zones="none", http=True, env=env or environment())
 
     def tell(self, *words):
         """A command about this server."""
@@ -84,18 +87,18 @@ def changes(case, live, ec2, vpc, subnets, inside, made):
     listed = describe(ec2, fresh)
     name, addresses = f"sns.{REGION}.amazonaws.com", own_addresses(ec2, listed)
     began = time.monotonic()
-    wait_for("the new endpoint", lambda: live.addresses(name, inside)[1] == addresses)
+    wait_for("the new endpoint", lambda: live.addresses(name, inside)[1] == addresses, seconds=40)
     case.note(f"a new endpoint is answered {time.monotonic() - began:.2f} s after its call, with rounds of 1 s")
     ec2.delete_vpc_endpoints(VpcEndpointIds=[fresh])
     began = time.monotonic()
-    wait_for("the endpoint to go", lambda: not live.addresses(name, inside)[1])
+    wait_for("the endpoint to go", lambda: not live.addresses(name, inside)[1], seconds=40)
     case.note(f"one that was deleted is gone after {time.monotonic() - began:.2f} s")
     case.check("1 object missing; the next round decides" in live.log_text() or "objects missing" in live.log_text(),
                "a removal was not confirmed", live.log_text())
     ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": False})
-    wait_for("the attribute", lambda: live.addresses(f"sqs.{REGION}.amazonaws.com", inside)[0] != "NOERROR")
+    wait_for("the attribute", lambda: live.addresses(f"sqs.{REGION}.amazonaws.com", inside)[0] != "NOERROR", seconds=40)
     ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
-    wait_for("the attribute again", lambda: live.addresses(f"sqs.{REGION}.amazonaws.com", inside)[1])
+    wait_for("the attribute again", lambda: live.addresses(f"sqs.{REGION}.amazonaws.com", inside)[1], seconds=40)
 
     # a round without a change writes nothing, publishes nothing, and says nothing
     file = case.dir / "kept" / REGION / f"000000000000-{REGION}" / "ec2.json"
@@ -138,7 +141,7 @@ def last_good(case, live, proxy, ec2, made, inside):
 
     proxy.spoil = lambda action, count, status, text: (status, text.replace(b"000000000000", b"999999999999"), False)
     live.after_round("failed")
-    case.check("the keys are those of account 999999999999" in live.get("/readyz")[1], "another account", live.get("/readyz")[1])
+    wait_for("another account to be named", lambda: "the keys are those of account 999999999999" in live.get("/readyz")[1])
     equal(case, live, "while the keys are another's", ec2, made, inside)
 
     denied = ("DescribeInstances", "DescribeVpcEndpointServices")
@@ -235,33 +238,80 @@ def side_by_side(case, proxy, ec2, made, inside):
 def at_random(case, live, proxy, ec2, vpc, subnets, inside):
     """Whatever goes wrong on the way: an answer is one of the API's, of now or of before, and never none."""
     chance = random.Random(16)
-    stable = f"kms.{REGION}.amazonaws.com"
-    wanted = live.addresses(stable, inside)
-    case.check(wanted[1], "nothing to look at")
-    spoilt = [0]
-
-    def spoil(action, _count, status, text):
-        if chance.random() > 0.3:
-            return status, text, False
-        spoilt[0] += 1
-        return chance.choice([
-            lambda: (503, b"busy", False), lambda: (status, text, True), lambda: (400, error("RequestExpired"), False),
-            lambda: (503, error("RequestLimitExceeded"), False), lambda: (200, b"<html/>", False),
-            lambda: (200, text[:chance.randrange(len(text))], False), lambda: (200, text.replace(b"vpc", b"xyz"), False),
-            lambda: (403, error("UnauthorizedOperation"), False), lambda: (200, b"", False),
-            lambda: emptied(action, 0, status, text),
-        ])()
-    proxy.spoil = spoil
+    names = [f"{service}.{REGION}.amazonaws.com" for service in ("kms", "sqs", "ec2")]
+    wanted = {name: live.addresses(name, inside) for name in names}
+    case.check(all(found[1] for found in wanted.values()), "nothing to look at", wanted)
+    faults = Faults(chance, live)
+    # pages of five: lists have several, of which one can be missing
+    proxy.change = lambda path, body: (path, re.sub(rb"MaxResults=\d+", b"MaxResults=5", body))
+    for n in range(4):
+        interface(ec2, vpc, subnets, ("sts", "logs", "ssm", "monitoring")[n])
+    live.after_round("good", 2)
+    proxy.spoil = faults
     asked = 0
     began = time.monotonic()
-    while spoilt[0] < FAULTS and time.monotonic() - began < 600:
+    while faults.made < FAULTS and time.monotonic() - began < SECONDS:
         asked += 1
-        found = live.addresses(stable, inside)
-        if not case.equal("an endpoint that is there all the time", found, wanted, live.log_text()[-3000:]):
+        name = chance.choice(names)
+        if not case.equal(f"{name}, which is there all the time", live.addresses(name, inside), wanted[name],
+                          (list(faults.last), live.log_text()[-3000:])):
             break
         if asked % 20 == 0:
             live.tell("sync", "now")
-    proxy.spoil = None
+    proxy.spoil = proxy.change = None
     live.after_round("good")
-    case.note(f"{spoilt[0]} faults, {asked} questions, rounds: " + ", ".join(f"{live.rounds(o):.0f} {o}" for o in ("good", "failed", "held")))
+    rounds = ", ".join(f"{live.rounds(outcome):.0f} {outcome}" for outcome in ("good", "failed", "held"))
+    case.note(f"{faults.made} faults in {time.monotonic() - began:.0f} s, {asked} questions, rounds: {rounds}")
+    case.note("faults: " + ", ".join(f"{count} {kind}" for kind, count in sorted(faults.counts.items())))
     case.check(live.alive(), "the server ended")
+    case.check(faults.made >= FAULTS, f"only {faults.made} faults in {SECONDS} s")
+    case.check(FAULTS < 1000 or len(faults.counts) == len(faults.kinds), "kinds of fault", faults.counts)
+
+
+class Faults:
+    """Spoils three answers of ten, each in one of many ways. What an answer lacks silently it lacks once: twice would be a removal."""
+
+    def __init__(self, chance, live):
+        self.chance, self.live, self.made, self.counts, self.last = chance, live, 0, Counter(), deque(maxlen=20)
+        self.lacked = {}  # action -> the rounds that had ended when it lacked something
+        self.lock = threading.Lock()
+        self.kinds = {
+            "5xx": lambda text: (503, b"busy", False),
+            "broken server": lambda text: (500, error("InternalError"), False),
+            "throttled": lambda text: (503, error("RequestLimitExceeded"), False),
+            "too many requests": lambda text: (429, b"slow down", False),
+            "cut": lambda text: (200, text, True),
+            "half a document": lambda text: (200, text[:self.chance.randrange(len(text))], False),
+            "nothing": lambda text: (200, b"", False),
+            "another document": lambda text: (200, b"<html/>", False),
+            "other names": lambda text: (200, text.replace(b"vpc", b"xyz"), False),
+            "expired token": lambda text: (400, error("RequestExpired"), False),
+            "clock skew": lambda text: (403, error(self.chance.choice(["RequestTimeTooSkewed", "SignatureDoesNotMatch"])), False),
+            "denied": lambda text: (403, error("UnauthorizedOperation"), False),
+            "endless pages": lambda text: (200, re.sub(b"(<nextToken>.*?</nextToken>|(?<=</requestId>))", b"<nextToken>again</nextToken>",
+                                                       text, count=1), False),
+            "a page missing": lambda text: (200, re.sub(b"<nextToken>.*?</nextToken>", b"", text), False),
+            "emptied": lambda text: emptied("Describe", 0, 200, text),
+        }
+
+    def __call__(self, action, _count, status, text):
+        with self.lock:
+            if self.made >= FAULTS or self.chance.random() > 0.3:
+                return status, text, False
+            kind = self.chance.choice(list(self.kinds))
+            if kind in ("a page missing", "emptied") and not self.may_lack(action, kind, text):
+                return status, text, False
+            self.made += 1
+            self.counts[kind] += 1
+            self.last.append((kind, action))
+            return self.kinds[kind](text or b" ")
+
+    def may_lack(self, action, kind, text):
+        """Whether this answer can lack something, and the last three rounds of its kind had all."""
+        if kind == "a page missing" and b"<nextToken>" not in text or not action.startswith("Describe"):
+            return False
+        rounds = sum(self.live.rounds(outcome) for outcome in ("good", "failed", "held"))
+        if rounds < self.lacked.get(action, -9) + 4:
+            return False
+        self.lacked[action] = rounds
+        return True

@@ -233,6 +233,14 @@ impl ImportAs<'_> {
             return Err("its interfaces are in subnets of another account, or stand in for others".to_owned());
         }
         let known = self.model.endpoint(id).ok_or("it is not served")?;
+        let is_inside = |interface: &Interface| {
+            let blocks =
+                self.model.subnet(interface.subnet).map(|subnet| subnet.cidr_blocks.clone()).unwrap_or_default();
+            interface.addresses().all(|address| blocks.iter().any(|block| block.contains(&address)))
+        };
+        if !known.interfaces.iter().all(is_inside) {
+            return Err("it has an address outside of its subnet".to_owned());
+        }
         let has =
             |v6: bool| known.interfaces.iter().flat_map(Interface::addresses).any(|address| address.is_ipv6() == v6);
         let given = endpoint.given_names.as_ref();

@@ -33,6 +33,9 @@ impl ImportAs<'_> {
         if zone.every_vpc || zone.clients_of_no_vpc {
             return Err("a zone of the API is for VPCs that are named, and for nobody else".to_owned());
         }
+        if !zone.is_told {
+            return Err("no output has its records".to_owned());
+        }
         let vpcs = zone.vpc_ids.iter().map(|id| {
             let region = self.model.vpc(id.value).map(|vpc| vpc.region.clone());
             region.map(|region| ZoneVpc { id: id.value, region }).ok_or_else(|| format!("{} is not here", id.value))
