@@ -178,7 +178,7 @@ pub fn stored_state(path: &Path) -> Result<Option<(PathBuf, ApiState)>, Problem>
             let hint = "name the state file of a server (ec2.redb), or the directory that it is in";
             Err(Problem::error(Place::whole(file.display().to_string()), fault.to_string(), hint))
         }
-        Err(fault @ StateFault::Damaged(_)) => Err(unsound(&file, &fault)),
+        Err(fault @ (StateFault::Damaged(_) | StateFault::Newer(_))) => Err(unsound(&file, &fault)),
     }
 }
 
