@@ -93,6 +93,8 @@ def frames(case, upstream):
         return case.note("SKIPPED dnstap: fstrm_capture or dnstap-read is not installed")
     server = Server(case, "--dnstap", f"unix:{sock}", zones="zones", forward=upstream.target)
     dns.ask(server.address, "localhost", "A", source=CLIENT)
+    # it has looked while nobody was there
+    wait_for("the server to miss the socket", lambda: "the query log cannot be written" in server.log_text(), seconds=15)
     capture = case.start("fstrm_capture", "-t", "protobuf:dnstap.Dnstap", "-u", sock, "-w", captured, log="fstrm.log")
     wait_for("the server to find the socket", lambda: "written again" in server.log_text(), seconds=15)
     for name, qtype in NAMES:
