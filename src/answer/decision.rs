@@ -62,7 +62,7 @@ impl<'s> Reply<'s> {
     /// The drill by which it is not what it would be.
     pub fn drill(&self) -> Option<&'s Drill> {
         match (&self.answer, self.reason) {
-            (Some(Data::Chosen(chosen)), _) => Some(chosen.drill),
+            (Some(Data::Chosen(chosen)), _) => chosen.drill,
             (_, Reason::Drill(drill)) => Some(drill),
             _ => None,
         }
@@ -116,7 +116,7 @@ pub enum Data<'s> {
     A(Addresses<'s>),
     /// The IPv6 addresses of an endpoint.
     Aaaa(Addresses<'s>),
-    /// Those addresses of an endpoint that are left in a drill.
+    /// Those addresses of an endpoint that a drill leaves, or that the client's zone prefers.
     Chosen(Box<ChosenAddresses<'s>>),
     /// Records of a hosted zone, beginning with number `rotation`.
     Rrset(&'s Rrset, u32),
@@ -168,13 +168,13 @@ impl<'s> Addresses<'s> {
     }
 }
 
-/// Addresses of an endpoint that a drill leaves, all of one family, in the order of the answer.
+/// Addresses of an endpoint that were chosen for the client, all of one family, in the order of the answer.
 #[derive(Clone, Debug)]
 pub struct ChosenAddresses<'s> {
     /// The addresses.
     pub addresses: Vec<IpAddr>,
-    /// The drill, or the first of several.
-    pub drill: &'s Drill,
+    /// The drill that chose, or the first of several.
+    pub drill: Option<&'s Drill>,
 }
 
 /// What the authority section holds.

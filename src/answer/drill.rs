@@ -1,9 +1,6 @@
-//! What drills change: names at fault, and addresses in zones that are down.
+//! What drills change: names at fault, and interfaces in zones that are down.
 
-use std::net::IpAddr;
-
-use super::decision::{Addresses, ChosenAddresses};
-use super::{Ask, Data, Question, Reason, Reply, Trace};
+use super::{Ask, Question, Reason, Reply, Trace};
 use crate::dns::Rcode;
 use crate::model::Interface;
 use crate::snapshot::{Client, Drill, NameFault, Snapshot};
@@ -42,39 +39,28 @@ fn find_delay<'s>(snapshot: &'s Snapshot, client: &Client<'s>, question: &Questi
     })
 }
 
-/// The records without the addresses in zones that are down, where others are left.
+/// The interfaces without those in zones that are down, where others are left; and the drill, or the first of several, that
+/// changed anything.
 ///
 /// With none left all are given, as load balancers with health checks do: half an answer is the drill, and none would be
 /// another fault.
-#[cold]
 pub(super) fn without_zones<'s, T: Trace>(
     ask: &Ask<'s, '_>,
-    of: Addresses<'s>,
-    data: Data<'s>,
+    is_of_one_zone: bool,
+    all: Vec<&'s Interface>,
     trace: &mut T,
-) -> Data<'s> {
-    let is_v4 = matches!(data, Data::A(_));
-    let address = |i: &Interface| if is_v4 { i.ipv4().map(IpAddr::V4) } else { i.ipv6().map(IpAddr::V6) };
+) -> (Vec<&'s Interface>, Option<&'s Drill>) {
     let down = |i: &Interface| held(ask.snapshot, &ask.client).find(|drill| drill.is_down(ask.snapshot.model.zone(i)));
-    let all = of.iter().filter_map(|i| Some((address(i)?, down(i))));
-    let (mut up, mut out) = (Vec::new(), Vec::new());
-    for (address, drill) in all {
-        match drill {
-            Some(drill) => out.push((address, drill)),
-            None => up.push(address),
-        }
-    }
-    let Some((_, drill)) = out.first().copied() else { return data };
-    if of.is_of_one_zone() {
+    let Some(drill) = all.iter().find_map(|i| down(i)) else { return (all, None) };
+    if is_of_one_zone {
         trace.step(format_args!("{drill}, and the name is one of that zone: its address is given all the same"));
-        return data;
+        return (all, None);
     }
     trace.step(format_args!("{drill}, for {}", drill.whom()));
-    let addresses = if up.is_empty() {
+    let up: Vec<&Interface> = all.iter().filter(|i| down(i).is_none()).copied().collect();
+    if up.is_empty() {
         trace.step(format_args!("every zone of it is down: all addresses are given"));
-        out.into_iter().map(|(address, _)| address).collect()
-    } else {
-        up
-    };
-    Data::Chosen(Box::new(ChosenAddresses { addresses, drill }))
+        return (all, Some(drill));
+    }
+    (up, Some(drill))
 }

@@ -1,7 +1,8 @@
 //! Endpoint hostnames and the public zones they are in.
 
+use super::chosen::chosen;
 use super::decision::Addresses;
-use super::{Ask, Data, Reason, Reply, TTL, Trace, drill, show};
+use super::{Ask, Data, Reason, Reply, TTL, Trace, show};
 use crate::dns::{DnsName, Rcode, Rtype};
 use crate::model::{Endpoint, Interface, ZoneIndex};
 use crate::naming::{self, Service};
@@ -99,7 +100,7 @@ pub(super) fn addresses<'s, T: Trace>(
         }
     };
     trace.step(format_args!("{reason}: the addresses of its interfaces"));
-    let data = if ask.snapshot.has_drills() { drill::without_zones(ask, of, data, trace) } else { data };
+    let data = if ask.snapshot.chooses_addresses() { chosen(ask, of, data, trace) } else { data };
     Reply::positive(data, reason)
 }
 

@@ -22,6 +22,7 @@
 )]
 
 mod advice;
+mod chosen;
 mod decision;
 mod dname;
 mod drill;

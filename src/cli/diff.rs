@@ -10,7 +10,7 @@ use super::diff_args::DiffArgs;
 use super::explain::to_json;
 use super::looked_at::OutputOrigin;
 use super::offline::Offline;
-use crate::diff::{AnswerChange, AnswerDiff, DiffScope, Dns64Change, diff_within};
+use crate::diff::{AffinityChange, AnswerChange, AnswerDiff, DiffScope, Dns64Change, diff_within};
 use crate::explain::ToldAnswer;
 use crate::observe::GenerationDiff;
 use crate::problem::count;
@@ -133,6 +133,10 @@ fn for_people(found: &AnswerDiff, looked_at: Option<&OutputOrigin>) -> String {
         let now = if *enabled { "on" } else { "off" };
         let _ = writeln!(text, "{vpc_id}: DNS64 is {now} for clients in {block} (enable_dns64)");
     }
+    for AffinityChange { vpc_id, old, new } in &found.zone_affinity {
+        let [old, new] = [old, new].map(|word| word.as_deref().unwrap_or("off"));
+        let _ = writeln!(text, "{vpc_id}: availability_zone_affinity is {new}, and was {old}");
+    }
     if !found.is_empty() {
         let looked_at = looked_at.map_or_else(String::new, |origin| format!(" ({origin})"));
         let _ = writeln!(text, "{}{looked_at}", counted(found));
@@ -170,6 +174,10 @@ fn markdown(found: &AnswerDiff) -> String {
     for Dns64Change { vpc_id, block, enabled } in &found.dns64 {
         let now = if *enabled { "on" } else { "off" };
         let _ = writeln!(text, "\nDNS64 is {now} for clients of {vpc_id} in {block}.");
+    }
+    for AffinityChange { vpc_id, old, new } in &found.zone_affinity {
+        let [old, new] = [old, new].map(|word| word.as_deref().unwrap_or("off"));
+        let _ = writeln!(text, "\n`availability_zone_affinity` of {vpc_id} is {new}, and was {old}.");
     }
     text
 }

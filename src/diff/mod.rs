@@ -93,6 +93,20 @@ pub struct AnswerDiff {
     /// Subnets whose clients get AAAA records of A records (DNS64), where they did not, or do not any more.
     #[serde(default)]
     pub dns64: Vec<Dns64Change>,
+    /// VPCs whose clients prefer addresses of their own zone otherwise.
+    #[serde(default)]
+    pub zone_affinity: Vec<AffinityChange>,
+}
+
+/// A VPC whose `availability_zone_affinity` changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AffinityChange {
+    /// The VPC.
+    pub vpc_id: String,
+    /// What it was; `None`: off.
+    pub old: Option<String>,
+    /// What it is; `None`: off.
+    pub new: Option<String>,
 }
 
 /// A subnet whose `enable_dns64` changes.
@@ -109,7 +123,7 @@ pub struct Dns64Change {
 impl AnswerDiff {
     /// Whether everybody is told the same.
     pub fn is_empty(&self) -> bool {
-        self.answers.is_empty() && self.clients.is_empty() && self.dns64.is_empty()
+        self.answers.is_empty() && self.clients.is_empty() && self.dns64.is_empty() && self.zone_affinity.is_empty()
     }
 }
 
@@ -161,7 +175,8 @@ pub fn diff_within(old: &Snapshot, new: &Snapshot, scope: DiffScope) -> Result<A
     let mut answers: Vec<AnswerChange> = answers.collect();
     answers.sort_by(|a, b| (a.client, &a.name, &a.rtype).cmp(&(b.client, &b.name, &b.rtype)));
     let clients = unequal.known_otherwise.iter().filter(|vpc| is_wanted(**vpc)).map(ToString::to_string).collect();
-    Ok(AnswerDiff { answers, clients, dns64: unequal::dns64(old, new, is_wanted) })
+    let dns64 = unequal::dns64(old, new, is_wanted);
+    Ok(AnswerDiff { answers, clients, dns64, zone_affinity: unequal::zone_affinity(old, new, is_wanted) })
 }
 
 /// One answer, if it changes.

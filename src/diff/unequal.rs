@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{DiffClient, Dns64Change};
+use super::{AffinityChange, DiffClient, Dns64Change};
 use crate::model::{Endpoint, HostedZone, Model, Vpc};
 use crate::naming::{EndpointId, Service, VpcId};
 use crate::snapshot::{Authority, PrivateZone, Snapshot};
@@ -52,6 +52,16 @@ pub(super) fn dns64(old: &Snapshot, new: &Snapshot, is_wanted: impl Fn(VpcId) ->
         enabled: is.contains(*block),
     });
     changes.collect()
+}
+
+/// VPCs of both in which the affinity to a client's zone is another: of all addresses that are told others come first, or alone.
+pub(super) fn zone_affinity(old: &Snapshot, new: &Snapshot, is_wanted: impl Fn(VpcId) -> bool) -> Vec<AffinityChange> {
+    let both = old.model.vpcs().into_iter().filter_map(|was| Some((was, new.model.vpc(was.vpc_id)?)));
+    let differing = both.filter(|(was, is)| was.zone_affinity != is.zone_affinity && is_wanted(was.vpc_id));
+    let word = |vpc: &Vpc| vpc.zone_affinity.map(|affinity| affinity.to_string());
+    differing
+        .map(|(was, is)| AffinityChange { vpc_id: was.vpc_id.to_string(), old: word(was), new: word(is) })
+        .collect()
 }
 
 /// Everybody who has a view in one of the two.

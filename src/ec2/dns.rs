@@ -221,6 +221,7 @@ fn input(record: &StoredObject) -> Option<Input> {
             clients: vpc.clients.iter().map(|network| at(*network)).collect(),
             autodefined_reverse: vpc.resolver.autodefined_reverse,
             dnssec_validation: vpc.resolver.dnssec_validation,
+            zone_affinity: None,
         }),
         StoredObject::Subnet(subnet) => Object::Subnet(SubnetInput {
             subnet_id: at(subnet.id),

@@ -157,6 +157,10 @@ impl ImportAs<'_> {
     fn records(&self, object: &Object) -> Result<Vec<StoredObject>, String> {
         let one = |record: StoredObject| vec![record];
         match object {
+            Object::Vpc(vpc) if vpc.zone_affinity.is_some() => {
+                let remedy = "put availability_zone_affinity into a [[vpc]] of its own, which holds over the API's";
+                Err(format!("the API has no zone affinity: {remedy}"))
+            }
             Object::Vpc(vpc) => Ok(one(StoredObject::Vpc(self.vpc(vpc)))),
             Object::Subnet(subnet) => Ok(one(StoredObject::Subnet(self.subnet(subnet)))),
             Object::Endpoint(endpoint) => self.endpoint(endpoint).map(StoredObject::Endpoint).map(one),

@@ -17,7 +17,7 @@ use super::input::{EndpointInput, GivenNames, Input, InterfaceInput, Object};
 use super::shards::Spread;
 use super::violation::Violation;
 use super::zone::{HostedZone, Rule, same};
-use super::{Host, HostNames, Map, Model, PrivateName};
+use super::{ClientZone, Host, HostNames, Map, Model, PrivateName, Subnet, ZoneAffinity};
 use crate::dns::DnsName;
 use crate::naming::{EndpointId, InterfaceId, ServiceName, SubnetId, VpcId, instance_zone};
 use crate::problem::{At, Place};
@@ -206,7 +206,26 @@ impl Model {
             blocks.sort_unstable();
             self.dns64 = blocks.into();
         }
+        self.replace_client_zones(old);
         check.dirty_subnets = dirty;
+    }
+
+    fn replace_client_zones(&mut self, old: &Model) {
+        let affinity = |model: &Self, vpc: &VpcId| model.vpcs.get(vpc).and_then(|vpc| vpc.zone_affinity);
+        let has_any = self.vpcs.values().any(|vpc| vpc.zone_affinity.is_some());
+        if !has_any && old.client_zones.is_empty() {
+            return;
+        }
+        let subnets = self.subnets.values().filter_map(|subnet| Some((subnet, affinity(self, &subnet.vpc_id)?)));
+        let subnets: Vec<(Subnet, ZoneAffinity)> =
+            subnets.map(|(subnet, affinity)| (subnet.clone(), affinity)).collect();
+        let mut zones = Vec::new();
+        for (Subnet { vpc_id: vpc, zone, cidr_blocks, .. }, affinity) in subnets {
+            let Some(zone) = self.zones.intern(&zone) else { continue };
+            zones.extend(cidr_blocks.into_iter().map(|block| ClientZone { vpc, block, zone, affinity }));
+        }
+        zones.sort_by_key(|zone| (zone.vpc, zone.block));
+        self.client_zones = zones.into();
     }
 
     /// Returns the services whose names changed.

@@ -120,6 +120,7 @@ impl<'a> Check<'a> {
             clients: input.clients.iter().map(|net| net.value).collect(),
             autodefined_reverse: input.autodefined_reverse,
             dnssec_validation: input.dnssec_validation,
+            zone_affinity: input.zone_affinity,
         }
     }
 

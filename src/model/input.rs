@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::inbound::Direction;
-use super::{Mode, RecordIpType, State, Upstream};
+use super::{Mode, RecordIpType, State, Upstream, ZoneAffinity};
 use crate::dns::{DnsName, Rtype};
 use crate::naming::{EndpointId, InterfaceId, Region, ServiceName, SubnetId, Suffix, VpcId, ZoneName};
 use crate::problem::{At, Place};
@@ -78,6 +78,8 @@ pub struct VpcOverlayInput {
     pub autodefined_reverse: Option<bool>,
     /// Whether upstream replies are validated; `None`: as the other source says.
     pub dnssec_validation: Option<bool>,
+    /// Whether addresses in a client's own zone are preferred. No other source says that.
+    pub zone_affinity: Option<ZoneAffinity>,
 }
 
 /// What lies over an endpoint of another source.
@@ -112,6 +114,8 @@ pub struct VpcInput {
     pub autodefined_reverse: bool,
     /// Whether upstream replies are validated (Route 53 Resolver's `ResolverDnssecConfig`).
     pub dnssec_validation: bool,
+    /// Whether addresses in a client's own zone are preferred.
+    pub zone_affinity: Option<ZoneAffinity>,
 }
 
 /// A network interface that is no endpoint's, as written.

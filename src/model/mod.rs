@@ -40,7 +40,7 @@ pub use profile::{Profile, Reach};
 pub use rdata::{
     OpenQuote, RdataError, Word, folded, generic_rdata, parse_period, parse_rdata, put_name, read_rdata, show_rdata,
 };
-pub use state::{Mode, RecordIpType, State};
+pub use state::{Mode, RecordIpType, State, ZoneAffinity};
 pub use upstream::{Protocol, Upstream, UpstreamError};
 pub use violation::{Breach, Violation, VpcAttribute};
 pub(crate) use zone::hash;
@@ -77,6 +77,8 @@ pub struct Vpc {
     pub autodefined_reverse: bool,
     /// Whether upstream replies are validated for its clients.
     pub dnssec_validation: bool,
+    /// Whether addresses in a client's own zone are preferred; `None`: they are not.
+    pub zone_affinity: Option<ZoneAffinity>,
 }
 
 impl Vpc {
@@ -104,6 +106,17 @@ pub struct Subnet {
     pub enable_dns64: bool,
 }
 
+/// A block whose clients prefer endpoints' addresses in its zone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientZone {
+    vpc: VpcId,
+    /// The block: of a subnet.
+    pub block: IpNet,
+    pub(crate) zone: ZoneIndex,
+    /// How much they prefer them.
+    pub affinity: ZoneAffinity,
+}
+
 /// A private name that an endpoint with private DNS on claims in its VPC, whatever its state.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PrivateName {
@@ -120,6 +133,8 @@ pub struct Model {
     subnets: Arc<Map<SubnetId, Subnet>>,
     /// Blocks of subnets with DNS64, sorted.
     dns64: Arc<[(VpcId, IpNet)]>,
+    /// Blocks of subnets in VPCs with zone affinity, sorted by VPC and block.
+    client_zones: Arc<[ClientZone]>,
     services: Services,
     declared_services: Arc<HashSet<ServiceName>>,
     zones: Zones,
@@ -190,6 +205,18 @@ impl Model {
         let first = self.dns64.partition_point(|(of, _)| *of < vpc);
         let blocks = self.dns64.iter().skip(first).take_while(|(of, _)| *of == vpc);
         blocks.into_iter().any(|(_, block)| block.contains(&address.to_canonical()))
+    }
+
+    /// The blocks of a VPC whose clients prefer addresses in their own zone; empty where it has no zone affinity.
+    pub fn client_zones(&self, vpc: VpcId) -> &[ClientZone] {
+        let all = &self.client_zones;
+        let (first, last) = (all.partition_point(|zone| zone.vpc < vpc), all.partition_point(|zone| zone.vpc <= vpc));
+        all.get(first..last).unwrap_or_default()
+    }
+
+    /// Whether any VPC has zone affinity.
+    pub fn has_zone_affinity(&self) -> bool {
+        !self.client_zones.is_empty()
     }
 
     /// The blocks of subnets that have DNS64, sorted.

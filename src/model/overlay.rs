@@ -118,6 +118,7 @@ impl Model {
             clients: vpc.clients.iter().map(|net| At::new(*net, place.clone())).collect(),
             autodefined_reverse: vpc.autodefined_reverse,
             dnssec_validation: vpc.dnssec_validation,
+            zone_affinity: vpc.zone_affinity,
         })
     }
 }
@@ -136,6 +137,7 @@ fn over_vpc(vpc: &mut VpcInput, over: &VpcOverlayInput) {
     vpc.enable_dns_support = over.enable_dns_support.unwrap_or(vpc.enable_dns_support);
     vpc.enable_dns_hostnames = over.enable_dns_hostnames.unwrap_or(vpc.enable_dns_hostnames);
     vpc.autodefined_reverse = over.autodefined_reverse.unwrap_or(vpc.autodefined_reverse);
+    vpc.zone_affinity = over.zone_affinity.or(vpc.zone_affinity);
     vpc.dnssec_validation = over.dnssec_validation.unwrap_or(vpc.dnssec_validation);
 }
 

@@ -71,6 +71,14 @@ choices! {
         ServiceDefined = "service-defined",
     }
 
+    /// How the Availability Zone of a client counts in answers with an endpoint's addresses.
+    ZoneAffinity {
+        /// Addresses in its zone come first.
+        First = "first",
+        /// Addresses in its zone alone, where there are any.
+        Only = "only",
+    }
+
     /// What a private zone says of names that it does not have.
     Mode {
         /// NXDOMAIN, as AWS does.

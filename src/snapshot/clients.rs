@@ -338,6 +338,7 @@ mod tests {
             clients: Vec::new(),
             autodefined_reverse: true,
             dnssec_validation: false,
+            zone_affinity: None,
         })
     }
 

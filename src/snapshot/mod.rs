@@ -12,6 +12,7 @@ mod view;
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -21,7 +22,7 @@ pub use drill::{ClientAddress, Drill, DrillFault, DrillSet, NameFault};
 pub use view::{Authority, PrivateZone, View, ViewEntry};
 
 use crate::dns::{DnsName, NameSet};
-use crate::model::{Changes, Model, Upstream};
+use crate::model::{Changes, ClientZone, Model, Upstream};
 use crate::naming::{self, EndpointId, VpcId};
 use clients::Clients;
 
@@ -70,6 +71,16 @@ pub struct Client<'s> {
     pub view: &'s View,
     /// The drills that are for it.
     pub drills: DrillSet,
+    /// The block of its subnet, where its VPC has zone affinity: its place among [`Model::client_zones`], from 1.
+    zone: Option<NonZeroU16>,
+}
+
+impl<'s> Client<'s> {
+    /// The block of its subnet, where its VPC has zone affinity.
+    pub fn zone(&self, snapshot: &'s Snapshot) -> Option<&'s ClientZone> {
+        let vpc = self.view.vpc.as_ref()?;
+        snapshot.model.client_zones(vpc.vpc_id).get(usize::from(self.zone?.get()) - 1)
+    }
 }
 
 /// The picture.
@@ -90,6 +101,8 @@ pub struct Snapshot {
     public_names: Arc<HashSet<DnsName>>,
     /// The drills that run, the oldest first; nearly always `None`, so that answers look at one pointer.
     drills: Option<Arc<[Drill]>>,
+    /// Whether some clients get some of an endpoint's addresses, or in another order: by a drill or by zone affinity.
+    chooses: bool,
 }
 
 impl Snapshot {
@@ -105,6 +118,7 @@ impl Snapshot {
             public_names: Arc::new(public_names(&model)),
             knows_instances: are_private(&policy.upstreams),
             policy: Arc::new(policy),
+            chooses: model.has_zone_affinity(),
             model,
             drills: None,
         }
@@ -116,7 +130,7 @@ impl Snapshot {
         let generation = self.generation + 1;
         if changes.vpcs || changes.zones_or_rules {
             let drills = self.drills.clone();
-            return Self { drills, ..Self::compile(model, (*self.policy).clone(), generation) };
+            return Self::compile(model, (*self.policy).clone(), generation).while_running(drills);
         }
         let mut views = self.views.clone();
         if !changes.private_names.is_empty() || !changes.hosts.is_empty() {
@@ -133,20 +147,28 @@ impl Snapshot {
         let public_names = if changes.services { Arc::new(public_names(&model)) } else { self.public_names.clone() };
         let (policy, clients, drills) = (self.policy.clone(), self.clients.clone(), self.drills.clone());
         let knows_instances = self.knows_instances;
-        Self { generation, model, policy, clients, views, knows_instances, public_names, drills }
+        let chooses = false;
+        let next =
+            Self { generation, model, policy, clients, views, knows_instances, public_names, drills: None, chooses };
+        next.while_running(drills)
+    }
+
+    /// The same picture while these drills run, and no others.
+    fn while_running(self, drills: Option<Arc<[Drill]>>) -> Self {
+        Self { chooses: drills.is_some() || self.model.has_zone_affinity(), drills, ..self }
     }
 
     /// The next picture, of the same model, while these drills run and no others.
     #[must_use]
     pub fn with_drills(&self, drills: &[Drill]) -> Self {
         let drills = (!drills.is_empty()).then(|| drills.into());
-        Self { generation: self.generation + 1, drills, ..self.clone() }
+        Self { generation: self.generation + 1, ..self.clone() }.while_running(drills)
     }
 
     /// The same picture as it is without drills, which are for those who ask this server.
     #[must_use]
     pub fn without_drills(&self) -> Self {
-        Self { drills: None, ..self.clone() }
+        self.clone().while_running(None)
     }
 
     /// The drills that run, the oldest first.
@@ -158,6 +180,12 @@ impl Snapshot {
     #[inline]
     pub fn has_drills(&self) -> bool {
         self.drills.is_some()
+    }
+
+    /// Whether some clients get some of an endpoint's addresses, or in another order.
+    #[inline]
+    pub fn chooses_addresses(&self) -> bool {
+        self.chooses
     }
 
     /// Who a packet's sender is, by the address it asked and its own.
@@ -214,8 +242,17 @@ impl Snapshot {
             Some(vpc) if !vpc.enable_dns_support => Access::DnsSupportOff,
             _ => access,
         };
-        let drills = self.drills.as_ref().map_or_else(DrillSet::default, |all| DrillSet::held(all, view, &address));
-        Client { access, view, drills }
+        let client = Client { access, view, drills: DrillSet::default(), zone: None };
+        if self.chooses { self.with_choices(client, &address) } else { client }
+    }
+
+    /// The client with the drills that are for it, and the zone that it prefers.
+    #[cold]
+    fn with_choices<'s>(&self, client: Client<'s>, address: &ClientAddress) -> Client<'s> {
+        let zones = client.view.vpc.as_ref().map(|vpc| self.model.client_zones(vpc.vpc_id)).unwrap_or_default();
+        let place = zones.iter().position(|zone| address.is_within(&zone.block));
+        let zone = place.and_then(|place| NonZeroU16::new(u16::try_from(place + 1).ok()?));
+        Client { drills: DrillSet::held(self.drills(), client.view, address), zone, ..client }
     }
 
     /// Whether what `upstreams` say is validated for this client: where the policy or its VPC wants it, and no rule names

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use crate::address::{DNS_PORT, parse_address};
 use crate::dns::DnsName;
-use crate::model::{Mode, RecordIpType, State, Upstream, UpstreamError};
+use crate::model::{Mode, RecordIpType, State, Upstream, UpstreamError, ZoneAffinity};
 use crate::naming::{
     EndpointId, InterfaceId, Region, ServiceName, SubnetId, Suffix, VpcId, ZoneName, as_region, nearest_region,
     parse_region,
@@ -101,6 +101,7 @@ choices! {
     State: "endpoint state", "available";
     RecordIpType: "DNS record IP type", "ipv4";
     Mode: "private DNS mode", "apex";
+    ZoneAffinity: "zone affinity", "first";
 }
 
 /// "did you mean 'x'?", or every word that would have been right.

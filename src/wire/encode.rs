@@ -78,7 +78,7 @@ pub fn encode(query: &Query<'_>, reply: &Reply<'_>, frame: &Frame<'_>, out: &mut
     let extra = match &reply.answer {
         _ if !frame.explain => Extra::None,
         None if !matches!(reply.authority, AuthoritySection::Cut(..)) => Extra::Reason(reply.reason),
-        Some(Data::Chosen(chosen)) => Extra::Drill(chosen.drill),
+        Some(Data::Chosen(chosen)) => chosen.drill.map_or(Extra::None, Extra::Drill),
         _ => Extra::None,
     };
     header.additional += u16::from(opt.put(&mut writer, reply.rcode, extra));

@@ -1,5 +1,6 @@
 //! The integration tests, as one program: tables, properties, replays, and servers on ports of their own.
 
+mod affinity;
 mod agree;
 mod answers;
 mod architecture;

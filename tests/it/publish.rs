@@ -33,6 +33,7 @@ fn vpc(id: &str) -> Input {
         clients: Vec::new(),
         autodefined_reverse: true,
         dnssec_validation: false,
+        zone_affinity: None,
     });
     Input::new(place(), object)
 }

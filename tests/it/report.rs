@@ -240,7 +240,7 @@ fn a_system_rule_lies_over_one_for_all_at_the_same_name() {
     };
     let rule = |vpcs, system| AnyRule { domain: 4, vpcs, system };
     let world = AnyWorld {
-        vpcs: [(2, AnyVpc { support: true, hostnames: true, dns64: false })].into(),
+        vpcs: [(2, AnyVpc { support: true, hostnames: true, dns64: false, affinity: 0 })].into(),
         endpoints: [('b', endpoint)].into(),
         rules: vec![rule(0, false), rule(2, true)],
         ..AnyWorld::default()

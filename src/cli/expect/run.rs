@@ -136,8 +136,8 @@ fn seen(
     }
 }
 
-/// An address whose owner is a client of `vpc` wherever it asks, without DNS64 where there is such a one: what any client of
-/// the VPC is told.
+/// An address whose owner is a client of `vpc` wherever it asks, without DNS64 and zone affinity where there is such a
+/// one: what any client of the VPC is told.
 fn client_of(snapshot: &Snapshot, vpc: VpcId) -> Option<IpAddr> {
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
     let is_client = |address: &IpAddr| {
@@ -146,7 +146,10 @@ fn client_of(snapshot: &Snapshot, vpc: VpcId) -> Option<IpAddr> {
     let blocks = &snapshot.model.vpc(vpc)?.cidr_blocks;
     let candidates =
         || blocks.iter().flat_map(|block| block.hosts().take(CANDIDATES.end).skip(CANDIDATES.start)).filter(is_client);
-    candidates().find(|address| !snapshot.model.is_dns64(vpc, *address)).or_else(|| candidates().next())
+    let is_plain = |address: &IpAddr| {
+        !snapshot.model.is_dns64(vpc, *address) && snapshot.client(anywhere, *address).zone(snapshot).is_none()
+    };
+    candidates().find(is_plain).or_else(|| candidates().next())
 }
 
 /// The blocks of the VPC whose client is meant.

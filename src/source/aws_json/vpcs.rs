@@ -101,6 +101,7 @@ pub(super) fn join_vpcs(
             clients: vec![],
             autodefined_reverse: said.autodefined_reverse.unwrap_or(true),
             dnssec_validation: said.dnssec_validation.unwrap_or(false),
+            zone_affinity: None,
         });
         joined.inputs.push(Input { note, ..Input::new(place, object) });
     }

@@ -126,7 +126,7 @@ fn broken_vpcs_and_subnets() {
         "colour = 3",
         "t.toml:5:1: error: unknown key 'colour'\n  hint: keys of [[vpc]]: vpc_id, region, cidr_blocks, \
          enable_dns_support, enable_dns_hostnames, listeners, clients, autodefined_reverse, \
-         dnssec_validation",
+         dnssec_validation, availability_zone_affinity",
     );
     check_with(VPC, "\"us-east-1\"", "3", "t.toml:3:10: error: expected a string, found 3");
     check_with(

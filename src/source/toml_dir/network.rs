@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 
-use crate::model::{Object, SubnetInput, VpcInput, VpcOverlayInput};
+use crate::model::{Object, SubnetInput, VpcInput, VpcOverlayInput, ZoneAffinity};
 use crate::naming::{Region, is_known_region, known_regions};
 use crate::problem::{At, nearest};
 
@@ -21,6 +21,7 @@ pub(super) const VPC_KEYS: &[&str] = &[
     "clients",
     "autodefined_reverse",
     "dnssec_validation",
+    "availability_zone_affinity",
 ];
 
 pub(super) const SUBNET_KEYS: &[&str] =
@@ -44,6 +45,7 @@ pub(super) fn vpc(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Op
     let autodefined_reverse = fields.flag(reader, "autodefined_reverse").is_none_or(|flag| flag.value);
     // ResolverDnssecConfig: a VPC is not validated until it is said to be
     let dnssec_validation = fields.flag(reader, "dnssec_validation").is_some_and(|flag| flag.value);
+    let zone_affinity = fields.optional(reader, "availability_zone_affinity").map(|said: At<ZoneAffinity>| said.value);
     let (Some(vpc_id), Some(region)) = (vpc_id, region) else { return Err(BrokenTable) };
     Ok(Some(Object::Vpc(VpcInput {
         vpc_id,
@@ -55,12 +57,20 @@ pub(super) fn vpc(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Op
         clients,
         autodefined_reverse,
         dnssec_validation,
+        zone_affinity,
     })))
 }
 
 /// Keys that may lie over a VPC of another source, such as the output of `describe-vpcs`.
-const OVERLAY_KEYS: [&str; 6] =
-    ["listeners", "clients", "enable_dns_support", "enable_dns_hostnames", "autodefined_reverse", "dnssec_validation"];
+const OVERLAY_KEYS: [&str; 7] = [
+    "listeners",
+    "clients",
+    "enable_dns_support",
+    "enable_dns_hostnames",
+    "autodefined_reverse",
+    "dnssec_validation",
+    "availability_zone_affinity",
+];
 
 fn vpc_overlay(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Option<Object>, BrokenTable> {
     let vpc_id = fields.required(reader, "vpc_id");
@@ -71,6 +81,7 @@ fn vpc_overlay(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Optio
     let mut flag = |key| fields.flag(reader, key).map(|flag| flag.value);
     let (enable_dns_support, enable_dns_hostnames) = (flag("enable_dns_support"), flag("enable_dns_hostnames"));
     let (autodefined_reverse, dnssec_validation) = (flag("autodefined_reverse"), flag("dnssec_validation"));
+    let zone_affinity = fields.optional(reader, "availability_zone_affinity").map(|said: At<ZoneAffinity>| said.value);
     Ok(Some(Object::VpcOverlay(VpcOverlayInput {
         vpc_id: vpc_id.ok_or(BrokenTable)?,
         listeners,
@@ -79,6 +90,7 @@ fn vpc_overlay(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Optio
         enable_dns_hostnames,
         autodefined_reverse,
         dnssec_validation,
+        zone_affinity,
     })))
 }
 

@@ -27,6 +27,10 @@ const STATES: [&str; 9] =
 
 const KINDS: [&str; 4] = ["ipv4", "ipv6", "dualstack", "service-defined"];
 
+/// Lines of a VPC for its zone affinity.
+const AFFINITIES: [&str; 3] =
+    ["", "\navailability_zone_affinity = \"first\"", "\navailability_zone_affinity = \"only\""];
+
 /// Where rules and zones can be.
 pub const DOMAINS: [&str; 14] = [
     ".",
@@ -52,6 +56,8 @@ pub struct AnyVpc {
     pub hostnames: bool,
     /// Whether its subnet in zone a has DNS64.
     pub dns64: bool,
+    /// Its zone affinity: off, first or only.
+    pub affinity: usize,
 }
 
 /// An endpoint, whose id says neither its VPC nor its service.
@@ -100,8 +106,9 @@ pub struct AnyWorld {
 prop_compose! {
     pub fn any_vpc()(
         both in prop::bool::weighted(0.7), support: bool, hostnames: bool, dns64 in prop::bool::weighted(0.3),
+        affinity in 0..3usize,
     ) -> AnyVpc {
-        AnyVpc { support: both || support, hostnames: both || hostnames, dns64 }
+        AnyVpc { support: both || support, hostnames: both || hostnames, dns64, affinity }
     }
 }
 
@@ -183,8 +190,8 @@ impl AnyWorld {
             let text = vpc(
                 *n,
                 &format!(
-                    "enable_dns_support = {}\nenable_dns_hostnames = {}",
-                    attributes.support, attributes.hostnames
+                    "enable_dns_support = {}\nenable_dns_hostnames = {}{}",
+                    attributes.support, attributes.hostnames, AFFINITIES[attributes.affinity]
                 ),
             );
             let first = format!("fd00:{n}:0:1::/64\"");
