@@ -3,6 +3,7 @@
 //! The first load is a change to the empty model, so there is one path for both. A change costs what it touches;
 //! only a changed VPC, subnet or service looks at the endpoints that refer to it.
 
+mod client_zones;
 mod inbound;
 mod outbound;
 mod profiles;
@@ -17,7 +18,7 @@ use super::input::{EndpointInput, GivenNames, Input, InterfaceInput, Object};
 use super::shards::Spread;
 use super::violation::Violation;
 use super::zone::{HostedZone, Rule, same};
-use super::{ClientZone, Host, HostNames, Map, Model, PrivateName, Subnet, ZoneAffinity};
+use super::{Host, HostNames, Map, Model, PrivateName};
 use crate::dns::DnsName;
 use crate::naming::{EndpointId, InterfaceId, ServiceName, SubnetId, VpcId, instance_zone};
 use crate::problem::{At, Place};
@@ -208,24 +209,6 @@ impl Model {
         }
         self.replace_client_zones(old);
         check.dirty_subnets = dirty;
-    }
-
-    fn replace_client_zones(&mut self, old: &Model) {
-        let affinity = |model: &Self, vpc: &VpcId| model.vpcs.get(vpc).and_then(|vpc| vpc.zone_affinity);
-        let has_any = self.vpcs.values().any(|vpc| vpc.zone_affinity.is_some());
-        if !has_any && old.client_zones.is_empty() {
-            return;
-        }
-        let subnets = self.subnets.values().filter_map(|subnet| Some((subnet, affinity(self, &subnet.vpc_id)?)));
-        let subnets: Vec<(Subnet, ZoneAffinity)> =
-            subnets.map(|(subnet, affinity)| (subnet.clone(), affinity)).collect();
-        let mut zones = Vec::new();
-        for (Subnet { vpc_id: vpc, zone, cidr_blocks, .. }, affinity) in subnets {
-            let Some(zone) = self.zones.intern(&zone) else { continue };
-            zones.extend(cidr_blocks.into_iter().map(|block| ClientZone { vpc, block, zone, affinity }));
-        }
-        zones.sort_by_key(|zone| (zone.vpc, zone.block));
-        self.client_zones = zones.into();
     }
 
     /// Returns the services whose names changed.

@@ -246,9 +246,13 @@ struct Running(std::process::Child, String);
 
 impl Running {
     fn start() -> Self {
+        Self::on(&Path::new(env!("CARGO_MANIFEST_DIR")).join("zones"))
+    }
+
+    fn on(zones: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_vpcedns"))
             .args(["serve", "--listen", "127.0.0.1:0", "--forward", "none", "--ready-json", "--zones"])
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("zones"))
+            .arg(zones)
             .stdin(Stdio::null())
             .stderr(Stdio::null())
             .stdout(Stdio::piped())
@@ -294,4 +298,30 @@ fn a_running_server_is_asked_in_the_clients_name() {
     drop(server);
     let (code, out, _) = expect(&zones, &wrong, &["--server", &format!("tcp://{gone}")]);
     assert!(code == Some(1) && out.contains("does not answer over TCP"), "{out}");
+}
+
+/// What depends on the client's subnet is the same offline and from a server: of an address there, and of any client of the VPC.
+#[test]
+fn clients_of_a_vpc_and_of_a_subnet_are_told_apart_online_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let zones = dir.path().join("zones");
+    fs::create_dir(&zones).unwrap();
+    let subnet = "cidr_block = \"127.0.1.0/26\"";
+    let affinity = "\n[[vpc]]\nvpc_id = \"vpc-ec43eb89\"\navailability_zone_affinity = \"only\"\n";
+    write(&zones, "all.toml", &zones_with(subnet, &format!("{subnet}\nenable_dns64 = true"), 1));
+    write(&zones, "over.toml", affinity);
+    let assertions = "\
+        from 127.0.1.5     ec2.us-east-1.amazonaws.com = 127.0.1.18\n\
+        from 127.0.1.70    ec2.us-east-1.amazonaws.com = 127.0.1.82\n\
+        from vpc-ec43eb89  ec2.us-east-1.amazonaws.com = 127.0.1.18 127.0.1.82\n\
+        from 127.0.1.5     ec2.us-east-1.amazonaws.com AAAA = 64:ff9b::7f00:112\n\
+        from 127.0.1.70    ec2.us-east-1.amazonaws.com AAAA nodata\n\
+        from vpc-ec43eb89  ec2.us-east-1.amazonaws.com AAAA nodata\n";
+    let file = write(dir.path(), "expect.txt", assertions);
+    let server = Running::on(&zones);
+    for more in [&[][..], &["--server", &server.1]] {
+        let (code, out, err) = expect(&zones, &file, more);
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{more:?}: {out}");
+        assert!(out.contains("6 passed, 0 failed, 0 skipped"), "{out}");
+    }
 }

