@@ -56,7 +56,7 @@ def through_faults(case, network):
             nemesis.wait(0.2, 1.0)
         time.sleep(2 * CALM)
     settle(fleet, book)
-    judge = Judge(book.history, recorder.finish(cluster.revision()), start, objects, nemesis.deaf, crowd.lateness.between)
+    judge = Judge(book.history, recorder.finish(cluster.revision()), start, objects, fleet.writers, nemesis.deaf, crowd.lateness.between)
     findings = judge.run()
     report(case, judge, book, f"{nemesis.count} faults in {time.monotonic() - begin:.0f} s ({nemesis.kinds})")
     case.equal("findings", dict(findings), {}, "\n".join(judge.evidence))
@@ -105,7 +105,7 @@ def seeded(case, cluster, tampering, found):
     shares = {"tag": 10, "resize": 3, "list": 5, "ask": 5} if tampering == "no compare" else None
     with Crowd(fleet, book, 4, pause=0.02, shares=shares) as crowd:
         time.sleep(CALM)
-    judge = Judge(book.history, recorder.finish(cluster.revision()), start, objects, lateness=crowd.lateness.between)
+    judge = Judge(book.history, recorder.finish(cluster.revision()), start, objects, fleet.writers, lateness=crowd.lateness.between)
     findings = judge.run()
     count = sum(proxy.count for proxy in proxies.values())
     case.note(f"{tampering}, {count} times: {len(book.history)} calls and questions, found {dict(findings)}")

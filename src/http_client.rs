@@ -18,8 +18,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 
-pub use egress::Egress;
 use egress::EgressConnector;
+pub use egress::{Egress, bundle, system_roots};
 pub use host_lookup::HostLookup;
 
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("vpcedns/", env!("CARGO_PKG_VERSION")));

@@ -45,6 +45,8 @@ pub mod config;
 
 pub mod memory;
 pub mod regular;
+#[cfg(feature = "server")]
+pub mod secret_file;
 
 #[cfg(feature = "server")]
 pub mod privileges;

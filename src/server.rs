@@ -29,7 +29,6 @@ pub(crate) mod listed;
 mod listen_http;
 mod ready;
 mod reload;
-mod secret_file;
 mod upstreams;
 mod watchdog;
 mod zones_out;

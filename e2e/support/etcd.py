@@ -13,13 +13,14 @@ MEMBERS = 3
 class Cluster:
     """Three members, and `etcdctl` to them. `network` says where they are: `e0`, `e1` and `e2` are their hosts there."""
 
-    def __init__(self, case, prefix="/vpcedns", network=None, flags=()):
+    def __init__(self, case, prefix="/vpcedns", network=None, flags=(), encrypted=False, client=()):
         self.case, self.prefix, self.network, self.flags = case, prefix, network or Loopback(), flags
+        self.scheme, self.client = "https" if encrypted else "http", client  # `client`: flags of etcdctl
         self.directory = f"etcd{free_port()}"
         self.clients = [free_port() for _ in range(MEMBERS)]
         self.peers = [free_port() for _ in range(MEMBERS)]
         self.members = [self._start(number) for number in range(MEMBERS)]
-        self.url = f"etcd://{','.join(self.endpoints(range(MEMBERS)))}{prefix}"
+        self.url = f"etcd{'s' if encrypted else ''}://{','.join(self.endpoints(range(MEMBERS)))}{prefix}"
         wait_for("etcd to elect", lambda: self.ctl("endpoint", "health", check=False).returncode == 0, 30)
 
     def host(self, number):
@@ -32,7 +33,8 @@ class Cluster:
 
     def _start(self, number):
         peers = ",".join(f"m{n}=http://{self.host(n)}:{port}" for n, port in enumerate(self.peers))
-        client, peer = (f"http://{self.host(number)}:{ports[number]}" for ports in (self.clients, self.peers))
+        client = f"{self.scheme}://{self.host(number)}:{self.clients[number]}"
+        peer = f"http://{self.host(number)}:{self.peers[number]}"
         with self.network.inside(f"e{number}"):
             return self.case.start(
                 "etcd", "--name", f"m{number}", "--data-dir", f"{self.directory}-{number}", "--listen-client-urls", client,
@@ -40,11 +42,12 @@ class Cluster:
                 "--initial-cluster", peers, "--initial-cluster-state", "new", "--log-level", "error", *self.flags,
                 log=f"etcd-{number}.log")
 
-    def ctl(self, *words, check=True, members=None):
+    def ctl(self, *words, check=True, members=None, **options):
         """What `etcdctl` prints, asking all members or those with these numbers."""
         asked = ",".join(self.endpoints(members or range(MEMBERS)))
         with self.network.inside("hub"):
-            return self.case.run("etcdctl", "--endpoints", asked, "--command-timeout=5s", *words, check=check)
+            return self.case.run("etcdctl", "--endpoints", asked, "--command-timeout=5s", *self.client, *words, check=check,
+                                 **options)
 
     def leader(self):
         """The number of the member that leads."""
@@ -58,6 +61,27 @@ class Cluster:
     def revision(self):
         """The revision of the store."""
         return json.loads(self.ctl("get", "none", "-w", "json"))["header"]["revision"]
+
+    def is_partial(self):
+        """Whether the store is half filled."""
+        return '"is_partial":true' in self.ctl("get", f"{self.prefix}/v1/head", "--print-value-only")
+
+    def snapshot(self, path):
+        """Keeps a backup of one member."""
+        self.ctl("snapshot", "save", path, members=[0])
+
+    def restore(self, path):
+        """Makes another cluster of a backup, at the same addresses."""
+        for number in range(MEMBERS):
+            self.kill(number)
+        self.directory += "r"
+        peers = [f"http://{self.host(n)}:{port}" for n, port in enumerate(self.peers)]
+        for number in range(MEMBERS):
+            self.case.run("etcdctl", "snapshot", "restore", path, "--name", f"m{number}", "--data-dir", f"{self.directory}-{number}",
+                          "--initial-cluster", ",".join(f"m{n}={peer}" for n, peer in enumerate(peers)),
+                          "--initial-cluster-token", self.directory, "--initial-advertise-peer-urls", peers[number])
+            self.members[number] = self._start(number)
+        wait_for("etcd to elect", lambda: self.ctl("endpoint", "health", check=False).returncode == 0, 30)
 
     def kill(self, number):
         """Ends a member at once."""

@@ -14,6 +14,7 @@ use super::diff_args::DiffArgs;
 use super::drill_args::DrillArgs;
 use super::flags::{All, Answers, AnswersElsewhere, Flags, ZonesSubset};
 use super::looked_at::{PathArg, ServedArgs, StateFile};
+use super::store_args::StoreArgs;
 use crate::address::{DNS_PORT, parse_address};
 use crate::config::{EndpointAddress, SyncNames};
 use crate::dns::{DnsName, Rtype};
@@ -79,6 +80,8 @@ pub(super) enum Command {
     State(StateArgs),
     /// Move objects of files into the state of the EC2 API, from where it may change them; no answer changes
     Import(super::import_args::ImportArgs),
+    /// Look at the store that several servers share, take it out, put it in, accept what is there
+    Store(Box<StoreArgs>),
     /// Read an AWS account, or an emulator, and write what the AWS CLI would print
     Sync(Box<SyncArgs>),
     /// Change what a running server logs

@@ -38,6 +38,13 @@ impl Subset for Answers {
         &["zones", "allow", "forward", "forward_special", "private_only", "catalogue"];
 }
 
+/// Which store, and the way to it: `store`.
+pub(super) struct StoreSubset;
+
+impl Subset for StoreSubset {
+    const KEYS: &'static [&'static str] = &["store", "store_ca", "store_cert", "store_key", "store_password"];
+}
+
 /// The same where the zones are arguments: `diff`.
 pub(super) struct AnswersElsewhere;
 
@@ -143,8 +150,13 @@ fn arg(setting: &'static Setting) -> Arg {
     if setting.group == Group::General { arg } else { arg.help_heading(setting.group.heading()) }
 }
 
+/// Settings whose value is not repeated where it is wrong, as somebody may have put a password into it. They are checked when
+/// all is read.
+const UNREPEATED: &[&str] = &["store"];
+
 fn parser(setting: &'static Setting) -> ValueParser {
     match setting.form {
+        _ if UNREPEATED.contains(&setting.key) => ValueParser::string(),
         Form::Choice(words) => PossibleValuesParser::new(words).into(),
         Form::Switch => PossibleValuesParser::new(["true", "false"]).into(),
         Form::One | Form::List => ValueParser::from(move |text: &str| {

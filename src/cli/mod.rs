@@ -26,6 +26,8 @@ mod report;
 mod serve;
 mod state;
 mod status;
+mod store;
+mod store_args;
 mod sync;
 mod trace;
 
@@ -63,6 +65,7 @@ pub fn run() -> ExitCode {
         Command::Catalogue(args) => catalogue::run(&args),
         Command::State(args) => state::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::Store(args) => store::run(&args),
         Command::Sync(args) => sync::run(&args),
         Command::Log(args) => log::run(&args),
         Command::Config(args) => config::run(&args),

@@ -124,7 +124,15 @@ settings! {
     ec2_state: PathBuf = path, "DIR", default ["./vpcedns-state"], example "/var/lib/vpcedns";
     /// Store that several servers share, in place of a state of this one alone: members of etcd, and what keys begin with. The
     /// directory then has the last good state, with or without --ec2-api
-    store: Option<StoreAddress> = store_address, "etcd://HOST:PORT,.../PREFIX", default [] or "this server's own state", example "etcd://10.0.0.11:2379/vpcedns";
+    store: Option<StoreAddress> = store_address, "etcd[s]://[USER@]HOST:PORT,.../PREFIX", default [] or "this server's own state", example "etcd://10.0.0.11:2379/vpcedns";
+    /// Certificate authorities (PEM) of an encrypted store (`etcds://`), in place of the system's
+    store_ca: Option<PathBuf> = path, "FILE", default [] or "the system's", example "/etc/vpcedns/etcd-ca.pem";
+    /// Certificate that is shown to the store, with its chain, in PEM
+    store_cert: Option<PathBuf> = path, "FILE", default [] or "none", example "/etc/vpcedns/etcd-client.pem";
+    /// Key of that certificate, in PEM
+    store_key: Option<PathBuf> = path, "FILE", default [] or "none", example "/etc/vpcedns/etcd-client.key";
+    /// File with the password of the store's USER, and nothing else
+    store_password: Option<PathBuf> = path, "FILE", default [] or "none", example "/etc/vpcedns/etcd-password";
     /// File with the access keys of those who may call that API
     ec2_keys: Option<PathBuf> = path, "FILE", default [] or "everybody on this machine may", example "keys.toml";
     /// Host name by which that API is called, besides addresses and localhost

@@ -8,13 +8,18 @@ use crate::problem::Fault;
 /// A cluster of etcd, and what is ours in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreAddress {
+    /// Whether the connections are encrypted.
+    pub is_encrypted: bool,
+    /// The user of etcd.
+    pub user: Option<String>,
     /// `HOST:PORT` of each member.
     pub members: Vec<String>,
     /// What all keys begin with.
     pub prefix: String,
 }
 
-const SCHEME: &str = "etcd://";
+const PLAIN: &str = "etcd://";
+const ENCRYPTED: &str = "etcds://";
 const PORT: u16 = 2379;
 /// What keys begin with where nothing is said.
 const PREFIX: &str = "/vpcedns";
@@ -23,20 +28,29 @@ const HINT: &str = "such as etcd://10.0.0.11:2379,10.0.0.12:2379,10.0.0.13:2379/
 impl FromStr for StoreAddress {
     type Err = Fault;
 
-    /// `etcd://HOST[:PORT][,HOST[:PORT]...][/PREFIX]`
+    /// `etcd://[USER@]HOST[:PORT][,HOST[:PORT]...][/PREFIX]`, or `etcds://` for TLS.
     fn from_str(text: &str) -> Result<Self, Fault> {
         let fault = |what: &str| Fault::new(format!("'{text}' {what}"), HINT);
-        let rest = text.strip_prefix(SCHEME).ok_or_else(|| fault("names no store"))?;
+        let is_encrypted = text.starts_with(ENCRYPTED);
+        let rest = text.strip_prefix(if is_encrypted { ENCRYPTED } else { PLAIN });
+        let rest = rest.ok_or_else(|| fault("names no store"))?;
         let (members, prefix) = rest.split_once('/').map_or((rest, PREFIX), |(members, _)| {
             let prefix = rest.get(members.len()..).unwrap_or_default().trim_end_matches('/');
             (members, if prefix.is_empty() { PREFIX } else { prefix })
         });
-        if members.contains('@') {
-            return Err(fault("has a user in it, which is not taken"));
-        }
+        let (user, members) = match members.rsplit_once('@') {
+            // not repeated: others read what is printed
+            Some((user, _)) if user.contains(':') => {
+                let hint = "everybody on this machine sees it: put it into a file, and name that by --store-password";
+                return Err(Fault::new("the store has a password in it", hint));
+            }
+            Some(("", _)) => return Err(fault("names an empty user")),
+            Some((user, members)) => (Some(user.to_owned()), members),
+            None => (None, members),
+        };
         let members: Option<Vec<String>> = members.split(',').map(member).collect();
         let members = members.ok_or_else(|| fault("names a member that is no HOST:PORT"))?;
-        Ok(Self { members, prefix: prefix.to_owned() })
+        Ok(Self { is_encrypted, user, members, prefix: prefix.to_owned() })
     }
 }
 
@@ -56,7 +70,9 @@ fn member(text: &str) -> Option<String> {
 
 impl fmt::Display for StoreAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{SCHEME}{}{}", self.members.join(","), self.prefix)
+        let scheme = if self.is_encrypted { ENCRYPTED } else { PLAIN };
+        let user = self.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+        write!(f, "{scheme}{user}{}{}", self.members.join(","), self.prefix)
     }
 }
 
@@ -75,6 +91,7 @@ mod tests {
             ("etcd://a", "etcd://a:2379/vpcedns"),
             ("etcd://a:1,10.0.0.1,[::1]:3/x/y/", "etcd://a:1,10.0.0.1:2379,[::1]:3/x/y"),
             ("etcd://[::1]/", "etcd://[::1]:2379/vpcedns"),
+            ("etcds://dns@a,b/x", "etcds://dns@a:2379,b:2379/x"),
         ] {
             assert_eq!(text.parse::<StoreAddress>().unwrap().to_string(), shown);
         }
@@ -88,7 +105,8 @@ mod tests {
             ("etcd://a,/x", "'etcd://a,/x' names a member that is no HOST:PORT"),
             ("etcd://a:x", "'etcd://a:x' names a member that is no HOST:PORT"),
             ("etcd://::1", "'etcd://::1' names a member that is no HOST:PORT"),
-            ("etcd://u:p@a", "'etcd://u:p@a' has a user in it, which is not taken"),
+            ("etcd://u:p@a", "the store has a password in it"),
+            ("etcds://@a", "'etcds://@a' names an empty user"),
         ] {
             assert_eq!(text.parse::<StoreAddress>().unwrap_err().what, what);
         }

@@ -46,6 +46,11 @@ pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
     serde_json::to_vec(value).map_err(StoreError::new)
 }
 
+/// The same as text.
+pub(super) fn encode_text(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(StoreError::new)
+}
+
 pub(super) fn decode<T: DeserializeOwned>(key: &str, octets: &[u8]) -> Result<T, StoreError> {
     serde_json::from_slice(octets).map_err(|error| StoreError(format!("{key}: {error}")))
 }

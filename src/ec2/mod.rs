@@ -92,7 +92,7 @@ use crate::config::Limits;
 pub use dns::{StateSource, place};
 pub use engine::{Answer, Engine};
 pub use http::{Front, serve};
-pub use shared::{SharedStore, StoreHealth};
+pub use shared::{SharedStore, StoreHealth, StoreRoute, admin};
 pub use soundness::{StateContent, StateFault, content, copies, read_sound};
 pub use state::ApiState;
 pub use state_store::StateStore;

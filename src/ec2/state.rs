@@ -209,6 +209,11 @@ impl ApiState {
         self.endpoints_of.get(&vpc).map_or(0, |of| of.live)
     }
 
+    /// Every client token with its key, by key.
+    pub fn tokens(&self) -> impl Iterator<Item = (&String, &Arc<Token>)> + Clone {
+        self.tokens.iter()
+    }
+
     /// What a call with this token was.
     pub fn token(&self, key: &str) -> Option<&Token> {
         self.tokens.get(key).map(Arc::as_ref)

@@ -13,4 +13,7 @@ pub struct StoreMark {
     pub revision: i64,
     /// What that transaction called itself.
     pub txn: String,
+    /// What it wrote as the head: a restored store may come to the same revision by another way.
+    #[serde(default)]
+    pub head: String,
 }

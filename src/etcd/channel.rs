@@ -1,21 +1,30 @@
 //! One connection to one member: calls of gRPC over HTTP/2 (`doc/PROTOCOL-HTTP2.md` of gRPC), many at one time.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};
-use http::{HeaderMap, Request, header};
+use http::{HeaderMap, HeaderValue, Request, header};
 use prost::Message;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::SetOnce;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::access::{EtcdAccess, server_name};
 use super::error::EtcdError;
+use super::messages::{AuthenticateRequest, AuthenticateResponse};
 
-/// Time for a connection.
+/// Time for a connection, and for its encryption.
 const CONNECT: Duration = Duration::from_secs(1);
+/// Time in which a connection that fails says why.
+const MOMENT: Duration = Duration::from_millis(50);
+/// Time for a member to say that it knows who asks: it makes that slow.
+const SIGN_IN: Duration = Duration::from_secs(3);
 /// What a member may send before it is read: the answers of a load are large.
 const WINDOW: u32 = 4 << 20;
 /// Largest message that is read, in octets. A watch may tell of many transactions at once.
@@ -28,6 +37,11 @@ pub(super) struct MemberChannel {
     member: String,
     requests: SendRequest<Bytes>,
     driver: JoinHandle<()>,
+    /// Why the connection ended.
+    ended: Arc<SetOnce<String>>,
+    /// What calls are marked with where etcd has users.
+    token: Option<HeaderValue>,
+    scheme: &'static str,
 }
 
 impl Drop for MemberChannel {
@@ -37,23 +51,54 @@ impl Drop for MemberChannel {
 }
 
 impl MemberChannel {
-    /// Connects to the member at `HOST:PORT`.
-    pub(super) async fn open(member: &str) -> Result<Self, EtcdError> {
+    /// Connects to the member at `HOST:PORT`, and says who asks.
+    pub(super) async fn open(member: &str, access: &EtcdAccess) -> Result<Self, EtcdError> {
         let failed = |why: String| EtcdError::Unreachable(format!("{member}: {why}"));
         let connected = timeout(CONNECT, TcpStream::connect(member)).await;
         let stream =
             connected.map_err(|_| failed("no answer".to_owned()))?.map_err(|error| failed(error.to_string()))?;
         stream.set_nodelay(true).map_err(|error| failed(error.to_string()))?;
+        let mut channel = match access.connector()? {
+            None => Self::speak(member, "http", stream).await?,
+            Some(tls) => {
+                let name = server_name(member).map_err(failed)?;
+                let encrypted = timeout(CONNECT, tls.connect(name, stream)).await;
+                let encrypted = encrypted.map_err(|_| failed("no TLS handshake".to_owned()))?;
+                Self::speak(member, "https", encrypted.map_err(|error| failed(error.to_string()))?).await?
+            }
+        };
+        if let Some(who) = access.user()? {
+            let path = "/etcdserverpb.Auth/Authenticate";
+            let known: Result<AuthenticateResponse, _> =
+                channel.unary::<AuthenticateRequest, _>(path, &who, SIGN_IN).await;
+            let known = known.map_err(|error| match error {
+                EtcdError::Said { message, .. } => EtcdError::Unusable(format!("{member} says: {message}")),
+                error => EtcdError::Unreachable(error.to_string()),
+            })?;
+            let token = HeaderValue::from_str(&known.token);
+            channel.token = Some(token.map_err(|error| failed(format!("a token of letters that are none: {error}")))?);
+        }
+        Ok(channel)
+    }
+
+    async fn speak<S>(member: &str, scheme: &'static str, stream: S) -> Result<Self, EtcdError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let mut builder = h2::client::Builder::new();
         builder.enable_push(false).initial_window_size(WINDOW).initial_connection_window_size(4 * WINDOW);
-        let (requests, connection) = builder.handshake(stream).await.map_err(|error| failed(error.to_string()))?;
-        let of = member.to_owned();
+        let begun = timeout(CONNECT, builder.handshake(stream)).await;
+        let begun = begun.map_err(|_| EtcdError::Unreachable(format!("{member}: no answer")))?;
+        let (requests, connection) = begun.map_err(|error| EtcdError::Unreachable(format!("{member}: {error}")))?;
+        let ended = Arc::new(SetOnce::new());
+        let end = Arc::clone(&ended);
         let driver = tokio::spawn(async move {
             if let Err(error) = connection.await {
-                tracing::debug!(%error, "the connection to the etcd member {of} ended");
+                // set here alone
+                let _ = end.set(error.to_string());
             }
         });
-        Ok(Self { member: member.to_owned(), requests, driver })
+        Ok(Self { member: member.to_owned(), requests, driver, ended, token: None, scheme })
     }
 
     /// Whether it takes calls, as far as is known.
@@ -67,16 +112,23 @@ impl MemberChannel {
         Q: Message,
         A: Message + Default,
     {
-        let answered = timeout(patience, async {
+        let answered = async {
             let mut answers = self.stream(path, question).await?;
             answers.end_questions();
             let answer = answers.next().await?.ok_or_else(|| answers.unanswered("the answer is empty"))?;
             // the status comes behind it
             while answers.next().await?.is_some() {}
             Ok(answer)
-        });
+        };
+        let answered = timeout(patience, answered).await;
+        if let Ok(Err(EtcdError::Unanswered(_))) = &answered
+            && let Ok(why) = timeout(MOMENT, self.ended.wait()).await
+        {
+            // the connection knows more than the call on it, such as that a certificate is wanted
+            return Err(unanswered(&self.member, why));
+        }
         let late = || EtcdError::Unanswered(format!("{}: nothing within {} ms", self.member, patience.as_millis()));
-        answered.await.unwrap_or_else(|_| Err(late()))
+        answered.unwrap_or_else(|_| Err(late()))
     }
 
     /// The answers to a call, which goes on until it is dropped.
@@ -86,13 +138,15 @@ impl MemberChannel {
         A: Message + Default,
     {
         let unanswered = |error: &dyn std::fmt::Display| EtcdError::Unanswered(format!("{}: {error}", self.member));
-        let request = Request::post(format!("http://{}{path}", self.member))
+        let mut request = Request::post(format!("{}://{}{path}", self.scheme, self.member))
             .header(header::CONTENT_TYPE, "application/grpc")
             .header(header::TE, "trailers")
             // a member that has lost its cluster says so, and does not fall silent
-            .header("hasleader", "true")
-            .body(())
-            .map_err(|error| unanswered(&error))?;
+            .header("hasleader", "true");
+        if let Some(token) = &self.token {
+            request = request.header("token", token);
+        }
+        let request = request.body(()).map_err(|error| unanswered(&error))?;
         let ready = self.requests.clone().ready().await;
         let mut requests = ready.map_err(|error| EtcdError::Unreachable(format!("{}: {error}", self.member)))?;
         let (response, mut questions) = requests.send_request(request, false).map_err(|error| unanswered(&error))?;

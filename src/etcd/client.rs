@@ -7,10 +7,12 @@ use std::time::Duration;
 use prost::Message;
 use tokio::sync::Mutex;
 
+use super::access::EtcdAccess;
 use super::channel::{AnswerStream, MemberChannel};
 use super::error::EtcdError;
 use super::messages::{
-    RangeRequest, RangeResponse, TxnRequest, TxnResponse, WatchCreateRequest, WatchRequest, WatchResponse,
+    MemberStatus, RangeRequest, RangeResponse, StatusRequest, TxnRequest, TxnResponse, WatchCreateRequest,
+    WatchRequest, WatchResponse,
 };
 
 /// Time for one call.
@@ -22,6 +24,7 @@ const LOAD_PATIENCE: Duration = Duration::from_secs(30);
 pub struct EtcdClient {
     /// `HOST:PORT` of each.
     members: Vec<String>,
+    access: EtcdAccess,
     /// The one that is asked, or will be.
     current: AtomicUsize,
     channel: Mutex<Option<Arc<MemberChannel>>>,
@@ -29,8 +32,8 @@ pub struct EtcdClient {
 
 impl EtcdClient {
     /// Of the members at `HOST:PORT`; asks the one with the number `first` first.
-    pub fn new(members: Vec<String>, first: usize) -> Self {
-        Self { members, current: AtomicUsize::new(first), channel: Mutex::new(None) }
+    pub fn new(members: Vec<String>, access: EtcdAccess, first: usize) -> Self {
+        Self { members, access, current: AtomicUsize::new(first), channel: Mutex::new(None) }
     }
 
     /// The keys of a range.
@@ -42,6 +45,11 @@ impl EtcdClient {
     /// Carries a transaction out. After an error that is not [`EtcdError::is_final`] it may have been carried out, or be so later.
     pub async fn txn(&self, request: &TxnRequest) -> Result<TxnResponse, EtcdError> {
         self.unary("/etcdserverpb.KV/Txn", request, PATIENCE).await
+    }
+
+    /// How the member is that is asked.
+    pub async fn status(&self) -> Result<MemberStatus, EtcdError> {
+        self.unary("/etcdserverpb.Maintenance/Status", &StatusRequest {}, PATIENCE).await
     }
 
     /// Changes of the keys from `key` on, before `range_end`, from the revision `start_revision` on.
@@ -67,7 +75,12 @@ impl EtcdClient {
         Q: Message,
         A: Message + Default,
     {
-        let answer = self.channel().await?.unary(path, question, patience).await;
+        let mut answer = self.channel().await?.unary(path, question, patience).await;
+        if answer.as_ref().is_err_and(EtcdError::is_forgotten) {
+            // a member that was started anew, or a token that is too old: the next connection has another one
+            *self.channel.lock().await = None;
+            answer = self.channel().await?.unary(path, question, patience).await;
+        }
         if answer.as_ref().is_err_and(|error| !error.is_final()) {
             self.leave().await;
         }
@@ -84,7 +97,7 @@ impl EtcdClient {
         for _ in &self.members {
             let number = self.current.load(Ordering::Relaxed) % self.members.len().max(1);
             let Some(member) = self.members.get(number) else { break };
-            match MemberChannel::open(member).await {
+            match MemberChannel::open(member, &self.access).await {
                 Ok(open) => return Ok(Arc::clone(channel.insert(Arc::new(open)))),
                 Err(error) => failed = error,
             }

@@ -7,6 +7,9 @@ pub struct ResponseHeader {
     /// The cluster that answered.
     #[prost(uint64, tag = "1")]
     pub cluster_id: u64,
+    /// The member that answered.
+    #[prost(uint64, tag = "2")]
+    pub member_id: u64,
     /// The revision of the store when it did.
     #[prost(int64, tag = "3")]
     pub revision: i64,
@@ -35,6 +38,9 @@ pub struct RangeRequest {
     /// The first key behind them.
     #[prost(bytes = "vec", tag = "2")]
     pub range_end: Vec<u8>,
+    /// Most keys that are given; 0: all.
+    #[prost(int64, tag = "3")]
+    pub limit: i64,
     /// At which revision; 0: now.
     #[prost(int64, tag = "4")]
     pub revision: i64,
@@ -115,13 +121,14 @@ pub struct ResponseOp {
     pub range: Option<RangeResponse>,
 }
 
-/// A condition of a transaction: `EQUAL` to the revision of a key's last change, which is 0 where there is no such key.
+/// A condition of a transaction: `EQUAL` to a key's value, or to the revision of its last change, which is 0 where there is no
+/// such key.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Compare {
     /// `EQUAL` is 0.
     #[prost(int32, tag = "1")]
     pub result: i32,
-    /// `MOD` is 2.
+    /// `MOD` is 2, `VALUE` 3.
     #[prost(int32, tag = "2")]
     pub target: i32,
     /// The key.
@@ -130,12 +137,20 @@ pub struct Compare {
     /// The revision. A oneof in etcd's words, so that 0 has to be said.
     #[prost(int64, optional, tag = "6")]
     pub mod_revision: Option<i64>,
+    /// The value, likewise.
+    #[prost(bytes = "vec", optional, tag = "7")]
+    pub value: Option<Vec<u8>>,
 }
 
 impl Compare {
     /// That `key` was changed last at `revision`; 0: that it is not there.
     pub fn unchanged(key: Vec<u8>, revision: i64) -> Self {
-        Self { result: 0, target: 2, key, mod_revision: Some(revision) }
+        Self { result: 0, target: 2, key, mod_revision: Some(revision), value: None }
+    }
+
+    /// That `key` has this value.
+    pub fn has(key: Vec<u8>, value: Vec<u8>) -> Self {
+        Self { result: 0, target: 3, key, mod_revision: None, value: Some(value) }
     }
 }
 
@@ -165,6 +180,52 @@ pub struct TxnResponse {
     /// One for each operation that was done.
     #[prost(message, repeated, tag = "3")]
     pub responses: Vec<ResponseOp>,
+}
+
+/// Asks a member how it is.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(super) struct StatusRequest {}
+
+/// How a member is.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct MemberStatus {
+    /// See there.
+    #[prost(message, optional, tag = "1")]
+    pub header: Option<ResponseHeader>,
+    /// Its version.
+    #[prost(string, tag = "2")]
+    pub version: String,
+    /// Octets of its database on disk.
+    #[prost(int64, tag = "3")]
+    pub db_size: i64,
+    /// The member that leads; 0: none.
+    #[prost(uint64, tag = "4")]
+    pub leader: u64,
+    /// What is wrong with it.
+    #[prost(string, repeated, tag = "8")]
+    pub errors: Vec<String>,
+    /// Octets of its database that are used.
+    #[prost(int64, tag = "9")]
+    pub db_size_in_use: i64,
+}
+
+/// Says who asks.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(super) struct AuthenticateRequest {
+    /// The user.
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    /// Its password.
+    #[prost(string, tag = "2")]
+    pub(super) password: String,
+}
+
+/// See there.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(super) struct AuthenticateResponse {
+    /// What calls of that user are marked with.
+    #[prost(string, tag = "2")]
+    pub(super) token: String,
 }
 
 /// Begins a watch.

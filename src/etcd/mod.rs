@@ -2,21 +2,24 @@
 //!
 //! ```text
 //! messages    what is said, as structs
+//! access      TLS, certificates, user and password
 //! channel     one connection to one member: a call, a stream of answers
 //! client      the members in turn: ranges, transactions, watches
 //! ```
 //!
 //! Knows nothing of what is kept there.
 
+mod access;
 mod channel;
 mod client;
 mod error;
 mod messages;
 
+pub use access::EtcdAccess;
 pub use channel::AnswerStream;
 pub use client::{EtcdClient, prefix_end};
 pub use error::EtcdError;
 pub use messages::{
-    Compare, DeleteRangeRequest, KeyEvent, KeyValue, Op, PutRequest, RangeRequest, RangeResponse, RequestOp,
-    ResponseHeader, TxnRequest, TxnResponse, WatchResponse,
+    Compare, DeleteRangeRequest, KeyEvent, KeyValue, MemberStatus, Op, PutRequest, RangeRequest, RangeResponse,
+    RequestOp, ResponseHeader, TxnRequest, TxnResponse, WatchResponse,
 };

@@ -69,15 +69,7 @@ impl Egress {
         if let Some(path) = &self.ca_bundle {
             return bundle(path).map_err(|why| format!("{CA_BUNDLE} {}: {why}", path.display()));
         }
-        let found = rustls_native_certs::load_native_certs();
-        let mut roots = RootCertStore::empty();
-        let (good, _) = roots.add_parsable_certificates(found.certs);
-        let why = || found.errors.first().map_or_else(|| "there are none".to_owned(), ToString::to_string);
-        if good > 0 {
-            Ok(roots)
-        } else {
-            Err(format!("cannot read the certificate authorities of this machine: {}", why()))
-        }
+        system_roots()
     }
 
     pub(super) fn connector(&self, timeout: Duration) -> EgressConnector {
@@ -101,7 +93,21 @@ fn proxy_rules(name: &str, proxy: &str, no_proxy: String) -> Result<Matcher, Str
     Ok(Matcher::builder().https(proxy).no(no_proxy).build())
 }
 
-fn bundle(path: &Path) -> Result<RootCertStore, String> {
+/// The certificate authorities of this machine.
+pub fn system_roots() -> Result<RootCertStore, String> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    let (good, _) = roots.add_parsable_certificates(found.certs);
+    let why = || found.errors.first().map_or_else(|| "there are none".to_owned(), ToString::to_string);
+    if good > 0 {
+        Ok(roots)
+    } else {
+        Err(format!("cannot read the certificate authorities of this machine: {}", why()))
+    }
+}
+
+/// The certificate authorities in a PEM file.
+pub fn bundle(path: &Path) -> Result<RootCertStore, String> {
     let text = std::fs::read(path).map_err(|error| error.to_string())?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&text) {

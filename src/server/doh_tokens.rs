@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::secret_file::{self, LEAST_TOKEN};
 use crate::naming::VpcId;
 use crate::problem::{Place, Problem};
+use crate::secret_file::{self, LEAST_TOKEN};
 use crate::serve::DohTokens;
 
 /// The tokens in the file at `path`.

@@ -12,17 +12,17 @@ use tokio::task::JoinHandle;
 use tracing::warn;
 
 use super::listen_http::http_listener;
-use super::secret_file;
 use crate::config::{Limits, Secret, Settings};
 use crate::descriptors::{Descriptors, SocketOffer};
 use crate::ec2::auth::rate::RateLimits;
 use crate::ec2::auth::sigv4::Credentials;
 use crate::ec2::auth::{AccessKeys, AccessPolicy, may_listen};
-use crate::ec2::notify::{Notifier, NotifyLimits, Sns, Targets, Webhook};
-use crate::ec2::{self, ApiState, Engine, Front, SharedStore, StateSource, StateStore, Store};
+use crate::ec2::notify::{Notifier, NotifyLimits, Outbox, Sns, Targets, Webhook};
+use crate::ec2::{self, ApiState, Engine, Front, SharedStore, StateSource, StateStore, Store, StoreRoute};
 use crate::observe::{Counters, FrontLimits, MoreMetrics};
 use crate::problem::{Place, Problem};
 use crate::publish::Publisher;
+use crate::secret_file;
 
 /// How long a call under way may keep the state from a successor.
 const PAUSE_PATIENCE: Duration = Duration::from_secs(10);
@@ -57,17 +57,14 @@ impl Ec2 {
         let access = settings.ec2_keys.as_deref().map_or(Ok(AccessPolicy::Open), read_keys)?;
         address.map_or(Ok(()), |address| may_listen(&access, address)).map_err(|problem| vec![problem])?;
         let targets = targets(settings)?;
-        let (store, state) = match &settings.store {
-            Some(_) if !targets.kinds().is_empty() => return Err(untold()),
-            Some(shared) => {
-                let opened = SharedStore::open(shared, &settings.ec2_state, runtime.clone());
-                let (store, state) = opened.map_err(|problem| vec![problem])?;
-                (OpenStore::Shared(Arc::new(store)), state)
-            }
-            None => {
-                let (store, state) = Store::open(&settings.ec2_state).map_err(|problem| vec![problem])?;
-                (OpenStore::Own(Arc::new(store)), state)
-            }
+        let shared = StoreRoute::of(settings).map_err(|problem| vec![problem])?;
+        let (store, state) = if let Some(shared) = &shared {
+            let opened = SharedStore::open(shared, &settings.ec2_state, runtime.clone());
+            let (store, state) = opened.map_err(|problem| vec![problem])?;
+            (OpenStore::Shared(Arc::new(store)), state)
+        } else {
+            let (store, state) = Store::open(&settings.ec2_state).map_err(|problem| vec![problem])?;
+            (OpenStore::Own(Arc::new(store)), state)
         };
         let hosts = settings.ec2_host.clone();
         Ok(Some(Self { address, access, hosts, targets, limits: settings.limits.clone(), store, state }))
@@ -190,9 +187,9 @@ impl Ec2Api {
         let (publisher, counters) = (Arc::clone(&self.publisher), Arc::clone(&self.counters));
         let Ec2 { address, access, hosts, targets, limits, store, state } = ec2;
         let (stop, stopped) = flag::channel(false);
-        let (durable, own, shared): (Arc<dyn StateStore>, _, _) = match store {
-            OpenStore::Own(store) => (store.clone(), Some(store), None),
-            OpenStore::Shared(store) => (store.clone(), None, Some(store)),
+        let (durable, outbox, shared): (Arc<dyn StateStore>, Arc<dyn Outbox>, _) = match store {
+            OpenStore::Own(store) => (store.clone(), store, None),
+            OpenStore::Shared(store) => (store.clone(), Arc::new(store.outbox()), Some(store)),
         };
         // a listener is one machine's, and a shared store many machines'
         let is_alone = shared.is_none();
@@ -206,7 +203,7 @@ impl Ec2Api {
         let mut engine = Engine::over(durable, state, publisher, api);
         let mut tasks = Vec::new();
         let kinds = targets.kinds();
-        if let Some(outbox) = own.filter(|_| !kinds.is_empty()) {
+        if !kinds.is_empty() {
             let notifier = Notifier::new(outbox, targets, NotifyLimits::default()).map_err(|problem| vec![problem])?;
             engine = engine.telling(kinds, Some(notifier.waker()));
             *self.metrics.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(notifier.metrics()));
@@ -228,13 +225,6 @@ impl Ec2Api {
         self.running = Some(RunningEc2 { stop, tasks, store: weak });
         Ok(())
     }
-}
-
-/// Whoever is told of a connection would be told by each server.
-fn untold() -> Vec<Problem> {
-    let what = "servers that share a store send no notifications";
-    let hint = "leave out --sns-endpoint and --ec2-webhook, or --store";
-    vec![Problem::error(Place::whole("--store"), what, hint)]
 }
 
 fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Vec<Problem> {

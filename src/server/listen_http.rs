@@ -8,11 +8,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::info;
 
-use super::secret_file::{self, LEAST_TOKEN};
 use crate::config::{Limits, Secret, Settings};
 use crate::descriptors::{Descriptors, SocketOffer};
 use crate::observe::{ControlSocket, HttpAccess, Views, serve_address, serve_socket};
 use crate::problem::{Place, Problem};
+use crate::secret_file::{self, LEAST_TOKEN};
 
 /// What the settings say about both.
 pub(super) struct HttpListeners {

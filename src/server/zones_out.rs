@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use tracing::warn;
 
-use super::secret_file;
 use crate::config::Settings;
 use crate::descriptors::Descriptors;
 use crate::observe::Counters;
 use crate::problem::{Place, Problem};
+use crate::secret_file;
 use crate::served::ServedSnapshot;
 use crate::transfer::{ZonesOut, ZonesOutSettings};
 

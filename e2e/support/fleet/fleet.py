@@ -30,6 +30,7 @@ class FleetServer:
             else:
                 self.process = Ec2Server(self.fleet.case, *flags, state=state, **options)
         self.session += 1
+        self.fleet.writers[str(self.process.process.pid)] = self.name
 
     def kill(self):
         """Ends it at once."""
@@ -47,6 +48,7 @@ class Fleet:
 
     def __init__(self, case, network, url, name="fleet"):
         self.case, self.network, self.url, self.name = case, network, url, name
+        self.writers = {}  # process: the name of the server
         case.write("fleet.toml", LIMITS)
         (case.dir / "zones").mkdir(exist_ok=True)
         self.servers = [FleetServer(self, name) for name in ("a", "b", "f")]

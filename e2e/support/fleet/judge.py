@@ -5,7 +5,8 @@ Promised, and judged:
     order       each transaction follows the one before it; its changes are those of calls, each of which happened once, between
                 its begin and its end; a call that ended before another began is before it; refusals had their reason
     rules       no address twice, one private name in a VPC, one endpoint for a token, as many objects as the head says
-    reads       show one revision of the store: on one server never an older one than was acknowledged or read there before;
+    reads       show one revision of the store (the server whose calls are in it may show the first of them alone, before it has
+                answered any): on one server never an older one than was acknowledged or read there before;
                 elsewhere at most 50 ms behind, while nothing is cut off
 
 A call whose outcome is not known may have happened or not, once. Everything that is not so is a finding, with its kind.
@@ -36,10 +37,11 @@ class View:
 
 class Judge:
     """One history, from the revision `start` on, when there were `objects`. `deaf(begin, end)`: whether freshness is not to be
-    expected in that time; `lateness(begin, end)`: how late the machine was in it, in seconds."""
+    expected in that time; `lateness(begin, end)`: how late the machine was in it, in seconds; `writers`: which server a process is."""
 
-    def __init__(self, history, transactions, start, objects, deaf=lambda begin, end: False, lateness=lambda begin, end: 0):
+    def __init__(self, history, transactions, start, objects, writers, deaf=lambda begin, end: False, lateness=lambda begin, end: 0):
         self.history, self.transactions, self.deaf, self.lateness = history, transactions, deaf, lateness
+        self.writers, self.writer = writers, {}  # `writer`: the server of a revision
         self.findings = Counter()
         self.evidence = []
         self.by_number = {operation.number: operation for operation in history}
@@ -90,6 +92,7 @@ class Judge:
         revision, put = transaction.revision, transaction.put
         self.known[revision] = transaction.seen
         head = json.loads(put["head"]) if "head" in put else {}
+        self.writer[revision] = self.writers.get(head.get("by", "").rsplit("/", 1)[-1])
         if head.get("after") != before:
             self.find("chain", f"revision {revision} follows {head.get('after')}, and not {before}")
         for key in transaction.deleted:
@@ -101,7 +104,8 @@ class Judge:
             if key.startswith("o/"):
                 name = key.split("/", 2)[2]
                 self.ids.add(name)
-                if (record := json.loads(value))["kind"] == "endpoint":
+                record = json.loads(value)
+                if "e" in record or record["kind"] == "endpoint":
                     self.changed(revision, name, read_view(record), transaction)
         if head.get("objects") != len(self.ids):
             self.find("count", f"revision {revision} has {len(self.ids)} objects, its head says {head.get('objects')}")
@@ -263,7 +267,9 @@ class Judge:
         possible = []
         for number, (revision, said) in enumerate(series):
             end = series[number + 1][0] if number + 1 < len(series) else float("inf")
-            if said == operation.result and self.earliest.get(revision, 0) < operation.end:
+            half = (number and operation.kind == "list" and self.writer.get(revision) == operation.server
+                    and is_between(series[number - 1][1], operation.result, said))
+            if (said == operation.result or half) and self.earliest.get(revision, 0) < operation.end:
                 possible.append((revision, end))
         if not possible:
             self.find("phantom", f"no revision says this: {operation}", f"last: {series[-1]}")
@@ -302,8 +308,21 @@ class Judge:
         return None
 
 
+def is_between(before, seen, after):
+    """Whether a list can be of a moment between two others: of each endpoint the one or the other, or what is on the way."""
+    before, after, ids = ({entry[0]: entry for entry in said} for said in (before, after, seen))
+    return (ids.keys() <= before.keys() | after.keys() and before.keys() & after.keys() <= ids.keys()
+            and all(entry in (before.get(id), after.get(id)) or before.get(id) != after.get(id) for id, entry in ids.items()))
+
+
 def read_view(record):
-    """An endpoint as the store has it."""
+    """An endpoint as the store has it: in the form of state files, or in the one for many endpoints."""
+    if "e" in record:
+        interfaces = [text.split("/") for text in record.get("i", "").split()]
+        tags = record.get("tags", {})
+        return View(tags.get("Name", ""), f"vpc-{record['v']}", record["s"].rsplit(".", 1)[1], record.get("private_dns_enabled", True),
+                    tuple(sorted((f"subnet-{subnet}", address) for _, subnet, address in interfaces)),
+                    frozenset(tags.keys() - {"Name"}), record.get("phase") != "deleted")
     tags, live = record["tags"], record["phase"] != "deleted"
     return View(tags.get("Name", ""), record["vpc"], record["service"].rsplit(".", 1)[1], record["private_dns_enabled"],
                 tuple(sorted((interface["subnet"], interface["ipv4"]) for interface in record["interfaces"])),

@@ -45,9 +45,11 @@ pub(super) async fn follow(store: Arc<SharedStore>, engine: Arc<Engine>, mut sto
 /// Has what arrived served, on a thread that may wait.
 async fn serve(store: &Arc<SharedStore>, engine: &Arc<Engine>) {
     loop {
-        let _ = tokio::time::timeout(AGAIN, store.inbox.arrival()).await;
         if store.inbox.is_empty() {
-            continue;
+            store.inbox.arrival().await;
+        } else {
+            // what could not be served may be by now: files change, too
+            let _ = tokio::time::timeout(AGAIN, store.inbox.arrival()).await;
         }
         let engine = Arc::clone(engine);
         let _ = tokio::task::spawn_blocking(move || engine.catch_up()).await;
@@ -56,6 +58,7 @@ async fn serve(store: &Arc<SharedStore>, engine: &Arc<Engine>) {
 
 async fn keep(store: &Arc<SharedStore>) {
     loop {
+        store.kept_later.notified().await;
         sleep(KEEP).await;
         let of = Arc::clone(store);
         let _ = tokio::task::spawn_blocking(move || of.keep_now()).await;
@@ -72,7 +75,7 @@ async fn read(store: &SharedStore) {
                 store.inbox.doubt();
             }
             FollowError::Refused(why) => {
-                let hint = "restore it, or have this server take over what is there: stop it and remove store.redb*";
+                let hint = "restore it, or say `vpcedns store accept` to have what is there served";
                 store.health.is_bad(&format!("{why}; {hint}"));
                 sleep(LOOK).await;
             }
@@ -166,18 +169,22 @@ fn transaction(store: &SharedStore, events: &[&KeyEvent], revision: i64) -> Resu
             if is_gone {
                 return Err(FollowError::Lost("the head of the store has been deleted".to_owned()));
             }
-            head = Some(StoreHead::read(&kv.value).map_err(unreadable)?);
+            let text = String::from_utf8_lossy(&kv.value).into_owned();
+            head = Some((StoreHead::read(&kv.value).map_err(unreadable)?, text));
         }
     }
-    let Some(head) = head else {
+    let Some((head, text)) = head else {
         return Err(FollowError::Lost(format!("revision {revision} was written by none of the servers")));
     };
     let Some(reached) = store.inbox.reached() else { return Ok(()) };
+    if head.is_partial {
+        return Err(FollowError::Lost("the store is being filled".to_owned()));
+    }
     if head.after != reached.mark.revision || head.set != reached.mark.set {
         let what = format!("revision {revision} follows {}, and {} was told last", head.after, reached.mark.revision);
         return Err(FollowError::Lost(what));
     }
-    let mark = StoreMark { cluster: reached.mark.cluster, set: head.set, revision, txn: head.txn };
+    let mark = StoreMark { cluster: reached.mark.cluster, set: head.set, revision, txn: head.txn, head: text };
     store.inbox.change(Arc::new(delta), mark, head.objects);
     Ok(())
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
-use super::layout::{KeyLayout, NamedKey, StoreHead};
+use super::compact::decode_object;
+use super::layout::{AcceptedSet, KeyLayout, NamedKey, StoreHead, new_set};
 use crate::ec2::codec::{StoreError, decode};
-use crate::ec2::record::StoredObject;
 use crate::ec2::state::{ApiState, Delta, Token};
 use crate::ec2::store_mark::StoreMark;
-use crate::etcd::{Compare, EtcdClient, EtcdError, KeyValue, Op, PutRequest, RangeRequest, RequestOp, TxnRequest};
+use crate::etcd::{
+    Compare, EtcdClient, EtcdError, KeyValue, Op, PutRequest, RangeRequest, RequestOp, ResponseHeader, TxnRequest,
+};
 
 /// A state with more keys is read in parts.
 const SPLIT: i64 = 5_000;
@@ -19,7 +21,7 @@ const AT_ONCE: usize = 4;
 
 /// Why the store is not what is served.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FollowError {
+pub enum FollowError {
     /// It will go on by itself.
     #[error(transparent)]
     Etcd(#[from] EtcdError),
@@ -45,6 +47,17 @@ pub(super) struct HeadNow {
     pub(super) revision: i64,
 }
 
+impl HeadNow {
+    /// By an answer and its header.
+    pub(super) fn of(kv: &KeyValue, header: Option<&ResponseHeader>) -> Result<Self, StoreError> {
+        let (head, header) = (StoreHead::read(&kv.value)?, header.cloned().unwrap_or_default());
+        let (set, txn) = (head.set.clone(), head.txn.clone());
+        let text = String::from_utf8_lossy(&kv.value).into_owned();
+        let mark = StoreMark { cluster: header.cluster_id, set, revision: kv.mod_revision, txn, head: text };
+        Ok(Self { head, mark, revision: header.revision })
+    }
+}
+
 /// Reads the head from a member that has its cluster. A store that is empty is begun, where nothing was served before.
 pub(super) async fn head_now(
     client: &EtcdClient,
@@ -53,16 +66,8 @@ pub(super) async fn head_now(
 ) -> Result<HeadNow, FollowError> {
     loop {
         let answer = client.range(&RangeRequest { key: layout.head(), ..RangeRequest::default() }).await?;
-        let header = answer.header.unwrap_or_default();
         if let Some(kv) = answer.kvs.first() {
-            let head = StoreHead::read(&kv.value)?;
-            let mark = StoreMark {
-                cluster: header.cluster_id,
-                set: head.set.clone(),
-                revision: kv.mod_revision,
-                txn: head.txn.clone(),
-            };
-            return Ok(HeadNow { head, mark, revision: header.revision });
+            return Ok(HeadNow::of(kv, answer.header.as_ref())?);
         }
         if served.is_some() {
             return Err(FollowError::Refused("the store has been emptied".to_owned()));
@@ -71,23 +76,23 @@ pub(super) async fn head_now(
     }
 }
 
-/// Makes a store of an empty prefix; another server may be first.
-async fn begin(client: &EtcdClient, layout: &KeyLayout) -> Result<(), FollowError> {
+/// Makes a store of an empty prefix, if no other server is first. The set, and the revision of the head.
+pub(super) async fn begin(client: &EtcdClient, layout: &KeyLayout) -> Result<(String, i64), FollowError> {
     let (key, range_end) = layout.all();
     let some = client.range(&RangeRequest { key, range_end, count_only: true, ..RangeRequest::default() }).await?;
     if some.count > 0 {
         let what = format!("the store has no head, but {} other keys: it is half emptied", some.count);
         return Err(FollowError::Refused(what));
     }
-    let head = StoreHead { set: new_name(), txn: new_name(), after: 0, objects: 0 };
+    let head = StoreHead::new(new_set(), 0, 0);
     let put = PutRequest { key: layout.head(), value: crate::ec2::codec::encode(&head)?, lease: 0 };
     let txn = TxnRequest {
         compare: vec![Compare::unchanged(layout.head(), 0)],
         success: vec![RequestOp { request: Some(Op::Put(put)) }],
         failure: Vec::new(),
     };
-    client.txn(&txn).await?;
-    Ok(())
+    let answer = client.txn(&txn).await?;
+    Ok((head.set, answer.header.unwrap_or_default().revision))
 }
 
 /// Whether what was served as `served` can go on with the transactions behind it: `Ok(false)`: by a load only.
@@ -98,6 +103,9 @@ pub(super) async fn goes_on(
     now: &HeadNow,
 ) -> Result<bool, FollowError> {
     if now.mark.set != served.set {
+        if is_accepted(client, layout, served, now).await? {
+            return Ok(false);
+        }
         return Err(FollowError::Refused("the store has another set of objects than what is served".to_owned()));
     }
     if now.mark.cluster != served.cluster || now.mark.revision < served.revision {
@@ -120,30 +128,59 @@ pub(super) async fn goes_on(
     }
 }
 
-/// All of it, as it is at the revision of `now`.
+/// Whether an operator said that the set which is there is meant, after what was served here was begun.
+async fn is_accepted(
+    client: &EtcdClient,
+    layout: &KeyLayout,
+    served: &StoreMark,
+    now: &HeadNow,
+) -> Result<bool, FollowError> {
+    let asked = RangeRequest { key: layout.accepted(), revision: now.revision, ..RangeRequest::default() };
+    let answer = client.range(&asked).await?;
+    let accepted = answer.kvs.first().map(|kv| decode::<AcceptedSet>("accepted", &kv.value)).transpose()?;
+    // an older set than what is served is a backup of before, and what was said of it was said then
+    Ok(accepted.is_some_and(|accepted| accepted.set == now.mark.set && accepted.set > served.set))
+}
+
+/// All of it, as it is at the revision of `now`, if it is what its head says.
 pub(super) async fn load(client: &EtcdClient, layout: &KeyLayout, now: &HeadNow) -> Result<ApiState, FollowError> {
-    let (key, range_end) = layout.all();
-    let count = RangeRequest { key, range_end, revision: now.revision, count_only: true, ..RangeRequest::default() };
-    let split = client.range(&count).await?.count > SPLIT;
-    let mut parts = stream::iter(layout.parts(split))
-        .map(|(key, range_end)| async move {
-            let part = RangeRequest { key, range_end, revision: now.revision, serializable: true, count_only: false };
-            client.range(&part).await
-        })
-        .buffer_unordered(AT_ONCE);
-    let mut delta = Delta::default();
-    while let Some(part) = parts.next().await {
-        for kv in &part?.kvs {
-            take(layout, kv, false, &mut delta)?;
-        }
+    if now.head.is_partial {
+        let by = &now.head.by;
+        return Err(FollowError::Refused(format!("the store is being filled by {by}, or was left half filled")));
     }
-    let mut state = ApiState::default();
-    state.apply(&delta);
+    let (state, _) = load_any(client, layout, now.revision).await?;
     if state.count() != now.head.objects {
         let what = format!("the store has {} objects, where its head says {}", state.count(), now.head.objects);
         return Err(FollowError::Refused(what));
     }
     Ok(state)
+}
+
+/// All of it, as it is at a revision, and how many octets that is in keys and values.
+pub(super) async fn load_any(
+    client: &EtcdClient,
+    layout: &KeyLayout,
+    revision: i64,
+) -> Result<(ApiState, usize), FollowError> {
+    let (key, range_end) = layout.all();
+    let count = RangeRequest { key, range_end, revision, count_only: true, ..RangeRequest::default() };
+    let split = client.range(&count).await?.count > SPLIT;
+    let mut parts = stream::iter(layout.parts(split))
+        .map(|(key, range_end)| async move {
+            let part = RangeRequest { key, range_end, revision, serializable: true, ..RangeRequest::default() };
+            client.range(&part).await
+        })
+        .buffer_unordered(AT_ONCE);
+    let (mut delta, mut octets) = (Delta::default(), 0);
+    while let Some(part) = parts.next().await {
+        for kv in &part?.kvs {
+            take(layout, kv, false, &mut delta)?;
+            octets += kv.key.len() + kv.value.len();
+        }
+    }
+    let mut state = ApiState::default();
+    state.apply(&delta);
+    Ok((state, octets))
 }
 
 /// Adds what a key's change means; whether it is the head's.
@@ -153,7 +190,7 @@ pub(super) fn take(layout: &KeyLayout, kv: &KeyValue, is_gone: bool, delta: &mut
         (Some(NamedKey::Object(id)), true) => delta.remove.push(id),
         (Some(NamedKey::Token(key)), true) => delta.forget.push(key),
         (Some(NamedKey::Object(id)), false) => {
-            let record = decode::<StoredObject>(&id, &kv.value)?;
+            let record = decode_object(&id, &kv.value)?;
             if record.id() != id {
                 return Err(StoreError::new(format!("{} is kept as {id}", record.id())));
             }
@@ -166,9 +203,4 @@ pub(super) fn take(layout: &KeyLayout, kv: &KeyValue, is_gone: bool, delta: &mut
         (None, _) => {}
     }
     Ok(false)
-}
-
-/// A name that nothing else has.
-pub(super) fn new_name() -> String {
-    format!("{:016x}", rand::random::<u64>())
 }

@@ -2,52 +2,57 @@
 //!
 //! ```text
 //! layout   keys, and what is under them
+//! transaction  changes as one transaction of etcd
+//! compact  values: JSON, of endpoints in few octets
 //! load     the whole at one revision, and whether its history is the one that was served
 //! follow   loads, watches, and looks whether the watch tells all
 //! inbox    what was told and is not served yet
+//! outbox   notifications that are still to be sent
 //! health   whether what is served is what the store has
+//! admin    what people do to it: look, take out, put in, accept
+//! route    which store, and the way to it
 //! ```
 //!
 //! A group of calls is one transaction. It compares the revision of the head, so that it is made durable on top of the
 //! state that it was worked out from, or not at all. That is one order for all servers: two that write at one time have one of
 //! them work its calls out anew.
 
+pub mod admin;
+mod compact;
 mod follow;
 mod health;
 mod inbox;
 mod layout;
 mod load;
+mod outbox;
+mod route;
+mod transaction;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle as RuntimeHandle;
-use tokio::sync::watch as flag;
+use tokio::sync::{Notify, watch as flag};
 
 pub use health::StoreHealth;
 use inbox::{Inbox, Waited};
 use layout::{KeyLayout, StoreHead};
-use load::{FollowError, goes_on, head_now, load, new_name};
+use load::{FollowError, goes_on, head_now, load};
+use outbox::{SharedOutbox, told};
+pub use route::StoreRoute;
+use transaction::{MOST_CHANGES, TxnOutcome, changes, outcome, request};
 
-use super::codec::{StoreError, encode};
+use super::codec::{StoreError, encode_text};
 use super::engine::Engine;
 use super::notices::ToldDelta;
 use super::state::{ApiState, Delta};
 use super::state_store::{CommitError, CommitLimits, OthersChange, StateStore};
 use super::store::Store;
 use super::store_mark::StoreMark;
-use crate::config::StoreAddress;
-use crate::etcd::{
-    Compare, DeleteRangeRequest, EtcdClient, EtcdError, Op, PutRequest, RangeRequest, RequestOp, TxnRequest,
-};
+use crate::etcd::{EtcdClient, EtcdError};
 use crate::problem::{Place, Problem};
 
-/// Operations of a transaction, the head's aside (`--max-txn-ops` of etcd is 128).
-const MOST_CHANGES: usize = 120;
-/// Octets of a transaction (`--max-request-bytes` of etcd is 1.5 MiB).
-const MOST_OCTETS: usize = 1_400_000;
 /// How much of what is over goes with one call.
 const MOST_LEFTOVERS: usize = 10;
 /// How long a call waits for the store.
@@ -60,6 +65,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// See the module.
 pub struct SharedStore {
     runtime: RuntimeHandle,
+    route: StoreRoute,
     layout: KeyLayout,
     /// For calls of this server.
     client: EtcdClient,
@@ -70,16 +76,18 @@ pub struct SharedStore {
     last_good: Store,
     /// What is served and not kept yet, with its revision.
     unkept: Mutex<Option<(Vec<Delta>, StoreMark)>>,
+    /// There is something that is not kept.
+    kept_later: Notify,
 }
 
 impl SharedStore {
     /// Opens the last good state in `dir`, and reads the whole store where there is none. A store that cannot be reached is a
     /// problem then only. To be called where a thread may wait.
-    pub fn open(address: &StoreAddress, dir: &Path, runtime: RuntimeHandle) -> Result<(Self, ApiState), Problem> {
+    pub fn open(route: &StoreRoute, dir: &Path, runtime: RuntimeHandle) -> Result<(Self, ApiState), Problem> {
+        let address = &route.address;
         let (last_good, mut state, mut mark) = Store::open_last_good(dir)?;
-        let client = |first| EtcdClient::new(address.members.clone(), first);
         let first = rand::random_range(0..address.members.len().max(1));
-        let (client, watcher, layout) = (client(first), client(first), KeyLayout::new(&address.prefix));
+        let (client, watcher, layout) = (route.client(first), route.client(first), KeyLayout::new(&address.prefix));
         let mut unkept = None;
         let end = Instant::now() + START_PATIENCE;
         while mark.is_none() {
@@ -93,7 +101,7 @@ impl SharedStore {
                     unkept = Some((vec![Delta::between(&state, &loaded)], now.mark.clone()));
                     (state, mark) = (loaded, Some(now.mark));
                 }
-                Err(FollowError::Etcd(_)) if Instant::now() < end => std::thread::sleep(PAUSE),
+                Err(FollowError::Etcd(error)) if !error.is_final() && Instant::now() < end => std::thread::sleep(PAUSE),
                 Err(error) => {
                     let hint = "there is no last good state here to start from: see --store";
                     return Err(Problem::error(Place::whole(address.to_string()), error.to_string(), hint));
@@ -101,7 +109,10 @@ impl SharedStore {
             }
         }
         let (inbox, health) = (Inbox::new(mark), StoreHealth::default());
-        let store = Self { runtime, layout, client, watcher, inbox, health, last_good, unkept: Mutex::new(unkept) };
+        let (unkept, kept_later) = (Mutex::new(unkept), Notify::new());
+        let route = route.clone();
+        let store = Self { runtime, route, layout, client, watcher, inbox, health, last_good, unkept, kept_later };
+        store.kept_later.notify_one();
         store.look();
         Ok((store, state))
     }
@@ -118,6 +129,11 @@ impl SharedStore {
             Ok(false) => self.health.is_bad("the last good state is behind the store"),
             Err(error) => self.health.is_bad(&error.to_string()),
         }
+    }
+
+    /// What is still to be told of what its servers changed.
+    pub fn outbox(&self) -> SharedOutbox {
+        SharedOutbox::new(self.runtime.clone(), self.route.client(0), self.layout.clone())
     }
 
     /// How the way to the store is.
@@ -142,6 +158,7 @@ impl SharedStore {
         let (all, last) = unkept.get_or_insert_with(|| (Vec::new(), mark.clone()));
         all.extend(deltas);
         *last = mark;
+        self.kept_later.notify_one();
     }
 
     /// Keeps what is served as the last good state.
@@ -153,40 +170,8 @@ impl SharedStore {
             let mut unkept = self.unkept.lock().unwrap_or_else(PoisonError::into_inner);
             let (later, last) = unkept.take().unwrap_or_else(|| (Vec::new(), mark));
             *unkept = Some((deltas.into_iter().chain(later).collect(), last));
+            self.kept_later.notify_one();
         }
-    }
-
-    /// The transaction that makes `group` durable on top of `served`.
-    fn transaction(&self, group: &[ToldDelta], served: &StoreMark, head: &StoreHead) -> Result<TxnRequest, StoreError> {
-        // a transaction may have a key once
-        let mut values: BTreeMap<Vec<u8>, Option<Vec<u8>>> = BTreeMap::new();
-        for ToldDelta { delta, .. } in group {
-            let Delta { put, remove, tokens, forget } = delta;
-            values.extend(remove.iter().map(|id| (self.layout.object(id), None)));
-            for record in put {
-                values.insert(self.layout.object(&record.id()), Some(encode(&**record)?));
-            }
-            values.extend(forget.iter().map(|key| (self.layout.token(key), None)));
-            for (key, token) in tokens {
-                values.insert(self.layout.token(key), Some(encode(&**token)?));
-            }
-        }
-        let octets: usize = values.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum();
-        if values.len() > MOST_CHANGES || octets > MOST_OCTETS {
-            let what = format!("one call changes {} objects of {octets} octets", values.len());
-            return Err(StoreError::new(format!("{what}; the store takes {MOST_CHANGES} of {MOST_OCTETS}")));
-        }
-        values.insert(self.layout.head(), Some(encode(head)?));
-        let op = |(key, value)| match value {
-            Some(value) => Op::Put(PutRequest { key, value, lease: 0 }),
-            None => Op::Delete(DeleteRangeRequest { key, range_end: Vec::new() }),
-        };
-        let read = Op::Range(RangeRequest { key: self.layout.head(), ..RangeRequest::default() });
-        Ok(TxnRequest {
-            compare: vec![Compare::unchanged(self.layout.head(), served.revision)],
-            success: values.into_iter().map(|change| RequestOp { request: Some(op(change)) }).collect(),
-            failure: vec![RequestOp { request: Some(read) }],
-        })
     }
 
     /// Others came first, by the head at `revision`: whether one of theirs was ours after all.
@@ -195,8 +180,7 @@ impl SharedStore {
             Some(Waited::Found) => CommitError::Landed,
             Some(Waited::Untold) if was_sent => CommitError::Unknown("the store was read anew".to_owned()),
             Some(_) => CommitError::Conflict,
-            None if was_sent => CommitError::Unknown("the store is not followed".to_owned()),
-            None => CommitError::Unavailable("the store is not followed".to_owned()),
+            None => failed(was_sent, "the store is not followed".to_owned()),
         }
     }
 }
@@ -215,34 +199,37 @@ impl StateStore for SharedStore {
             // it is being read anew: what calls are worked out from may not be what it has
             return Err(self.conflict(served.revision, "", false, end));
         }
-        let (set, txn) = (served.set.clone(), new_name());
-        let head = StoreHead { set: set.clone(), txn: txn.clone(), after: served.revision, objects: after.count() };
-        let request = self.transaction(group, &served, &head)?;
+        let head = StoreHead::new(served.set.clone(), served.revision, after.count());
+        let (set, txn) = (head.set.clone(), head.txn.clone());
+        let mut values = changes(&self.layout, group.iter().map(|told| &told.delta))?;
+        values.extend(told(&self.layout, group, &txn)?);
+        let request = request(&self.layout, values, &head, Some(served.head.as_str()).filter(|head| !head.is_empty()))?;
+        let head = encode_text(&head)?;
         // whether a transaction is on its way of which nothing is known
         let mut was_sent = false;
         loop {
             match self.runtime.block_on(self.client.txn(&request)) {
                 Ok(answer) => {
-                    let header = answer.header.unwrap_or_default();
-                    let now =
-                        answer.responses.into_iter().find_map(|op| op.range).and_then(|mut range| range.kvs.pop());
-                    let revision = match now {
-                        _ if answer.succeeded => header.revision,
-                        Some(now) if StoreHead::read(&now.value)?.txn == txn => now.mod_revision,
-                        Some(now) => return Err(self.conflict(now.mod_revision, &txn, was_sent, end)),
-                        None => return Err(CommitError::Unavailable("the store has been emptied".to_owned())),
+                    let revision = match outcome(answer, &txn)? {
+                        TxnOutcome::Landed(revision) => revision,
+                        TxnOutcome::Behind(revision) if revision <= served.revision => {
+                            return Err(failed(was_sent, "the store went back".to_owned()));
+                        }
+                        TxnOutcome::Behind(revision) => return Err(self.conflict(revision, &txn, was_sent, end)),
+                        TxnOutcome::Emptied => return Err(failed(was_sent, "the store has been emptied".to_owned())),
                     };
-                    let mark = StoreMark { cluster: served.cluster, set, revision, txn };
+                    let mark = StoreMark { cluster: served.cluster, set, revision, txn, head };
                     self.inbox.own(mark.clone());
                     self.keep_later(group.iter().map(|told| told.delta.clone()), mark);
                     return Ok(());
                 }
-                Err(error) if error.is_final() => return Err(StoreError::new(error).into()),
+                Err(error) if error.is_denied() => return Err(failed(was_sent, error.to_string())),
+                Err(error) if error.is_final() && !was_sent => return Err(StoreError::new(error).into()),
+                Err(error) if error.is_final() => return Err(failed(was_sent, error.to_string())),
                 Err(error) => {
                     was_sent |= !matches!(error, EtcdError::Unreachable(_));
                     if Instant::now() >= end {
-                        let why = error.to_string();
-                        return Err(if was_sent { CommitError::Unknown(why) } else { CommitError::Unavailable(why) });
+                        return Err(failed(was_sent, error.to_string()));
                     }
                     std::thread::sleep(PAUSE);
                 }
@@ -266,4 +253,9 @@ impl StateStore for SharedStore {
     fn refused(&self, why: &str) {
         self.health.is_bad(&format!("what others changed cannot be served here: {why}"));
     }
+}
+
+/// Why there is no answer to a call whose transaction may be on its way, or is not.
+fn failed(was_sent: bool, why: String) -> CommitError {
+    if was_sent { CommitError::Unknown(why) } else { CommitError::Unavailable(why) }
 }

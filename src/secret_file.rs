@@ -6,17 +6,17 @@ use crate::problem::{Place, Problem};
 use crate::regular;
 
 /// Octets of a token, at least: shorter ones can be guessed.
-pub(super) const LEAST_TOKEN: usize = 16;
+pub const LEAST_TOKEN: usize = 16;
 
 /// The text of the file at `path`, which `flag` names, and whether others than its owner may read it.
-pub(super) fn read(path: &Path, flag: &str) -> Result<(String, bool), Vec<Problem>> {
+pub fn read(path: &Path, flag: &str) -> Result<(String, bool), Vec<Problem>> {
     let (text, metadata) = regular::read_text(path, regular::MAX_SMALL_BYTES)
         .map_err(|error| problem(path, format!("cannot be read: {error}"), format!("see {flag}")))?;
     Ok((text, regular::is_open_to_others(&metadata, false)))
 }
 
 /// The same of a file that nobody else may read; `what` is in it.
-pub(super) fn read_owners_only(path: &Path, flag: &str, what: &str) -> Result<String, Vec<Problem>> {
+pub fn read_owners_only(path: &Path, flag: &str, what: &str) -> Result<String, Vec<Problem>> {
     let (text, is_open_to_others) = read(path, flag)?;
     if is_open_to_others {
         let said = format!("{what} can be read by other users of this machine");
