@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use siphasher::sip::SipHasher24;
 
-use super::id::EndpointId;
+use super::id::{EndpointId, in_each};
 use super::service::Service;
 use super::service_name::ZoneName;
 use crate::dns::DnsName;
@@ -46,8 +46,19 @@ impl Suffix {
 
     fn parse(bytes: &[u8]) -> Option<Self> {
         let suffix: [u8; 8] = bytes.try_into().ok()?;
-        suffix.iter().fold(true, |good, b| good & (b.is_ascii_lowercase() | b.is_ascii_digit())).then_some(Self(suffix))
+        is_lower_alphanumeric(suffix).then_some(Self(suffix))
     }
+}
+
+/// Whether all are lower-case letters or digits: looked at in one word, as this is on the path of every question for an
+/// endpoint's name.
+fn is_lower_alphanumeric(octets: [u8; 8]) -> bool {
+    let word = u64::from_ne_bytes(octets);
+    // of ASCII octets, bit 7 of a sum is set where the octet is at least `least`
+    let at_least = |least: u8| word.wrapping_add(in_each(0x80 - least));
+    let letters = at_least(b'a') & !at_least(b'z' + 1);
+    let digits = at_least(b'0') & !at_least(b'9' + 1);
+    word & in_each(0x80) == 0 && (letters | digits) & in_each(0x80) == in_each(0x80)
 }
 
 impl FromStr for Suffix {
@@ -192,6 +203,19 @@ fn with_apexes(names: &[DnsName]) -> Vec<DnsName> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_suffix_is_of_letters_and_digits_at_each_place() {
+        for place in 0..8 {
+            for octet in 0..=u8::MAX {
+                let mut octets = *b"0az9m5q1";
+                octets[place] = octet;
+                let is_good = octet.is_ascii_lowercase() || octet.is_ascii_digit();
+                assert_eq!(is_lower_alphanumeric(octets), is_good, "{octets:?}");
+            }
+        }
+        assert!(!is_lower_alphanumeric([0xff; 8]) && !is_lower_alphanumeric([0; 8]));
+    }
 
     #[test]
     fn labels_come_apart() {

@@ -12,7 +12,7 @@ struct Digits([u8; 9]);
 const LONG: u8 = 0x10;
 
 /// The same bit pattern in each octet of a word.
-const fn in_each(octet: u8) -> u64 {
+pub(super) const fn in_each(octet: u8) -> u64 {
     u64::from_ne_bytes([octet; 8])
 }
 

@@ -160,8 +160,7 @@ impl<'r> Batch<'r> {
                 let explain = class != ViewClass::Refused || reply.rcode == Rcode::REFUSED && !is_stranger;
                 let mut frame = self.frame(incoming, limit, explain);
                 frame.aa |= client.access == Access::Delegation;
-                self.replied(&reply);
-                let len = encode(query, &reply, &frame, out);
+                let len = self.write(query, reply, &frame, out);
                 if share == ReplyShare::Truncated {
                     truncate(out);
                 }
@@ -202,14 +201,17 @@ impl<'r> Batch<'r> {
         }
     }
 
-    /// Counts a reply out of the snapshot.
-    fn replied(&self, reply: &Reply<'_>) {
+    /// Writes a reply out of the snapshot, and counts it; returns its length.
+    fn write(&self, query: &Query<'_>, reply: Reply<'_>, frame: &Frame<'_>, out: &mut [u8]) -> usize {
         self.tally.reply(reply.rcode);
         if self.snapshot.has_drills()
             && let Some(drill) = reply.drill()
         {
             self.resources.count_drill(drill);
         }
+        let len = encode(query, &reply, frame, out);
+        reply.release();
+        len
     }
 
     /// Whether the answer is one that a drill delays.

@@ -7,10 +7,15 @@ use super::borrowed::NameRef;
 use super::owned::DnsName;
 use super::wire::{MAX_LABEL_LEN, MAX_LABELS, MAX_NAME_LEN, is_at_or_below, write_name};
 
+/// Octets that are lowered at once.
+const LANE: usize = 16;
+/// Room for the longest name, in whole lanes.
+const ROOM: usize = MAX_NAME_LEN.next_multiple_of(LANE);
+
 /// Room for one name in lower case, and the place of each of its labels. The root, before anything is read.
 #[derive(Clone, Copy)]
 pub struct NameBuf {
-    wire: [u8; MAX_NAME_LEN],
+    wire: [u8; ROOM],
     len: u8,
     starts: [u8; MAX_LABELS],
     labels: u8,
@@ -18,7 +23,7 @@ pub struct NameBuf {
 
 impl Default for NameBuf {
     fn default() -> Self {
-        Self { wire: [0; MAX_NAME_LEN], len: 1, starts: [0; MAX_LABELS], labels: 0 }
+        Self { wire: [0; ROOM], len: 1, starts: [0; MAX_LABELS], labels: 0 }
     }
 }
 
@@ -46,10 +51,10 @@ impl NameBuf {
             }
         }
         let end = at + 1;
-        let name = self.wire.get_mut(..end)?;
-        name.copy_from_slice(octets.get(..end)?);
-        // lengths are at most 63, which is below the letters: all octets can be lowered at once
-        name.make_ascii_lowercase();
+        self.wire.get_mut(..end)?.copy_from_slice(octets.get(..end)?);
+        // lengths are at most 63, which is below the letters; what is behind the name in its last lane means nothing
+        let (lanes, _) = self.wire.as_chunks_mut::<LANE>();
+        lanes.iter_mut().take(end.div_ceil(LANE)).for_each(|lane| lane.make_ascii_lowercase());
         self.len = end as u8;
         self.labels = labels as u8;
         Some(end)
@@ -63,7 +68,7 @@ impl NameBuf {
     /// Appends one label with its length, the root being of length 0; `None` if there is no room for it.
     pub(super) fn push(&mut self, label: &[u8]) -> Option<()> {
         let from = usize::from(self.len);
-        let room = self.wire.get_mut(from..from + label.len())?;
+        let room = self.wire.get_mut(..MAX_NAME_LEN)?.get_mut(from..from + label.len())?;
         room.copy_from_slice(label);
         room.make_ascii_lowercase();
         if label.len() > 1 {
@@ -152,6 +157,13 @@ mod tests {
         let mut long = b"\x3f".iter().chain([b'a'; 63].iter()).copied().collect::<Vec<u8>>().repeat(4);
         long.push(0);
         assert_eq!(buf.read(&long), None, "257 octets");
+        let mut full = NameBuf::empty();
+        for _ in 0..5 {
+            assert_eq!(full.push(&[b"\x31".as_slice(), &[b'A'; 49]].concat()), Some(()));
+        }
+        assert_eq!(full.push(b"\x05aaaaa"), None, "256 octets");
+        assert_eq!((full.push(b"\x03aaa"), full.push(b"\x00"), full.push(b"\x00")), (Some(()), Some(()), None));
+        assert_eq!(full.wire().len(), 255);
         let mut most = b"\x01a".repeat(127);
         most.push(0);
         assert_eq!(buf.read(&most), Some(255));
