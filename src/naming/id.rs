@@ -30,28 +30,31 @@ fn eight_digits(hex: [u8; 8]) -> Option<[u8; 4]> {
     if written != hex || from_ten != letters || values & in_each(0x10) != 0 {
         return None;
     }
-    // the first of two digits is the high half of their octet
-    let [first, _, second, _, third, _, fourth, _] = ((values << 4) | (values >> 8)).to_le_bytes();
-    Some([first, second, third, fourth])
+    // the first of two digits is the high half of their octet; every second octet is one of the four
+    let pairs = ((values << 4) | (values >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs | (pairs >> 8)) & 0x0000_ffff_0000_ffff;
+    Some(((fours | (fours >> 16)) as u32).to_le_bytes())
+}
+
+/// The value of a lower-case hex digit.
+fn digit(hex: u8) -> Option<u8> {
+    match hex {
+        b'0'..=b'9' => Some(hex - b'0'),
+        b'a'..=b'f' => Some(hex - b'a' + 10),
+        _ => None,
+    }
 }
 
 impl Digits {
     fn parse(hex: &[u8]) -> Option<Self> {
-        let mut digits = [0; 9];
-        let eights = match hex {
-            [top, rest @ ..] if rest.len() == 16 => {
-                digits[0] = LONG | char::from(*top).to_digit(16).filter(|_| !top.is_ascii_uppercase())? as u8;
-                rest
-            }
-            rest if rest.len() == 8 => rest,
+        let (first, eights) = hex.as_rchunks::<8>();
+        let (top, [a, b, c, d], low) = match (first, eights) {
+            ([top], [high, low]) => (LONG | digit(*top)?, eight_digits(*high)?, low),
+            ([], [low]) => (0, [0; 4], low),
             _ => return None,
         };
-        let (eights, _) = eights.as_chunks::<8>();
-        let (octets, _) = digits[9 - 4 * eights.len()..].as_chunks_mut::<4>();
-        for (octets, eight) in octets.iter_mut().zip(eights) {
-            *octets = eight_digits(*eight)?;
-        }
-        Some(Self(digits))
+        let [e, f, g, h] = eight_digits(*low)?;
+        Some(Self([top, a, b, c, d, e, f, g, h]))
     }
 
     fn fmt(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

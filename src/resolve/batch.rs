@@ -35,6 +35,8 @@ pub struct Batch<'r> {
     snapshot: Guard<Arc<Snapshot>>,
     now: u32,
     rotation: Cell<u32>,
+    /// The name of the packet that is looked at; its room is cleared once.
+    name: RefCell<NameBuf>,
     tally: Tally<'r>,
     /// The cache's time.
     cache_now: u64,
@@ -60,6 +62,7 @@ impl<'r> Batch<'r> {
             now: now.as_secs() as u32,
             // where the order of addresses begins; below a microsecond the clock is as good as chance
             rotation: Cell::new(now.subsec_nanos()),
+            name: RefCell::default(),
             tally: resources.counters.tally(),
             cache_now: resources.lookup.now(),
             upstreams: RefCell::default(),
@@ -97,7 +100,7 @@ impl<'r> Batch<'r> {
     /// for endpoint names, private names and cached replies as they came.
     pub(super) fn try_resolve(&self, incoming: Incoming<'_>, out: &mut [u8]) -> Outcome {
         self.tally.packet(incoming.transport);
-        let mut name = NameBuf::default();
+        let mut name = self.name.borrow_mut();
         // looked at where it is: a question is large, and is not moved for each packet
         let mut packet = parse(incoming.packet, &mut name);
         let query = match &mut packet {
