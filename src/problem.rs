@@ -3,13 +3,50 @@
 //! One type for `check`, the log, metrics and readiness. Knows no file system: a place is words.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
+
+/// A file as the user named it, or another source such as `--forward`. All places in a file share one: while files are
+/// read, each value has a place, so that it is one pointer.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileName(Arc<Box<str>>);
+
+impl From<&str> for FileName {
+    fn from(name: &str) -> Self {
+        Self(Arc::new(name.into()))
+    }
+}
+
+impl From<String> for FileName {
+    fn from(name: String) -> Self {
+        Self(Arc::new(name.into()))
+    }
+}
+
+impl Deref for FileName {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}
+
+impl fmt::Debug for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
 
 /// Where something was said.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
-    /// The file as the user named it, or another source such as `--forward`.
-    pub file: Arc<str>,
+    /// The file.
+    pub file: FileName,
     /// Line, from 1; 0 where the place is the whole file.
     pub line: u32,
     /// Column in characters, from 1; 0 where the place is the whole line.
@@ -18,7 +55,7 @@ pub struct Place {
 
 impl Place {
     /// The whole of `file`.
-    pub fn whole(file: impl Into<Arc<str>>) -> Self {
+    pub fn whole(file: impl Into<FileName>) -> Self {
         Self { file: file.into(), line: 0, column: 0 }
     }
 }

@@ -25,9 +25,9 @@ pub(super) fn find<'s, T: Trace>(
         return Found::Nothing(Some(why));
     }
     let exact = serving(ask, &zone.exact);
-    let wildcard = serving(ask, &zone.wildcard);
+    let wildcard = serving(ask, zone.wildcard());
     if exact.is_none() && wildcard.is_none() {
-        let claimant = zone.exact.iter().chain(&zone.wildcard).find_map(|id| model.endpoint(*id));
+        let claimant = zone.claimants().find_map(|id| model.endpoint(id));
         let why = claimant.map(|e| if e.is_served() { NotPrivate::InboundOnly(e) } else { NotPrivate::NotServed(e) });
         if let Some(why) = why {
             trace.step(format_args!("{} would be private, but {why}", entry.name));

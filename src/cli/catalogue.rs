@@ -113,7 +113,7 @@ fn diff(file: &Path, json: bool) -> ExitCode {
     let given: Vec<&ServiceInput> = loaded
         .inputs
         .iter()
-        .filter_map(|input| if let Object::Service(service) = &input.object { Some(service) } else { None })
+        .filter_map(|input| if let Object::Service(service) = &*input.object { Some(service) } else { None })
         .collect();
     if given.is_empty() {
         eprintln!(
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn an_output_is_compared_service_by_service() {
         let loaded = read_json_set(&[FileText { path: "s.json".into(), text: OUTPUT.to_owned() }]);
-        let given = loaded.inputs.iter().filter_map(|input| match &input.object {
+        let given = loaded.inputs.iter().filter_map(|input| match &*input.object {
             Object::Service(service) => Some(service),
             _ => None,
         });

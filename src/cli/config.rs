@@ -2,11 +2,10 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use super::args::ConfigArgs;
 use crate::config::{DEFAULT_FILE, Settings, template};
-use crate::problem::{Place, Problem};
+use crate::problem::{FileName, Place, Problem};
 
 pub(super) fn run(args: &ConfigArgs) -> ExitCode {
     let Some(file) = &args.check else { return super::print(&template()) };
@@ -25,7 +24,7 @@ pub(super) fn read_file(file: Option<&Path>) -> Result<Settings, Vec<Problem>> {
     if file.is_none() && !path.exists() {
         return Ok(Settings::default());
     }
-    let label: Arc<str> = path.display().to_string().into();
+    let label = FileName::from(path.display().to_string());
     let text = std::fs::read_to_string(path)
         .map_err(|error| vec![Problem::error(Place::whole(label.clone()), format!("cannot be read: {error}"), "")])?;
     let (settings, problems) = crate::source::read_settings(&label, &text);

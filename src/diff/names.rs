@@ -122,7 +122,7 @@ fn is_different_vpc(views: [Option<&View>; 2]) -> bool {
 }
 
 fn is_wildcard(authority: &Authority) -> bool {
-    matches!(authority, Authority::Private(zone) if !zone.wildcard.is_empty())
+    matches!(authority, Authority::Private(zone) if !zone.wildcard().is_empty())
 }
 
 /// Whether one of `tops` is `name` or above it.

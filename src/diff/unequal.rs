@@ -87,8 +87,7 @@ impl Unequal {
             (Authority::System(was), Authority::System(is)) => self.is_same_below(was.as_deref(), is.as_deref()),
             (Authority::HostedZone(was), Authority::HostedZone(is)) => self.is_same_zone(was, is),
             (Authority::Private(was), Authority::Private(is)) => {
-                let ids =
-                    |zone: &PrivateZone| zone.exact.iter().chain(&zone.wildcard).copied().collect::<BTreeSet<_>>();
+                let ids = |zone: &PrivateZone| zone.claimants().collect::<BTreeSet<_>>();
                 ids(was) == ids(is) && !ids(was).iter().any(|id| self.endpoints.contains(id))
             }
             (Authority::SecondName(was), Authority::SecondName(is)) => was == is && !self.endpoints.contains(was),

@@ -174,7 +174,7 @@ fn hosted_zone(zone: &HostedZoneRecord, profiles: &[&ProfileRecord]) -> Vec<Inpu
     let mut inputs = read_route53(&zone.outputs(), &place());
     let zones: Vec<HostedZoneInput> = inputs
         .iter()
-        .filter_map(|input| if let Object::HostedZone(zone) = &input.object { Some(zone.clone()) } else { None })
+        .filter_map(|input| if let Object::HostedZone(zone) = &*input.object { Some(zone.clone()) } else { None })
         .collect();
     for profile in profiles {
         let is_there = |input: &&HostedZoneInput| {
@@ -203,7 +203,7 @@ fn rule_inputs(rule: &ResolverRuleRecord, profiles: &[&ProfileRecord]) -> Vec<In
 
 /// What a rule says, whoever has it; `None` for one that says nothing here.
 pub(super) fn read_rule(rule: &ResolverRuleRecord) -> Option<RuleInput> {
-    read_route53(&rule.outputs(), &place()).into_iter().find_map(|input| match input.object {
+    read_route53(&rule.outputs(), &place()).into_iter().find_map(|input| match *input.object {
         Object::Rule(rule) => Some(rule),
         _ => None,
     })
@@ -311,14 +311,18 @@ fn endpoint_input(endpoint: &EndpointRecord) -> Option<EndpointInput> {
         vpc_endpoint_id: at(endpoint.id),
         vpc_id: at(endpoint.vpc),
         service_name: at(endpoint.service.clone()),
-        service_region: endpoint.service_region.as_ref().and_then(|region| region.parse().ok()).map(at),
+        service_region: endpoint
+            .service_region
+            .as_ref()
+            .and_then(|region| region.parse().ok())
+            .map(|region| Box::new(at(region))),
         private_dns_enabled: Some(at(endpoint.private_dns_enabled)),
         inbound_resolver_only: endpoint.inbound_resolver_only,
         state,
         dns_suffix: endpoint.own_names.suffix().map(at),
         dns_record_ip_type: endpoint.dns_record_ip_type,
         private_dns_mode: endpoint.own_names.mode(),
-        given_names: endpoint.own_names.given(),
+        given_names: endpoint.own_names.given().map(Box::new),
         network_interfaces: endpoint
             .interfaces
             .iter()

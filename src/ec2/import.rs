@@ -284,7 +284,7 @@ impl ImportAs<'_> {
             service_region: endpoint.service_region.as_ref().map(|at| at.value.to_string()),
             own_names: OwnNames {
                 suffix: endpoint.dns_suffix.as_ref().map(|at| at.value.to_string()),
-                given: given.map(KeptNames::from),
+                given: given.map(|names| KeptNames::from(&**names)),
                 overlay: endpoint.private_dns_mode == Mode::Overlay,
             },
             tags: Tags::new(),
@@ -412,7 +412,7 @@ impl ImportAs<'_> {
             }
         }
         for (input, step) in inputs.iter().zip(steps.iter_mut()) {
-            if let (Object::Profile(profile), ImportFate::Moves(records)) = (&input.object, &mut step.fate)
+            if let (Object::Profile(profile), ImportFate::Moves(records)) = (&*input.object, &mut step.fate)
                 && let [StoredObject::Profile(record)] = records.as_mut_slice()
             {
                 record.resources.extend(shared.remove(&profile.id.value).into_iter().flatten());
@@ -450,7 +450,7 @@ fn keep_profiles_together(inputs: &[Input], steps: &mut [ImportStep]) {
     };
     let declared: BTreeSet<Arc<str>> = inputs
         .iter()
-        .filter_map(|input| if let Object::Profile(it) = &input.object { Some(it.id.value.clone()) } else { None })
+        .filter_map(|input| if let Object::Profile(it) = &*input.object { Some(it.id.value.clone()) } else { None })
         .collect();
     let staying: BTreeSet<Arc<str>> = inputs
         .iter()

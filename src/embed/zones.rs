@@ -42,7 +42,7 @@ impl Builder {
 
     /// Zones in TOML.
     pub fn toml_str(text: &str) -> Self {
-        Self::new(GivenZones(Some(read_toml(&Arc::from("toml"), text))))
+        Self::new(GivenZones(Some(read_toml(&"toml".into(), text))))
     }
 
     fn new(zones: impl Source + 'static) -> Self {

@@ -2,11 +2,9 @@
 //!
 //! `from CLIENT NAME [TYPE] EXPECTED`, with `#` before a comment. The type is A where it is left out.
 
-use std::sync::Arc;
-
 use super::{AssertedClient, Assertion, Expected};
 use crate::dns::{DnsName, Rtype};
-use crate::problem::{Fault, Place, Problem, nearest};
+use crate::problem::{Fault, FileName, Place, Problem, nearest};
 
 /// The words that an expectation can be, besides `= DATA...`.
 const WORDS: [(&str, Expected); 7] = [
@@ -22,14 +20,14 @@ const WORDS: [(&str, Expected); 7] = [
 const EXAMPLE: &str = "write a line such as: from 10.0.1.5 ec2.us-east-1.amazonaws.com A = 10.0.1.18 10.0.1.82";
 
 /// The assertions of a text, and what is wrong with its other lines.
-pub fn parse(file: &Arc<str>, text: &str) -> (Vec<Assertion>, Vec<Problem>) {
+pub fn parse(file: &FileName, text: &str) -> (Vec<Assertion>, Vec<Problem>) {
     let (mut assertions, mut problems) = (Vec::new(), Vec::new());
     for (number, line) in (1u32..).zip(text.lines()) {
         let words: Vec<&str> = line.split_whitespace().take_while(|word| !word.starts_with('#')).collect();
         if words.is_empty() {
             continue;
         }
-        let place = Place { file: Arc::clone(file), line: number, column: 0 };
+        let place = Place { file: file.clone(), line: number, column: 0 };
         match assertion(&words, &place) {
             Ok(assertion) => assertions.push(assertion),
             Err(Fault { what, hint }) => problems.push(Problem::error(place, what, hint)),
@@ -142,7 +140,7 @@ mod tests {
     use super::*;
 
     fn one(line: &str) -> String {
-        let (assertions, problems) = parse(&Arc::from("t"), line);
+        let (assertions, problems) = parse(&"t".into(), line);
         match (&assertions[..], &problems[..]) {
             ([assertion], []) => assertion.to_string(),
             ([], [problem]) => problem.what.clone(),
@@ -194,7 +192,7 @@ mod tests {
 
     #[test]
     fn blank_lines_and_comments_are_nothing_and_places_are_lines() {
-        let (assertions, problems) = parse(&Arc::from("t"), "\n# a\n  \nfrom 10.0.0.1 a.example private\nx\n");
+        let (assertions, problems) = parse(&"t".into(), "\n# a\n  \nfrom 10.0.0.1 a.example private\nx\n");
         assert_eq!(assertions[0].place.line, 4);
         assert_eq!(problems[0].place.to_string(), "t:5");
     }

@@ -4,10 +4,9 @@
 //! upstream that is one of our listeners is left out, or refused where somebody wrote it. Knows no DNS.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 
 use crate::address::{DNS_PORT, is_own, reachable};
-use crate::problem::{Place, Problem};
+use crate::problem::{FileName, Place, Problem};
 
 /// Where the system's resolvers are written (resolv.conf(5)).
 pub const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -37,9 +36,9 @@ const HINT: &str = "give upstreams with --forward ADDRESS, or --forward none";
 pub fn read_resolv_conf(text: &str, own: &[SocketAddr]) -> (Vec<SocketAddr>, Vec<Problem>) {
     let mut problems = Vec::new();
     let mut resolvers = Vec::new();
-    let file: Arc<str> = RESOLV_CONF.into();
+    let file = FileName::from(RESOLV_CONF);
     for (address, line) in nameservers(text).take(MAX_NAMESERVERS) {
-        let place = Place { file: Arc::clone(&file), line, column: 0 };
+        let place = Place { file: file.clone(), line, column: 0 };
         // a scope names an interface of this machine, which matters to link-local addresses only
         let (bare, scope) = address.split_once('%').map_or((address, None), |(bare, scope)| (bare, Some(scope)));
         let Ok(ip) = bare.parse::<IpAddr>() else {

@@ -20,7 +20,7 @@ use super::violation::Violation;
 use super::zone::{HostedZone, Rule, same};
 use super::{Host, HostNames, Map, Model, PrivateName};
 use crate::dns::DnsName;
-use crate::naming::{EndpointId, InterfaceId, ServiceName, SubnetId, VpcId, instance_zone};
+use crate::naming::{EndpointId, Region, ServiceName, SubnetId, VpcId, instance_zone};
 use crate::problem::{At, Place};
 
 /// The outcome of [`Model::apply`].
@@ -33,22 +33,10 @@ pub struct Applied {
     pub violations: Vec<Violation>,
 }
 
-impl Spread for (VpcId, std::net::Ipv4Addr) {
-    fn bits(&self) -> u64 {
-        self.0.low_bits().rotate_left(32) ^ u64::from(self.1.to_bits())
-    }
-}
-
 impl Spread for (VpcId, std::net::Ipv6Addr) {
     fn bits(&self) -> u64 {
         let bits = self.1.to_bits();
         self.0.low_bits().rotate_left(32) ^ (bits as u64) ^ ((bits >> 64) as u64)
-    }
-}
-
-impl Spread for InterfaceId {
-    fn bits(&self) -> u64 {
-        self.low_bits()
     }
 }
 
@@ -115,18 +103,25 @@ impl Model {
         check: &mut Check<'_>,
     ) {
         let gone = removed.iter().filter_map(|key| if let Key::Vpc(id) = key { Some(*id) } else { None });
-        let new = added.iter().filter_map(|input| if let Object::Vpc(vpc) = &input.object { Some(vpc) } else { None });
+        let new = added.iter().filter_map(|input| if let Object::Vpc(vpc) = &*input.object { Some(vpc) } else { None });
         let (gone, new): (Vec<_>, Vec<_>) = (gone.collect(), new.collect());
         if gone.is_empty() && new.is_empty() {
             return;
         }
         let map = Arc::make_mut(&mut self.vpcs);
+        let mut regions: HashSet<Region> = HashSet::new();
         for id in &gone {
             map.remove(id);
         }
         for input in &new {
             let id = input.vpc_id.value;
-            let vpc = Check::vpc(input);
+            let mut vpc = Check::vpc(input);
+            // one text for all VPCs of a region
+            if let Some(region) = regions.get(&vpc.region) {
+                vpc.region = region.clone();
+            } else {
+                regions.insert(vpc.region.clone());
+            }
             // what did not change stays the very object it was, for whoever compares pointers
             let vpc = old.vpcs.get(&id).filter(|was| ***was == vpc).cloned().unwrap_or_else(|| Arc::new(vpc));
             if map.insert(id, vpc).is_some() {
@@ -157,7 +152,7 @@ impl Model {
         check: &mut Check<'_>,
     ) {
         let gone = removed.iter().filter_map(|key| if let Key::Subnet(id) = key { Some(*id) } else { None });
-        let new = added.iter().filter_map(|input| if let Object::Subnet(s) = &input.object { Some(s) } else { None });
+        let new = added.iter().filter_map(|input| if let Object::Subnet(s) = &*input.object { Some(s) } else { None });
         let (gone, new): (Vec<_>, Vec<_>) = (gone.collect(), new.collect());
         if gone.is_empty() && new.is_empty() && check.dirty_vpcs.is_empty() {
             return;
@@ -176,7 +171,11 @@ impl Model {
             }
             for input in &new {
                 let id = input.subnet_id.value;
-                let subnet = Check::subnet(input);
+                let mut subnet = Check::subnet(input);
+                // one text for all subnets of a zone
+                if let Some(zone) = self.zones.intern(&subnet.zone) {
+                    subnet.zone = self.zones.by_index(zone).clone();
+                }
                 if map.insert(id, subnet).is_some() {
                     check.twice(
                         Some(&Key::Subnet(id)),
@@ -220,7 +219,7 @@ impl Model {
         check: &mut Check<'_>,
     ) -> HashSet<ServiceIndex> {
         let gone = removed.iter().filter_map(|key| if let Key::Service(name) = key { Some(name) } else { None });
-        let new = added.iter().filter_map(|input| if let Object::Service(s) = &input.object { Some(s) } else { None });
+        let new = added.iter().filter_map(|input| if let Object::Service(s) = &*input.object { Some(s) } else { None });
         let new: Vec<_> = new.collect();
         let mut dirty = HashSet::new();
         let mut touched: HashSet<ServiceName> = HashSet::new();
@@ -298,8 +297,8 @@ impl Model {
             })
             .collect();
         let zones =
-            added.iter().filter_map(|input| if let Object::HostedZone(z) = &input.object { Some(z) } else { None });
-        let rules = added.iter().filter_map(|input| if let Object::Rule(r) = &input.object { Some(r) } else { None });
+            added.iter().filter_map(|input| if let Object::HostedZone(z) = &*input.object { Some(z) } else { None });
+        let rules = added.iter().filter_map(|input| if let Object::Rule(r) = &*input.object { Some(r) } else { None });
         let (zones, rules): (Vec<_>, Vec<_>) = (zones.collect(), rules.collect());
         let are_moved = !Arc::ptr_eq(&self.outbound, &old.outbound);
         if !gone.is_empty() || !zones.is_empty() || !rules.is_empty() || are_moved {
@@ -348,7 +347,7 @@ impl Model {
     ) {
         let gone = removed.iter().filter_map(|key| if let Key::Interface(id) = key { Some(*id) } else { None });
         let new =
-            added.iter().filter_map(|input| if let Object::Interface(i) = &input.object { Some(i) } else { None });
+            added.iter().filter_map(|input| if let Object::Interface(i) = &*input.object { Some(i) } else { None });
         let (gone, new): (Vec<_>, Vec<_>) = (gone.collect(), new.collect());
         if gone.is_empty() && new.is_empty() {
             return;
@@ -403,7 +402,7 @@ impl Model {
             removed.iter().filter_map(|key| if let Key::Endpoint(id) = key { Some(*id) } else { None }).collect();
         let mut inputs: Vec<&EndpointInput> = added
             .iter()
-            .filter_map(|input| if let Object::Endpoint(endpoint) = &input.object { Some(endpoint) } else { None })
+            .filter_map(|input| if let Object::Endpoint(endpoint) = &*input.object { Some(endpoint) } else { None })
             .collect();
         check.endpoints_once(old, &gone, &inputs);
         let again = self.to_be_checked_again(old, &gone, &inputs, check);
@@ -441,7 +440,8 @@ impl Model {
         }
         let (out, put) = both();
         for id in self.interfaces.apply(out.flat_map(Endpoint::interface_ids), put.flat_map(Endpoint::interface_ids)) {
-            check.interface_twice(id, &inputs, old);
+            let stays = |e: &Endpoint| !coming.contains(&e.id) && !leaving.contains(&e.id);
+            check.interface_twice(id, &inputs, old.endpoints().filter(|e| stays(e)));
         }
         let uses = before.iter().filter(|e| e.is_served()).map(|e| (e.service, false));
         let uses = uses.chain(after.iter().filter(|e| e.is_served()).map(|e| (e.service, true)));
@@ -486,7 +486,7 @@ impl Model {
             vpc_id: At::new(e.vpc, place.clone()),
             service_name: At::new(service.service_name.clone(), place.clone()),
             service_region: given(Choices::CROSS_REGION)
-                .then(|| service.region.clone().map(|region| At::new(region, place.clone())))
+                .then(|| service.region.clone().map(|region| Box::new(At::new(region, place.clone()))))
                 .flatten(),
             private_dns_enabled: given(Choices::PRIVATE_DNS_GIVEN)
                 .then(|| At::new(e.private_dns_enabled(), place.clone())),
@@ -495,15 +495,17 @@ impl Model {
             dns_suffix: Some(At::new(e.suffix, place.clone())),
             dns_record_ip_type: e.record_ip_type,
             private_dns_mode: e.mode(),
-            given_names: given(Choices::NAMES_GIVEN).then(|| GivenNames {
-                base: Some(service.base.clone()),
-                wildcard: service.wildcard,
-                zones: (e.is_regional_only() || e.has_given_zones()).then(|| {
-                    let named = e.interfaces.iter().filter(|i| self.has_zonal_name(e, i));
-                    named.map(|i| self.zone(i).clone()).collect()
-                }),
-                own: service.own_names.clone(),
-                private: Some(service.private_names.clone()),
+            given_names: given(Choices::NAMES_GIVEN).then(|| {
+                Box::new(GivenNames {
+                    base: Some(service.base.clone()),
+                    wildcard: service.wildcard,
+                    zones: (e.is_regional_only() || e.has_given_zones()).then(|| {
+                        let named = e.interfaces.iter().filter(|i| self.has_zonal_name(e, i));
+                        named.map(|i| self.zone(i).clone()).collect()
+                    }),
+                    own: service.own_names.clone(),
+                    private: Some(service.private_names.clone()),
+                })
             }),
             network_interfaces: e
                 .interfaces
@@ -512,7 +514,7 @@ impl Model {
                     availability_zone: old
                         .subnet(i.subnet)
                         .filter(|subnet| subnet.zone != *self.zone(i))
-                        .map(|_| At::new(self.zone(i).clone(), place.clone())),
+                        .map(|_| Box::new(At::new(self.zone(i).clone(), place.clone()))),
                     network_interface_id: At::new(i.id, place.clone()),
                     subnet_id: At::new(i.subnet, place.clone()),
                     private_ip_address: i.ipv4().map(|a| At::new(a, place.clone())),

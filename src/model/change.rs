@@ -77,7 +77,7 @@ impl HostedZoneInput {
 impl Input {
     /// What the object is known by.
     pub fn key(&self) -> Key {
-        match &self.object {
+        match &*self.object {
             Object::Vpc(vpc) => Key::Vpc(vpc.vpc_id.value),
             Object::Subnet(subnet) => Key::Subnet(subnet.subnet_id.value),
             Object::Endpoint(endpoint) => Key::Endpoint(endpoint.vpc_endpoint_id.value),

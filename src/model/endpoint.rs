@@ -1,6 +1,8 @@
-//! Endpoints as the model keeps them: 48 octets, and 32 for each interface.
+//! Endpoints as the model keeps them: 136 octets with up to three interfaces, and 32 for each interface of more.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use smallvec::SmallVec;
 
 use super::{Mode, RecordIpType, State};
 use crate::naming::{EndpointId, InterfaceId, SubnetId, Suffix, VpcId};
@@ -43,8 +45,12 @@ pub struct Endpoint {
     pub(super) choices: Choices,
     pub(crate) service: ServiceIndex,
     /// Its network interfaces, in the order of the source.
-    pub interfaces: Box<[Interface]>,
+    pub interfaces: Interfaces,
 }
+
+/// The interfaces of an endpoint, of which those in three Availability Zones lie in the endpoint itself: no pointer to
+/// follow, and no memory apart.
+pub type Interfaces = SmallVec<[Interface; 3]>;
 
 /// What an endpoint's source chose, an octet in all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,7 +198,7 @@ mod tests {
     /// The arithmetic of ARCHITECTURE.md "Bytes per endpoint".
     #[test]
     fn sizes_are_as_designed() {
-        assert_eq!(size_of::<Endpoint>(), 48);
+        assert_eq!(size_of::<Endpoint>(), 136);
         assert_eq!(size_of::<Interface>(), 32);
     }
 }

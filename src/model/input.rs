@@ -19,8 +19,8 @@ use crate::problem::{At, Place};
 pub struct Input {
     /// The object's first line.
     pub place: Place,
-    /// The object.
-    pub object: Object,
+    /// The object. In a box, as lists of a million of them grow and move.
+    pub object: Box<Object>,
     /// What `explain` says about where it comes from: which of several views holds.
     pub note: Option<Arc<str>>,
 }
@@ -28,7 +28,7 @@ pub struct Input {
 impl Input {
     /// An object that begins at `place`, of which there is nothing to note.
     pub fn new(place: Place, object: Object) -> Self {
-        Self { place, object, note: None }
+        Self { place, object: Box::new(object), note: None }
     }
 }
 
@@ -166,7 +166,7 @@ pub struct EndpointInput {
     /// The service it leads to.
     pub service_name: At<ServiceName>,
     /// The region of the service, where the endpoint is in another one (`ServiceRegion`).
-    pub service_region: Option<At<Region>>,
+    pub service_region: Option<Box<At<Region>>>,
     /// Whether the service's own name answers with the endpoint; `None`: on where the service has such a name.
     pub private_dns_enabled: Option<At<bool>>,
     /// The private names are only for queries that enter by an inbound resolver endpoint (S3's option).
@@ -180,7 +180,7 @@ pub struct EndpointInput {
     /// What happens to unknown names below a private name.
     pub private_dns_mode: Mode,
     /// Names that the source gave (`DnsEntries`); they override the catalogue.
-    pub given_names: Option<GivenNames>,
+    pub given_names: Option<Box<GivenNames>>,
     /// Its network interfaces.
     pub network_interfaces: Vec<InterfaceInput>,
 }
@@ -216,7 +216,7 @@ pub struct InterfaceInput {
     /// The subnet it is in.
     pub subnet_id: At<SubnetId>,
     /// What the endpoint's account calls its zone, where that is not what the subnet's account calls it.
-    pub availability_zone: Option<At<ZoneName>>,
+    pub availability_zone: Option<Box<At<ZoneName>>>,
     /// Its IPv4 address.
     pub private_ip_address: Option<At<Ipv4Addr>>,
     /// Its IPv6 address.

@@ -9,6 +9,7 @@ mod change;
 mod check;
 mod endpoint;
 mod host;
+mod in_use;
 mod inbound;
 mod input;
 mod outbound;
@@ -31,7 +32,7 @@ use std::collections::{HashMap, HashSet};
 pub use apply::Applied;
 pub use change::{Broken, Changes, Key};
 pub(crate) use endpoint::ZoneIndex;
-pub use endpoint::{Endpoint, Interface};
+pub use endpoint::{Endpoint, Interface, Interfaces};
 pub use host::{Host, HostNames, HostRecords};
 pub use inbound::{Direction, InboundEndpoint};
 pub use input::*;
@@ -51,6 +52,7 @@ use crate::naming::{
     self, CatalogueNames, EndpointId, EndpointNames, InterfaceId, Region, Service, ServiceName, ServiceNameError,
     SubnetId, VpcId, ZoneName,
 };
+use in_use::{InterfacesInUse, Ipv4InUse};
 use shards::{Endpoints, SortedShards};
 use table::{Services, Zones};
 
@@ -139,9 +141,9 @@ pub struct Model {
     declared_services: Arc<HashSet<ServiceName>>,
     zones: Zones,
     endpoints: Endpoints,
-    ipv4: SortedShards<(VpcId, Ipv4Addr)>,
+    ipv4: Ipv4InUse,
     ipv6: SortedShards<(VpcId, Ipv6Addr)>,
-    interfaces: SortedShards<InterfaceId>,
+    interfaces: InterfacesInUse,
     private_names: Arc<Map<VpcId, Arc<[PrivateName]>>>,
     hosted_zones: Arc<Vec<Arc<HostedZone>>>,
     rules: Arc<Vec<Arc<Rule>>>,
@@ -280,7 +282,7 @@ impl Model {
 
     /// Whether an interface in this VPC that is known has this address.
     pub fn has_address(&self, vpc: VpcId, address: Ipv4Addr) -> bool {
-        self.ipv4.contains(&(vpc, address)) || self.host_names(vpc).is_some_and(|hosts| hosts.has(address.into()))
+        self.ipv4.contains(vpc, address) || self.host_names(vpc).is_some_and(|hosts| hosts.has(address.into()))
     }
 
     /// What the interfaces of a VPC are called that are no endpoint's; `None` if none is known.

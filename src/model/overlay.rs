@@ -124,7 +124,7 @@ impl Model {
 }
 
 fn lay(input: &mut Input, over: &Input) {
-    match (&mut input.object, &over.object) {
+    match (&mut *input.object, &*over.object) {
         (Object::Vpc(vpc), Object::VpcOverlay(over)) => over_vpc(vpc, over),
         (Object::Endpoint(endpoint), Object::EndpointOverlay(over)) => over_endpoint(endpoint, over),
         _ => {}
@@ -144,7 +144,7 @@ fn over_vpc(vpc: &mut VpcInput, over: &VpcOverlayInput) {
 fn over_endpoint(endpoint: &mut EndpointInput, over: &EndpointOverlayInput) {
     endpoint.private_dns_mode = over.private_dns_mode.unwrap_or(endpoint.private_dns_mode);
     if let Some(names) = &over.private_dns_names {
-        let given = endpoint.given_names.get_or_insert_with(GivenNames::none);
+        let given = endpoint.given_names.get_or_insert_with(|| Box::new(GivenNames::none()));
         given.private = Some(names.clone());
     }
 }

@@ -11,15 +11,15 @@ use super::endpoint::Endpoint;
 use crate::naming::EndpointId;
 
 /// Shards in every table: a power of two.
-const SHARDS: usize = 4096;
+pub(super) const SHARDS: usize = 4096;
 
 /// Spreads 64 bits over the whole word, so that ids which differ in few digits land apart (Fibonacci hashing).
-fn mix(bits: u64) -> u64 {
+pub(super) fn mix(bits: u64) -> u64 {
     let bits = (bits ^ (bits >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     bits ^ (bits >> 29)
 }
 
-fn shard_of(hash: u64) -> usize {
+pub(super) fn shard_of(hash: u64) -> usize {
     (hash as usize) % SHARDS
 }
 
@@ -70,29 +70,24 @@ impl Endpoints {
     }
 
     /// Takes out `removed`, then puts in `added` (replacing those of the same id).
-    pub(super) fn apply(&mut self, removed: &[EndpointId], added: Vec<Endpoint>) {
-        let mut changes: Vec<(usize, EndpointId, Option<Endpoint>)> = removed
-            .iter()
-            .map(|&id| (id, None))
-            .chain(added.into_iter().map(|endpoint| (endpoint.id, Some(endpoint))))
-            .map(|(id, endpoint)| (shard_of(mix(id.low_bits())), id, endpoint))
-            .collect();
-        if changes.is_empty() {
+    pub(super) fn apply(&mut self, removed: &[EndpointId], mut added: Vec<Endpoint>) {
+        let number = |id: EndpointId| shard_of(mix(id.low_bits()));
+        let ids = removed.iter().copied().chain(added.iter().map(|endpoint| endpoint.id));
+        let mut gone: Vec<(usize, EndpointId)> = ids.map(|id| (number(id), id)).collect();
+        if gone.is_empty() {
             return;
         }
-        // a removal sorts before an addition of the same id, and the addition wins
-        changes.sort_by_key(|(shard, id, endpoint)| (*shard, *id, endpoint.is_some()));
+        gone.sort_unstable();
+        added.sort_unstable_by_key(|endpoint| (number(endpoint.id), endpoint.id));
+        let mut added = added.into_iter().peekable();
         let mut shards: Vec<Arc<Shard>> = self.shards.to_vec();
-        let mut changes = changes.into_iter().peekable();
-        while let Some(&(number, ..)) = changes.peek() {
-            let Some(shard) = shards.get_mut(number) else { break };
-            let mut gone = Vec::new();
-            let mut records: Vec<Endpoint> = Vec::new();
-            while let Some((_, id, endpoint)) = changes.next_if(|change| change.0 == number) {
-                gone.push(id);
-                records.extend(endpoint);
-            }
-            records.extend(shard.records.iter().filter(|e| gone.binary_search(&e.id).is_err()).cloned());
+        for gone in gone.chunk_by(|a, b| a.0 == b.0) {
+            let Some(at) = gone.first().map(|(at, _)| *at) else { continue };
+            let Some(shard) = shards.get_mut(at) else { continue };
+            let mut records: Vec<Endpoint> = Vec::with_capacity(shard.records.len() + gone.len());
+            records.extend(std::iter::from_fn(|| added.next_if(|endpoint| number(endpoint.id) == at)));
+            let stays = |endpoint: &&Endpoint| gone.binary_search(&(at, endpoint.id)).is_err();
+            records.extend(shard.records.iter().filter(stays).cloned());
             self.len = self.len + records.len() - shard.records.len();
             *shard = Arc::new(Shard::new(records));
         }
@@ -137,36 +132,49 @@ impl<T: Spread> SortedShards<T> {
 
     /// Takes out `removed`, puts in `added`; returns the values that were put in twice.
     pub(super) fn apply(&mut self, removed: impl Iterator<Item = T>, added: impl Iterator<Item = T>) -> Vec<T> {
-        let number = |value: &T| shard_of(mix(value.bits()));
-        let mut changes: Vec<(usize, T, bool)> =
-            removed.map(|v| (number(&v), v, false)).chain(added.map(|v| (number(&v), v, true))).collect();
-        if changes.is_empty() {
-            return Vec::new();
-        }
-        changes.sort_unstable();
-        let mut twice = Vec::new();
-        let mut shards: Vec<Arc<[T]>> = self.0.to_vec();
-        let mut changes = changes.into_iter().peekable();
-        while let Some(&(number, ..)) = changes.peek() {
-            let Some(shard) = shards.get_mut(number) else { break };
-            let (mut gone, mut new) = (Vec::new(), Vec::new());
-            while let Some((_, value, add)) = changes.next_if(|change| change.0 == number) {
-                if add { new.push(value) } else { gone.push(value) }
-            }
-            // an address that is taken out once and stands in the set once is gone, whoever puts it in again
-            let mut values: Vec<T> = shard.iter().filter(|v| gone.binary_search(v).is_err()).copied().collect();
-            values.append(&mut new);
-            values.sort_unstable();
-            twice.extend(values.windows(2).filter_map(|pair| match pair {
-                [a, b] if a == b => Some(*a),
-                _ => None,
-            }));
-            values.dedup();
-            *shard = values.into();
-        }
-        self.0 = shards.into();
-        twice
+        let shard_of = |value: &T| shard_of(mix(value.bits()));
+        changed(&mut self.0, removed, added, shard_of, |shard| shard.to_vec(), |values| values.into())
     }
+}
+
+/// Takes `removed` out of the shards of a set and puts in `added`; returns the values that were put in twice. `read` and `write`
+/// say how the sorted values of a shard are kept.
+pub(super) fn changed<T: Copy + Ord, S>(
+    shards: &mut Arc<[S]>,
+    removed: impl Iterator<Item = T>,
+    added: impl Iterator<Item = T>,
+    shard_of: impl Fn(&T) -> usize,
+    read: impl Fn(&S) -> Vec<T>,
+    write: impl Fn(&[T]) -> S,
+) -> Vec<T>
+where
+    S: Clone,
+{
+    let mut changes: Vec<(usize, T, bool)> =
+        removed.map(|v| (shard_of(&v), v, false)).chain(added.map(|v| (shard_of(&v), v, true))).collect();
+    if changes.is_empty() {
+        return Vec::new();
+    }
+    changes.sort_unstable();
+    let mut twice = Vec::new();
+    let mut next: Vec<S> = shards.to_vec();
+    for of_shard in changes.chunk_by(|a, b| a.0 == b.0) {
+        let Some(shard) = of_shard.first().and_then(|change| next.get_mut(change.0)) else { continue };
+        let gone: Vec<T> = of_shard.iter().filter(|change| !change.2).map(|change| change.1).collect();
+        // an address that is taken out once and stands in the set once is gone, whoever puts it in again
+        let mut values = read(shard);
+        values.retain(|value| gone.binary_search(value).is_err());
+        values.extend(of_shard.iter().filter(|change| change.2).map(|change| change.1));
+        values.sort_unstable();
+        twice.extend(values.windows(2).filter_map(|pair| match pair {
+            [a, b] if a == b => Some(*a),
+            _ => None,
+        }));
+        values.dedup();
+        *shard = write(&values);
+    }
+    *shards = next.into();
+    twice
 }
 
 #[cfg(test)]

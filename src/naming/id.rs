@@ -48,13 +48,15 @@ fn digit(hex: u8) -> Option<u8> {
 impl Digits {
     fn parse(hex: &[u8]) -> Option<Self> {
         let (first, eights) = hex.as_rchunks::<8>();
-        let (top, [a, b, c, d], low) = match (first, eights) {
+        let (top, high, low) = match (first, eights) {
             ([top], [high, low]) => (LONG | digit(*top)?, eight_digits(*high)?, low),
             ([], [low]) => (0, [0; 4], low),
             _ => return None,
         };
-        let [e, f, g, h] = eight_digits(*low)?;
-        Some(Self([top, a, b, c, d, e, f, g, h]))
+        let mut digits = [top; 9];
+        digits[1..5].copy_from_slice(&high);
+        digits[5..].copy_from_slice(&eight_digits(*low)?);
+        Some(Self(digits))
     }
 
     fn fmt(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

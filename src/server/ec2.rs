@@ -20,7 +20,7 @@ use crate::ec2::auth::{AccessKeys, AccessPolicy, may_listen};
 use crate::ec2::notify::{Notifier, NotifyLimits, Outbox, Sns, Targets, Webhook};
 use crate::ec2::{self, ApiState, Engine, Front, SharedStore, StateSource, StateStore, Store, StoreRoute};
 use crate::observe::{Counters, FrontLimits, MoreMetrics};
-use crate::problem::{Place, Problem};
+use crate::problem::{FileName, Place, Problem};
 use crate::publish::Publisher;
 use crate::secret_file;
 
@@ -253,7 +253,7 @@ fn targets(settings: &Settings) -> Result<Targets, Vec<Problem>> {
 
 /// The access keys in a file. Whoever can read it can sign: others than its owner should not.
 fn read_keys(path: &Path) -> Result<AccessPolicy, Vec<Problem>> {
-    let label: Arc<str> = path.display().to_string().into();
+    let label = FileName::from(path.display().to_string());
     let (text, is_open_to_others) = secret_file::read(path, "--ec2-keys")?;
     let (keys, problems) = crate::source::read_access_keys(&label, &text);
     if problems.iter().any(Problem::is_error) {

@@ -8,7 +8,7 @@ use tracing::warn;
 use crate::config::Settings;
 use crate::descriptors::Descriptors;
 use crate::observe::Counters;
-use crate::problem::{Place, Problem};
+use crate::problem::{FileName, Place, Problem};
 use crate::secret_file;
 use crate::served::ServedSnapshot;
 use crate::transfer::{ZonesOut, ZonesOutSettings};
@@ -41,7 +41,7 @@ pub(super) fn read(settings: &Settings) -> Result<Option<ZonesOutSettings>, Vec<
             return wrong(format!("{address} is one of --listen"), "name another port, and give it to the secondaries");
         }
     }
-    let label: Arc<str> = path.display().to_string().into();
+    let label = FileName::from(path.display().to_string());
     let text = secret_file::read_owners_only(path, "--transfer-keys", "the keys")?;
     let (keys, problems) = crate::source::read_transfer_keys(&label, &text);
     if problems.iter().any(Problem::is_error) {

@@ -19,7 +19,7 @@ use ipnet::IpNet;
 
 pub use clients::{Access, ContestedBlock, ViewClass};
 pub use drill::{ClientAddress, Drill, DrillFault, DrillSet, NameFault};
-pub use view::{Authority, PrivateZone, View, ViewEntry};
+pub use view::{Authority, Claims, PrivateZone, View, ViewEntry};
 
 use crate::dns::{DnsName, NameSet};
 use crate::model::{Changes, ClientZone, Model, Upstream};

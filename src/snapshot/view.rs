@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use hashbrown::HashTable;
+use smallvec::SmallVec;
 
 use crate::dns::DnsName;
-use crate::model::{HostNames, HostedZone, Mode, Model, PrivateName, Profile, Rule, RuleAction, Vpc, hash};
+use crate::model::{Endpoint, HostNames, HostedZone, Mode, Model, PrivateName, Profile, Rule, RuleAction, Vpc, hash};
 use crate::naming::{EndpointId, instance_zone, is_near_special, public_instance_zone, special_of};
 
 /// What decides at and below a name.
@@ -42,10 +43,13 @@ impl Authority {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PrivateZone {
     /// Endpoints that claim the very name. Of those of the VPC one at a time can serve; behind it come those of Profiles.
-    pub exact: Vec<EndpointId>,
-    /// Endpoints that claim all names below.
-    pub wildcard: Vec<EndpointId>,
+    pub exact: Claims,
+    /// Endpoints that claim all names below: few names have any.
+    wildcard: Option<Box<Claims>>,
 }
+
+/// Endpoints that claim a name, the one that wins first: nearly always one, which lies in the entry itself.
+pub type Claims = SmallVec<[EndpointId; 1]>;
 
 /// A name and what decides there.
 #[derive(Clone, Debug)]
@@ -182,7 +186,7 @@ impl View {
             };
             // what is put in later wins
             if wildcard {
-                zone.wildcard.insert(0, claim.endpoint);
+                zone.wildcard.get_or_insert_default().insert(0, claim.endpoint);
             } else {
                 zone.exact.insert(0, claim.endpoint);
             }
@@ -274,10 +278,19 @@ fn rules_of(all: &[Arc<Rule>], vpc: Option<crate::naming::VpcId>) -> Vec<&Arc<Ru
 }
 
 impl PrivateZone {
+    /// Endpoints that claim all names below.
+    pub fn wildcard(&self) -> &[EndpointId] {
+        self.wildcard.as_deref().map_or(&[], |claims| claims)
+    }
+
+    /// Endpoints that claim the very name, then those that claim all names below.
+    pub fn claimants(&self) -> impl Iterator<Item = EndpointId> {
+        self.exact.iter().chain(self.wildcard()).copied()
+    }
+
     /// What the zone says of unknown names: as the first endpoint that serves there wants it.
     pub fn mode(&self, model: &Model) -> Mode {
-        let served = |id: &&EndpointId| model.endpoint(**id).is_some_and(crate::model::Endpoint::is_served);
-        let first = self.exact.iter().chain(&self.wildcard).find(served);
-        first.and_then(|id| model.endpoint(*id)).map_or(Mode::Apex, crate::model::Endpoint::mode)
+        let mut endpoints = self.claimants().filter_map(|id| model.endpoint(id));
+        endpoints.find(|endpoint| endpoint.is_served()).map_or(Mode::Apex, Endpoint::mode)
     }
 }

@@ -8,14 +8,12 @@
 //! actions = ["Describe*", "CreateVpcEndpoint"] # "*" for all
 //! ```
 
-use std::sync::Arc;
-
 use super::doc::DocNode;
 use super::key_file::{KeyFile, secret_text};
 use super::reader::{Fields, Keys, Reader};
 use super::values::Text;
 use crate::config::{AccessKey, ActionPattern, Secret};
-use crate::problem::{At, Fault, Problem};
+use crate::problem::{At, Fault, FileName, Problem};
 
 const FILE: KeyFile<AccessKey> = KeyFile {
     file: "a file of access keys",
@@ -63,7 +61,7 @@ impl Text for ActionPattern {
 /// Access keys out of `text`, the content of `path`, and everything that is wrong with it.
 ///
 /// A file without a key is an error: without keys the API would be open.
-pub fn read_access_keys(path: &Arc<str>, text: &str) -> (Vec<AccessKey>, Vec<Problem>) {
+pub fn read_access_keys(path: &FileName, text: &str) -> (Vec<AccessKey>, Vec<Problem>) {
     FILE.read(path, text)
 }
 

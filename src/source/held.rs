@@ -3,12 +3,11 @@
 
 use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use super::contract::PartId;
 use crate::model::{Input, Key};
 use crate::naming::EndpointId;
-use crate::problem::{Place, Problem};
+use crate::problem::{FileName, Place, Problem};
 
 /// From so many look-ups on, an index of all endpoints is worth its making.
 const FEW: u32 = 4;
@@ -26,7 +25,7 @@ pub(super) struct Held {
     /// Endpoints, of which there can be a million: 13 octets each, the last four of them the line.
     endpoints: Box<[(EndpointId, [u8; 4])]>,
     /// The file of `endpoints`; JSON files each have a list of their own.
-    file: Arc<str>,
+    file: FileName,
     others: Box<[(Key, Place)]>,
     /// What was said of it when it was read: that holds for as long as it is not read again.
     pub(super) problems: Box<[Problem]>,
@@ -34,7 +33,7 @@ pub(super) struct Held {
 
 impl Held {
     pub(super) fn new(inputs: &[Input], problems: &[Problem]) -> Self {
-        let file = inputs.first().map_or_else(|| Arc::from(""), |input| input.place.file.clone());
+        let file = inputs.first().map_or_else(|| FileName::from(""), |input| input.place.file.clone());
         let (mut endpoints, mut others) = (Vec::new(), Vec::new());
         for input in inputs {
             match input.key() {
@@ -53,7 +52,7 @@ impl Held {
 
     fn place_of_endpoint(&self, id: EndpointId) -> Option<Place> {
         let (_, line) = self.endpoints.iter().find(|(known, _)| *known == id)?;
-        Some(Place { file: Arc::clone(&self.file), line: u32::from_be_bytes(*line), column: 0 })
+        Some(Place { file: self.file.clone(), line: u32::from_be_bytes(*line), column: 0 })
     }
 
     /// Where something is that is not in `endpoints`.
@@ -69,7 +68,7 @@ pub(super) struct Places<'h> {
     /// Objects that came one by one, without those that go.
     single: Vec<(&'h HashMap<Key, Place>, &'h [Key])>,
     /// Made when places of many endpoints are asked for: a VPC that changed asks for that of each of its endpoints.
-    endpoints: OnceCell<HashMap<EndpointId, (&'h Arc<str>, u32)>>,
+    endpoints: OnceCell<HashMap<EndpointId, (&'h FileName, u32)>>,
     asked: Cell<u32>,
 }
 
@@ -89,7 +88,7 @@ impl<'h> Places<'h> {
         match key {
             Key::Endpoint(id) if self.asked.get() > FEW => {
                 let endpoints = self.endpoints.get_or_init(|| endpoint_places(&self.parts));
-                endpoints.get(id).map(|(file, line)| Place { file: Arc::clone(file), line: *line, column: 0 })
+                endpoints.get(id).map(|(file, line)| Place { file: (*file).clone(), line: *line, column: 0 })
             }
             Key::Endpoint(id) => {
                 self.parts.iter().find_map(|held| held.place_of_endpoint(*id).or_else(|| held.place_of(key)))
@@ -100,7 +99,7 @@ impl<'h> Places<'h> {
 }
 
 /// Where each endpoint was first written, in the order of the parts.
-fn endpoint_places<'h>(parts: &[&'h Held]) -> HashMap<EndpointId, (&'h Arc<str>, u32)> {
+fn endpoint_places<'h>(parts: &[&'h Held]) -> HashMap<EndpointId, (&'h FileName, u32)> {
     let mut places = HashMap::new();
     for held in parts {
         let others = held.others.iter().filter_map(|(key, place)| match key {

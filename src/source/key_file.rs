@@ -3,12 +3,11 @@
 //! No problem repeats a secret: problems are logged.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use super::doc::{DocNode, Value, parse_toml};
 use super::lines::Lines;
 use super::reader::{Fields, Keys, Reader};
-use crate::problem::{At, Place, Problem};
+use crate::problem::{At, FileName, Place, Problem};
 
 /// A kind of file, and how one of its keys is read.
 pub(super) struct KeyFile<T> {
@@ -28,8 +27,8 @@ pub(super) struct KeyFile<T> {
 
 impl<T> KeyFile<T> {
     /// Keys out of `text`, the content of `path`, and everything that is wrong with it. A file without a key is an error.
-    pub(super) fn read(&self, path: &Arc<str>, text: &str) -> (Vec<T>, Vec<Problem>) {
-        let lines = Lines::new(Arc::clone(path), text);
+    pub(super) fn read(&self, path: &FileName, text: &str) -> (Vec<T>, Vec<Problem>) {
+        let lines = Lines::new(path.clone(), text);
         let mut reader = Reader::new(&lines);
         let (root, syntax_errors) = parse_toml(text);
         let mut keys = vec![];

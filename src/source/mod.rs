@@ -51,11 +51,9 @@ mod zone_file;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
 use crate::dns::Rtype;
 use crate::model::{Input, RdataError};
-use crate::problem::Place;
+use crate::problem::{FileName, Place};
 
 pub use access_keys::read_access_keys;
 pub use beside::FilesBeside;
@@ -79,19 +77,19 @@ pub use watch::{LEFT_OPEN, Ledger};
 #[derive(Clone, Debug)]
 pub struct FileText {
     /// The path as the user will see it in problems.
-    pub path: Arc<str>,
+    pub path: FileName,
     /// Its content.
     pub text: String,
 }
 
 /// What a TOML text declares that has no files beside it.
-pub fn read_toml(path: &Arc<str>, text: &str) -> Declared {
+pub fn read_toml(path: &FileName, text: &str) -> Declared {
     read_toml_with(path, text, &beside::NoFiles)
 }
 
 /// What a TOML file declares; `files` has the master files that it names.
-pub fn read_toml_with(path: &Arc<str>, text: &str, files: &dyn FilesBeside) -> Declared {
-    toml_dir::read(Arc::clone(path), text, files)
+pub fn read_toml_with(path: &FileName, text: &str, files: &dyn FilesBeside) -> Declared {
+    toml_dir::read(path.clone(), text, files)
 }
 
 /// Record data as Route 53's API writes it, in wire form: texts with octal escapes.

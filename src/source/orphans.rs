@@ -67,7 +67,7 @@ pub(super) fn still_left_out(
 
 impl Homes<'_> {
     fn add(&mut self, input: &Input) {
-        match &input.object {
+        match &*input.object {
             Object::Vpc(vpc) => {
                 self.vpcs.insert(vpc.vpc_id.value);
             }
@@ -90,7 +90,7 @@ impl Homes<'_> {
                 return orphans;
             }
             for orphan in &more {
-                match &orphan.object {
+                match &*orphan.object {
                     Object::Subnet(subnet) => {
                         self.subnets.remove(&subnet.subnet_id.value);
                     }
@@ -113,7 +113,7 @@ impl Homes<'_> {
             let lost = all.iter().find(|id| !has_profile(&id.value));
             lost.map(|id| format!("the Profile {} is left out", id.value))
         };
-        match &input.object {
+        match &*input.object {
             Object::Subnet(subnet) => vpc(subnet.vpc_id.value),
             Object::Endpoint(endpoint) => vpc(endpoint.vpc_id.value).or_else(|| {
                 let mut subnets = endpoint.network_interfaces.iter().map(|interface| interface.subnet_id.value);
@@ -138,7 +138,7 @@ impl Homes<'_> {
 }
 
 fn name(input: &Input) -> String {
-    match &input.object {
+    match &*input.object {
         Object::Subnet(subnet) => subnet.subnet_id.value.to_string(),
         Object::Endpoint(endpoint) => endpoint.vpc_endpoint_id.value.to_string(),
         Object::Interface(interface) => interface.network_interface_id.value.to_string(),

@@ -22,7 +22,7 @@ pub(super) fn own_targets<'i>(
     input: &'i Input,
     own: &'i [SocketAddr],
 ) -> impl Iterator<Item = (&'i Upstream, &'i Place)> {
-    let (targets, place) = match &input.object {
+    let (targets, place) = match &*input.object {
         Object::Rule(RuleInput { domain_name, action: RuleAction::Forward(targets), .. }) => {
             (&targets[..], &domain_name.place)
         }

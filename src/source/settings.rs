@@ -1,18 +1,17 @@
 //! `vpcedns.toml`: walks the tables of `config`, so that a setting declared there is read here.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use crate::config::{Form, Limits, Setting, Settings};
-use crate::problem::{Problem, nearest};
+use crate::problem::{FileName, Problem, nearest};
 
 use super::doc::{DocNode, Entry, Value, parse_toml};
 use super::lines::Lines;
 use super::reader::Reader;
 
 /// The settings in `text`, the content of `path`, over the defaults; and everything that is wrong with it.
-pub fn read_settings(path: &Arc<str>, text: &str) -> (Settings, Vec<Problem>) {
-    let lines = Lines::new(Arc::clone(path), text);
+pub fn read_settings(path: &FileName, text: &str) -> (Settings, Vec<Problem>) {
+    let lines = Lines::new(path.clone(), text);
     let mut reader = Reader::new(&lines);
     let (root, syntax_errors) = parse_toml(text);
     let mut settings = Settings::default();

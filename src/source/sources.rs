@@ -18,7 +18,7 @@ use super::own::forwarding_to_ourselves;
 use super::violation::problems as violations_in_words;
 use crate::model::{Applied, Broken, Changes, Input, Key, Model, Violation};
 use crate::naming::CatalogueNames;
-use crate::problem::{Place, Problem};
+use crate::problem::{FileName, Place, Problem};
 
 /// A load of more objects than this leaves memory behind that is worth giving back.
 const LARGE: usize = 10_000;
@@ -177,6 +177,7 @@ impl LoadBatch {
             as_of,
             orphans: Vec::new(),
         };
+        self.added.reserve_exact(added.len() + parts.iter().map(|(_, declared)| declared.inputs.len()).sum::<usize>());
         self.added.extend(added);
         for (id, declared) in parts {
             draft.parts.insert(id, Held::new(&declared.inputs, &declared.problems));
@@ -353,12 +354,12 @@ impl Sources {
     /// Gives each problem of the model to the source in whose text it is, else to the first that changed anything.
     fn blame(batch: &mut LoadBatch, problems: Vec<Problem>) {
         let several = batch.drafts.len() > 1 && !problems.is_empty();
-        let files: Vec<HashSet<Arc<str>>> = batch
+        let files: Vec<HashSet<FileName>> = batch
             .drafts
             .iter()
             .map(|draft| {
                 let inputs = batch.added.get(draft.added.clone()).filter(|_| several).unwrap_or_default();
-                inputs.iter().map(|input| Arc::clone(&input.place.file)).collect()
+                inputs.iter().map(|input| input.place.file.clone()).collect()
             })
             .collect();
         let first = batch.drafts.iter().position(|draft| !draft.changes_nothing()).unwrap_or_default();

@@ -11,7 +11,6 @@
 //! ```
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use data_encoding::BASE64;
 
@@ -23,7 +22,7 @@ use crate::config::{Secret, TransferKey, TsigAlgorithm};
 use crate::dns::DnsName;
 use crate::export::{EndpointZones, ViewId};
 use crate::naming::VpcId;
-use crate::problem::{At, Fault, Problem};
+use crate::problem::{At, Fault, FileName, Problem};
 
 const FILE: KeyFile<TransferKey> = KeyFile {
     file: "a file of transfer keys",
@@ -64,7 +63,7 @@ fn word<T: Copy>(text: &str, what: &str, words: &[(&str, T)]) -> Result<T, Fault
 /// Keys out of `text`, the content of `path`, and everything that is wrong with it.
 ///
 /// A file without a key is an error: nobody could take a zone over.
-pub fn read_transfer_keys(path: &Arc<str>, text: &str) -> (Vec<TransferKey>, Vec<Problem>) {
+pub fn read_transfer_keys(path: &FileName, text: &str) -> (Vec<TransferKey>, Vec<Problem>) {
     FILE.read(path, text)
 }
 

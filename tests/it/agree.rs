@@ -354,7 +354,7 @@ proptest! {
     fn written_assertions_hold_on_the_wire(world in any_world(), upstream: bool) {
         let server = server(&world, upstream);
         let text = write(&server.snapshot);
-        let (assertions, problems) = parse(&Arc::from("expect.txt"), &text);
+        let (assertions, problems) = parse(&"expect.txt".into(), &text);
         prop_assert!(problems.is_empty(), "{:?}", problems);
         for assertion in assertions {
             let AssertedClient::Vpc(vpc) = assertion.from else { panic!("{assertion}") };

@@ -224,7 +224,7 @@ fn reasons_are_there_on_hits() {
 }
 
 fn inputs(text: &str) -> Vec<Input> {
-    let loaded = read_toml(&Arc::from("t.toml"), text);
+    let loaded = read_toml(&"t.toml".into(), text);
     assert_eq!(lines(&loaded.problems), "", "{text}");
     loaded.inputs
 }

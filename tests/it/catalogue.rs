@@ -1,7 +1,5 @@
 //! Private names that came after the general rule: which of them hold, for which endpoints, and what is said of others.
 
-use std::sync::Arc;
-
 use crate::common::{Asked, BOTH, ask, check, endpoint, policy, vpc, world};
 use vpcedns::dns::{DnsName, Rtype};
 use vpcedns::explain::{Asker, explain};
@@ -157,7 +155,7 @@ fn a_second_name_is_private_where_the_operator_says_so() {
     let own = "private_dns_names = [\"ecs.us-east-1.amazonaws.com\", \"ecs.us-east-1.api.aws\"]";
     check(&world(&[vpc(1, BOTH), endpoint('a', 1, ECS, &["1.17"], own)].concat()), &format!("{asked}{private}"));
 
-    let loaded = read_toml(&Arc::from("t.toml"), &[vpc(1, BOTH), endpoint('a', 1, ECS, &["1.17"], "")].concat());
+    let loaded = read_toml(&"t.toml".into(), &[vpc(1, BOTH), endpoint('a', 1, ECS, &["1.17"], "")].concat());
     let empty = Model::with_names(CatalogueNames::SdkNames);
     let model = empty.apply(&[], &loaded.inputs, &Broken::default(), &|_| None).model.unwrap();
     check(&Snapshot::compile(model, policy(), 1), &format!("{asked}{private}"));

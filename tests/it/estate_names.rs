@@ -1,7 +1,5 @@
 //! Whose client an address is where blocks overlap, and the names of interfaces that are no endpoint's.
 
-use std::sync::Arc;
-
 use crate::common::{BOTH, check, endpoint, policy, vpc, world};
 use vpcedns::dns::Rtype;
 use vpcedns::explain::{Asker, explain};
@@ -92,7 +90,7 @@ fn estate(outputs: &[&str], upstreams: &[&str], toml: &str) -> Snapshot {
         outputs.iter().map(|text| FileText { path: "x.json".into(), text: (*text).to_owned() }).collect();
     let mut loaded = read_json_set(&files);
     assert_eq!(loaded.problems, []);
-    loaded.inputs.extend(vpcedns::source::read_toml(&Arc::from("t.toml"), toml).inputs);
+    loaded.inputs.extend(vpcedns::source::read_toml(&"t.toml".into(), toml).inputs);
     let model = Model::default().apply(&[], &loaded.inputs, &Broken::default(), &|_| None).model.unwrap();
     let upstreams = upstreams.iter().map(|text| text.parse().unwrap()).collect();
     Snapshot::compile(model, Policy { upstreams, ..policy() }, 1)

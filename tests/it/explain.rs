@@ -106,7 +106,7 @@ proptest! {
             for entry in view.entries() {
                 let overlay = match &entry.authority {
                     Authority::Private(zone) => {
-                        let live = zone.exact.iter().chain(&zone.wildcard).filter_map(|id| snapshot.model.endpoint(*id));
+                        let live = zone.claimants().filter_map(|id| snapshot.model.endpoint(id));
                         let serving: Vec<_> = live.filter(|e| e.is_served() && !e.inbound_resolver_only()).collect();
                         if serving.is_empty() {
                             continue;

@@ -1,7 +1,6 @@
 //! Changes: what is loaded step by step answers as what is loaded at once, and what cannot be loaded changes nothing.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crate::common::dir::Dir;
 use crate::common::random::{AnyWorld, CLIENTS, any_endpoint, any_rule, any_vpc, any_world, any_zone, names};
@@ -100,7 +99,7 @@ struct Store {
 }
 
 fn inputs(name: &str, text: &str) -> Vec<Input> {
-    let loaded = read_toml(&Arc::from(name), text);
+    let loaded = read_toml(&name.into(), text);
     assert_eq!(lines(&loaded.problems), "", "{text}");
     loaded.inputs
 }

@@ -7,14 +7,13 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use super::args::ExpectArgs;
 use super::looked_at::OutputOrigin;
 use super::offline::Offline;
 use crate::expect::{Assertion, ServerUnderTest, parse, write};
 use crate::forward::Trust;
-use crate::problem::{Place, Problem};
+use crate::problem::{FileName, Place, Problem};
 use crate::snapshot::Snapshot;
 use format::render;
 use run::{Subject, run_all};
@@ -67,7 +66,7 @@ fn server(args: &ExpectArgs, address: &crate::expect::ServerAddress) -> Result<S
 fn read(args: &ExpectArgs) -> Option<Vec<Assertion>> {
     let (mut assertions, mut problems) = (Vec::new(), Vec::new());
     for path in &args.files {
-        let label: Arc<str> = path.display().to_string().into();
+        let label = FileName::from(path.display().to_string());
         match fs::read_to_string(path) {
             Ok(text) => {
                 let (more, wrong) = parse(&label, &text);

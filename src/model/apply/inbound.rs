@@ -18,7 +18,7 @@ impl Model {
     ) {
         let is_gone = |endpoint: &Arc<InboundEndpoint>| removed.contains(&Key::Inbound((**endpoint).clone()));
         let new =
-            added.iter().filter_map(|input| if let Object::Inbound(it) = &input.object { Some(it) } else { None });
+            added.iter().filter_map(|input| if let Object::Inbound(it) = &*input.object { Some(it) } else { None });
         let new: Vec<Arc<InboundEndpoint>> =
             new.map(|input| Arc::new(InboundEndpoint::new(&input.vpc_id, input.direction, &input.listeners))).collect();
         if !new.is_empty() || self.inbound.iter().any(is_gone) {

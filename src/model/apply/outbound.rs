@@ -12,7 +12,7 @@ impl Model {
     pub(super) fn replace_outbound(&mut self, removed: &[Key], added: &[Input], changes: &mut Changes) {
         let is_gone = |endpoint: &OutboundEndpoint| removed.contains(&Key::Outbound(endpoint.clone()));
         let new =
-            added.iter().filter_map(|input| if let Object::Outbound(it) = &input.object { Some(it) } else { None });
+            added.iter().filter_map(|input| if let Object::Outbound(it) = &*input.object { Some(it) } else { None });
         let new: Vec<_> = new.map(|input| OutboundEndpoint::new(&input.id, &input.addresses)).collect();
         if new.is_empty() && !self.outbound.iter().any(is_gone) {
             return;

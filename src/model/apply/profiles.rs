@@ -17,7 +17,7 @@ impl Model {
         check: &mut Check<'_>,
     ) {
         let is_gone = |profile: &Arc<Profile>| removed.contains(&Key::Profile(profile.id.clone()));
-        let new = added.iter().filter_map(|input| if let Object::Profile(p) = &input.object { Some(p) } else { None });
+        let new = added.iter().filter_map(|input| if let Object::Profile(p) = &*input.object { Some(p) } else { None });
         let new: Vec<_> = new.collect();
         if new.is_empty() && !self.profiles.iter().any(is_gone) {
             return;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::super::endpoint::{Choices, Endpoint, Interface, ServiceIndex, ZoneIndex};
+use super::super::endpoint::{Choices, Endpoint, Interface, Interfaces, ServiceIndex, ZoneIndex};
 use super::super::input::EndpointInput;
 use super::super::violation::{Breach, VpcAttribute};
 use super::super::{Mode, Model};
@@ -192,10 +192,10 @@ impl Check<'_> {
         }
     }
 
-    fn interfaces(&mut self, model: &mut Model, input: &EndpointInput, service: &Service) -> Box<[Interface]> {
+    fn interfaces(&mut self, model: &mut Model, input: &EndpointInput, service: &Service) -> Interfaces {
         let id = input.vpc_endpoint_id.value;
         let mut zones_seen: Vec<(ZoneIndex, SubnetId)> = Vec::new();
-        let mut interfaces = Vec::with_capacity(input.network_interfaces.len());
+        let mut interfaces = Interfaces::with_capacity(input.network_interfaces.len());
         for interface in &input.network_interfaces {
             let subnet_id = &interface.subnet_id;
             let Some(subnet) = model.subnets.get(&subnet_id.value) else {
@@ -246,6 +246,6 @@ impl Check<'_> {
             let (v4, v6) = (v4.as_ref().map(|at| at.value), v6.as_ref().map(|at| at.value));
             interfaces.push(Interface::new(interface.network_interface_id.value, subnet_id.value, zone, v4, v6));
         }
-        interfaces.into()
+        interfaces
     }
 }

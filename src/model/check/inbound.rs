@@ -19,7 +19,7 @@ impl Check<'_> {
         let mut taken: HashMap<SocketAddr, VpcId> =
             vpcs.iter().flat_map(|vpc| vpc.listeners.iter().map(|at| (*at, vpc.vpc_id))).collect();
         for endpoint in model.inbound() {
-            let new = added.iter().find_map(|input| match &input.object {
+            let new = added.iter().find_map(|input| match &*input.object {
                 Object::Inbound(it) if InboundEndpoint::new(&it.vpc_id, it.direction, &it.listeners) == **endpoint => {
                     Some(it)
                 }

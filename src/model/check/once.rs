@@ -74,8 +74,14 @@ impl Check<'_> {
         self.report(&(*place).clone(), breach);
     }
 
-    /// Interface ids are unique.
-    pub(in crate::model) fn interface_twice(&mut self, interface: InterfaceId, inputs: &[&EndpointInput], old: &Model) {
+    /// Interface ids are unique: says so where `interface`, of one of `inputs`, is that of another one of them or of an endpoint
+    /// that stays.
+    pub(in crate::model) fn interface_twice<'m>(
+        &mut self,
+        interface: InterfaceId,
+        inputs: &[&EndpointInput],
+        mut staying: impl Iterator<Item = &'m Endpoint>,
+    ) {
         let uses: Vec<&At<InterfaceId>> = inputs
             .iter()
             .flat_map(|input| &input.network_interfaces)
@@ -83,7 +89,10 @@ impl Check<'_> {
             .filter(|at| at.value == interface)
             .collect();
         let Some(last) = uses.last() else { return };
-        let other = old.endpoints().find(|e| e.interfaces.iter().any(|i| i.id == interface));
+        let other = staying.find(|e| e.interfaces.iter().any(|i| i.id == interface));
+        if other.is_none() && uses.len() == 1 {
+            return;
+        }
         let key = other.map(|e| Key::Endpoint(e.id));
         self.twice(key.as_ref(), &interface.to_string(), &last.place, uses.iter().copied());
     }

@@ -22,7 +22,7 @@ impl Check<'_> {
         self.shared_by_profiles(model, added);
         let mut count: HashMap<VpcId, usize> = HashMap::new();
         for profile in model.profiles() {
-            let new = added.iter().find_map(|input| match &input.object {
+            let new = added.iter().find_map(|input| match &*input.object {
                 Object::Profile(input) if input.id.value == profile.id => Some(input),
                 _ => None,
             });
@@ -73,7 +73,7 @@ impl Check<'_> {
         let missing = |reach: &Reach| reach.profiles.iter().find(|id| model.profile(id).is_none()).cloned();
         let found: Vec<(Arc<str>, Key)> = reaches.filter_map(|(reach, key)| Some((missing(reach)?, key))).collect();
         for (id, key) in found.into_iter().filter(|(id, _)| !self.is_broken(id)).collect::<Vec<_>>() {
-            let written = added.iter().filter(|input| input.key() == key).find_map(|input| match &input.object {
+            let written = added.iter().filter(|input| input.key() == key).find_map(|input| match &*input.object {
                 Object::HostedZone(zone) => place_in(&zone.profiles, &id),
                 Object::Rule(rule) => place_in(&rule.profiles, &id),
                 _ => None,

@@ -111,7 +111,7 @@ impl Check<'_> {
     pub(in crate::model) fn aliases(&mut self, model: &Model, changes: &Changes, added: &[Input]) {
         let mut seen: HashSet<Key> = HashSet::new();
         for input in added {
-            let Object::HostedZone(zone) = &input.object else { continue };
+            let Object::HostedZone(zone) = &*input.object else { continue };
             seen.insert(input.key());
             for record in &zone.records {
                 let RecordData::Alias(target) = &record.data else { continue };

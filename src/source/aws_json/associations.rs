@@ -58,7 +58,7 @@ pub(super) fn join(
         if let Some(flag) = &mut endpoint.input.private_dns_enabled {
             flag.value = !private.is_empty();
         }
-        let names = endpoint.input.given_names.get_or_insert_with(crate::model::GivenNames::none);
+        let names = endpoint.input.given_names.get_or_insert_with(|| Box::new(crate::model::GivenNames::none()));
         (names.base, names.zones, names.own) = (Some(base), Some(vec![]), own);
         names.private = Some(private);
         true

@@ -96,15 +96,15 @@ pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Opti
         vpc_endpoint_id,
         vpc_id: vpc_id?,
         service_name,
-        service_region,
+        service_region: service_region.map(Box::new),
         private_dns_enabled,
         inbound_resolver_only,
         state: state?,
         dns_suffix: entries.suffix,
         dns_record_ip_type,
         private_dns_mode: Mode::Apex,
-        given_names: has_names.then_some(given),
-        network_interfaces: vec![],
+        given_names: has_names.then(|| Box::new(given)),
+        network_interfaces: Vec::new(),
     };
     let resource = is_resource.then(|| lattice::preference(reader, fields));
     Some(EndpointOutput { seen, input, interface_ids, resource, region })

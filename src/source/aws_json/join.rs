@@ -174,6 +174,7 @@ fn add_interfaces(
 ) -> Vec<InterfaceId> {
     let over = endpoint.input.state.is_over();
     let mut missing = vec![];
+    endpoint.input.network_interfaces.reserve_exact(endpoint.interface_ids.len());
     for id in &endpoint.interface_ids {
         match interfaces.get(&id.value) {
             Some(interface) => {
@@ -186,7 +187,7 @@ fn add_interfaces(
                     outside.push((place, format!("{} of {}: {what}", id.value, endpoint.input.vpc_endpoint_id.value)));
                 }
                 endpoint.input.network_interfaces.push(InterfaceInput {
-                    availability_zone: zone,
+                    availability_zone: zone.map(Box::new),
                     network_interface_id: id.clone(),
                     subnet_id,
                     private_ip_address: interface.ipv4.clone(),

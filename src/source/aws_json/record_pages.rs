@@ -4,15 +4,15 @@
 //! that the AWS CLI cuts (`--max-items`) only that there is one.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use super::records::{NextPage, RecordPage, RecordSet};
 use crate::dns::DnsName;
+use crate::problem::FileName;
 
 /// The records of a private zone, out of one output or of several pages.
 pub(super) struct ZoneRecords {
     /// The file of its first page.
-    pub(super) file: Arc<str>,
+    pub(super) file: FileName,
     /// The id of its zone, where that is said.
     pub(super) zone: Option<String>,
     /// Where there is a SOA.

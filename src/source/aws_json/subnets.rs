@@ -83,7 +83,7 @@ impl StandIns {
             });
             Input::new(interface.id.place.clone(), object)
         });
-        if let Object::Subnet(made) = &mut input.object {
+        if let Object::Subnet(made) = &mut *input.object {
             made.cidr_blocks.extend(ipv4.into_iter().chain(ipv6));
         }
         Some(subnet.clone())

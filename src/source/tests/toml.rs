@@ -54,7 +54,7 @@ const EXAMPLE: &str = r#"
 fn the_design_example_loads() {
     let loaded = load_toml(EXAMPLE);
     assert_eq!(problems(&loaded), "");
-    let objects: Vec<_> = loaded.inputs.iter().map(|input| &input.object).collect();
+    let objects: Vec<_> = loaded.inputs.iter().map(|input| &*input.object).collect();
     let [
         Object::Vpc(vpc),
         Object::Subnet(subnet),

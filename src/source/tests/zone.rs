@@ -83,7 +83,7 @@ fn record_names_are_relative_or_absolute() {
         .map(|record| {
             let loaded = of(std::slice::from_ref(record));
             assert_eq!(problems(&loaded), "");
-            match &loaded.inputs[0].object {
+            match &*loaded.inputs[0].object {
                 Object::HostedZone(zone) => zone.records[0].name.value.to_string(),
                 other => panic!("{other:?}"),
             }

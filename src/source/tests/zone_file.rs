@@ -26,7 +26,7 @@ fn read(zone: &str, files: &[(&'static str, &str)]) -> (Vec<String>, String) {
     let loaded = read_toml_with(&"t.toml".into(), &toml, &texts);
     let mut records = Vec::new();
     for input in &loaded.inputs {
-        let Object::HostedZone(zone) = &input.object else { panic!("{input:?}") };
+        let Object::HostedZone(zone) = &*input.object else { panic!("{input:?}") };
         for record in &zone.records {
             let RecordData::Records { rtype, ttl, rdata } = &record.data else { panic!("{record:?}") };
             let data = rdata.iter().map(|data| show_rdata(*rtype, &data.value)).collect::<Vec<_>>();

@@ -46,17 +46,20 @@ pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Resu
     let vpc_endpoint_id = fields.required(reader, "vpc_endpoint_id");
     let vpc_id = fields.required(reader, "vpc_id");
     let service_name = fields.required(reader, "service_name");
-    let service_region = fields.optional(reader, "service_region");
+    let service_region = fields.optional(reader, "service_region").map(Box::new);
     let private_dns_enabled = fields.flag(reader, "private_dns_enabled");
     let inbound_resolver_only = fields.flag(reader, "private_dns_only_for_inbound_resolver_endpoint");
     let mode = fields.optional(reader, "private_dns_mode");
     // the endpoint's own list in place of its service's
-    let given_names = names(reader, fields).map(|names| GivenNames { private: Some(names), ..GivenNames::none() });
+    let given_names =
+        names(reader, fields).map(|names| Box::new(GivenNames { private: Some(names), ..GivenNames::none() }));
     let state = fields.optional(reader, "state");
     let dns_suffix = fields.optional(reader, "dns_suffix");
     let dns_record_ip_type = fields.optional(reader, "dns_record_ip_type");
     let nodes = fields.items(reader, "network_interfaces");
-    let network_interfaces = nodes.iter().filter_map(|node| interface(reader, node)).collect();
+    // the inputs of a load are all in memory at once
+    let mut network_interfaces = Vec::with_capacity(nodes.len());
+    network_interfaces.extend(nodes.iter().filter_map(|node| interface(reader, node)));
     let (Some(vpc_endpoint_id), Some(vpc_id), Some(service_name)) = (vpc_endpoint_id, vpc_id, service_name) else {
         return Err(BrokenTable);
     };

@@ -9,10 +9,8 @@ mod resolver_endpoint;
 mod rule;
 mod zone;
 
-use std::sync::Arc;
-
 use crate::model::{Input, Object};
-use crate::problem::nearest;
+use crate::problem::{FileName, nearest};
 
 use super::Declared;
 use super::beside::FilesBeside;
@@ -67,7 +65,7 @@ const KINDS: [Kind; 8] = [
 ];
 
 /// What `text`, the content of `file`, declares; `files` has those that it may refer to.
-pub(super) fn read(file: Arc<str>, text: &str, files: &dyn FilesBeside) -> Declared {
+pub(super) fn read(file: FileName, text: &str, files: &dyn FilesBeside) -> Declared {
     let lines = Lines::new(file, text);
     let mut reader = Reader::with_files(&lines, files);
     let (root, syntax_errors) = parse_toml(text);

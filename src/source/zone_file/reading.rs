@@ -1,10 +1,8 @@
 //! From words to records: owners, origins, times to live, and files that include others.
 
-use std::sync::Arc;
-
 use crate::dns::{DnsName, MAX_TTL, NameError, Rtype, a_labels, parse_name};
 use crate::model::{RdataError, Word, parse_period, read_rdata};
-use crate::problem::{At, Fault, Place, nearest};
+use crate::problem::{At, Fault, FileName, Place, nearest};
 
 use super::super::FileText;
 use super::super::lines::Lines;
@@ -59,7 +57,7 @@ struct ZoneReading<'r, 't> {
     zone: &'r DnsName,
     records: Vec<ZoneRecord>,
     /// The files that are open, each included by the one before it.
-    paths: Vec<Arc<str>>,
+    paths: Vec<FileName>,
     opened: usize,
     octets: u64,
     errors_before: usize,
@@ -112,7 +110,7 @@ impl ZoneReading<'_, '_> {
             self.reader.error_at(at.clone(), what, "cut the zone into several");
             return;
         }
-        let lines = Lines::new(Arc::clone(&path), &text);
+        let lines = Lines::new(path.clone(), &text);
         let mut context = Context { lines: &lines, origin: origin.to_vec(), owner: None };
         self.paths.push(path);
         for entry in ZoneEntries::new(&text) {

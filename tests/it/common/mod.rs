@@ -35,7 +35,7 @@ pub const UPSTREAM: &str = "192.0.2.53:53";
 
 /// The model of one TOML text, or everything that is wrong with it.
 pub fn try_model(toml: &str) -> Result<Model, Vec<Problem>> {
-    let loaded = read_toml(&Arc::from("t.toml"), toml);
+    let loaded = read_toml(&"t.toml".into(), toml);
     let broken = Broken { ids: loaded.broken.into_iter().collect(), incomplete: loaded.incomplete };
     let applied = Model::default().apply(&[], &loaded.inputs, &broken, &|_| None);
     let mut problems = loaded.problems;

@@ -29,7 +29,7 @@ pub(super) fn proxy(octets: &[u8]) {
 pub(super) fn client_subnet(packet: &[u8]) {
     static RESOLVER: OnceLock<Resolver> = OnceLock::new();
     let resolver = RESOLVER.get_or_init(|| {
-        let model = apply(read_toml(&Arc::from("zone.toml"), ZONE)).expect("the zone has no errors");
+        let model = apply(read_toml(&"zone.toml".into(), ZONE)).expect("the zone has no errors");
         let snapshots = ServedSnapshot::fixed(Snapshot::compile(model, Policy::default(), 1));
         let secret = CookieSecret::new([7; 16]);
         let resolver = Resolver::new(snapshots, Limits::default(), secret, Arc::new(Counters::default()));

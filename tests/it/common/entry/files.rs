@@ -1,7 +1,6 @@
 //! Text that an operator wrote: settings, access keys, /etc/resolv.conf, several outputs of the AWS CLI at once.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use vpcedns::config::Settings;
 use vpcedns::forward::system::read_resolv_conf;
@@ -12,7 +11,7 @@ use vpcedns::source::{FileText, FilesBeside, read_access_keys, read_json_set, re
 /// Any text in the place of `vpcedns.toml` gives settings inside their bounds, or problems with a place in it.
 pub fn settings(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let (settings, problems) = read_settings(&Arc::from("fuzz.toml"), &text);
+    let (settings, problems) = read_settings(&"fuzz.toml".into(), &text);
     let lines = told(&problems, &text);
     if lines == 0 {
         let limits = &settings.limits;
@@ -26,7 +25,7 @@ pub fn settings(data: &[u8]) {
 /// Any text in the place of a file with access keys opens nothing, and shows no secret, unless it has whole keys.
 pub fn access_keys(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let (keys, problems) = read_access_keys(&Arc::from("fuzz.toml"), &text);
+    let (keys, problems) = read_access_keys(&"fuzz.toml".into(), &text);
     told(&problems, &text);
     assert!(!keys.is_empty() || problems.iter().any(Problem::is_error), "no keys, and nobody said so");
     for key in &keys {
@@ -84,13 +83,13 @@ pub fn zone_file(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let texts: Vec<&str> = text.split("\n---\n").take(4).collect();
     let zone = "[[hosted_zone]]\nname = \"corp.example\"\nclients_of_no_vpc = true\nfile = \"1\"\n";
-    let loaded = read_toml_with(&Arc::from("fuzz.toml"), zone, &Texts(texts.clone()));
+    let loaded = read_toml_with(&"fuzz.toml".into(), zone, &Texts(texts.clone()));
     for problem in &loaded.problems {
         let file = problem.place.file.parse::<usize>().ok().and_then(|number| texts.get(number - 1));
         told(std::slice::from_ref(problem), file.copied().unwrap_or(zone));
     }
     for input in &loaded.inputs {
-        let Object::HostedZone(zone) = &input.object else { panic!("a hosted zone is {input:?}") };
+        let Object::HostedZone(zone) = &*input.object else { panic!("a hosted zone is {input:?}") };
         for record in &zone.records {
             let RecordData::Records { rtype, rdata, .. } = &record.data else { panic!("records are {record:?}") };
             for data in rdata {

@@ -74,7 +74,7 @@ pub const ZONE: &str = include_str!("../zone.toml");
 fn resolver() -> &'static Resolver {
     static RESPONDER: OnceLock<Resolver> = OnceLock::new();
     RESPONDER.get_or_init(|| {
-        let model = apply(read_toml(&Arc::from("zone.toml"), ZONE)).expect("the zone has no errors");
+        let model = apply(read_toml(&"zone.toml".into(), ZONE)).expect("the zone has no errors");
         let snapshot = Snapshot::compile(model, Policy::default(), 1);
         let snapshots = ServedSnapshot::fixed(snapshot);
         Resolver::new(snapshots, Limits::default(), CookieSecret::new([7; 16]), Arc::new(Counters::default()))
@@ -127,7 +127,7 @@ pub fn packet(packet: &[u8]) {
 /// Any text is either loaded and served, or refused with problems.
 pub fn toml(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    serve(read_toml(&Arc::from("fuzz.toml"), &text));
+    serve(read_toml(&"fuzz.toml".into(), &text));
 }
 
 /// Any text in the place of the AWS CLI's output.

@@ -140,7 +140,7 @@ fn size_for(octets: &[u8]) -> usize {
 pub(super) fn doh(octets: &[u8]) {
     static SERVER: OnceLock<(InMemoryServer<Resolver>, Arc<Certificates>)> = OnceLock::new();
     let (server, certificates) = SERVER.get_or_init(|| {
-        let model = apply(read_toml(&Arc::from("zone.toml"), ZONE)).expect("the zone has no errors");
+        let model = apply(read_toml(&"zone.toml".into(), ZONE)).expect("the zone has no errors");
         let snapshots = ServedSnapshot::fixed(Snapshot::compile(model, Policy::default(), 1));
         let secret = CookieSecret::new([7; 16]);
         let resolver = Resolver::new(snapshots, Limits::default(), secret, Arc::new(Counters::default()));
