@@ -42,8 +42,9 @@ fn import(args: &ImportArgs) -> Result<String, Vec<Problem>> {
     // open for as long as this runs: no server can take it meanwhile
     let (store, state) = open(args)?;
     let files_alone = load(&args.dir, &ApiState::default())?;
-    let to = ImportAs { model: &files_alone, account: args.account.clone(), now: SystemTime::now().into() };
-    let (plan, conflicts) = plan(&inputs, &state, &to);
+    let to =
+        ImportAs { model: &files_alone, state: &state, account: args.account.clone(), now: SystemTime::now().into() };
+    let (plan, conflicts) = plan(&inputs, &to);
     if !conflicts.is_empty() {
         return Err(conflicts);
     }

@@ -5,8 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use super::hosted_zone::HostedZoneRecord;
+use super::private_dns::VerificationState;
 use super::profile::ProfileRecord;
-use super::record::{EndpointRecord, EndpointType, Phase, StoredObject, VerificationState};
+use super::record::{EndpointRecord, EndpointType, Phase, StoredObject};
 use super::resolver_endpoint::ResolverEndpointRecord;
 use super::resolver_rule::ResolverRuleRecord;
 use super::shared::StoreHealth;
@@ -165,6 +166,7 @@ pub(super) fn inputs(record: &StoredObject, sharing: &Sharing<'_>) -> Vec<Input>
         StoredObject::ResolverRule(rule) => rule_inputs(rule, &sharing.profiles_of(&rule.id)),
         StoredObject::ResolverEndpoint(endpoint) => resolver_endpoint(endpoint),
         StoredObject::Profile(profile) => vec![Input::new(place(), sharing.profile(profile))],
+        StoredObject::Endpoint(endpoint) if endpoint.kind == EndpointType::ServiceNetwork => network_endpoint(endpoint),
         _ => input(record).into_iter().collect(),
     }
 }
@@ -248,7 +250,9 @@ fn input(record: &StoredObject) -> Option<Input> {
                 .filter_map(|zone| zone.parse().ok().map(at))
                 .collect(),
         }),
-        StoredObject::Endpoint(endpoint) if endpoint.kind == EndpointType::Interface => {
+        StoredObject::Endpoint(endpoint)
+            if matches!(endpoint.kind, EndpointType::Interface | EndpointType::Resource) =>
+        {
             Object::Endpoint(endpoint_input(endpoint)?)
         }
         StoredObject::Interface(own) => host(own.interface.id, own.vpc, own.interface.ipv4, own.interface.ipv6),
@@ -279,6 +283,12 @@ fn host(id: InterfaceId, vpc: VpcId, ipv4: Option<Ipv4Addr>, ipv6: Option<Ipv6Ad
         resource_name_aaaa: false,
         public_names: Vec::new(),
     })
+}
+
+/// The addresses of a service-network endpoint are the VPC's; the names of its network's services are not known here.
+fn network_endpoint(endpoint: &EndpointRecord) -> Vec<Input> {
+    let hosts = endpoint.interfaces.iter().map(|it| host(it.id, endpoint.vpc, it.ipv4, it.ipv6));
+    hosts.map(|object| Input::new(place(), object)).collect()
 }
 
 /// The addresses of a resolver endpoint are the VPC's; clients ask an inbound one's listeners, and rules ask from an outbound

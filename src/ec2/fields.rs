@@ -203,6 +203,10 @@ fn write_structure(xml: &mut Xml, name: &'static str, rows: &[FieldRow<'_>]) {
     for row in rows {
         match &row.value {
             // a list has brackets in its path
+            Values::Many(all) if row.path != name => {
+                let all = all.iter().map(|text| Cow::Borrowed(text.as_ref())).collect();
+                inner.push(FieldRow { path: below(row.path), value: Values::Many(all) });
+            }
             Values::Absent | Values::Many(_) => {}
             Values::Tagged(tags) => xml.list(name, *tags, |xml, (key, value)| {
                 xml.text("key", key);
@@ -304,6 +308,7 @@ mod tests {
             "blockSet[].state.code" = "on";
             "option.a" = thing.name;
             "option.b" ["b"] = true;
+            "option.cSet[]" = Values::of_each(["3"]);
             "idSet[]" = Values::of_each(&thing.blocks);
             "noneSet[]" = Values::of_any([""; 0]);
             "tagSet" ["tag", "tag-key"] = &thing.tags;
@@ -320,7 +325,7 @@ mod tests {
         assert_eq!(
             xml.into_text(),
             "<thingId>t-1</thingId><blockSet><item><block>1</block><state><code>on</code></state></item><item><block>2</block>\
-             <state><code>on</code></state></item></blockSet><option><b>true</b></option><idSet><item>1</item><item>2</item></idSet>\
+             <state><code>on</code></state></item></blockSet><option><b>true</b><cSet><item>3</item></cSet></option><idSet><item>1</item><item>2</item></idSet>\
              <tagSet><item><key>k</key><value>v</value></item></tagSet>"
         );
         let passes = |name: &str, value: &str| {

@@ -20,6 +20,12 @@ pub const PREFIX: &str = "Z";
 const NAME_SERVERS: [&str; 4] =
     ["ns-1536.awsdns-00.co.uk.", "ns-0.awsdns-00.com.", "ns-1024.awsdns-00.org.", "ns-512.awsdns-00.net."];
 
+/// Types that a record set may have (API Reference, ResourceRecordSet).
+pub const TYPES: [&str; 17] = [
+    "SOA", "A", "TXT", "NS", "CNAME", "MX", "NAPTR", "PTR", "SRV", "SPF", "AAAA", "CAA", "DS", "TLSA", "SSHFP", "SVCB",
+    "HTTPS",
+];
+
 /// A private hosted zone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostedZoneRecord {

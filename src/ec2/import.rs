@@ -9,14 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::codec::StoreError;
-use super::default_group::{default_group, default_group_id};
+use super::default_group::{default_group_id, new_default_group};
 use super::dns;
 use super::notices::ToldDelta;
 use super::own_names::{KeptNames, OwnNames};
+use super::private_dns::{PrivateDnsName, VerificationState};
 use super::profile::{ProfileRecord, ProfileResource, ProfileVpc};
 use super::record::{
-    EndpointRecord, EndpointType, InterfaceRecord, IpAddressType, Phase, PrivateDnsName, ServiceRecord, StoredObject,
-    SubnetAttributes, SubnetRecord, Tags, VerificationState, VpcRecord, VpcResolverConfig,
+    EndpointRecord, EndpointType, InterfaceRecord, IpAddressType, Phase, ServiceRecord, StoredObject, SubnetAttributes,
+    SubnetRecord, Tags, VpcRecord, VpcResolverConfig,
 };
 use super::state::{ApiState, Delta};
 use super::store::Store;
@@ -31,6 +32,8 @@ use crate::problem::Problem;
 pub struct ImportAs<'m> {
     /// Everything there is, the objects of files among it.
     pub model: &'m Model,
+    /// What the API has.
+    pub state: &'m ApiState,
     /// The account, twelve digits.
     pub account: String,
     /// Now.
@@ -63,8 +66,9 @@ pub enum ImportFate {
     Stays(String),
 }
 
-/// The plan for `inputs`; `state` is what the API has. Objects that the API has otherwise are problems.
-pub fn plan(inputs: &[Input], state: &ApiState, to: &ImportAs<'_>) -> (ImportPlan, Vec<Problem>) {
+/// The plan for `inputs`. Objects that the API has otherwise are problems.
+pub fn plan(inputs: &[Input], to: &ImportAs<'_>) -> (ImportPlan, Vec<Problem>) {
+    let state = to.state;
     let mut steps: Vec<ImportStep> = inputs
         .iter()
         .map(|input| {
@@ -91,7 +95,7 @@ pub fn plan(inputs: &[Input], state: &ApiState, to: &ImportAs<'_>) -> (ImportPla
     let of_vpcs =
         steps.iter().flat_map(|step| if let ImportFate::Moves(records) = &step.fate { &records[..] } else { &[] });
     let groups = of_vpcs.filter_map(|record| if let StoredObject::Vpc(vpc) = record { Some(vpc) } else { None });
-    let besides = groups.map(|vpc| StoredObject::SecurityGroup(default_group(vpc))).collect();
+    let besides = groups.map(|vpc| StoredObject::SecurityGroup(new_default_group(state, vpc))).collect();
     (ImportPlan { steps, besides }, problems)
 }
 
@@ -269,7 +273,7 @@ impl ImportAs<'_> {
             dns_record_ip_type: endpoint.dns_record_ip_type,
             inbound_resolver_only: endpoint.inbound_resolver_only,
             policy: None,
-            security_groups: vec![default_group_id(endpoint.vpc_id.value)],
+            security_groups: vec![default_group_id(self.state, endpoint.vpc_id.value)],
             interfaces: endpoint
                 .network_interfaces
                 .iter()
@@ -281,6 +285,7 @@ impl ImportAs<'_> {
                 })
                 .collect(),
             route_tables: Vec::new(),
+            lattice: None,
             service_region: endpoint.service_region.as_ref().map(|at| at.value.to_string()),
             own_names: OwnNames {
                 suffix: endpoint.dns_suffix.as_ref().map(|at| at.value.to_string()),
@@ -321,6 +326,8 @@ impl ImportAs<'_> {
             gateway_load_balancer_arns: Vec::new(),
             availability_zones: service.availability_zones.iter().map(|at| at.value.to_string()).collect(),
             supported_ip_address_types: vec!["ipv4".to_owned(), "ipv6".to_owned()],
+            supported_regions: Vec::new(),
+            owner_pays: false,
             private_dns,
             // what files declare is everybody's
             allowed_principals: BTreeMap::from([("*".to_owned(), super::call::new_id("vpce-svc-perm-"))]),

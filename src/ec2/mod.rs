@@ -61,6 +61,7 @@ pub mod notify;
 mod outbox;
 pub mod own_names;
 pub mod params;
+pub mod private_dns;
 pub mod profile;
 mod protocol;
 pub mod query_log;

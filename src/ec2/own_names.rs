@@ -21,6 +21,18 @@ pub struct OwnNames {
     pub overlay: bool,
 }
 
+/// Where a resource or service-network endpoint leads, and what its call said of private names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LatticeTarget {
+    /// The ARN of the resource configuration or service network.
+    pub arn: String,
+    /// `PrivateDnsPreference`
+    pub preference: Option<String>,
+    /// `PrivateDnsSpecifiedDomains`
+    pub domains: Vec<String>,
+}
+
 /// [`GivenNames`] as it is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptNames {

@@ -106,8 +106,11 @@ impl CallProtocol {
     /// An error of what all services share, which is in EC2's words, in those of the services that speak JSON (API
     /// References, "Common Errors").
     pub(super) fn in_its_words(self, error: ApiError) -> ApiError {
+        if self == Self::RestXml {
+            return in_words_of_route53(error);
+        }
         let code = match &*error.code {
-            _ if !matches!(self, Self::Json | Self::RestJson) => return error,
+            _ if self == Self::Query => return error,
             "AuthFailure" => "UnrecognizedClientException",
             "SignatureDoesNotMatch" | "RequestExpired" => "InvalidSignatureException",
             "MissingParameter" => "MissingAuthenticationTokenException",
@@ -135,6 +138,23 @@ impl CallProtocol {
         headers.extend(HeaderValue::from_str(request_id).ok().map(|id| (REQUEST_ID, id)));
         headers
     }
+}
+
+/// The same for Route 53, whose model has one code for all that is wrong with a call's members.
+fn in_words_of_route53(error: ApiError) -> ApiError {
+    let (status, code) = match &*error.code {
+        "MissingParameter"
+        | "UnknownParameter"
+        | "InvalidParameter"
+        | "InvalidParameterValue"
+        | "InvalidParameterCombination"
+        | "InvalidCharacter"
+        | "MalformedQueryString" => (400, "InvalidInput"),
+        "RequestLimitExceeded" if error.status == 400 => (400, "InvalidInput"),
+        "RequestLimitExceeded" => (400, "Throttling"),
+        _ => return error,
+    };
+    ApiError { status, code: code.into(), ..error }
 }
 
 impl ApiCall {

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::ApiSettings;
 use super::codec::text;
 use super::hosted_zone::HostedZoneRecord;
-use super::own_names::OwnNames;
+use super::own_names::{LatticeTarget, OwnNames};
+use super::private_dns::PrivateDnsName;
 use super::profile::ProfileRecord;
 use super::query_log::QueryLogRecord;
 use super::resolver_endpoint::ResolverEndpointRecord;
@@ -238,6 +239,9 @@ pub struct EndpointRecord {
     /// The Region of the service, where that is not the VPC's (`ServiceRegion`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_region: Option<String>,
+    /// Where a resource or service-network endpoint leads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lattice: Option<LatticeTarget>,
     /// Names that do not follow from its id and its service.
     #[serde(default)]
     pub own_names: OwnNames,
@@ -252,6 +256,10 @@ pub enum EndpointType {
     Interface,
     /// A record only: S3's private DNS option needs one in the VPC.
     Gateway,
+    /// Leads to a resource configuration of VPC Lattice, and answers a name of its association.
+    Resource,
+    /// Leads to a service network of VPC Lattice, the names of which are not known here.
+    ServiceNetwork,
 }
 
 impl EndpointType {
@@ -260,6 +268,8 @@ impl EndpointType {
         match self {
             Self::Interface => "Interface",
             Self::Gateway => "Gateway",
+            Self::Resource => "Resource",
+            Self::ServiceNetwork => "ServiceNetwork",
         }
     }
 
@@ -380,47 +390,16 @@ pub struct ServiceRecord {
     pub supported_ip_address_types: Vec<String>,
     /// Its private name, if it has one.
     pub private_dns: Option<PrivateDnsName>,
+    /// Regions besides its own in which endpoints may lead to it.
+    #[serde(default)]
+    pub supported_regions: Vec<String>,
+    /// Its owner pays for the endpoints (`PayerResponsibility`).
+    #[serde(default)]
+    pub owner_pays: bool,
     /// ARNs of those who may connect, with the id of each permission (`vpce-svc-perm-...`); `*` is everyone.
     pub allowed_principals: BTreeMap<String, String>,
     /// Its tags.
     pub tags: Tags,
-}
-
-/// The private name of an endpoint service, and the proof that its domain is the provider's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PrivateDnsName {
-    /// The name.
-    pub name: String,
-    /// How far the proof is.
-    pub state: VerificationState,
-    /// Owner of the TXT record, below the name's domain: `_` and 20 characters.
-    pub proof_name: String,
-    /// Its text: `vpce:` and 20 characters.
-    pub proof_value: String,
-}
-
-/// Whether the domain of a private name is proved to be the provider's (EC2 `DnsNameState`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum VerificationState {
-    /// Not yet: the name answers nowhere.
-    #[serde(rename = "pendingVerification")]
-    Pending,
-    /// It is.
-    Verified,
-    /// It is not.
-    Failed,
-}
-
-impl VerificationState {
-    /// As EC2 prints it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pendingVerification",
-            Self::Verified => "verified",
-            Self::Failed => "failed",
-        }
-    }
 }
 
 /// A connection notification.

@@ -22,11 +22,26 @@ const NAME: usize = 64;
 /// Octets of all parameters, names included: a call has at most 1,000 changes or 32,000 octets of values, and its names are
 /// shorter than the tags that they stand for, but for what is around a list.
 const ALL: usize = 8 << 20;
+/// Most characters of parameters, by the last part of their names (the API's model, `max`).
+const LENGTHS: [(&str, usize); 12] = [
+    ("CallerReference", 128),
+    ("Comment", 256),
+    ("DelegationSetId", 32),
+    ("delegationsetid", 32),
+    ("dnsname", 1024),
+    ("hostedzoneid", 32),
+    ("identifier", 128),
+    ("marker", 64),
+    ("name", 1024),
+    ("nexttoken", 1024),
+    ("vpcid", 1024),
+    ("vpcregion", 64),
+];
 /// Elements whose members come several times, in the order of their numbers.
-const LISTS: [&str; 5] = ["AddTags", "Changes", "RemoveTagKeys", "ResourceIds", "ResourceRecords"];
+const LISTS: [&str; 6] = ["AddTags", "ChangeGuardrails", "Changes", "RemoveTagKeys", "ResourceIds", "ResourceRecords"];
 
 /// Paths behind the version.
-const ROUTES: [Route; 21] = [
+const ROUTES: [Route; 22] = [
     (Method::POST, "hostedzone", "CreateHostedZone", &[]),
     (Method::GET, "hostedzone", "ListHostedZones", &[]),
     (Method::GET, "hostedzonesbyname", "ListHostedZonesByName", &[]),
@@ -43,6 +58,7 @@ const ROUTES: [Route; 21] = [
     (Method::POST, "hostedzone/*/rrset", "ChangeResourceRecordSets", &["Id"]),
     (Method::GET, "hostedzone/*/rrset", "ListResourceRecordSets", &["Id"]),
     (Method::GET, "hostedzone/*/dnssec", "GetDNSSEC", &["Id"]),
+    (Method::POST, "hostedzone/*/features", "UpdateHostedZoneFeatures", &["Id"]),
     (Method::GET, "change/*", "GetChange", &["Id"]),
     (Method::GET, "testdnsanswer", "TestDNSAnswer", &[]),
     (Method::GET, "tags/*/*", "ListTagsForResource", &["ResourceType", "Id"]),
@@ -71,7 +87,23 @@ pub fn form_of(head: &Parts, body: &[u8]) -> Result<Vec<u8>, ApiError> {
         }
         document(text, &mut pairs)?;
     }
+    for (name, value) in &mut pairs {
+        check_length(name, value)?;
+        // EC2's is another one: it ends in an error
+        if name == "DryRun" {
+            "dryrun".clone_into(name);
+        }
+    }
     Ok(form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish().into_bytes())
+}
+
+fn check_length(name: &str, value: &str) -> Result<(), ApiError> {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let Some((_, most)) = LENGTHS.iter().find(|(known, most)| *known == last && value.chars().count() > *most) else {
+        return Ok(());
+    };
+    let text = format!("failed to satisfy constraint: Member must have length less than or equal to {most}");
+    Err(ApiError::new("InvalidInput", format!("1 validation error detected: Value at '{name}' {text}")))
 }
 
 fn malformed(why: &str) -> ApiError {

@@ -17,8 +17,12 @@ pub struct Host {
     pub id: InterfaceId,
     /// The VPC it is in.
     pub vpc: VpcId,
-    ipv4: Box<[Ipv4Addr]>,
-    ipv6: Box<[Ipv6Addr]>,
+    /// Its instance, `i-0123456789abcdef0`, where it is the first interface of one.
+    pub instance: Option<Box<str>>,
+    /// Its private IPv4 addresses, the primary one first.
+    pub ipv4: Box<[Ipv4Addr]>,
+    /// Its IPv6 addresses.
+    pub ipv6: Box<[Ipv6Addr]>,
     /// Names other than those that are made of its IPv4 addresses.
     names: Box<[(DnsName, HostRecords)]>,
 }
@@ -71,10 +75,18 @@ impl Host {
         Self {
             id: input.network_interface_id.value,
             vpc: input.vpc_id.value,
+            instance: input.resource_name.as_deref().map(Box::from),
             ipv4: input.ipv4.clone().into(),
             ipv6: input.ipv6.clone().into(),
             names: names.into(),
         }
+    }
+}
+
+impl Host {
+    /// Its names other than those that are made of its IPv4 addresses, the private ones first.
+    pub fn names(&self) -> impl Iterator<Item = (&DnsName, HostRecords)> {
+        self.names.iter().map(|(name, records)| (name, *records))
     }
 }
 

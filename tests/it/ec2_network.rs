@@ -259,10 +259,7 @@ fn interfaces_are_made_and_have_names() {
     }
     assert_eq!(api.addresses("10.9.0.5", "ip-10-9-1-77.ec2.internal"), ["NXDOMAIN"]);
     api.call(&format!("DeleteSubnet SubnetId={subnet}"));
-    assert_eq!(
-        api.call("DescribeVpcEndpointAssociations VpcEndpointId.1=vpce-00000000000000009")
-            .items("vpcEndpointAssociationSet")
-            .len(),
-        0
-    );
+    assert_eq!(api.call("DescribeVpcEndpointAssociations").items("vpcEndpointAssociationSet").len(), 0);
+    let unknown = api.try_call("DescribeVpcEndpointAssociations VpcEndpointId.1=vpce-00000000000000009");
+    assert_eq!(unknown.unwrap_err().code, "InvalidVpcEndpointId.NotFound");
 }

@@ -37,7 +37,76 @@ fn the_page_of_metrics_is_up_to_date() {
 
 #[test]
 fn the_page_of_actions_is_up_to_date() {
-    check("ec2-actions.md", &vpcedns::ec2::actions_reference());
+    check("ec2-actions.md", &with_evidence(&vpcedns::ec2::actions_reference()));
+}
+
+/// Tests that are shown for an action, at most.
+const SHOWN: usize = 3;
+
+/// The page of actions with the tests that call each. An action that no test calls is a failure.
+fn with_evidence(page: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |dir: &str, extension: &str| {
+        let entries = fs::read_dir(root.join(dir)).unwrap().map(|entry| entry.unwrap().path());
+        let files = entries.filter(|path| path.extension().is_some_and(|found| found == extension));
+        let named = files.map(|path| {
+            (format!("{dir}/{}", path.file_name().unwrap().to_string_lossy()), fs::read_to_string(&path).unwrap())
+        });
+        let mut all: Vec<(String, String)> = named.collect();
+        all.sort();
+        all
+    };
+    // those that take every action of botocore's models, and those that name none of EC2's, show nothing of one alone
+    let of_api =
+        |(name, _): &(String, String)| name.contains("ec2") || name.contains("route53") || name.contains("resolver");
+    let files: Vec<_> = read("e2e", "py").into_iter().chain(read("tests/it", "rs")).filter(of_api).collect();
+    let mut out = String::new();
+    for line in page.lines() {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let more = match cells.as_slice() {
+            ["", "action", ..] => " shown by |".to_owned(),
+            ["", "---", ..] => "---|".to_owned(),
+            ["", action, ..] => {
+                let found: Vec<&str> = files
+                    .iter()
+                    .filter(|(_, text)| spellings(action).iter().any(|spelling| names(text, spelling)))
+                    .map(|(name, _)| name.as_str())
+                    .collect();
+                assert!(!found.is_empty(), "no test calls {action}");
+                format!(" {} |", found.into_iter().take(SHOWN).collect::<Vec<_>>().join(", "))
+            }
+            _ => String::new(),
+        };
+        out.push_str(line);
+        out.push_str(&more);
+        out.push('\n');
+    }
+    out
+}
+
+/// An action's name as the API, boto3 and the AWS CLI write it.
+fn spellings(action: &str) -> [String; 3] {
+    let mut words = String::new();
+    let letters: Vec<char> = action.chars().collect();
+    for (at, letter) in letters.iter().enumerate() {
+        let begins = letter.is_ascii_uppercase()
+            && at > 0
+            && (letters[at - 1].is_ascii_lowercase() || letters.get(at + 1).is_some_and(char::is_ascii_lowercase));
+        if begins {
+            words.push('_');
+        }
+        words.push(letter.to_ascii_lowercase());
+    }
+    [action.to_owned(), words.clone(), words.replace('_', "-")]
+}
+
+/// Whether a text has a word.
+fn names(text: &str, word: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    text.match_indices(word).any(|(at, found)| {
+        !text[..at].ends_with(is_part)
+            && !text[at + found.len()..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+    })
 }
 
 /// The environment variable of every setting and limit is read, and the file is checked with file and line.

@@ -5,6 +5,7 @@ mod check;
 mod create;
 mod delete;
 mod describe;
+mod lattice;
 mod modify;
 
 pub(super) use address::{Families, Wanted, fill as free_addresses};
@@ -23,12 +24,15 @@ use crate::ec2::own_names::OwnNames;
 use crate::ec2::record::{EndpointRecord, EndpointType, InterfaceRecord, IpAddressType, Phase, Tags};
 use crate::ec2::time::UnixMillis;
 use crate::model::{self, State};
-use crate::naming::{EndpointId, Service, Suffix, ZoneName, endpoint_names, hidden_zone_id, public_hosted_zone_id};
+use crate::naming::{
+    EndpointId, InterfaceId, Service, Suffix, ZoneName, endpoint_names, hidden_zone_id, public_hosted_zone_id,
+};
 
 pub(super) const ACTIONS: &[Action] = &[
     Action { name: "CreateVpcEndpoint", writes: true, idempotent: true, run: create::run },
     Action { name: "DescribeVpcEndpoints", writes: false, idempotent: false, run: describe::run },
     Action { name: "ModifyVpcEndpoint", writes: true, idempotent: false, run: modify::run },
+    lattice::DESCRIBE_ASSOCIATIONS,
     Action { name: "DeleteVpcEndpoints", writes: true, idempotent: false, run: delete::run },
 ];
 
@@ -78,13 +82,35 @@ impl ListedEndpoint<'_> {
         Values::of_each(self.dns_entries().iter().map(|(_, zone)| zone.as_deref().unwrap_or_default()))
     }
 
-    fn default_policy(&self) -> &'static str {
-        if self.record.kind == EndpointType::Interface { INTERFACE_POLICY } else { GATEWAY_POLICY }
+    /// "(Interface and gateway endpoints)" (EC2 API Reference, `PolicyDocument`).
+    fn policy(&self) -> Option<&str> {
+        let by_default = match self.record.kind {
+            EndpointType::Interface => INTERFACE_POLICY,
+            EndpointType::Gateway => GATEWAY_POLICY,
+            EndpointType::Resource | EndpointType::ServiceNetwork => return None,
+        };
+        Some(self.record.policy.as_deref().unwrap_or(by_default))
     }
 
-    /// What only interface endpoints have.
+    /// What only endpoints with interfaces have.
     fn of_interface(&self, text: &'static str) -> Option<&'static str> {
-        (self.record.kind == EndpointType::Interface).then_some(text)
+        self.record.kind.has_interfaces().then_some(text)
+    }
+
+    /// The ARN of what it leads to, if it is of this type.
+    fn leads_to(&self, kind: EndpointType) -> Option<&str> {
+        self.record.lattice.as_ref().filter(|_| self.record.kind == kind).map(|target| target.arn.as_str())
+    }
+
+    /// Those that lead to Lattice have no service.
+    fn service_name(&self) -> Option<&str> {
+        let has_service = matches!(self.record.kind, EndpointType::Interface | EndpointType::Gateway);
+        Some(self.record.service.as_str()).filter(|_| has_service)
+    }
+
+    /// The Region of what it leads to.
+    fn service_region(&self) -> &str {
+        self.record.service_region.as_deref().unwrap_or(self.call.caller.region.as_str())
     }
 
     /// Only services that have gateways too know this option (S3 guide, "Private DNS").
@@ -94,15 +120,29 @@ impl ListedEndpoint<'_> {
         self.of_interface(if record.inbound_resolver_only { "true" } else { "false" }).filter(|_| has_option)
     }
 
+    /// One that is new has no names of its own yet.
+    fn has_zonal_name(&self, interface: InterfaceId) -> bool {
+        let Some(endpoint) = self.call.model.endpoint(self.record.id) else {
+            return self.record.service_region.is_none() || super::offer::is_endpoint_service(&self.record.service);
+        };
+        let found = endpoint.interfaces.iter().find(|it| it.id == interface);
+        found.is_none_or(|interface| self.call.model.has_zonal_name(endpoint, interface))
+    }
+
     fn make_dns_entries(&self) -> Vec<DnsEntry> {
         let call = self.call;
         let record = &*self.record;
         let Some(service) = self.service.as_deref() else { return Vec::new() };
-        if !self.state.is_served() || record.interfaces.is_empty() {
+        // the names of a resource endpoint are its associations'
+        if !self.state.is_served() || record.interfaces.is_empty() || record.kind != EndpointType::Interface {
             return Vec::new();
         }
-        let zones: Vec<ZoneName> =
-            record.interfaces.iter().filter_map(|i| Some(call.subnet(i.subnet)?.zone.clone())).collect();
+        let zones: Vec<ZoneName> = record
+            .interfaces
+            .iter()
+            .filter(|it| self.has_zonal_name(it.id))
+            .filter_map(|i| Some(call.subnet(i.subnet)?.zone.clone()))
+            .collect();
         let Some(names) = endpoint_names(record.id, self.suffix, service, &zones) else { return Vec::new() };
         // the hidden zones are there while the VPC has both attributes (PrivateLink guide, "Private DNS")
         let vpc = call.vpc(record.vpc).filter(|vpc| vpc.enable_dns_support && vpc.enable_dns_hostnames);
@@ -173,7 +213,7 @@ fn of_file<'c>(call: &'c Call<'c>, endpoint: &'c model::Endpoint) -> Option<List
         owner: call.caller.account.clone(),
         vpc: endpoint.vpc,
         service: service.service_name.clone(),
-        kind: EndpointType::Interface,
+        kind: if service.own_names.is_empty() { EndpointType::Interface } else { EndpointType::Resource },
         phase: match endpoint.state {
             State::PendingAcceptance => Phase::Requested,
             State::Rejected => Phase::Rejected,
@@ -191,7 +231,7 @@ fn of_file<'c>(call: &'c Call<'c>, endpoint: &'c model::Endpoint) -> Option<List
         dns_record_ip_type: endpoint.record_ip_type,
         inbound_resolver_only: endpoint.inbound_resolver_only(),
         policy: None,
-        security_groups: vec![default_group_id(endpoint.vpc)],
+        security_groups: vec![default_group_id(call.state, endpoint.vpc)],
         interfaces: endpoint
             .interfaces
             .iter()
@@ -199,6 +239,7 @@ fn of_file<'c>(call: &'c Call<'c>, endpoint: &'c model::Endpoint) -> Option<List
             .collect(),
         route_tables: Vec::new(),
         service_region: None,
+        lattice: None,
         own_names: OwnNames::default(),
         tags: Tags::new(),
     };
@@ -221,9 +262,11 @@ fields! {
         "vpcEndpointId" ["vpc-endpoint-id"] = Values::of(it.record.id);
         "vpcEndpointType" ["vpc-endpoint-type"] = it.record.kind.as_str();
         "vpcId" ["vpc-id"] = Values::of(it.record.vpc);
-        "serviceName" ["service-name"] = it.record.service.as_str();
+        "serviceName" ["service-name"] = it.service_name();
+        "resourceConfigurationArn" = it.leads_to(EndpointType::Resource);
+        "serviceNetworkArn" = it.leads_to(EndpointType::ServiceNetwork);
         "state" ["vpc-endpoint-state"] = it.state.as_str();
-        "policyDocument" = it.record.policy.as_deref().unwrap_or(it.default_policy());
+        "policyDocument" = it.policy();
         "routeTableIdSet[]" = Values::of_each(&it.record.route_tables);
         "subnetIdSet[]" = Values::of_each(it.record.interfaces.iter().map(|interface| interface.subnet));
         "groupSet[].groupId" = Values::of_each(&it.record.security_groups);
@@ -231,6 +274,8 @@ fields! {
         "ipAddressType" ["ip-address-type"] = it.of_interface(it.record.ip_address_type.as_str());
         "dnsOptions.dnsRecordIpType" = it.of_interface(it.record.dns_record_ip_type.as_str());
         "dnsOptions.privateDnsOnlyForInboundResolverEndpoint" = it.inbound_resolver_only();
+        "dnsOptions.privateDnsPreference" = it.record.lattice.as_ref().and_then(|target| target.preference.as_deref());
+        "dnsOptions.privateDnsSpecifiedDomainSet[]" = Values::of_any(it.record.lattice.iter().flat_map(|target| &target.domains));
         "privateDnsEnabled" = it.record.private_dns_enabled;
         "requesterManaged" = false;
         "networkInterfaceIdSet[]" = Values::of_each(it.record.interfaces.iter().map(|interface| interface.id));
@@ -239,6 +284,6 @@ fields! {
         "creationTimestamp" = Values::of_option((it.record.created.0 > 0).then(|| timestamp(it.record.created)));
         "tagSet" ["tag", "tag-key"] = &it.record.tags;
         "ownerId" = &it.record.owner;
-        "serviceRegion" ["service-region"] = it.call.caller.region.as_str();
+        "serviceRegion" ["service-region"] = it.service_region();
     }
 }

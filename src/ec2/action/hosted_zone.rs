@@ -11,7 +11,7 @@ use crate::ec2::record::StoredObject;
 use crate::ec2::state::Edit;
 use crate::ec2::time::UnixMillis;
 use crate::ec2::xml::Xml;
-use crate::naming::{Region, VpcId};
+use crate::naming::{Region, VpcId, is_known_region};
 
 pub(super) const ACTIONS: &[Action] = &[
     Action { name: "CreateHostedZone", writes: true, idempotent: false, run: create },
@@ -21,6 +21,7 @@ pub(super) const ACTIONS: &[Action] = &[
     Action { name: "ListHostedZonesByName", writes: false, idempotent: false, run: list_by_name },
     Action { name: "ListHostedZonesByVPC", writes: false, idempotent: false, run: list_by_vpc },
     Action { name: "UpdateHostedZoneComment", writes: true, idempotent: false, run: comment },
+    Action { name: "UpdateHostedZoneFeatures", writes: true, idempotent: false, run: features },
     Action { name: "DeleteHostedZone", writes: true, idempotent: false, run: delete },
     Action { name: "GetDNSSEC", writes: false, idempotent: false, run: dnssec },
     Action { name: "GetChange", writes: false, idempotent: false, run: change },
@@ -129,6 +130,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     config.flag("PrivateZone")?;
     config.finish()?;
     params.optional("DelegationSetId");
+    let public_dns_fallback = params.flag("EnablePublicDNSFallback")?.unwrap_or(false);
     let Some(vpc) = vpc(call, params)? else {
         let message = "This server has private hosted zones only: name a VPC (VPCId, VPCRegion).";
         return Err(ApiError::new("InvalidInput", message));
@@ -149,7 +151,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         comment,
         vpcs: vec![vpc],
         authorized: Vec::new(),
-        public_dns_fallback: false,
+        public_dns_fallback,
         tags: BTreeMap::new(),
         changed: call.now,
     };
@@ -174,6 +176,7 @@ fn zone_members(xml: &mut Xml, zone: &HostedZoneRecord) {
         xml.text("PrivateZone", true);
     });
     xml.text("ResourceRecordSetCount", zone.record_sets.len());
+    xml.element("Features", |xml| xml.text("PublicDNSFallbackStatus", zone.fallback_status()));
 }
 
 /// `<VPC>`
@@ -217,11 +220,14 @@ fn list(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let most = page_size(params, PAGE)?;
     let marker = params.optional("marker");
     params.optional("delegationsetid");
+    // there are private ones only, whichever are asked for
     let kind = params.optional("hostedzonetype");
-    let all: Vec<&HostedZoneRecord> = own(call)
-        .filter(|_| kind.as_deref().is_none_or(|kind| kind == "PrivateHostedZone"))
-        .filter(|zone| marker.as_deref().is_none_or(|marker| zone.id.as_str() >= marker))
-        .collect();
+    if let Some(kind) = kind.as_ref().filter(|kind| *kind != "PrivateHostedZone") {
+        let message = format!("'{kind}' is not a type of hosted zone to list: PrivateHostedZone");
+        return Err(ApiError::new("InvalidInput", message));
+    }
+    let all: Vec<&HostedZoneRecord> =
+        own(call).filter(|zone| marker.as_deref().is_none_or(|marker| zone.id.as_str() >= marker)).collect();
     let (page, rest) = all.split_at(most.min(all.len()));
     let mut answer = Xml::of_route53();
     answer.named_list(["HostedZones", "HostedZone"], page, |xml, zone| zone_members(xml, zone));
@@ -254,9 +260,12 @@ fn list_by_name(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> 
 
 fn list_by_vpc(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let most = page_size(params, PAGE)?;
-    let (id, _region, token) = (params.required("vpcid")?, params.required("vpcregion")?, params.optional("nexttoken"));
+    let (id, region, token) = (params.required("vpcid")?, params.required("vpcregion")?, params.optional("nexttoken"));
+    if !is_known_region(&region) {
+        return Err(ApiError::new("InvalidInput", format!("'{region}' is not a Region.")));
+    }
     let vpc = id.parse::<VpcId>().ok().and_then(|id| call.vpc(id)).filter(|vpc| call.sees(&vpc.owner));
-    let vpc = vpc.ok_or_else(|| ApiError::new("InvalidVPCId", format!("The VPC ID is invalid: {id}.")))?;
+    let vpc = vpc.ok_or_else(|| ApiError::new("InvalidInput", format!("The VPC ID is invalid: {id}.")))?;
     let all: Vec<&HostedZoneRecord> = call
         .state
         .hosted_zones()
@@ -280,6 +289,22 @@ fn comment(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let mut answer = Xml::of_route53();
     write_zone(&mut answer, &zone);
     Ok(Done { edit: Edit { put: vec![StoredObject::HostedZone(zone)], ..Edit::default() }, answer })
+}
+
+/// What a zone can do besides (API Reference, UpdateHostedZoneFeatures).
+fn features(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let mut zone = need_zone(call, params)?;
+    if params.flag("EnableAcceleratedRecovery")? == Some(true) || !params.structures("ChangeGuardrails").is_empty() {
+        let message = "Private hosted zones here have one feature, public DNS fallback (EnablePublicDNSFallback).";
+        return Err(ApiError::new("InvalidInput", message));
+    }
+    if let Some(on) = params.flag("EnablePublicDNSFallback")? {
+        zone.public_dns_fallback = on;
+    }
+    // "Route 53 returns the same errors as for a real request, but doesn't change the hosted zone"
+    let is_tried = params.flag("dryrun")? == Some(true);
+    let put = if is_tried { Vec::new() } else { vec![StoredObject::HostedZone(zone)] };
+    Ok(Done { edit: Edit { put, ..Edit::default() }, answer: Xml::of_route53() })
 }
 
 fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {

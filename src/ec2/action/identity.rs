@@ -52,10 +52,16 @@ fn user(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     Ok(answer(xml))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "an action may fail")]
 fn roles(_: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
-    for name in ["PathPrefix", "Marker", "MaxItems"] {
-        params.optional(name);
+    // IAM API Reference, ListRoles
+    for (name, most) in [("PathPrefix", 512), ("Marker", 320)] {
+        if params.optional(name).is_some_and(|value| value.chars().count() > most) {
+            let message = format!("The parameter {name} has at most {most} characters.");
+            return Err(ApiError::new("ValidationError", message));
+        }
+    }
+    if params.optional("MaxItems").is_some_and(|most| !most.parse().is_ok_and(|most| (1..=1000).contains(&most))) {
+        return Err(ApiError::new("ValidationError", "The parameter MaxItems has to be 1 to 1000."));
     }
     let mut xml = Xml::of_query(IAM);
     xml.element("Roles", |_| {});

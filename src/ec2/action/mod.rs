@@ -7,6 +7,7 @@ mod endpoint;
 mod group_rule;
 mod hosted_zone;
 mod identity;
+mod instance;
 mod interface;
 mod nothing;
 mod notification;
@@ -43,6 +44,7 @@ static ACTIONS: &[&[Action]] = &[
     group_rule::ACTIONS,
     hosted_zone::ACTIONS,
     identity::ACTIONS,
+    instance::ACTIONS,
     interface::ACTIONS,
     offer::ACTIONS,
     own_interface::ACTIONS,
@@ -100,7 +102,7 @@ pub(super) fn reference() -> String {
     format!(
         "# Actions of the EC2 API\n\nGenerated from `src/ec2/action/`; `UPDATE_DOCS=1 cargo test --test it generated` writes it anew. \
          [ec2-api.md](ec2-api.md)\nsays how to use them. Versions: EC2 2016-11-15, Route 53 2013-04-01, Route 53 Resolver 2018-04-01, Route 53 \
-         Profiles 2018-05-10,\nSTS 2011-06-15, IAM 2010-05-08. Tests of each: `tests/it/ec2_*.rs`, `e2e/ec2_*.py`.\n\n| action | service | | `ClientToken` |\n|---|---|---|---|\n{}",
+         Profiles 2018-05-10,\nSTS 2011-06-15, IAM 2010-05-08. `e2e/ec2_bad_input.py` calls each with what botocore's models do not allow, `e2e/ec2_accounts.py` at random;\n`shown by` has the first tests that call it by name.\n\n| action | service | | `ClientToken` |\n|---|---|---|---|\n{}",
         all.iter().map(row).collect::<String>()
     )
 }

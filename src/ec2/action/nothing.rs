@@ -12,7 +12,7 @@ struct NothingOf {
     set: &'static str,
     /// The parameter that names some.
     ids: &'static str,
-    /// EC2's code for one that does not exist; empty where the call names objects of another kind.
+    /// EC2's code for one that does not exist.
     missing: &'static str,
     /// What EC2's text calls it.
     kind: &'static str,
@@ -42,13 +42,10 @@ nothing! {
     "DescribeVpnGateways": "vpnGatewaySet", "VpnGatewayId", "InvalidVpnGatewayID.NotFound", "vpnGateway";
     "DescribeAddresses": "addressesSet", "AllocationId", "InvalidAllocationID.NotFound", "allocation";
     "DescribeFlowLogs": "flowLogSet", "FlowLogId", "InvalidFlowLogId.NotFound", "flow log";
-    "DescribeVpcEndpointAssociations": "vpcEndpointAssociationSet", "VpcEndpointId", "", "";
-    "DescribeInstances": "reservationSet", "InstanceId", "InvalidInstanceID.NotFound", "instance";
 }
 
 fn describe(params: &mut Params, nothing: &NothingOf) -> Result<Done, ApiError> {
-    // those of endpoints that have no resources are an empty list
-    if let Some(id) = params.list(nothing.ids).first().filter(|_| !nothing.missing.is_empty()) {
+    if let Some(id) = params.list(nothing.ids).first() {
         return Err(ApiError::new(nothing.missing, format!("The {} ID '{id}' does not exist", nothing.kind)));
     }
     // whatever they ask for, nothing has it

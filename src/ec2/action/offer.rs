@@ -10,9 +10,10 @@ use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Resource, Values, fields};
 use crate::ec2::filter::{Filters, ResultPage};
 use crate::ec2::params::Params;
-use crate::ec2::record::{self, EndpointType, Tags, VerificationState};
+use crate::ec2::private_dns::VerificationState;
+use crate::ec2::record::{self, EndpointType, Tags};
 use crate::ec2::xml::Xml;
-use crate::naming::{self, Region, Service, ServiceName, ZoneName, partition_of};
+use crate::naming::{self, Region, Service, ServiceName, ZoneName, is_known_region, partition_of};
 
 pub(super) const ACTIONS: &[Action] =
     &[Action { name: "DescribeVpcEndpointServices", writes: false, idempotent: false, run: describe }];
@@ -34,6 +35,7 @@ impl Offer<'_> {
         match kind {
             EndpointType::Interface => self.provider.is_none_or(|service| service.service_type() == "Interface"),
             EndpointType::Gateway => has_gateway(&self.service.service_name),
+            EndpointType::Resource | EndpointType::ServiceNetwork => false,
         }
     }
 
@@ -71,14 +73,15 @@ pub(super) fn has_gateway(name: &ServiceName) -> bool {
     GATEWAYS.contains(&service) && region.parse::<Region>().is_ok_and(|region| naming::is_offered(name, &region))
 }
 
-/// The service that a call names, or EC2's error: for the caller it is not there unless the caller may use it.
-pub(super) fn need<'c>(call: &'c Call<'_>, name: &str) -> Result<Offer<'c>, ApiError> {
+/// The service of a Region that a call names, or EC2's error: for the caller it is not there unless the caller may use it
+/// from its own Region.
+pub(super) fn need<'c>(call: &'c Call<'_>, name: &str, region: &Region) -> Result<Offer<'c>, ApiError> {
     let missing = || ApiError::new("InvalidServiceName", format!("The Vpc Endpoint Service '{name}' does not exist"));
     let name: ServiceName = name.parse().map_err(|_| missing())?;
     if let Some(service) = call.model.declared_service(&name) {
-        return declared(call, service).ok_or_else(missing);
+        return declared(call, service, region).ok_or_else(missing);
     }
-    if !naming::is_offered(&name, &call.caller.region) {
+    if !naming::is_offered(&name, region) {
         return Err(missing());
     }
     let service = call.model.resolve(&name).map_err(|_| missing())?;
@@ -92,12 +95,16 @@ pub(super) fn of_endpoint<'c>(call: &'c Call<'_>, service: Cow<'c, Service>) -> 
 }
 
 /// A service that a source describes, if the caller may use it: files mean everybody.
-fn declared<'c>(call: &'c Call<'_>, service: &'c Service) -> Option<Offer<'c>> {
+fn declared<'c>(call: &'c Call<'_>, service: &'c Service, region: &Region) -> Option<Offer<'c>> {
     let provider = call.state.service(id_of(&service.service_name));
     let provider = provider.filter(|provider| provider.name == service.service_name);
-    let may_use = provider.is_none_or(|provider| provider.allows(&call.caller.account));
-    let is_here = service.region.as_ref().is_none_or(|region| *region == call.caller.region)
-        || naming::is_offered(&service.service_name, &call.caller.region);
+    let own = &call.caller.region;
+    let may_use = provider.is_none_or(|provider| {
+        let is_near = region == own || provider.supported_regions.iter().any(|other| other == own.as_str());
+        is_near && provider.allows(&call.caller.account)
+    });
+    let is_here =
+        service.region.as_ref().is_none_or(|of| of == region) || naming::is_offered(&service.service_name, region);
     (may_use && is_here).then_some(Offer { service: Cow::Borrowed(service), provider })
 }
 
@@ -110,28 +117,46 @@ struct ListedOffer<'a> {
     zones: Vec<ZoneName>,
 }
 
+/// Services with the Regions that they are in.
+type OffersByName<'a> = BTreeMap<ServiceName, (&'a Region, Offer<'a>)>;
+
+fn is_known(offers: &OffersByName<'_>, name: &str) -> bool {
+    offers.keys().any(|known| known.as_str() == name)
+}
+
 fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let names = params.list("ServiceName");
     let regions = params.list("ServiceRegion");
+    let regions: Vec<Region> = regions.iter().map(|region| service_region(region)).collect::<Result<_, _>>()?;
     let filters = Filters::take(params, ListedOffer::FILTERS, "InvalidFilter")?;
     let page = ResultPage::take(params, 1)?;
-    let mut offers: BTreeMap<ServiceName, Offer<'_>> = BTreeMap::new();
-    if names.is_empty() {
-        let catalogue = naming::services(&call.caller.region, call.model.catalogue()).map(Cow::Owned);
-        let catalogue = catalogue.map(|service| Offer { service, provider: None });
-        let declared = call.model.declared_services().filter_map(|service| declared(call, service));
-        offers.extend(catalogue.chain(declared).map(|offer| (offer.service.service_name.clone(), offer)));
-    } else {
+    let mut offers: OffersByName<'_> = BTreeMap::new();
+    let own = [call.caller.region.clone()];
+    let regions = if regions.is_empty() { &own[..] } else { &regions };
+    for region in regions {
+        if names.is_empty() {
+            let catalogue = naming::services(region, call.model.catalogue()).map(Cow::Owned);
+            let catalogue = catalogue.map(|service| Offer { service, provider: None });
+            let declared = call.model.declared_services().filter_map(|service| declared(call, service, region));
+            let all = catalogue.chain(declared);
+            offers.extend(all.map(|offer| (offer.service.service_name.clone(), (region, offer))));
+            continue;
+        }
         for name in &names {
-            let offer = need(call, name)?;
-            offers.insert(offer.service.service_name.clone(), offer);
+            match need(call, name, region) {
+                Ok(offer) => drop(offers.insert(offer.service.service_name.clone(), (region, offer))),
+                Err(error) if *region == *regions.last().unwrap_or(region) && !is_known(&offers, name) => {
+                    return Err(error);
+                }
+                Err(_) => {}
+            }
         }
     }
-    let zones: Vec<ZoneName> = region::zones(call, &call.caller.region).into_iter().collect();
-    let all = offers.into_values().flat_map(|offer| listed(call, &zones, offer));
-    let here =
-        |service: &ListedOffer<'_>| regions.is_empty() || regions.iter().any(|own| own == service.region.as_str());
-    let found = all.filter(here).filter(|service| service.passes(&filters));
+    let all = offers.into_values().flat_map(|(region, offer)| {
+        let zones: Vec<ZoneName> = region::zones(call, region).into_iter().collect();
+        listed(call, region, &zones, offer)
+    });
+    let found = all.filter(|service| service.passes(&filters));
     let (found, next) = page.cut(found, |service| format!("{} {}", service.offer.service.service_name, service.kind));
     let mut answer = Xml::new();
     let mut names: Vec<&ServiceName> = found.iter().map(|service| &service.offer.service.service_name).collect();
@@ -142,9 +167,19 @@ fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     Ok(Done { answer, ..Done::default() })
 }
 
-/// The entries of a service, `all_zones` being those of the region: of AWS's, `Gateway` is another one than `Interface`.
-fn listed<'a>(call: &Call<'_>, all_zones: &[ZoneName], offer: Offer<'a>) -> impl Iterator<Item = ListedOffer<'a>> {
-    let region = &call.caller.region;
+/// The Region of a service that a call names.
+pub(super) fn service_region(text: &str) -> Result<Region, ApiError> {
+    let region = Some(text).filter(|text| is_known_region(text)).and_then(|text| text.parse().ok());
+    region.ok_or_else(|| ApiError::value(text, "ServiceRegion", "Expected the code of a Region."))
+}
+
+/// The entries of a service, `all_zones` being those of its Region: of AWS's, `Gateway` is another one than `Interface`.
+fn listed<'a>(
+    call: &Call<'_>,
+    region: &Region,
+    all_zones: &[ZoneName],
+    offer: Offer<'a>,
+) -> impl Iterator<Item = ListedOffer<'a>> + use<'a> {
     let owner = match offer.provider {
         Some(provider) => provider.owner.clone(),
         None if offer.is_endpoint_service() => call.caller.account.clone(),
@@ -227,6 +262,7 @@ fields! {
         "vpcEndpointPolicySupported" = !it.offer.is_endpoint_service();
         "acceptanceRequired" = it.offer.acceptance_required();
         "managesVpcEndpoints" = false;
+        "payerResponsibility" = it.offer.provider.filter(|provider| provider.owner_pays).map(|_| "ServiceOwner");
         "tagSet" ["tag", "tag-key"] = it.offer.provider.map_or(&UNTAGGED, |provider| &provider.tags);
         "privateDnsNameVerificationState" = it.verification_state();
         "supportedIpAddressTypeSet[]" ["supported-ip-address-types"] = Values::of_each(families(it));

@@ -45,7 +45,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         }
     }
     if groups.is_empty() {
-        groups.push(default_group_id(subnet.vpc));
+        groups.push(default_group_id(call.state, subnet.vpc));
     }
     let tags = super::tags::take(params, "network-interface")?;
     if let Some(address) = ipv4.filter(|address| call.model.has_address(subnet.vpc, *address)) {

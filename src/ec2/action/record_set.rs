@@ -7,11 +7,11 @@ use crate::dns::{DnsName, MAX_TTL, Rtype};
 use crate::ec2::call::{Action, Call, Done};
 use crate::ec2::error::ApiError;
 use crate::ec2::hosted_zone::{
-    HostedZoneRecord, SetPolicy, StoredAlias, StoredRecord, StoredRecordSet, kept_name, sort_name,
+    HostedZoneRecord, SetPolicy, StoredAlias, StoredRecord, StoredRecordSet, TYPES, kept_name, sort_name,
 };
 use crate::ec2::params::Params;
 use crate::ec2::xml::Xml;
-use crate::naming::parse_region;
+use crate::naming::is_known_region;
 use crate::source::read_record_value;
 
 pub(super) const ACTIONS: &[Action] = &[
@@ -24,11 +24,6 @@ const PAGE: usize = 300;
 /// Most changes of a batch, and record sets of a zone (Route 53 guide, "Quotas").
 const MOST_CHANGES: usize = 1000;
 const MOST_SETS: usize = 10_000;
-/// Types that a record set may have (API Reference, ResourceRecordSet).
-const TYPES: [&str; 17] = [
-    "SOA", "A", "TXT", "NS", "CNAME", "MX", "NAPTR", "PTR", "SRV", "SPF", "AAAA", "CAA", "DS", "TLSA", "SSHFP", "SVCB",
-    "HTTPS",
-];
 const FAILOVERS: [&str; 2] = ["PRIMARY", "SECONDARY"];
 /// Characters of a SetIdentifier, and of a record's value, at most (the same page).
 const MAX_SET_IDENTIFIER: usize = 128;
@@ -180,8 +175,8 @@ fn check_members(set: &StoredRecordSet) -> Result<(), ApiError> {
     if let Some(failover) = policy.failover.as_deref().filter(|failover| !FAILOVERS.contains(failover)) {
         return wrong(failover, "failover", &one_of(&FAILOVERS));
     }
-    if let Some(region) = policy.region.as_deref().filter(|region| parse_region(region).is_err()) {
-        return wrong(region, "region", "be the code of a region");
+    if let Some(region) = policy.region.as_deref().filter(|region| !is_known_region(region)) {
+        return wrong(region, "region", "be the code of a region that there is");
     }
     match resource_records.iter().find(|record| record.value.chars().count() > MAX_VALUE) {
         Some(record) => wrong(&record.value, "value", &format!("have length less than or equal to {MAX_VALUE}")),
@@ -282,6 +277,9 @@ fn list(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     if name.is_none() && rtype.is_some() {
         return Err(ApiError::new("InvalidInput", "A type to begin with needs a name to begin with."));
     }
+    if let Some(rtype) = rtype.as_ref().filter(|rtype| !TYPES.contains(&rtype.as_str())) {
+        return Err(ApiError::new("InvalidInput", format!("'{rtype}' is not a type of resource record set.")));
+    }
     let from = name.map(|name| {
         let name = kept_name(&name);
         (sort_name(&name), rtype.unwrap_or_default(), identifier.unwrap_or_default())
@@ -358,6 +356,8 @@ mod tests {
             ("A", Some(""), None, Some("PRIMARY"), true),
             ("A", Some("x"), None, Some("primary"), true),
             ("A", Some("x"), Some("Europe"), None, true),
+            // as regions look, and none
+            ("A", Some("x"), Some("us-east-9"), None, true),
             ("A", Some("x"), Some(""), None, true),
             ("NULL", None, None, None, true),
             ("TYPE10", None, None, None, true),

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::ec2::call::{Action, Call, Done, new_id, region_arn};
-use crate::ec2::default_group::default_group_id;
+use crate::ec2::default_group::{DEFAULT, default_group};
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Values, fields};
 use crate::ec2::params::Params;
-use crate::ec2::record::{EndpointRecord, Phase, SecurityGroup, StoredObject, Tags, VpcRecord};
+use crate::ec2::record::{EndpointRecord, Phase, SecurityGroup, StoredObject};
 use crate::ec2::rule::{GroupRule, RulePeer, permissions};
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
@@ -22,8 +22,6 @@ pub(super) const ACTIONS: &[Action] = &[
     Action { name: "DeleteSecurityGroup", writes: true, idempotent: false, run: delete },
 ];
 
-/// The name of the group that a VPC comes with.
-const DEFAULT: &str = "default";
 /// Most characters of a name, and of a description (EC2 API Reference, CreateSecurityGroup).
 const LONGEST: usize = 255;
 
@@ -73,27 +71,14 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     Ok(Done { edit: Edit::put([StoredObject::SecurityGroup(group)]), answer })
 }
 
-/// The groups that the caller sees, by id: those of the API's records, and the default group of each other VPC.
+/// The groups that the caller sees, by id: those of the API's records, and the default group of each VPC of files.
 pub(super) fn groups<'c>(call: &'c Call<'_>) -> BTreeMap<String, Cow<'c, SecurityGroup>> {
-    let of_vpcs = call.vpcs().map(|vpc| default_group(&vpc));
+    let of_files = call.vpcs().filter(|vpc| call.state.vpc(vpc.id).is_none()).map(|vpc| default_group(&vpc));
     let mut groups: BTreeMap<String, Cow<'_, SecurityGroup>> =
-        of_vpcs.map(|group| (group.id.clone(), Cow::Owned(group))).collect();
+        of_files.map(|group| (group.id.clone(), Cow::Owned(group))).collect();
     let mine = call.state.security_groups().filter(|group| is_mine(call, group));
     groups.extend(mine.map(|group| (group.id.clone(), Cow::Borrowed(group))));
     groups
-}
-
-/// The group that a VPC comes with.
-fn default_group(vpc: &VpcRecord) -> SecurityGroup {
-    SecurityGroup {
-        id: default_group_id(vpc.id),
-        owner: vpc.owner.clone(),
-        vpc: vpc.id,
-        name: DEFAULT.to_owned(),
-        description: "default VPC security group".to_owned(),
-        rules: None,
-        tags: Tags::new(),
-    }
 }
 
 fn is_mine(call: &Call<'_>, group: &SecurityGroup) -> bool {
@@ -106,7 +91,8 @@ pub(super) fn need<'c>(call: &'c Call<'_>, id: &str) -> Result<Cow<'c, SecurityG
         return if is_mine(call, group) { Ok(Cow::Borrowed(group)) } else { Err(ApiError::not_found("sg-", id)) };
     }
     let vpc = id.strip_prefix("sg-").and_then(|digits| format!("{}{digits}", VpcId::PREFIX).parse().ok());
-    let group = vpc.and_then(|vpc| call.vpc(vpc)).map(|vpc| default_group(&vpc));
+    let of_file = vpc.filter(|vpc| call.state.vpc(*vpc).is_none()).and_then(|vpc| call.vpc(vpc));
+    let group = of_file.map(|vpc| default_group(&vpc));
     group.filter(|group| is_mine(call, group)).map(Cow::Owned).ok_or_else(|| ApiError::not_found("sg-", id))
 }
 

@@ -10,15 +10,17 @@ use crate::ec2::call::{Action, Call, Done, new_id};
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Resource, Values, fields};
 use crate::ec2::params::Params;
-use crate::ec2::record::{Phase, PrivateDnsName, ServiceRecord, StoredObject, VerificationState};
+use crate::ec2::private_dns::{PrivateDnsName, VerificationState};
+use crate::ec2::record::{Phase, ServiceRecord, StoredObject};
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
-use crate::naming::{self, ZoneName};
+use crate::naming::{self, Region, ZoneName, is_known_region, partition_of};
 
 pub(super) const ACTIONS: &[Action] = &[
     Action { name: "CreateVpcEndpointServiceConfiguration", writes: true, idempotent: true, run: create },
     Action { name: "DescribeVpcEndpointServiceConfigurations", writes: false, idempotent: false, run: describe },
     Action { name: "ModifyVpcEndpointServiceConfiguration", writes: true, idempotent: false, run: modify },
+    Action { name: "ModifyVpcEndpointServicePayerResponsibility", writes: true, idempotent: false, run: change_payer },
     Action { name: "DeleteVpcEndpointServiceConfigurations", writes: true, idempotent: false, run: delete },
     Action { name: "StartVpcEndpointServicePrivateDnsVerification", writes: true, idempotent: false, run: verify },
 ];
@@ -53,6 +55,8 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         gateway_load_balancer_arns: Vec::new(),
         availability_zones: Vec::new(),
         supported_ip_address_types: Vec::new(),
+        supported_regions: Vec::new(),
+        owner_pays: false,
         private_dns: params.optional("PrivateDnsName").map(|name| private_dns(&name)).transpose()?,
         allowed_principals: BTreeMap::new(),
         tags,
@@ -91,12 +95,14 @@ fn change_sets(service: &mut ServiceRecord, params: &mut Params, add: &str) -> R
     change("NetworkLoadBalancerArn", &mut service.network_load_balancer_arns, &|arn| check_arn(arn, "net"))?;
     change("GatewayLoadBalancerArn", &mut service.gateway_load_balancer_arns, &|arn| check_arn(arn, "gwy"))?;
     change("SupportedIpAddressType", &mut service.supported_ip_address_types, &is_type)?;
-    let own = service.region.to_string();
-    let mut regions = vec![own.clone()];
-    change("SupportedRegion", &mut regions, &|region| {
-        let message = "Endpoints of other regions are not supported: a service is reached in its own region.";
-        if region == own { Ok(()) } else { Err(ApiError::invalid(message)) }
+    let own = service.region.clone();
+    change("SupportedRegion", &mut service.supported_regions, &|text| {
+        let region = Some(text).filter(|text| is_known_region(text)).and_then(|text| text.parse::<Region>().ok());
+        let is_near = region.is_some_and(|region| partition_of(&region).name == partition_of(&own).name);
+        if is_near { Ok(()) } else { Err(ApiError::value(text, "SupportedRegion", "Expected the code of a Region.")) }
     })?;
+    // its own is always among them
+    service.supported_regions.retain(|region| *region != own.as_str());
     match (service.network_load_balancer_arns.is_empty(), service.gateway_load_balancer_arns.is_empty()) {
         (true, true) => return Err(ApiError::missing("NetworkLoadBalancerArn")),
         (false, false) => {
@@ -178,6 +184,11 @@ struct ListedService<'c> {
 }
 
 impl ListedService<'_> {
+    /// Where endpoints may lead to it from, its own Region first.
+    fn regions(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.service.region.as_str()).chain(self.service.supported_regions.iter().map(String::as_str))
+    }
+
     fn private<'s>(&'s self, part: impl Fn(&'s PrivateDnsName) -> &'s str) -> Option<&'s str> {
         self.service.private_dns.as_ref().map(part)
     }
@@ -203,9 +214,10 @@ fields! {
         "privateDnsNameConfiguration.value" = it.private(|private| &private.proof_value);
         "privateDnsNameConfiguration.name" = it.private(|private| &private.proof_name);
         "tagSet" ["tag", "tag-key"] = &it.service.tags;
-        "supportedRegionSet[].region" = Values::of_each([&it.service.region]);
+        "supportedRegionSet[].region" = Values::of_each(it.regions());
         "supportedRegionSet[].serviceState" = "Available";
-        "remoteAccessEnabled" = false;
+        "remoteAccessEnabled" = !it.service.supported_regions.is_empty();
+        "payerResponsibility" = Some("ServiceOwner").filter(|_| it.service.owner_pays);
     }
 }
 
@@ -238,6 +250,17 @@ fn modify(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     }
     edit.put.push(StoredObject::Service(service));
     Ok(Done::changed(edit))
+}
+
+/// "If you set the payer responsibility to the service owner, you cannot set it back" (EC2 API Reference).
+fn change_payer(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let mut service = need(call, &params.required("ServiceId")?)?.clone();
+    let payer = params.required("PayerResponsibility")?;
+    if payer != "ServiceOwner" {
+        return Err(ApiError::value(payer, "PayerResponsibility", "Expected ServiceOwner."));
+    }
+    service.owner_pays = true;
+    Ok(Done::changed(Edit::put([StoredObject::Service(service)])))
 }
 
 /// The endpoints that lead to a service and have private DNS on, with it off: the name is no longer the service's.

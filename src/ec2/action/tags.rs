@@ -7,6 +7,7 @@ use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Values, fields};
 use crate::ec2::params::Params;
 use crate::ec2::record::{StoredObject, Tags};
+use crate::ec2::route::TABLE_PREFIX;
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
 use crate::model::Key;
@@ -60,7 +61,14 @@ pub(super) fn chosen_id<T: FromStr>(call: &Call<'_>, tags: &Tags, prefix: &str) 
         EndpointId::PREFIX => text.parse().is_ok_and(|id| call.model.endpoint(id).is_some()),
         _ => false,
     };
-    if in_model || call.state.get(text).is_some() {
+    // the main table of a VPC has its digits
+    let digits = hex.unwrap_or_default();
+    let is_derived = match prefix {
+        VpcId::PREFIX => call.state.get(&format!("{TABLE_PREFIX}{digits}")).is_some(),
+        TABLE_PREFIX => format!("{}{digits}", VpcId::PREFIX).parse().is_ok_and(|id| call.model.vpc(id).is_some()),
+        _ => false,
+    };
+    if in_model || is_derived || call.state.get(text).is_some() {
         return Err(refuse("This ID is not available."));
     }
     Ok(Some(id))

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use ipnet::{IpNet, Ipv6Net};
 
 use crate::ec2::call::{Action, Call, Done, id_of_name};
-use crate::ec2::default_group::default_group;
+use crate::ec2::default_group::new_default_group;
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Resource, Values, fields};
 use crate::ec2::params::Params;
@@ -23,6 +23,7 @@ pub(super) const ACTIONS: &[Action] = &[
     Action { name: "DeleteVpc", writes: true, idempotent: false, run: delete },
     Action { name: "DescribeVpcAttribute", writes: false, idempotent: false, run: describe_attribute },
     Action { name: "ModifyVpcAttribute", writes: true, idempotent: false, run: modify_attribute },
+    Action { name: "ModifyVpcTenancy", writes: true, idempotent: false, run: modify_tenancy },
 ];
 
 const LISTING: Listing = Listing { set: "vpcSet", bad_filter: "InvalidParameterValue", least: 5 };
@@ -65,7 +66,7 @@ pub(super) fn new_record(call: &Call<'_>, id: VpcId, cidr_blocks: Vec<IpNet>, ta
 pub(super) fn made(call: &Call<'_>, mut vpc: VpcRecord) -> Result<Done, ApiError> {
     super::reach::follow(call, &mut vpc, &Tags::new())?;
     super::reach::make_listener(call, &mut vpc);
-    let group = default_group(&vpc);
+    let group = new_default_group(call.state, &vpc);
     let mut answer = Xml::new();
     answer.element("vpc", |xml| vpc.write(xml));
     Ok(Done { edit: Edit::put([StoredObject::Vpc(vpc), StoredObject::SecurityGroup(group)]), answer })
@@ -195,6 +196,21 @@ fn modify_attribute(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiErr
         _ => vpc.enable_network_address_usage_metrics = value,
     }
     Ok(Done::changed(Edit::put([StoredObject::Vpc(vpc)])))
+}
+
+/// "You can only change the instance tenancy to default" (EC2 API Reference, ModifyVpcTenancy).
+fn modify_tenancy(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
+    let id = params.required("VpcId")?;
+    let tenancy = params.required("InstanceTenancy")?;
+    let vpc = call.need_vpc(&id)?;
+    call.owned(&Key::Vpc(vpc.id), vpc.id)?;
+    if tenancy != "default" {
+        return Err(ApiError::value(tenancy, "InstanceTenancy", "Expected default."));
+    }
+    let vpc = VpcRecord { instance_tenancy: tenancy, ..vpc.into_owned() };
+    let mut answer = Xml::new();
+    answer.text("returnValue", true);
+    Ok(Done { edit: Edit::put([StoredObject::Vpc(vpc)]), answer })
 }
 
 /// The blocks of a family.

@@ -18,6 +18,8 @@ pub(super) const ACTIONS: &[Action] = &[
 /// Most tags of a zone, and most that are added in a call (API Reference, ChangeTagsForResource).
 const MOST: usize = 50;
 const MOST_ADDED: usize = 10;
+/// Most zones whose tags a call lists (API Reference, ListTagsForResources).
+const MOST_LISTED: usize = 10;
 
 fn zone(call: &Call<'_>, kind: &str, id: &str) -> Result<HostedZoneRecord, ApiError> {
     let zone = call.state.hosted_zone(short_id(id)).filter(|zone| kind == "hostedzone" && call.sees(&zone.owner));
@@ -43,7 +45,11 @@ fn list(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
 
 fn list_many(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let kind = params.required("ResourceType")?;
-    let zones: Result<Vec<_>, _> = params.list("ResourceIds").iter().map(|id| zone(call, &kind, id)).collect();
+    let ids = params.list("ResourceIds");
+    if ids.is_empty() || ids.len() > MOST_LISTED {
+        return Err(ApiError::new("InvalidInput", format!("A call names 1 to {MOST_LISTED} resources.")));
+    }
+    let zones: Result<Vec<_>, _> = ids.iter().map(|id| zone(call, &kind, id)).collect();
     let mut answer = Xml::of_route53();
     answer.named_list(["ResourceTagSets", "ResourceTagSet"], &zones?, write);
     Ok(Done { answer, ..Done::default() })

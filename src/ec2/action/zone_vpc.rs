@@ -10,6 +10,7 @@ use crate::ec2::params::Params;
 use crate::ec2::record::StoredObject;
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
+use crate::naming::is_known_region;
 
 pub(super) const ACTIONS: &[Action] = &[
     Action { name: "AssociateVPCWithHostedZone", writes: true, idempotent: false, run: associate },
@@ -101,14 +102,17 @@ fn any_vpc(params: &mut Params) -> Result<ZoneVpc, ApiError> {
     let mut given = params.structure("VPC");
     let (id, region) = (given.required("VPCId")?, given.required("VPCRegion")?);
     let invalid = || no_such_vpc(&id, &region);
-    Ok(ZoneVpc { id: id.parse().map_err(|_| invalid())?, region: region.parse().map_err(|_| invalid())? })
+    let known = Some(region.as_str()).filter(|region| is_known_region(region)).and_then(|region| region.parse().ok());
+    Ok(ZoneVpc { id: id.parse().map_err(|_| invalid())?, region: known.ok_or_else(invalid)? })
 }
 
 fn authorizations(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let zone = need_zone(call, params)?;
     // all on one page: a zone has few
     params.optional("maxresults");
-    params.optional("nexttoken");
+    if params.optional("nexttoken").is_some() {
+        return Err(ApiError::new("InvalidPaginationToken", "The token is none that this server gave."));
+    }
     let mut answer = Xml::of_route53();
     answer.text("HostedZoneId", &zone.id);
     answer.element("VPCs", |xml| zone.authorized.iter().for_each(|vpc| write_vpc(xml, vpc)));

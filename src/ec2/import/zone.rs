@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use super::super::call::new_id;
 use super::super::dns;
 use super::super::hosted_zone::{
-    HostedZoneRecord, SetPolicy, StoredAlias, StoredRecord, StoredRecordSet, ZoneVpc, kept_name, new_zone_id,
+    HostedZoneRecord, SetPolicy, StoredAlias, StoredRecord, StoredRecordSet, TYPES, ZoneVpc, kept_name, new_zone_id,
 };
 use super::super::record::StoredObject;
 use super::super::resolver_rule::{PREFIX, ResolverRuleRecord, RuleVpc, TargetAddress};
@@ -21,12 +21,6 @@ use crate::model::{
 use crate::naming::{Region, VpcId, public_hosted_zone_id};
 use crate::problem::At;
 use crate::source::read_record_value;
-
-/// Types that Route 53 has records of (Route 53 API Reference, `ResourceRecordSet`).
-const TYPES: [&str; 16] = [
-    "A", "AAAA", "CAA", "CNAME", "DS", "HTTPS", "MX", "NAPTR", "NS", "PTR", "SPF", "SRV", "SSHFP", "SVCB", "TLSA",
-    "TXT",
-];
 
 impl ImportAs<'_> {
     pub(super) fn hosted_zone(&self, zone: &HostedZoneInput) -> Result<HostedZoneRecord, String> {

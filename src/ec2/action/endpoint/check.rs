@@ -124,6 +124,11 @@ pub(super) fn private_dns(vpc: &VpcRecord, offer: &Offer<'_>, is_accepted: bool)
             format!("Private DNS can only be enabled after the endpoint connection is accepted by the owner of {name}");
         return Err(ApiError::invalid(message));
     }
+    attributes(vpc)
+}
+
+/// The VPC has both attributes that private DNS needs.
+pub(super) fn attributes(vpc: &VpcRecord) -> Result<(), ApiError> {
     if !vpc.enable_dns_support || !vpc.enable_dns_hostnames {
         let message = format!(
             "Enabling private DNS requires both enableDnsSupport and enableDnsHostnames VPC attributes set to true for {}",

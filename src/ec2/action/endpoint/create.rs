@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::address::{self, Families};
-use super::{ListedEndpoint, check};
+use super::{ListedEndpoint, check, lattice};
 use crate::ec2::action::offer::{self, Offer};
 use crate::ec2::action::tags;
 use crate::ec2::call::{Call, Done};
@@ -20,26 +20,29 @@ use crate::naming::EndpointId;
 
 pub(super) fn run(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let vpc = call.need_vpc(&params.required("VpcId")?)?;
-    let name = params.required("ServiceName")?;
-    let offer = offer::need(call, &name)?;
-    if params.optional("ServiceRegion").is_some_and(|region| region != call.caller.region.as_str()) {
-        // endpoints of one region to services of another are not modelled
-        let message = format!("The Vpc Endpoint Service '{name}' does not exist");
-        return Err(ApiError::new("InvalidServiceName", message));
-    }
     let kind = params.optional("VpcEndpointType").unwrap_or_else(|| "Gateway".to_owned());
+    match kind.as_str() {
+        "Resource" => return lattice::create(call, params, &vpc, EndpointType::Resource),
+        "ServiceNetwork" => return lattice::create(call, params, &vpc, EndpointType::ServiceNetwork),
+        _ => {}
+    }
+    let name = params.required("ServiceName")?;
+    let region = params.optional("ServiceRegion").map(|region| offer::service_region(&region)).transpose()?;
+    let region = region.filter(|region| *region != call.caller.region);
+    let offer = offer::need(call, &name, region.as_ref().unwrap_or(&call.caller.region))?;
     let kind = match kind.as_str() {
         "Interface" => EndpointType::Interface,
         "Gateway" => EndpointType::Gateway,
-        "GatewayLoadBalancer" | "Resource" | "ServiceNetwork" | "Tunnel" => {
-            return Err(check::not_of_type(&offer, &kind));
-        }
+        "GatewayLoadBalancer" | "Tunnel" => return Err(check::not_of_type(&offer, &kind)),
         _ => {
             let message = format!("The VPC endpoint type '{kind}' is not valid.");
             return Err(ApiError::new("InvalidVpcEndpointType", message));
         }
     };
     check::kind(&offer, kind)?;
+    if region.is_some() && kind != EndpointType::Interface {
+        return Err(check::only_for("Services of other Regions are", EndpointType::Interface));
+    }
     let policy = params.optional("PolicyDocument");
     policy.as_deref().map_or(Ok(()), check::policy)?;
     let tags = tags::take(params, "vpc-endpoint")?;
@@ -60,13 +63,14 @@ pub(super) fn run(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError
         security_groups: Vec::new(),
         interfaces: Vec::new(),
         route_tables: Vec::new(),
-        service_region: None,
+        service_region: region.map(|region| region.to_string()),
+        lattice: None,
         own_names: OwnNames::default(),
         tags,
     };
     match kind {
         EndpointType::Interface => interface(call, params, &vpc, &offer, &mut endpoint)?,
-        EndpointType::Gateway => gateway(call, params, &mut endpoint)?,
+        _ => gateway(call, params, &mut endpoint)?,
     }
     let mut events = Vec::new();
     if offer.is_endpoint_service() {
@@ -107,10 +111,36 @@ fn interface(
     check::dns_record_ip_type(endpoint.dns_record_ip_type, endpoint.ip_address_type)?;
     check::quota(call, vpc.id)?;
 
+    place(call, params, vpc, endpoint)?;
+
+    // on by default for services of AWS (EC2 API Reference), but for S3, whose private DNS is younger than its endpoints
+    // (AWS CLI, `create-vpc-endpoint`), and not for those of others, which have to be accepted first
+    let by_default = !offer.service.private_names.is_empty()
+        && !offer.is_endpoint_service()
+        && !offer.has_type(EndpointType::Gateway);
+    endpoint.private_dns_enabled = params.flag("PrivateDnsEnabled")?.unwrap_or(by_default);
+    if endpoint.private_dns_enabled {
+        check::private_dns(vpc, offer, endpoint.phase != Phase::Requested)?;
+        // "By default, this is enabled with private DNS" (S3 guide)
+        endpoint.inbound_resolver_only = inbound_only.unwrap_or_else(|| offer.has_type(EndpointType::Gateway));
+        if endpoint.inbound_resolver_only {
+            check::inbound_only(call, vpc.id, offer)?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives an endpoint its security groups, and an interface in each subnet.
+pub(super) fn place(
+    call: &Call<'_>,
+    params: &mut Params,
+    vpc: &VpcRecord,
+    endpoint: &mut EndpointRecord,
+) -> Result<(), ApiError> {
     // "If you do not specify a security group, the default security group is associated" (PrivateLink guide)
     endpoint.security_groups = params.list("SecurityGroupId");
     if endpoint.security_groups.is_empty() {
-        endpoint.security_groups.push(default_group_id(vpc.id));
+        endpoint.security_groups.push(default_group_id(call.state, vpc.id));
     } else {
         endpoint.security_groups.iter().try_for_each(|id| check::group(call, vpc.id, id))?;
     }
@@ -129,21 +159,6 @@ fn interface(
         let wanted = wanted.iter().find(|one| one.subnet == subnet.id);
         let families = Families::of(endpoint.ip_address_type);
         address::add(call, &subnet, families, wanted, &mut endpoint.interfaces)?;
-    }
-
-    // on by default for services of AWS (EC2 API Reference), but for S3, whose private DNS is younger than its endpoints
-    // (AWS CLI, `create-vpc-endpoint`), and not for those of others, which have to be accepted first
-    let by_default = !offer.service.private_names.is_empty()
-        && !offer.is_endpoint_service()
-        && !offer.has_type(EndpointType::Gateway);
-    endpoint.private_dns_enabled = params.flag("PrivateDnsEnabled")?.unwrap_or(by_default);
-    if endpoint.private_dns_enabled {
-        check::private_dns(vpc, offer, endpoint.phase != Phase::Requested)?;
-        // "By default, this is enabled with private DNS" (S3 guide)
-        endpoint.inbound_resolver_only = inbound_only.unwrap_or_else(|| offer.has_type(EndpointType::Gateway));
-        if endpoint.inbound_resolver_only {
-            check::inbound_only(call, vpc.id, offer)?;
-        }
     }
     Ok(())
 }

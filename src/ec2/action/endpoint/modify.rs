@@ -1,7 +1,7 @@
 //! ModifyVpcEndpoint.
 
 use super::address::{self, Families, Wanted};
-use super::{check, need};
+use super::{check, lattice, need};
 use crate::ec2::action::offer::{self, Offer};
 use crate::ec2::call::{Call, Done};
 use crate::ec2::default_group::default_group_id;
@@ -22,6 +22,13 @@ pub(super) fn run(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError
         }
         (EndpointType::Interface, None) => return Err(ApiError::internal("The endpoint's service is unknown.")),
         (EndpointType::Gateway, _) => gateway(call, params, &mut endpoint)?,
+        (EndpointType::Resource | EndpointType::ServiceNetwork, _) => {
+            let families = check::take_ip_address_type(params)?;
+            endpoint.ip_address_type = families.unwrap_or(endpoint.ip_address_type);
+            change_groups(call, params, &mut endpoint)?;
+            change_subnets(call, params, &mut endpoint)?;
+            lattice::change_names(call, params, &mut endpoint)?;
+        }
     }
     if endpoint.phase == Phase::Accepted {
         // "pending" is what an endpoint returns to after a change
@@ -91,7 +98,7 @@ fn change_groups(call: &Call<'_>, params: &mut Params, endpoint: &mut EndpointRe
     }
     if endpoint.security_groups.is_empty() {
         // an interface has one group at least
-        endpoint.security_groups.push(default_group_id(endpoint.vpc));
+        endpoint.security_groups.push(default_group_id(call.state, endpoint.vpc));
     }
     Ok(())
 }

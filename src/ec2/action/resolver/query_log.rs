@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::listing::{ListQuery, ListedItem, without_page_size};
-use super::{invalid_request, need_vpc, not_found, tag_list};
+use super::{invalid_parameter, invalid_request, need_vpc, not_found, tag_list};
 use crate::ec2::call::{Call, new_id};
 use crate::ec2::document::{Document, DocumentAction, DocumentDone};
 use crate::ec2::error::ApiError;
@@ -186,7 +186,8 @@ fn counted(
     let query = ListQuery::read(document, filters)?.sorted(by, is_descending);
     let total = items.len();
     let filtered = items.iter().filter(|item| query.takes(item)).count();
-    let mut answer = query.page(member, items)?;
+    // the models of these actions have no code of its own for a token
+    let mut answer = query.page(member, items).map_err(|error| invalid_parameter(error.message))?;
     without_page_size(&mut answer);
     if let Value::Object(members) = &mut answer {
         members.insert("TotalCount".to_owned(), total.into());
