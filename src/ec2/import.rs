@@ -165,6 +165,10 @@ impl ImportAs<'_> {
                 let remedy = "put availability_zone_affinity into a [[vpc]] of its own, which holds over the API's";
                 Err(format!("the API has no zone affinity: {remedy}"))
             }
+            Object::Vpc(vpc) if vpc.zone_affinity.is_some() => {
+                let remedy = "say it in a [[vpc]] of its own, which lies over the API's, and import again";
+                Err(format!("a VPC of the API has no availability_zone_affinity: {remedy}"))
+            }
             Object::Vpc(vpc) => Ok(one(StoredObject::Vpc(self.vpc(vpc)))),
             Object::Subnet(subnet) => Ok(one(StoredObject::Subnet(self.subnet(subnet)))),
             Object::Endpoint(endpoint) => self.endpoint(endpoint).map(StoredObject::Endpoint).map(one),
