@@ -57,10 +57,17 @@ struct CompactEndpoint {
 /// The value of an object.
 pub(super) fn encode_object(object: &StoredObject) -> Result<Vec<u8>, StoreError> {
     let StoredObject::Endpoint(endpoint) = object else { return encode(object) };
-    match compact(endpoint).filter(|compact| full(&endpoint.id.to_string(), compact).as_ref() == Some(object)) {
-        Some(compact) => encode(&compact),
-        None => encode(object),
+    let id = endpoint.id.to_string();
+    let Some(mut compact) = compact(endpoint) else { return encode(object) };
+    let is_read = |compact: &CompactEndpoint| full(&id, compact).as_ref() == Some(object);
+    for key in compact.rest.keys().cloned().collect::<Vec<_>>() {
+        let Some(value) = compact.rest.remove(&key) else { continue };
+        // what a record has by itself where it is not said
+        if !is_read(&compact) {
+            compact.rest.insert(key, value);
+        }
     }
+    if is_read(&compact) { encode(&compact) } else { encode(object) }
 }
 
 /// The object that has this value under the key of `id`.
