@@ -18,6 +18,7 @@ pub struct OwnNames {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub given: Option<KeptNames>,
     /// Unknown names below its private ones fall through.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub overlay: bool,
 }
 
@@ -44,6 +45,11 @@ pub struct KeptNames {
 }
 
 impl OwnNames {
+    /// Whether all of its names follow from its id and its service.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// The suffix that it was given.
     pub fn suffix(&self) -> Option<Suffix> {
         self.suffix.as_ref().and_then(|suffix| suffix.parse().ok())

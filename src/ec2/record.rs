@@ -243,7 +243,7 @@ pub struct EndpointRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lattice: Option<LatticeTarget>,
     /// Names that do not follow from its id and its service.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "OwnNames::is_none")]
     pub own_names: OwnNames,
     /// Its tags.
     pub tags: Tags,
