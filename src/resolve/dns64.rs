@@ -6,7 +6,7 @@ use super::forwarded::ForwardedQuestion;
 use super::reply::relay_client;
 use super::subnet::ClientSubnet;
 use crate::answer::Question;
-use crate::dns::{InfoCode, Message, Rtype};
+use crate::dns::{ExtendedError, InfoCode, Message, Rtype, extended_errors};
 use crate::forward::recorder::{LiveEvent, record};
 use crate::forward::relay::relay;
 use crate::snapshot::{Client, Snapshot};
@@ -42,8 +42,9 @@ impl ForwardedQuestion<'_> {
                 let name = octets.get(..octets.len().saturating_sub(4)).unwrap_or_default();
                 let source = self.found_by(name, &Question { rtype: Rtype::A, ..self.query.question }).await;
                 let source = Message::parse(&source).ok();
-                let made = source.and_then(|source| addresses(octets, &source, longest_ttl));
-                self.relayed(made).unwrap_or(reply)
+                let made = source.as_ref().and_then(|source| addresses(octets, source, longest_ttl));
+                // a drill that chose the addresses, or that they are stale
+                self.relayed(made, source.as_ref().and_then(extended_error)).unwrap_or(reply)
             }
             // the prefix has no zone elsewhere: nobody is asked for the name itself (RFC 6147 5.3.1)
             Translation::Reverse(name) => {
@@ -51,13 +52,19 @@ impl ForwardedQuestion<'_> {
                 let source = self.found_by(name.wire(), &Question { name: name.name(), ..self.query.question }).await;
                 let source = Message::parse(&source).ok();
                 let made = source.and_then(|source| alias(self.query.question_octets, &source, &name));
-                self.relayed(made)
+                self.relayed(made, None)
                     .unwrap_or_else(|| self.fail(InfoCode::OTHER, "the reply for the IPv4 address is malformed"))
             }
         }
     }
 
-    fn relayed(&self, made: Option<Vec<u8>>) -> Option<Vec<u8>> {
-        relay(&made?, &relay_client(self.query, self.resources, self.incoming, None)).ok()
+    fn relayed(&self, made: Option<Vec<u8>>, ede: Option<ExtendedError<'_>>) -> Option<Vec<u8>> {
+        relay(&made?, &relay_client(self.query, self.resources, self.incoming, ede)).ok()
     }
+}
+
+/// What a reply says of itself besides its response code (RFC 8914).
+fn extended_error<'m>(reply: &Message<'m>) -> Option<ExtendedError<'m>> {
+    let (code, text) = extended_errors(reply.options()).next()?.split_first_chunk::<2>()?;
+    Some(ExtendedError { code: InfoCode::new(u16::from_be_bytes(*code)), text: std::str::from_utf8(text).ok()? })
 }

@@ -6,7 +6,14 @@ fn zone(apex: &str) -> ZoneId {
 }
 
 fn open(path: &Path) -> (SerialBook, Option<String>) {
-    SerialBook::open(path).unwrap_or_else(|error| panic!("{error:?}"))
+    // a program that another test starts has the lock of a book that was closed, until it is no copy of this process any more
+    for _ in 0..1000 {
+        match SerialBook::open(path) {
+            Err(NoBook::Taken) => std::thread::sleep(std::time::Duration::from_millis(5)),
+            opened => return opened.unwrap_or_else(|error| panic!("{error:?}")),
+        }
+    }
+    panic!("{} is still taken", path.display());
 }
 
 /// A round over these zones, kept; returns the serial of each.
