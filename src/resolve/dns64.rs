@@ -43,7 +43,7 @@ impl ForwardedQuestion<'_> {
                 let source = self.found_by(name, &Question { rtype: Rtype::A, ..self.query.question }).await;
                 let source = Message::parse(&source).ok();
                 let made = source.as_ref().and_then(|source| addresses(octets, source, longest_ttl));
-                // a drill that chose the addresses, or that they are stale
+                // such as a drill that chose the addresses
                 self.relayed(made, source.as_ref().and_then(extended_error)).unwrap_or(reply)
             }
             // the prefix has no zone elsewhere: nobody is asked for the name itself (RFC 6147 5.3.1)
@@ -51,8 +51,8 @@ impl ForwardedQuestion<'_> {
                 record(self.recorder, || LiveEvent::Translated { from: format!("the PTR of {}", name.name()) });
                 let source = self.found_by(name.wire(), &Question { name: name.name(), ..self.query.question }).await;
                 let source = Message::parse(&source).ok();
-                let made = source.and_then(|source| alias(self.query.question_octets, &source, &name));
-                self.relayed(made, None)
+                let made = source.as_ref().and_then(|source| alias(self.query.question_octets, source, &name));
+                self.relayed(made, source.as_ref().and_then(extended_error))
                     .unwrap_or_else(|| self.fail(InfoCode::OTHER, "the reply for the IPv4 address is malformed"))
             }
         }

@@ -9,7 +9,7 @@ fn open(path: &Path) -> (SerialBook, Option<String>) {
     // a program that another test starts has the lock of a book that was closed, until it is no copy of this process any more
     for _ in 0..1000 {
         match SerialBook::open(path) {
-            Err(NoBook::Taken) => std::thread::sleep(std::time::Duration::from_millis(5)),
+            Err(NoBook::Taken) => thread::sleep(Duration::from_millis(5)),
             opened => return opened.unwrap_or_else(|error| panic!("{error:?}")),
         }
     }
