@@ -183,6 +183,8 @@ def killed_half_way(case, store, servers):
     took = time.monotonic() - begin
     for number in range(1, 25):
         store.run("import", "many.jsonl", "--replace")
+        for server in servers:
+            wait_for("all of it", lambda server=server: len(endpoints(server)) == whole)
         process = subprocess.Popen([str(case.binary), "store", "import", "backup.jsonl", "--replace", "--config", "config/vpcedns.toml"],
                                    cwd=case.dir, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         # from its end on backwards, as it writes last
