@@ -26,7 +26,7 @@ use crate::forward::recorder::{LiveEvent, record};
 use crate::forward::relay::relay;
 use crate::model::Upstream;
 use crate::snapshot::{Access, Snapshot};
-use crate::wire::{Frame, Query, Transport, encode, records};
+use crate::wire::{Edns, Frame, Query, Transport, encode, records};
 
 /// Most upstream sets that are asked for one question, as aliases lead from the names of one to those of another.
 const MAX_STEPS: usize = 8;
@@ -85,10 +85,11 @@ impl<'a> ForwardedQuestion<'a> {
         }
     }
 
-    /// The reply that the client would get to another question, whole and without EDNS.
+    /// The reply that the client would get to another question, whole, and with the reason for it where the client has EDNS.
     pub(super) async fn found_by(&self, spelled: &[u8], question: &Question<'_>) -> Vec<u8> {
         let octets = [spelled, &question.rtype.octets(), &Class::IN.octets()].concat();
-        let query = Query { question_octets: &octets, question: *question, edns: None, ..*self.query };
+        let edns = self.query.edns.map(|_| Edns { payload: u16::MAX, ..Edns::default() });
+        let query = Query { question_octets: &octets, question: *question, edns, ..*self.query };
         // the whole of it is needed, whatever the client's transport takes
         let incoming = Incoming { transport: Transport::Tcp, ..self.incoming };
         let asked = ForwardedQuestion { query: &query, incoming, ..*self };
