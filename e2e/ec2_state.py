@@ -59,8 +59,9 @@ def damaged(case):
     case.check(all(endpoint in exported for endpoint in before), "export lacks endpoints", exported[:500])
     draw = random.Random(11)
     damages = [("empty", b""), ("cut to half", good[:len(good) // 2]), ("cut by one", good[:-1]), ("zeros", bytes(len(good)))]
+    used = [at for at, octet in enumerate(good) if octet]
     for _ in range(FLIPS):
-        at = draw.randrange(len(good)) if draw.random() < 0.5 else draw.randrange(4096)
+        at = draw.choice(used) if draw.random() < 0.5 else draw.randrange(len(good))
         octet = bytes([good[at] ^ 1 << draw.randrange(8)])
         damages.append((f"a bit of octet {at}", good[:at] + octet + good[at + 1:]))
     refused = 0

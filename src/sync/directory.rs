@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::caution::Caution;
 use super::fetch::Fetched;
-use super::seen_zones::SUMMARIES;
+use super::seen_zones::{SUMMARIES, retained};
 use super::zone::ZoneOutputs;
 use crate::regular;
 
@@ -133,10 +133,13 @@ fn text(fetched: &Fetched, before: &[Value]) -> String {
     let earlier = if fetched.keeps_zones { ZoneOutputs::among(before) } else { Vec::new() };
     zones.extend(earlier.iter().filter(|zone| fetched.zones.iter().all(|read| read.id != zone.id)));
     zones.sort_by(|a, b| a.id.cmp(&b.id));
-    for zone in zones {
+    for zone in &zones {
         outputs.extend([zone.hosted.to_string(), records(zone)]);
     }
-    outputs.extend(fetched.seen_zones.iter().chain(seen_earlier(fetched, before)).map(Value::to_string));
+    // of zones that were read earlier the records are there, too
+    let is_unread = |_: &Value, id: &str| zones.iter().all(|zone| zone.id != id);
+    let seen = fetched.seen_zones.iter().chain(seen_earlier(fetched, before));
+    outputs.extend(seen.filter_map(|list| retained(list, is_unread)).map(|list| list.to_string()));
     format!("[\n{}\n]\n", outputs.join(",\n"))
 }
 

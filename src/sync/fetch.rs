@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::client::AwsClient;
 use super::denials::Denials;
 use super::kind::{ATTRIBUTE_ACTION, ATTRIBUTES, KINDS, ListedKind, attribute};
 use super::pages::PageMarks;
 use super::query::{AnswerPage, CallError, EC2, PageContent, STS};
-use super::seen_zones::SUMMARIES;
+use super::seen_zones::retained;
 use super::seldom::{SeldomLists, SeldomMemory};
 use super::xml::Element;
-use super::zone::{ZoneOutputs, zone_id};
+use super::zone::ZoneOutputs;
 use super::zones::{ZoneBook, ZoneSnapshot};
 use crate::config::{EndpointAddress, SyncNames};
 use crate::naming::{Region, VpcId};
@@ -289,16 +289,11 @@ impl Fetched {
 
     /// What a VPC sees, less the zones that were read, and those of the account that are gone.
     fn unread(&self, list: &Value, zones: &ZoneSnapshot) -> Option<Value> {
-        let is_unread = |zone: &Value| {
-            let id = zone["HostedZoneId"].as_str().map(zone_id).unwrap_or_default();
+        retained(list, |zone, id| {
             let is_own = zone["Owner"]["OwningAccount"].as_str() == Some(&self.account);
             let is_there = zones.listed.as_ref().is_none_or(|listed| listed.contains(id));
             zones.zones.iter().all(|read| read.id != id) && (!is_own || is_there)
-        };
-        let left: Vec<&Value> = list[SUMMARIES].as_array()?.iter().filter(|zone| is_unread(zone)).collect();
-        let mut list = json!({"VPCId": list["VPCId"], "VPCRegion": list["VPCRegion"]});
-        list[SUMMARIES] = (!left.is_empty()).then(|| left.into_iter().cloned().collect())?;
-        Some(list)
+        })
     }
 
     /// Whether somebody in `vpcs` may see a zone: it is theirs, or a Profile shares it.

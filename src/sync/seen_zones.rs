@@ -15,7 +15,7 @@ use super::denials::Denials;
 use super::pages::PageMarks;
 use super::query::CallError;
 use super::rest::{ROUTE53, RestCall};
-use super::zone::{ZonePass, named, summaries};
+use super::zone::{ZonePass, named, summaries, zone_id};
 use crate::naming::Region;
 
 /// What is called.
@@ -110,6 +110,14 @@ impl SeenZones {
     fn lock(&self) -> MutexGuard<'_, SeenZonesState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a VPC sees, of which zones with these ids stay; `None`: no zone does.
+pub(super) fn retained(list: &Value, stays: impl Fn(&Value, &str) -> bool) -> Option<Value> {
+    let id = |zone: &Value| zone["HostedZoneId"].as_str().map(zone_id).unwrap_or_default().to_owned();
+    let zones = list[SUMMARIES].as_array()?.iter().filter(|zone| stays(zone, &id(zone)));
+    let zones: Vec<Value> = zones.cloned().collect();
+    (!zones.is_empty()).then(|| json!({"VPCId": list["VPCId"], "VPCRegion": list["VPCRegion"], SUMMARIES: zones}))
 }
 
 /// Whether `known` has a zone that `read` has not.
