@@ -70,7 +70,7 @@ impl fmt::Display for ToldAnswer {
     }
 }
 
-/// What `client` is told for `name`: as [`explain`], which takes longer to say why.
+/// What `client` is told for `name`: as [`super::explain`], which takes longer to say why.
 pub fn tell(snapshot: &Snapshot, client: Client<'_>, name: &DnsName, rtype: Rtype) -> ToldAnswer {
     let buf = NameBuf::from(name);
     let question = Question { name: buf.name(), rtype, recursion_desired: true };
