@@ -8,7 +8,7 @@ import itertools
 from types import SimpleNamespace
 
 from ec2_resolver_endpoints import World
-from support import awstools
+from support import awstools, replays
 from support.awstools import error_of
 from support.case import Skip
 from support.ec2 import Ec2Server
@@ -216,16 +216,8 @@ def terraform(case, server):
     ]
     applied = []
     for kind, name, config, later in steps:
-        resource, config = kind(client), config()
-        made[name] = ident = resource.create(config)
-        case.equal(f"{name}: status", resource.status(ident), resource.ready)
-        case.equal(f"{name}: a plan after create", resource.read(ident), config)
-        if later:
-            new = later()
-            resource.update(ident, config, new)
-            case.equal(f"{name}: a plan after update", resource.read(ident), new)
-            config = new
-        applied.append((resource, name, ident, config))
+        resource = kind(client)
+        applied.append((resource, name, *replays.apply(case, made, resource, name, config, later)))
     for resource, name, ident, config in reversed(applied):
         if isinstance(resource, Config):
             continue

@@ -8,7 +8,7 @@ The calls are those of the provider's `internal/service/route53` and `internal/s
 import itertools
 
 from ec2_resolver_endpoints import World
-from support import awstools
+from support import awstools, replays
 from support.awstools import error_of
 from support.ec2 import REGION, Ec2Server, access_keys
 
@@ -259,15 +259,7 @@ def run(case):
                                               SubnetIds=one.subnets[:1], PrivateDnsEnabled=False)["VpcEndpoint"]
     made, applied = {}, []
     for kind, clients, name, config, later in steps(made, hub, spoke, (one, two, theirs), endpoint["DnsEntries"][0]):
-        resource, config = kind(clients), config()
-        made[name] = ident = resource.create(config)
-        case.equal(f"{name}: a plan after create", resource.read(ident), config)
-        if later:
-            new = later()
-            resource.update(ident, config, new)
-            case.equal(f"{name}: a plan after update", resource.read(ident), new)
-            config = new
-        applied.append((kind, clients, name, ident, config))
+        applied.append((kind, clients, name, *replays.apply(case, made, kind(clients), name, config, later)))
     server.process.kill()
     server.process.wait()
     server = Ec2Server(case, "--ec2-keys", keys)

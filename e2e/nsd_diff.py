@@ -7,9 +7,10 @@ import time
 from collections import Counter
 
 from support import dns, zonefile
+from support import nsd as nsd_server
 from support import zones as z
 from support.case import ROOT, Failure, indent, stop, wait_for
-from support.server import Server, free_port
+from support.server import Server
 
 QUESTIONS = 64_000
 SEED = 20170905
@@ -70,27 +71,8 @@ def wide():
 
 def start_nsd(case, origins):
     """NSD on a loopback port with these zones; returns its address."""
-    port = free_port()
-    config = [f"""server:
-  ip-address: 127.0.0.1@{port}
-  server-count: 1
-  username: ""
-  chroot: ""
-  zonesdir: "{case.dir}/nsd"
-  pidfile: "{case.dir}/nsd/nsd.pid"
-  xfrdfile: "{case.dir}/nsd/xfrd.state"
-  xfrdir: "{case.dir}/nsd"
-  zonelistfile: "{case.dir}/nsd/zone.list"
-  database: ""
-  minimal-responses: yes
-  rrl-ratelimit: 0
-  verbosity: 1
-remote-control:
-  control-enable: no
-"""]
-    config += [f'zone:\n  name: "{origin}"\n  zonefile: "{origin}zone"\n' for origin in origins]
-    process = case.start("nsd", "-d", "-c", case.write("nsd/nsd.conf", "".join(config)), log="nsd.log")
-    address = ("127.0.0.1", port)
+    zones = "".join(f'zone:\n  name: "{origin}"\n  zonefile: "{origin}zone"\n' for origin in origins)
+    process, address = nsd_server.start(case, "nsd", zones)
 
     def answers():
         if process.poll() is not None:

@@ -44,6 +44,7 @@ pub mod diff;
 pub mod config;
 
 pub mod memory;
+pub mod priority;
 pub mod regular;
 #[cfg(feature = "server")]
 pub mod secret_file;

@@ -2,6 +2,7 @@
 
 Knot and BIND learn of zones from the catalog zone (RFC 9432); NSD 4.6 has to be told their names."""
 
+from . import nsd as nsd_server
 from .server import free_port
 
 CATALOG = "catalog.vpcedns.invalid"
@@ -68,25 +69,7 @@ zone:
 
 def nsd(case, key, primary, zones, name="nsd"):
     """Starts NSD with these zones; returns its address."""
-    directory, port = case.dir / name, free_port()
-    config = [f"""server:
-  ip-address: 127.0.0.1@{port}
-  server-count: 1
-  username: ""
-  chroot: ""
-  zonesdir: "{directory}"
-  pidfile: "{directory}/nsd.pid"
-  xfrdfile: "{directory}/xfrd.state"
-  xfrdir: "{directory}"
-  zonelistfile: "{directory}/zone.list"
-  database: ""
-  minimal-responses: yes
-  rrl-ratelimit: 0
-  xfrd-reload-timeout: 0
-  verbosity: 2
-remote-control:
-  control-enable: no
-key:
+    pattern = f"""key:
   name: {key.name}
   algorithm: {key.algorithm}
   secret: "{key.secret}"
@@ -94,10 +77,9 @@ pattern:
   name: vpcedns
   request-xfr: {primary[0]}@{primary[1]} {key.name}
   allow-notify: {primary[0]} {key.name}
-"""]
-    config += [f'zone:\n  name: "{zone}"\n  include-pattern: vpcedns\n' for zone in zones]
-    case.start("nsd", "-d", "-c", case.write(f"{name}/nsd.conf", "".join(config)), log=f"{name}.log")
-    return ("127.0.0.1", port)
+"""
+    zones = "".join(f'zone:\n  name: "{zone}"\n  include-pattern: vpcedns\n' for zone in zones)
+    return nsd_server.start(case, name, zones, pattern)[1]
 
 
 def bind(case, key, primary, name="bind"):

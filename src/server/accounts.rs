@@ -16,6 +16,7 @@ use crate::config::{Metric, Settings, SyncTarget};
 use crate::http_client::HostLookup;
 use crate::naming::{Region, parse_region};
 use crate::observe::{BeginRounds, Exposition, MoreMetrics, OpenAddresses};
+use crate::priority;
 use crate::problem::{Place, Problem};
 use crate::source::{Files, Source as _, SourceId};
 use crate::sync::{
@@ -25,8 +26,6 @@ use crate::sync::{
 
 /// Calls of one action a second, per account and region.
 const RATE: f64 = 5.0;
-/// Niceness of the thread that reads accounts: questions go first.
-const NICENESS: i32 = 10;
 
 /// Accounts that are followed until this is dropped.
 #[derive(Default)]
@@ -48,10 +47,7 @@ impl FollowedAccounts {
             .worker_threads(1)
             .enable_all()
             .thread_name("vpcedns-sync")
-            // where reading an account and a question want the same processor, the question goes first
-            .on_thread_start(|| {
-                let _ = rustix::process::nice(NICENESS);
-            })
+            .on_thread_start(priority::give_way)
             .build()
             .map_err(|error| wrong(format!("cannot start a thread: {error}"), ""))?;
         // from here on it ends as it should, whatever fails

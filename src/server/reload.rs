@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 use crate::forward::Forwarder;
 use crate::model::{Model, RuleAction, Upstream, Vpc};
 use crate::observe::OpenAddresses;
+use crate::priority;
 use crate::problem::{At, Place, Problem, count};
 use crate::publish::{Opener, Published, Publisher, describe};
 use crate::resolve::Resolver;
@@ -16,9 +17,6 @@ use crate::serve::listeners::Listeners;
 use crate::service_manager::ServiceManager;
 use crate::snapshot::Snapshot;
 use crate::source::{LoadRequest, LoadRequests};
-
-/// Niceness of the thread that loads: enough to give way, too little to wait for ever.
-const LOAD_NICENESS: i32 = 10;
 
 /// Problems that are logged one by one.
 const LOGGED: usize = 50;
@@ -72,10 +70,7 @@ pub(super) struct Follower {
 impl Follower {
     /// Loads whenever there is a reason to, until told to stop. Returns the listeners, which still listen.
     pub(super) fn run(mut self, requests: &LoadRequests) -> Option<Listeners<Resolver>> {
-        // where a load and a question want the same processor, the question goes first; on Linux this is for one thread
-        if let Err(error) = rustix::process::nice(LOAD_NICENESS) {
-            debug!("loads run at the priority of answers: {error}");
-        }
+        priority::give_way();
         loop {
             match requests.wait() {
                 LoadRequest::Stop => return self.listeners.lock().unwrap_or_else(PoisonError::into_inner).take(),

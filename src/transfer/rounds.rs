@@ -22,6 +22,7 @@ use super::notify::NotifyLanes;
 use super::serials::{NoBook, SerialBook, ZoneId, ZoneSerial, is_newer};
 use crate::dns::DnsName;
 use crate::export::{ExportedRecord, ExportedView, ExportedZone, ViewId, ZoneItem};
+use crate::priority;
 use crate::served::ServedSnapshot;
 use crate::snapshot::Snapshot;
 
@@ -33,8 +34,6 @@ const REST: u32 = 9;
 const RETRY: Duration = Duration::from_secs(1);
 /// The least between two rounds while serials are ahead of the clock, which gains a second on them by each.
 const SLOW: Duration = Duration::from_secs(2);
-/// As that of the thread that loads.
-const NICENESS: i32 = 10;
 /// Names that are left out, and told in one round.
 const TOLD: usize = 20;
 
@@ -105,7 +104,7 @@ impl ZoneRounds {
     /// Starts the thread.
     pub(super) fn start(self) -> std::io::Result<JoinHandle<()>> {
         thread::Builder::new().name("vpcedns-zones".to_owned()).spawn(move || {
-            let _ = rustix::process::nice(NICENESS);
+            priority::give_way();
             self.run();
         })
     }

@@ -14,14 +14,13 @@ use super::dnstap::{ControlFrame, FrameWriter};
 use super::sink::{LogPlace, Sink};
 use super::{AnsweredQuestion, PlaceQueue, QueryLog, QueryLogCounts, format};
 use crate::config::Settings;
+use crate::priority;
 use crate::problem::{Place, Problem};
 
 /// Questions that wait to be written; the next ones are dropped.
 const QUESTIONS: usize = 16 << 10;
 /// Time for questions to gather: a thread that is woken for each of them costs more than what it writes.
 const GATHER: Duration = Duration::from_millis(5);
-/// Answers go first where there is one processor for both.
-const NICENESS: i32 = 10;
 /// What is written is seen after this long, at most.
 const FLUSH: Duration = Duration::from_millis(200);
 /// Time between two looks at a file that may have been rotated, and between attempts to open a place again.
@@ -102,7 +101,7 @@ impl Output {
     }
 
     fn run(mut self, queue: &QueueEnd, counts: &QueryLogCounts) {
-        let _ = rustix::process::nice(NICENESS);
+        priority::give_way();
         let mut flushed = Instant::now();
         loop {
             let mut next = queue.waiting.recv_timeout(FLUSH);
