@@ -3,12 +3,12 @@
 use super::Observation;
 use super::parse::normal;
 use crate::dns::{DnsName, InfoCode, Rtype};
-use crate::explain::{Asker, explain};
+use crate::explain::{Asker, explain_answer};
 use crate::snapshot::Snapshot;
 
 /// The answer to `asker`'s question for `name` and `rtype`, as `explain` gives it.
 pub fn observe_snapshot(snapshot: &Snapshot, asker: Asker, name: &DnsName, rtype: Rtype) -> Observation {
-    let explained = explain(snapshot, asker, name, rtype);
+    let explained = explain_answer(snapshot, asker, name, rtype);
     let wanted = rtype.to_string();
     let (records, others): (Vec<_>, Vec<_>) = explained.answer.into_iter().partition(|record| record.rtype == wanted);
     Observation {

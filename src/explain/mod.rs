@@ -55,8 +55,19 @@ pub struct Explanation {
     pub advice: Vec<String>,
 }
 
-/// The answer to `asker`'s question for `name`, and how it came to be.
+/// The answer to `asker`'s question for `name`, how it came to be, and what would make the name private.
 pub fn explain(snapshot: &Snapshot, asker: Asker, name: &DnsName, rtype: Rtype) -> Explanation {
+    let explained = explain_answer(snapshot, asker, name, rtype);
+    // one that has an answer needs none
+    if !explained.answer.is_empty() {
+        return explained;
+    }
+    let buf = NameBuf::from(name);
+    Explanation { advice: advice(&snapshot.model, &asker.client(snapshot), &buf.name()), ..explained }
+}
+
+/// The same without the advice, for which every endpoint and every service is looked at.
+pub fn explain_answer(snapshot: &Snapshot, asker: Asker, name: &DnsName, rtype: Rtype) -> Explanation {
     let buf = NameBuf::from(name);
     let question = Question { name: buf.name(), rtype, recursion_desired: true };
     let client = asker.client(snapshot);
@@ -82,8 +93,7 @@ pub fn explain(snapshot: &Snapshot, asker: Asker, name: &DnsName, rtype: Rtype) 
         vpc: client.view.vpc.as_ref().map(|vpc| vpc.vpc_id.to_string()),
         generation: snapshot.generation,
         steps,
-        // one that has an answer needs none
-        advice: if told.answer.is_empty() { advice(&snapshot.model, &client, &question.name) } else { Vec::new() },
+        advice: Vec::new(),
         rcode: told.rcode,
         answer: told.answer,
         authority,
