@@ -62,11 +62,12 @@ impl SeenZones {
         are_new
     }
 
-    /// All lists as they are known, and why some are not as they are now.
+    /// All lists as they are known that have zones, and why some are not as they are now. Most VPCs see none, and that it is known
+    /// of one more changes nothing.
     pub(super) fn snapshot(&self) -> (Vec<Arc<Value>>, Vec<String>) {
         let state = self.lock();
         let why = state.denied.reasons().chain(state.failed.values()).cloned().collect();
-        (state.lists.values().map(|(list, _)| Arc::clone(list)).collect(), why)
+        (state.lists.values().filter(|(list, _)| has_zones(list)).map(|(list, _)| Arc::clone(list)).collect(), why)
     }
 
     /// Reads the lists of up to `most` VPCs: those that are not known, and then those that were read longest ago.
@@ -86,7 +87,7 @@ impl SeenZones {
             match read {
                 Ok(read) => {
                     let is_same = known.as_deref() == Some(&read);
-                    pass.changed |= !is_same;
+                    pass.changed |= !is_same && (known.is_some() || has_zones(&read));
                     let list = known.filter(|_| is_same).unwrap_or_else(|| Arc::new(read));
                     state.lists.insert(vpc, (list, SystemTime::now()));
                 }
@@ -118,6 +119,11 @@ pub(super) fn retained(list: &Value, stays: impl Fn(&Value, &str) -> bool) -> Op
     let zones = list[SUMMARIES].as_array()?.iter().filter(|zone| stays(zone, &id(zone)));
     let zones: Vec<Value> = zones.cloned().collect();
     (!zones.is_empty()).then(|| json!({"VPCId": list["VPCId"], "VPCRegion": list["VPCRegion"], SUMMARIES: zones}))
+}
+
+/// Whether a list has any.
+fn has_zones(list: &Value) -> bool {
+    list[SUMMARIES].as_array().is_some_and(|zones| !zones.is_empty())
 }
 
 /// Whether `known` has a zone that `read` has not.
@@ -172,6 +178,9 @@ mod tests {
         assert_eq!(seen.snapshot().1, ["why"]);
         seen.of_vpcs(vpcs(&["vpc-1"]));
         assert_eq!(seen.snapshot(), (vec![Arc::new(list("vpc-1"))], vec![]));
+        let none = json!({"VPCId": "vpc-4", SUMMARIES: []});
+        seen.lock().lists.insert("vpc-4".to_owned(), (Arc::new(none), SystemTime::now()));
+        assert_eq!(seen.snapshot().0, vec![Arc::new(list("vpc-1"))], "a VPC that sees none says nothing");
     }
 
     #[test]
