@@ -74,11 +74,16 @@ def tampered(case, server):
             ("another body", body + b"&DryRun=false", {}),
             ("another region", body, {"Authorization": signature.replace(REGION, "eu-west-1")}),
             ("another service", body, {"Authorization": signature.replace("/ec2/", "/sns/")}),
-            ("another time", body, {"X-Amz-Date": headers["X-Amz-Date"][:-3] + "59Z"}),
+            ("another time", body, {"X-Amz-Date": another_second(headers["X-Amz-Date"])}),
             ("another type", body, {"Content-Type": "text/plain"})):
         status, text = raw.post(sent, **{**headers, **changed})
         case.check(status in (400, 401, 403) and b"<Vpc" not in text, f"a signed request with {what}: {status}",
                    text[:300])
+
+
+def another_second(stamp):
+    """A time of the form 20260101T000000Z, at another second of the same minute."""
+    return f"{stamp[:-3]}{(int(stamp[-3:-1]) + 1) % 60:02}Z"
 
 
 def accounts(case, provider, consumer, vpc):
