@@ -1,17 +1,18 @@
 //! The files source: directories of TOML files, the master files that they name, and the AWS CLI's JSON.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::contract::{LoadTrigger, PartId, Progress, Reading, Source, SourceHealth, SourceId};
 use super::gate::ReadGate;
-use super::parts::{FileStamps, read_files};
+use super::parts::{FilePart, FileStamps, read_files};
 use super::scan::{FoundFile, Scanned, place, scan_all};
 use super::stamp::FileStamp;
 use super::unread;
-use super::watch::{Watch, unseen};
+use super::watch::{Readable, Watch, unseen};
 use crate::problem::Problem;
 
 /// A file that is being written at the start is looked at this often.
@@ -30,6 +31,8 @@ pub struct Files {
     last_found: Vec<FoundFile>,
     /// How each file looked at the last reading, by its real path.
     looks: HashMap<PathBuf, Option<FileStamp>>,
+    /// What was wrong at the last reading: with the set as a whole, and with parts that were not taken over.
+    said: (Vec<Problem>, Vec<Problem>),
     /// False until a reading is taken over.
     started: bool,
     /// Watches as long as it is kept.
@@ -49,6 +52,7 @@ impl Files {
             last: BTreeMap::new(),
             last_found: Vec::new(),
             looks: HashMap::new(),
+            said: Default::default(),
             started: false,
             watch: None,
             unwatched: None,
@@ -89,8 +93,11 @@ impl Source for Files {
     fn read(&mut self, progress: Progress<'_>) -> Reading {
         let Scanned { mut files, zone_files, mut problems, .. } = scan_all(&self.present());
         let known = |id: &PartId| self.known.get(id).cloned();
-        let gate = Gate { watch: self.watch.as_ref(), looks: &self.looks };
-        files.extend(self.gone_for_a_moment(&files, &gate));
+        let gate = Gate { watch: self.watch.as_ref(), looks: &self.looks, in_doubt: AtomicBool::new(false) };
+        self.watch.iter().for_each(Watch::judge);
+        let gone = self.gone_for_a_moment(&files, &gate);
+        let are_gone: HashSet<PathBuf> = gone.iter().map(|file| file.real.clone()).collect();
+        files.extend(gone);
         files.sort();
         let total = files.len();
         let parts = match read_files(&files, &self.dirs, &known, &gate, &|done| progress(done, total)) {
@@ -98,6 +105,16 @@ impl Source for Files {
             // nothing was read: all is as it was
             Err(problem) => return Reading { problems: vec![problem], ..Reading::default() },
         };
+        // what was gone for a moment has gone for good meanwhile: a load that knows so follows
+        let is_overtaken =
+            |part: &FilePart| part.loaded.is_some() && part.looks.iter().any(|(real, _)| are_gone.contains(real));
+        // a checkout, or a link that leads to another directory, is served whole: what is left of the old set together with
+        // what is known of the new one is neither
+        if self.started && (gate.in_doubt.into_inner() || parts.iter().any(is_overtaken)) {
+            let problems = [&*self.said.0, &*self.said.1].concat();
+            let health = self.watch.as_ref().map(Watch::health).unwrap_or_default();
+            return Reading { problems, health, ..Reading::default() };
+        }
         self.last_found = files;
         self.looks = parts.iter().flat_map(|part| part.looks.iter().cloned()).collect();
         let half_written = parts.iter().flat_map(|part| &part.half_written);
@@ -125,12 +142,14 @@ impl Source for Files {
         }
         self.last = parts.iter().map(|part| (part.id.clone(), part.stamps.clone())).collect();
         let gone = self.known.keys().filter(|id| !self.last.contains_key(id)).cloned().collect();
-        let parts = parts.into_iter().filter_map(|part| Some((part.id, part.loaded?))).collect();
+        let parts: Vec<_> = parts.into_iter().filter_map(|part| Some((part.id, part.loaded?))).collect();
+        self.said = (problems.clone(), parts.iter().flat_map(|(_, declared)| declared.problems.clone()).collect());
         Reading { parts, gone, problems, health, ..Reading::default() }
     }
 
     fn taken(&mut self) {
         self.started = true;
+        self.said.1.clear();
         self.known.clone_from(&self.last);
     }
 
@@ -144,9 +163,11 @@ impl Source for Files {
     fn settle(&mut self, patience: Duration) {
         let Some(watch) = &self.watch else { return };
         let until = Instant::now() + patience;
-        let is_whole = |file: &FoundFile| watch.may_read(&file.real, FileStamp::of(&file.real), None);
+        let is_whole =
+            |file: &FoundFile| watch.readable(&file.real, FileStamp::of(&file.real), None) == Readable::Whole;
         loop {
             watch.catch_up();
+            watch.judge();
             let Scanned { files, zone_files, .. } = scan_all(&self.present());
             if files.iter().chain(&zone_files).all(is_whole) || Instant::now() > until {
                 return;
@@ -167,6 +188,19 @@ struct Gate<'w> {
     watch: Option<&'w Watch>,
     /// How files looked at the last reading, whether it was taken over or not.
     looks: &'w HashMap<PathBuf, Option<FileStamp>>,
+    /// A file may not be read, and only the next looks will tell what it is.
+    in_doubt: AtomicBool,
+}
+
+impl Gate<'_> {
+    fn lets_read(&self, real: &Path, look: Option<FileStamp>, before: Option<FileStamp>) -> bool {
+        let Some(watch) = self.watch else { return true };
+        let readable = watch.readable(real, look, before);
+        if readable == Readable::InDoubt {
+            self.in_doubt.store(true, Ordering::Relaxed);
+        }
+        readable == Readable::Whole
+    }
 }
 
 impl ReadGate for Gate<'_> {
@@ -178,11 +212,13 @@ impl ReadGate for Gate<'_> {
 
     fn may_read(&self, file: &FoundFile, look: Option<FileStamp>) -> bool {
         let before = self.looks.get(&file.real).copied().flatten();
-        self.watch.is_none_or(|watch| watch.may_read(&file.real, look, before))
+        self.lets_read(&file.real, look, before)
     }
 
     fn was_whole(&self, file: &FoundFile, look: Option<FileStamp>) -> bool {
-        let Some(watch) = self.watch else { return true };
+        if self.watch.is_none() {
+            return true;
+        }
         let now = FileStamp::of(&file.real);
         if let (Some(now), Some(look)) = (now, look)
             && !now.is_same_file(&look)
@@ -190,6 +226,51 @@ impl ReadGate for Gate<'_> {
             // another has taken its name: what was read is whole, and the next load reads the other
             return true;
         }
-        watch.may_read(&file.real, now, look) && now == look
+        self.lets_read(&file.real, now, look) && now == look
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::source::contract::LoadRequests;
+
+    const VPC: &str = "[[vpc]]\nvpc_id = \"vpc-ec43eb89\"\nregion = \"us-east-1\"\ncidr_blocks = [\"10.0.0.0/16\"]\n";
+
+    #[test]
+    fn a_set_that_takes_the_place_of_another_is_served_whole() {
+        let (dir, beside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (old, new) = (dir.path().join("old.toml"), dir.path().join("new.toml"));
+        fs::write(&old, VPC).unwrap();
+        fs::write(beside.path().join("new"), VPC).unwrap();
+        let mut files = Files::new(vec![dir.path().to_owned()]);
+        files.watch(LoadRequests::new().0);
+        files.settle(Duration::from_secs(10));
+        assert_eq!(files.read(&|_, _| {}).parts.len(), 1);
+        files.taken();
+        fs::remove_file(&old).unwrap();
+        let differs = |files: &mut Files| {
+            let reading = files.read(&|_, _| {});
+            assert!(reading.problems.is_empty(), "{:?}", reading.problems);
+            let names = |ids: Vec<PartId>| ids.into_iter().map(|id| format!("{id:?}")).collect::<Vec<_>>();
+            files.taken();
+            (names(reading.gone), names(reading.parts.into_iter().map(|(id, _)| id).collect()))
+        };
+        // whoever removes a file may be about to write another, and nobody tells when a second link to one is whole
+        assert_eq!(differs(&mut files), (vec![], vec![]));
+        thread::sleep(LOOK_AGAIN);
+        fs::hard_link(beside.path().join("new"), &new).unwrap();
+        let until = Instant::now() + Duration::from_secs(20);
+        let first = loop {
+            let now = differs(&mut files);
+            if now != (vec![], vec![]) {
+                break now;
+            }
+            assert!(Instant::now() < until, "the new set is never read");
+        };
+        let file = |path: &PathBuf| vec![format!("{:?}", PartId::File(path.clone()))];
+        assert_eq!(first, (file(&old), file(&new)), "one went, or came, without the other");
     }
 }

@@ -71,7 +71,7 @@ pub(crate) use sources::{Overlay, Taken};
 pub use stamp::FileStamp;
 pub use transfer_keys::read_transfer_keys;
 pub use violation::problems;
-pub use watch::{LEFT_OPEN, Ledger};
+pub use watch::{LEFT_OPEN, Ledger, Readable};
 
 /// A file that has been read, not yet parsed.
 #[derive(Clone, Debug)]

@@ -27,7 +27,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use super::contract::{LoadRequest, LoadTrigger, SourceHealth};
 use super::stamp::FileStamp;
 use crate::problem::{Place, Problem};
-pub use ledger::{LEFT_OPEN, Ledger};
+pub use ledger::{LEFT_OPEN, Ledger, Readable};
 use look::Lookout;
 
 /// After a change that is complete, more of the same are waited for this long.
@@ -65,19 +65,20 @@ impl Watch {
         }
     }
 
+    /// Looks again at files whose time for that has come. Once for each reading: all of it goes by the same looks.
+    pub(super) fn judge(&self) {
+        self.lookout().judge(Instant::now());
+    }
+
     /// Whether the file at this real path may be read now, which looks like `look`; `before`: how it looked when it was
     /// read last. Of one that is not there: whether it may be forgotten.
-    pub(super) fn may_read(&self, real: &Path, look: Option<FileStamp>, before: Option<FileStamp>) -> bool {
-        let may = {
-            let mut lookout = self.lookout();
-            lookout.judge(Instant::now());
-            lookout.may_read(real, look, before, Instant::now())
-        };
-        if !may {
+    pub(super) fn readable(&self, real: &Path, look: Option<FileStamp>, before: Option<FileStamp>) -> Readable {
+        let readable = self.lookout().readable(real, look, before, Instant::now());
+        if readable != Readable::Whole {
             // the thread knows when to look again
             self.wake(1);
         }
-        may
+        readable
     }
 
     /// Takes note of how the files looked at a reading that has ended; `beside`: those of them that others name.

@@ -18,6 +18,17 @@ pub struct Ledger {
     complete: HashSet<PathBuf>,
 }
 
+/// What is known of a file that is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readable {
+    /// It may be read; or, if it is not there, be forgotten.
+    Whole,
+    /// Somebody writes to it, or it has been changing for 30 s.
+    HalfWritten,
+    /// It has changed, or gone, and nobody tells when its writer is done: the next looks will show it, and a load follows.
+    InDoubt,
+}
+
 /// A file that is half written, or may be.
 struct Writing {
     since: Instant,
@@ -28,8 +39,8 @@ struct Writing {
 enum Until {
     /// Its writer closes it, or another takes its name: the system tells of both.
     Closed,
-    /// It looks the same at two looks that are `apart`.
-    Same { look: Option<FileStamp>, at: Instant, apart: Duration },
+    /// It looks the same at two looks that are `apart`; `written`: it was told that somebody writes to it.
+    Same { look: Option<FileStamp>, at: Instant, apart: Duration, written: bool },
 }
 
 impl Ledger {
@@ -53,7 +64,7 @@ impl Ledger {
 
     /// Takes note of a file having changed, while nobody told whether its writer is done.
     pub fn doubt(&mut self, path: PathBuf, look: Option<FileStamp>, now: Instant, apart: Duration) {
-        let until = Until::Same { look, at: now, apart };
+        let until = Until::Same { look, at: now, apart, written: false };
         self.complete.remove(&path);
         self.writing.entry(path).or_insert(Writing { since: now, until });
     }
@@ -61,7 +72,8 @@ impl Ledger {
     /// Trusts no longer that a writer's end will be told: the looks of each file decide from now on.
     pub fn doubt_all(&mut self, now: Instant, apart: Duration, look: &dyn Fn(&Path) -> Option<FileStamp>) {
         for (path, writing) in &mut self.writing {
-            writing.until = Until::Same { look: look(path), at: now, apart };
+            let written = matches!(writing.until, Until::Closed | Until::Same { written: true, .. });
+            writing.until = Until::Same { look: look(path), at: now, apart, written };
         }
     }
 
@@ -69,7 +81,7 @@ impl Ledger {
     pub fn judge(&mut self, now: Instant, look: &dyn Fn(&Path) -> Option<FileStamp>) -> bool {
         let mut done = Vec::new();
         for (path, writing) in &mut self.writing {
-            let Until::Same { look: before, at, apart } = &mut writing.until else { continue };
+            let Until::Same { look: before, at, apart, .. } = &mut writing.until else { continue };
             if now < *at + *apart {
                 continue;
             }
@@ -87,9 +99,18 @@ impl Ledger {
         any
     }
 
-    /// Since when the file at `path` is half written; `None`: it is not, as far as anybody knows.
-    pub fn half_written(&self, path: &Path) -> Option<Instant> {
-        self.writing.get(path).map(|writing| writing.since)
+    /// Whether the file at `path` is half written, and who will tell of its end; [`Readable::Whole`]: it is not, as far as
+    /// anybody knows.
+    pub fn half_written(&self, path: &Path, now: Instant) -> Readable {
+        match self.writing.get(path) {
+            None => Readable::Whole,
+            Some(Writing { since, until: Until::Same { written: false, .. } })
+                if now.saturating_duration_since(*since) < LEFT_OPEN =>
+            {
+                Readable::InDoubt
+            }
+            Some(_) => Readable::HalfWritten,
+        }
     }
 
     /// Whether it was told that the file at `path` is complete, since it was last read.
@@ -138,14 +159,15 @@ mod tests {
         let (mut ledger, now, path) = (Ledger::default(), Instant::now(), PathBuf::from("/z/a.toml"));
         ledger.written(path.clone(), now);
         ledger.written(path.clone(), now + Duration::from_secs(9));
-        assert_eq!(ledger.half_written(&path), Some(now), "the first write counts");
+        assert_eq!(ledger.left_open(now + LEFT_OPEN).count(), 1, "the first write counts");
+        assert_eq!(ledger.half_written(&path, now), Readable::HalfWritten);
         assert!(!ledger.judge(now + Duration::from_secs(60), &|_| None), "no look ends what will be told");
         ledger.completed(path.clone());
-        assert!(ledger.half_written(&path).is_none() && ledger.is_complete(&path));
+        assert!(ledger.half_written(&path, now) == Readable::Whole && ledger.is_complete(&path));
         ledger.written(path.clone(), now);
         assert!(!ledger.is_complete(&path), "complete before, and half written again");
         ledger.gone(&path);
-        assert!(ledger.half_written(&path).is_none() && !ledger.is_complete(&path));
+        assert!(ledger.half_written(&path, now) == Readable::Whole && !ledger.is_complete(&path));
     }
 
     #[test]
@@ -155,11 +177,14 @@ mod tests {
         ledger.doubt(path.clone(), FileStamp::of(&path), now, APART);
         assert_eq!(ledger.next_due(now), Some(now + APART));
         assert!(!ledger.judge(now + APART / 2, &FileStamp::of), "too early");
+        assert_eq!(ledger.half_written(&path, now), Readable::InDoubt);
+        let later = ledger.half_written(&path, now + LEFT_OPEN);
+        assert_eq!(later, Readable::HalfWritten, "nobody waits for one that changes for ever");
         std::fs::write(&path, "ab").unwrap();
         assert!(!ledger.judge(now + APART, &FileStamp::of), "it has changed");
         assert!(!ledger.judge(now + APART + APART / 2, &FileStamp::of), "too early again");
         assert!(ledger.judge(now + APART * 2, &FileStamp::of));
-        assert!(ledger.is_complete(&path) && ledger.half_written(&path).is_none());
+        assert!(ledger.is_complete(&path) && ledger.half_written(&path, now) == Readable::Whole);
     }
 
     #[test]
@@ -168,7 +193,7 @@ mod tests {
         let (mut ledger, now) = (Ledger::default(), Instant::now());
         ledger.written(path.clone(), now);
         ledger.doubt_all(now, APART, &FileStamp::of);
-        assert_eq!(ledger.half_written(&path), Some(now));
+        assert_eq!(ledger.half_written(&path, now), Readable::HalfWritten, "others do not wait for a writer");
         assert!(ledger.judge(now + APART, &FileStamp::of));
     }
 

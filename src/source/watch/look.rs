@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::inotify::{DirEvent, Happening, Inotify};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Readable};
 use super::net::{Net, is_remote};
 use super::trail::to_watch;
 use crate::problem::{Place, Problem};
@@ -187,34 +187,32 @@ impl Lookout {
         self.ledger.next_due(now).into_iter().chain([self.net.next()]).min()
     }
 
-    /// See [`super::Watch::may_read`].
-    pub(super) fn may_read(
+    /// See [`super::Watch::readable`].
+    pub(super) fn readable(
         &mut self,
         real: &Path,
         look: Option<FileStamp>,
         before: Option<FileStamp>,
         now: Instant,
-    ) -> bool {
-        if self.ledger.half_written(real).is_some() {
-            return false;
-        }
-        if look == before || self.ledger.is_complete(real) {
-            return true;
+    ) -> Readable {
+        let known = self.ledger.half_written(real, now);
+        if known != Readable::Whole || look == before || self.ledger.is_complete(real) {
+            return known;
         }
         let Some(stamp) = look else {
             // a checkout removes a file before it writes another
             self.ledger.doubt(real.to_owned(), look, now, APART);
-            return false;
+            return Readable::InDoubt;
         };
         // nobody told of it
         let apart = if before.is_some() && self.is_polled(real) { self.net.pause() } else { APART };
         let is_remote = real.parent().is_some_and(|dir| self.remote.contains(dir));
         // another machine's clock says nothing here
         if !is_remote && stamp.is_older_than(apart) {
-            return true;
+            return Readable::Whole;
         }
         self.ledger.doubt(real.to_owned(), look, now, apart);
-        false
+        Readable::InDoubt
     }
 
     /// See [`super::Watch::has_read`].
@@ -298,14 +296,15 @@ impl Lookout {
         // what was told meanwhile is no news
         self.catch_up(now);
         let polled = self.health(now).untold;
-        let is_known = |path: &Path| self.ledger.half_written(path).is_some() || self.ledger.is_complete(path);
+        let is_known =
+            |path: &Path| self.ledger.half_written(path, now) != Readable::Whole || self.ledger.is_complete(path);
         let files: Vec<&Path> = scanned.files.iter().map(|file| file.real.as_path()).collect();
         let late = self.net.differing(&files, &is_known, now, polled);
         for path in late {
             self.changed = true;
             // a reading judges it as one that nobody told of
             let (look, before) = (FileStamp::of(&path), self.net.look_at_reading(&path));
-            self.may_read(&path, look, before, now);
+            self.readable(&path, look, before, now);
         }
     }
 }

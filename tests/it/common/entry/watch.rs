@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use vpcedns::source::{FileStamp, LEFT_OPEN, Ledger};
+use vpcedns::source::{FileStamp, LEFT_OPEN, Ledger, Readable};
 
 /// Two looks are so far apart.
 const APART: Duration = Duration::from_millis(250);
@@ -64,14 +64,14 @@ pub fn watch(data: &[u8]) {
             }
             _ => {
                 now += LEFT_OPEN;
-                let half = paths.iter().filter(|path| ledger.half_written(path).is_some()).count();
+                let half = paths.iter().filter(|path| ledger.half_written(path, now) != Readable::Whole).count();
                 assert_eq!(ledger.left_open(now).count(), half, "each of them is named after that time");
             }
         }
         for path in &paths {
             let is = expected.get(path.as_path()).copied().unwrap_or(Expected::Unknown);
             let half = matches!(is, Expected::Open | Expected::Doubted);
-            assert_eq!(ledger.half_written(path).is_some(), half);
+            assert_eq!(ledger.half_written(path, now) != Readable::Whole, half);
             assert_eq!(ledger.is_complete(path), is == Expected::Complete);
         }
         let doubted = expected.values().any(|is| *is == Expected::Doubted);
