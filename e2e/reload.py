@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 from support import zones as z
-from support.case import ROOT, Failure, wait_for
-from support.server import Server
+from support.case import ROOT, Failure, stop, wait_for
+from support.server import Server, free_port
 
 VPC = "vpc-0000000a"
 SUBNETS = ["subnet-000000a0", "subnet-000000a1"]
@@ -34,6 +34,9 @@ def run(case):
     reloads_under_load(case, server)
     broken_files(case, server)
     lost_directory(case, server)
+    server.stop()
+    case.write("still/network.toml", (case.dir / "zones/network.toml").read_text())
+    signals_at_the_start(case)
 
 
 def name(n):
@@ -212,3 +215,24 @@ def lost_directory(case, server):
     case.equal("answers while a file is half written", len(addresses(server, STILL[0])), 2)
     half.write_text(endpoint(5002, address(5002)))
     until_visible(server, 5002, address(5002), 5.0)
+
+
+def signals_at_the_start(case):
+    """SIGHUP in the middle of the first load ends nothing, and SIGTERM as soon as it answers is an orderly end."""
+    for part in range(30):
+        case.write(f"many/{part}.toml", "".join(endpoint(n, address(n)) for n in range(10 + part * 500, 510 + part * 500)))
+    case.write("many/network.toml", (case.dir / "zones/network.toml").read_text())
+    port = free_port()
+    command = [case.binary, "serve", "--zones", "many", "--listen", f"127.0.0.1:{port}", "--forward", "none"]
+    process = case.start(*command, log="hup.log")
+    caught = lambda: int(re.search(r"SigCgt:\s+(\w+)", Path(f"/proc/{process.pid}/status").read_text())[1], 16)
+    wait_for("signals to be taken", lambda: caught() >> (signal.SIGHUP - 1) & 1, pause=0.001)
+    log = case.dir / "hup.log"
+    case.check("ready:" not in log.read_text(), "the first load was too short for this test")
+    process.send_signal(signal.SIGHUP)
+    wait_for("the server to start in spite of SIGHUP", lambda: process.poll() is not None or "ready:" in log.read_text(), seconds=60)
+    case.equal("exit code after SIGHUP", process.poll(), None, log.read_text())
+    case.equal("exit code after SIGTERM", stop(process), 0)
+    for _ in range(10):
+        server = Server(case, zones="still")
+        case.equal("exit code after SIGTERM at the first answer", server.stop(), 0)

@@ -3,10 +3,13 @@
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot::{Sender, channel};
 use tracing::warn;
 
 use super::args::ServeArgs;
@@ -17,7 +20,7 @@ use crate::memory;
 use crate::observe::{LineQueue, Log};
 use crate::privileges;
 use crate::problem::{Place, Problem};
-use crate::server::Server;
+use crate::server::{Handle, Server};
 use crate::service_manager::ServiceManager;
 
 /// How long lines may take to be written before the server goes on, or ends.
@@ -48,6 +51,7 @@ fn start(args: &ServeArgs) -> Result<(), Vec<Problem>> {
     }
     // a fault of our own is a line in the log, as all else; whoever can goes on
     panic::set_hook(Box::new(|info| tracing::error!("internal error: {}", info.to_string().replace('\n', " "))));
+    let tell = signals()?;
     let manager = ServiceManager::of_environment();
     let started = AssertUnwindSafe(|| {
         let progress = progress(&log, &manager);
@@ -57,7 +61,8 @@ fn start(args: &ServeArgs) -> Result<(), Vec<Problem>> {
         log.flush(LAST_LINES);
         vec![cannot_start(&*panic)]
     })??;
-    signals(&server)?;
+    // it goes when the process does
+    let _ = tell.send(server.handle());
     print_ready(&if args.ready_json { server.ready().to_json() } else { format!("ready: {}", server.ready()) });
     let outcome = server.run();
     log.flush(LAST_LINES);
@@ -79,24 +84,40 @@ fn raise_descriptors() -> rustix::io::Result<()> {
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
 }
 
-/// SIGHUP loads; SIGTERM and SIGINT stop, and a second one ends the process at once.
-fn signals(server: &Server) -> Result<(), Vec<Problem>> {
+/// Takes signals from now on: SIGHUP loads, SIGTERM and SIGINT stop, and a second one ends the process at once. While there is
+/// no server, the first one does, and a load that is asked for follows the start. Returns whom to tell of the server.
+fn signals() -> Result<Sender<Handle>, Vec<Problem>> {
     let failed = |error: std::io::Error| {
         vec![Problem::error(Place::whole("vpcedns"), format!("cannot take signals: {error}"), "")]
     };
-    let _runtime = server.runtime().enter();
+    let runtime = Builder::new_current_thread().enable_io().build().map_err(failed)?;
+    let inside = runtime.enter();
     let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let handle = server.handle();
-    server.runtime().spawn(async move {
+    drop(inside);
+    let (tell, mut told) = channel::<Handle>();
+    let take = async move {
+        let (mut server, mut asked) = (None, false);
         loop {
             tokio::select! {
-                _ = hangup.recv() => handle.reload(),
+                started = &mut told, if server.is_none() => {
+                    // it does not start: the process ends
+                    let Ok(handle) = started else { return };
+                    if asked {
+                        handle.reload();
+                    }
+                    server = Some(handle);
+                }
+                _ = hangup.recv() => match &server {
+                    Some(handle) => handle.reload(),
+                    None => asked = true,
+                },
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
             }
         }
+        let Some(handle) = server else { std::process::exit(0) };
         handle.stop();
         // whoever asks twice does not want to wait
         tokio::select! {
@@ -104,8 +125,10 @@ fn signals(server: &Server) -> Result<(), Vec<Problem>> {
             _ = interrupt.recv() => {}
         }
         std::process::exit(1);
-    });
-    Ok(())
+    };
+    let thread = thread::Builder::new().name("vpcedns-signals".to_owned());
+    thread.spawn(move || runtime.block_on(take)).map_err(failed)?;
+    Ok(tell)
 }
 
 /// Says how far a long load has come, from its second second on.
