@@ -172,7 +172,7 @@ class Outside(NameServer):
 
     def __init__(self, number):
         self.number = number
-        super().__init__()
+        super().__init__(is_upstream=number == 0)
 
     def reply(self, packet):
         query = dns.decode(packet)

@@ -1,15 +1,17 @@
 """Every attack in sequence on one server with 1,024 descriptors; honest clients lose nothing, and all is as before after it.
 
 A network namespace with a VPC (10.0.0.0/16), and strangers of 200 networks (198.18.0.0/16). For each attack: questions over
-UDP, TCP, TLS, HTTPS and QUIC, local and forwarded, are all answered; no kind of line is logged more than once a minute. After
-all of them: the normal checks, and descriptors, threads and memory. The long form (`e2e/run --full siege`) has 5,000
-connections on every TCP port; the normal one 600.
+UDP, TCP, TLS, HTTPS and QUIC, local and forwarded, are all answered; no kind of line is logged more than once a minute. Attacks
+come over the network, by files (half of one, links, pipes, devices, gigabytes), and by a log that nobody reads. After all of
+them: the normal checks, descriptors, threads and memory, and then other end-to-end tests with this server in place of their own.
+The long form (`e2e/run --full siege`) has 5,000 connections on every TCP port; the normal one 600.
 """
 
 import collections
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -24,9 +26,13 @@ from support.server import Upstream
 FULL = os.environ.get("E2E_FULL") == "1"
 CONNECTIONS, DATAGRAMS = (5000, 50_000) if FULL else (600, 5000)
 DESCRIPTORS = 1024
-SERVER, UPSTREAM = "10.0.0.2", "10.0.9.9"
+SERVER, UPSTREAM = "10.0.0.2", "203.0.113.9"
 HTTP, EC2 = ("127.0.0.1", 9153), ("127.0.0.1", 4566)
-VPC, NAME = "vpc-0000000a", f"vpce-0fe5b17a0707d6abc-29p5708s.ec2.{z.SUFFIX}"
+LOOPBACK, PROXY_FROM = ("127.0.0.1", 5300), "127.0.0.2/32"
+# tests that ask of a server no more than zones, an upstream and the EC2 API
+OTHERS = ["dig", "rfc4592", "estate2000", *(["nsd-diff", "corpora"] if FULL else []), "ec2-guide", "ec2-terraform",
+          "ec2-terraform-network"]
+VPC, NAME = "vpc-0000000a", f"vpce-0123456789abcdef0-29p5708s.ec2.{z.SUFFIX}"
 STRANGERS = [f"198.18.{network}.{1 + network % 250}" for network in range(200)]
 GREEDY = [f"10.0.77.{host}" for host in range(1, 201)]
 HERE = Path(__file__).parent
@@ -47,7 +53,10 @@ def run(case):
     everything_normal(case, siege)
     for name, order in [*attacks(), *half_handshakes(case, siege)]:
         siege.lay(name, **order)
+    siege.half_a_file()
+    siege.links()
     siege.broken_files()
+    siege.log_that_nobody_reads()
     everything_normal(case, siege)
     siege.is_as_before(before)
     if siege.has_quic:
@@ -55,6 +64,7 @@ def run(case):
         refused = {reason: siege.metric(f'vpcedns_connections_refused_total{{listener="quic",reason="{reason}"}}')
                    for reason in ("handshake", "stranger")}
         case.check(refused["handshake"] >= 16 and refused["stranger"] >= 97, "the half handshakes did not begin", refused)
+    siege.serves_others(before)
     case.equal("exit code after SIGTERM", stop(siege.process), 0)
 
 
@@ -131,27 +141,39 @@ class Siege:
         case.finally_do(lambda: subprocess.run(["ip", "netns", "delete", name], env=clean_env(), check=False))
         self.inside = ["ip", "netns", "exec", name]
         case.run(*self.inside, "ip", "link", "set", "lo", "up")
-        for network in ("10.0.0.0/16", "198.18.0.0/16"):
+        for network in ("10.0.0.0/16", "198.18.0.0/16", "203.0.113.0/24"):
             case.run(*self.inside, "ip", "route", "add", "local", network, "dev", "lo")
         case.run(*self.inside, "sysctl", "-qw", "net.ipv4.ip_nonlocal_bind=1", "net.ipv4.tcp_tw_reuse=1")
         case.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
                  "/CN=dns.example", "-addext", "subjectAltName=DNS:dns.example", "-out", "cert.pem", "-keyout", "key.pem")
         self.zone = z.vpc(VPC, "10.0.0.0/16") + z.subnet("subnet-000000a1", VPC, "a", "10.0.1.0/24")
+        (case.dir / "own").mkdir()
+        (case.dir / "zones").symlink_to("own")
         self.write(17)
-        Upstream(case, UPSTREAM, port=53, prefix=self.inside)
+        self.upstream = Upstream(case, UPSTREAM, port=53, prefix=self.inside)
         self.log = case.dir / "serve.log"
+        read, self.pipe = os.pipe()
+        self.reader = subprocess.Popen(["cat"], stdin=read, stdout=open(self.log, "wb"), env=clean_env())
+        os.close(read)
+        case.finally_do(self.end_of_the_log)
         self.has_quic = bool(find_tool("kdig")) and "quic" in case.run("kdig", "--help")
-        self.process = case.start(
+        command = [
             *self.inside, "prlimit", f"--nofile={DESCRIPTORS}:{DESCRIPTORS}", case.binary, "serve", "--zones", "zones", "--listen",
-            f"{SERVER}:53", "--tls", f"{SERVER}:853", "--https", f"{SERVER}:443", "--quic", f"{SERVER}:853", "--tls-cert",
-            "cert.pem", "--tls-key", "key.pem", "--forward", UPSTREAM, "--http", ":".join(map(str, HTTP)), "--ec2-api",
-            ":".join(map(str, EC2)), "--ec2-state", "state", "--socket", "control.sock", "--proxy-protocol-from", "10.0.66.0/24",
-            log=self.log.name)
+            f"{SERVER}:53", "--listen", "{}:{}".format(*LOOPBACK), "--tls", f"{SERVER}:853", "--https", f"{SERVER}:443", "--quic",
+            f"{SERVER}:853", "--tls-cert", "cert.pem", "--tls-key", "key.pem", "--forward", UPSTREAM, "--http", "{}:{}".format(*HTTP),
+            "--ec2-api", "{}:{}".format(*EC2), "--ec2-state", "state", "--socket", "control.sock", "--proxy-protocol-from",
+            "10.0.66.0/24", "--proxy-protocol-from", PROXY_FROM]
+        self.flags = list(map(str, command[command.index("serve"):]))
+        self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=self.pipe, stderr=self.pipe,
+                                        cwd=case.dir, env=clean_env())
+        case.finally_do(lambda: stop(self.process))
         wait_for("the server to be ready", lambda: self.process.poll() is not None or "ready:" in self.log.read_text(), 30)
 
     def write(self, last):
-        self.case.write("zones/a.toml", self.zone + z.endpoint("vpce-0fe5b17a0707d6abc", VPC, "ec2", "29p5708s",
-                                                               [("subnet-000000a1", f"10.0.1.{last}")]))
+        self.case.write("zones/a.toml", self.text(last))
+
+    def text(self, last):
+        return self.zone + z.endpoint("vpce-0123456789abcdef0", VPC, "ec2", "29p5708s", [("subnet-000000a1", f"10.0.1.{last}")])
 
     def ask(self, order):
         """What the honest clients saw of an attack."""
@@ -177,32 +199,134 @@ class Siege:
             self.case.check(count <= most, f"{name}: {count} log lines of one kind", kind)
         self.case.note(f"{name}: {sum(lines.values())} log lines of {len(lines)} kinds")
 
+    def end_of_the_log(self):
+        os.close(self.pipe)
+        self.reader.kill()
+        self.reader.wait()
+
+    def same_answers(self, what):
+        """Honest clients ask while something is wrong that is not of the network, and are told what they were told before."""
+        seen = self.ask({"kind": "datagrams", "from": GREEDY[:1], "to": [(SERVER, 53, "00")], "count": 1})
+        self.case.equal(f"{what}: questions answered", seen["good"], seen["asked"], seen)
+        for name in (NAME, "ec2.us-east-1.amazonaws.com"):
+            self.case.equal(f"{what}: {name}", self.dig(name), ["10.0.1.17"])
+        self.case.check(self.process.poll() is None, f"{what}: the server ended", self.process.poll())
+
+    def dig(self, *words):
+        return self.case.run(*self.inside, "dig", f"@{SERVER}", "-b", "10.0.50.1", "+short", "+tries=1", "+timeout=5", *words).split()
+
+    def half_a_file(self):
+        """A file that is opened for writing and holds its first tables only: the private name never becomes public."""
+        path = self.case.dir / "zones/a.toml"
+        text = path.read_text()
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(self.zone)
+            file.flush()
+            time.sleep(0.7)
+            self.same_answers("half a file")
+            file.write(text[len(self.zone):])
+
+    def links(self):
+        """The directory is a link that leads elsewhere, and back."""
+        for directory, last in (("other", 19), ("own", 17)):
+            (self.case.dir / directory).mkdir(exist_ok=True)
+            (self.case.dir / directory / "a.toml").write_text(self.text(last))
+            (self.case.dir / "link.new").symlink_to(directory)
+            (self.case.dir / "link.new").rename(self.case.dir / "zones")
+            wait_for(f"what {directory} says", lambda: self.dig(NAME) == [f"10.0.1.{last}"])
+            if directory == "other":
+                # a rename is no change of what the directory holds, and is seen all the same
+                self.case.write("other/a.toml", self.text(20))
+                wait_for("a change behind the link", lambda: self.dig(NAME) == ["10.0.1.20"])
+
     def broken_files(self):
-        """Files that do not load, and one that is good again."""
-        for text in ("[[vpc]", "\0", "[[vpc]]\nvpc_id = 3\n", self.zone + "[[vpc_endpoint]]\n"):
+        """Files that do not load, or are none, and are gone again."""
+        path = self.case.dir / "zones/b.toml"
+        for text in ("[[vpc]", "\0", "[[vpc]]\nvpc_id = 3\n", self.zone + "[[vpc_endpoint]]\n", "a = " + "[" * 4_000_000):
             self.case.write("zones/b.toml", text)
             time.sleep(0.3)
+        self.same_answers("a file of brackets")
+        path.unlink()
+        (self.case.dir / "zones/b.json").write_text("[" * 4_000_000)
+        self.same_answers("JSON of brackets")
+        (self.case.dir / "zones/b.json").unlink()
+        os.mkfifo(path)
+        self.same_answers("a pipe among the zones")
+        path.unlink()
+        path.symlink_to("/dev/zero")
+        self.same_answers("a device among the zones")
+        path.unlink()
+        with open(path, "wb") as file:
+            file.truncate(64 << 30)
+        self.same_answers("a file of 64 GiB")
+        path.unlink()
+        path.mkdir()
+        self.same_answers("a directory by the name of a file")
+        path.rmdir()
+
+    def log_that_nobody_reads(self):
+        """The log is a full pipe: answers, changes and the doors go on, and so does the log once somebody reads."""
+        self.reader.send_signal(signal.SIGSTOP)
+        try:
+            os.set_blocking(self.pipe, False)
+            try:
+                while True:
+                    os.write(self.pipe, b"\n" * 4096)
+            except BlockingIOError:
+                pass
+            # it is the server's end as well
+            os.set_blocking(self.pipe, True)
+            self.case.write("zones/b.toml", "[[vpc]")
+            self.same_answers("a log that nobody reads")
+            (self.case.dir / "zones/b.toml").unlink()
+            everything_normal(self.case, self)
+        finally:
+            self.reader.send_signal(signal.SIGCONT)
+        said = self.log.stat().st_size
+        self.case.write("zones/b.toml", "[[vpc]")
+        wait_for("the log to go on", lambda: b"b.toml" in self.log.read_bytes()[said:])
         (self.case.dir / "zones/b.toml").unlink()
+        self.same_answers("a log that is read again")
+
+    def serves_others(self, before):
+        """Other tests, with this server in place of one of their own."""
+        stop(self.upstream.process)
+        lent = {"address": LOOPBACK, "http": "http://{}:{}".format(*HTTP), "ec2": EC2, "forward": (UPSTREAM, 53), "pid": self.process.pid,
+                "flags": self.flags + ["127.0.0.1:4566"], "log": str(self.log), "zones": str(self.case.dir / "zones")}
+        env = {**clean_env(), "E2E_LENT_SERVER": json.dumps(lent), "VPCEDNS_BIN": str(self.case.binary)}
+        done = self.case.run(*self.inside, sys.executable, HERE / "run", *OTHERS, timeout=600, check=False, env=env, cwd=HERE)
+        self.case.check(done.returncode == 0, "other tests on the server after the siege", done.stdout[-6000:] + done.stderr[-2000:])
+        for line in done.stdout.splitlines():
+            if line.startswith(("ok ", "SKIPPED ")):
+                self.case.note(f"after the siege: {line}")
+        self.is_as_before(before)
 
     def held(self):
         pid = self.process.pid
         # prlimit becomes the server, and ip what it starts
         status = Path(f"/proc/{pid}/status").read_text()
         number = lambda key: int(re.search(rf"^{key}:\s+(\d+)", status, re.M)[1])
-        return {"descriptors": len(os.listdir(f"/proc/{pid}/fd")), "threads": number("Threads"), "kB": number("VmRSS")}
+        names = [Path(path, "comm").read_text() for path in Path(f"/proc/{pid}/task").iterdir()]
+        return {"descriptors": len(os.listdir(f"/proc/{pid}/fd")), "threads": number("Threads"), "kB": number("VmRSS"),
+                "workers": sum(name.startswith("udp-") for name in names)}
 
     def metric(self, name):
         text = self.case.run(*self.inside, "curl", "-s", "--max-time", "10", f"http://{HTTP[0]}:{HTTP[1]}/metrics")
         return float(next((line.split()[-1] for line in text.splitlines() if line.startswith(name)), 0))
 
     def is_as_before(self, before):
-        settled = lambda: self.held()["descriptors"] <= before["descriptors"] + 16 and self.held()["threads"] <= before["threads"] + 2
+        """VPCs of the EC2 API that other tests made keep their listeners, each with its workers and their sockets."""
+        def settled():
+            now = self.held()
+            listeners = now["workers"] - before["workers"]
+            return (now["descriptors"] <= before["descriptors"] + 16 + 6 * listeners
+                    and now["threads"] <= before["threads"] + 2 + listeners)
+
         try:
             wait_for("descriptors and threads to be given back", settled, seconds=40, pause=0.5)
         finally:
             after = self.held()
-            names = [Path(path, "comm").read_text().strip() for path in Path(f"/proc/{self.process.pid}/task").iterdir()]
-            self.case.note(f"before {before}, after {after}: {', '.join(sorted(names))}")
+            self.case.note(f"before {before}, after {after}")
         self.case.check(after["kB"] <= before["kB"] + (64 << 10), "memory is not given back", (before, after))
 
 
@@ -218,7 +342,7 @@ def everything_normal(case, siege):
     seen = siege.ask({"kind": "datagrams", "from": GREEDY[:1], "to": [(SERVER, 53, "00")], "count": 1})
     case.equal("questions in quiet times", seen["good"], seen["asked"], seen)
     inside = siege.inside
-    dig = lambda *words: case.run(*inside, "dig", f"@{SERVER}", "-b", "10.0.50.1", "+short", "+tries=1", "+timeout=5", *words).split()
+    dig = siege.dig
     for name, want in [(NAME, "10.0.1.17"), ("ec2.us-east-1.amazonaws.com", "10.0.1.17"), ("localhost", "127.0.0.1")]:
         case.equal(f"dig {name}", dig(name), [want])
         case.equal(f"dig +tcp {name}", dig("+tcp", name), [want])

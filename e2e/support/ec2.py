@@ -12,6 +12,7 @@ import urllib.parse
 import xml.etree.ElementTree as ElementTree
 
 from .case import wait_for
+from .lent import LENT
 from .server import Server, free_port
 
 REGION = "us-east-1"
@@ -35,7 +36,7 @@ class Ec2Server(Server):
 
     def __init__(self, case, *flags, state="state", zones="zones", **options):
         (case.dir / zones).mkdir(parents=True, exist_ok=True)
-        self.api = ("127.0.0.1", free_port())
+        self.api = tuple(LENT["ec2"]) if LENT else ("127.0.0.1", free_port())
         self.url = f"http://{self.api[0]}:{self.api[1]}"
         super().__init__(case, "--ec2-api", f"{self.api[0]}:{self.api[1]}", "--ec2-state", state, *flags,
                          zones=zones, **options)

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from . import dns
+from . import dns, lent
 from .case import Failure, clean_env, indent, stop, wait_for
 
 
@@ -36,10 +36,14 @@ GIVEN = set()
 
 class Server:
     """`vpcedns serve` on one loopback port. `flags` follow the zones and the listen address, `env` adds to its
-    environment."""
+    environment. Where a server is lent to the tests, it is that one."""
 
     def __init__(self, case, *flags, zones, forward="none", http=False, env=None, ready_seconds=10):
-        self.case, self.port = case, free_port()
+        self.case, self.log_begin = case, 0
+        if lent.LENT:
+            lent.take(self, flags, zones, forward, env)
+            return
+        self.port = free_port()
         self.address = ("127.0.0.1", self.port)
         self.log = case.dir / f"serve-{self.port}.log"
         command = [case.binary, "serve", "--listen", f"127.0.0.1:{self.port}", "--forward", forward, *flags]
@@ -70,7 +74,7 @@ class Server:
 
     def log_text(self):
         """What it has said so far."""
-        return self.log.read_text(errors="replace")
+        return self.log.read_bytes()[self.log_begin:].decode(errors="replace")
 
     def alive(self):
         """Whether it still runs."""
@@ -83,8 +87,8 @@ class Server:
         return seen.rcode, sorted(dns.show_rdata(record) for record in seen.answer if record.type == number)
 
     def stop(self):
-        """Ends it and returns its exit code."""
-        return stop(self.process)
+        """Ends it and returns its exit code. One that is lent goes on."""
+        return 0 if lent.LENT else stop(self.process)
 
     def ask(self, name, qtype="A", **options):
         """One question, its reply decoded."""
@@ -106,9 +110,12 @@ class Server:
 
 
 class NameServer:
-    """A name server of the test's own, on a thread: `reply` says what it answers to a packet; nothing: silence."""
+    """A name server of the test's own, on a thread: `reply` says what it answers to a packet; nothing: silence.
+    `is_upstream`: it is the one that the server forwards to."""
 
-    def __init__(self, at=("127.0.0.1", 0)):
+    def __init__(self, at=("127.0.0.1", 0), is_upstream=False):
+        if is_upstream and lent.LENT:
+            at = tuple(lent.LENT["forward"])
         self.sock, self.stopping = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), False
         self.sock.bind(at)
         self.sock.settimeout(0.1)
@@ -138,11 +145,13 @@ class Upstream:
     """The scripted upstream as a process of its own; `prefix` puts it elsewhere, e.g. into a network namespace."""
 
     def __init__(self, case, address="127.0.0.1", port=None, prefix=(), flags=()):
+        if lent.LENT:
+            address, port = lent.LENT["forward"]
         self.port = port or free_port(address)
         self.target = f"{address}:{self.port}"
         self.seen_file = case.dir / f"upstream-{self.port}.seen"
         script = Path(__file__).with_name("upstream.py")
-        case.start(*prefix, sys.executable, script, "--listen", self.target, "--seen", self.seen_file, *flags,
+        self.process = case.start(*prefix, sys.executable, script, "--listen", self.target, "--seen", self.seen_file, *flags,
                    log=f"upstream-{self.port}.log")
         wait_for("the scripted upstream", self.seen_file.exists)
 
