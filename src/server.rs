@@ -76,6 +76,9 @@ use watchdog::Watchdog;
 
 /// How long a thread that waits for disks stays without a job.
 const IDLE_THREADS: Duration = Duration::from_millis(1500);
+/// The remedy where no thread can be started.
+pub(crate) const MORE_THREADS: &str =
+    "allow more threads (ulimit -u, TasksMax of systemd, pids.max of the container) or memory";
 /// Threads besides the runtime's workers that a start needs: for loads, for watching files, for what waits for disks, and one
 /// for a UDP socket.
 const OTHER_THREADS: usize = 4;
@@ -244,9 +247,8 @@ impl Server {
     }
 }
 
-fn no_threads(error: &std::io::Error) -> Vec<Problem> {
-    let hint = "allow more threads (ulimit -u, TasksMax of systemd, pids.max of the container) or memory";
-    vec![Problem::error(Place::whole("vpcedns"), format!("cannot start threads: {error}"), hint)]
+pub(crate) fn no_threads(error: &std::io::Error) -> Vec<Problem> {
+    vec![Problem::error(Place::whole("vpcedns"), format!("cannot start threads: {error}"), MORE_THREADS)]
 }
 
 /// Whether so many threads can be there at once, and memory for what they do. The runtime has no error for a thread that

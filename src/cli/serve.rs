@@ -20,7 +20,7 @@ use crate::memory;
 use crate::observe::{LineQueue, Log};
 use crate::privileges;
 use crate::problem::{Place, Problem};
-use crate::server::{Handle, Server};
+use crate::server::{Handle, MORE_THREADS, Server, no_threads};
 use crate::service_manager::ServiceManager;
 
 /// How long lines may take to be written before the server goes on, or ends.
@@ -73,8 +73,7 @@ fn start(args: &ServeArgs) -> Result<(), Vec<Problem>> {
 fn cannot_start(panic: &(dyn Any + Send)) -> Problem {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-    let hint = "allow more threads (ulimit -u, TasksMax of systemd, pids.max of the container) or memory";
-    Problem::error(Place::whole("vpcedns"), format!("cannot start: {text}"), hint)
+    Problem::error(Place::whole("vpcedns"), format!("cannot start: {text}"), MORE_THREADS)
 }
 
 /// Raises the limit of open files as far as this process may: clients and upstreams have connections, and upstreams some
@@ -127,7 +126,7 @@ fn signals() -> Result<Sender<Handle>, Vec<Problem>> {
         std::process::exit(1);
     };
     let thread = thread::Builder::new().name("vpcedns-signals".to_owned());
-    thread.spawn(move || runtime.block_on(take)).map_err(failed)?;
+    thread.spawn(move || runtime.block_on(take)).map_err(|error| no_threads(&error))?;
     Ok(tell)
 }
 
