@@ -1,101 +1,86 @@
-"""Ansible's amazon.aws modules make a VPC, a subnet, a security group and an endpoint; a second run changes nothing."""
+"""Ansible's amazon.aws modules make a network, endpoints, a zone and records, and remove them; a second run changes nothing."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 
-from support.case import ROOT, Skip
+from support import awstools
+from support.case import ROOT, Failure, Skip, clean_env
 from support.ec2 import REGION, Ec2Server
 
-# .ci/run does not install it, as that takes minutes: pip install --target target/e2e-ansible ansible boto3
+# .ci/run installs it: python3 .ci/ansible.py target/e2e-ansible
 ANSIBLE = ROOT / "target" / "e2e-ansible"
+PLAYS = ROOT / "e2e" / "data" / "ansible"
 SECONDS = 300
-
-PLAYBOOK = """
-- hosts: localhost
-  connection: local
-  gather_facts: false
-  vars:
-    ansible_python_interpreter: {python}
-  module_defaults:
-    group/amazon.aws.aws: &aws
-      endpoint_url: {url}
-      access_key: AKIAIOSFODNN7EXAMPLE
-      secret_key: wJalrXUtnFEMI
-      region: {region}
-  tasks:
-    - name: vpc
-      amazon.aws.ec2_vpc_net:
-        name: ansible
-        cidr_block: 127.77.0.0/16
-        dns_support: true
-        dns_hostnames: true
-      register: vpc
-    - name: subnet
-      amazon.aws.ec2_vpc_subnet:
-        vpc_id: "{{{{ vpc.vpc.id }}}}"
-        cidr: 127.77.1.0/24
-        az: {region}a
-        map_public: true
-        tags:
-          Name: ansible
-      register: subnet
-    - name: group
-      amazon.aws.ec2_security_group:
-        name: ansible
-        description: made by Ansible
-        vpc_id: "{{{{ vpc.vpc.id }}}}"
-        rules:
-          - proto: tcp
-            ports: 443
-            cidr_ip: 127.77.0.0/16
-            rule_desc: https
-      register: group
-    - name: endpoint
-      amazon.aws.ec2_vpc_endpoint:
-        vpc_id: "{{{{ vpc.vpc.id }}}}"
-        service: com.amazonaws.{region}.sqs
-        vpc_endpoint_type: Interface
-        vpc_endpoint_subnets: ["{{{{ subnet.subnet.id }}}}"]
-        vpc_endpoint_security_groups: ["{{{{ group.group_id }}}}"]
-        tags:
-          Name: ansible
-      register: endpoint
-"""
 
 
 def run(case):
-    if not (ANSIBLE / "ansible").is_dir():
-        raise Skip(f"no Ansible below {ANSIBLE.relative_to(ROOT)}")
+    if not (ANSIBLE / "ansible_collections").is_dir():
+        raise Skip(f"no Ansible below {ANSIBLE.relative_to(ROOT)} (python3 .ci/ansible.py {ANSIBLE.relative_to(ROOT)})")
+    awstools.need("boto3")
     server = Ec2Server(case)
-    text = PLAYBOOK.format(python=sys.executable, url=server.url, region=REGION)
-    (case.dir / "play.yml").write_text(text)
-    for which, expected in (("first", True), ("second", False)):
-        tasks = play(case)
-        case.equal(f"{which} run: tasks", sorted(tasks), ["endpoint", "group", "subnet", "vpc"])
-        for name, result in tasks.items():
-            case.check(not result.get("failed"), f"{which} run: {name}: {result.get('msg')} {result.get('exception', '')[-600:]}")
-            case.equal(f"{which} run: {name} changed", result["changed"], expected)
-    rcode, addresses = server.addresses(f"sqs.{REGION}.amazonaws.com", source="127.77.1.9")
+    ec2 = awstools.client(server)
+    offer = ec2.create_vpc_endpoint_service_configuration(
+        AcceptanceRequired=False, NetworkLoadBalancerArns=[f"arn:aws:elasticloadbalancing:{REGION}:123456789012:loadbalancer/net/a/0123456789abcdef"])
+    words = {"url": server.url, "region": REGION, "offer": offer["ServiceConfiguration"]["ServiceName"], "ansible_python_interpreter": sys.executable}
+    made = twice(case, "make", words, unchanged=("service",))
+    answers(case, server)
+    entry = made["endpoint"]["result"]["dns_entries"][0]
+    words |= {name: made[name]["result"]["vpc_endpoint_id"] for name in ("endpoint", "gateway", "partner")}
+    words |= {"vpc_id": made["vpc"]["vpc"]["id"], "zone_id": made["zone"]["zone_id"], "alias_zone": entry["hosted_zone_id"], "alias": entry["dns_name"]}
+    twice(case, "records", words)
+    case.equal("a record that is removed", server.addresses("db.ansible.example", source="127.77.1.9"), ("NXDOMAIN", []))
+    twice(case, "remove", words)
+    case.equal("what is left", [vpc["VpcId"] for vpc in ec2.describe_vpcs()["Vpcs"]], [])
+
+
+def answers(case, server):
+    """The names that the first play made, as a client of its VPC sees them."""
+    own = {"source": "127.77.1.9"}
+    rcode, addresses = server.addresses(f"sqs.{REGION}.amazonaws.com", **own)
     case.equal("the endpoint's private name", (rcode, len(addresses)), ("NOERROR", 1))
     case.check(addresses[0].startswith("127.77.1."), f"not an address of the subnet: {addresses}")
+    case.equal("the alias", server.addresses("sqs.ansible.example", **own), (rcode, addresses))
+    for name in ("db", "blue"):
+        rcode, addresses = server.addresses(f"{name}.ansible.example", **own)
+        case.equal(f"{name}.ansible.example", (rcode, sorted(addresses)), ("NOERROR", ["127.77.9.1", "127.77.9.2"]))
 
 
-def play(case):
+def twice(case, which, words, unchanged=()):
+    """Plays a file, and plays it again: only the first run changes anything, `unchanged` apart. The results of the first."""
+    tasks = re.findall(r"- name: (\w+)", (PLAYS / f"{which}.yml").read_text())
+    runs = [play(case, which, words), play(case, which, words)]
+    for run, changes in zip(runs, (True, False)):
+        about = f"{which}.yml, {'first' if changes else 'second'} run"
+        case.equal(f"{about}: tasks", list(run), tasks)
+        for name, result in run.items():
+            said = [item.get("msg") for item in (result, *result.get("results", [])) if item.get("msg")]
+            evidence = f"{said} {json.dumps(result)[:2500]}"
+            if case.check(not result.get("failed") and not result.get("skipped"), f"{about}: {name} failed", evidence) and name not in unchanged:
+                case.equal(f"{about}: {name} changed", result["changed"], changes, evidence)
+    if case.failed:
+        case.finish()
+    return runs[0]
+
+
+def play(case, which, words):
     """The result of each task, by name."""
     environment = {
-        **os.environ,
-        "PYTHONPATH": str(ANSIBLE),
+        **clean_env(),
+        "PYTHONPATH": os.pathsep.join([str(ANSIBLE), str(awstools.PRIVATE)]),
         "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
         "ANSIBLE_HOME": str(case.dir / "ansible"),
         "ANSIBLE_LOCALHOST_WARNING": "false",
+        "AWS_DEFAULT_REGION": REGION,
         "HOME": str(case.dir),
         "LC_ALL": "C.UTF-8",
     }
-    command = [sys.executable, str(ANSIBLE / "bin" / "ansible-playbook"), "-i", "localhost,", "play.yml"]
+    command = [sys.executable, str(ANSIBLE / "bin" / "ansible-playbook"), "-i", "localhost,", "-e", json.dumps(words), str(PLAYS / f"{which}.yml")]
     done = subprocess.run(command, cwd=case.dir, env=environment, capture_output=True, text=True, timeout=SECONDS)
     start = done.stdout.find("{")
-    case.check(start >= 0, f"ansible-playbook: {done.stdout[-500:]} {done.stderr[-1500:]}")
+    if start < 0:
+        raise Failure(f"ansible-playbook: {done.stdout[-500:]} {done.stderr[-1500:]}")
     report = json.loads(done.stdout[start:])
     return {task["task"]["name"]: task["hosts"]["localhost"] for task in report["plays"][0]["tasks"]}
