@@ -14,39 +14,17 @@ import time
 from collections import Counter, defaultdict
 from xml.etree import ElementTree
 
-from support import zones as z
 from support.badinput import BadCalls
+from support.case import ROOT
 from support.ec2 import REGION, Ec2Server
 from support.signed import Models, Signed, actions
 
 LATE_SECONDS = 5.0
 
-# EC2's codes by its published page ("Error codes for the Amazon EC2 API"), or seen of it by users of Terraform, the CDK and the CLI
-EC2_CODES = set("""
-    DefaultSubnetAlreadyExistsInAvailabilityZone DefaultVpcAlreadyExists DefaultVpcDoesNotExist DependencyViolation DryRunOperation DuplicateSubnetsInSameZone
-    FilterLimitExceeded GatewayNotAttached IdempotentParameterMismatch InsufficientFreeAddressesInSubnet InvalidAction InvalidAllocationID.NotFound
-    InvalidAssociationID.NotFound InvalidCharacter InvalidCidrBlock.InUse InvalidDhcpOptionID.NotFound InvalidFilter InvalidFlowLogId.NotFound
-    InvalidGatewayID.NotFound InvalidGroup.Duplicate InvalidGroup.NotFound InvalidGroupId.Malformed InvalidID InvalidInstanceID.NotFound
-    InvalidIPAddress.InUse InvalidInternetGatewayID.NotFound InvalidNetworkAclID.NotFound InvalidNetworkInterfaceID.NotFound
-    InvalidNetworkInterfaceId.Malformed InvalidNetworkLoadBalancerArn.Malformed InvalidPaginationToken InvalidParameter
-    InvalidParameterCombination InvalidParameterValue InvalidPermission.Duplicate InvalidPermission.NotFound InvalidPolicyDocument
-    InvalidPrefixListID.NotFound InvalidRoute.NotFound InvalidRouteTableID.NotFound InvalidRouteTableId.Malformed
-    InvalidSecurityGroupRuleId.NotFound InvalidServiceName InvalidState InvalidSubnet.Conflict InvalidSubnet.Range InvalidSubnetID.NotFound
-    InvalidSubnetId.Malformed InvalidVpc.Range InvalidVpcCidrBlockAssociationID.NotFound InvalidVpcEndpoint.NotFound
-    InvalidVpcEndpointId.Malformed InvalidVpcEndpointId.NotFound InvalidVpcEndpointService.NotFound InvalidVpcEndpointServiceId.NotFound
-    InvalidVpcID.Malformed InvalidVpcID.NotFound InvalidVpcPeeringConnectionID.NotFound InvalidVpnGatewayID.NotFound MalformedQueryString
-    MissingParameter NatGatewayNotFound OperationNotPermitted RequestLimitExceeded RouteAlreadyExists RulesPerSecurityGroupLimitExceeded
-    TagLimitExceeded UnknownParameter UnknownPrincipalType.Unsupported VpcEndpointLimitExceeded
-""".split())
-# codes that are EC2's way of writing one, and that no page or report of it is known to show: whoever sees the real one, mend this
-WITHOUT_EVIDENCE = {
-    "InvalidConnectionNotification": "an event that is none, or a topic without the form of one",
-    "InvalidSubnetCidrBlockAssociationID.NotFound": "after InvalidVpcCidrBlockAssociationID.NotFound",
-    "InvalidTransitGatewayAttachmentID.NotFound": "published for other actions",
-    "InvalidTransitGatewayID.NotFound": "published for other actions",
-    "InvalidVpcEndpointServiceIdId.Malformed": "seen once, spelled so",
-    "InvalidVpcEndpointType": "a type that is none",
-}
+# code -> how it is known, of docs/ec2-errors.md
+CODES = dict(re.findall(r"^\| `([\w.]+)` \| EC2 \| (.*?) \|$", (ROOT / "docs" / "ec2-errors.md").read_text(), re.MULTILINE))
+# codes that no page and no user is known to have from EC2: whoever sees the real one, mend this
+WITHOUT_EVIDENCE = {code for code, known in CODES.items() if known.startswith("none")}
 # of all actions of a service (API References, "Common Errors")
 COMMON = {
     "rest-xml": {"InvalidInput", "Throttling", "UnknownOperationException"},
@@ -159,7 +137,7 @@ class World:
             is_lenient = (action, fault, where) in LENIENT
             self.case.check(fault not in REFUSED or is_lenient or unchanged(request), f"{what}: carried out", told)
         elif service == "ec2":
-            self.case.check(code in EC2_CODES or code in WITHOUT_EVIDENCE, f"{what}: not one of EC2's codes", told)
+            self.case.check(code in CODES, f"{what}: not one of docs/ec2-errors.md", told)
         else:
             shapes = self.models.operation(service, action).error_shapes
             known = {shape.metadata.get("error", {}).get("code", shape.name) for shape in shapes} | {shape.name for shape in shapes}

@@ -170,10 +170,7 @@ fn a_vpc_has_more_blocks() {
             "DisassociateVpcCidrBlock AssociationId=vpc-cidr-assoc-1".to_owned(),
             "InvalidVpcCidrBlockAssociationID.NotFound",
         ),
-        (
-            format!("AssociateSubnetCidrBlock SubnetId={subnet} Ipv6CidrBlock=fd00:9:0:1::/64"),
-            "SubnetCidrBlockAlreadyAssociated",
-        ),
+        (format!("AssociateSubnetCidrBlock SubnetId={subnet} Ipv6CidrBlock=fd00:9:0:1::/64"), "CidrLimitExceeded"),
     ] {
         let error = api.error(&call);
         assert!(error.starts_with(&format!("{code}: ")), "{call}: {error}");

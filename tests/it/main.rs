@@ -16,6 +16,7 @@ mod dname;
 mod drill;
 mod ec2_api;
 mod ec2_at_once;
+mod ec2_codes;
 mod ec2_filters;
 mod ec2_formats;
 mod ec2_groups;

@@ -14,39 +14,50 @@ struct NothingOf {
     ids: &'static str,
     /// EC2's code for one that does not exist.
     missing: &'static str,
-    /// What EC2's text calls it.
-    kind: &'static str,
+    /// What EC2 says of it: `*` is the id.
+    text: &'static str,
 }
 
 /// Declares the actions that list kinds of which there are none.
 macro_rules! nothing {
-    ($($action:literal: $set:literal, $ids:literal, $missing:literal, $kind:literal;)*) => {
+    ($($action:literal: $set:literal, $ids:literal, $missing:literal, $text:literal;)*) => {
         pub(super) const ACTIONS: &[Action] = &[$(Action {
             name: $action,
             writes: false,
             idempotent: false,
-            run: |_, params| describe(params, &NothingOf { set: $set, ids: $ids, missing: $missing, kind: $kind }),
+            run: |_, params| describe(params, &NothingOf { set: $set, ids: $ids, missing: $missing, text: $text }),
         }),*];
     };
 }
 
 nothing! {
-    "DescribeNetworkAcls": "networkAclSet", "NetworkAclId", "InvalidNetworkAclID.NotFound", "networkAcl";
-    "DescribeDhcpOptions": "dhcpOptionsSet", "DhcpOptionsId", "InvalidDhcpOptionID.NotFound", "dhcpOption";
-    "DescribeInternetGateways": "internetGatewaySet", "InternetGatewayId", "InvalidInternetGatewayID.NotFound", "internetGateway";
-    "DescribeEgressOnlyInternetGateways": "egressOnlyInternetGatewaySet", "EgressOnlyInternetGatewayId", "InvalidGatewayID.NotFound", "egress only internet gateway";
-    "DescribeNatGateways": "natGatewaySet", "NatGatewayId", "NatGatewayNotFound", "NAT gateway";
-    "DescribeVpcPeeringConnections": "vpcPeeringConnectionSet", "VpcPeeringConnectionId", "InvalidVpcPeeringConnectionID.NotFound", "vpcPeeringConnection";
-    "DescribeTransitGateways": "transitGatewaySet", "TransitGatewayIds", "InvalidTransitGatewayID.NotFound", "transit gateway";
-    "DescribeTransitGatewayVpcAttachments": "transitGatewayVpcAttachments", "TransitGatewayAttachmentIds", "InvalidTransitGatewayAttachmentID.NotFound", "transit gateway attachment";
-    "DescribeVpnGateways": "vpnGatewaySet", "VpnGatewayId", "InvalidVpnGatewayID.NotFound", "vpnGateway";
-    "DescribeAddresses": "addressesSet", "AllocationId", "InvalidAllocationID.NotFound", "allocation";
-    "DescribeFlowLogs": "flowLogSet", "FlowLogId", "InvalidFlowLogId.NotFound", "flow log";
+    "DescribeNetworkAcls": "networkAclSet", "NetworkAclId",
+        "InvalidNetworkAclID.NotFound", "The networkAcl ID '*' does not exist";
+    "DescribeDhcpOptions": "dhcpOptionsSet", "DhcpOptionsId",
+        "InvalidDhcpOptionID.NotFound", "The dhcpOption ID '*' does not exist";
+    "DescribeInternetGateways": "internetGatewaySet", "InternetGatewayId",
+        "InvalidInternetGatewayID.NotFound", "The internetGateway ID '*' does not exist";
+    "DescribeEgressOnlyInternetGateways": "egressOnlyInternetGatewaySet", "EgressOnlyInternetGatewayId",
+        "InvalidEgressOnlyInternetGatewayId.NotFound", "The egress only internet gateway ID '*' does not exist";
+    "DescribeNatGateways": "natGatewaySet", "NatGatewayId",
+        "NatGatewayNotFound", "NAT gateway * was not found";
+    "DescribeVpcPeeringConnections": "vpcPeeringConnectionSet", "VpcPeeringConnectionId",
+        "InvalidVpcPeeringConnectionID.NotFound", "The vpcPeeringConnection ID '*' does not exist";
+    "DescribeTransitGateways": "transitGatewaySet", "TransitGatewayIds",
+        "InvalidTransitGatewayID.NotFound", "Transit Gateway * was deleted or does not exist.";
+    "DescribeTransitGatewayVpcAttachments": "transitGatewayVpcAttachments", "TransitGatewayAttachmentIds",
+        "InvalidTransitGatewayAttachmentID.NotFound", "Transit Gateway Attachment * was deleted or does not exist.";
+    "DescribeVpnGateways": "vpnGatewaySet", "VpnGatewayId",
+        "InvalidVpnGatewayID.NotFound", "The vpnGateway ID '*' does not exist";
+    "DescribeAddresses": "addressesSet", "AllocationId",
+        "InvalidAllocationID.NotFound", "The allocation ID '*' does not exist";
+    "DescribeFlowLogs": "flowLogSet", "FlowLogId",
+        "InvalidFlowLogId.NotFound", "The flow log ID '*' does not exist";
 }
 
 fn describe(params: &mut Params, nothing: &NothingOf) -> Result<Done, ApiError> {
     if let Some(id) = params.list(nothing.ids).first() {
-        return Err(ApiError::new(nothing.missing, format!("The {} ID '{id}' does not exist", nothing.kind)));
+        return Err(ApiError::new(nothing.missing, nothing.text.replace('*', id)));
     }
     // whatever they ask for, nothing has it
     params.structures("Filter");
