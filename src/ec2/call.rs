@@ -87,6 +87,7 @@ impl Call<'_> {
             owner: self.caller.account.clone(),
             region: vpc.region.clone(),
             cidr_blocks: vpc.cidr_blocks.clone(),
+            ipv6_origins: Vec::new(),
             enable_dns_support: vpc.enable_dns_support,
             enable_dns_hostnames: vpc.enable_dns_hostnames,
             enable_network_address_usage_metrics: false,

@@ -202,6 +202,7 @@ impl ImportAs<'_> {
             owner: self.account.clone(),
             region: vpc.region.value.clone(),
             cidr_blocks: vpc.cidr_blocks.iter().map(|at| at.value).collect(),
+            ipv6_origins: Vec::new(),
             enable_dns_support: vpc.enable_dns_support,
             enable_dns_hostnames: vpc.enable_dns_hostnames,
             enable_network_address_usage_metrics: false,
@@ -355,6 +356,7 @@ impl ImportAs<'_> {
             vpc: vpc.value,
             name: vpc.value.to_string(),
             priority: *priority,
+            tags: Tags::new(),
             created: at,
             modified: at,
         });

@@ -53,6 +53,9 @@ pub struct ProfileVpc {
     pub name: String,
     /// Of two Profiles of a VPC, the one with the lower priority is looked at first.
     pub priority: u32,
+    /// The association's tags.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
     /// When it was made.
     pub created: UnixMillis,
     /// When it was changed last.
@@ -79,13 +82,22 @@ pub struct ProfileResource {
 impl ProfileRecord {
     /// `arn:aws:route53profiles:us-east-1:123456789012:profile/rp-...`
     pub fn arn(&self) -> String {
-        format!(
-            "arn:{}:route53profiles:{}:{}:profile/{}",
-            partition_of(&self.region).name,
-            self.region,
-            self.owner,
-            self.id
-        )
+        self.arn_of("profile", &self.id)
+    }
+
+    fn arn_of(&self, kind: &str, id: &str) -> String {
+        let partition = partition_of(&self.region).name;
+        format!("arn:{partition}:route53profiles:{}:{}:{kind}/{id}", self.region, self.owner)
+    }
+
+    /// The tags of what has this ARN: the Profile's, or those of its association with a VPC
+    /// (`arn:aws:route53profiles:us-east-1:123456789012:profile-association/rpassoc-...`).
+    pub fn tags_at(&mut self, arn: &str) -> Option<&mut BTreeMap<String, String>> {
+        if self.arn() == arn {
+            return Some(&mut self.tags);
+        }
+        let at = self.vpcs.iter().position(|it| self.arn_of("profile-association", &it.id) == arn)?;
+        self.vpcs.get_mut(at).map(|association| &mut association.tags)
     }
 
     /// As the API shows it (`Profile`).

@@ -90,6 +90,9 @@ pub struct VpcRecord {
     pub region: Region,
     /// Its address blocks.
     pub cidr_blocks: Vec<IpNet>,
+    /// Where its IPv6 blocks come from, for those that do not come from Amazon's pool in the VPC's Region.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ipv6_origins: Vec<Ipv6Origin>,
     /// `enableDnsSupport`
     pub enable_dns_support: bool,
     /// `enableDnsHostnames`
@@ -113,6 +116,17 @@ pub struct VpcRecord {
     pub clients: Vec<IpNet>,
     /// Its tags.
     pub tags: Tags,
+}
+
+/// Where an IPv6 block of a VPC comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ipv6Origin {
+    /// The block.
+    pub block: IpNet,
+    /// `Ipv6Pool`: `Amazon`, or the id of a pool of the account.
+    pub pool: String,
+    /// `NetworkBorderGroup`: where it is advertised.
+    pub border_group: String,
 }
 
 /// What of a VPC Route 53 Resolver's configurations change.
@@ -444,7 +458,7 @@ impl SecurityGroup {
     pub fn rules(&self) -> Cow<'_, [GroupRule]> {
         match &self.rules {
             Some(rules) => Cow::Borrowed(rules),
-            None => Cow::Owned(rules_at_start(&self.id, &self.name, &self.owner)),
+            None => Cow::Owned(rules_at_start(&self.id, &self.name, &self.owner, false)),
         }
     }
 }

@@ -64,9 +64,9 @@ impl GroupRule {
     }
 }
 
-/// The rules that a group comes with: everything may leave, and members of a VPC's default group reach each other (VPC
-/// guide, "Default security groups").
-pub fn rules_at_start(group: &str, name: &str, owner: &str) -> Vec<GroupRule> {
+/// The rules that a group comes with: everything may leave, by IPv6 too where the VPC has such a block, and members of a VPC's
+/// default group reach each other (VPC guide, "Default security groups").
+pub fn rules_at_start(group: &str, name: &str, owner: &str, has_ipv6: bool) -> Vec<GroupRule> {
     let digits = group.strip_prefix("sg-").unwrap_or_default();
     let rule = |suffix: char, egress: bool, peer: RulePeer| GroupRule {
         // as stable as the group: nobody has made it
@@ -80,6 +80,9 @@ pub fn rules_at_start(group: &str, name: &str, owner: &str) -> Vec<GroupRule> {
         tags: BTreeMap::new(),
     };
     let mut rules = vec![rule('e', true, RulePeer::Ipv4("0.0.0.0/0".to_owned()))];
+    if has_ipv6 {
+        rules.push(rule('6', true, RulePeer::Ipv6("::/0".to_owned())));
+    }
     if name == "default" {
         rules.push(rule('1', false, RulePeer::Group { id: group.to_owned(), owner: owner.to_owned() }));
     }

@@ -36,18 +36,21 @@ fn rules(api: &Api, group: &str) -> Vec<String> {
 }
 
 const ALL_OUT: &str = "out -1 -1 -1 0.0.0.0/0 -";
+/// The same by IPv6, which the VPC has.
+const ALL_OUT_6: &str = "out -1 -1 -1 ::/0 -";
 
 #[test]
 fn rules_are_kept_and_shown() {
     let (api, web) = with_group();
-    assert_eq!(rules(&api, &web), [ALL_OUT], "a group comes with a rule that lets everything out");
+    assert_eq!(rules(&api, &web), [ALL_OUT, ALL_OUT_6], "a group comes with rules that let everything out");
     let default = rules(&api, "sg-00000001");
-    assert_eq!(default, ["in -1 -1 -1 sg-00000001 -", ALL_OUT]);
+    assert_eq!(default, ["in -1 -1 -1 sg-00000001 -", ALL_OUT, ALL_OUT_6]);
 
     let more = "IpPermissions.2.IpProtocol=-1 IpPermissions.2.Groups.1.GroupId=sg-00000001 IpPermissions.1.IpRanges.1.Description=office IpPermissions.1.Ipv6Ranges.1.CidrIpv6=fd00::/8";
     let made = api.call(&format!("AuthorizeSecurityGroupIngress GroupId={web} {SSH} {more}"));
     assert_eq!(made.items("securityGroupRuleSet").len(), 3);
-    let expected = ["in -1 -1 -1 sg-00000001 -", "in tcp 22 22 10.0.0.0/8 office", "in tcp 22 22 fd00::/8 -", ALL_OUT];
+    let own = ["in -1 -1 -1 sg-00000001 -", "in tcp 22 22 10.0.0.0/8 office", "in tcp 22 22 fd00::/8 -"];
+    let expected = [&own[..], &[ALL_OUT, ALL_OUT_6]].concat();
     assert_eq!(rules(&api, &web), expected);
     let api = api.reopen();
     assert_eq!(rules(&api, &web), expected, "they outlive a restart");
@@ -78,6 +81,30 @@ fn rules_are_kept_and_shown() {
 }
 
 #[test]
+fn a_group_lets_ipv6_out_where_its_vpc_has_it() {
+    let api = Api::new("");
+    let vpc = api.call("CreateVpc CidrBlock=10.7.0.0/16").text("vpc/vpcId").to_owned();
+    let group = |name: &str| {
+        api.call(&format!("CreateSecurityGroup GroupName={name} GroupDescription=g VpcId={vpc}"))
+            .text("groupId")
+            .to_owned()
+    };
+    let (before, default) = (group("before"), vpc.replacen("vpc-", "sg-", 1));
+    assert_eq!(rules(&api, &before), [ALL_OUT]);
+    let own = format!("in -1 -1 -1 {default} -");
+    assert_eq!(rules(&api, &default), [own.as_str(), ALL_OUT]);
+    let block = format!(
+        "AssociateVpcCidrBlock VpcId={vpc} Ipv6CidrBlock=fd00:7::/56 Ipv6Pool=ipv6pool-ec2-1 Ipv6CidrBlockNetworkBorderGroup=us-east-1-bos-1"
+    );
+    let made = api.call(&block);
+    assert_eq!(made.text("ipv6CidrBlockAssociation/ipv6Pool"), "ipv6pool-ec2-1");
+    assert_eq!(made.text("ipv6CidrBlockAssociation/networkBorderGroup"), "us-east-1-bos-1");
+    assert_eq!(rules(&api, &default), [own.as_str(), ALL_OUT, ALL_OUT_6], "the default group follows");
+    assert_eq!(rules(&api, &before), [ALL_OUT], "others are as they were made");
+    assert_eq!(rules(&api, &group("after")), [ALL_OUT, ALL_OUT_6]);
+}
+
+#[test]
 fn rules_are_changed_and_revoked() {
     let (api, web) = with_group();
     let made = api.call(&format!("AuthorizeSecurityGroupIngress GroupId={web} {SSH}"));
@@ -85,18 +112,18 @@ fn rules_are_changed_and_revoked() {
     api.call(&format!(
         "UpdateSecurityGroupRuleDescriptionsIngress GroupId={web} {SSH} IpPermissions.1.IpRanges.1.Description=x"
     ));
-    assert_eq!(rules(&api, &web), ["in tcp 22 22 10.0.0.0/8 x", ALL_OUT]);
+    assert_eq!(rules(&api, &web), ["in tcp 22 22 10.0.0.0/8 x", ALL_OUT, ALL_OUT_6]);
     let change = format!("SecurityGroupRule.1.SecurityGroupRuleId={rule} SecurityGroupRule.1.SecurityGroupRule");
     api.call(&format!(
         "ModifySecurityGroupRules GroupId={web} {change}.IpProtocol=udp SecurityGroupRule.1.SecurityGroupRule.FromPort=53 SecurityGroupRule.1.SecurityGroupRule.ToPort=53 SecurityGroupRule.1.SecurityGroupRule.CidrIpv4=10.1.0.0/16"
     ));
-    assert_eq!(rules(&api, &web), ["in udp 53 53 10.1.0.0/16 -", ALL_OUT]);
+    assert_eq!(rules(&api, &web), ["in udp 53 53 10.1.0.0/16 -", ALL_OUT, ALL_OUT_6]);
     assert_eq!(
         api.error(&format!("RevokeSecurityGroupIngress GroupId={web} {SSH}")),
         "InvalidPermission.NotFound: The specified rule does not exist in this security group."
     );
     api.call(&format!("RevokeSecurityGroupIngress GroupId={web} SecurityGroupRuleId.1={rule}"));
-    let everything = "IpPermissions.1.IpProtocol=-1 IpPermissions.1.IpRanges.1.CidrIp=0.0.0.0/0";
+    let everything = "IpPermissions.1.IpProtocol=-1 IpPermissions.1.IpRanges.1.CidrIp=0.0.0.0/0 IpPermissions.1.Ipv6Ranges.1.CidrIpv6=::/0";
     api.call(&format!("RevokeSecurityGroupEgress GroupId={web} {everything}"));
     assert!(rules(&api, &web).is_empty());
     let api = api.reopen();

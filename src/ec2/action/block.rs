@@ -2,12 +2,14 @@
 
 use ipnet::IpNet;
 
-use super::vpc::{association, block, ipv6_block};
+use super::vpc::{NewIpv6Block, add_ipv6, association, block, ipv6_block, ipv6_origin};
 use crate::address::overlap;
 use crate::ec2::call::{Action, Call, Done};
+use crate::ec2::default_group::DEFAULT;
 use crate::ec2::error::ApiError;
 use crate::ec2::params::Params;
-use crate::ec2::record::{StoredObject, VpcRecord};
+use crate::ec2::record::{SecurityGroup, StoredObject, VpcRecord};
+use crate::ec2::rule::rules_at_start;
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
 use crate::model::Key;
@@ -19,8 +21,8 @@ pub(super) const ACTIONS: &[Action] = &[
     Action { name: "DisassociateSubnetCidrBlock", writes: true, idempotent: false, run: disassociate_subnet },
 ];
 
-/// The element of a block's association in an answer.
-fn answer(owner: (&str, String), id: &str, block: &IpNet, state: &str) -> Xml {
+/// The element of a block's association in an answer; `origin` is the pool and the border group of a VPC's IPv6 block.
+fn answer(owner: (&str, String), id: &str, block: &IpNet, state: &str, origin: Option<(&str, &str)>) -> Xml {
     let mut answer = Xml::new();
     answer.text(owner.0, owner.1);
     let (element, name) = match block {
@@ -31,6 +33,8 @@ fn answer(owner: (&str, String), id: &str, block: &IpNet, state: &str) -> Xml {
         xml.text("associationId", id);
         xml.text(name, block);
         xml.element(&format!("{name}State"), |xml| xml.text("state", state));
+        xml.optional("networkBorderGroup", origin.map(|origin| origin.1));
+        xml.optional("ipv6Pool", origin.map(|origin| origin.0));
     });
     answer
 }
@@ -39,7 +43,8 @@ fn associate(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let vpc = call.need_vpc(&params.required("VpcId")?)?;
     call.owned(&Key::Vpc(vpc.id), vpc.id)?;
     let v4 = block(params, "CidrBlock", 16..=28, "InvalidVpc.Range")?;
-    let new = match (v4, ipv6_block(params)?) {
+    let v6 = ipv6_block(params)?;
+    let new = match (v4, v6.as_ref().map(NewIpv6Block::block)) {
         (Some(block), None) | (None, Some(block)) => block,
         (None, None) => return Err(ApiError::missing("CidrBlock")),
         _ => {
@@ -52,9 +57,23 @@ fn associate(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         return Err(ApiError::new("InvalidVpc.Range", message));
     }
     let mut vpc = vpc.into_owned();
-    vpc.cidr_blocks.push(new);
-    let answer = answer(("vpcId", vpc.id.to_string()), &association(&vpc, &new), &new, "associating");
-    Ok(Done { edit: Edit::put([StoredObject::Vpc(vpc)]), answer })
+    let group = v6.is_some().then(|| default_group_with_ipv6(call, &vpc)).flatten();
+    if add_ipv6(&mut vpc, v6).is_none() {
+        vpc.cidr_blocks.push(new);
+    }
+    let origin = matches!(new, IpNet::V6(_)).then(|| ipv6_origin(&vpc, &new));
+    let answer = answer(("vpcId", vpc.id.to_string()), &association(&vpc, &new), &new, "associating", origin);
+    let put = std::iter::once(StoredObject::Vpc(vpc)).chain(group.map(StoredObject::SecurityGroup));
+    Ok(Done { edit: Edit::put(put), answer })
+}
+
+/// The default group of a VPC that gets its first IPv6 block, unless its rules have been changed: "this rule is added only if your
+/// VPC has an associated IPv6 CIDR block" (VPC guide, "Default security groups").
+fn default_group_with_ipv6(call: &Call<'_>, vpc: &VpcRecord) -> Option<SecurityGroup> {
+    let mut of_vpc = call.state.security_groups().filter(|group| group.vpc == vpc.id && group.name == DEFAULT);
+    let group = of_vpc.next().filter(|group| group.rules.is_none())?;
+    let rules = Some(rules_at_start(&group.id, &group.name, &group.owner, true));
+    Some(SecurityGroup { rules, ..group.clone() })
 }
 
 fn no_association(id: &str) -> ApiError {
@@ -70,6 +89,7 @@ fn disassociate(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> 
     call.owned(&Key::Vpc(vpc.id), vpc.id)?;
     let is_primary = at == 0;
     let block = vpc.cidr_blocks.remove(at);
+    vpc.ipv6_origins.retain(|origin| origin.block != block);
     if is_primary {
         let message = format!(
             "The vpc CIDR block with association ID {id} may not be disassociated. It is the primary IPv4 CIDR block of the VPC"
@@ -78,10 +98,10 @@ fn disassociate(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> 
     }
     let of_vpc = call.model.subnets().filter(|subnet| subnet.vpc_id == vpc.id);
     if of_vpc.flat_map(|subnet| &subnet.cidr_blocks).any(|used| block.contains(used)) {
-        let message = format!("The vpc currently has a subnet within CIDR block {block}");
+        let message = format!("The vpc {} currently has a subnet within CIDR block {block}", vpc.id);
         return Err(ApiError::new("InvalidCidrBlock.InUse", message));
     }
-    let answer = answer(("vpcId", vpc.id.to_string()), &id, &block, "disassociating");
+    let answer = answer(("vpcId", vpc.id.to_string()), &id, &block, "disassociating", None);
     Ok(Done { edit: Edit::put([StoredObject::Vpc(vpc)]), answer })
 }
 
@@ -91,14 +111,14 @@ fn associate_subnet(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiErr
     let new = block(params, "Ipv6CidrBlock", 44..=64, "InvalidSubnet.Range")?;
     let new = new.ok_or_else(|| ApiError::missing("Ipv6CidrBlock"))?;
     if subnet.cidr_blocks.iter().any(|block| matches!(block, IpNet::V6(_))) {
-        let message = format!("The subnet {} has an IPv6 CIDR block already.", subnet.id);
-        return Err(ApiError::new("SubnetCidrBlockAlreadyAssociated", message));
+        let message = format!("This network '{}' has met its maximum number of allowed CIDRs: 1", subnet.id);
+        return Err(ApiError::new("CidrLimitExceeded", message));
     }
     super::subnet::check_block(call, subnet.vpc, &new)?;
     let mut subnet = subnet.into_owned();
     subnet.cidr_blocks.push(new);
     let id = super::subnet::association(&subnet);
-    let answer = answer(("subnetId", subnet.id.to_string()), &id, &new, "associating");
+    let answer = answer(("subnetId", subnet.id.to_string()), &id, &new, "associating", None);
     Ok(Done { edit: Edit::put([StoredObject::Subnet(subnet)]), answer })
 }
 
@@ -120,6 +140,6 @@ fn disassociate_subnet(call: &Call<'_>, params: &mut Params) -> Result<Done, Api
         let message = format!("The subnet currently has addresses within CIDR block {block}");
         return Err(ApiError::new("InvalidCidrBlock.InUse", message));
     }
-    let answer = answer(("subnetId", subnet.id.to_string()), &id, &block, "disassociating");
+    let answer = answer(("subnetId", subnet.id.to_string()), &id, &block, "disassociating", None);
     Ok(Done { edit: Edit::put([StoredObject::Subnet(subnet)]), answer })
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::ec2::call::{Action, Call, Done, new_id, region_arn};
-use crate::ec2::default_group::{DEFAULT, default_group};
+use crate::ec2::default_group::{DEFAULT, default_group, rules_of_new};
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Values, fields};
 use crate::ec2::params::Params;
@@ -54,7 +54,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         let message = format!("The security group '{name}' already exists for VPC '{vpc}'");
         return Err(ApiError::new("InvalidGroup.Duplicate", message));
     }
-    let group = SecurityGroup {
+    let mut group = SecurityGroup {
         id: super::tags::chosen_id(call, &tags, "sg-")?.unwrap_or_else(|| new_id("sg-")),
         owner: call.caller.account.clone(),
         vpc,
@@ -63,6 +63,7 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         rules: None,
         tags,
     };
+    group.rules = call.vpc(vpc).and_then(|vpc| rules_of_new(&group, &vpc));
     let mut answer = Xml::new();
     answer.text("return", true);
     answer.text("groupId", &group.id);

@@ -11,7 +11,7 @@ use crate::ec2::default_group::new_default_group;
 use crate::ec2::error::ApiError;
 use crate::ec2::fields::{Listing, Resource, Values, fields};
 use crate::ec2::params::Params;
-use crate::ec2::record::{Phase, StoredObject, Tags, VpcRecord, VpcResolverConfig};
+use crate::ec2::record::{Ipv6Origin, Phase, StoredObject, Tags, VpcRecord, VpcResolverConfig};
 use crate::ec2::state::Edit;
 use crate::ec2::xml::Xml;
 use crate::model::Key;
@@ -26,6 +26,9 @@ pub(super) const ACTIONS: &[Action] = &[
     Action { name: "ModifyVpcTenancy", writes: true, idempotent: false, run: modify_tenancy },
 ];
 
+/// The pool of the IPv6 blocks that Amazon gives.
+const AMAZON_POOL: &str = "Amazon";
+
 const LISTING: Listing = Listing { set: "vpcSet", bad_filter: "InvalidParameterValue", least: 5 };
 
 fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
@@ -34,8 +37,8 @@ fn create(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let block = block.ok_or_else(|| ApiError::missing("CidrBlock"))?;
     let tags = super::tags::take(params, "vpc")?;
     let id = super::tags::chosen_id(call, &tags, VpcId::PREFIX)?.unwrap_or_else(|| VpcId::of_bits(rand::random()));
-    let blocks = std::iter::once(block).chain(ipv6_block(params)?).collect();
-    let mut vpc = new_record(call, id, blocks, tags);
+    let mut vpc = new_record(call, id, vec![block], tags);
+    add_ipv6(&mut vpc, ipv6_block(params)?);
     if let Some(tenancy) = params.optional("InstanceTenancy") {
         vpc.instance_tenancy = tenancy;
     }
@@ -49,6 +52,7 @@ pub(super) fn new_record(call: &Call<'_>, id: VpcId, cidr_blocks: Vec<IpNet>, ta
         owner: call.caller.account.clone(),
         region: call.caller.region.clone(),
         cidr_blocks,
+        ipv6_origins: Vec::new(),
         // "By default, enableDnsHostnames is false and enableDnsSupport true, unless the VPC is a default VPC" (VPC guide)
         enable_dns_support: true,
         enable_dns_hostnames: false,
@@ -89,26 +93,58 @@ pub(super) fn block(
     Ok(Some(block.trunc()))
 }
 
+/// An IPv6 block for a VPC, and what the call says of where it comes from.
+pub(super) struct NewIpv6Block {
+    block: IpNet,
+    pool: Option<String>,
+    border_group: Option<String>,
+}
+
+impl NewIpv6Block {
+    /// The block.
+    pub(super) fn block(&self) -> IpNet {
+        self.block
+    }
+}
+
 /// The IPv6 block of a new VPC: the caller's own, or one in the place of Amazon's, out of the unique local addresses
 /// (RFC 4193) so that it is nobody else's.
-pub(super) fn ipv6_block(params: &mut Params) -> Result<Option<IpNet>, ApiError> {
+pub(super) fn ipv6_block(params: &mut Params) -> Result<Option<NewIpv6Block>, ApiError> {
     let is_provided = params.flag("AmazonProvidedIpv6CidrBlock")?.unwrap_or(false);
     let own = block(params, "Ipv6CidrBlock", 44..=60, "InvalidVpc.Range")?;
-    for name in ["Ipv6Pool", "Ipv6CidrBlockNetworkBorderGroup"] {
-        params.optional(name);
-    }
-    match (own, is_provided) {
+    let pool = params.optional("Ipv6Pool");
+    let border_group = params.optional("Ipv6CidrBlockNetworkBorderGroup");
+    let block = match (own, is_provided) {
         (Some(_), true) => {
             let message = "AmazonProvidedIpv6CidrBlock and Ipv6CidrBlock cannot be used together.";
-            Err(ApiError::new("InvalidParameterCombination", message))
+            return Err(ApiError::new("InvalidParameterCombination", message));
         }
         (None, true) => {
             let address = 0xfd << 120 | rand::random::<u128>() >> 8;
             // 56 is a prefix length
-            Ok(Ipv6Net::new(address.into(), 56).ok().map(|net| IpNet::V6(net.trunc())))
+            Ipv6Net::new(address.into(), 56).ok().map(|net| IpNet::V6(net.trunc()))
         }
-        (own, false) => Ok(own),
+        (own, false) => own,
+    };
+    Ok(block.map(|block| NewIpv6Block { block, pool, border_group }))
+}
+
+/// Adds an IPv6 block to a VPC. What comes from where most do is not kept.
+pub(super) fn add_ipv6(vpc: &mut VpcRecord, new: Option<NewIpv6Block>) -> Option<IpNet> {
+    let NewIpv6Block { block, pool, border_group } = new?;
+    vpc.cidr_blocks.push(block);
+    if pool.is_some() || border_group.is_some() {
+        let pool = pool.unwrap_or_else(|| AMAZON_POOL.to_owned());
+        let border_group = border_group.unwrap_or_else(|| vpc.region.to_string());
+        vpc.ipv6_origins.push(Ipv6Origin { block, pool, border_group });
     }
+    Some(block)
+}
+
+/// (pool, border group) of an IPv6 block of a VPC.
+pub(super) fn ipv6_origin<'v>(vpc: &'v VpcRecord, block: &IpNet) -> (&'v str, &'v str) {
+    let said = vpc.ipv6_origins.iter().find(|origin| origin.block == *block);
+    said.map_or((AMAZON_POOL, vpc.region.as_str()), |origin| (&origin.pool, &origin.border_group))
 }
 
 fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
@@ -225,7 +261,8 @@ fields! {
         "ipv6CidrBlockAssociationSet[].associationId" ["ipv6-cidr-block-association.association-id"] = Values::of_each(blocks(vpc, true).map(|block| association(vpc, block)));
         "ipv6CidrBlockAssociationSet[].ipv6CidrBlock" ["ipv6-cidr-block-association.ipv6-cidr-block"] = Values::of_each(blocks(vpc, true));
         "ipv6CidrBlockAssociationSet[].ipv6CidrBlockState.state" ["ipv6-cidr-block-association.state"] = Values::of_each(blocks(vpc, true).map(|_| "associated"));
-        "" ["ipv6-cidr-block-association.ipv6-pool"] = Values::Absent;
+        "ipv6CidrBlockAssociationSet[].networkBorderGroup" = Values::of_each(blocks(vpc, true).map(|block| ipv6_origin(vpc, block).1));
+        "ipv6CidrBlockAssociationSet[].ipv6Pool" ["ipv6-cidr-block-association.ipv6-pool"] = Values::of_each(blocks(vpc, true).map(|block| ipv6_origin(vpc, block).0));
         "cidrBlockAssociationSet[].associationId" ["cidr-block-association.association-id"] = Values::of_each(blocks(vpc, false).map(|block| association(vpc, block)));
         "cidrBlockAssociationSet[].cidrBlock" ["cidr-block-association.cidr-block"] = Values::of_each(blocks(vpc, false));
         "cidrBlockAssociationSet[].cidrBlockState.state" ["cidr-block-association.state"] = Values::of_each(blocks(vpc, false).map(|_| "associated"));

@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use super::{mine, need, not_found, page, validation};
+use crate::ec2::action::resolver::tag_list;
 use crate::ec2::call::{Call, new_id};
 use crate::ec2::document::{Document, DocumentAction, DocumentDone};
 use crate::ec2::error::ApiError;
 use crate::ec2::profile::{DEFAULT_PRIORITY, ProfileRecord, ProfileVpc};
-use crate::ec2::record::StoredObject;
+use crate::ec2::record::{StoredObject, Tags};
 use crate::ec2::state::Edit;
 use crate::naming::VpcId;
 
@@ -61,6 +62,7 @@ fn associate(call: &Call<'_>, document: &Document<'_>) -> Result<DocumentDone, A
     let (id, vpc) = (document.need("ProfileId", 1..=64), document.need("ResourceId", 1..=255));
     let name = document.friendly_name("Name").unwrap_or_else(|| document.is_missing("Name")).to_owned();
     let priority = document.number("Priority", 0..=u32::MAX);
+    let given_tags = tag_list::read(document);
     document.check()?;
     let mut profile = need(call, id)?.clone();
     let vpc = need_vpc(call, vpc)?;
@@ -78,6 +80,7 @@ fn associate(call: &Call<'_>, document: &Document<'_>) -> Result<DocumentDone, A
         vpc,
         name,
         priority: priority.unwrap_or(DEFAULT_PRIORITY),
+        tags: tag_list::with(Tags::new(), given_tags)?,
         created: call.now,
         modified: call.now,
     };

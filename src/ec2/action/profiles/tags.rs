@@ -1,4 +1,4 @@
-//! Tags of Profiles, by ARN.
+//! Tags of Profiles and of their associations with VPCs, by ARN.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::ec2::call::Call;
 use crate::ec2::document::{Document, DocumentAction, DocumentDone};
 use crate::ec2::error::ApiError;
 use crate::ec2::profile::ProfileRecord;
-use crate::ec2::record::StoredObject;
+use crate::ec2::record::{StoredObject, Tags};
 use crate::ec2::state::Edit;
 
 pub(super) const ACTIONS: &[DocumentAction] = &[
@@ -17,13 +17,24 @@ pub(super) const ACTIONS: &[DocumentAction] = &[
     DocumentAction { name: "ListTagsForResource", writes: false, run: list },
 ];
 
-fn need(call: &Call<'_>, arn: &str) -> Result<ProfileRecord, ApiError> {
-    let found = mine(call).find(|profile| profile.arn() == arn).cloned();
-    found.ok_or_else(|| not_found(format!("The resource with ARN '{arn}' does not exist.")))
+/// What `work` makes of the tags of what has this ARN, with the Profile that it is of.
+fn at<T>(
+    call: &Call<'_>,
+    arn: &str,
+    work: impl FnOnce(&mut Tags) -> Result<T, ApiError>,
+) -> Result<(ProfileRecord, T), ApiError> {
+    for profile in mine(call) {
+        let mut profile = profile.clone();
+        if let Some(tags) = profile.tags_at(arn) {
+            let done = work(tags)?;
+            return Ok((profile, done));
+        }
+    }
+    Err(not_found(format!("The resource with ARN '{arn}' does not exist.")))
 }
 
 /// Answered with nothing (HTTP 204).
-fn changed(profile: ProfileRecord) -> DocumentDone {
+fn changed((profile, ()): (ProfileRecord, ())) -> DocumentDone {
     DocumentDone { edit: Edit::put([StoredObject::Profile(profile)]), answer: Value::Null }
 }
 
@@ -34,9 +45,11 @@ fn tag(call: &Call<'_>, document: &Document<'_>) -> Result<DocumentDone, ApiErro
         document.is_missing("Tags");
     }
     document.check()?;
-    let mut profile = need(call, arn)?;
-    profile.tags = tag_list::with(profile.tags, given.unwrap_or_default())?;
-    Ok(changed(profile))
+    let done = at(call, arn, |tags| {
+        *tags = tag_list::with(std::mem::take(tags), given.unwrap_or_default())?;
+        Ok(())
+    });
+    done.map(changed)
 }
 
 fn untag(call: &Call<'_>, document: &Document<'_>) -> Result<DocumentDone, ApiError> {
@@ -46,13 +59,16 @@ fn untag(call: &Call<'_>, document: &Document<'_>) -> Result<DocumentDone, ApiEr
         document.is_missing("TagKeys");
     }
     document.check()?;
-    let mut profile = need(call, arn)?;
-    profile.tags.retain(|key, _| !keys.iter().flatten().any(|gone| gone == key));
-    Ok(changed(profile))
+    let done = at(call, arn, |tags| {
+        tags.retain(|key, _| !keys.iter().flatten().any(|gone| gone == key));
+        Ok(())
+    });
+    done.map(changed)
 }
 
 fn list(call: &Call<'_>, document: &Document<'_>) -> Result<DocumentDone, ApiError> {
     let arn = document.need("ResourceArn", 1..=255);
     document.check()?;
-    Ok(DocumentDone::read(json!({ "Tags": need(call, arn)?.tags })))
+    let (_, tags) = at(call, arn, |tags| Ok(tags.clone()))?;
+    Ok(DocumentDone::read(json!({ "Tags": tags })))
 }
