@@ -160,7 +160,7 @@ macro_rules! fields {
             #[allow(clippy::too_many_lines, reason = "one line a field")]
             fn rows(&self, fields: $crate::ec2::fields::FieldChoice<'_>) -> Vec<$crate::ec2::fields::FieldRow<'_>> {
                 let $name = self;
-                let mut rows = Vec::new();
+                let mut rows = Vec::with_capacity(16);
                 $(
                     if fields.have($path, &[$($($filter,)*)?]) {
                         rows.push($crate::ec2::fields::FieldRow { path: $path, value: ($value).into() });
@@ -230,15 +230,9 @@ fn write_list(xml: &mut Xml, name: &'static str, rows: &[FieldRow<'_>]) {
     let Some(length) = columns.max() else { return };
     xml.element(name, |xml| {
         for at in 0..length {
-            let cell = |row: &FieldRow<'_>| match &row.value {
-                Values::Many(all) => all.get(at).filter(|text| !text.is_empty()).map(ToString::to_string),
-                // the same in each
-                Values::One(text) => Some(text.to_string()),
-                _ => None,
-            };
             let cells: Vec<FieldRow<'_>> = rows
                 .iter()
-                .filter_map(|row| Some(FieldRow { path: below(row.path), value: Values::One(cell(row)?.into()) }))
+                .filter_map(|row| Some(FieldRow { path: below(row.path), value: Values::One(cell(row, at)?.into()) }))
                 .collect();
             match cells.as_slice() {
                 [FieldRow { path: "", value: Values::One(text) }] => xml.text("item", text),
@@ -246,6 +240,16 @@ fn write_list(xml: &mut Xml, name: &'static str, rows: &[FieldRow<'_>]) {
             }
         }
     });
+}
+
+/// What a row has in the item at `at`.
+fn cell<'r>(row: &'r FieldRow<'_>, at: usize) -> Option<&'r str> {
+    match &row.value {
+        Values::Many(all) => all.get(at).map(AsRef::as_ref).filter(|text| !text.is_empty()),
+        // the same in each
+        Values::One(text) => Some(text),
+        _ => None,
+    }
 }
 
 /// How an action lists a kind of resource.

@@ -1,6 +1,7 @@
 //! All records in memory, and a change to them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -202,6 +203,19 @@ impl ApiState {
     /// The endpoints of a VPC, deleted ones too as long as they are kept.
     pub fn endpoints_of(&self, vpc: VpcId) -> impl Iterator<Item = &EndpointRecord> {
         self.endpoints_of.get(&vpc).into_iter().flat_map(|of| &of.ids).filter_map(|id| self.endpoint(*id))
+    }
+
+    /// The endpoints with ids behind a text, by id; all where there is none.
+    pub fn endpoints_behind(&self, after: Option<&str>) -> impl Iterator<Item = &EndpointRecord> {
+        let from = match after {
+            Some(after) if after >= EndpointId::PREFIX => Bound::Excluded(after),
+            _ => Bound::Included(EndpointId::PREFIX),
+        };
+        let behind = self.records.range::<str, _>((from, Bound::Unbounded));
+        behind.take_while(|(id, _)| id.starts_with(EndpointId::PREFIX)).filter_map(|(_, record)| match &**record {
+            StoredObject::Endpoint(record) => Some(record),
+            _ => None,
+        })
     }
 
     /// How many interface endpoints a VPC has; deleted ones do not count.

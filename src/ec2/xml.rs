@@ -1,10 +1,9 @@
 //! The body of an answer: elements in the order in which they are written.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 
-use quick_xml::Writer;
 use quick_xml::escape::{partial_escape, resolve_predefined_entity};
-use quick_xml::events::{BytesEnd, BytesRef, BytesStart, BytesText, Event};
+use quick_xml::events::BytesRef;
 
 use super::error::ApiError;
 use super::params::is_xml;
@@ -17,7 +16,7 @@ const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
 /// What goes into an element.
 pub struct Xml {
-    writer: Writer<Vec<u8>>,
+    content: String,
     form: AnswerForm,
     /// Where what the call made is from now on, for calls that answer so (HTTP 201).
     pub location: Option<String>,
@@ -37,7 +36,7 @@ enum AnswerForm {
 impl Xml {
     /// Nothing yet.
     pub fn new() -> Self {
-        Self { writer: Writer::new(Vec::new()), form: AnswerForm::Ec2, location: None }
+        Self { content: String::new(), form: AnswerForm::Ec2, location: None }
     }
 
     /// Nothing yet, of an answer in the form of the newer Query APIs (STS, IAM).
@@ -52,12 +51,17 @@ impl Xml {
 
     /// `<name>value</name>`
     pub fn text(&mut self, name: &str, value: impl Display) {
-        let text = partial_escape(value.to_string());
-        // a bare carriage return reads as a line feed (XML 1.0, section 2.11)
-        let text = if text.contains('\r') { text.replace('\r', "&#13;").into() } else { text };
-        // what a caller said may have characters that XML cannot say, such as U+FFFF in the path of an unknown call
-        let text = if text.chars().all(is_xml) { text } else { text.replace(|c| !is_xml(c), "\u{fffd}").into() };
-        self.element(name, |xml| xml.write(Event::Text(BytesText::from_escaped(text))));
+        self.element(name, |xml| {
+            let begin = xml.content.len();
+            // a String takes everything
+            let _ = write!(xml.content, "{value}");
+            let (_, written) = xml.content.split_at(begin);
+            if written.bytes().any(may_need_escape) {
+                let escaped = escaped(written);
+                xml.content.truncate(begin);
+                xml.content.push_str(&escaped);
+            }
+        });
     }
 
     /// `<name>value</name>`, or nothing.
@@ -69,14 +73,18 @@ impl Xml {
 
     /// `<name>` and XML that is written already.
     pub fn raw(&mut self, name: &str, content: &str) {
-        self.element(name, |xml| xml.write(Event::Text(BytesText::from_escaped(content))));
+        self.element(name, |xml| xml.content.push_str(content));
     }
 
     /// `<name>` and what `content` writes.
     pub fn element(&mut self, name: &str, content: impl FnOnce(&mut Self)) {
-        self.write(Event::Start(BytesStart::new(name)));
+        for part in ["<", name, ">"] {
+            self.content.push_str(part);
+        }
         content(self);
-        self.write(Event::End(BytesEnd::new(name)));
+        for part in ["</", name, ">"] {
+            self.content.push_str(part);
+        }
     }
 
     /// `<name>` and an `<item>` for each of `items`.
@@ -168,18 +176,27 @@ impl Xml {
 
     /// What another has written.
     pub fn from_text(text: String) -> Self {
-        Self { writer: Writer::new(text.into_bytes()), ..Self::new() }
+        Self { content: text, ..Self::new() }
     }
 
     /// What was written, without a root.
     pub fn into_text(self) -> String {
-        String::from_utf8_lossy(&self.writer.into_inner()).into_owned()
+        self.content
     }
+}
 
-    fn write(&mut self, event: Event<'_>) {
-        // a Vec takes everything
-        let _ = self.writer.write_event(event);
-    }
+/// Whether an octet may be one of a character that `escaped` changes.
+fn may_need_escape(octet: u8) -> bool {
+    matches!(octet, b'<' | b'>' | b'&' | 0..=8 | 11..=31 | 127..)
+}
+
+/// A text as XML can say it.
+fn escaped(text: &str) -> String {
+    let text = partial_escape(text);
+    // a bare carriage return reads as a line feed (XML 1.0, section 2.11)
+    let text = if text.contains('\r') { text.replace('\r', "&#13;").into() } else { text };
+    // what a caller said may have characters that XML cannot say, such as U+FFFF in the path of an unknown call
+    if text.chars().all(is_xml) { text.into_owned() } else { text.replace(|c| !is_xml(c), "\u{fffd}") }
 }
 
 /// What a reference in a text stands for: a character by its number, or one of the five that XML has names for. `None`:

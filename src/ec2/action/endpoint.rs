@@ -13,7 +13,9 @@ pub(super) use check::group as check_group;
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::collections::HashSet;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::iter;
 
 use crate::dns::DnsName;
 use crate::ec2::call::{Action, Call, parse_id, timestamp};
@@ -176,16 +178,46 @@ pub(super) fn need<'c>(call: &'c Call<'c>, id: &str) -> Result<ListedEndpoint<'c
 
 /// Every endpoint that the caller sees, by id, from the one behind `after` on.
 ///
-/// What is more than an id is looked up when the iterator comes to it, so that a page costs its own length and a look at
-/// each id.
+/// Records are in order; of the model's endpoints, those of files among them, each id is looked at once. All else is looked up
+/// when the iterator comes to it, so that a page costs its own length.
 pub(super) fn all<'c>(call: &'c Call<'c>, after: Option<&str>) -> impl Iterator<Item = ListedEndpoint<'c>> {
-    let of_api: HashSet<EndpointId> = call.state.endpoints().map(|record| record.id).collect();
-    let of_files = call.model.endpoints().map(|endpoint| endpoint.id).filter(|id| !of_api.contains(id));
-    let ids = of_api.iter().copied().chain(of_files).map(|id| (id.to_string(), id));
-    let mut ids: Vec<(String, EndpointId)> =
-        ids.filter(|(text, _)| after.is_none_or(|after| text.as_str() > after)).collect();
-    ids.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-    ids.into_iter().filter_map(|(_, id)| find(call, id))
+    let mut records = call.state.endpoints_behind(after).peekable();
+    let mut ids = ids_of_model(call, after);
+    iter::from_fn(move || {
+        loop {
+            let of_api = records.peek().map(|record| record.id.text_order());
+            let of_model = ids.peek().map(|Reverse((order, _))| *order);
+            let found = match (of_api, of_model) {
+                (Some(record), model) if model.is_none_or(|model| record <= model) => {
+                    // it is the same endpoint, and the record says more
+                    if of_model == of_api {
+                        ids.pop();
+                    }
+                    self::of_api(call, records.next()?)
+                }
+                _ => {
+                    let Reverse((_, id)) = ids.pop()?;
+                    call.model.endpoint(id).and_then(|endpoint| of_file(call, endpoint))
+                }
+            };
+            if found.is_some() {
+                return found;
+            }
+        }
+    })
+}
+
+/// The ids of the model's endpoints behind `after`, the first in the order of their texts on top: a page takes a few of many.
+fn ids_of_model(call: &Call<'_>, after: Option<&str>) -> BinaryHeap<Reverse<(u128, EndpointId)>> {
+    let ids = call.model.endpoints().map(|endpoint| endpoint.id);
+    let Some(after) = after else { return ids.map(|id| Reverse((id.text_order(), id))).collect() };
+    let order = after.parse().ok().map(EndpointId::text_order);
+    // a token may be another id's
+    let is_behind = |id: &EndpointId| match order {
+        Some(after) => id.text_order() > after,
+        None => id.to_string().as_str() > after,
+    };
+    ids.filter(is_behind).map(|id| Reverse((id.text_order(), id))).collect()
 }
 
 fn is_here(call: &Call<'_>, record: &EndpointRecord) -> bool {

@@ -1,6 +1,8 @@
 //! Network interfaces as they are listed: those of interface endpoints, and those that callers made.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::iter;
 
 use super::endpoint;
 use super::region;
@@ -10,7 +12,7 @@ use crate::ec2::fields::{Listing, Values, fields};
 use crate::ec2::params::Params;
 use crate::ec2::record::{InterfaceRecord, OwnInterface, Phase, SubnetRecord, Tags};
 use crate::ec2::resolver_endpoint::{ResolverAddress, ResolverEndpointRecord};
-use crate::naming::{InterfaceId, VpcId, ZoneName, instance_zone};
+use crate::naming::{EndpointId, InterfaceId, VpcId, ZoneName, instance_zone};
 
 pub(super) const ACTIONS: &[Action] =
     &[Action { name: "DescribeNetworkInterfaces", writes: false, idempotent: false, run: describe }];
@@ -48,23 +50,83 @@ fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         .iter()
         .map(|id| parse_id(id, "InvalidNetworkInterfaceId.Malformed", InterfaceId::PREFIX))
         .collect::<Result<_, _>>()?;
-    let mut all: BTreeMap<String, ListedInterface> = BTreeMap::new();
-    for listed in endpoint::all(call, None).filter(|listed| listed.record.phase != Phase::Deleted) {
-        let mine = |interface: &&InterfaceRecord| wanted.is_empty() || wanted.contains(&interface.id);
-        let interfaces = listed.record.interfaces.iter().filter(mine);
-        all.extend(interfaces.filter_map(|i| Some((i.id.to_string(), of_endpoint(call, &listed, i)?))));
+    let id = |listed: &ListedInterface| listed.interface.id.to_string();
+    if wanted.is_empty() {
+        return Ok(LISTING.page(&chosen, in_order(call, chosen.1.after()), id));
     }
-    for endpoint in call.state.resolver_endpoints().filter(|it| call.sees(&it.owner) && call.is_here(it.vpc)) {
-        let addresses = endpoint.addresses.iter().filter(|it| wanted.is_empty() || wanted.contains(&it.interface));
-        all.extend(addresses.filter_map(|it| Some((it.interface.to_string(), of_resolver(call, endpoint, it)?))));
-    }
-    let mine = call.state.interfaces().filter(|own| call.sees(&own.owner) && call.is_here(own.vpc));
-    let mine = mine.filter(|own| wanted.is_empty() || wanted.contains(&own.interface.id));
-    all.extend(mine.filter_map(|own| Some((own.interface.id.to_string(), of_caller(call, own, None)?))));
-    if let Some(id) = ids.iter().find(|id| !all.contains_key(*id)) {
+    let named = owned_interfaces(call).filter(|(id, _)| wanted.contains(id));
+    let named: BTreeMap<String, ListedInterface> =
+        named.filter_map(|(id, owner)| Some((id.to_string(), owner.listed(call, id)?))).collect();
+    if let Some(id) = ids.iter().find(|id| !named.contains_key(*id)) {
         return Err(ApiError::not_found(InterfaceId::PREFIX, id));
     }
-    Ok(LISTING.page(&chosen, all.into_values(), |listed| listed.interface.id.to_string()))
+    Ok(LISTING.page(&chosen, named.into_values(), id))
+}
+
+/// Who has an interface.
+enum InterfaceOwner<'c> {
+    Endpoint(EndpointId),
+    Resolver(&'c ResolverEndpointRecord, &'c ResolverAddress),
+    Caller(&'c OwnInterface),
+}
+
+impl InterfaceOwner<'_> {
+    /// The interface as it is listed; `None` for one that the caller does not see.
+    fn listed(&self, call: &Call<'_>, id: InterfaceId) -> Option<ListedInterface> {
+        match self {
+            Self::Endpoint(endpoint) => {
+                let listed = endpoint::find(call, *endpoint).filter(|it| it.record.phase != Phase::Deleted)?;
+                let interface = listed.record.interfaces.iter().find(|interface| interface.id == id)?;
+                of_endpoint(call, &listed, interface)
+            }
+            Self::Resolver(endpoint, address) => {
+                let is_mine = call.sees(&endpoint.owner) && call.is_here(endpoint.vpc);
+                is_mine.then(|| of_resolver(call, endpoint, address)).flatten()
+            }
+            Self::Caller(own) => {
+                let is_mine = call.sees(&own.owner) && call.is_here(own.vpc);
+                is_mine.then(|| of_caller(call, own, None)).flatten()
+            }
+        }
+    }
+}
+
+/// Every interface that there is, in any order; one of an endpoint of the API may come twice.
+fn owned_interfaces<'c>(call: &'c Call<'_>) -> impl Iterator<Item = (InterfaceId, InterfaceOwner<'c>)> {
+    let of_records = call.state.endpoints().flat_map(|record| {
+        record.interfaces.iter().map(|interface| (interface.id, InterfaceOwner::Endpoint(record.id)))
+    });
+    let of_model = call.model.endpoints().flat_map(|endpoint| {
+        endpoint.interfaces.iter().map(|interface| (interface.id, InterfaceOwner::Endpoint(endpoint.id)))
+    });
+    let of_resolver = call.state.resolver_endpoints().flat_map(|endpoint| {
+        let addresses = endpoint.addresses.iter();
+        addresses.map(move |address| (address.interface, InterfaceOwner::Resolver(endpoint, address)))
+    });
+    let of_callers = call.state.interfaces().map(|own| (own.interface.id, InterfaceOwner::Caller(own)));
+    of_records.chain(of_model).chain(of_resolver).chain(of_callers)
+}
+
+/// The interfaces that the caller sees behind `after`, by id. What is listed of one is looked up when the iterator comes to it, so
+/// that a page costs its own length and a look at each id.
+fn in_order(call: &Call<'_>, after: Option<&str>) -> impl Iterator<Item = ListedInterface> {
+    let after = after.and_then(|after| after.parse().ok()).map(InterfaceId::text_order);
+    let behind = |id: InterfaceId| after.is_none_or(|after| id.text_order() > after);
+    let all: Vec<_> = owned_interfaces(call).filter(|(id, _)| behind(*id)).collect();
+    let order = |(at, (id, _)): (usize, &(InterfaceId, InterfaceOwner<'_>))| Reverse((id.text_order(), at));
+    let mut order: BinaryHeap<Reverse<(u128, usize)>> = all.iter().enumerate().map(order).collect();
+    let mut last = None;
+    iter::from_fn(move || {
+        loop {
+            let Reverse((order, at)) = order.pop()?;
+            // of one that comes twice, the second is the first once more
+            let is_new = last.replace(order) != Some(order);
+            let listed = all.get(at).filter(|_| is_new).and_then(|(id, owner)| owner.listed(call, *id));
+            if listed.is_some() {
+                return listed;
+            }
+        }
+    })
 }
 
 fn of_endpoint(
