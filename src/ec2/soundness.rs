@@ -1,8 +1,9 @@
 //! Whether a state file is sound, and what it holds: read in memory, so that the file itself stays as it is, damaged
 //! or not.
 
-use std::fs::{self, TryLockError};
-use std::io;
+use std::fs::{self, Metadata, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use redb::backends::InMemoryBackend;
 use redb::{
     Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TableError,
 };
+use ring::digest::{Context, SHA256};
 
 use super::codec::{StoreError, decode};
 use super::deliveries::{DELIVERIES, Queued};
@@ -102,14 +104,36 @@ pub(super) fn read_committed(path: &Path) -> Result<StateContent, StateFault> {
 /// What the state file at `path` holds, if all of it is as it was written: every page has its checksum. `InUse` if a server
 /// has it open.
 pub fn read_sound(path: &Path) -> Result<StateContent, StateFault> {
+    read_sound_file(path).map(|file| file.content)
+}
+
+/// A state file that was read whole.
+pub(super) struct SoundFile {
+    /// What it holds.
+    pub content: StateContent,
+    /// Its octets.
+    pub octets: Vec<u8>,
+    metadata: Metadata,
+}
+
+impl SoundFile {
+    /// Whether the file at `path` is still the one that was read, and nobody has written it.
+    pub(super) fn is_unchanged(&self, path: &Path) -> bool {
+        let stamp = |metadata: &Metadata| (metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec());
+        fs::metadata(path).is_ok_and(|now| stamp(&now) == stamp(&self.metadata))
+    }
+}
+
+/// The same with the octets that were read.
+pub(super) fn read_sound_file(path: &Path) -> Result<SoundFile, StateFault> {
     let (file, _) = regular::open(path)?;
     match file.try_lock() {
         Ok(()) => file.unlock()?,
         Err(TryLockError::WouldBlock) => return Err(StateFault::InUse),
         Err(TryLockError::Error(error)) => return Err(error.into()),
     }
-    let (octets, _) = regular::read(path, MAX_STATE_BYTES)?;
-    content(&octets)
+    let (octets, metadata) = regular::read(path, MAX_STATE_BYTES)?;
+    Ok(SoundFile { content: content(&octets)?, octets, metadata })
 }
 
 /// The same of the octets of a file.
@@ -117,12 +141,54 @@ pub fn content(octets: &[u8]) -> Result<StateContent, StateFault> {
     if octets.is_empty() {
         return Err(StateFault::Damaged("it is empty".to_owned()));
     }
+    read_octets(octets, read_all)
+}
+
+/// What tells the contents of two files apart, whatever pages they are in; `None` for one that is not sound.
+fn digest(octets: &[u8]) -> Option<[u8; 32]> {
+    let digest = read_octets(octets, |read| {
+        let mut digest = Context::new(&SHA256);
+        let mut add = |octets: &[u8]| {
+            digest.update(&octets.len().to_le_bytes());
+            digest.update(octets);
+        };
+        add(&format_of(read)?.to_le_bytes());
+        for table in [RECORDS, TOKENS] {
+            each(read, table, |key, octets| {
+                add(key.as_bytes());
+                add(octets);
+                Ok(())
+            })?;
+            add(b"the end of a table");
+        }
+        each(read, MARK, |(), octets| {
+            add(octets);
+            Ok(())
+        })?;
+        // each start counts the tries of those that are there
+        each(read, DELIVERIES, |_, _| {
+            add(b"a delivery");
+            Ok(())
+        })?;
+        Ok(digest.finish())
+    });
+    digest.ok().and_then(|digest| digest.as_ref().try_into().ok())
+}
+
+/// Reads the octets of a state file by `read`, if all of them are as they were written.
+fn read_octets<T>(
+    octets: &[u8],
+    read: impl FnOnce(&ReadTransaction) -> Result<T, StoreError>,
+) -> Result<T, StateFault> {
     // what reads it has assertions that damage can break
-    let read = panic::catch_unwind(AssertUnwindSafe(|| read_octets(octets)));
+    let read = panic::catch_unwind(AssertUnwindSafe(|| read_database(octets, read)));
     read.unwrap_or_else(|_| Err(StateFault::Damaged("its pages contradict each other".to_owned())))
 }
 
-fn read_octets(octets: &[u8]) -> Result<StateContent, StateFault> {
+fn read_database<T>(
+    octets: &[u8],
+    work: impl FnOnce(&ReadTransaction) -> Result<T, StoreError>,
+) -> Result<T, StateFault> {
     let damaged = |error: &dyn std::fmt::Display| StateFault::Damaged(error.to_string());
     let memory = InMemoryBackend::new();
     memory.set_len(octets.len() as u64).and_then(|()| memory.write(0, octets)).map_err(|error| damaged(&error))?;
@@ -138,7 +204,7 @@ fn read_octets(octets: &[u8]) -> Result<StateContent, StateFault> {
     if format > CURRENT_FORMAT {
         return Err(StateFault::Newer(format));
     }
-    read_all(&read).map_err(|error| damaged(&error.in_words()))
+    work(&read).map_err(|error| damaged(&error.in_words()))
 }
 
 /// The number of a database's format; 0: it has none.
@@ -197,14 +263,15 @@ fn each<K: Key + 'static>(
     Ok(())
 }
 
-/// Keeps a copy of a state file that is sound and not in use, as the newest; the oldest goes. A file that holds what the
+/// Keeps the octets of the state file at `path`, which is sound, as its newest copy; the oldest goes. A file that holds what the
 /// newest copy holds is not copied again: each start changes the file, and three starts would push out all that was.
-pub(super) fn keep_copy(path: &Path, holds: &StateContent) -> io::Result<()> {
-    if read_sound(&copy_path(path, 1)).is_ok_and(|newest| newest == *holds) {
+pub(super) fn keep_copy(path: &Path, octets: &[u8]) -> io::Result<()> {
+    let newest = regular::read(&copy_path(path, 1), MAX_STATE_BYTES).ok().and_then(|(newest, _)| digest(&newest));
+    if newest.is_some_and(|newest| digest(octets) == Some(newest)) {
         return Ok(());
     }
     let fresh = path.with_extension("redb.copy");
-    if let Err(error) = fs::copy(path, &fresh).and_then(|_| fs::File::open(&fresh)?.sync_all()) {
+    if let Err(error) = write_durably(&fresh, octets) {
         // half a copy is none
         let _ = fs::remove_file(&fresh);
         return Err(error);
@@ -216,6 +283,13 @@ pub(super) fn keep_copy(path: &Path, holds: &StateContent) -> io::Result<()> {
         }
     }
     fs::rename(fresh, copy_path(path, 1))
+}
+
+/// Writes a file that is for nobody but this user.
+fn write_durably(path: &Path, octets: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(octets)?;
+    file.sync_all()
 }
 
 /// The copies of the state file at `path` that are there, newest first, with the times at which they were made.

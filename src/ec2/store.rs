@@ -9,6 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
+use std::thread::{self, JoinHandle};
 
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use serde::Serialize;
@@ -21,11 +22,14 @@ use super::notices::ToldDelta;
 use super::notify::backoff::Backoff;
 use super::record::StoredObject;
 use super::soundness::{
-    CURRENT_FORMAT, FORMAT, MARK, RECORDS, StateFault, TOKENS, copies, keep_copy, read_all, read_committed, read_sound,
+    CURRENT_FORMAT, FORMAT, MARK, RECORDS, StateContent, StateFault, TOKENS, copies, keep_copy, read_all,
+    read_committed, read_sound_file,
 };
 use super::state::{ApiState, Delta, Token};
 use super::state_store::{CommitError, CommitLimits, StateStore};
 use super::store_mark::StoreMark;
+use crate::memory;
+use crate::priority::give_way;
 use crate::problem::{Place, Problem};
 
 /// The file in the state directory.
@@ -42,6 +46,18 @@ pub struct Store {
     db: RwLock<Option<Database>>,
     /// The id of the next delivery.
     next_delivery: AtomicU64,
+    /// Who keeps a copy of what was found at the start.
+    copier: Option<JoinHandle<()>>,
+}
+
+impl Drop for Store {
+    /// A copy that is on its way is waited for.
+    fn drop(&mut self) {
+        if let Some(copier) = self.copier.take() {
+            // one that failed has said so
+            let _ = copier.join();
+        }
+    }
 }
 
 impl Store {
@@ -70,18 +86,29 @@ impl Store {
         // what it holds is for nobody but this server
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path.parent().unwrap_or(Path::new(".")));
         made.map_err(|error| failed(StoreError::new(error)))?;
+        let mut found = None;
         if path.exists() {
-            let holds = read_sound(path).map_err(|fault| unsound(path, &fault))?;
-            keep_copy(path, &holds).unwrap_or_else(|error| warn!("no copy of {} can be kept: {error}", path.display()));
+            found = Some(read_sound_file(path).map_err(|fault| unsound(path, &fault))?);
         } else if !copies(path).is_empty() {
             return Err(unsound(path, &StateFault::Damaged("it has gone, and copies of it are here".to_owned())));
         } else {
             make_empty(path).map_err(failed)?;
         }
+        // before it is written in another format
+        let found = found.and_then(|file| {
+            let is_current = file.content.format == CURRENT_FORMAT;
+            if !is_current {
+                copy(path, &file.octets);
+            }
+            is_current.then_some(file)
+        });
+        let is_unchanged = found.as_ref().is_some_and(|file| file.is_unchanged(path));
         let opened = Database::create(path).map_err(StoreError::new);
         let db = RwLock::new(Some(opened.map_err(failed)?));
-        let store = Self { path: path.to_owned(), db, next_delivery: AtomicU64::new(0) };
-        let (state, mark) = store.read().map_err(failed)?;
+        let (content, octets) = found.map(|file| (file.content, file.octets)).unzip();
+        let copier = octets.map(|octets| copy_aside(path.to_owned(), octets));
+        let store = Self { path: path.to_owned(), db, next_delivery: AtomicU64::new(0), copier };
+        let (state, mark) = store.read(content.filter(|_| is_unchanged)).map_err(failed)?;
         Ok((store, state, mark))
     }
 
@@ -112,13 +139,14 @@ impl Store {
         start(opened).map_err(StoreError::new)
     }
 
-    fn read(&self) -> Result<(ApiState, Option<StoreMark>), StoreError> {
+    /// What is there, if `known` does not say it already.
+    fn read(&self, known: Option<StateContent>) -> Result<(ApiState, Option<StoreMark>), StoreError> {
         // all tables are made by the first start
         let write = self.begin_write()?;
         write_forward(&write)?;
         self.next_delivery.store(deliveries::open(&write, Backoff::default().max_age)?, Ordering::Relaxed);
         write.commit().map_err(StoreError::new)?;
-        let mut content = read_all(&self.begin_read()?)?;
+        let mut content = known.map_or_else(|| read_all(&self.begin_read()?), Ok)?;
         let mark = content.mark.take();
         Ok((content.into_state(), mark))
     }
@@ -234,6 +262,20 @@ fn write_forward(write: &WriteTransaction) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Keeps a copy of a state file while the server starts: nothing waits for it.
+fn copy_aside(path: PathBuf, octets: Vec<u8>) -> JoinHandle<()> {
+    thread::spawn(move || {
+        give_way();
+        copy(&path, &octets);
+        drop(octets);
+        memory::give_back();
+    })
+}
+
+fn copy(path: &Path, octets: &[u8]) {
+    keep_copy(path, octets).unwrap_or_else(|error| warn!("no copy of {} can be kept: {error}", path.display()));
+}
+
 /// Makes a store without records: whole, or not at all, so that an empty file is never one that a start left behind.
 fn make_empty(path: &Path) -> Result<(), StoreError> {
     let fresh = path.with_extension("redb.new");
@@ -286,6 +328,7 @@ mod tests {
             owner: "000000000000".to_owned(),
             region: "us-east-1".parse().unwrap(),
             cidr_blocks: vec!["10.0.0.0/16".parse().unwrap()],
+            ipv6_origins: Vec::new(),
             enable_dns_support: true,
             enable_dns_hostnames: false,
             enable_network_address_usage_metrics: false,
