@@ -1,4 +1,4 @@
-"""The image of the Dockerfile and the two networks of compose.yaml: each client resolves its own private answer.
+"""The image of the Dockerfile, and compose.yaml: each client of two networks resolves its own answer; one of the API makes an endpoint.
 
 No image is pulled: the build image, a busybox client and a glibc client are made out of what is installed here.
 """
@@ -8,8 +8,10 @@ import os
 import re
 import socket
 import subprocess
+import sys
+from pathlib import Path
 
-from support import dns, rootfs
+from support import awstools, dns, rootfs
 from support.case import ROOT, Skip, clean_env, find_tool, wait_for
 
 EC2 = "ec2.us-east-1.amazonaws.com"
@@ -35,6 +37,7 @@ def run(case):
     build(case, tag)
     image(case, tag)
     two_networks(case, compose, tag)
+    api(case, compose, tag)
 
 
 def build(case, tag):
@@ -108,3 +111,31 @@ def two_networks(case, compose, tag):
                         f"{tag}-glibc", "getent", "ahosts", EC2, check=False)
         found = sorted({line.split()[0] for line in done.stdout.splitlines()})
         case.equal(f"getent of {EC2} in vpc-{client}", found, wanted, done.stdout + done.stderr)
+
+
+def api(case, compose, tag):
+    """The profile `api`: its client is this machine's Python with the AWS CLI, in the place of an image that would have to be pulled."""
+    awstools.need("awscli")
+    root = rootfs.Rootfs()
+    for directory in ("bin", "lib", "sbin", "lib64"):
+        root.link(f"/{directory}", f"usr/{directory}")
+    root.text("/opt/aws", f'#!/bin/sh\nexec {sys.executable} -m awscli "$@"\n', 0o755)
+    root.image(case, f"{tag}-aws")
+    mounts = ["/usr", sys.prefix, *sys.path[1:]]
+    there = {str(Path(path).resolve()) for path in mounts if Path(path).is_dir()}
+    case.write("api-client.json", json.dumps({"version": "2.4", "services": {"api-client": {
+        "volumes": [f"{path}:{path}:ro" for path in sorted(there)],
+        "environment": {"PATH": "/opt:/usr/bin", "PYTHONPATH": str(awstools.PRIVATE.resolve()), "PYTHONDONTWRITEBYTECODE": "1"}}}}))
+    project = [*compose, "--project-name", f"{tag}-api", "--file", str(ROOT / "compose.yaml"), "--file", str(case.dir / "api-client.json"), "--profile", "api"]
+    env = {**clean_env(), "VPCEDNS_IMAGE": tag, "AWS_CLI_IMAGE": f"{tag}-aws"}
+
+    def call(*words):
+        done = subprocess.run([*project, *words], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, timeout=180, check=False)
+        return done.returncode, done.stdout
+
+    case.finally_do(lambda: call("down", "--volumes", "--timeout", "5"))
+    code, said = call("up", "--no-build", "--exit-code-from", "api-client", "api-client")
+    case.equal("exit code of the API's client", code, 0, said)
+    case.check(re.search(r"vpce-[0-9a-f]{17}\s+(pending|available)", said), "the client makes an endpoint", said)
+    case.check(re.search(r"10\.0\.1\.\d+\s+sqs\.us-east-1\.amazonaws\.com", said), "and resolves its private name", said)
