@@ -62,8 +62,10 @@ impl ApiError {
             "vpce-svc" => "VPC endpoint service",
             _ => "VPC endpoint",
         };
-        let expected = "the Id may only contain lowercase alphanumeric characters and a single dash";
-        Self::new(code, format!("Invalid {kind} Id: '{id}' (expecting '{prefix}...; {expected}')"))
+        let message = format!(
+            "Invalid {kind} Id: '{id}' (expecting '{prefix}...; the Id may only contain lowercase alphanumeric characters and a single dash')"
+        );
+        Self::new(code, message)
     }
 
     /// An address that another interface of the VPC has.
