@@ -155,7 +155,7 @@ def busy(case, raw):
             busy_times += 1
             case.check("is used by another server: it is written all the time: ask the server with --socket" in done.stderr, "a busy state", done.stderr)
             continue
-        count = sum(row["service_name"].endswith(".sqs") for row in json.loads(done.stdout))
+        count = sum(row["service_name"].endswith(".sqs") for row in json.loads(done.stdout)["endpoints"])
         case.check(at_least <= count <= len(made) + 1, f"{count} endpoints, and {at_least} had been acknowledged", len(made))
         seen.append(count)
     ended.set()

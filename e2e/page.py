@@ -120,7 +120,7 @@ def example(case, browser, axe):
     browser.open(server)
     browser.until("the matrix", "return document.querySelectorAll('[role=gridcell]').length > 4")
     report = json.loads(server.get("/v1/report?limit=1000")[1])
-    printed = json.loads(case.run(case.binary, "report", "--zones", ROOT / "zones", "--forward", "none", "--json"))
+    printed = json.loads(case.run(case.binary, "report", "--zones", ROOT / "zones", "--forward", "none", "--json"))["rows"]
     case.check(report["rows"] == printed, "/v1/report and the command differ")
     words = {"PRIVATE": "Private", "PUBLIC": "Public", "OFF": "Off"}
     wanted = {(name["name"], row["vpc_id"]): "No endpoint" if any(c["reason"] == "not-in-vpc" for c in name["causes"]) else words[name["status"]]

@@ -93,7 +93,8 @@ def running(case, server):
     def both(*words):
         return [case.run(case.binary, *words, *which) for which in (files, served)]
     for words in (["--format", "json"], ["--format", "json", "--vpc", "vpc-ec43eb89"]):
-        of_files, of_server = both("names", *words)
+        of_files, of_server = (json.loads(text) for text in both("names", *words))
+        case.equal(f"names {words}: looked at", (of_files.pop("looked_at"), of_server.pop("looked_at")), ("files in zones", at))
         case.equal(f"names {words}", of_server, of_files)
     for form, mark in (("table", ""), ("zone", "; "), ("hosts", "# ")):
         of_files, of_server = (set(text.splitlines()) for text in both("names", "--format", form))
@@ -109,7 +110,8 @@ def running(case, server):
     case.check("wrong.toml:3" in done.stderr and "the last load failed: " in done.stdout and f"{at} keeps serving" in done.stdout,
                "check of a failed load", done.stdout + done.stderr)
     listed = json.loads(case.run(case.binary, "check", *served, "--json", check=False).stdout)
-    case.check({"file", "line", "severity", "what", "hint"} <= set(listed[0]), "check --json", listed)
+    case.check({"file", "line", "severity", "what", "hint"} <= set(listed["problems"][0]), "check --json", listed)
+    case.equal("check --json: looked at", (listed["looked_at"], listed["good"]), (at, False))
     wrong.unlink()
     wait_for("a good load", lambda: case.run(case.binary, "check", *served, check=False).returncode == 0)
     unknown = case.run(case.binary, "names", *served, "--vpc", "vpc-00000000", check=False)

@@ -135,7 +135,7 @@ pub(super) struct CheckArgs {
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     vpcedns names --vpc vpc-ec43eb89\n  \
-    vpcedns names --format json | jq -r '.[].regional'\n  \
+    vpcedns names --format json | jq -r '.endpoints[].regional'\n  \
     vpcedns names --format hosts --vpc vpc-ec43eb89\n  \
     vpcedns names --format zone --zone us-east-1.vpce.amazonaws.com\n  \
     vpcedns names --socket ./vpcedns.sock                    what a running server serves")]
@@ -296,7 +296,7 @@ pub(super) struct ExpectArgs {
 #[command(after_help = "Examples:\n  \
     vpcedns report --vpc vpc-ec43eb89\n  \
     vpcedns report ecr --status off\n  \
-    vpcedns report --json | jq -r '.[] | select(.status == \"OFF\") | .service_name'")]
+    vpcedns report --json | jq -r '.rows[] | select(.status == \"OFF\") | .service_name'")]
 pub(super) struct ReportArgs {
     /// Services whose names contain this only
     pub(super) word: Option<String>,
@@ -359,7 +359,7 @@ pub(super) enum ExpectFormat {
     Tap,
     /// JUnit XML
     Junit,
-    /// An array of objects
+    /// Counts and outcomes
     Json,
 }
 

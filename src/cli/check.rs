@@ -1,5 +1,6 @@
 //! `vpcedns check`
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -7,6 +8,7 @@ use serde_json::json;
 use super::args::CheckArgs;
 use super::client::ServerAt;
 use super::config::read_file;
+use super::explain::to_json;
 use super::looked_at::{OutputOrigin, SaidBy};
 use super::offline::{Offline, OfflineRead};
 use crate::observe::{CheckReport, CheckedProblem, object_counts};
@@ -30,15 +32,15 @@ fn of_server(server: &ServerAt, json: bool) -> Result<ExitCode, String> {
     let said: CheckReport = serde_json::from_str(&said).map_err(|e| format!("{server} says no check: {e}"))?;
     let CheckReport { generation, good, problems, served } = said;
     let exit = if good { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    let looked_at = OutputOrigin::server(server, generation);
     if json {
-        super::print(&format!("{:#}\n", json!(problems)));
+        print_json(good, &problems, &looked_at);
         return Ok(exit);
     }
     let problems: Vec<Problem> = problems.into_iter().map(Problem::from).collect();
     super::print_problems(&problems);
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
     let (errors, warnings) = (count(errors, "error"), count(problems.len() - errors, "warning"));
-    let looked_at = OutputOrigin::server(server, generation);
     super::print(&if good {
         format!("good: {looked_at} ({warnings})\nserved: {served}\n")
     } else {
@@ -47,22 +49,28 @@ fn of_server(server: &ServerAt, json: bool) -> Result<ExitCode, String> {
     Ok(exit)
 }
 
+fn print_json(good: bool, problems: &[CheckedProblem], looked_at: &OutputOrigin) {
+    super::print(&to_json(&json!({ "good": good, "problems": problems }), looked_at));
+}
+
 fn of_files(args: &CheckArgs) -> ExitCode {
-    let (loaded, origin) = match args.config.as_deref().map(|file| read_file(Some(file))).transpose() {
+    let (loaded, looked_at) = match args.config.as_deref().map(|file| read_file(Some(file))).transpose() {
         Ok(settings) => {
             let settings = args.zones.over(settings.unwrap_or_default());
             let OfflineRead { loaded, origin } = Offline::new(settings, args.served.state()).read();
-            (loaded, Some(origin))
+            (loaded, origin)
         }
-        Err(problems) => (Loaded { problems, ..Loaded::default() }, None),
+        Err(problems) => {
+            let files: Vec<PathBuf> = args.config.iter().cloned().collect();
+            (Loaded { problems, ..Loaded::default() }, OutputOrigin::files(&files, None))
+        }
     };
-    let looked_at = origin.map_or_else(String::new, |origin| format!("; {origin}"));
     let problems = &loaded.problems;
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
     let exit = if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if args.json {
-        let list: Vec<_> = problems.iter().map(CheckedProblem::from).collect();
-        super::print(&format!("{:#}\n", json!(list)));
+        let list: Vec<CheckedProblem> = problems.iter().map(CheckedProblem::from).collect();
+        print_json(errors == 0, &list, &looked_at);
         return exit;
     }
     super::print_problems(problems);
@@ -70,7 +78,7 @@ fn of_files(args: &CheckArgs) -> ExitCode {
     match &loaded.model {
         Some(model) => {
             println!(
-                "good: {} in {} from {} ({}{looked_at})",
+                "good: {} in {} from {} ({}; {looked_at})",
                 count(model.endpoint_count(), "endpoint"),
                 count(model.vpcs().len(), "VPC"),
                 count(loaded.files_read, "file"),
@@ -78,7 +86,7 @@ fn of_files(args: &CheckArgs) -> ExitCode {
             );
             println!("read: {}", object_counts(model));
         }
-        None => println!("would not load: {}, {}{looked_at}", count(errors, "error"), count(warnings, "warning")),
+        None => println!("would not load: {}, {}; {looked_at}", count(errors, "error"), count(warnings, "warning")),
     }
     exit
 }

@@ -6,8 +6,11 @@ use std::net::IpAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::args::{Format, NamesArgs};
 use super::client::ServerAt;
+use super::explain::to_json;
 use super::flush::escaped;
 use super::looked_at::OutputOrigin;
 use super::offline::Offline;
@@ -37,7 +40,7 @@ fn names(args: &NamesArgs) -> Result<String, ExitCode> {
     };
     Ok(match args.format {
         Format::Table => format!("{}{looked_at}\n", table(&rows)),
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(&rows).unwrap_or_default()),
+        Format::Json => to_json(&json!({ "endpoints": rows }), &looked_at),
         Format::Zone => format!("; {looked_at}\n{}{zones_too}", zones(&rows, args.zone.as_ref())),
         Format::Hosts => format!("# {looked_at}\n{}", hosts(&rows)),
     })

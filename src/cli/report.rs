@@ -3,7 +3,10 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
+use serde_json::json;
+
 use super::args::{ReportArgs, StatusFilter};
+use super::explain::to_json;
 use super::looked_at::OutputOrigin;
 use super::offline::Offline;
 use crate::problem::count;
@@ -27,7 +30,7 @@ pub(super) fn run(args: &ReportArgs) -> ExitCode {
         rows.retain(|row| row.status == status);
     }
     if args.json {
-        return super::print(&format!("{}\n", serde_json::to_string_pretty(&rows).unwrap_or_default()));
+        return super::print(&to_json(&json!({ "rows": rows }), &looked_at));
     }
     super::print(&table(&rows, &looked_at))
 }

@@ -225,15 +225,25 @@ fn machines_read_the_outcome_and_strict_fails_what_was_skipped() {
     let file = write(dir.path(), "expect.txt", text);
     let (_, json, _) = expect(&zones, &file, &["--format", "json"]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    let status: Vec<_> = json.as_array().unwrap().iter().map(|one| one["status"].as_str().unwrap()).collect();
+    let status: Vec<_> =
+        json["outcomes"].as_array().unwrap().iter().map(|one| one["status"].as_str().unwrap()).collect();
     assert_eq!(status, ["passed", "failed", "skipped"]);
-    assert_eq!(json[1]["detail"], "missing 10.0.0.1, not expected 127.0.1.18 127.0.1.82");
-    assert_eq!(json[1]["line"], 2);
+    let looked_at = format!("files in {}", zones.display());
+    let count = |key: &str| json[key].as_u64();
+    assert_eq!([count("passed"), count("failed"), count("skipped")], [Some(1); 3]);
+    assert_eq!(json["looked_at"], looked_at);
+    assert_eq!(json["outcomes"][1]["detail"], "missing 10.0.0.1, not expected 127.0.1.18 127.0.1.82");
+    assert_eq!(json["outcomes"][1]["line"], 2);
     let (_, tap, _) = expect(&zones, &file, &["--format", "tap"]);
-    assert!(tap.starts_with("TAP version 14\n1..3\nok 1 - ") && tap.contains("\nnot ok 2 - "), "{tap}");
+    assert!(
+        tap.starts_with(&format!("TAP version 14\n1..3\n# looked at {looked_at}\nok 1 - "))
+            && tap.contains("\nnot ok 2 - "),
+        "{tap}"
+    );
     assert!(tap.contains(" # SKIP the zones have no vpc-00000000\n"), "{tap}");
     let (_, junit, _) = expect(&zones, &file, &["--format", "junit"]);
     assert!(junit.contains("tests=\"3\" failures=\"1\" skipped=\"1\""), "{junit}");
+    assert!(junit.contains(&format!("<property name=\"looked_at\" value=\"{looked_at}\"/>")), "{junit}");
     let mut reader = quick_xml::Reader::from_str(&junit);
     while !matches!(reader.read_event().expect("well-formed"), quick_xml::events::Event::Eof) {}
     let only = write(dir.path(), "skipped.txt", "from vpc-00000000 a.example private\n");

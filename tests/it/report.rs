@@ -298,8 +298,10 @@ fn the_command_prints_tables_and_json() {
                 public, 1 off";
     assert_eq!(text, format!("{want} (files in {})\n", zones.display()));
     let (_, text) = run(&["--json", "--vpc", "vpc-ec43eb89", "--status", "private"]);
-    let rows: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let services = rows.as_array().unwrap().iter().map(|row| row["service_name"].as_str().unwrap()).collect::<Vec<_>>();
+    let said: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(said["looked_at"], format!("files in {}", zones.display()));
+    let services =
+        said["rows"].as_array().unwrap().iter().map(|row| row["service_name"].as_str().unwrap()).collect::<Vec<_>>();
     assert_eq!(services.len(), 3, "{services:?}");
     assert_eq!(run(&["--vpc", "vpc-99999999"]).0, Some(1));
 }

@@ -18,9 +18,9 @@ pub(super) fn render(
 ) -> String {
     match format {
         ExpectFormat::Text => text(outcomes, looked_at),
-        ExpectFormat::Tap => tap(outcomes),
-        ExpectFormat::Junit => junit(outcomes),
-        ExpectFormat::Json => format!("{:#}\n", json!(outcomes.iter().map(object).collect::<Vec<_>>())),
+        ExpectFormat::Tap => tap(outcomes, looked_at),
+        ExpectFormat::Junit => junit(outcomes, looked_at),
+        ExpectFormat::Json => document(outcomes, looked_at),
     }
 }
 
@@ -63,8 +63,9 @@ fn text(outcomes: &[AssertionOutcome<'_>], looked_at: Option<&OutputOrigin>) -> 
 }
 
 /// TAP version 14.
-fn tap(outcomes: &[AssertionOutcome<'_>]) -> String {
-    let mut out = format!("TAP version 14\n1..{}\n", outcomes.len());
+fn tap(outcomes: &[AssertionOutcome<'_>], looked_at: Option<&OutputOrigin>) -> String {
+    let looked_at = looked_at.map_or_else(String::new, |origin| format!("# looked at {origin}\n"));
+    let mut out = format!("TAP version 14\n1..{}\n{looked_at}", outcomes.len());
     for (number, outcome) in (1..).zip(outcomes) {
         // a number sign would begin a directive
         let title = format!("{} {}", outcome.assertion.place, title(outcome)).replace('#', "\\#");
@@ -84,13 +85,18 @@ fn tap(outcomes: &[AssertionOutcome<'_>]) -> String {
     out
 }
 
-fn junit(outcomes: &[AssertionOutcome<'_>]) -> String {
+fn junit(outcomes: &[AssertionOutcome<'_>], looked_at: Option<&OutputOrigin>) -> String {
     let [_, failed, skipped] = counts(outcomes);
     let mut out = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
          <testsuite name=\"vpcedns expect\" tests=\"{}\" failures=\"{failed}\" skipped=\"{skipped}\">\n",
         outcomes.len()
     );
+    if let Some(origin) = looked_at {
+        let origin = origin.to_string();
+        let property = format!("<property name=\"looked_at\" value=\"{}\"/>", escape(&origin));
+        let _ = writeln!(out, "  <properties>{property}</properties>");
+    }
     for outcome in outcomes {
         let (title, place) = (title(outcome), outcome.assertion.place.to_string());
         let _ = write!(out, "  <testcase name=\"{}\" classname=\"{}\"", escape(&title), escape(&place));
@@ -108,6 +114,20 @@ fn junit(outcomes: &[AssertionOutcome<'_>]) -> String {
         };
     }
     out + "</testsuite>\n"
+}
+
+fn document(outcomes: &[AssertionOutcome<'_>], looked_at: Option<&OutputOrigin>) -> String {
+    let [passed, failed, skipped] = counts(outcomes);
+    let looked_at = looked_at.map(ToString::to_string);
+    let outcomes: Vec<_> = outcomes.iter().map(object).collect();
+    let document = json!({
+        "looked_at": looked_at,
+        "passed": passed,
+        "failed": failed,
+        "skipped": skipped,
+        "outcomes": outcomes,
+    });
+    format!("{document:#}\n")
 }
 
 fn object(outcome: &AssertionOutcome<'_>) -> serde_json::Value {
