@@ -15,6 +15,7 @@ ENDPOINTS, SECONDS = 100_000, 0.5
 
 def run(case):
     generations(case)
+    other_files(case)
     large(case)
     state(case)
 
@@ -62,6 +63,43 @@ def generations(case):
     case.check("no server answers on vpcedns.sock" in diff(case, "--socket", "vpcedns.sock", code=2), "without a server")
     case.check("one side of the comparison is missing" in diff(case, "zones", code=2), "one directory alone")
     case.check("nothing to compare" in diff(case, code=2), "no argument at all")
+
+
+def other_files(case):
+    """What a running server would answer otherwise, if it had the files of a directory that it does not see."""
+    for dir in ("serving", "new"):
+        for file in sorted((ROOT / "zones").glob("*")):
+            case.write(f"{dir}/{file.name}", file.read_text())
+    server = Server(case, zones="serving", http=True)
+    wait_for("the control socket", (case.dir / "vpcedns.sock").exists)
+    served = ("--socket", "vpcedns.sock")
+    case.equal("the same files", diff(case, "new", *served, code=0), "")
+    corp = case.dir / "new/corp.toml"
+    was = corp.read_text()
+    case.write("new/sub/db.net", "$TTL 60\n@ SOA ns hostmaster 1 2 3 4 5\n@ NS ns\nns A 127.0.1.3\ndb A 127.0.1.4\n")
+    corp.write_text(was.replace("127.0.1.99", "127.0.1.98")
+                    + '\n[[hosted_zone]]\nname = "net.example"\nvpc_ids = ["vpc-ec43eb89"]\nfile = "sub/db.net"\n')
+    said = diff(case, "new", *served)
+    for part in ("  db.corp.example A\n  - NOERROR 127.0.1.99\n  + NOERROR 127.0.1.98\n", "  db.net.example A\n",
+                 " in 1 view (the server at vpcedns.sock, generation 1; the same with the files in new)\n"):
+        case.check(part in said, f"the difference has {part!r}", said)
+    files = json.loads(diff(case, "serving", "new", "--json", "--forward", "none"))
+    case.equal("answers, as of two directories", json.loads(diff(case, "new", *served, "--json"))["answers"], files["answers"])
+    case.equal("of a VPC that sees no difference", diff(case, "new", *served, "--vpc", "vpc-0f1e2d3c4b5a69788", code=0), "")
+    case.equal("a table", diff(case, "new", *served, "--markdown").splitlines()[2], "| client | name | type | old | new |")
+    # broken by itself, and broken only beside what the server has
+    corp.write_text(was.replace("vpc_ids", "vpc_id"))
+    case.check("new/corp.toml:" in diff(case, "new", *served, code=2), "a broken file is named")
+    text = json.dumps([{"path": "there/a.toml", "text": '[[subnet]]\nsubnet_id = "subnet-abababab"\nvpc_id = "vpc-99999999"\n'
+                        'availability_zone = "us-east-1a"\ncidr_block = "10.0.1.0/24"\n'}])
+    answer = case.run("curl", "-s", "-w", " %{http_code}", "--unix-socket", "vpcedns.sock", "-H", "Content-Type: application/json",
+                      "-d", text, "http://localhost/v1/diff")
+    case.check(answer.endswith(" 422") and "there/a.toml" in answer and "vpc-99999999" in answer, "what would not be served", answer)
+    case.equal("without a token over HTTP", case.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Content-Type: application/json",
+                                                     "-d", "[]", server.http + "/v1/diff"), "403")
+    case.check("--socket is for one directory" in diff(case, "serving", "new", *served, code=2), "two directories and a server")
+    case.equal("nothing has changed by asking", (server.generation(), server.addresses("db.corp.example", source="127.0.1.5")[1]), (1, ["127.0.1.99"]))
+    case.equal("exit code", server.stop(), 0)
 
 
 def large(case):
@@ -115,6 +153,11 @@ def state(case):
         # its file as well as its directory; a flag counts more than the environment
         case.check(first in case.run(case.binary, "explain", EC2, "--from", vpc, "--zones", "ours", "--ec2-state", "state/ec2.redb"), "by its file")
         wait_for("the control socket", (case.dir / "vpcedns.sock").exists)
+        # what the API owns stays, whatever the files say
+        case.equal("the server with the same files", diff(case, "ours", "--socket", "vpcedns.sock", code=0), "")
+        case.write("more/zone.toml", f'[[hosted_zone]]\nname = "corp.example"\nvpc_ids = ["{vpc}"]\n')
+        said = diff(case, "more", "--socket", "vpcedns.sock", "--json")
+        case.equal("a zone of a file in a VPC of the API", {change["name"] for change in json.loads(said)["answers"]}, {"corp.example", "*.corp.example"})
         by_flag = case.run(case.binary, "explain", EC2, "--from", vpc, "--socket", "vpcedns.sock", env={**clean_env(), "VPCEDNS_EC2_STATE": "state", "VPCEDNS_ZONES": "ours"})
         case.check("(the server at vpcedns.sock, generation " in by_flag, "a flag against the environment", by_flag)
         # what files change in what the API has

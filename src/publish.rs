@@ -22,7 +22,7 @@ use crate::observe::{LoadReport, Status};
 use crate::problem::{Place, Problem};
 use crate::served::{ServedSnapshot, SnapshotWriter};
 use crate::snapshot::{Drill, Policy, Snapshot};
-use crate::source::{Overlay, Progress, SourceEdit, Sources, Taken};
+use crate::source::{Declared, Files, Overlay, PartId, Progress, SourceEdit, Sources, Taken};
 
 /// Most objects that a change may replace for the snapshot before it to be kept: what it has for itself is then at most about
 /// 300 octets times this, and comparing the two takes seconds at most.
@@ -186,6 +186,15 @@ impl Publisher {
         let (model, changes, problems, taken) = self.sources.edit(after.map(Prepared::model), overlay, edit)?;
         let base = after.map_or(self.version, |after| after.version);
         Ok(Prepared { version: self.new_version(), base, model, changes, problems, taken, began })
+    }
+
+    /// What is served, and what would be if the files were these and all else stayed. Nothing is published or remembered.
+    /// Fails with all that would keep them from being served.
+    pub fn what_if(&self, files: Vec<(PartId, Declared)>) -> Result<(Arc<Snapshot>, Snapshot), Vec<Problem>> {
+        let (model, changes) = self.sources.what_if(&Files::usual_id(), files)?;
+        let served = self.snapshots.served().load_full();
+        let next = served.next(model, &changes);
+        Ok((served, next))
     }
 
     /// Serves what was prepared, from here on. Fails if anything else was published since, other than what it was

@@ -48,7 +48,7 @@ use crate::forward::Forwarder;
 use crate::forward::validate::Validation;
 use crate::memory;
 use crate::model::Upstream;
-use crate::observe::{AskLive, BeginRounds, Counters, Log, QueryLog, ServerControl, Status, Views};
+use crate::observe::{AskLive, BeginRounds, Counters, Log, QueryLog, ServerControl, Status, TriesFiles, Views};
 use crate::problem::{Place, Problem};
 use crate::publish::Publisher;
 use crate::resolve::Resolver;
@@ -58,7 +58,7 @@ use crate::serve::listeners::Listeners;
 use crate::served::ServedSnapshot;
 use crate::service_manager::ServiceManager;
 use crate::snapshot::{Policy, Snapshot};
-use crate::source::{LoadRequest, LoadRequests, LoadTrigger, Progress, Sources};
+use crate::source::{LoadRequest, LoadRequests, LoadTrigger, Progress, Sources, read_given};
 use crate::transfer::ZonesOut;
 use crate::wire::CookieSecret;
 use accounts::FollowedAccounts;
@@ -475,7 +475,18 @@ fn control(
         hand_over: Arc::new(move |stream| hand_over.talk(stream)),
         sync,
         drills: Arc::new(DrillBook::new(Arc::clone(publisher), RuntimeHandle::current())),
+        what_if: what_if(publisher),
     }
+}
+
+/// Tries files in place of those that were read.
+fn what_if(publisher: &Arc<Mutex<Publisher>>) -> TriesFiles {
+    let publisher = Arc::clone(publisher);
+    Arc::new(move |files| {
+        // reading takes longest, and keeps nobody from publishing
+        let parts = read_given(&files).map_err(|problem| vec![problem])?;
+        publisher.lock().unwrap_or_else(PoisonError::into_inner).what_if(parts)
+    })
 }
 
 /// What the settings say about answers.

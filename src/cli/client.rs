@@ -79,16 +79,27 @@ impl ServerAt {
         self.request_within(request, PATIENCE)
     }
 
+    /// The same with a JSON document, such as `POST /v1/diff`, and of what takes longer.
+    pub(super) fn post_within(&self, request: &str, json: &str, patience: Duration) -> Result<HttpAnswer, String> {
+        self.send(request, json, patience)
+    }
+
     /// The same, of what takes longer.
     fn request_within(&self, request: &str, patience: Duration) -> Result<HttpAnswer, String> {
+        self.send(request, "", patience)
+    }
+
+    fn send(&self, request: &str, json: &str, patience: Duration) -> Result<HttpAnswer, String> {
         match self {
-            Self::Http(address, token) => http_within(*address, request, token.as_deref(), patience).map_err(|error| {
-                format!(
-                    "nobody answers on http://{address}: {error}\n  hint: `vpcedns serve` answers there when it is \
-                     given the same --http (or VPCEDNS_HTTP)"
-                )
-            }),
-            Self::Socket(path) => socket(path, request, patience).map_err(|error| {
+            Self::Http(address, token) => {
+                http_within(*address, request, json, token.as_deref(), patience).map_err(|error| {
+                    format!(
+                        "nobody answers on http://{address}: {error}\n  hint: `vpcedns serve` answers there when it is \
+                         given the same --http (or VPCEDNS_HTTP)"
+                    )
+                })
+            }
+            Self::Socket(path) => socket(path, request, json, patience).map_err(|error| {
                 format!(
                     "no server answers on {}: {error}\n  hint: run this where `vpcedns serve` runs, as the same user, \
                      with the same --socket (or VPCEDNS_SOCKET)",
@@ -115,12 +126,13 @@ impl ServerAt {
 
 /// Sends a request without a body, such as `GET /healthz`.
 pub(super) fn http(address: SocketAddr, request: &str, token: Option<&str>) -> Result<HttpAnswer, Error> {
-    http_within(address, request, token, PATIENCE)
+    http_within(address, request, "", token, PATIENCE)
 }
 
 fn http_within(
     address: SocketAddr,
     request: &str,
+    json: &str,
     token: Option<&str>,
     patience: Duration,
 ) -> Result<HttpAnswer, Error> {
@@ -128,18 +140,23 @@ fn http_within(
     stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let token = token.map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
-    exchange(&mut stream, &format!("{request} HTTP/1.1\r\nHost: {address}\r\n{token}"))
+    exchange(&mut stream, &format!("{request} HTTP/1.1\r\nHost: {address}\r\n{token}"), json)
 }
 
-fn socket(path: &Path, request: &str, patience: Duration) -> Result<HttpAnswer, Error> {
+fn socket(path: &Path, request: &str, json: &str, patience: Duration) -> Result<HttpAnswer, Error> {
     let mut stream = UnixStream::connect(path)?;
     stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    exchange(&mut stream, &format!("{request} HTTP/1.1\r\nHost: localhost\r\n"))
+    exchange(&mut stream, &format!("{request} HTTP/1.1\r\nHost: localhost\r\n"), json)
 }
 
-fn exchange(stream: &mut (impl Read + Write), head: &str) -> Result<HttpAnswer, Error> {
-    write!(stream, "{head}Content-Length: 0\r\nConnection: close\r\n\r\n")?;
+fn exchange(stream: &mut (impl Read + Write), head: &str, json: &str) -> Result<HttpAnswer, Error> {
+    let kind = if json.is_empty() { "" } else { "Content-Type: application/json\r\n" };
+    let sent = write!(stream, "{head}{kind}Content-Length: {}\r\nConnection: close\r\n\r\n{json}", json.len());
+    // who has had enough of it may have said why
+    if json.is_empty() {
+        sent?;
+    }
     let mut octets = Vec::new();
     stream.take(MOST).read_to_end(&mut octets)?;
     let text = String::from_utf8_lossy(&octets);

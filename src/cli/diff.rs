@@ -5,16 +5,18 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::client::ServerAt;
+use super::client::{HttpAnswer, ServerAt};
 use super::diff_args::DiffArgs;
 use super::explain::to_json;
 use super::looked_at::OutputOrigin;
 use super::offline::Offline;
+use super::print_problems;
 use crate::diff::{AffinityChange, AnswerChange, AnswerDiff, DiffScope, Dns64Change, diff_within};
 use crate::explain::ToldAnswer;
-use crate::observe::GenerationDiff;
-use crate::problem::count;
+use crate::observe::{CheckedProblem, FilesDiff, GenerationDiff, GivenFile};
+use crate::problem::{Problem, count};
 use crate::snapshot::Snapshot;
+use crate::source::gather_files;
 
 /// As diff(1) has it: "2 if trouble".
 const TROUBLE: u8 = 2;
@@ -37,20 +39,31 @@ pub(super) struct DiffOutput {
 pub(super) fn run(args: &DiffArgs) -> ExitCode {
     let output = |looked_at| DiffOutput { json: args.json, markdown: args.markdown, looked_at: Some(looked_at) };
     match (&args.old, &args.new) {
+        (Some(_), Some(_)) if args.served.is_socket_said() => {
+            misused("--socket is for one directory, or none: two are compared with each other")
+        }
         (Some(old), Some(new)) => of_files(args, old, new, output),
-        (None, None) => match args.served.server(None) {
-            Some(server) => of_server(args, &server, output).unwrap_or_else(|what| {
-                eprintln!("error: {what}");
-                trouble()
-            }),
-            None => misused("nothing to compare"),
+        (files, _) => match (args.served.server(None), files) {
+            (Some(server), Some(files)) => {
+                of_served_files(args, &server, files, output).unwrap_or_else(|what| failed(&what))
+            }
+            (Some(server), None) => of_server(args, &server, output).unwrap_or_else(|what| failed(&what)),
+            (None, Some(_)) => misused("one side of the comparison is missing"),
+            (None, None) => misused("nothing to compare"),
         },
-        _ => misused("one side of the comparison is missing"),
     }
 }
 
+fn failed(what: &str) -> ExitCode {
+    eprintln!("error: {what}");
+    trouble()
+}
+
 fn misused(what: &str) -> ExitCode {
-    eprintln!("error: {what}\n  hint: name two directories of zones, OLD and NEW, or a running server with --socket");
+    eprintln!(
+        "error: {what}\n  hint: name two directories of zones, OLD and NEW, or a running server with --socket, \
+         which is compared with itself before the last change, or with one directory"
+    );
     trouble()
 }
 
@@ -75,10 +88,44 @@ fn of_server(
     server: &ServerAt,
     output: impl FnOnce(OutputOrigin) -> DiffOutput,
 ) -> Result<ExitCode, String> {
-    let vpc = args.vpc.map_or_else(String::new, |vpc| format!("?vpc={vpc}"));
-    let said = server.ask_within(&format!("GET /v1/diff{vpc}"), PATIENCE)?;
+    let said = server.ask_within(&request("GET", args), PATIENCE)?;
     let said: GenerationDiff = serde_json::from_str(&said).map_err(|e| format!("{server} says no difference: {e}"))?;
     Ok(show(&said.diff, &output(OutputOrigin::generations(server, said.old, said.new))))
+}
+
+/// What a running server would serve otherwise, if its files were these: they are sent to it.
+fn of_served_files(
+    args: &DiffArgs,
+    server: &ServerAt,
+    dir: &Path,
+    output: impl FnOnce(OutputOrigin) -> DiffOutput,
+) -> Result<ExitCode, String> {
+    let files = match gather_files(&[dir.to_owned()]) {
+        Ok(files) => files,
+        Err(problems) => {
+            print_problems(&problems);
+            return Ok(trouble());
+        }
+    };
+    let files = files.into_iter().map(|file| GivenFile { path: file.path.to_string(), text: file.text });
+    let files = serde_json::to_string(&files.collect::<Vec<_>>()).map_err(|error| error.to_string())?;
+    let HttpAnswer { status, body } = server.post_within(&request("POST", args), &files, PATIENCE)?;
+    if status.starts_with("HTTP/1.1 422 ") {
+        let problems: Vec<CheckedProblem> =
+            serde_json::from_str(&body).map_err(|e| format!("{server} does not take these files: {e}"))?;
+        print_problems(&problems.into_iter().map(Problem::from).collect::<Vec<_>>());
+        return Ok(trouble());
+    }
+    if !status.starts_with("HTTP/1.1 200 ") {
+        return Err(format!("{status}: {}", body.trim_end()));
+    }
+    let said: FilesDiff = serde_json::from_str(&body).map_err(|e| format!("{server} says no difference: {e}"))?;
+    Ok(show(&said.diff, &output(OutputOrigin::files_of_server(server, said.generation, dir))))
+}
+
+fn request(method: &str, args: &DiffArgs) -> String {
+    let vpc = args.vpc.map_or_else(String::new, |vpc| format!("?vpc={vpc}"));
+    format!("{method} /v1/diff{vpc}")
 }
 
 /// Something does not load, which has been printed.

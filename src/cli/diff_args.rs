@@ -12,9 +12,10 @@ use crate::naming::VpcId;
 #[command(after_help = "Examples:\n  \
     vpcedns diff zones new-zones\n  \
     git worktree add /tmp/main main && vpcedns diff /tmp/main/zones zones --markdown > comment.md\n  \
-    vpcedns diff --socket ./vpcedns.sock                    what the last change of a running server changed")]
+    vpcedns diff --socket ./vpcedns.sock                    what the last change of a running server changed\n  \
+    vpcedns diff --socket ./vpcedns.sock new-zones          what these files would change, in place of its own")]
 pub(super) struct DiffArgs {
-    /// Zones as they were
+    /// Zones as they were; with --socket, those that the server would have
     pub(super) old: Option<PathBuf>,
     /// The directory or file of zones as they are
     pub(super) new: Option<PathBuf>,

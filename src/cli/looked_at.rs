@@ -113,6 +113,11 @@ impl ServedArgs {
         self.state.said()
     }
 
+    /// Whether the command line names a running server, and not the environment.
+    pub(super) fn is_socket_said(&self) -> bool {
+        self.socket.said().is_some_and(|said| said.by == SaidBy::Flag)
+    }
+
     /// The running server that is read in place of files; `None`: files are. Flags say more than the environment, and who
     /// names both means files; `files`: who names these.
     pub(super) fn server(&self, files: Option<SaidBy>) -> Option<ServerAt> {
@@ -142,6 +147,11 @@ impl OutputOrigin {
     /// Two generations of a running server.
     pub(super) fn generations(server: &ServerAt, old: u64, new: u64) -> Self {
         Self(format!("{server}, generations {old} and {new}"))
+    }
+
+    /// What a running server would serve, if its files were these.
+    pub(super) fn files_of_server(server: &ServerAt, generation: u64, files: &Path) -> Self {
+        Self(format!("{server}, generation {generation}; the same with the files in {}", files.display()))
     }
 
     /// Two that are compared.

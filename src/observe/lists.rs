@@ -1,5 +1,5 @@
 //! Lists over HTTP, for the page, scripts and commands: report, matrix, endpoints, sources, check, names,
-//! the last change. Each answer is one page of a list.
+//! the last change, a change to come. Each answer is one page of a list.
 //!
 //! What is asked for is made on a thread of its own, one request after the other: a large estate takes one core for a
 //! moment, and the threads that answer DNS none.
@@ -12,10 +12,10 @@ mod names;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::{Query, State};
+use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -23,7 +23,7 @@ use tokio::sync::Semaphore;
 use matrix::matrix_page;
 
 pub use checked::{CheckReport, CheckedProblem, object_counts};
-pub use generations::GenerationDiff;
+pub use generations::{FilesDiff, GenerationDiff, GivenFile};
 pub use names::{NameRow, NamesPage, ZonalName, named_endpoints};
 
 use super::views::Views;
@@ -31,7 +31,7 @@ use crate::model::{Endpoint, Interface, Model};
 use crate::naming::VpcId;
 use crate::report::{PrivateStatus, ReportRow, ReportedServices};
 use crate::snapshot::Snapshot;
-use crate::source::SourceReport;
+use crate::source::{MAX_FILE_BYTES, SourceReport};
 
 /// Rows of a page where none are asked for, and at most.
 const ROWS: (usize, usize) = (100, 1000);
@@ -41,6 +41,9 @@ const REPORT: usize = 1_000_000;
 const PROBLEMS: usize = 50;
 /// Interfaces of an endpoint that are shown.
 const INTERFACES: usize = 32;
+
+/// Octets of files that are compared with what is served, at most: as much as one file may have.
+const GIVEN: usize = MAX_FILE_BYTES as usize;
 
 /// What the routes share.
 struct Lists {
@@ -59,13 +62,14 @@ type SharedLists = State<Arc<Lists>>;
 /// The routes of the lists.
 pub(super) fn lists(views: Views) -> Router {
     let lists = Lists { views, turn: Arc::new(Semaphore::new(1)), matrix: Mutex::default() };
+    let files = post(generations::files).layer(DefaultBodyLimit::max(GIVEN));
     Router::new()
         .route("/v1/report", get(report))
         .route("/v1/matrix", get(matrix))
         .route("/v1/endpoints", get(endpoints))
         .route("/v1/sources", get(sources))
         .route("/v1/check", get(checked::checked))
-        .route("/v1/diff", get(generations::generations))
+        .route("/v1/diff", get(generations::generations).merge(files))
         .route("/v1/names", get(names::names))
         .route("/v1/zones", get(names::zones))
         .with_state(Arc::new(lists))
@@ -114,7 +118,7 @@ impl PageQuery {
     }
 }
 
-/// A page of the report: what `vpcedns report --json` prints, and how much there is.
+/// A page of the report: the rows that `vpcedns report --json` prints, and how much there is.
 #[derive(Serialize)]
 struct ReportPage {
     generation: u64,

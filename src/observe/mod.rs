@@ -59,7 +59,8 @@ pub use guard::{Browsers, GuardError, guard, requested_host};
 pub use http::{HAND_OVER, serve_address, serve_socket};
 #[cfg(feature = "server")]
 pub use lists::{
-    CheckReport, CheckedProblem, GenerationDiff, NameRow, NamesPage, ZonalName, named_endpoints, object_counts,
+    CheckReport, CheckedProblem, FilesDiff, GenerationDiff, GivenFile, NameRow, NamesPage, ZonalName, named_endpoints,
+    object_counts,
 };
 pub use live::{LiveAnswer, LiveQuestion};
 #[cfg(feature = "server")]
@@ -71,5 +72,6 @@ pub use status::{LoadReport, Status};
 pub use told::ToldNames;
 #[cfg(feature = "server")]
 pub use views::{
-    AskLive, BeginRounds, CertificateEnd, MoreMetrics, OpenAddresses, RunsDrills, ServerControl, Views, WantedDrill,
+    AskLive, BeginRounds, CertificateEnd, MoreMetrics, OpenAddresses, RunsDrills, ServerControl, TriesFiles, Views,
+    WantedDrill,
 };

@@ -11,9 +11,10 @@ use ipnet::IpNet;
 use super::{Counters, Exposition, LiveAnswer, LiveQuestion, Log, QueryLogCounts, Status};
 use crate::forward::UpstreamLookup;
 use crate::naming::VpcId;
-use crate::problem::Fault;
+use crate::problem::{Fault, Problem};
 use crate::served::ServedSnapshot;
 use crate::snapshot::{Drill, DrillFault, Snapshot};
+use crate::source::FileText;
 
 /// Adds metrics of other parts of the server.
 pub type MoreMetrics = Arc<dyn Fn(&mut Exposition) + Send + Sync>;
@@ -58,6 +59,9 @@ pub type AskLive = Arc<dyn Fn(Arc<Snapshot>, LiveQuestion) -> BoxFuture<'static,
 /// accounts there are.
 pub type BeginRounds = Arc<dyn Fn(bool) -> usize + Send + Sync>;
 
+/// What is served, and what would be if the files were these and all else stayed; fails with all that is wrong with them.
+pub type TriesFiles = Arc<dyn Fn(Vec<FileText>) -> Result<(Arc<Snapshot>, Snapshot), Vec<Problem>> + Send + Sync>;
+
 /// What a running server can be told.
 #[derive(Clone)]
 pub struct ServerControl {
@@ -71,6 +75,8 @@ pub struct ServerControl {
     pub sync: BeginRounds,
     /// Begins and ends drills.
     pub drills: Arc<dyn RunsDrills>,
+    /// What would be served if the files were others.
+    pub what_if: TriesFiles,
 }
 
 /// A drill that someone asks for.

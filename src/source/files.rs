@@ -45,7 +45,7 @@ impl Files {
     /// The files below `dirs`, each of which has to be there.
     pub fn new(dirs: Vec<PathBuf>) -> Self {
         Self {
-            id: SourceId::new("files"),
+            id: Self::usual_id(),
             dirs,
             required: true,
             known: BTreeMap::new(),
@@ -57,6 +57,11 @@ impl Files {
             watch: None,
             unwatched: None,
         }
+    }
+
+    /// The name of the files of a server, where they have no other.
+    pub(crate) fn usual_id() -> SourceId {
+        SourceId::new("files")
     }
 
     /// The files below `dirs`; one that is not there is as good as an empty one.

@@ -10,6 +10,7 @@
 //!   read_json_set texts           -> Declared
 //!   cut         a TOML text without some of its tables
 //!   zone_file   master files      -> the record sets of a hosted zone
+//!   given       files that came by another way than the file system
 //!   watch       asks for a load when a file changes; knows which files are half written
 //! ```
 //!
@@ -26,6 +27,7 @@ mod cut;
 mod doc;
 mod files;
 mod gate;
+mod given;
 mod held;
 mod key_file;
 mod lines;
@@ -63,6 +65,7 @@ pub use contract::{
 };
 pub use cut::without_tables;
 pub use files::Files;
+pub use given::{gather_files, read_given};
 pub use own::refuse_own;
 pub use scan::{MAX_FILE_BYTES, scan};
 pub use settings::read_settings;

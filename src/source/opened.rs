@@ -82,7 +82,7 @@ impl FilesBeside for Opened<'_> {
 }
 
 /// A path without `.`, and without `..` as far as there is a name before it.
-fn tidy(path: &Path) -> PathBuf {
+pub(super) fn tidy(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for component in path.components() {
         match component {
@@ -101,22 +101,8 @@ fn tidy(path: &Path) -> PathBuf {
 mod tests {
     use std::fs;
 
+    use super::super::gate::Unwatched;
     use super::*;
-
-    /// Nobody writes to a file.
-    struct Open;
-
-    impl ReadGate for Open {
-        fn catch_up(&self) {}
-
-        fn may_read(&self, _: &FoundFile, _: Option<FileStamp>) -> bool {
-            true
-        }
-
-        fn was_whole(&self, _: &FoundFile, _: Option<FileStamp>) -> bool {
-            true
-        }
-    }
 
     #[test]
     fn nothing_outside_of_the_directory_is_opened() {
@@ -127,7 +113,7 @@ mod tests {
             fs::write(dir.path().join(path), "").unwrap();
         }
         let roots = [zones.clone()];
-        let opened = Opened::new(&roots, &Open);
+        let opened = Opened::new(&roots, &Unwatched);
         let open = |from: &str, name: &str| {
             let place = Place { line: 3, column: 8, ..Place::whole(zones.join(from).display().to_string()) };
             opened.open(&place, name).map(|file| file.path.to_string()).map_err(|problem| problem.what)

@@ -94,7 +94,7 @@ pub(super) fn read_files(
         .chain((!json.is_empty()).then_some((JSON, json)))
         .map(|(id, files)| Candidate::new(id, files, earlier, gate))
         .collect();
-    enough_memory(&candidates)?;
+    enough_memory(candidates.iter().filter(|part| part.state == Before::Read).map(Candidate::size).collect())?;
     let loaded = in_parallel(&candidates, |part| {
         let loaded = (part.state == Before::Read).then(|| match &part.id {
             PartId::File(path) => load_toml(path, Opened::new(roots, gate)),
@@ -109,13 +109,8 @@ pub(super) fn read_files(
     Ok(candidates.into_iter().zip(loaded).map(|(part, loaded)| part.after(loaded, earlier, gate)).collect())
 }
 
-/// Whether what is left of the memory allowed is enough for what is to be read.
-fn enough_memory(candidates: &[Candidate]) -> Result<(), Problem> {
-    let size_of = |part: &Candidate| {
-        let looks = part.stamps.looks.iter().filter_map(|(_, look)| *look);
-        looks.map(|look| look.size().min(MAX_FILE_BYTES)).sum::<u64>()
-    };
-    let mut sizes: Vec<u64> = candidates.iter().filter(|part| part.state == Before::Read).map(size_of).collect();
+/// Whether what is left of the memory allowed is enough for reading parts of these sizes, in octets.
+pub(super) fn enough_memory(mut sizes: Vec<u64>) -> Result<(), Problem> {
     sizes.sort_unstable_by(|a, b| b.cmp(a));
     let size: u64 = sizes.iter().sum();
     let threads = thread::available_parallelism().map_or(1, usize::from);
@@ -162,6 +157,12 @@ impl Candidate {
             part.state = Before::HalfWritten(half_written);
         }
         part
+    }
+
+    /// Octets of its files.
+    fn size(&self) -> u64 {
+        let looks = self.stamps.looks.iter().filter_map(|(_, look)| *look);
+        looks.map(|look| look.size().min(MAX_FILE_BYTES)).sum()
     }
 
     /// Its files, and those that they name.

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::contract::{LoadTrigger, PartId, Progress, Reading, Source, SourceHealth, SourceId, SourceReport};
+use super::contract::{Declared, LoadTrigger, PartId, Progress, Reading, Source, SourceHealth, SourceId, SourceReport};
 use super::files::Files;
 use super::held::{Held, Holdings, Places};
 use super::orphans::{leave_out, still_left_out};
@@ -298,6 +298,40 @@ impl Sources {
         }
         let taken = drafts.into_iter().filter(|draft| taken.contains(&draft.member)).collect();
         (Loaded { model, changes, problems, files_read }, Taken::Load(taken))
+    }
+
+    /// The next model if the source `id` had these parts and no others. Nothing is remembered of it. Fails with all that
+    /// keeps it from being served.
+    pub(crate) fn what_if(
+        &self,
+        id: &SourceId,
+        parts: Vec<(PartId, Declared)>,
+    ) -> Result<(Model, Changes), Vec<Problem>> {
+        let mut parts = Some(parts);
+        let readings = self.listed.iter().map(|member| {
+            let added = member.orphans.clone();
+            let Some(parts) = (member.report.id == *id).then(|| parts.take()).flatten() else {
+                return Reading { added, ..Reading::default() };
+            };
+            let read: HashSet<&PartId> = parts.iter().map(|(id, _)| id).collect();
+            let gone = member.holdings.parts.keys().filter(|id| !read.contains(id)).cloned().collect();
+            Reading { parts, gone, added, ..Reading::default() }
+        });
+        let mut readings: Vec<Reading> = readings.collect();
+        let outlive: Vec<bool> = self.listed.iter().map(|member| member.source.outlives_others()).collect();
+        leave_out(&mut readings, &outlive, &self.model, &self.own);
+        let mut batch = LoadBatch::new(readings, &self.listed);
+        let Applied { model, changes, violations } =
+            self.attempt(&self.model, &batch, &batch.drafts.iter().collect::<Vec<_>>());
+        let own = forwarding_to_ourselves(&batch.added, &self.own);
+        Self::blame(&mut batch, violations_in_words(violations.into_iter().chain(own).collect()));
+        let is_good = !batch.drafts.iter().any(Draft::has_errors);
+        model.filter(|_| is_good).map(|model| (model, changes)).ok_or_else(|| {
+            let mut problems: Vec<Problem> = batch.drafts.into_iter().flat_map(|draft| draft.problems).collect();
+            problems.sort();
+            problems.dedup();
+            problems
+        })
     }
 
     /// The model after `drafts`; `now` says what of the batch is applied to `base`.

@@ -7,12 +7,12 @@ use std::process::Command;
 use crate::common::random::{AnyWorld, any_world, names};
 use crate::common::{BOTH, cases, endpoint, model, policy, vpc, world};
 use proptest::prelude::*;
-use vpcedns::diff::{DiffClient, DiffScope, diff, diff_within};
+use vpcedns::diff::{AnswerDiff, DiffClient, DiffScope, diff, diff_within};
 use vpcedns::dns::{DnsName, Rtype};
 use vpcedns::explain::{ToldAnswer, tell};
 use vpcedns::publish::Publisher;
 use vpcedns::snapshot::{Drill, DrillFault, Snapshot};
-use vpcedns::source::Sources;
+use vpcedns::source::{FileText, Sources, read_given};
 
 const EC2: &str = "com.amazonaws.us-east-1.ec2";
 
@@ -234,6 +234,61 @@ proptest! {
             Some(was) => prop_assert_eq!(diff(&was, &is), want),
         }
     }
+}
+
+/// A world as files that somebody sends.
+fn given(world: &AnyWorld) -> Vec<FileText> {
+    let objects = world.objects().into_iter().enumerate();
+    objects.map(|(number, text)| FileText { path: format!("{number:03}.toml").into(), text }).collect()
+}
+
+proptest! {
+    #![proptest_config(cases(40))]
+
+    /// What other files would change is what two loads differ in, and asking changes nothing.
+    #[test]
+    fn other_files_differ_as_loads_do(old in any_world(), mut new in any_world()) {
+        for (id, endpoint) in &mut new.endpoints {
+            if let Some(was) = old.endpoints.get(id) {
+                (endpoint.vpc, endpoint.service) = (was.vpc, was.service);
+            }
+        }
+        let (_dir, publisher) = published(&old, &old);
+        let fresh = |world: &AnyWorld| Snapshot::compile(model(&world.text()), policy(), 1);
+        for (other, want) in [(&new, diff(&fresh(&old), &fresh(&new))), (&old, AnswerDiff::default())] {
+            let (was, would_be) = publisher.what_if(read_given(&given(other)).unwrap()).unwrap();
+            prop_assert_eq!(diff(&was, &would_be), want);
+        }
+        prop_assert_eq!(publisher.snapshots().load().generation, 1);
+    }
+}
+
+/// What the server would not load is told with its place, and what other sources own counts.
+#[test]
+fn files_that_would_not_be_served_are_refused() {
+    let base = vpc(1, BOTH) + &vpc(2, BOTH) + &endpoint('a', 1, EC2, &["1.17"], "");
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a.toml"), &base).unwrap();
+    let sources = Sources::of_files(vec![dir.path().to_owned()]);
+    let Ok((publisher, _)) = Publisher::start(sources, policy(), &|_, _| {}) else { panic!("it does not load") };
+    let what_if = |text: &str| {
+        let files = vec![FileText { path: "new/a.toml".into(), text: text.to_owned() }];
+        publisher.what_if(read_given(&files).unwrap()).map(|(was, is)| diff(&was, &is).answers.len())
+    };
+    assert_eq!(what_if(&base).unwrap(), 0);
+    assert_eq!(what_if(&base.replace("10.1.1.17", "10.1.1.18")).unwrap(), 7);
+    for (text, said) in [
+        (base.replace("vpc_id = \"vpc-00000002\"", "vpcid = \"vpc-00000002\""), "unknown key 'vpcid'"),
+        (base.replace("10.1.1.17", "10.9.1.17"), "10.9.1.17"),
+        (base.replacen("cidr_blocks", "[[", 1), "unquoted keys"),
+        (vpc(2, BOTH) + &endpoint('a', 2, EC2, &["1.17"], ""), "vpce-0000000a"),
+    ] {
+        let problems = what_if(&text).unwrap_err();
+        let error = problems.iter().find(|problem| problem.is_error()).unwrap();
+        assert!(error.place.file.starts_with("new/a.toml") && error.place.line > 0, "{error}");
+        assert!(error.to_string().contains(said), "{said}: {error}");
+    }
+    assert_eq!(what_if(&base).unwrap(), 0, "what was refused is forgotten");
 }
 
 /// Drills are no change of what there is, and one generation before is kept, unless nearly everything is another.
