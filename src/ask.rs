@@ -63,6 +63,11 @@ pub fn query(name: &DnsName, rtype: Rtype, edns: Option<Edns>) -> Result<Vec<u8>
     message.to_vec().map_err(|error| failed(&error))
 }
 
+/// Whether this machine has the address `from`.
+pub fn can_ask_from(from: IpAddr) -> Result<(), AskError> {
+    UdpSocket::bind((from, 0)).map(drop).map_err(|error| AskError::From(from, error))
+}
+
 /// The reply over UDP, truncated or not.
 pub fn over_udp(question: &[u8], server: SocketAddr, manner: Manner<'_>) -> Result<Vec<u8>, AskError> {
     let socket: UdpSocket = bound(Type::DGRAM, manner.from, server)?.into();
@@ -177,5 +182,7 @@ mod tests {
         }
         let elsewhere = Manner { from: Some("192.0.2.9".parse().unwrap()), ..manner() };
         assert!(matches!(over_udp(&question, address, elsewhere), Err(AskError::From(..))));
+        assert!(matches!(can_ask_from("192.0.2.9".parse().unwrap()), Err(AskError::From(..))));
+        assert!(can_ask_from("127.0.1.9".parse().unwrap()).is_ok());
     }
 }

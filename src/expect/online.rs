@@ -15,7 +15,7 @@ use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
 use super::Observation;
 use super::parse::normal;
 use crate::address::{DNS_PORT, parse_address};
-use crate::ask::{AskError, EncryptedClient, Manner, over_tcp, over_udp, query};
+use crate::ask::{AskError, EncryptedClient, Manner, can_ask_from, over_tcp, over_udp, query};
 use crate::dns::{DnsName, InfoCode, OptionCode, Rcode, Rtype, SAFE_PAYLOAD};
 use crate::forward::Trust;
 use crate::model::{Protocol, Upstream};
@@ -115,8 +115,9 @@ impl ServerUnderTest {
     ) -> Result<Observation, OnlineError> {
         let reply = match &self.transport {
             AskedOver::Encrypted(parts) => {
-                let (client, upstream) = &**parts;
-                client.ask(&named(upstream, vpc)?, name, rtype).map_err(|error| no_answer(error.to_string()))?
+                let (asker, upstream) = &**parts;
+                let upstream = self.encrypted(upstream, client, vpc)?;
+                asker.ask(&upstream, name, rtype).map_err(|error| no_answer(error.to_string()))?
             }
             AskedOver::Udp(server) => self.ask(client, vpc, name, rtype, *server, false)?,
             AskedOver::Tcp(server) => self.ask(client, vpc, name, rtype, *server, true)?,
@@ -124,6 +125,29 @@ impl ServerUnderTest {
         let message =
             Message::from_vec(&reply).map_err(|error| no_answer(format!("the reply is malformed: {error}")))?;
         Ok(observation(&message, rtype))
+    }
+
+    /// The upstream as the client asks it: DoH names a VPC in its path; else the source address says who it is.
+    fn encrypted(
+        &self,
+        upstream: &Upstream,
+        client: Option<IpAddr>,
+        vpc: Option<VpcId>,
+    ) -> Result<Upstream, OnlineError> {
+        if let (Some(vpc), Protocol::Https) = (vpc, upstream.protocol) {
+            let path = upstream.path.as_deref().unwrap_or("/dns-query").trim_end_matches('/');
+            return Ok(Upstream { path: Some(Arc::from(format!("{path}/{vpc}"))), ..upstream.clone() });
+        }
+        if self.identity != Identity::Source {
+            return Err(no_way("--via ecs and --via proxy are for servers over UDP and TCP".to_owned()));
+        }
+        let client = client.ok_or_else(|| no_address(vpc))?;
+        if client.is_ipv4() != upstream.address.is_ipv4() {
+            return Err(no_way(format!("{client} cannot ask {}: they are of two families", upstream.address)));
+        }
+        // a forwarder whose own address is missing asks from another
+        can_ask_from(client).map_err(|error| failed(upstream.address, "", error))?;
+        Ok(upstream.asked_from(&[client]))
     }
 
     fn ask(
@@ -135,10 +159,7 @@ impl ServerUnderTest {
         server: SocketAddr,
         tcp: bool,
     ) -> Result<Vec<u8>, OnlineError> {
-        let client = client.ok_or_else(|| {
-            let vpc = vpc.map_or_else(String::new, |vpc| vpc.to_string());
-            no_way(format!("no address of {vpc} is known to ask from; ask an https:// server, or give --zones"))
-        })?;
+        let client = client.ok_or_else(|| no_address(vpc))?;
         let (bind, ecs, proxy) = match self.identity {
             Identity::Source => (Some(client), None, None),
             Identity::Ecs => (None, Some(client), None),
@@ -167,16 +188,9 @@ fn no_answer(why: String) -> OnlineError {
     OnlineError::NoAnswer(why)
 }
 
-/// The upstream that stands for `vpc`'s clients: DoH names the VPC in its path; nothing else can.
-fn named(upstream: &Upstream, vpc: Option<VpcId>) -> Result<Upstream, OnlineError> {
-    match (vpc, upstream.protocol) {
-        (None, _) => Err(no_way("an address cannot be taken on over an encrypted connection; name a VPC".to_owned())),
-        (Some(vpc), Protocol::Https) => {
-            let path = upstream.path.as_deref().unwrap_or("/dns-query").trim_end_matches('/');
-            Ok(Upstream { path: Some(Arc::from(format!("{path}/{vpc}"))), ..upstream.clone() })
-        }
-        (Some(_), _) => Err(no_way("only https:// can name a VPC, by its path".to_owned())),
-    }
+fn no_address(vpc: Option<VpcId>) -> OnlineError {
+    let vpc = vpc.map_or_else(String::new, |vpc| vpc.to_string());
+    no_way(format!("no address of {vpc} is known to ask from; ask an https:// server, or give --zones"))
 }
 
 /// EDNS with the client's address, where it is to be said so.
@@ -193,7 +207,7 @@ fn edns(ecs: Option<IpAddr>) -> Edns {
 fn failed(server: SocketAddr, over: &str, error: AskError) -> OnlineError {
     match error {
         AskError::From(from, error) => no_way(format!(
-            "this machine cannot ask from {from} ({error}); use --via ecs or proxy, or an https:// server"
+            "this machine cannot ask from {from} ({error}); use --via ecs or --via proxy, or name a VPC and an https:// server"
         )),
         AskError::NoReply(error) => no_answer(format!("{server} does not answer{over}: {error}")),
     }

@@ -252,7 +252,7 @@ fn machines_read_the_outcome_and_strict_fails_what_was_skipped() {
 }
 
 /// A server on a port of the kernel's, by the ready line; stopped when it is dropped.
-struct Running(std::process::Child, String);
+struct Running(std::process::Child, String, serde_json::Value);
 
 impl Running {
     fn start() -> Self {
@@ -260,9 +260,14 @@ impl Running {
     }
 
     fn on(zones: &Path) -> Self {
+        Self::with(zones, &[])
+    }
+
+    fn with(zones: &Path, more: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_vpcedns"))
             .args(["serve", "--listen", "127.0.0.1:0", "--forward", "none", "--ready-json", "--zones"])
             .arg(zones)
+            .args(more)
             .stdin(Stdio::null())
             .stderr(Stdio::null())
             .stdout(Stdio::piped())
@@ -275,7 +280,8 @@ impl Running {
         }
         let said: serde_json::Value =
             serde_json::from_slice(&ready).unwrap_or_else(|e| panic!("not ready after {:?}: {e}", began.elapsed()));
-        Self(child, said["listen"][0].as_str().unwrap().to_owned())
+        let plain = said["listen"][0].as_str().unwrap().to_owned();
+        Self(child, plain, said)
     }
 }
 
@@ -333,5 +339,67 @@ fn clients_of_a_vpc_and_of_a_subnet_are_told_apart_online_too() {
         let (code, out, err) = expect(&zones, &file, more);
         assert_eq!((code, err.as_str()), (Some(0), ""), "{more:?}: {out}");
         assert!(out.contains("6 passed, 0 failed, 0 skipped"), "{out}");
+    }
+}
+
+/// Each transport with each way to say who asks: what can be asked in the client's name passes, and the rest is skipped.
+#[test]
+fn every_way_to_say_who_asks() {
+    let dir = tempfile::tempdir().unwrap();
+    let zones = dir.path().join("zones");
+    fs::create_dir(&zones).unwrap();
+    // this machine has no address of the second VPC
+    let far = "[[vpc]]\nvpc_id = \"vpc-00000077\"\nregion = \"us-east-1\"\ncidr_blocks = [\"10.77.0.0/16\"]\nenable_dns_hostnames = true\n\
+        [[hosted_zone]]\nname = \"far.example\"\nvpc_ids = [\"vpc-00000077\"]\n\
+        records = [{ name = \"db\", type = \"A\", values = [\"10.77.0.9\"] }]\n";
+    write(&zones, "all.toml", &(zones_with("127.0.1.82", "127.0.1.82", 1) + far));
+    let assertions = "\
+        from 127.0.1.5     ec2.us-east-1.amazonaws.com = 127.0.1.18 127.0.1.82\n\
+        from vpc-ec43eb89  ec2.us-east-1.amazonaws.com private\n\
+        from 10.77.0.5     db.far.example = 10.77.0.9\n\
+        from vpc-00000077  db.far.example = 10.77.0.9\n";
+    let file = write(dir.path(), "expect.txt", assertions);
+    let made = rcgen::generate_simple_self_signed(["dns.example".to_owned()]).unwrap();
+    let [cert, key] = [("cert.pem", made.cert.pem()), ("key.pem", made.signing_key.serialize_pem())]
+        .map(|(name, text)| write(dir.path(), name, &text).display().to_string());
+    let loopback = "127.0.0.1:0";
+    let encrypted =
+        ["--tls", loopback, "--https", loopback, "--quic", loopback, "--tls-cert", &cert, "--tls-key", &key];
+    let believing = Running::with(&zones, &[&encrypted[..], &["--ecs-from", "127.0.0.1/32"]].concat());
+    let behind_proxy = Running::with(&zones, &["--proxy-protocol-from", "127.0.0.1/32"]);
+    let (plain, tcp) = (believing.1.clone(), format!("tcp://{}", believing.1));
+    let proxied_tcp = format!("tcp://{}", behind_proxy.1);
+    let port = |scheme: &str| {
+        let mut urls = believing.2["encrypted"].as_array().unwrap().iter().map(|url| url.as_str().unwrap());
+        let url = urls.find(|url| url.starts_with(scheme)).unwrap().trim_end_matches("/dns-query");
+        url.rsplit_once(':').unwrap().1.to_owned()
+    };
+    let [tls, quic] = ["tls", "quic"].map(|kind| format!("{kind}://127.0.0.1:{}#dns.example", port(kind)));
+    let https = format!("https://dns.example:{}/dns-query#127.0.0.1", port("https"));
+    for (server, via, passed, skipped) in [
+        (&plain, "source", 2, 2),
+        (&tcp, "source", 2, 2),
+        (&tls, "source", 2, 2),
+        (&quic, "source", 2, 2),
+        // the path names a VPC, and an address is its own
+        (&https, "source", 3, 1),
+        (&plain, "ecs", 4, 0),
+        (&tcp, "ecs", 4, 0),
+        (&behind_proxy.1, "proxy", 4, 0),
+        (&proxied_tcp, "proxy", 4, 0),
+        (&tls, "ecs", 0, 4),
+        (&quic, "proxy", 0, 4),
+    ] {
+        let words = ["--server", server, "--via", via, "--ca", &cert];
+        let (code, out, err) = expect(&zones, &file, &words);
+        let counts = format!("{passed} passed, 0 failed, {skipped} skipped (the server at ");
+        assert!(code == Some(0) && err.is_empty() && out.contains(&counts), "{server} {via}: {out}{err}");
+        let (strict, ..) = expect(&zones, &file, &[&words[..], &["--strict"]].concat());
+        assert_eq!(strict, Some(i32::from(skipped > 0)), "{server} {via}");
+    }
+    // who is not believed, or not asked in the client's name, gets another answer, and that is no pass
+    for (server, via) in [(&behind_proxy.1, "ecs"), (&plain, "proxy")] {
+        let (code, out, _) = expect(&zones, &file, &["--server", server, "--via", via]);
+        assert!(code == Some(1) && out.contains("0 passed, 4 failed"), "{server} {via}: {out}");
     }
 }
