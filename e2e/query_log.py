@@ -18,8 +18,6 @@ MEMBERS = {"version", "account_id", "region", "vpc_id", "query_timestamp", "quer
 ZONE = """
 [[vpc]]
 vpc_id = "vpc-0a1b2c3d4e5f60718"
-region = "us-east-1"
-cidr_blocks = ["127.10.0.0/16"]
 enable_dns_hostnames = true
 
 [[subnet]]
@@ -34,12 +32,20 @@ vpc_id = "vpc-0a1b2c3d4e5f60718"
 service_name = "com.amazonaws.us-east-1.ec2"
 network_interfaces = [{ network_interface_id = "eni-0a1b2c3d4e5f60718", subnet_id = "subnet-0a1b2c3d4e5f60718", private_ip_address = "127.10.1.17" }]
 """
-CLIENT = "127.10.9.9"
+CLIENT = "127.10.1.99"
 
 
 def run(case):
     case.need("dig")
     case.write("zones/a.toml", ZONE)
+    case.write("zones/vpcs.json", json.dumps({"Vpcs": [{"VpcId": "vpc-0a1b2c3d4e5f60718", "CidrBlock": "127.10.0.0/16",
+                                                        "OwnerId": "111122223333", "Region": "us-east-1"}]}))
+    # the instance whose questions these are
+    case.write("zones/interfaces.json", json.dumps({"NetworkInterfaces": [{
+        "NetworkInterfaceId": "eni-0d15cd0d3adc37c2f", "VpcId": "vpc-0a1b2c3d4e5f60718", "SubnetId": "subnet-0a1b2c3d4e5f60718",
+        "AvailabilityZone": "us-east-1a", "InterfaceType": "interface", "Status": "in-use", "PrivateIpAddress": CLIENT,
+        "PrivateIpAddresses": [{"Primary": True, "PrivateIpAddress": CLIENT}],
+        "Attachment": {"InstanceId": "i-0d15cd0d3adc37c2f", "DeviceIndex": 0, "Status": "attached"}}]}))
     upstream = Upstream(case)
     lines(case, upstream)
     frames(case, upstream)
@@ -64,7 +70,8 @@ def lines(case, upstream):
     case.equal("lines", len(found), 2 * len(NAMES))
     for line in found:
         case.check(set(line) - {"vpcedns"} <= MEMBERS, "a member that Route 53 has not", line)
-        case.check(MEMBERS - set(line) <= {"account_id"}, "a member of Route 53's that is missing", line)
+        case.equal("members of Route 53's that are missing", MEMBERS - set(line), set())
+        case.equal("account and instance", (line["account_id"], line["srcids"]), ("111122223333", {"instance": "i-0d15cd0d3adc37c2f"}))
     seen = Counter((line["query_name"], line["query_type"], line["transport"]) for line in found)
     case.equal("questions", seen, Counter((name + ".", qtype, transport) for name, qtype in NAMES for transport in ("UDP", "TCP")))
     private = next(line for line in found if line["query_type"] == "A" and line["query_name"].startswith("ec2."))

@@ -215,6 +215,7 @@ fn input(record: &StoredObject) -> Option<Input> {
     let object = match record {
         StoredObject::Vpc(vpc) => Object::Vpc(VpcInput {
             vpc_id: at(vpc.id),
+            owner: Some(Arc::from(vpc.owner.as_str())),
             region: at(vpc.region.clone()),
             cidr_blocks: vpc.cidr_blocks.iter().map(|block| at(*block)).collect(),
             enable_dns_support: vpc.enable_dns_support,
@@ -298,7 +299,12 @@ fn resolver_endpoint(endpoint: &ResolverEndpointRecord) -> Vec<Input> {
     let direction = endpoint.direction.parse().ok().filter(|_| !endpoint.listeners.is_empty());
     let inbound = direction.map(|direction| {
         let listeners = endpoint.listeners.iter().map(|listener| at(*listener)).collect();
-        Object::Inbound(InboundInput { vpc_id: at(endpoint.vpc), direction, listeners })
+        Object::Inbound(InboundInput {
+            id: Some(Arc::from(endpoint.id.as_str())),
+            vpc_id: at(endpoint.vpc),
+            direction,
+            listeners,
+        })
     });
     let outbound = (!endpoint.is_inbound()).then(|| {
         let both = endpoint.addresses.iter().flat_map(|it| [it.ipv4.map(IpAddr::from), it.ipv6.map(IpAddr::from)]);

@@ -84,7 +84,7 @@ impl Input {
             Object::Service(service) => Key::Service(service.service_name.value.clone()),
             Object::HostedZone(zone) => zone.key(),
             Object::Rule(rule) => rule.key(),
-            Object::Inbound(it) => Key::Inbound(InboundEndpoint::new(&it.vpc_id, it.direction, &it.listeners)),
+            Object::Inbound(it) => Key::Inbound(it.endpoint()),
             Object::Outbound(it) => Key::Outbound(OutboundEndpoint::new(&it.id, &it.addresses)),
             Object::Profile(profile) => Key::Profile(profile.id.value.clone()),
             Object::Interface(interface) => Key::Interface(interface.network_interface_id.value),

@@ -112,6 +112,7 @@ impl<'a> Check<'a> {
     pub(super) fn vpc(input: &VpcInput) -> Vpc {
         Vpc {
             vpc_id: input.vpc_id.value,
+            owner: input.owner.clone(),
             region: input.region.value.clone(),
             cidr_blocks: input.cidr_blocks.iter().map(|cidr| cidr.value).collect(),
             enable_dns_support: input.enable_dns_support,

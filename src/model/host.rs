@@ -4,6 +4,7 @@
 //! same domain for an instance where its resource name has records, and public names that lead to private addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use super::Map;
 use super::input::NetworkInterfaceInput;
@@ -18,7 +19,7 @@ pub struct Host {
     /// The VPC it is in.
     pub vpc: VpcId,
     /// Its instance, `i-0123456789abcdef0`, where it is the first interface of one.
-    pub instance: Option<Box<str>>,
+    pub instance: Option<Arc<str>>,
     /// Its private IPv4 addresses, the primary one first.
     pub ipv4: Box<[Ipv4Addr]>,
     /// Its IPv6 addresses.
@@ -44,6 +45,8 @@ pub struct HostNames {
     by_name: Map<DnsName, HostRecords>,
     /// The name of an address; `None`: the one that is made of it.
     by_address: Map<IpAddr, Option<DnsName>>,
+    /// The instance that an address belongs to, where one is known.
+    instances: Map<IpAddr, Arc<str>>,
 }
 
 impl Host {
@@ -75,7 +78,7 @@ impl Host {
         Self {
             id: input.network_interface_id.value,
             vpc: input.vpc_id.value,
-            instance: input.resource_name.as_deref().map(Box::from),
+            instance: input.resource_name.as_deref().map(Arc::from),
             ipv4: input.ipv4.clone().into(),
             ipv6: input.ipv6.clone().into(),
             names: names.into(),
@@ -95,6 +98,11 @@ impl HostNames {
         let mut names = Self::default();
         for host in hosts {
             names.by_name.extend(host.names.iter().cloned());
+            if let Some(instance) = &host.instance {
+                let (ipv4, ipv6) = (host.ipv4.iter().copied(), host.ipv6.iter().copied());
+                let addresses = ipv4.map(IpAddr::from).chain(ipv6.map(IpAddr::from));
+                names.instances.extend(addresses.map(|address| (address, Arc::clone(instance))));
+            }
             let private = |has: fn(&HostRecords) -> bool| {
                 let name = host.names.iter().find(|(_, records)| !records.is_public && has(records));
                 name.map(|(name, _)| name.clone())
@@ -137,6 +145,11 @@ impl HostNames {
     /// The name of an address, where it is another than the one that is made of it.
     pub fn name_of(&self, address: IpAddr) -> Option<&DnsName> {
         self.by_address.get(&address)?.as_ref()
+    }
+
+    /// The instance that has this address, where that is known.
+    pub fn instance_of(&self, address: IpAddr) -> Option<&Arc<str>> {
+        self.instances.get(&address)
     }
 
     /// Whether there are public names, which are private inside the VPC.

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::naming::VpcId;
-use crate::problem::At;
 
 /// What clients of an inbound resolver endpoint get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,6 +46,8 @@ impl fmt::Display for Direction {
 /// An inbound resolver endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InboundEndpoint {
+    /// Its id, where that is known.
+    pub id: Option<Arc<str>>,
     /// The VPC whose clients ask there.
     pub vpc: VpcId,
     /// What they get.
@@ -55,9 +57,8 @@ pub struct InboundEndpoint {
 }
 
 impl InboundEndpoint {
-    pub(super) fn new(vpc: &At<VpcId>, direction: Direction, listeners: &[At<SocketAddr>]) -> Self {
-        let mut listeners: Vec<SocketAddr> = listeners.iter().map(|at| at.value).collect();
+    pub(super) fn new(id: Option<Arc<str>>, vpc: VpcId, direction: Direction, mut listeners: Vec<SocketAddr>) -> Self {
         listeners.sort_unstable();
-        Self { vpc: vpc.value, direction, listeners: listeners.into() }
+        Self { id, vpc, direction, listeners: listeners.into() }
     }
 }

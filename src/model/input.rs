@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::inbound::Direction;
+use super::inbound::{Direction, InboundEndpoint};
 use super::{Mode, RecordIpType, State, Upstream, ZoneAffinity};
 use crate::dns::{DnsName, Rtype};
 use crate::naming::{EndpointId, InterfaceId, Region, ServiceName, SubnetId, Suffix, VpcId, ZoneName};
@@ -98,6 +98,8 @@ pub struct EndpointOverlayInput {
 pub struct VpcInput {
     /// Its id.
     pub vpc_id: At<VpcId>,
+    /// The account that it belongs to, where that is said.
+    pub owner: Option<Arc<str>>,
     /// The region it is in.
     pub region: At<Region>,
     /// Its address blocks, IPv4 and IPv6.
@@ -330,12 +332,22 @@ pub struct RuleInput {
 /// An inbound resolver endpoint as written.
 #[derive(Clone, Debug)]
 pub struct InboundInput {
+    /// Its id, where that is said.
+    pub id: Option<Arc<str>>,
     /// The VPC whose clients ask there.
     pub vpc_id: At<VpcId>,
     /// What they get.
     pub direction: Direction,
     /// The addresses of this server that stand for the endpoint's.
     pub listeners: Vec<At<SocketAddr>>,
+}
+
+impl InboundInput {
+    /// The endpoint that it describes.
+    pub(super) fn endpoint(&self) -> InboundEndpoint {
+        let listeners = self.listeners.iter().map(|at| at.value).collect();
+        InboundEndpoint::new(self.id.clone(), self.vpc_id.value, self.direction, listeners)
+    }
 }
 
 /// An outbound resolver endpoint as written.

@@ -63,6 +63,8 @@ type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 pub struct Vpc {
     /// Its id.
     pub vpc_id: VpcId,
+    /// The account that it belongs to, where that is known: the query log has it, and no answer depends on it.
+    pub owner: Option<Arc<str>>,
     /// The region it is in.
     pub region: Region,
     /// Its address blocks.

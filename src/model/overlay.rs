@@ -110,6 +110,7 @@ impl Model {
         let vpc = self.vpc(id)?;
         Some(VpcInput {
             vpc_id: At::new(id, place.clone()),
+            owner: vpc.owner.clone(),
             region: At::new(vpc.region.clone(), place.clone()),
             cidr_blocks: vpc.cidr_blocks.iter().map(|block| At::new(*block, place.clone())).collect(),
             enable_dns_support: vpc.enable_dns_support,

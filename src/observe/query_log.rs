@@ -50,6 +50,12 @@ pub struct AnsweredQuestion {
     pub transport: Transport,
     /// The VPC whose client that is, with its region.
     pub vpc: Option<(VpcId, Region)>,
+    /// The account that the VPC belongs to, where that is known.
+    pub account: Option<Arc<str>>,
+    /// The instance that has the client's address, where that is known.
+    pub instance: Option<Arc<str>>,
+    /// The inbound resolver endpoint that was asked, where it has an id.
+    pub resolver_endpoint: Option<Arc<str>>,
     /// What kind of view it has.
     pub class: ViewClass,
     /// What decided about the answer.

@@ -41,13 +41,20 @@ fn tell(
         Decision::Reply(reply) => reply.reason,
         Decision::Forward(forward) => forward.reason,
     };
+    let vpc = client.view.vpc.as_ref();
+    let hosts = vpc.and_then(|vpc| snapshot.model.host_names(vpc.vpc_id));
+    let instance = hosts.and_then(|hosts| hosts.instance_of(incoming.peer.ip().to_canonical()));
+    let inbound = snapshot.model.inbound().iter().find(|endpoint| endpoint.listeners.contains(&incoming.local));
     log.push(AnsweredQuestion {
         at: SystemTime::now(),
         took,
         peer: incoming.peer,
         local: incoming.local,
         transport: incoming.transport,
-        vpc: client.view.vpc.as_ref().map(|vpc| (vpc.vpc_id, vpc.region.clone())),
+        vpc: vpc.map(|vpc| (vpc.vpc_id, vpc.region.clone())),
+        account: vpc.and_then(|vpc| vpc.owner.clone()),
+        instance: instance.cloned(),
+        resolver_endpoint: inbound.and_then(|endpoint| endpoint.id.clone()),
         class: client.access.class(),
         decision: reason.topic(),
         endpoint: reason.endpoint().map(|endpoint| endpoint.id),

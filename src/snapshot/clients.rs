@@ -330,6 +330,7 @@ mod tests {
     fn vpc(id: &str, cidrs: &[&str], listeners: &[&str]) -> Arc<Vpc> {
         Arc::new(Vpc {
             vpc_id: id.parse().unwrap(),
+            owner: None,
             region: "us-east-1".parse().unwrap(),
             cidr_blocks: cidrs.iter().map(|cidr| cidr.parse().unwrap()).collect(),
             enable_dns_support: true,

@@ -25,6 +25,7 @@ fn vpc(id: &str) -> Input {
     let at = |text: &str| At::new(text.parse().unwrap(), place());
     let object = Object::Vpc(VpcInput {
         vpc_id: at(id),
+        owner: None,
         region: At::new("us-east-1".parse().unwrap(), place()),
         cidr_blocks: vec![At::new(format!("10.{}.0.0/16", &id[9..]).parse().unwrap(), place())],
         enable_dns_support: true,

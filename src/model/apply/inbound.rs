@@ -19,8 +19,7 @@ impl Model {
         let is_gone = |endpoint: &Arc<InboundEndpoint>| removed.contains(&Key::Inbound((**endpoint).clone()));
         let new =
             added.iter().filter_map(|input| if let Object::Inbound(it) = &*input.object { Some(it) } else { None });
-        let new: Vec<Arc<InboundEndpoint>> =
-            new.map(|input| Arc::new(InboundEndpoint::new(&input.vpc_id, input.direction, &input.listeners))).collect();
+        let new: Vec<Arc<InboundEndpoint>> = new.map(|input| Arc::new(input.endpoint())).collect();
         if !new.is_empty() || self.inbound.iter().any(is_gone) {
             let mut next: Vec<_> = self.inbound.iter().filter(|endpoint| !is_gone(endpoint)).cloned().collect();
             next.extend(new);

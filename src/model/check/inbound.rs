@@ -20,9 +20,7 @@ impl Check<'_> {
             vpcs.iter().flat_map(|vpc| vpc.listeners.iter().map(|at| (*at, vpc.vpc_id))).collect();
         for endpoint in model.inbound() {
             let new = added.iter().find_map(|input| match &*input.object {
-                Object::Inbound(it) if InboundEndpoint::new(&it.vpc_id, it.direction, &it.listeners) == **endpoint => {
-                    Some(it)
-                }
+                Object::Inbound(it) if it.endpoint() == **endpoint => Some(it),
                 _ => None,
             });
             if model.vpc(endpoint.vpc).is_none() && !self.is_broken(&endpoint.vpc) {

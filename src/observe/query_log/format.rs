@@ -25,6 +25,8 @@ const VERSION: &str = "1.100000";
 struct QueryLogLine<'l> {
     version: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    account_id: Option<&'l str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     region: Option<&'l str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     vpc_id: Option<AsText<VpcId>>,
@@ -37,7 +39,7 @@ struct QueryLogLine<'l> {
     srcaddr: AsText<IpAddr>,
     srcport: AsText<u16>,
     transport: &'static str,
-    srcids: NoMembers,
+    srcids: SourceIds<'l>,
     vpcedns: OnlyOurs,
 }
 
@@ -53,8 +55,14 @@ pub(super) struct OnlyOurs {
     vpc_endpoint_id: Option<AsText<EndpointId>>,
 }
 
+/// What the client is known as besides its address.
 #[derive(Serialize)]
-struct NoMembers {}
+struct SourceIds<'l> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<&'l str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolver_endpoint: Option<&'l str>,
+}
 
 /// An answer.
 #[derive(Serialize)]
@@ -143,6 +151,7 @@ pub(super) fn write_line(logged: &AnsweredQuestion, out: &mut Vec<u8>) -> bool {
     let reply = Message::parse(&logged.reply).ok();
     let line = QueryLogLine {
         version: VERSION,
+        account_id: logged.account.as_deref(),
         region: logged.vpc.as_ref().map(|(_, region)| region.as_str()),
         vpc_id: logged.vpc.as_ref().map(|(vpc, _)| AsText(*vpc)),
         query_timestamp: AsText(LogTime(logged.at.into())),
@@ -155,7 +164,10 @@ pub(super) fn write_line(logged: &AnsweredQuestion, out: &mut Vec<u8>) -> bool {
         srcaddr: AsText(logged.peer.ip().to_canonical()),
         srcport: AsText(logged.peer.port()),
         transport: transport(logged.transport),
-        srcids: NoMembers {},
+        srcids: SourceIds {
+            instance: logged.instance.as_deref(),
+            resolver_endpoint: logged.resolver_endpoint.as_deref(),
+        },
         vpcedns: ours(logged),
     };
     let begin = out.len();
@@ -219,6 +231,9 @@ pub(super) mod tests {
             local: "10.0.0.2:53".parse().unwrap(),
             transport: Transport::Udp,
             vpc: Some(("vpc-ec43eb89".parse().unwrap(), "us-east-1".parse().unwrap())),
+            account: Some("111122223333".into()),
+            instance: Some("i-0d15cd0d3adc37c2f".into()),
+            resolver_endpoint: None,
             class: ViewClass::Vpc,
             decision: Topic::Endpoint,
             endpoint: Some("vpce-088d25a4bbf4a7abc".parse().unwrap()),
@@ -231,10 +246,11 @@ pub(super) mod tests {
     #[test]
     fn a_line_is_that_of_route_53() {
         let expected = json!({
-            "version": "1.100000", "region": "us-east-1", "vpc_id": "vpc-ec43eb89", "query_timestamp": "2021-02-04T17:51:55Z",
+            "version": "1.100000", "account_id": "111122223333", "region": "us-east-1", "vpc_id": "vpc-ec43eb89", "query_timestamp": "2021-02-04T17:51:55Z",
             "query_name": "15.3.4.32.in-addr.arpa.", "query_type": "PTR", "query_class": "IN", "rcode": "NOERROR",
             "answers": [{"Rdata": "a.b.", "Type": "PTR", "Class": "IN"}],
-            "srcaddr": "4.5.64.102", "srcport": "56067", "transport": "UDP", "srcids": {},
+            "srcaddr": "4.5.64.102", "srcport": "56067", "transport": "UDP",
+            "srcids": {"instance": "i-0d15cd0d3adc37c2f"},
             "vpcedns": {"decision": "endpoint", "view": "vpc", "generation": 7, "local": "10.0.0.2:53", "duration_us": 40,
                         "vpc_endpoint_id": "vpce-088d25a4bbf4a7abc"},
         });
@@ -245,8 +261,11 @@ pub(super) mod tests {
     fn a_reply_that_is_cut_short_has_its_code() {
         let mut cut = question();
         cut.reply = cut.reply[..20].into();
-        cut.vpc = None;
+        (cut.vpc, cut.account, cut.instance) = (None, None, None);
+        cut.resolver_endpoint = Some("rslvr-in-0123456789abcdef0".into());
         let found = line(&cut).unwrap();
+        assert_eq!(found["srcids"], json!({"resolver_endpoint": "rslvr-in-0123456789abcdef0"}));
+        assert_eq!(found.get("account_id"), None);
         assert_eq!((&found["rcode"], &found["answers"], found.get("vpc_id")), (&json!("NOERROR"), &json!([]), None));
         assert!(line(&AnsweredQuestion { query: Box::from(*b"x"), ..cut }).is_none());
     }

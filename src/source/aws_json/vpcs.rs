@@ -1,6 +1,7 @@
 //! VPCs with their attributes and regions, which are in other outputs than the VPCs themselves.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::model::{Input, Object, VpcInput};
 use crate::naming::{Region, VpcId};
@@ -69,7 +70,7 @@ pub(super) fn join_vpcs(
             by_output.entry(vpc.output).or_insert_with(|| region.clone());
         }
     }
-    for VpcOutput { seen: Seen { place, note, .. }, output, id: vpc_id, region, cidr_blocks } in vpcs {
+    for VpcOutput { seen: Seen { place, note, owner, .. }, output, id: vpc_id, region, cidr_blocks } in vpcs {
         let id = vpc_id.value;
         let derived = || regions.get(&id).or_else(|| by_output.get(&output)).cloned();
         let region = region.or_else(|| derived().map(|region| At::new(region, vpc_id.place.clone())));
@@ -92,6 +93,7 @@ pub(super) fn join_vpcs(
         let said = configs.get(&id.to_string()).copied().unwrap_or_default();
         let object = Object::Vpc(VpcInput {
             vpc_id,
+            owner: owner.map(Arc::from),
             region,
             cidr_blocks,
             // the default of EC2; host names cannot be on without it

@@ -118,6 +118,26 @@ fn whole_files_that_are_broken() {
     check("", "vpc = [3]", "t.toml:1:8: error: expected a table, found 3");
 }
 
+/// Answers do not depend on them; the query log has them.
+#[test]
+fn owners_of_vpcs_and_ids_of_inbound_endpoints_are_kept() {
+    let text = format!(
+        "{VPC}owner_id = \"111122223333\"\n[[resolver_endpoint]]\ndirection = \"INBOUND\"\nvpc_id = \"vpc-ec43eb89\"\n\
+         listeners = [\"10.0.0.10:53\"]\nresolver_endpoint_id = \"rslvr-in-0123456789abcdef0\"\n"
+    );
+    let read = crate::source::read_toml(&"t.toml".into(), &text);
+    let kept: Vec<Option<&str>> = read
+        .inputs
+        .iter()
+        .map(|input| match &*input.object {
+            Object::Vpc(vpc) => vpc.owner.as_deref(),
+            Object::Inbound(endpoint) => endpoint.id.as_deref(),
+            _ => None,
+        })
+        .collect();
+    assert_eq!((kept, read.problems), (vec![Some("111122223333"), Some("rslvr-in-0123456789abcdef0")], vec![]));
+}
+
 #[test]
 fn broken_vpcs_and_subnets() {
     check_with(VPC, "vpc_id", "vpcid", "t.toml:2:1: error: unknown key 'vpcid'\n  hint: did you mean 'vpc_id'?");
@@ -126,7 +146,7 @@ fn broken_vpcs_and_subnets() {
         "colour = 3",
         "t.toml:5:1: error: unknown key 'colour'\n  hint: keys of [[vpc]]: vpc_id, region, cidr_blocks, \
          enable_dns_support, enable_dns_hostnames, listeners, clients, autodefined_reverse, \
-         dnssec_validation, availability_zone_affinity",
+         dnssec_validation, availability_zone_affinity, owner_id",
     );
     check_with(VPC, "\"us-east-1\"", "3", "t.toml:3:10: error: expected a string, found 3");
     check_with(

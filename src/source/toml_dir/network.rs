@@ -1,5 +1,7 @@
 //! `[[vpc]]` and `[[subnet]]`.
 
+use std::sync::Arc;
+
 use ipnet::IpNet;
 
 use crate::model::{Object, SubnetInput, VpcInput, VpcOverlayInput, ZoneAffinity};
@@ -22,6 +24,7 @@ pub(super) const VPC_KEYS: &[&str] = &[
     "autodefined_reverse",
     "dnssec_validation",
     "availability_zone_affinity",
+    "owner_id",
 ];
 
 pub(super) const SUBNET_KEYS: &[&str] =
@@ -46,9 +49,11 @@ pub(super) fn vpc(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Result<Op
     // ResolverDnssecConfig: a VPC is not validated until it is said to be
     let dnssec_validation = fields.flag(reader, "dnssec_validation").is_some_and(|flag| flag.value);
     let zone_affinity = fields.optional(reader, "availability_zone_affinity").map(|said: At<ZoneAffinity>| said.value);
+    let owner = fields.optional(reader, "owner_id").map(|said: At<Arc<str>>| said.value);
     let (Some(vpc_id), Some(region)) = (vpc_id, region) else { return Err(BrokenTable) };
     Ok(Some(Object::Vpc(VpcInput {
         vpc_id,
+        owner,
         region,
         cidr_blocks,
         enable_dns_support,

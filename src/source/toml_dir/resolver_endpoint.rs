@@ -22,12 +22,11 @@ pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Resu
     if text.eq_ignore_ascii_case("OUTBOUND") {
         return outbound(reader, fields);
     }
-    for key in ["ip_addresses", "resolver_endpoint_id"] {
-        if let Some(node) = fields.node(reader, key) {
-            let hint = "an inbound one has 'listeners', where this server listens for it";
-            reader.error(node.at, format!("'{key}' is for outbound endpoints"), hint);
-        }
+    if let Some(node) = fields.node(reader, "ip_addresses") {
+        let hint = "an inbound one has 'listeners', where this server listens for it";
+        reader.error(node.at, "'ip_addresses' is for outbound endpoints", hint);
     }
+    let id = fields.optional(reader, "resolver_endpoint_id").map(|id: At<Arc<str>>| id.value);
     let direction = text.parse().ok();
     if direction.is_none() {
         reader.error(node.at, format!("'{text}' is not a direction"), one_of(text, Direction::ALL));
@@ -43,7 +42,7 @@ pub(super) fn endpoint(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Resu
         );
     }
     let (Some(vpc_id), Some(direction)) = (vpc_id, direction) else { return Err(BrokenTable) };
-    Ok(Some(Object::Inbound(InboundInput { vpc_id, direction, listeners })))
+    Ok(Some(Object::Inbound(InboundInput { id, vpc_id, direction, listeners })))
 }
 
 /// An outbound one: rules name it by its id, or else by its name.
