@@ -6,6 +6,7 @@ Ratios are taken within a run and then their median, so that a slow minute of th
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 from . import ROOT, data, forward as forwarding, measure, querylog
 from .data import Data, Shape
 from .measure import COOKIE, median
-from .servers import CLIENT_CORE, PEERS, Echo, Hickory, HickoryStock, Knot, Named, Nsd, Vpcedns
+from .servers import CLIENT_CORE, PEERS, SERVER_CORE, Echo, Hickory, HickoryStock, Knot, Named, Nsd, Vpcedns
 from .table import Row, grid, limit
 
 
@@ -283,6 +284,65 @@ def forward(bench):
     return forwarding.rows(bench, bench.interleaved, healthy)
 
 
+def metrics(bench):
+    """What counting takes of the CPU of an answer: where many come at once, and where each comes alone."""
+    given = bench.data(bench.small, files=10)
+
+    def take(server):
+        load = healthy(measure.cpu_per_query(server, given.queries(), bench.seconds), server.name)
+        slowly = [measure.dnsperf_command(server, given.queries(), bench.seconds, "-Q", 5000)]
+        load.alone_us = healthy(measure.with_cpu(server, slowly), server.name).cpu_us
+        load.counting_us = [measure.HotPath.counting_us(bench.small, batch) for batch in (64, 1)]
+        return load
+
+    results = bench.interleaved([Vpcedns], given, take)
+    verdicts = []
+    for at, (what, answer_us) in enumerate((("at full load", cpu), ("at 5,000 q/s", lambda load: load.alone_us))):
+        shares = [100 * load.counting_us[at] / answer_us(load) for load in results[Vpcedns]]
+        counting_ns = 1000 * median(load.counting_us[at] for load in results[Vpcedns])
+        bench.notes.append(f"metrics, {what}: {counting_ns:.1f} ns of {median(map(answer_us, results[Vpcedns])):.2f} us a query")
+        verdicts.append(Row(f"metrics, {what}", f"{median(shares):.2f} % of the CPU of a query", "<= 1 %", median(shares) <= 1))
+    return verdicts
+
+
+def commands(bench):
+    """`diff` beside one load, and `expect`, on files."""
+    given = bench.data(bench.middle, files=10)
+    layout, work = given.layout, bench.work / "commands"
+    shutil.rmtree(work, ignore_errors=True)
+    old, new = given.toml(), work / "new"
+    shutil.copytree(old, new)
+    name, slots = changing(layout, layout.shape.endpoints)
+    (new / "more.toml").write_text(data.endpoint_toml(layout, layout.shape.endpoints, [
+        (subnet, address) for (subnet, _), address in zip(layout.interfaces(layout.shape.endpoints), slots[0])]))
+    lines = work / "expect.txt"
+    with open(lines, "w") as out:
+        for number in range(bench.middle):
+            addresses = " ".join(address for _, address in layout.interfaces(number % layout.shape.endpoints))
+            out.write(f"from 127.0.0.1 {data.names(layout, number % layout.shape.endpoints)[0]} A = {addresses}\n")
+
+    def seconds(code, says, *words):
+        began = time.monotonic()
+        # both cores, as a user has them
+        done = subprocess.run(["taskset", "-c", f"{SERVER_CORE},{CLIENT_CORE}", str(Vpcedns.binary), *map(str, words)], text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        took = time.monotonic() - began
+        if done.returncode != code or says not in done.stdout:
+            raise RuntimeError(f"{words[0]}: exit code {done.returncode}, {done.stdout[-200:]}{done.stderr[-200:]}")
+        return took
+
+    load, compared, judged = [], [], []
+    for _ in range(bench.runs):
+        load.append(seconds(0, "good: ", "check", "--zones", old))
+        compared.append(seconds(1, name, "diff", old, new, "--forward", "none"))
+        judged.append(seconds(0, f"{bench.middle} passed, 0 failed", "expect", lines, "--zones", old, "--forward", "none"))
+    bench.notes.append(f"commands on {bench.middle} endpoints: check {median(load):.2f} s, diff {median(compared):.2f} s, expect of "
+                       f"{bench.middle} lines {median(judged):.2f} s, its load included")
+    return [limit(f"diff of two sets of {bench.middle}", median([b / a for a, b in zip(load, compared)]), 2.30, "x one load"),
+            Row(f"diff of two sets of {bench.middle}", f"{median(compared):.2f} s", "<= 2 s", median(compared) <= 2),
+            Row(f"expect, {bench.middle} lines", f"{median(judged):.2f} s", "<= 2 s", median(judged) <= 2)]
+
+
 def log(bench):
     """What a query log and dnstap add to an answer, beside the dnstap of Knot and dnsdist."""
     return querylog.rows(bench, healthy)
@@ -321,5 +381,5 @@ def idle(bench):
     return [Row(f"idle for {seconds} s", f"{spent:.0f} ms of CPU", "none (less than a clock tick)", spent == 0)]
 
 
-ROWS = {row.__name__: row for row in (mix, edns, million, views, tcp, change, churn, memory, startup, forward, log,
+ROWS = {row.__name__: row for row in (mix, edns, million, views, tcp, change, churn, memory, startup, forward, metrics, commands, log,
                                      hickory, idle)}
