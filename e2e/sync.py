@@ -1,6 +1,9 @@
 """`sync` reads an account as the AWS CLI would: our own API and moto list what is then answered, and faults publish nothing."""
 
 import json
+import os
+import re
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -9,7 +12,7 @@ from urllib.request import Request, urlopen
 from urllib.error import HTTPError
 
 from support import awstools
-from support.case import Skip, clean_env, wait_for
+from support.case import ROOT, Skip, clean_env, wait_for
 from support.ec2 import REGION, Ec2Server, access_keys
 from support.scenario import World, interface, own_addresses, state_of
 from support.server import Server
@@ -235,6 +238,7 @@ def faults(case, server, ec2, world):
     case.equal("through the proxy", sync(case, proxy.url, to).returncode, 0)
     path = to / f"000000000000-{REGION}" / "ec2.json"
     before = path.read_bytes()
+    world.raw.close()  # it may have been idle for longer than the server waits
     world.vpc()  # from here on a round has something to write
     passing = {
         "5xx": lambda status, text: (503, b"busy", False),
@@ -312,4 +316,18 @@ def moto(case):
         return None
     [path] = to.glob(f"*-{REGION}/ec2.json")
     equals_the_api(case, "moto", path, ec2, ["Vpcs", "Subnets", "VpcEndpoints", "NetworkInterfaces"])
+    rule_of_the_guide(case, url)
     return None
+
+
+def rule_of_the_guide(case, url):
+    """The EventBridge rule of docs/sync.md, by the commands there."""
+    text = (ROOT / "docs" / "sync.md").read_text()
+    begin = text.index("## When something changes")
+    [pattern], [commands] = (re.findall(rf"^```{kind}\n(.*?)^```", text[begin:text.index("## Once")], re.M | re.S) for kind in ("json", "sh"))
+    case.write("events.json", pattern)
+    commands = commands.replace("$(cat /etc/vpcedns/http-token)", "a-token")
+    env = environment() | {"AWS_ENDPOINT_URL": url, "AWS_DEFAULT_REGION": REGION, "PYTHONPATH": os.pathsep.join(sys.path)}
+    script = f'aws() {{ {sys.executable} -m awscli "$@"; }}\ncd {case.dir}\nset -e\n{commands}'
+    done = case.run("sh", "-c", script, check=False, env=env)
+    case.check(done.returncode == 0 and '"FailedEntryCount": 0' in done.stdout, "the rule of docs/sync.md", done.stdout + done.stderr)
