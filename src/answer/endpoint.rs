@@ -29,10 +29,10 @@ pub(super) fn find<'s, T: Trace>(ask: &Ask<'s, '_>, trace: &mut T) -> Option<Rep
         trace.step(format_args!("{reason}: its names do not exist"));
         return Some(Reply::negative(Rcode::NXDOMAIN, zone, reason));
     }
-    let no_such_name = Reply::negative(Rcode::NXDOMAIN, zone, Reason::NoSuchEndpointName(endpoint));
+    let no_such_name = || Reply::negative(Rcode::NXDOMAIN, zone, Reason::NoSuchEndpointName(endpoint));
     if at > 0 && !service.wildcard {
         trace.step(format_args!("names below it exist for S3 only"));
-        return Some(no_such_name);
+        return Some(no_such_name());
     }
     let in_zone = |i: &&Interface| {
         let of_zone = |zone| model.zone(i).as_str().as_bytes() == zone && model.has_zonal_name(endpoint, i);
@@ -46,7 +46,7 @@ pub(super) fn find<'s, T: Trace>(ask: &Ask<'s, '_>, trace: &mut T) -> Option<Rep
         } else {
             trace.step(format_args!("it has no interface in that zone, or no name for it in its DnsEntries"));
         }
-        return Some(no_such_name);
+        return Some(no_such_name());
     };
     let interface = label.zone.map(|_| interface.zone);
     Some(addresses(ask, endpoint, interface, false, zone, Reason::EndpointName(endpoint), trace))
@@ -84,12 +84,12 @@ pub(super) fn addresses<'s, T: Trace>(
     trace: &mut T,
 ) -> Reply<'s> {
     let of = Addresses::new(endpoint, interface, ask.rotation);
-    let has_a = endpoint.has_a() && of.iter().any(|i| i.ipv4().is_some());
-    let has_aaaa = endpoint.has_aaaa(private) && of.iter().any(|i| i.ipv6().is_some());
+    let has_a = || endpoint.has_a() && of.iter().any(|i| i.ipv4().is_some());
+    let has_aaaa = || endpoint.has_aaaa(private) && of.iter().any(|i| i.ipv6().is_some());
     let data = match ask.rtype {
         // for ANY one record set is enough (RFC 8482 4.1)
-        Rtype::A | Rtype::ANY if has_a => Data::A(of),
-        Rtype::AAAA | Rtype::ANY if has_aaaa => Data::Aaaa(of),
+        Rtype::A | Rtype::ANY if has_a() => Data::A(of),
+        Rtype::AAAA | Rtype::ANY if has_aaaa() => Data::Aaaa(of),
         _ => {
             // never NXDOMAIN: musl takes it for the whole name; never forwarded: it would leak the public address
             trace.step(format_args!(

@@ -43,6 +43,16 @@ impl<'b> Writer<'b> {
         }
     }
 
+    /// Leaves `count` octets as they are, to be [patched](Self::patch) later; false if there is no room for them.
+    #[must_use]
+    pub fn skip(&mut self, count: usize) -> bool {
+        let fits = count <= self.room();
+        if fits {
+            self.len += count;
+        }
+        fits
+    }
+
     /// Appends a number of two octets.
     #[must_use]
     pub fn put_u16(&mut self, value: u16) -> bool {

@@ -242,17 +242,17 @@ impl Snapshot {
             Some(vpc) if !vpc.enable_dns_support => Access::DnsSupportOff,
             _ => access,
         };
-        let client = Client { access, view, drills: DrillSet::default(), zone: None };
-        if self.chooses { self.with_choices(client, &address) } else { client }
+        let (drills, zone) = if self.chooses { self.choices(view, &address) } else { Default::default() };
+        Client { access, view, drills, zone }
     }
 
-    /// The client with the drills that are for it, and the zone that it prefers.
+    /// The drills that are for a client of this view there, and the zone that it prefers.
     #[cold]
-    fn with_choices<'s>(&self, client: Client<'s>, address: &ClientAddress) -> Client<'s> {
-        let zones = client.view.vpc.as_ref().map(|vpc| self.model.client_zones(vpc.vpc_id)).unwrap_or_default();
+    fn choices(&self, view: &View, address: &ClientAddress) -> (DrillSet, Option<NonZeroU16>) {
+        let zones = view.vpc.as_ref().map(|vpc| self.model.client_zones(vpc.vpc_id)).unwrap_or_default();
         let place = zones.iter().position(|zone| address.is_within(&zone.block));
         let zone = place.and_then(|place| NonZeroU16::new(u16::try_from(place + 1).ok()?));
-        Client { drills: DrillSet::held(self.drills(), client.view, address), zone, ..client }
+        (DrillSet::held(self.drills(), view, address), zone)
     }
 
     /// Whether what `upstreams` say is validated for this client: where the policy or its VPC wants it, and no rule names

@@ -49,8 +49,8 @@ pub fn encode(query: &Query<'_>, reply: &Reply<'_>, frame: &Frame<'_>, out: &mut
         .with(HeaderFlags::CD, query.checking_disabled)
         .with_rcode(reply.rcode);
     let mut header = Header { id: query.id, flags, questions: 1, ..Header::default() };
-    // the counts are known at the end
-    if !(writer.put(&header.octets()) && writer.put(query.question_octets)) {
+    // the counts are known at the end, and the header is written then
+    if !(writer.skip(HEADER_LEN) && writer.put(query.question_octets)) {
         return 0;
     }
     // what the OPT takes is kept free, so that a truncated reply still has it (RFC 6891 7)
