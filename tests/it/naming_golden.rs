@@ -1,6 +1,6 @@
 //! The names that endpoints get, in full, compared with files that people can read.
 //!
-//! `UPDATE_GOLDEN=1 cargo test --test naming_golden` writes the files anew; `git diff` then shows what changed.
+//! `UPDATE_GOLDEN=1 ./dev test naming_golden` writes the files anew; `git diff` then shows what changed.
 //! A changed name is a name that somebody's client no longer finds: change a golden file only with evidence.
 
 use std::fmt::Write as _;
