@@ -36,9 +36,16 @@ const REASON: Label =
 /// What became of a question beyond the limit.
 const ACTION: Label = Label { name: "action", values: &["bad_cookie", "truncated", "dropped"] };
 /// What a connection was for: the transports of DNS in their order, and what is beside them.
-const LISTENER: Label = Label {
-    name: "listener",
-    values: &["udp", "tcp", "tls", "https", "quic", "http", "ec2_api", "socket", "transfer"],
+const LISTENER: Label = Label { name: "listener", values: &LISTENERS };
+/// What is beside the transports of DNS.
+const BESIDE_DNS: [&str; 4] = ["http", "ec2_api", "socket", "transfer"];
+const LISTENERS: [&str; Transport::NAMES.len() + BESIDE_DNS.len()] = {
+    let (of_dns, mut all, mut at) = (Transport::NAMES.len(), [""; Transport::NAMES.len() + BESIDE_DNS.len()], 0);
+    while at < all.len() {
+        all[at] = if at < of_dns { Transport::NAMES[at] } else { BESIDE_DNS[at - of_dns] };
+        at += 1;
+    }
+    all
 };
 /// What became of a request of a secondary: all of a zone, its serial alone, or an error.
 const TRANSFER: Label = Label { name: "result", values: &["zone", "serial", "refused", "bad_signature", "broken_off"] };

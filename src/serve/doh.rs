@@ -61,6 +61,7 @@ pub(super) fn kind<R: Resolve>() -> ListenerKind<R> {
     ListenerKind {
         transport: Transport::Https,
         flag: "--https",
+        socket: "TCP",
         path: PATH,
         addresses: |settings| &settings.https,
         open: |opening| {

@@ -47,6 +47,7 @@ pub(super) fn kind<R: Resolve>() -> ListenerKind<R> {
     ListenerKind {
         transport: Transport::Quic,
         flag: "--quic",
+        socket: "UDP",
         path: "",
         addresses: |settings| &settings.quic,
         open: |opening| {

@@ -18,6 +18,7 @@ pub(super) fn kind<R: Resolve>() -> ListenerKind<R> {
     ListenerKind {
         transport: Transport::Tls,
         flag: "--tls",
+        socket: "TCP",
         path: "",
         addresses: |settings| &settings.tls,
         // RFC 7858 has no ALPN, RFC 9539 4.4 has "dot"

@@ -46,6 +46,11 @@ impl Address {
         self.kind().map_or("", |kind| kind.flag)
     }
 
+    /// The transport of its socket: `UDP` or `TCP`.
+    pub fn socket(&self) -> &'static str {
+        self.kind().map_or("", |kind| kind.socket)
+    }
+
     fn kind(&self) -> Option<ListenerKind<Resolver>> {
         kinds().find(|kind| kind.transport == self.transport)
     }

@@ -23,6 +23,8 @@ pub(super) struct ListenerKind<R> {
     pub(super) transport: Transport,
     /// The flag that opens such an address.
     pub(super) flag: &'static str,
+    /// The transport of its socket: `UDP` or `TCP`.
+    pub(super) socket: &'static str,
     /// The path of its URLs.
     pub(super) path: &'static str,
     /// The addresses that the settings ask for.

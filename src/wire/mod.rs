@@ -29,7 +29,10 @@ pub use parse::{CookieQuery, Edns, ErrorReply, Packet, Query, parse};
 
 /// Makes [`Transport`] out of its variants, so that none can lack a name or a property.
 macro_rules! transports {
-    ($( $(#[doc = $doc:literal])+ $transport:ident $name:literal: $datagrams:literal, $encrypted:literal; )+) => {
+    ($(
+        $(#[doc = $doc:literal])+
+        $transport:ident $name:literal, $logged:literal, $dnstap:literal: $datagrams:literal, $encrypted:literal;
+    )+) => {
         /// How a message travels.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Transport {
@@ -47,6 +50,16 @@ macro_rules! transports {
                 match self { $( Self::$transport => $name, )+ }
             }
 
+            /// Its name in the lines of the query log.
+            pub const fn logged_name(self) -> &'static str {
+                match self { $( Self::$transport => $logged, )+ }
+            }
+
+            /// Its number in dnstap (`SocketProtocol`).
+            pub const fn dnstap_number(self) -> i32 {
+                match self { $( Self::$transport => $dnstap, )+ }
+            }
+
             /// Whether a message is a datagram, so that a reply is bounded by what the client takes.
             pub const fn is_datagram(self) -> bool {
                 match self { $( Self::$transport => $datagrams, )+ }
@@ -60,18 +73,18 @@ macro_rules! transports {
     };
 }
 
-// name in metrics, logs and URLs: datagrams?, encrypted?
+// name in metrics, logs and URLs, in the query log, number in dnstap: datagrams?, encrypted?
 transports! {
     /// A datagram: the reply is bounded by what the client takes.
-    Udp "udp": true, false;
+    Udp "udp", "UDP", 1: true, false;
     /// A stream: the reply may have 65,535 octets, as with all that follow.
-    Tcp "tcp": false, false;
+    Tcp "tcp", "TCP", 2: false, false;
     /// DNS over TLS (RFC 7858).
-    Tls "tls": false, true;
+    Tls "tls", "DoT", 3: false, true;
     /// DNS over HTTPS (RFC 8484).
-    Https "https": false, true;
+    Https "https", "DoH", 4: false, true;
     /// DNS over QUIC (RFC 9250).
-    Quic "quic": false, true;
+    Quic "quic", "DoQ", 7: false, true;
 }
 
 /// What a client without EDNS takes (RFC 1035 4.2.1).

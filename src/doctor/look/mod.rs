@@ -109,8 +109,7 @@ fn ports(settings: &Settings, model: &Model, files: &mut HostFiles) -> PortFacts
         wanted.extend(["UDP", "TCP"].map(|transport| (at.place.to_string(), transport, at.value)));
     }
     for address in Address::wanted(settings) {
-        let transport = if address.flag() == "--quic" { "UDP" } else { "TCP" };
-        wanted.push((address.flag().to_owned(), transport, address.address));
+        wanted.push((address.flag().to_owned(), address.socket(), address.address));
     }
     for (flag, address) in [("--http", settings.http), ("--ec2-api", settings.ec2_api)] {
         wanted.extend(address.map(|address| (flag.to_owned(), "TCP", address)));

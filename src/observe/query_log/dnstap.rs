@@ -9,7 +9,6 @@ use prost::Message as _;
 
 use super::AnsweredQuestion;
 use super::format;
-use crate::wire::Transport;
 
 /// What the frames hold.
 pub(super) const CONTENT_TYPE: &[u8] = b"protobuf:dnstap.Dnstap";
@@ -112,7 +111,7 @@ fn message(logged: &AnsweredQuestion) -> DnstapMessage {
         kind: CLIENT_RESPONSE,
         // SocketFamily: INET 1, INET6 2
         socket_family: Some(if logged.peer.ip().to_canonical().is_ipv4() { 1 } else { 2 }),
-        socket_protocol: Some(socket_protocol(logged.transport)),
+        socket_protocol: Some(logged.transport.dnstap_number()),
         query_address: Some(address(logged.peer)),
         response_address: Some(address(logged.local)),
         query_port: Some(logged.peer.port().into()),
@@ -129,17 +128,6 @@ fn message(logged: &AnsweredQuestion) -> DnstapMessage {
 fn unix_time(at: SystemTime) -> (u64, u32) {
     let since: Duration = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     (since.as_secs(), since.subsec_nanos())
-}
-
-/// `SocketProtocol`
-fn socket_protocol(transport: Transport) -> i32 {
-    match transport {
-        Transport::Udp => 1,
-        Transport::Tcp => 2,
-        Transport::Tls => 3,
-        Transport::Https => 4,
-        Transport::Quic => 7,
-    }
 }
 
 /// Control frames of Frame Streams.

@@ -15,7 +15,6 @@ use crate::dns::{Class, Message, Rcode, Record, Rtype, Section, expanded_rdata, 
 use crate::model::show_rdata;
 use crate::naming::{EndpointId, VpcId};
 use crate::snapshot::ViewClass;
-use crate::wire::Transport;
 
 /// The version of the format.
 const VERSION: &str = "1.100000";
@@ -163,7 +162,7 @@ pub(super) fn write_line(logged: &AnsweredQuestion, out: &mut Vec<u8>) -> bool {
         answers: LoggedAnswers(reply),
         srcaddr: AsText(logged.peer.ip().to_canonical()),
         srcport: AsText(logged.peer.port()),
-        transport: transport(logged.transport),
+        transport: logged.transport.logged_name(),
         srcids: SourceIds {
             instance: logged.instance.as_deref(),
             resolver_endpoint: logged.resolver_endpoint.as_deref(),
@@ -192,16 +191,6 @@ pub(super) fn ours(logged: &AnsweredQuestion) -> OnlyOurs {
     }
 }
 
-fn transport(transport: Transport) -> &'static str {
-    match transport {
-        Transport::Udp => "UDP",
-        Transport::Tcp => "TCP",
-        Transport::Tls => "DoT",
-        Transport::Https => "DoH",
-        Transport::Quic => "DoQ",
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use std::time::{Duration, SystemTime};
@@ -209,6 +198,7 @@ pub(super) mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::wire::Transport;
 
     fn line(logged: &AnsweredQuestion) -> Option<Value> {
         let mut out = Vec::new();
