@@ -6,6 +6,7 @@ from support import awstools
 from support import zones as z
 from support.awstools import error_of
 from support.ec2 import REGION, Ec2Server, make_endpoint, make_subnet
+from support.case import wait_for
 from support.scenario import ELB, describe, interface, play, refused
 
 AWS = f"com.amazonaws.{REGION}"
@@ -23,7 +24,7 @@ def run(case):
                + z.endpoint("vpce-088d25a4bbf4a7abc", "vpc-ec43eb89", "elasticloadbalancing", "ks83awe7",
                             [("subnet-abababab", "127.240.1.17")]))
     server = Ec2Server(case)
-    play(case, server, [creating, modifying, looking_up, deleting, owned_by_a_file, dry_run, client_tokens, quota])
+    play(case, server, [creating, modifying, looking_up, deleting, owned_by_a_file, used_by_a_file, regions, dry_run, client_tokens, quota])
 
 
 def creating(case, server, ec2, world):
@@ -231,6 +232,36 @@ def owned_by_a_file(case, server, ec2, world):
         f" elasticloadbalancing.us-east-1.amazonaws.com in the VPC {vpc}")
 
 
+def used_by_a_file(case, server, ec2, world):
+    """What a file uses stays, and says where it is used; the others of the same call go."""
+    vpc, subnets, _ = world.vpc()
+    used, other = (interface(ec2, vpc, subnets[:1], service)["VpcEndpointId"] for service in ("sqs", "sns"))
+    path = case.write("zones/uses.toml", z.table("hosted_zone", name="uses.example", vpc_ids=["vpc-ec43eb89"], records=[{"name": "q", "alias": used}]))
+    wait_for("the zone to be served", lambda: server.addresses("q.uses.example", "127.240.9.9")[0] == "NOERROR")
+    seen = ec2.delete_vpc_endpoints(VpcEndpointIds=[used, other])["Unsuccessful"]
+    case.equal("what stays", [(item["ResourceId"], item["Error"]["Code"]) for item in seen], [(used, "DependencyViolation")])
+    case.check(seen and f"{used} is used at " in seen[0]["Error"]["Message"] and "uses.toml:" in seen[0]["Error"]["Message"], "file and line", seen)
+    case.check(describe(ec2, other)["State"] in ("deleting", "deleted"), "the other does not go", str(describe(ec2, other))[:300])
+    path.write_text(z.table("hosted_zone", name="uses.example", vpc_ids=["vpc-ec43eb89", vpc], records=[]))
+    wait_for("the alias to go", lambda: server.addresses("q.uses.example", "127.240.9.9")[0] == "NXDOMAIN")
+    case.equal("now it goes", ec2.delete_vpc_endpoints(VpcEndpointIds=[used])["Unsuccessful"], [])
+    for subnet in subnets:
+        ec2.delete_subnet(SubnetId=subnet)
+    error = error_of(ec2.delete_vpc, VpcId=vpc)
+    case.check(error and error[0] == "DependencyViolation" and "uses.toml:" in error[1], f"a VPC that a file's zone names: {error}")
+    path.unlink()
+
+
+def regions(case, server, ec2, world):
+    """A Region that there is not is a client's mistake, and no empty one."""
+    error = error_of(awstools.client(server, region="us-eest-1").describe_vpcs)
+    refused(case, "a misspelt Region", error, "SignatureDoesNotMatch", "Credential should be scoped to a valid region, not 'us-eest-1'.")
+    case.equal("its status", error and error[2], 403)
+    error = error_of(awstools.client(server, region="mars-north-1", service="route53resolver").list_resolver_rules)
+    case.check(error and error[0] == "InvalidSignatureException", f"Resolver in a Region that there is not: {error}")
+    case.equal("another Region", awstools.client(server, region="ap-southeast-7").describe_vpcs()["Vpcs"], [])
+
+
 def dry_run(case, server, ec2, world):
     """DryRun says that the request would have succeeded, or why not, and changes nothing."""
     vpc, subnets, _ = world.vpc()
@@ -258,6 +289,9 @@ def client_tokens(case, server, ec2, world):
     first = interface(ec2, vpc, subnets, "kms", ClientToken="token-1")
     again = interface(ec2, vpc, subnets, "kms", ClientToken="token-1")
     case.equal("the same token twice", again["VpcEndpointId"], first["VpcEndpointId"])
+    ec2.create_tags(Resources=[first["VpcEndpointId"]], Tags=[{"Key": "since", "Value": "then"}])
+    again = interface(ec2, vpc, subnets, "kms", ClientToken="token-1")
+    case.equal("it is shown as it is now", (again["Tags"], again["State"]), ([{"Key": "since", "Value": "then"}], describe(ec2, first["VpcEndpointId"])["State"]))
     refused(case, "the token with other parameters", error_of(
         ec2.create_vpc_endpoint, VpcEndpointType="Interface", VpcId=vpc, ServiceName=f"com.amazonaws.{REGION}.ssm",
         SubnetIds=subnets, ClientToken="token-1"), "IdempotentParameterMismatch")

@@ -11,12 +11,14 @@ use super::error::ApiError;
 use super::groups::Groups;
 use super::notify::{Target, Waker};
 use super::params::Params;
+use super::replay;
 use super::state::{ApiState, Edit, Token};
 use super::state_store::StateStore;
 use super::store::Store;
 use super::time::UnixMillis;
 use super::writer::{ChangeCall, ChangeOutcome, ChangeWriter, TOKEN_LIFE, lock};
 use super::xml::Xml;
+use crate::naming::{Region, is_known_region};
 use crate::publish::Publisher;
 use crate::served::ServedSnapshot;
 
@@ -94,6 +96,7 @@ impl Engine {
 
     /// Answers a call: `form` has its parameters. Blocks while the disk is written.
     pub fn answer(&self, form: &[u8], caller: &Caller, request_id: &str) -> Result<Answer, ApiError> {
+        self.check_region(&caller.region)?;
         let mut params = Params::decode(form)?;
         let name = params.optional("Action").ok_or_else(|| {
             ApiError::new("MissingAction", "The request is missing an action or a required parameter.")
@@ -135,6 +138,7 @@ impl Engine {
         caller: &Caller,
         dry_run: bool,
     ) -> Result<Answer, ApiError> {
+        self.check_region(&caller.region)?;
         let (answer, changed) = if asked.action().writes {
             let asked = asked.clone();
             self.change(caller, None, dry_run, move |call| asked.run(call).map(|done| (done.edit, done.answer)))?
@@ -142,6 +146,16 @@ impl Engine {
             (self.look(caller, |call| asked.run(call))?.answer, Vec::new())
         };
         Ok(Answer { body: answer.to_string(), changed, created: None })
+    }
+
+    /// That a Region is one of AWS, or one in which files have a VPC: a client that has it misspelt would find nothing there.
+    fn check_region(&self, region: &Region) -> Result<(), ApiError> {
+        let has_vpc = || self.snapshots.load_full().model.vpcs().iter().any(|vpc| vpc.region == *region);
+        if is_known_region(region.as_str()) || has_vpc() {
+            return Ok(());
+        }
+        let message = format!("Credential should be scoped to a valid region, not '{region}'.");
+        Err(ApiError { status: 403, ..ApiError::new("SignatureDoesNotMatch", message) })
     }
 
     fn read(&self, action: &Action, mut params: Params, caller: &Caller) -> Result<Xml, ApiError> {
@@ -166,7 +180,7 @@ impl Engine {
         self.change(caller, client_token, dry_run, move |call| {
             let known = token_key.as_ref().and_then(|key| call.state.token(key));
             if let Some(known) = known.filter(|known| call.now.since(known.at) < TOKEN_LIFE) {
-                return repeat(known, &parameters).map(|answer| (Edit::default(), answer));
+                return repeat(call, action, known, &parameters).map(|answer| (Edit::default(), answer));
             }
             let Done { mut edit, mut answer } = run(action, call, &mut params.clone())?;
             if let Some(key) = &token_key {
@@ -231,9 +245,10 @@ fn run(action: &Action, call: &Call<'_>, params: &mut Params) -> Result<Done, Ap
 }
 
 /// The answer to a call that was already made with the same token.
-fn repeat(known: &Token, parameters: &str) -> Result<Xml, ApiError> {
+fn repeat(call: &Call<'_>, action: &Action, known: &Token, parameters: &str) -> Result<Xml, ApiError> {
     if known.parameters == parameters {
-        return Ok(Xml::from_text(known.answer.clone()));
+        let present = replay::present(call, action.name, &known.answer);
+        return Ok(Xml::from_text(present.unwrap_or_else(|| known.answer.clone())));
     }
     let message =
         "The client token you have provided is already associated with a request that has different parameters.";

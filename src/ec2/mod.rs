@@ -66,6 +66,7 @@ pub mod profile;
 mod protocol;
 pub mod query_log;
 pub mod record;
+mod replay;
 pub mod resolver_endpoint;
 pub mod resolver_rule;
 pub mod rest;
@@ -84,7 +85,7 @@ mod violation;
 mod writer;
 pub mod xml;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ipnet::IpNet;
 
@@ -119,6 +120,8 @@ pub struct ApiSettings {
     pub listen: Vec<IpNet>,
     /// Whether a VPC without a listener gets one on this machine.
     pub makes_listeners: bool,
+    /// When the API began: what files declare was there by then, and more is not known of its age.
+    pub began: SystemTime,
 }
 
 impl From<&Limits> for ApiSettings {
@@ -130,6 +133,7 @@ impl From<&Limits> for ApiSettings {
             endpoints_per_vpc: limits.ec2_endpoints_per_vpc,
             listen: crate::config::Settings::default().ec2_listen,
             makes_listeners: false,
+            began: SystemTime::now(),
         }
     }
 }

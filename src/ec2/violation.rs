@@ -3,13 +3,20 @@
 //! Texts are EC2's own where one is known (AWS PrivateLink guide; errors that users of Terraform and the CDK reported),
 //! else those that files get.
 
+use std::fmt::Display;
+
 use super::dns;
 use super::error::ApiError;
 use crate::model::{Breach, Violation};
-use crate::problem::Problem;
+use crate::problem::{Place, Problem};
 
 /// The answer to a call that breaks a rule.
 pub(super) fn error(violation: &Violation) -> ApiError {
+    // what files use can only be missing as the call deletes it
+    let is_of_files = violation.place.file != dns::place().file;
+    if let Some(id) = missing(&violation.breach).filter(|_| is_of_files) {
+        return in_use(id, &violation.place);
+    }
     match &violation.breach {
         Breach::NoPrivateName { service } => ApiError::invalid(format!(
             "Private DNS can't be enabled because the service {service} does not provide a private DNS name."
@@ -63,4 +70,20 @@ pub(super) fn error(violation: &Violation) -> ApiError {
             ApiError::invalid(problem.what + &place)
         }
     }
+}
+
+/// The id of what does not exist.
+fn missing(breach: &Breach) -> Option<String> {
+    match breach {
+        Breach::NoSuchVpc { vpc, .. } => Some(vpc.to_string()),
+        Breach::NoSuchSubnet { subnet } => Some(subnet.to_string()),
+        Breach::NoSuchEndpoint { endpoint } => Some(endpoint.to_string()),
+        Breach::NothingBelow { id } => Some(id.clone()),
+        _ => None,
+    }
+}
+
+/// What a file uses stays.
+pub(super) fn in_use(id: impl Display, place: &Place) -> ApiError {
+    ApiError::new("DependencyViolation", format!("{id} is used at {place} and cannot be deleted."))
 }

@@ -205,7 +205,7 @@ impl HostedZone {
     }
 
     /// What it is known by.
-    pub(super) fn key(&self) -> Key {
+    pub fn key(&self) -> Key {
         Key::of_zone(self.is_told, self.name.clone(), self.reach.clone())
     }
 

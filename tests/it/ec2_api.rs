@@ -428,9 +428,16 @@ fn the_same_token_makes_one_endpoint() {
     let call = create(SQS, "SubnetId.1=subnet-0000010a ClientToken=t-1");
     let first = api.call(&call);
     assert_eq!(first.text("clientToken"), "t-1");
-    assert_eq!(api.call(&call), first);
+    let id = first.text("vpcEndpoint/vpcEndpointId").to_owned();
+    // it is shown as it is now
+    let shown = |api: &Api| {
+        let again = api.call(&call);
+        let parts = ["vpcEndpoint/vpcEndpointId", "vpcEndpoint/state", "clientToken"];
+        parts.map(|path| again.text(path).to_owned())
+    };
+    assert_eq!(shown(&api), [id.as_str(), "available", "t-1"]);
     let api = api.reopen();
-    assert_eq!(api.call(&call), first, "a restart forgets nothing");
+    assert_eq!(shown(&api), [id.as_str(), "available", "t-1"], "a restart forgets nothing");
     assert!(api.error(&create(SQS, "ClientToken=t-1")).starts_with("IdempotentParameterMismatch: "));
     assert_eq!(api.call("DescribeVpcEndpoints").items("vpcEndpointSet").len(), 1);
 }
@@ -446,6 +453,11 @@ fn endpoints_of_files_are_listed_and_left_alone() {
         assert!(api.addresses(INSIDE, &name).contains(&"10.1.1.9".to_owned()) || name.contains("us-east-1b"), "{name}");
     }
     assert_eq!(entries(&listed).len(), 4);
+    let created = listed.text("creationTimestamp");
+    assert!(
+        created.starts_with("20") && created == described(&api, "vpce-0000000a").text("creationTimestamp"),
+        "{created}"
+    );
     let file = format!("{}/zones/t.toml", api.zones().display());
     let refused = "OperationNotPermitted: vpce-0000000a is declared at FILE:48: change it there, the API only reads it";
     let error = api.error("ModifyVpcEndpoint VpcEndpointId=vpce-0000000a PrivateDnsEnabled=false");

@@ -253,7 +253,7 @@ fn of_file<'c>(call: &'c Call<'c>, endpoint: &'c model::Endpoint) -> Option<List
             _ => Phase::Accepted,
         },
         phase_since: UnixMillis(0),
-        created: UnixMillis(0),
+        created: call.settings.began.into(),
         private_dns_enabled: endpoint.private_dns_enabled(),
         ip_address_type: match (has(false), has(true)) {
             (true, true) => IpAddressType::Dualstack,
@@ -313,7 +313,7 @@ fields! {
         "networkInterfaceIdSet[]" = Values::of_each(it.record.interfaces.iter().map(|interface| interface.id));
         "dnsEntrySet[].dnsName" = it.dns_names();
         "dnsEntrySet[].hostedZoneId" = it.dns_zones();
-        "creationTimestamp" = Values::of_option((it.record.created.0 > 0).then(|| timestamp(it.record.created)));
+        "creationTimestamp" = timestamp(it.record.created);
         "tagSet" ["tag", "tag-key"] = &it.record.tags;
         "ownerId" = &it.record.owner;
         "serviceRegion" ["service-region"] = it.service_region();

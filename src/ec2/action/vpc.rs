@@ -72,7 +72,11 @@ pub(super) fn made(call: &Call<'_>, mut vpc: VpcRecord) -> Result<Done, ApiError
     super::reach::make_listener(call, &mut vpc);
     let group = new_default_group(call.state, &vpc);
     let mut answer = Xml::new();
-    answer.element("vpc", |xml| vpc.write(xml));
+    let mut shown = Xml::new();
+    vpc.write(&mut shown);
+    // "pending" as AWS's examples have it; the next call finds it available
+    let shown = shown.into_text().replacen("<state>available</state>", "<state>pending</state>", 1);
+    answer.raw("vpc", &shown);
     Ok(Done { edit: Edit::put([StoredObject::Vpc(vpc), StoredObject::SecurityGroup(group)]), answer })
 }
 
