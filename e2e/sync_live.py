@@ -124,6 +124,9 @@ def last_good(case, live, proxy, ec2, made, inside):
     told = json.loads(live.get(f"/v1/explain?name=sqs.{REGION}.amazonaws.com&from={inside}")[1])["sources"]
     account = next(source for source in told if source["source"] == ID)
     case.check(not account["good"] and account["age_seconds"] >= 3, "explain does not say how old the account is", told)
+    case.equal("whose it is", account["origin"], f"000000000000/{REGION}")
+    people = live.tell("explain", f"sqs.{REGION}.amazonaws.com", "--from", inside).stdout
+    case.check(re.search(rf"^  as of \d+ s ago from 000000000000/{REGION}, which cannot be read now", people, re.M), "explain", people)
     status = live.tell("status").stdout
     case.check("GetCallerIdentity" in status and "needs attention" in status and ID in status, "status", status)
     said = live.log_text().count("not read: GetCallerIdentity")

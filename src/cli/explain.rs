@@ -10,38 +10,51 @@ use super::flush::escaped;
 use super::looked_at::OutputOrigin;
 use super::offline::Offline;
 use crate::explain::{Asker, Explanation, RecordText, explain};
-use crate::observe::Explained;
+use crate::observe::{Explained, ExplainedSource};
 
 pub(super) fn run(args: &ExplainArgs) -> ExitCode {
     let explained = match args.served.server(args.flags.said_by("zones")) {
         Some(server) => from_server(&server, args).map_err(|what| super::fail(&what)),
         None => from_files(args),
     };
-    let (explanation, looked_at) = match explained {
+    let (explanation, accounts, looked_at) = match explained {
         Ok(explained) => explained,
         Err(code) => return code,
     };
     if args.json {
-        return super::print(&to_json(&explanation, &looked_at));
+        return super::print(&to_json(&AsOf { explanation, sources: accounts }, &looked_at));
     }
-    super::print(&for_people(&explanation, &looked_at))
+    super::print(&for_people(&explanation, &accounts, &looked_at))
 }
 
-fn from_files(args: &ExplainArgs) -> Result<(Explanation, OutputOrigin), ExitCode> {
+/// An explanation, and how old what the accounts said is that are followed.
+#[derive(Serialize)]
+struct AsOf {
+    #[serde(flatten)]
+    explanation: Explanation,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sources: Vec<ExplainedSource>,
+}
+
+fn from_files(args: &ExplainArgs) -> Result<(Explanation, Vec<ExplainedSource>, OutputOrigin), ExitCode> {
     let read = Offline::new(args.flags.settings(), args.served.state()).compile();
     let (snapshot, looked_at) = read.ok_or(ExitCode::FAILURE)?;
     let AskedArgs { name, rtype, from, to } = &args.asked;
     if let Asker::Vpc(vpc) = from {
         super::known_vpc(&snapshot.model, *vpc)?;
     }
-    Ok((explain(&snapshot, from.to(*to), name, *rtype), looked_at))
+    Ok((explain(&snapshot, from.to(*to), name, *rtype), Vec::new(), looked_at))
 }
 
-fn from_server(server: &ServerAt, args: &ExplainArgs) -> Result<(Explanation, OutputOrigin), String> {
+fn from_server(
+    server: &ServerAt,
+    args: &ExplainArgs,
+) -> Result<(Explanation, Vec<ExplainedSource>, OutputOrigin), String> {
     let said = server.ask(&request("explain?", &args.asked))?;
     let said: Explained = serde_json::from_str(&said).map_err(|e| format!("{server} says no explanation: {e}"))?;
     let looked_at = OutputOrigin::server(server, said.explanation.generation);
-    Ok((said.explanation, looked_at))
+    let accounts = said.sources.into_iter().filter(|source| source.origin.is_some()).collect();
+    Ok((said.explanation, accounts, looked_at))
 }
 
 /// The request for what a server says of a question; `path` ends where the query goes on.
@@ -61,8 +74,16 @@ pub(super) fn to_json(document: &impl Serialize, looked_at: &OutputOrigin) -> St
     format!("{json:#}\n")
 }
 
-fn for_people(explanation: &Explanation, looked_at: &OutputOrigin) -> String {
+/// `as of 12 s ago from 111122223333/eu-west-1`
+fn as_of(account: &ExplainedSource) -> Option<String> {
+    let age = account.age_seconds.map_or_else(|| "never read".to_owned(), |age| format!("as of {age} s ago"));
+    let state = if account.good { "" } else { ", which cannot be read now: `vpcedns status` says why" };
+    Some(format!("  {age} from {}{state}", account.origin.as_ref()?))
+}
+
+fn for_people(explanation: &Explanation, accounts: &[ExplainedSource], looked_at: &OutputOrigin) -> String {
     let mut lines = vec![format!("{} {} from {} ({looked_at})", explanation.name, explanation.rtype, explanation.from)];
+    lines.extend(accounts.iter().filter_map(as_of));
     let steps = explanation.steps.iter().enumerate();
     lines.extend(steps.map(|(number, step)| format!("  {}. {step}", number + 1)));
     let outcome =

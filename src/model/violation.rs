@@ -4,7 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
-use super::Upstream;
+use super::change::Key;
+use super::endpoint::Endpoint;
+use super::{Model, Upstream};
 use crate::dns::DnsName;
 use crate::naming::{EndpointId, Region, ServiceName, ServiceNameError, SubnetId, VpcId, ZoneName};
 use crate::problem::Place;
@@ -25,6 +27,48 @@ impl Violation {
             self.breach,
             Breach::PrivateDnsIneffective { .. } | Breach::ServiceNotInCatalogue { .. } | Breach::BlockOfTwoVpcs { .. }
         )
+    }
+}
+
+/// Warnings, which hold for longer than the change that is checked.
+impl Violation {
+    /// The same where it holds in `model`, too: `None` where it holds no more, and at another place where what it was told of
+    /// has gone and something else is as it was.
+    pub fn still(&self, model: &Model, place_of: &dyn Fn(&Key) -> Option<Place>) -> Option<Self> {
+        match &self.breach {
+            Breach::PrivateDnsIneffective { endpoint, vpc, off } => {
+                let has_both = model.vpc(*vpc).is_none_or(|vpc| vpc.has_private_dns());
+                let is_so = |e: &&Endpoint| e.vpc == *vpc && e.private_dns_enabled();
+                if has_both || model.endpoint(*endpoint).is_some_and(|e| is_so(&e)) {
+                    return (!has_both).then(|| self.clone());
+                }
+                let other = model.endpoints().find(is_so)?;
+                let breach = Breach::PrivateDnsIneffective { endpoint: other.id, vpc: *vpc, off: *off };
+                let place = place_of(&Key::Endpoint(other.id)).unwrap_or_else(|| self.place.clone());
+                Some(Self { place, breach })
+            }
+            Breach::ServiceNotInCatalogue { service, .. } => {
+                let leads_to = |e: &Endpoint| model.service(e).service_name == *service;
+                (model.endpoints().any(leads_to) && model.declared_service(service).is_none()).then(|| self.clone())
+            }
+            Breach::BlockOfTwoVpcs { block, vpc, other, .. } => {
+                let has = |id| model.vpc(id).is_some_and(|vpc| vpc.cidr_blocks.contains(block));
+                (has(*vpc) && has(*other)).then(|| self.clone())
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether this is what `old` said, as a later change found it.
+    pub fn says_anew(&self, old: &Self) -> bool {
+        match (&self.breach, &old.breach) {
+            (Breach::PrivateDnsIneffective { vpc, .. }, Breach::PrivateDnsIneffective { vpc: of, .. }) => vpc == of,
+            (Breach::ServiceNotInCatalogue { service, .. }, Breach::ServiceNotInCatalogue { service: of, .. }) => {
+                service == of
+            }
+            (Breach::BlockOfTwoVpcs { block, .. }, Breach::BlockOfTwoVpcs { block: of, .. }) => block == of,
+            _ => false,
+        }
     }
 }
 

@@ -52,6 +52,9 @@ pub struct Explained {
 pub struct ExplainedSource {
     /// Its id.
     pub source: String,
+    /// The account and region that it reads (`111122223333/eu-west-1`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
     /// Whether its last load was good.
     pub good: bool,
     /// Seconds since its last good load.
@@ -61,7 +64,7 @@ pub struct ExplainedSource {
 impl ExplainedSource {
     fn new(report: &SourceReport) -> Self {
         let age_seconds = report.age().map(|age| age.as_secs());
-        Self { source: report.id.to_string(), good: report.is_good(), age_seconds }
+        Self { source: report.id.to_string(), origin: report.origin.clone(), good: report.is_good(), age_seconds }
     }
 }
 

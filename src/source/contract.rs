@@ -55,6 +55,11 @@ pub trait Source: Send {
         false
     }
 
+    /// What it is that is read, for people: `111122223333/eu-west-1`. `None` where the name says it.
+    fn origin(&self) -> Option<String> {
+        None
+    }
+
     /// Starts to ask `trigger` for a load when something changes. Readings say what will not be seen, and why.
     fn watch(&mut self, _trigger: LoadTrigger) {}
 
@@ -129,6 +134,8 @@ pub struct Declared {
 pub struct SourceReport {
     /// Which source.
     pub id: SourceId,
+    /// What it reads, where its name does not say it.
+    pub origin: Option<String>,
     /// Whether it has said everything once.
     pub ready: bool,
     /// When what it said last was so: it was read then without an error, or changed.

@@ -47,6 +47,7 @@ mod transfer_keys;
 mod unread;
 mod values;
 mod violation;
+mod warnings;
 mod watch;
 mod zone_file;
 

@@ -16,6 +16,7 @@ use super::held::{Held, Holdings, Places};
 use super::orphans::{leave_out, still_left_out};
 use super::own::forwarding_to_ourselves;
 use super::violation::problems as violations_in_words;
+use super::warnings::ModelWarnings;
 use crate::model::{Applied, Broken, Changes, Input, Key, Model, Violation};
 use crate::naming::CatalogueNames;
 use crate::problem::{FileName, Place, Problem};
@@ -29,6 +30,8 @@ pub struct Sources {
     /// Where we listen ourselves: no rule may forward there.
     own: Vec<SocketAddr>,
     model: Model,
+    /// What the model warned of, and was not asked about again.
+    warnings: ModelWarnings,
     /// False until the first load: that one is whole or not at all.
     started: bool,
 }
@@ -90,6 +93,8 @@ pub(crate) struct Overlay {
     added: HashMap<Key, Place>,
     /// What stays left out.
     orphans: Vec<Input>,
+    /// What the model warns of.
+    warnings: Vec<Violation>,
     below: Option<Arc<Overlay>>,
 }
 
@@ -125,6 +130,8 @@ pub(crate) struct Draft {
     single: HashMap<Key, Place>,
     broken: Broken,
     problems: Vec<Problem>,
+    /// Those of `problems` that are warnings of the model.
+    warnings: Vec<Violation>,
     health: SourceHealth,
     as_of: Option<SystemTime>,
     orphans: Vec<Input>,
@@ -137,6 +144,11 @@ impl Draft {
 
     fn has_errors(&self) -> bool {
         self.problems.iter().any(Problem::is_error)
+    }
+
+    fn numbered_warnings(&self) -> impl Iterator<Item = (usize, Violation)> + use<> {
+        let member = self.member;
+        self.warnings.clone().into_iter().map(move |violation| (member, violation))
     }
 }
 
@@ -173,6 +185,7 @@ impl LoadBatch {
             single: added.iter().map(|input| (input.key(), input.place.clone())).collect(),
             broken: Broken { incomplete: problems.iter().any(Problem::is_error), ..Broken::default() },
             problems,
+            warnings: Vec::new(),
             health,
             as_of,
             orphans: Vec::new(),
@@ -197,6 +210,7 @@ impl Sources {
         let listed = sources.into_iter().map(|source| {
             let report = SourceReport {
                 id: source.id(),
+                origin: None,
                 ready: false,
                 last_good: None,
                 problems: Vec::new(),
@@ -204,7 +218,13 @@ impl Sources {
             };
             Member { source, holdings: Holdings::default(), report, orphans: Vec::new() }
         });
-        Self { listed: listed.collect(), own, model: Model::default(), started: false }
+        Self {
+            listed: listed.collect(),
+            own,
+            model: Model::default(),
+            warnings: ModelWarnings::default(),
+            started: false,
+        }
     }
 
     /// The files below `dirs`, which have to be there, and no other source.
@@ -264,7 +284,7 @@ impl Sources {
         let all: Vec<&Draft> = batch.drafts.iter().collect();
         let Applied { mut model, mut changes, violations } = self.attempt(&self.model, &batch, &all);
         let own = forwarding_to_ourselves(&batch.added, &self.own);
-        Self::blame(&mut batch, violations_in_words(violations.into_iter().chain(own).collect()));
+        Self::blame(&mut batch, violations.into_iter().chain(own).collect());
         let failed = batch.drafts.iter().any(Draft::has_errors);
         let busy = batch.drafts.iter().filter(|draft| !draft.changes_nothing() || draft.has_errors()).count();
         let mut taken: Vec<usize> = (0..batch.drafts.len()).collect();
@@ -277,13 +297,19 @@ impl Sources {
             draft.orphans = orphans;
         }
         let mut problems: Vec<Problem> = Vec::new();
-        for draft in &drafts {
+        let new: Vec<(usize, Violation)> = drafts.iter().flat_map(Draft::numbered_warnings).collect();
+        let next_model = model.as_ref().unwrap_or(&self.model);
+        let still: Vec<Vec<Problem>> = (drafts.iter())
+            .map(|draft| self.warnings.problems(draft.member, &new, next_model, &|key| self.place_of(key)))
+            .collect();
+        for (draft, still) in drafts.iter().zip(still) {
             let Some(member) = self.listed.get_mut(draft.member) else { continue };
             member.report.ready = member.source.is_ready();
+            member.report.origin = member.source.origin();
             let is_as_it_was = |id: &PartId| !draft.gone.contains(id) && !draft.parts.contains_key(id);
             let kept =
                 member.holdings.parts.iter().filter(|(id, _)| is_as_it_was(id)).flat_map(|(_, held)| &held.problems);
-            member.report.problems = draft.problems.iter().chain(kept).cloned().collect();
+            member.report.problems = draft.problems.iter().chain(kept).chain(&still).cloned().collect();
             member.report.health = draft.health;
             if draft.changes_nothing() && !draft.has_errors() {
                 member.report.last_good = Some(draft.as_of.unwrap_or_else(SystemTime::now));
@@ -324,7 +350,7 @@ impl Sources {
         let Applied { model, changes, violations } =
             self.attempt(&self.model, &batch, &batch.drafts.iter().collect::<Vec<_>>());
         let own = forwarding_to_ourselves(&batch.added, &self.own);
-        Self::blame(&mut batch, violations_in_words(violations.into_iter().chain(own).collect()));
+        Self::blame(&mut batch, violations.into_iter().chain(own).collect());
         let is_good = !batch.drafts.iter().any(Draft::has_errors);
         model.filter(|_| is_good).map(|model| (model, changes)).ok_or_else(|| {
             let mut problems: Vec<Problem> = batch.drafts.into_iter().flat_map(|draft| draft.problems).collect();
@@ -386,7 +412,11 @@ impl Sources {
     }
 
     /// Gives each problem of the model to the source in whose text it is, else to the first that changed anything.
-    fn blame(batch: &mut LoadBatch, problems: Vec<Problem>) {
+    fn blame(batch: &mut LoadBatch, violations: Vec<Violation>) {
+        let mut problems: Vec<(Problem, Violation)> =
+            violations.into_iter().map(|violation| (Problem::from(violation.clone()), violation)).collect();
+        problems.sort_by(|(a, _), (b, _)| a.cmp(b));
+        problems.dedup_by(|(a, _), (b, _)| a == b);
         let several = batch.drafts.len() > 1 && !problems.is_empty();
         let files: Vec<HashSet<FileName>> = batch
             .drafts
@@ -397,10 +427,11 @@ impl Sources {
             })
             .collect();
         let first = batch.drafts.iter().position(|draft| !draft.changes_nothing()).unwrap_or_default();
-        for problem in problems {
+        for (problem, violation) in problems {
             let at = files.iter().position(|files| files.contains(&problem.place.file)).unwrap_or(first);
             if let Some(draft) = batch.drafts.get_mut(at) {
                 draft.problems.push(problem);
+                draft.warnings.extend((!violation.is_error()).then_some(violation));
             }
         }
     }
@@ -410,6 +441,8 @@ impl Sources {
         let now = SystemTime::now();
         match taken {
             Taken::Load(drafts) => {
+                let new = drafts.iter().flat_map(Draft::numbered_warnings).collect();
+                self.warnings = self.warnings.next(new, &model, &|key| self.place_of(key));
                 for draft in drafts {
                     let Some(member) = self.listed.get_mut(draft.member) else { continue };
                     member.holdings.parts.retain(|id, _| !draft.gone.contains(id));
@@ -424,6 +457,7 @@ impl Sources {
                 }
             }
             Taken::Edit(overlay) => {
+                self.warnings.add(overlay.member, &overlay.warnings);
                 if let Some(member) = self.listed.get_mut(overlay.member) {
                     member.orphans.retain(|orphan| !overlay.forgotten.contains(&orphan.key()));
                     member.orphans.extend(overlay.orphans.iter().cloned());
@@ -487,7 +521,15 @@ impl Sources {
         let Some(model) = model else { return Err(violations) };
         let added = added.iter().map(|input| (input.key(), input.place.clone())).collect();
         let forgotten = edit.removed.clone();
-        let overlay = Overlay { member, removed, forgotten, added, orphans, below: overlay.cloned() };
+        let overlay = Overlay {
+            member,
+            removed,
+            forgotten,
+            added,
+            orphans,
+            warnings: violations.clone(),
+            below: overlay.cloned(),
+        };
         Ok((model, changes, violations_in_words(violations), Taken::Edit(Arc::new(overlay))))
     }
 }

@@ -56,6 +56,8 @@ struct RoundsTold {
     counts: [u64; 3],
     /// When what is kept was so.
     as_of: Option<SystemTime>,
+    /// Whose outputs are kept: `111122223333/eu-west-1`.
+    origin: Option<String>,
     /// What is wrong with the last round.
     problems: Vec<Problem>,
     /// What became of the last round, as a place in [`ROUND_OUTCOMES`].
@@ -75,7 +77,9 @@ const HELD: usize = 2;
 impl Rounds {
     /// Before the first round; what `dir` holds is from an earlier process.
     pub(super) fn new(dir: &Path) -> Self {
-        let told = RoundsTold { as_of: kept_since(dir), ..RoundsTold::default() };
+        let kept = newest_kept(dir);
+        let origin = kept.as_ref().and_then(|(home, _)| origin(home));
+        let told = RoundsTold { as_of: kept.map(|(_, since)| since), origin, ..RoundsTold::default() };
         let (wake, wake_zones) = (Notify::new(), Notify::new());
         Self { told: Mutex::new(told), first: Condvar::new(), wake, wake_zones, zones: OnceLock::new() }
     }
@@ -110,6 +114,11 @@ impl Rounds {
         self.lock().last.is_some_and(|last| last != GOOD)
     }
 
+    /// Whose outputs are kept.
+    pub(super) fn origin(&self) -> Option<String> {
+        self.lock().origin.clone()
+    }
+
     /// What is wrong with the last round.
     pub(super) fn problems(&self) -> Vec<Problem> {
         self.lock().problems.clone()
@@ -126,10 +135,18 @@ impl Rounds {
     }
 }
 
-/// The time of the outputs that are kept in `dir`.
-fn kept_since(dir: &Path) -> Option<SystemTime> {
+/// The directory of the outputs that were kept last in `dir`, and their time.
+fn newest_kept(dir: &Path) -> Option<(PathBuf, SystemTime)> {
     let homes = fs::read_dir(dir).ok()?.filter_map(Result::ok);
-    homes.filter_map(|home| fs::metadata(home.path().join(FILE)).ok()?.modified().ok()).max()
+    let kept =
+        homes.filter_map(|home| Some((home.path(), fs::metadata(home.path().join(FILE)).ok()?.modified().ok()?)));
+    kept.max_by_key(|(_, since)| *since)
+}
+
+/// Whose outputs a directory has, by its name.
+fn origin(home: &Path) -> Option<String> {
+    let (account, region) = home.file_name()?.to_str()?.split_once('-')?;
+    Some(format!("{account}/{region}"))
 }
 
 /// Makes rounds for ever, and has `trigger` ask for a load after each.
@@ -209,6 +226,9 @@ impl RoundMaker {
             let round = keep(&self.followed.dir, fetched, &mut self.caution, &self.followed.id)?;
             // objects take many times what their text does, and the next such round may be far
             crate::memory::give_back();
+            if !round.is_held {
+                self.zones.rounds.lock().origin = round.path.parent().and_then(origin);
+            }
             if round.is_held || round.unconfirmed > 0 {
                 self.memory.forget_last();
                 self.memory.seldom.forget_age();

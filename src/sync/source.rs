@@ -59,6 +59,10 @@ impl Source for RoundsSource {
         self.rounds.as_of().is_some()
     }
 
+    fn origin(&self) -> Option<String> {
+        self.rounds.origin()
+    }
+
     fn watch(&mut self, trigger: LoadTrigger) {
         if let Some((followed, runtime)) = self.waiting.take() {
             runtime.spawn(follow(followed, Arc::clone(&self.rounds), trigger));
