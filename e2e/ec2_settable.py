@@ -60,6 +60,41 @@ def run(case):
     counts = {what: seen.count(what) for what in ("kept", "refused", "unseen")}
     case.note(f"{len(seen)} members: {counts}")
     case.check(counts["kept"] > 100, f"only {counts['kept']} members are kept: the test shows little")
+    before = everything(world)
+    case.equal("exit code", server.stop(), 0)
+    after = everything(World(Ec2Server(case)))
+    for listing, items in before.items():
+        case.check(items, f"{listing}: nothing is listed")
+        case.check(after[listing] == items, f"{listing} after a restart", difference(items, after[listing]))
+
+
+# the calls that list all objects of a kind, by client, and the member that has them
+LISTINGS = [
+    ("ec2", "describe_vpcs", "Vpcs"), ("ec2", "describe_subnets", "Subnets"), ("ec2", "describe_security_groups", "SecurityGroups"),
+    ("ec2", "describe_security_group_rules", "SecurityGroupRules"), ("ec2", "describe_route_tables", "RouteTables"),
+    ("ec2", "describe_network_interfaces", "NetworkInterfaces"), ("ec2", "describe_vpc_endpoints", "VpcEndpoints"),
+    ("ec2", "describe_vpc_endpoint_service_configurations", "ServiceConfigurations"), ("ec2", "describe_tags", "Tags"),
+    ("route53", "list_hosted_zones", "HostedZones"), ("route53resolver", "list_resolver_rules", "ResolverRules"),
+    ("route53resolver", "list_resolver_rule_associations", "ResolverRuleAssociations"),
+    ("route53resolver", "list_resolver_endpoints", "ResolverEndpoints"), ("route53profiles", "list_profiles", "ProfileSummaries"),
+    ("route53profiles", "list_profile_associations", "ProfileAssociations"),
+]
+
+
+def everything(world):
+    """All objects, by the call that lists them."""
+    found = {}
+    for service, call, member in LISTINGS:
+        client = world.clients[service]
+        pages = client.get_paginator(call).paginate() if client.can_paginate(call) else [getattr(client, call)()]
+        found[call] = sorted(str(item) for page in pages for item in page[member])
+    return found
+
+
+def difference(before, after):
+    """The first objects that are on one side only."""
+    gone, come = sorted(set(before) - set(after)), sorted(set(after) - set(before))
+    return "\n".join([f"- {item[:600]}" for item in gone[:3]] + [f"+ {item[:600]}" for item in come[:3]])
 
 
 def tried(case, world, subject, action, path):
