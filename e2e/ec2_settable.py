@@ -22,7 +22,7 @@ LATTICE = f"arn:aws:vpc-lattice:{REGION}:123456789012:"
 CONTROL = {"DryRun", "ClientToken", "CreatorRequestId", "CallerReference"}
 # codes of an error that says that a member is not taken
 REFUSALS = {"UnknownParameter", "InvalidParameterValue", "InvalidParameter", "InvalidParameterException", "InvalidInput", "InvalidParameterCombination",
-            "InvalidRequestException", "ValidationException", "InvalidGatewayID.NotFound"}
+            "InvalidRequestException", "MissingParameter", "ValidationException", "InvalidGatewayID.NotFound"}
 UNSEEN = {
     ("CreateHostedZone", "HostedZoneConfig.PrivateZone"): "a zone is private by its VPC",
     ("CreateHostedZone", "DelegationSetId"): "public zones have name servers of a delegation set",

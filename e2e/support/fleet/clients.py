@@ -150,9 +150,10 @@ class FleetClient:
         if answer:
             item = answer["vpcEndpoint"]
             operation.endpoint = item["vpcEndpointId"]
-            regional = names_of(item)[0][0]
-            with self.book.lock:
-                if operation is create:
+            # one that comes again is answered with what it made as that is now: deleted, it has no names
+            if operation is create:
+                regional = names_of(item)[0][0]
+                with self.book.lock:
                     made = self.book.live[operation.endpoint] = Made(create, operation.endpoint, regional, create.vpc)
                     self.own[operation.endpoint] = made
 
