@@ -98,7 +98,12 @@ impl Source for Files {
     fn read(&mut self, progress: Progress<'_>) -> Reading {
         let Scanned { mut files, zone_files, mut problems, .. } = scan_all(&self.present());
         let known = |id: &PartId| self.known.get(id).cloned();
-        let gate = Gate { watch: self.watch.as_ref(), looks: &self.looks, in_doubt: AtomicBool::new(false) };
+        let gate = Gate {
+            watch: self.watch.as_ref(),
+            looks: &self.looks,
+            started: self.started,
+            in_doubt: AtomicBool::new(false),
+        };
         self.watch.iter().for_each(Watch::judge);
         let gone = self.gone_for_a_moment(&files, &gate);
         let are_gone: HashSet<PathBuf> = gone.iter().map(|file| file.real.clone()).collect();
@@ -115,7 +120,7 @@ impl Source for Files {
             |part: &FilePart| part.loaded.is_some() && part.looks.iter().any(|(real, _)| are_gone.contains(real));
         // a checkout, or a link that leads to another directory, is served whole: what is left of the old set together with
         // what is known of the new one is neither
-        if self.started && (gate.in_doubt.into_inner() || parts.iter().any(is_overtaken)) {
+        if gate.is_given_up() || self.started && parts.iter().any(is_overtaken) {
             let problems = [&*self.said.0, &*self.said.1].concat();
             let health = self.watch.as_ref().map(Watch::health).unwrap_or_default();
             return Reading { problems, health, ..Reading::default() };
@@ -193,6 +198,8 @@ struct Gate<'w> {
     watch: Option<&'w Watch>,
     /// How files looked at the last reading, whether it was taken over or not.
     looks: &'w HashMap<PathBuf, Option<FileStamp>>,
+    /// A reading was taken over, which stays as long as this one is in doubt.
+    started: bool,
     /// A file may not be read, and only the next looks will tell what it is.
     in_doubt: AtomicBool,
 }
@@ -218,6 +225,10 @@ impl ReadGate for Gate<'_> {
     fn may_read(&self, file: &FoundFile, look: Option<FileStamp>) -> bool {
         let before = self.looks.get(&file.real).copied().flatten();
         self.lets_read(&file.real, look, before)
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.started && self.in_doubt.load(Ordering::Relaxed)
     }
 
     fn was_whole(&self, file: &FoundFile, look: Option<FileStamp>) -> bool {

@@ -11,6 +11,11 @@ pub(super) trait ReadGate: Sync {
     /// Whether a file that looks like this may be read.
     fn may_read(&self, file: &FoundFile, look: Option<FileStamp>) -> bool;
 
+    /// Whether the reading will be given up, as far as the files that were asked about show: then none need be read.
+    fn is_given_up(&self) -> bool {
+        false
+    }
+
     /// Whether a file that looked like this before it was read, and has been read, was not written to meanwhile.
     fn was_whole(&self, file: &FoundFile, look: Option<FileStamp>) -> bool;
 }

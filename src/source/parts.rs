@@ -94,9 +94,12 @@ pub(super) fn read_files(
         .chain((!json.is_empty()).then_some((JSON, json)))
         .map(|(id, files)| Candidate::new(id, files, earlier, gate))
         .collect();
-    enough_memory(candidates.iter().filter(|part| part.state == Before::Read).map(Candidate::size).collect())?;
+    let is_read = |part: &&Candidate| part.state == Before::Read;
+    if !gate.is_given_up() {
+        enough_memory(candidates.iter().filter(is_read).map(Candidate::size).collect())?;
+    }
     let loaded = in_parallel(&candidates, |part| {
-        let loaded = (part.state == Before::Read).then(|| match &part.id {
+        let loaded = (is_read(&part) && !gate.is_given_up()).then(|| match &part.id {
             PartId::File(path) => load_toml(path, Opened::new(roots, gate)),
             PartId::Set(_) => (load_json(&part.files), Vec::new()),
         });
