@@ -48,8 +48,10 @@ impl Violation {
                 Some(Self { place, breach })
             }
             Breach::ServiceNotInCatalogue { service, .. } => {
-                let leads_to = |e: &Endpoint| model.service(e).service_name == *service;
-                (model.endpoints().any(leads_to) && model.declared_service(service).is_none()).then(|| self.clone())
+                // those that are served have a table of their own, which is short
+                let is_used = model.services().any(|one| one.service_name == *service)
+                    || model.endpoints().any(|e| model.service(e).service_name == *service);
+                (is_used && model.declared_service(service).is_none()).then(|| self.clone())
             }
             Breach::BlockOfTwoVpcs { block, vpc, other, .. } => {
                 let has = |id| model.vpc(id).is_some_and(|vpc| vpc.cidr_blocks.contains(block));

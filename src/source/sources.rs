@@ -299,17 +299,19 @@ impl Sources {
         let mut problems: Vec<Problem> = Vec::new();
         let new: Vec<(usize, Violation)> = drafts.iter().flat_map(Draft::numbered_warnings).collect();
         let next_model = model.as_ref().unwrap_or(&self.model);
-        let still: Vec<Vec<Problem>> = (drafts.iter())
-            .map(|draft| self.warnings.problems(draft.member, &new, next_model, &|key| self.place_of(key)))
+        let still: Vec<(usize, Problem)> = (self.warnings)
+            .still(&new, next_model, &|key| self.place_of(key))
+            .map(|(member, violation)| (member, violation.into()))
             .collect();
-        for (draft, still) in drafts.iter().zip(still) {
+        for draft in &drafts {
             let Some(member) = self.listed.get_mut(draft.member) else { continue };
             member.report.ready = member.source.is_ready();
             member.report.origin = member.source.origin();
             let is_as_it_was = |id: &PartId| !draft.gone.contains(id) && !draft.parts.contains_key(id);
             let kept =
                 member.holdings.parts.iter().filter(|(id, _)| is_as_it_was(id)).flat_map(|(_, held)| &held.problems);
-            member.report.problems = draft.problems.iter().chain(kept).chain(&still).cloned().collect();
+            let still = still.iter().filter(|(of, _)| *of == draft.member).map(|(_, problem)| problem);
+            member.report.problems = draft.problems.iter().chain(kept).chain(still).cloned().collect();
             member.report.health = draft.health;
             if draft.changes_nothing() && !draft.has_errors() {
                 member.report.last_good = Some(draft.as_of.unwrap_or_else(SystemTime::now));

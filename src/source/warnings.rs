@@ -1,7 +1,7 @@
 //! Warnings of the model that hold until something changes: a load checks what it touches, and says nothing of the rest.
 
 use crate::model::{Key, Model, Violation};
-use crate::problem::{Place, Problem};
+use crate::problem::Place;
 
 /// What the model warns of, and of whose objects, as the number of the source.
 #[derive(Default)]
@@ -9,7 +9,7 @@ pub(super) struct ModelWarnings(Vec<(usize, Violation)>);
 
 impl ModelWarnings {
     /// Those that still hold in `model` and that `new` ones do not say anew.
-    fn still<'w>(
+    pub(super) fn still<'w>(
         &'w self,
         new: &'w [(usize, Violation)],
         model: &'w Model,
@@ -18,18 +18,6 @@ impl ModelWarnings {
         let are_old = move |(_, old): &&(usize, Violation)| !new.iter().any(|(_, new)| new.says_anew(old));
         let old = self.0.iter().filter(are_old);
         old.filter_map(move |(member, old)| Some((*member, old.still(model, place_of)?)))
-    }
-
-    /// The same in words, for one source.
-    pub(super) fn problems(
-        &self,
-        member: usize,
-        new: &[(usize, Violation)],
-        model: &Model,
-        place_of: &dyn Fn(&Key) -> Option<Place>,
-    ) -> Vec<Problem> {
-        let still = self.still(new, model, place_of).filter(|(of, _)| *of == member);
-        still.map(|(_, violation)| Problem::from(violation)).collect()
     }
 
     /// Adds what an edit was warned of; what holds no more goes with the next load.
