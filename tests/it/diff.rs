@@ -211,22 +211,31 @@ fn published(old: &AnyWorld, new: &AnyWorld) -> (tempfile::TempDir, Publisher) {
     (dir, publisher)
 }
 
-proptest! {
-    #![proptest_config(cases(40))]
-
-    /// Two generations, which share what did not change, differ as two loads do.
-    #[test]
-    fn generations_differ_as_files_do(old in any_world(), mut new in any_world()) {
-        // no endpoint moves
+/// Two worlds of which the second may follow the first: no endpoint moves.
+fn two_worlds() -> impl Strategy<Value = (AnyWorld, AnyWorld)> {
+    (any_world(), any_world()).prop_map(|(old, mut new)| {
         for (id, endpoint) in &mut new.endpoints {
             if let Some(was) = old.endpoints.get(id) {
                 (endpoint.vpc, endpoint.service) = (was.vpc, was.service);
             }
         }
+        (old, new)
+    })
+}
+
+fn fresh(world: &AnyWorld) -> Snapshot {
+    Snapshot::compile(model(&world.text()), policy(), 1)
+}
+
+proptest! {
+    #![proptest_config(cases(40))]
+
+    /// Two generations, which share what did not change, differ as two loads do.
+    #[test]
+    fn generations_differ_as_files_do((old, new) in two_worlds()) {
         let (_dir, publisher) = published(&old, &new);
         let served = publisher.snapshots();
         let is = served.load_full();
-        let fresh = |world: &AnyWorld| Snapshot::compile(model(&world.text()), policy(), 1);
         let want = diff(&fresh(&old), &fresh(&new));
         match served.previous() {
             // nothing has changed
@@ -247,14 +256,8 @@ proptest! {
 
     /// What other files would change is what two loads differ in, and asking changes nothing.
     #[test]
-    fn other_files_differ_as_loads_do(old in any_world(), mut new in any_world()) {
-        for (id, endpoint) in &mut new.endpoints {
-            if let Some(was) = old.endpoints.get(id) {
-                (endpoint.vpc, endpoint.service) = (was.vpc, was.service);
-            }
-        }
+    fn other_files_differ_as_loads_do((old, new) in two_worlds()) {
         let (_dir, publisher) = published(&old, &old);
-        let fresh = |world: &AnyWorld| Snapshot::compile(model(&world.text()), policy(), 1);
         for (other, want) in [(&new, diff(&fresh(&old), &fresh(&new))), (&old, AnswerDiff::default())] {
             let (was, would_be) = publisher.what_if(read_given(&given(other)).unwrap()).unwrap();
             prop_assert_eq!(diff(&was, &would_be), want);
