@@ -79,17 +79,13 @@ impl ServerAt {
         self.request_within(request, PATIENCE)
     }
 
-    /// The same with a JSON document, such as `POST /v1/diff`, and of what takes longer.
-    pub(super) fn post_within(&self, request: &str, json: &str, patience: Duration) -> Result<HttpAnswer, String> {
-        self.send(request, json, patience)
-    }
-
     /// The same, of what takes longer.
     fn request_within(&self, request: &str, patience: Duration) -> Result<HttpAnswer, String> {
-        self.send(request, "", patience)
+        self.post_within(request, "", patience)
     }
 
-    fn send(&self, request: &str, json: &str, patience: Duration) -> Result<HttpAnswer, String> {
+    /// The same with a JSON document, such as `POST /v1/diff`; an empty one is none.
+    pub(super) fn post_within(&self, request: &str, json: &str, patience: Duration) -> Result<HttpAnswer, String> {
         match self {
             Self::Http(address, token) => {
                 http_within(*address, request, json, token.as_deref(), patience).map_err(|error| {

@@ -16,7 +16,7 @@ use super::gate::Unwatched;
 use super::opened::{Opened, tidy};
 use super::parallel::in_parallel;
 use super::parts::{JSON, enough_memory};
-use super::scan::{FoundFile, Scanned, is_toml, read_text, scan_all};
+use super::scan::{FoundFile, Scanned, is_json, is_toml, read_text, scan_all};
 use super::{FileText, read_json_set, read_toml_with};
 
 /// Every file below `dirs` that would be read, and those that others of them name, with its text. Fails with all that is
@@ -60,15 +60,13 @@ pub fn read_given(files: &[FileText]) -> Result<Vec<(PartId, Declared)>, Problem
     enough_memory(files.iter().map(|file| file.text.len() as u64).collect())?;
     let by_path: HashMap<PathBuf, &FileText> = files.iter().map(|file| (PathBuf::from(&*file.path), file)).collect();
     let beside = GivenBeside(&by_path);
-    let of_ending = |ending: &str| -> Vec<&FileText> {
-        files.iter().filter(|file| Path::new(&*file.path).extension().is_some_and(|found| found == ending)).collect()
-    };
-    let (toml, json) = (of_ending("toml"), of_ending("json"));
+    let of_kind = |is: fn(&Path) -> bool| files.iter().filter(move |file| is(Path::new(&*file.path)));
+    let toml: Vec<&FileText> = of_kind(is_toml).collect();
+    let json: Vec<FileText> = of_kind(is_json).cloned().collect();
     let declared = in_parallel(&toml, |file| read_toml_with(&file.path, &file.text, &beside));
     let paths = toml.iter().map(|file| PartId::File(PathBuf::from(&*file.path)));
     let mut parts: Vec<(PartId, Declared)> = paths.zip(declared).collect();
     if !json.is_empty() {
-        let json: Vec<FileText> = json.into_iter().cloned().collect();
         parts.push((JSON, read_json_set(&json)));
     }
     Ok(parts)

@@ -167,7 +167,8 @@ pub(super) fn is_toml(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "toml")
 }
 
-fn is_json(path: &Path) -> bool {
+/// True for output of the AWS CLI.
+pub(super) fn is_json(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "json")
 }
 

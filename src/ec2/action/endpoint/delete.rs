@@ -54,7 +54,7 @@ fn used_by_files(call: &Call<'_>) -> HashMap<EndpointId, Place> {
     let mut used = HashMap::new();
     for zone in call.model.hosted_zones() {
         let Some(place) = of_file(&zone.key()) else { continue };
-        let targets = zone.nodes().into_iter().filter_map(|(_, node)| Some(node.alias.as_ref()?.endpoint));
+        let targets = zone.unsorted_nodes().filter_map(|(_, node)| Some(node.alias.as_ref()?.endpoint));
         used.extend(targets.map(|id| (id, place.clone())));
     }
     for profile in call.model.profiles() {
