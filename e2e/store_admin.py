@@ -150,13 +150,15 @@ def many(case, store):
     """A file with many more endpoints than there are."""
     lines = (case.dir / "backup.jsonl").read_text().splitlines()
     endpoint = next(json.loads(line) for line in lines if '"kind":"endpoint"' in line)
+    taken = {interface["ipv4"] for interface in endpoint["interfaces"]}
+    free = (address for at in range(MANY + 1) if (address := f"10.0.{1 + at // 200}.{10 + at % 200}") not in taken)
     groups = []
-    for number in range(MANY):
+    for number, address in zip(range(MANY), free, strict=False):
         new = json.loads(json.dumps(endpoint))
         new["id"] = f"vpce-0{number:016x}"
         new["private_dns_enabled"] = False
         for interface in new["interfaces"]:
-            interface["id"], interface["ipv4"] = f"eni-0{number:016x}", f"10.0.{1 + number // 200}.{10 + number % 200}"
+            interface["id"], interface["ipv4"] = f"eni-0{number:016x}", address
         groups.append(json.dumps(new))
     case.write("many.jsonl", "\n".join([*lines[1:], *groups]) + "\n")
 

@@ -64,12 +64,16 @@ class Case:
         """How many checks have failed so far."""
         return len(self._failures)
 
+    def noted(self):
+        """What was noted, in words."""
+        shown = self._failures[:20]
+        more = len(self._failures) - len(shown)
+        return "\n".join(shown) + (f"\n... and {more} more" if more else "")
+
     def finish(self):
         """Raises what was noted."""
         if self._failures:
-            shown = self._failures[:20]
-            more = len(self._failures) - len(shown)
-            raise Failure("\n".join(shown) + (f"\n... and {more} more" if more else ""))
+            raise Failure(f"{len(self._failures)} of {self.checks} checks failed")
 
     # --- what is run ------------------------------------------------------------------------------------------------
 
