@@ -42,7 +42,7 @@ use tokio::runtime::{Builder, Handle as RuntimeHandle, Runtime};
 use tokio::sync::watch as flag;
 use tracing::{info, warn};
 
-use crate::config::{Dnssec, Settings};
+use crate::config::{Dnssec, Settings, unused};
 use crate::descriptors::{Descriptors, SocketOffer};
 use crate::forward::Forwarder;
 use crate::forward::validate::Validation;
@@ -162,6 +162,7 @@ impl Server {
             .build()
             .map_err(|error| no_threads(&error))?;
         let began = Instant::now();
+        warn_of(&unused(&settings));
         let surroundings = Surroundings { log, descriptors, manager: manager.clone() };
         let parts = runtime.block_on(async { start(settings, progress, surroundings, began) })?;
         let Parts { follower, requests, predecessor, .. } = parts;
@@ -325,13 +326,13 @@ fn start(
     let http = HttpListeners::of(&settings)?;
     let (accounts, rounds) = FollowedAccounts::of(&settings)?;
     let sources = listed::sources(&settings, remembered.as_ref().map(Ec2::source), rounds);
-    let doh_tokens = settings.doh_tokens.as_deref().map(doh_tokens::read).transpose()?.unwrap_or_default();
+    let doh_tokens = doh_tokens::of(&settings)?;
     let identities = Identities { proxies: settings.proxy_protocol_from, doh_tokens };
     let Settings { listen, limits, .. } = settings;
     let upstreams = upstreams::upstreams(settings.forward, &listen)?;
     let policy = policy(&all_settings, &upstreams);
-    let forwarder = upstreams::forwarder(settings.forward_ca.as_deref(), settings.forward_0x20, budget, &limits)?;
-    let validation = upstreams::validation(&all_settings)?;
+    let (trust, validation) = (upstreams::trust(&all_settings), upstreams::validation(&all_settings));
+    let forwarder = upstreams::forwarder(trust.clone(), settings.forward_0x20, budget, &limits);
     let mut sources = Sources::new(sources, listen.clone()).with_names(settings.catalogue);
     let (trigger, requests) = LoadRequests::new();
     sources.watch(&trigger);
@@ -340,14 +341,14 @@ fn start(
         Publisher::start(sources, policy, progress)
     })?;
     warn_of(&first.problems);
+    good_but_warned(upstreams::read_files(&all_settings, &publisher.snapshots().load(), &trust, &validation))?;
     // as late as can be: until then the predecessor may still open listeners
     if let Some(predecessor) = &mut predecessor {
         predecessor.give_sockets(&descriptors)?;
     }
 
     let query_log = QueryLog::start(&all_settings)?;
-    let counters = Arc::new(Counters::default());
-    let snapshots = publisher.snapshots().clone();
+    let (counters, snapshots) = (Arc::new(Counters::default()), publisher.snapshots().clone());
     let resolver = resolver(&all_settings, &snapshots, &counters, &forwarder, validation, query_log.clone());
     let lookup = resolver.lookup().clone();
     publisher.invalidates(lookup.cache().clone());
@@ -510,6 +511,12 @@ fn close_unwanted(descriptors: &Descriptors) {
             "LISTEN_FDS passes a socket that no setting asks for: {socket}; name its address with --listen or another flag"
         );
     }
+}
+
+/// Logs the warnings; an error if there are others.
+fn good_but_warned(problems: Vec<Problem>) -> Result<(), Vec<Problem>> {
+    warn_of(&problems);
+    good(problems.into_iter().filter(Problem::is_error).collect())
 }
 
 /// An error if there are problems.

@@ -11,6 +11,7 @@ use super::config::read_file;
 use super::explain::to_json;
 use super::looked_at::{OutputOrigin, SaidBy};
 use super::offline::{Offline, OfflineRead};
+use crate::config::unused;
 use crate::observe::{CheckReport, CheckedProblem, object_counts};
 use crate::problem::{Problem, count};
 use crate::source::Loaded;
@@ -57,7 +58,9 @@ fn of_files(args: &CheckArgs) -> ExitCode {
     let (loaded, looked_at) = match args.config.as_deref().map(|file| read_file(Some(file))).transpose() {
         Ok(settings) => {
             let settings = args.zones.over(settings.unwrap_or_default());
-            let OfflineRead { loaded, origin } = Offline::new(settings, args.served.state()).read();
+            let unused = unused(&settings);
+            let OfflineRead { mut loaded, origin } = Offline::new(settings, args.served.state()).read();
+            loaded.problems.extend(unused);
             (loaded, origin)
         }
         Err(problems) => {

@@ -4,13 +4,16 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::args::ConfigArgs;
-use crate::config::{DEFAULT_FILE, Settings, template};
+use crate::config::{DEFAULT_FILE, Settings, template, unused};
 use crate::problem::{FileName, Place, Problem};
 
 pub(super) fn run(args: &ConfigArgs) -> ExitCode {
     let Some(file) = &args.check else { return super::print(&template()) };
     match read_file(Some(file)) {
-        Ok(_) => super::print(&format!("good: {}\n", file.display())),
+        Ok(settings) => {
+            super::print_problems(&unused(&settings));
+            super::print(&format!("good: {}\n", file.display()))
+        }
         Err(problems) => {
             super::print_problems(&problems);
             ExitCode::FAILURE

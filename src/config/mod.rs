@@ -23,6 +23,7 @@ mod sync_names;
 mod sync_target;
 mod template;
 mod transfer_key;
+mod unused;
 mod upstreams;
 
 pub use access_key::{AccessKey, ActionPattern, Secret};
@@ -38,6 +39,7 @@ pub use sync_names::SyncNames;
 pub use sync_target::SyncTarget;
 pub use template::{reference, template};
 pub use transfer_key::{TransferKey, TsigAlgorithm};
+pub use unused::unused;
 pub use upstreams::{Dnssec, Upstreams};
 
 /// The settings file that is read if it is there.

@@ -25,6 +25,7 @@ pub struct SettingInfo<S: 'static> {
     pub form: Form,
     pub(super) check: fn(&str) -> Result<(), Fault>,
     pub(super) set: fn(&mut S, &[&str]) -> Result<(), Fault>,
+    pub(super) is_default: fn(&S) -> bool,
 }
 
 /// How many values a setting has, and of which kind.
@@ -112,6 +113,11 @@ impl<S> SettingInfo<S> {
     /// Whether `text` can be (one of) its values.
     pub fn check(&self, text: &str) -> Result<(), Fault> {
         (self.check)(text)
+    }
+
+    /// Whether it has the values that it has by default.
+    pub fn is_default(&self, settings: &S) -> bool {
+        (self.is_default)(settings)
     }
 
     /// Gives it these values, in place of those it had.
@@ -215,6 +221,9 @@ macro_rules! settings {
                 set: |settings, texts| {
                     settings.$key = <$type>::of_texts(texts, $read)?;
                     Ok(())
+                },
+                is_default: |settings| {
+                    <$type>::of_texts(&[$($default),*], $read).is_ok_and(|default| default == settings.$key)
                 },
             }, )+)+];
 

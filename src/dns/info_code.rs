@@ -9,6 +9,8 @@ registry! {
     OTHER = 0, "Other Error";
     /// The answer is older than its TTL (RFC 8914 4.4).
     STALE_ANSWER = 3, "Stale Answer";
+    /// Nothing says whether the answer's signatures are right (RFC 8914 4.6).
+    DNSSEC_INDETERMINATE = 5, "DNSSEC Indeterminate";
     /// The answer's signatures are wrong (RFC 8914 4.7).
     DNSSEC_BOGUS = 6, "DNSSEC Bogus";
     /// "Due to an internal security policy imposed by the operator of the server" (RFC 8914 4.16).

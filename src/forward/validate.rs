@@ -13,9 +13,9 @@
 //! with CD, whose client does so itself; those for the resolvers of a rule, as private domains have no chain from the
 //! root; and names of `dnssec_insecure` (negative trust anchors, RFC 7646). Names of ours are never asked for.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures_util::{Stream, StreamExt, stream};
 use hickory_net::dnssec::DnssecDnsHandle;
@@ -46,22 +46,37 @@ use crate::model::Upstream;
 /// What is validated, and up to which keys. By default everything, up to the root's.
 #[derive(Clone, Default)]
 pub struct Validation {
-    anchors: Arc<TrustAnchors>,
+    /// Where the keys are from, if not the root's.
+    file: Option<PathBuf>,
+    anchors: Arc<OnceLock<Arc<TrustAnchors>>>,
     insecure: NameSet,
 }
 
 impl Validation {
     /// By the keys of the root, or by those of a file of DNSKEY records in their place; `insecure` are the names at
-    /// and below which nothing is. Refuses a file that cannot be read.
-    pub fn new(anchors: Option<&Path>, insecure: NameSet) -> Result<Self, String> {
-        let anchors = match anchors {
+    /// and below which nothing is. The file is read when the first reply is to be validated, or by [`Validation::read`]; as
+    /// long as it cannot be used, such a question gets SERVFAIL.
+    pub fn new(anchors: Option<&Path>, insecure: NameSet) -> Self {
+        Self { file: anchors.map(Path::to_owned), anchors: Arc::default(), insecure }
+    }
+
+    /// Reads the file, unless that is done. The error says what is wrong with it.
+    pub fn read(&self) -> Result<(), String> {
+        self.anchors().map(drop)
+    }
+
+    fn anchors(&self) -> Result<&Arc<TrustAnchors>, String> {
+        if let Some(read) = self.anchors.get() {
+            return Ok(read);
+        }
+        let anchors = match &self.file {
             None => TrustAnchors::default(),
             Some(file) => TrustAnchors::from_file(file).map_err(|error| error.to_string())?,
         };
         if anchors.is_empty() {
             return Err("there is no key of the root in it".into());
         }
-        Ok(Self { anchors: Arc::new(anchors), insecure })
+        Ok(self.anchors.get_or_init(|| Arc::new(anchors)))
     }
 }
 
@@ -80,14 +95,12 @@ impl Validating {
         cache: &Arc<Cache>,
         limits: &Limits,
     ) -> Self {
-        let Validation { anchors, insecure } = validation;
         let raw = Raw {
             lookup: Arc::new(Lookup::new(forwarder.clone(), Arc::clone(cache), limits)),
             upstreams: cache.upstreams(upstreams, false),
             recorder: None,
         };
-        let handle = DnssecDnsHandle::with_trust_anchor(raw.clone(), anchors);
-        Self { forwarder, validator: Validator { handle, raw, insecure } }
+        Self { forwarder, validator: Validator { handle: OnceLock::new(), raw, validation } }
     }
 
     /// The forwarder that sends the questions.
@@ -145,12 +158,22 @@ impl Exchange for Validating {
 }
 
 struct Validator {
-    handle: DnssecDnsHandle<Raw>,
+    /// Once the anchors are known.
+    handle: OnceLock<DnssecDnsHandle<Raw>>,
     raw: Raw,
-    insecure: NameSet,
+    validation: Validation,
 }
 
 impl Validator {
+    /// hickory's validator; the error says why the anchors cannot be used.
+    fn handle(&self) -> Result<&DnssecDnsHandle<Raw>, String> {
+        if let Some(handle) = self.handle.get() {
+            return Ok(handle);
+        }
+        let anchors = Arc::clone(self.validation.anchors()?);
+        Ok(self.handle.get_or_init(|| DnssecDnsHandle::with_trust_anchor(self.raw.clone(), anchors)))
+    }
+
     fn covers(&self, question: &Outbound<'_>, upstreams: &[Upstream]) -> bool {
         // the root has nobody above it who could vouch for it, which hickory takes for a forgery
         let is_root = question.name == [0] && question.rtype == Rtype::DS;
@@ -158,11 +181,15 @@ impl Validator {
             && !question.checking_disabled
             && !is_root
             && *self.raw.upstreams.upstreams == *upstreams
-            && self.insecure.covering(&question.name.to_ascii_lowercase()).is_none()
+            && self.validation.insecure.covering(&question.name.to_ascii_lowercase()).is_none()
     }
 
     /// The upstream's reply, validated; SERVFAIL where that fails.
     async fn exchange(&self, question: &Outbound<'_>) -> Vec<u8> {
+        if let Err(why) = self.handle() {
+            let why = format!("the trust anchors cannot be used: {why}");
+            return servfail(question.name, question.rtype, InfoCode::DNSSEC_INDETERMINATE, &why);
+        }
         // asked for here, too, as the validator says of a failure only that there was one
         let (reply, is_answer) = self.raw.recorded(question.recorder).ask(question.name, question.rtype).await;
         if !is_answer {
@@ -183,7 +210,7 @@ impl Validator {
     fn not_validated(&self, question: &Outbound<'_>) -> LiveEvent {
         let why = if question.checking_disabled {
             "the client sets CD, and validates by itself"
-        } else if self.insecure.covering(&question.name.to_ascii_lowercase()).is_some() {
+        } else if self.validation.insecure.covering(&question.name.to_ascii_lowercase()).is_some() {
             "the name is at or below one of dnssec_insecure"
         } else {
             "nobody above it could vouch for it"
@@ -201,7 +228,7 @@ impl Validator {
     async fn validate(&self, question: Query) -> Result<Validated, String> {
         let mut options = DnsRequestOptions::default();
         options.edns_set_dnssec_ok = true;
-        match self.handle.send(DnsRequest::from_query(question.clone(), options)).next().await {
+        match self.handle()?.send(DnsRequest::from_query(question.clone(), options)).next().await {
             Some(Ok(reply)) => self.complete(&question, &reply, true).await,
             Some(Err(NetError::Dns(DnsError::Nsec { response, proof, .. }))) if proof != Proof::Bogus => {
                 Ok(Validated::of(&response, false))

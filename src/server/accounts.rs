@@ -54,7 +54,7 @@ impl FollowedAccounts {
         let mut accounts = Self::default();
         let handle = accounts.runtime.insert(runtime).handle().clone();
         let mut sources = Vec::new();
-        let mut callers = Callers { names: accounts.host_names(settings)?, known: HashMap::new() };
+        let mut callers = Callers { names: accounts.host_names(settings), known: HashMap::new() };
         let (mut names, mut clients) = (HashMap::new(), HashMap::new());
         for target in &settings.sync {
             let region = region(target).map_err(|(what, hint)| wrong(what, hint))?;
@@ -91,17 +91,13 @@ impl FollowedAccounts {
     }
 
     /// Where AWS is: as the upstreams of the settings say, or this machine's resolvers, and never this server.
-    fn host_names(&self, settings: &Settings) -> Result<HostLookup, Vec<Problem>> {
+    fn host_names(&self, settings: &Settings) -> HostLookup {
         let (own, listen) = (Arc::clone(&self.own), settings.listen.clone());
         let own = move || own.get().map_or_else(|| listen.clone(), |own| own());
         // one of its own: it lives in another runtime, and knows nothing of what clients ask
-        let forwarder = upstreams::forwarder(
-            settings.forward_ca.as_deref(),
-            settings.forward_0x20,
-            Budget::default(),
-            &settings.limits,
-        )?;
-        Ok(HostLookup::beside(Arc::new(own), settings.forward.clone(), forwarder))
+        let trust = upstreams::trust(settings);
+        let forwarder = upstreams::forwarder(trust, settings.forward_0x20, Budget::default(), &settings.limits);
+        HostLookup::beside(Arc::new(own), settings.forward.clone(), forwarder)
     }
 
     /// The server answers at these addresses from now on.

@@ -2,13 +2,20 @@
 
 use std::path::Path;
 
+use crate::config::Settings;
 use crate::naming::VpcId;
 use crate::problem::{Place, Problem};
 use crate::secret_file::{self, LEAST_TOKEN};
 use crate::serve::DohTokens;
 
+/// Those of the settings; none where nobody can come with one.
+pub(super) fn of(settings: &Settings) -> Result<DohTokens, Vec<Problem>> {
+    let path = settings.doh_tokens.as_deref().filter(|_| !settings.https.is_empty());
+    path.map_or_else(|| Ok(DohTokens::new()), read)
+}
+
 /// The tokens in the file at `path`.
-pub(super) fn read(path: &Path) -> Result<DohTokens, Vec<Problem>> {
+fn read(path: &Path) -> Result<DohTokens, Vec<Problem>> {
     parse(&path.display().to_string(), &secret_file::read_owners_only(path, "--doh-tokens", "the tokens")?)
 }
 

@@ -54,7 +54,9 @@ impl Ec2 {
         if address.is_none() && settings.store.is_none() {
             return Ok(None);
         }
-        let access = settings.ec2_keys.as_deref().map_or(Ok(AccessPolicy::Open), read_keys)?;
+        // a server that takes no calls follows the store
+        let keys = settings.ec2_keys.as_deref().filter(|_| address.is_some());
+        let access = keys.map_or(Ok(AccessPolicy::Open), read_keys)?;
         address.map_or(Ok(()), |address| may_listen(&access, address)).map_err(|problem| vec![problem])?;
         let targets = targets(settings)?;
         let shared = StoreRoute::of(settings).map_err(|problem| vec![problem])?;

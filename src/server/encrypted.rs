@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tracing::warn;
-
 use crate::config::Settings;
 use crate::observe::CertificateEnd;
 use crate::problem::{Place, Problem};
@@ -20,9 +18,6 @@ pub(crate) struct EncryptedSettings {
 pub(crate) fn read(settings: &Settings) -> Result<Option<EncryptedSettings>, Vec<Problem>> {
     let addresses = Address::wanted(settings);
     let Some(first) = addresses.first() else {
-        if settings.tls_cert.is_some() || settings.tls_key.is_some() {
-            warn!("there is a certificate or a key for encrypted listeners, but none of --tls, --https and --quic");
-        }
         return Ok(None);
     };
     let (Some(cert), Some(key)) = (&settings.tls_cert, &settings.tls_key) else {

@@ -24,7 +24,8 @@ pub(super) struct HttpListeners {
 impl HttpListeners {
     /// Reads the token, and refuses an address that other machines reach without one.
     pub(super) fn of(settings: &Settings) -> Result<Self, Vec<Problem>> {
-        let token = settings.http_token.as_deref().map(read_token).transpose()?;
+        let token = settings.http_token.as_deref().filter(|_| settings.http.is_some());
+        let token = token.map(read_token).transpose()?;
         let access = settings.http.map(|address| {
             let access = HttpAccess::at(address, settings.http_host.clone(), token);
             access.map(|access| (address, access)).map_err(|fault| problem("--http", fault.what, fault.hint))

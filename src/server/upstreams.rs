@@ -3,14 +3,15 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::reload::warn_of;
+use super::reload::{all_upstreams, warn_of};
 use crate::budget::Budget;
 use crate::config::{Limits, Settings, Upstreams};
 use crate::forward::system::system_resolvers;
 use crate::forward::validate::Validation;
 use crate::forward::{Forwarder, Options, Trust};
-use crate::model::Upstream;
+use crate::model::{Protocol, Upstream};
 use crate::problem::{At, Place, Problem};
+use crate::snapshot::Snapshot;
 use crate::source::refuse_own;
 
 /// Whom to ask for what is not ours. Ourselves are left out of the system's resolvers, and refused if named.
@@ -31,30 +32,77 @@ pub(super) fn upstreams(forward: Upstreams, listen: &[SocketAddr]) -> Result<Vec
 }
 
 /// Asks upstreams, and trusts those whose certificates come from the system's authorities or from those of a file.
-pub(super) fn forwarder(
-    ca: Option<&Path>,
-    mix_case: bool,
-    budget: Budget,
-    limits: &Limits,
-) -> Result<Forwarder, Vec<Problem>> {
-    let trust = ca.map_or_else(
-        || Ok(Trust::default()),
-        |file| {
-            let hint = "name a PEM file with the certificates of the authorities";
-            let problem = |what| vec![Problem::error(Place::whole(file.display().to_string()), what, hint)];
-            Trust::with_file(file).map_err(problem)
-        },
-    )?;
-    Ok(Forwarder::with(limits, Options { trust, mix_case, budget }))
+pub(super) fn forwarder(trust: Trust, mix_case: bool, budget: Budget, limits: &Limits) -> Forwarder {
+    Forwarder::with(limits, Options { trust, mix_case, budget })
 }
 
-/// How signatures are validated, for clients that want it.
-pub(super) fn validation(settings: &Settings) -> Result<Validation, Vec<Problem>> {
-    let anchors = settings.dnssec_anchors.as_deref();
-    let insecure = settings.dnssec_insecure.iter().cloned().collect();
-    let problem = |what: String| {
-        let place = Place::whole(anchors.map_or_else(String::new, |file| file.display().to_string()));
-        vec![Problem::error(place, what, "name a file of DNSKEY records, such as /usr/share/dns/root.key")]
+/// Whose certificates are believed. The file of the settings is not read yet.
+pub(super) fn trust(settings: &Settings) -> Trust {
+    settings.forward_ca.as_deref().map(Trust::where_used).unwrap_or_default()
+}
+
+/// How signatures are validated, for clients that want it. The file of the settings is not read yet.
+pub(super) fn validation(settings: &Settings) -> Validation {
+    Validation::new(settings.dnssec_anchors.as_deref(), settings.dnssec_insecure.iter().cloned().collect())
+}
+
+/// Reads the files that upstreams are judged by. What is wrong with one is an error where `snapshot` has a use for it, and a
+/// warning where it has none, as the next one may.
+pub(super) fn read_files(
+    settings: &Settings,
+    snapshot: &Snapshot,
+    trust: &Trust,
+    validation: &Validation,
+) -> Vec<Problem> {
+    let is_encrypted = |upstream: &Upstream| upstream.protocol != Protocol::Plain;
+    let ca = JudgingFile {
+        file: settings.forward_ca.as_deref(),
+        flag: "--forward-ca",
+        is_used: all_upstreams(snapshot).any(is_encrypted),
+        unused: "no upstream resolver is encrypted",
+        hint: "name a PEM file with the certificates of the authorities",
     };
-    Validation::new(anchors, insecure).map_err(problem)
+    let anchors = JudgingFile {
+        file: settings.dnssec_anchors.as_deref(),
+        flag: "--dnssec-anchors",
+        is_used: snapshot.validates_for_anybody(),
+        unused: NOBODY_VALIDATES,
+        hint: "name a file of DNSKEY records, such as /usr/share/dns/root.key",
+    };
+    let mut problems: Vec<Problem> =
+        [ca.problem(|| trust.read()), anchors.problem(|| validation.read())].into_iter().flatten().collect();
+    if !anchors.is_used && !settings.dnssec_insecure.is_empty() {
+        let what = format!("is not used: {NOBODY_VALIDATES}");
+        problems.push(Problem::warning(
+            Place::whole("--dnssec-insecure"),
+            what,
+            "give --dnssec validate, or leave it out",
+        ));
+    }
+    problems
+}
+
+const NOBODY_VALIDATES: &str = "--dnssec is off, and no VPC has dnssec_validation";
+
+/// A file that upstreams are judged by.
+struct JudgingFile<'s> {
+    file: Option<&'s Path>,
+    flag: &'static str,
+    is_used: bool,
+    /// Why it is not used, where it is not.
+    unused: &'static str,
+    hint: &'static str,
+}
+
+impl JudgingFile<'_> {
+    fn problem(&self, read: impl Fn() -> Result<(), String>) -> Option<Problem> {
+        let (flag, unused) = (self.flag, self.unused);
+        let place = Place::whole(self.file?.display().to_string());
+        match read() {
+            Ok(()) if self.is_used => None,
+            Ok(()) => Some(Problem::warning(place, format!("is not used: {unused}"), format!("leave {flag} out"))),
+            Err(what) if self.is_used => Some(Problem::error(place, what, self.hint)),
+            Err(what) => Some(Problem::warning(place, format!("is not used, as {unused}; {what}"), self.hint)),
+        }
+    }
 }

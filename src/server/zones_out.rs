@@ -17,21 +17,15 @@ use crate::transfer::{ZonesOut, ZonesOutSettings};
 pub(super) fn read(settings: &Settings) -> Result<Option<ZonesOutSettings>, Vec<Problem>> {
     let wrong = |what: String, hint: &str| Err(vec![Problem::error(Place::whole("--transfer"), what, hint)]);
     let addresses = settings.transfer.clone();
+    if addresses.is_empty() {
+        return Ok(None);
+    }
     let Some(path) = settings.transfer_keys.as_deref() else {
-        if addresses.is_empty() {
-            return Ok(None);
-        }
         return wrong(
             "requires keys of the servers that take zones over".to_owned(),
             "name their file with --transfer-keys",
         );
     };
-    if addresses.is_empty() {
-        return wrong(
-            "is missing beside --transfer-keys".to_owned(),
-            "name an address, such as --transfer 10.0.0.2:5353",
-        );
-    }
     for address in &addresses {
         // replies have to come from the address that was asked, and secondaries know their primary by it
         if address.ip().is_unspecified() {

@@ -262,6 +262,12 @@ impl Snapshot {
         Arc::ptr_eq(upstreams, &self.policy.upstreams) && (self.policy.dnssec_validation || of_vpc())
     }
 
+    /// Whether there are clients for whom replies are validated.
+    pub fn validates_for_anybody(&self) -> bool {
+        let of_vpc = |view: &Arc<View>| view.vpc.as_ref().is_some_and(|vpc| vpc.dnssec_validation);
+        self.policy.dnssec_validation || self.views.iter().any(of_vpc)
+    }
+
     /// Blocks whose clients nothing tells apart, so that they are of no VPC.
     pub fn contested(&self) -> &[ContestedBlock] {
         self.clients.contested()

@@ -52,6 +52,7 @@ mod route53;
 mod server;
 mod service_manager;
 mod type_names;
+mod unused;
 mod views;
 mod wire;
 mod zone_files;

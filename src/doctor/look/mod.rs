@@ -19,7 +19,7 @@ pub use files::LookedAt;
 
 use super::facts::{CertificateFacts, HostFacts, PortFacts, ServerFacts, WantedPort};
 use crate::address::{DNS_PORT, is_own, reachable};
-use crate::config::{Dnssec, Settings, Upstreams};
+use crate::config::{Dnssec, Settings, Upstreams, unused};
 use crate::dns::{DnsName, Rtype};
 use crate::expect::ServerAddress;
 use crate::forward::Trust;
@@ -57,6 +57,7 @@ pub fn look(subject: &DoctorSubject<'_>) -> (HostFacts, Vec<LookedAt>) {
         None => wanted_listeners(&settings.listen, &model).into_iter().map(|at| at.value).collect(),
     };
     if subject.server.is_none() {
+        host.problems.extend(unused(settings));
         host.ports = Some(ports(settings, &model, &mut files));
         certificate(settings, &mut host, &mut files);
     }

@@ -257,9 +257,36 @@ async fn an_outage_is_no_forgery() {
 #[test]
 fn anchors_are_keys() {
     let file = tempfile::NamedTempFile::new().unwrap();
+    let of = |path: &Path| Validation::new(Some(path), NameSet::default());
     std::fs::write(file.path(), "nonsense").unwrap();
-    assert!(Validation::new(Some(file.path()), NameSet::default()).is_err());
-    assert!(Validation::new(Some(Path::new("/nowhere")), NameSet::default()).is_err());
-    std::fs::write(file.path(), ". 172800 IN DNSKEY 257 3 13 mdsswUyr3DPW132mOi8V9xESWE8jTo0dxCjjnopKl+GqJxpVXckHAeF+KkxLbxILfDLUT0rAK9iUzy1L53eKGQ==\n").unwrap();
-    assert_eq!(Validation::new(Some(file.path()), NameSet::default()).unwrap().anchors.len(), 1);
+    assert!(of(file.path()).read().is_err());
+    assert!(of(Path::new("/nowhere")).read().is_err());
+    std::fs::write(file.path(), ROOT_KEY).unwrap();
+    let good = of(file.path());
+    good.read().unwrap();
+    assert_eq!(good.anchors().unwrap().len(), 1);
+    std::fs::write(file.path(), "nonsense").unwrap();
+    assert_eq!(good.anchors().unwrap().len(), 1, "it is read once");
 }
+
+/// A file that nothing needed at the start is read when something does; until it is good, nothing passes as insecure.
+#[tokio::test]
+async fn a_file_of_anchors_that_cannot_be_used_validates_nothing() {
+    let limits = Limits::default();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "nonsense").unwrap();
+    let cache = Arc::new(Cache::new(&limits));
+    let validation = Validation::new(Some(file.path()), NameSet::default());
+    let validating = Validating::new(Forwarder::new(&limits), validation, &Arc::from([]), &cache, &limits);
+    let question = question(RecordType::A, true);
+    let ask = async || {
+        let reply = validating.exchange(&question, &Arc::from([]), &Repeated::default()).await.unwrap();
+        assert_eq!(Read::from_vec(&reply).unwrap().metadata.response_code, ResponseCode::ServFail);
+        String::from_utf8_lossy(&reply).contains("the trust anchors cannot be used")
+    };
+    assert!(ask().await);
+    std::fs::write(file.path(), ROOT_KEY).unwrap();
+    assert!(!ask().await, "it is good now");
+}
+
+const ROOT_KEY: &str = ". 172800 IN DNSKEY 257 3 13 mdsswUyr3DPW132mOi8V9xESWE8jTo0dxCjjnopKl+GqJxpVXckHAeF+KkxLbxILfDLUT0rAK9iUzy1L53eKGQ==\n";
