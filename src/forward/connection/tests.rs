@@ -1,8 +1,8 @@
 //! Encrypted upstreams, each with a server of its kind that has a certificate for `dns.example`.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,8 +25,12 @@ use crate::model::{Protocol, Upstream};
 struct ScriptedUpstream {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
+    /// The addresses that they came from.
+    peers: Peers,
     trust: Trust,
 }
+
+type Peers = Arc<Mutex<Vec<IpAddr>>>;
 
 const ALL: [Protocol; 3] = [Protocol::Tls, Protocol::Https, Protocol::Quic];
 
@@ -66,20 +70,28 @@ async fn start(protocol: Protocol, names: &[&str], once: bool) -> ScriptedUpstre
     let mut config = builder.with_no_client_auth().with_single_cert(chain, key).unwrap();
     config.alpn_protocols = vec![alpn(protocol).to_vec()];
     let connections = Arc::new(AtomicUsize::new(0));
+    let peers = Peers::default();
     let address = if protocol == Protocol::Quic {
-        quic(config, Arc::clone(&connections), once)
+        quic(config, Arc::clone(&connections), Arc::clone(&peers), once)
     } else {
-        over_tcp(protocol, config, Arc::clone(&connections), once).await
+        over_tcp(protocol, config, Arc::clone(&connections), Arc::clone(&peers), once).await
     };
-    ScriptedUpstream { address, connections, trust }
+    ScriptedUpstream { address, connections, peers, trust }
 }
 
-async fn over_tcp(protocol: Protocol, config: ServerConfig, connections: Arc<AtomicUsize>, once: bool) -> SocketAddr {
+async fn over_tcp(
+    protocol: Protocol,
+    config: ServerConfig,
+    connections: Arc<AtomicUsize>,
+    peers: Peers,
+    once: bool,
+) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
     tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
+        while let Ok((stream, peer)) = listener.accept().await {
+            peers.lock().unwrap().push(peer.ip());
             let (acceptor, connections) = (acceptor.clone(), Arc::clone(&connections));
             tokio::spawn(async move {
                 // a client that does not believe the certificate ends it here
@@ -132,12 +144,13 @@ async fn https(stream: tokio_rustls::server::TlsStream<tokio::net::TcpStream>, o
     }
 }
 
-fn quic(config: ServerConfig, connections: Arc<AtomicUsize>, once: bool) -> SocketAddr {
+fn quic(config: ServerConfig, connections: Arc<AtomicUsize>, peers: Peers, once: bool) -> SocketAddr {
     let config = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(config).unwrap()));
     let endpoint = quinn::Endpoint::server(config, "127.0.0.1:0".parse().unwrap()).unwrap();
     let address = endpoint.local_addr().unwrap();
     tokio::spawn(async move {
         while let Some(incoming) = endpoint.accept().await {
+            peers.lock().unwrap().push(incoming.remote_address().ip());
             let connections = Arc::clone(&connections);
             tokio::spawn(async move {
                 let Ok(connection) = incoming.await else { return };
@@ -218,6 +231,32 @@ async fn a_connection_that_was_ended_is_made_anew() {
             assert!(reply.is_ok(), "{protocol:?}, question {round}: {reply:?}");
         }
         assert!(server.connections.load(Ordering::SeqCst) > 1, "{protocol:?}");
+    }
+}
+
+/// An outbound endpoint's addresses on this host, whatever is spoken; of two, each comes in turn as connections are made anew.
+#[tokio::test]
+async fn connections_leave_from_the_source_addresses_of_the_upstream() {
+    let sources = ["127.0.0.41", "127.0.0.42"].map(|ip| ip.parse::<IpAddr>().unwrap());
+    // of the documentation ranges (RFC 5737): on no host
+    let elsewhere: IpAddr = "192.0.2.41".parse().unwrap();
+    for protocol in ALL {
+        let server = start(protocol, &["dns.example"], true).await;
+        let upstream = server.named(protocol, Some("dns.example"));
+        let forwarder = server.forwarder();
+        let several = [upstream.clone().asked_from(&[elsewhere, sources[0], sources[1]])];
+        let mut rounds = 0;
+        while rounds < 8 || !sources.iter().all(|source| server.peers.lock().unwrap().contains(source)) {
+            assert!(forwarder.ask(&question(), &several).await.is_ok(), "{protocol:?}");
+            rounds += 1;
+            assert!(rounds < 200, "{protocol:?}: not every address is used");
+        }
+        let peers = server.peers.lock().unwrap().clone();
+        assert!(peers.iter().all(|peer| sources.contains(peer)), "{protocol:?}: {peers:?}");
+        let away = [upstream.asked_from(&[elsewhere])];
+        assert!(forwarder.ask(&question(), &away).await.is_ok(), "{protocol:?}");
+        let last = *server.peers.lock().unwrap().last().unwrap();
+        assert_eq!(last, server.address.ip(), "{protocol:?}: none is on this host, and the system chooses");
     }
 }
 
