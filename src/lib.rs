@@ -89,6 +89,9 @@ pub mod etcd;
 pub mod ec2;
 
 #[cfg(feature = "server")]
+pub mod fleet;
+
+#[cfg(feature = "server")]
 pub mod sync;
 
 #[cfg(feature = "server")]

@@ -10,6 +10,7 @@
 //! ready       what is served, and where
 //! ec2         the EC2-compatible API as a part of the server
 //! hand_over   sockets from a running server to its successor
+//! fleet       what the servers of a store share besides
 //! zones_out   zones for other DNS servers
 //! drills      faults that an operator asks for, and their ends
 //! watchdog    signs of life for the service manager
@@ -24,6 +25,7 @@ mod drills;
 mod ec2;
 mod encrypted;
 mod fit;
+mod fleet;
 mod hand_over;
 pub(crate) mod listed;
 mod listen_http;
@@ -44,6 +46,7 @@ use tracing::{info, warn};
 
 use crate::config::{Dnssec, Settings, unused};
 use crate::descriptors::{Descriptors, SocketOffer};
+use crate::fleet::SetSource;
 use crate::forward::Forwarder;
 use crate::forward::validate::Validation;
 use crate::memory;
@@ -320,12 +323,12 @@ fn start(
         predecessor.free_state()?;
     }
     let runtime = RuntimeHandle::current();
-    let remembered = tokio::task::block_in_place(|| Ec2::open(&settings, &runtime))?;
+    let (remembered, shared) = tokio::task::block_in_place(|| open_stores(&settings, &runtime))?;
     let zones_out = zones_out::read(&settings)?;
     let all_settings = settings.clone();
     let http = HttpListeners::of(&settings)?;
     let (accounts, rounds) = FollowedAccounts::of(&settings)?;
-    let sources = listed::sources(&settings, remembered.as_ref().map(Ec2::source), rounds);
+    let sources = listed::sources(&settings, remembered.as_ref().map(Ec2::source), shared, rounds);
     let doh_tokens = doh_tokens::of(&settings)?;
     let identities = Identities { proxies: settings.proxy_protocol_from, doh_tokens };
     let Settings { listen, limits, .. } = settings;
@@ -415,6 +418,12 @@ fn start(
         query_log,
         zones_out,
     })
+}
+
+/// What the API remembers, and what a store has besides. To be called where a thread may wait.
+fn open_stores(settings: &Settings, runtime: &RuntimeHandle) -> Result<(Option<Ec2>, Vec<SetSource>), Vec<Problem>> {
+    let remembered = Ec2::open(settings, runtime)?;
+    Ok((remembered, fleet::sources(settings, runtime)?))
 }
 
 /// What answers by the snapshot that is served, and by upstreams.

@@ -14,7 +14,7 @@ use super::diff_args::DiffArgs;
 use super::drill_args::DrillArgs;
 use super::flags::{All, Answers, AnswersElsewhere, Flags, ZonesSubset};
 use super::looked_at::{PathArg, ServedArgs, StateFile};
-use super::store_args::StoreArgs;
+use super::store_args::{PushArgs, StoreArgs};
 use crate::address::{DNS_PORT, parse_address};
 use crate::config::{EndpointAddress, SyncNames};
 use crate::dns::{DnsName, Rtype};
@@ -82,6 +82,8 @@ pub(super) enum Command {
     Import(super::import_args::ImportArgs),
     /// Look at the store that several servers share, take it out, put it in, accept what is there
     Store(Box<StoreArgs>),
+    /// Put the files of a directory into the store that several servers share: all of them serve these
+    Push(Box<PushArgs>),
     /// Read an AWS account, or an emulator, and write what the AWS CLI would print
     Sync(Box<SyncArgs>),
     /// Change what a running server logs

@@ -163,7 +163,7 @@ fn side(told: Option<&ToldAnswer>) -> String {
 }
 
 /// A heading for each client, and three lines for each answer; nothing where nothing differs.
-fn for_people(found: &AnswerDiff, looked_at: Option<&OutputOrigin>) -> String {
+pub(super) fn for_people(found: &AnswerDiff, looked_at: Option<&OutputOrigin>) -> String {
     let mut text = String::new();
     for of_client in found.answers.chunk_by(|a, b| a.client == b.client) {
         let Some(AnswerChange { client, .. }) = of_client.first() else { continue };

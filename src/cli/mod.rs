@@ -21,6 +21,7 @@ mod log;
 mod looked_at;
 mod names;
 mod offline;
+mod push;
 mod reload;
 mod report;
 mod serve;
@@ -66,6 +67,7 @@ pub fn run() -> ExitCode {
         Command::State(args) => state::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Store(args) => store::run(&args),
+        Command::Push(args) => push::run(&args),
         Command::Sync(args) => sync::run(&args),
         Command::Log(args) => log::run(&args),
         Command::Config(args) => config::run(&args),

@@ -51,7 +51,8 @@ impl Offline {
     /// As `vpcedns serve` would read them.
     fn sources(&self, state: Option<&ApiState>) -> Sources {
         let state = state.map(StateSource::new);
-        Sources::new(sources(&self.settings, state, Vec::new()), Vec::new()).with_names(self.settings.catalogue)
+        Sources::new(sources(&self.settings, state, Vec::new(), Vec::new()), Vec::new())
+            .with_names(self.settings.catalogue)
     }
 
     /// The model of it; `None` if it does not load, which has been printed.
@@ -66,22 +67,23 @@ impl Offline {
     /// What a server with these settings would serve; `None` if it does not load, which has been printed.
     pub(super) fn compile(self) -> Option<(Snapshot, OutputOrigin)> {
         let (model, origin) = self.model()?;
-        let settings = self.settings;
-        let upstreams: Arc<[Upstream]> = match settings.forward {
-            Upstreams::These(addresses) => addresses.into(),
-            Upstreams::None => Arc::from([]),
-            Upstreams::System => {
-                crate::forward::system::system_resolvers(&[]).0.into_iter().map(Upstream::plain).collect()
-            }
-        };
-        let policy = Policy {
-            allow: settings.allow,
-            upstreams,
-            dnssec_validation: settings.dnssec == Dnssec::Validate,
-            forward_special: settings.forward_special.into_iter().collect(),
-            private_only: settings.private_only.into_iter().collect(),
-            ..Policy::default()
-        };
-        Some((Snapshot::compile(model, policy, 1), origin))
+        Some((Snapshot::compile(model, policy(self.settings), 1), origin))
+    }
+}
+
+/// What the settings say about answers.
+pub(super) fn policy(settings: Settings) -> Policy {
+    let upstreams: Arc<[Upstream]> = match settings.forward {
+        Upstreams::These(addresses) => addresses.into(),
+        Upstreams::None => Arc::from([]),
+        Upstreams::System => crate::forward::system::system_resolvers(&[]).0.into_iter().map(Upstream::plain).collect(),
+    };
+    Policy {
+        allow: settings.allow,
+        upstreams,
+        dnssec_validation: settings.dnssec == Dnssec::Validate,
+        forward_special: settings.forward_special.into_iter().collect(),
+        private_only: settings.private_only.into_iter().collect(),
+        ..Policy::default()
     }
 }

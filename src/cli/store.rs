@@ -11,6 +11,7 @@ use serde_json::json;
 use super::config::read_file;
 use super::store_args::{StoreAction, StoreArgs, StoreAt};
 use super::{print_or_fail, print_problems};
+use crate::config::Settings;
 use crate::ec2::StoreRoute;
 use crate::ec2::admin::{
     MemberReport, ReplacePlan, StoreReport, accept, accept_plan, apply, export, plan, read_dump, status,
@@ -46,12 +47,18 @@ pub(super) fn run(args: &StoreArgs) -> ExitCode {
 
 /// The store that flags, environment or the settings file name.
 fn route(at: &StoreAt) -> Result<StoreRoute, Vec<Problem>> {
+    route_of(at).map(|(route, _)| route)
+}
+
+/// The same, with all settings.
+pub(super) fn route_of(at: &StoreAt) -> Result<(StoreRoute, Settings), Vec<Problem>> {
     let settings = at.flags.over(read_file(at.config.as_deref())?);
     let none = || {
         let hint = "give --store etcd://HOST:PORT,.../PREFIX, or --config FILE";
         vec![Problem::error(crate::problem::Place::whole("--store"), "names no store", hint)]
     };
-    StoreRoute::of(&settings).map_err(|problem| vec![problem])?.ok_or_else(none)
+    let route = StoreRoute::of(&settings).map_err(|problem| vec![problem])?.ok_or_else(none)?;
+    Ok((route, settings))
 }
 
 async fn show(route: &StoreRoute, is_json: bool) -> Result<String, String> {

@@ -1,4 +1,4 @@
-//! The arguments of `vpcedns store`.
+//! The arguments of `vpcedns store` and `vpcedns push`.
 
 use std::path::PathBuf;
 
@@ -60,6 +60,26 @@ pub(super) enum StoreAction {
         #[command(flatten)]
         at: StoreAt,
     },
+}
+
+/// `vpcedns push`
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    vpcedns push zones --store etcd://10.0.0.11:2379/vpcedns --dry-run\n  \
+    vpcedns push zones --config /etc/vpcedns/vpcedns.toml\n\n\
+    The files take the place of those that were pushed before, all at once. What would not load is not pushed. Each server keeps\n\
+    a copy, and serves it together with its own files.")]
+pub(super) struct PushArgs {
+    /// The directory of the files
+    pub(super) dir: PathBuf,
+    /// More than half of the files that are there may go
+    #[arg(long, env = "VPCEDNS_REPLACE")]
+    pub(super) replace: bool,
+    /// Say what would change, answers too, and change nothing
+    #[arg(long, env = "VPCEDNS_DRY_RUN")]
+    pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) at: StoreAt,
 }
 
 impl StoreAction {

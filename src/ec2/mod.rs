@@ -95,6 +95,7 @@ pub use dns::{StateSource, place};
 pub use engine::{Answer, Engine};
 pub use http::{Front, serve};
 pub use shared::{SharedStore, StoreHealth, StoreRoute, admin};
+pub(crate) use shared::{new_set, next_set};
 pub use soundness::{StateContent, StateFault, content, copies, read_sound};
 pub use state::ApiState;
 pub use state_store::StateStore;

@@ -47,6 +47,9 @@ pub struct RangeRequest {
     /// Whether the member answers by what it has, which may be old.
     #[prost(bool, tag = "7")]
     pub serializable: bool,
+    /// Whether keys are told without their values.
+    #[prost(bool, tag = "8")]
+    pub keys_only: bool,
     /// Whether only the number of keys is asked for.
     #[prost(bool, tag = "9")]
     pub count_only: bool,

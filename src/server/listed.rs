@@ -3,6 +3,7 @@
 use super::accounts::kept;
 use crate::config::Settings;
 use crate::ec2::StateSource;
+use crate::fleet::SetSource;
 use crate::source::{Files, Source};
 use crate::sync::RoundsSource;
 
@@ -10,10 +11,12 @@ use crate::sync::RoundsSource;
 pub(crate) fn sources(
     settings: &Settings,
     ec2: Option<StateSource>,
+    shared: Vec<SetSource>,
     accounts: Vec<RoundsSource>,
 ) -> Vec<Box<dyn Source>> {
     let mut listed: Vec<Box<dyn Source>> = Vec::new();
     listed.extend(ec2.map(|state| Box::new(state) as Box<dyn Source>));
+    listed.extend(shared.into_iter().map(|set| Box::new(set) as Box<dyn Source>));
     if !accounts.is_empty() {
         let kept = kept(&accounts);
         listed.extend(accounts.into_iter().map(|account| Box::new(account) as Box<dyn Source>));

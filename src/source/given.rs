@@ -6,6 +6,7 @@
 //! ```
 
 use std::collections::{BTreeSet, HashMap};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::problem::{Place, Problem};
@@ -16,7 +17,7 @@ use super::gate::Unwatched;
 use super::opened::{Opened, tidy};
 use super::parallel::in_parallel;
 use super::parts::{JSON, enough_memory};
-use super::scan::{FoundFile, Scanned, is_json, is_toml, read_text, scan_all};
+use super::scan::{FoundFile, Scanned, is_json, is_toml, place, read_text, scan_all};
 use super::{FileText, read_json_set, read_toml_with};
 
 /// Every file below `dirs` that would be read, and those that others of them name, with its text. Fails with all that is
@@ -54,11 +55,33 @@ pub fn gather_files(dirs: &[PathBuf]) -> Result<Vec<FileText>, Vec<Problem>> {
     Ok(texts)
 }
 
+/// The same of one directory: each file with its path below it. A file that a link outside of the directory leads to is refused,
+/// and so is what is no directory.
+pub fn gather_below(dir: &Path) -> Result<Vec<(String, FileText)>, Vec<Problem>> {
+    let wrong = |path: &Path, what: &str, hint: &str| Problem::error(place(path), what, hint);
+    if !dir.is_dir() {
+        return Err(vec![wrong(dir, "is not a directory", "name the directory that has the files")]);
+    }
+    let texts = gather_files(&[dir.to_owned()])?;
+    let (base, real) = (tidy(dir), fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned()));
+    let (mut files, mut problems) = (Vec::new(), Vec::new());
+    for text in texts {
+        let path = PathBuf::from(&*text.path);
+        let below = tidy(&path).strip_prefix(&base).ok().and_then(Path::to_str).map(str::to_owned);
+        let is_inside = fs::canonicalize(&path).is_ok_and(|real_path| real_path.starts_with(&real));
+        match below.filter(|_| is_inside) {
+            Some(below) => files.push((below, text)),
+            None => problems.push(wrong(&path, "is outside of the directory, by a link", "put the file itself there")),
+        }
+    }
+    if problems.is_empty() { Ok(files) } else { Err(problems) }
+}
+
 /// What these files declare: a part for each TOML file, and one for all JSON files. Files of other names are there for
 /// those that name them.
 pub fn read_given(files: &[FileText]) -> Result<Vec<(PartId, Declared)>, Problem> {
     enough_memory(files.iter().map(|file| file.text.len() as u64).collect())?;
-    let by_path: HashMap<PathBuf, &FileText> = files.iter().map(|file| (PathBuf::from(&*file.path), file)).collect();
+    let by_path: HashMap<PathBuf, &FileText> = files.iter().map(|file| (tidy(Path::new(&*file.path)), file)).collect();
     let beside = GivenBeside(&by_path);
     let of_kind = |is: fn(&Path) -> bool| files.iter().filter(move |file| is(Path::new(&*file.path)));
     let toml: Vec<&FileText> = of_kind(is_toml).collect();
@@ -70,6 +93,14 @@ pub fn read_given(files: &[FileText]) -> Result<Vec<(PartId, Declared)>, Problem
         parts.push((JSON, read_json_set(&json)));
     }
     Ok(parts)
+}
+
+/// The part that a file is read into; `None`: it is there for those that name it.
+pub fn given_part(path: &Path) -> Option<PartId> {
+    if is_toml(path) {
+        return Some(PartId::File(path.to_owned()));
+    }
+    is_json(path).then_some(JSON)
 }
 
 /// Files that were given, for those that name them.
@@ -88,7 +119,7 @@ impl FilesBeside for GivenBeside<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
@@ -143,5 +174,28 @@ mod tests {
         }
         let problems = gather_files(&[base.join("none")]).unwrap_err();
         assert!(problems[0].what.starts_with("cannot be read"), "{problems:?}");
+    }
+
+    #[test]
+    fn files_of_a_directory_are_named_below_it_and_links_out_are_refused() {
+        let (dir, beside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let base = dir.path();
+        fs::create_dir_all(base.join("..data/sub")).unwrap();
+        fs::write(base.join("..data/sub/vpc.toml"), VPC).unwrap();
+        fs::write(base.join("..data/zone.toml"), ZONE).unwrap();
+        fs::write(base.join("..data/db.corp"), MASTER).unwrap();
+        // as Kubernetes shows a ConfigMap
+        for name in ["sub", "zone.toml", "db.corp"] {
+            symlink(format!("..data/{name}"), base.join(name)).unwrap();
+        }
+        let names = |at: &Path| gather_below(at).unwrap().into_iter().map(|(path, _)| path).collect::<Vec<_>>();
+        assert_eq!(names(base), ["sub/vpc.toml", "zone.toml", "db.corp"]);
+        assert_eq!(names(&base.join("sub/../.")), ["sub/vpc.toml", "zone.toml", "db.corp"]);
+        fs::write(beside.path().join("out.toml"), "").unwrap();
+        symlink(beside.path().join("out.toml"), base.join("out.toml")).unwrap();
+        let problems = gather_below(base).unwrap_err();
+        assert!(problems[0].to_string().contains("out.toml: error: is outside of the directory"), "{problems:?}");
+        let problems = gather_below(&base.join("zone.toml")).unwrap_err();
+        assert_eq!(problems[0].what, "is not a directory");
     }
 }

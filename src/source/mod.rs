@@ -66,7 +66,7 @@ pub use contract::{
 };
 pub use cut::without_tables;
 pub use files::Files;
-pub use given::{gather_files, read_given};
+pub use given::{gather_below, gather_files, given_part, read_given};
 pub use own::refuse_own;
 pub use scan::{MAX_FILE_BYTES, scan};
 pub use settings::read_settings;

@@ -42,7 +42,7 @@ async fn head(client: &EtcdClient, layout: &KeyLayout) -> Result<(Option<HeadNow
 }
 
 /// What `look` finds, which only reads: made again for a while where a member fails, or others are being elected.
-async fn patiently<T>(look: impl AsyncFn() -> Result<T, FollowError>) -> Result<T, FollowError> {
+pub(crate) async fn patiently<T>(look: impl AsyncFn() -> Result<T, FollowError>) -> Result<T, FollowError> {
     let end = Instant::now() + PATIENCE;
     loop {
         match look().await {
@@ -61,12 +61,20 @@ pub async fn export(route: &StoreRoute) -> Result<StateDump, FollowError> {
 }
 
 async fn export_once(route: &StoreRoute) -> Result<StateDump, FollowError> {
+    let none = || FollowError::Refused("there is no store below this prefix".to_owned());
+    state_once(route).await?.ok_or_else(none)
+}
+
+/// The same; `None` where no server has begun a store.
+pub async fn state(route: &StoreRoute) -> Result<Option<StateDump>, FollowError> {
+    patiently(async || state_once(route).await).await
+}
+
+async fn state_once(route: &StoreRoute) -> Result<Option<StateDump>, FollowError> {
     let (client, layout) = open(route);
-    let (Some(now), _) = head(&client, &layout).await? else {
-        return Err(FollowError::Refused("there is no store below this prefix".to_owned()));
-    };
+    let (Some(now), _) = head(&client, &layout).await? else { return Ok(None) };
     let state = load(&client, &layout, &now).await?;
-    Ok(StateDump::of(&state, Some(&now.mark)))
+    Ok(Some(StateDump::of(&state, Some(&now.mark))))
 }
 
 /// How many objects there are of each kind.

@@ -34,7 +34,7 @@ impl StoreHealth {
     }
 
     /// What is served is what the store has.
-    pub(super) fn is_good(&self) {
+    pub(crate) fn is_good(&self) {
         let before = {
             let mut state = self.state();
             state.contact = Some(SystemTime::now());
@@ -47,7 +47,7 @@ impl StoreHealth {
     }
 
     /// What is served is the last good state, and why.
-    pub(super) fn is_bad(&self, why: &str) {
+    pub(crate) fn is_bad(&self, why: &str) {
         let is_new = {
             let mut state = self.state();
             let is_new = state.trouble.as_deref() != Some(why);

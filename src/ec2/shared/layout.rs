@@ -6,6 +6,7 @@
 //! PREFIX/v1/o/HH/ID        an object as JSON; HH are two digits of a hash of the id, so that a load has bounded parts
 //! PREFIX/v1/t/HH/KEY       a client token, likewise
 //! PREFIX/n1/TARGET/ID      a notification that is still to be sent; no part of the state, and not followed
+//! PREFIX/f1/...            files of the fleet: see `fleet`
 //! ```
 
 use std::time::SystemTime;
@@ -143,9 +144,15 @@ fn new_name() -> String {
 }
 
 /// A name for a set of objects: those that are begun later are greater.
-pub(super) fn new_set() -> String {
+pub(crate) fn new_set() -> String {
     let UnixMillis(now) = SystemTime::now().into();
     format!("{now:012x}{:08x}", rand::random::<u32>())
+}
+
+/// A name behind that of a set which was begun by a clock that is ahead.
+pub(crate) fn next_set(set: &str) -> String {
+    let time = set.get(..12).and_then(|time| u64::from_str_radix(time, 16).ok()).unwrap_or_default();
+    format!("{:012x}{}", time + 1, set.get(12..).unwrap_or_default())
 }
 
 /// This process, to those who look who writes: `HOST/PID`.

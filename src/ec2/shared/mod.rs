@@ -38,6 +38,7 @@ use tokio::sync::{Notify, watch as flag};
 pub use health::StoreHealth;
 use inbox::{Inbox, Waited};
 use layout::{KeyLayout, StoreHead};
+pub(crate) use layout::{new_set, next_set};
 use load::{FollowError, goes_on, head_now, load};
 use outbox::{SharedOutbox, told};
 pub use route::StoreRoute;

@@ -9,7 +9,7 @@ use crate::ec2::codec::encode;
 use crate::ec2::dns::StateSource;
 use crate::ec2::record::{StoredObject, VpcRecord};
 use crate::ec2::shared::StoreRoute;
-use crate::ec2::shared::layout::{AcceptedSet, StoreHead, new_set};
+use crate::ec2::shared::layout::{AcceptedSet, StoreHead, new_set, next_set};
 use crate::ec2::shared::load::{FollowError, HeadNow, begin, load_any};
 use crate::ec2::shared::transaction::{
     KeyChanges, MOST_CHANGES, MOST_OCTETS, TxnOutcome, changes, octets, outcome, request,
@@ -134,12 +134,6 @@ pub async fn accept(route: &StoreRoute, plan: &AcceptPlan) -> Result<String, Fol
     let values = KeyChanges::from([(layout.accepted(), Some(encode(&accepted)?))]);
     carry_out(&client, &request(&layout, values, &head, None)?, &head.txn).await?;
     Ok(set)
-}
-
-/// A name behind that of a set which was begun by a clock that is ahead.
-fn next_set(set: &str) -> String {
-    let time = set.get(..12).and_then(|time| u64::from_str_radix(time, 16).ok()).unwrap_or_default();
-    format!("{:012x}{}", time + 1, set.get(12..).unwrap_or_default())
 }
 
 /// The head, and what is there.
