@@ -1,5 +1,6 @@
 //! A decision in words: the reply as a packet would have it, read again.
 
+use std::cell::LazyCell;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -151,7 +152,7 @@ fn encoded(snapshot: &Snapshot, question: &Question<'_>, reply: &Reply<'_>) -> V
         explain: false,
         secret: &secret,
         peer: IpAddr::from([0; 4]),
-        now: 0,
+        now: &LazyCell::new(|| 0),
     };
     let encoded = |room: usize| {
         let mut out = vec![0; room];

@@ -37,6 +37,11 @@ use crate::forward::udp::{Heard, HeardReceiver};
 /// Most background refreshes at one time. A refresh beyond this is skipped; clients still get the stored reply.
 const REFRESHES: usize = 256;
 
+/// A time since a start as the cache has it: in milliseconds.
+pub fn cache_time(uptime: Duration) -> u64 {
+    u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// A question that the cache or an upstream has to answer.
 #[derive(Clone, Copy, Debug)]
 pub struct LookupQuestion<'a> {
@@ -170,9 +175,14 @@ impl<E: Exchange> Lookup<E> {
         &self.cache
     }
 
-    /// Milliseconds since the start: the cache's time.
+    /// The cache's time now.
     pub fn now(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        cache_time(self.uptime(Instant::now()))
+    }
+
+    /// How long this had been there at `now`.
+    pub fn uptime(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.started)
     }
 
     /// Counts since the start.

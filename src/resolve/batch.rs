@@ -1,16 +1,17 @@
 //! Answers that can be given at once, for packets that were received together.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, LazyCell, RefCell};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::Guard;
+use tokio::time::Instant;
 
 use super::dns64::translation;
 use super::forwarded::ForwardedQuestion;
 use super::rate::{ReplyLimit, ReplyShare};
 use super::reply::{finished, reply_limit};
-use super::resources::Resources;
+use super::resources::{Resources, unix_second};
 use super::subnet::{ClientSubnet, client_by, keep_room, options_of, said_subnet};
 use super::{Incoming, Outcome};
 use crate::address::{client_of, prefix_of};
@@ -18,6 +19,7 @@ use crate::answer::{Decision, NoTrace, NotPrivate, Reason, Reply, Topic, answer,
 use crate::config::Metric;
 use crate::dns::{CLIENT_COOKIE, DnsName, HEADER_LEN, NameBuf, Rcode, cookie_in, rcode_of};
 use crate::forward::cache::UpstreamSet;
+use crate::forward::lookup::cache_time;
 use crate::model::{Endpoint, Upstream};
 use crate::naming::parse_label;
 use crate::observe::{Answered, Silence, Tally};
@@ -33,7 +35,8 @@ const BEYOND_CPU_CACHES: usize = 100_000;
 pub struct Batch<'r> {
     resources: &'r Resources,
     snapshot: Guard<Arc<Snapshot>>,
-    now: u32,
+    /// Seconds since 1970.
+    now: LazyCell<u32>,
     rotation: Cell<u32>,
     /// The name of the packet that is looked at; its room is cleared once.
     name: RefCell<NameBuf>,
@@ -54,19 +57,22 @@ impl Drop for Batch<'_> {
 }
 
 impl<'r> Batch<'r> {
-    /// A batch that began at `now`, the time since 1970.
-    pub(super) fn new(resources: &'r Resources, snapshot: Guard<Arc<Snapshot>>, now: Duration) -> Self {
+    /// A batch that begins now.
+    pub(super) fn new(resources: &'r Resources, snapshot: Guard<Arc<Snapshot>>) -> Self {
+        // a clock costs as much as a good part of an answer: it is read once, and for cookies once more
+        let began = Instant::now();
+        let uptime = resources.lookup.uptime(began);
         Self {
             resources,
             snapshot,
-            now: now.as_secs() as u32,
+            now: LazyCell::new(unix_second),
             // where the order of addresses begins; below a microsecond the clock is as good as chance
-            rotation: Cell::new(now.subsec_nanos()),
+            rotation: Cell::new(uptime.subsec_nanos()),
             name: RefCell::default(),
             tally: resources.counters.tally(),
-            cache_now: resources.lookup.now(),
+            cache_now: cache_time(uptime),
             upstreams: RefCell::default(),
-            began: Instant::now(),
+            began,
         }
     }
 
@@ -244,7 +250,7 @@ impl<'r> Batch<'r> {
             explain,
             secret: &self.resources.secret,
             peer: incoming.peer.ip(),
-            now: self.now,
+            now: &self.now,
         }
     }
 
@@ -267,7 +273,7 @@ impl<'r> Batch<'r> {
 
     /// How much of its reply a stranger's datagram gets.
     fn strangers_share(&self, incoming: Incoming<'_>) -> ReplyShare {
-        self.resources.strangers.take(prefix_of(incoming.peer.ip()), self.now)
+        self.resources.strangers.take(prefix_of(incoming.peer.ip()), *self.now)
     }
 
     /// Answers a request that is no question; of a stranger's datagrams not each, as its address may be forged.
@@ -303,14 +309,14 @@ impl<'r> Batch<'r> {
         out: &mut [u8],
     ) -> Option<Outcome> {
         let peer = incoming.peer.ip();
-        let share = limit.take(client_of(peer), self.now);
+        let share = limit.take(client_of(peer), *self.now);
         if share == ReplyShare::Whole {
             return None;
         }
         let edns = query.edns.unwrap_or_default();
         let is_proven = |cookie| {
             let server = cookie_in(options_of(incoming.packet)).and_then(|cookies| cookies.get(CLIENT_COOKIE..));
-            server.is_some_and(|server| self.resources.secret.is_valid(cookie, server, peer, self.now))
+            server.is_some_and(|server| self.resources.secret.is_valid(cookie, server, peer, *self.now))
         };
         let (rcode, action) = match (edns.cookie, share) {
             (Some(cookie), _) if is_proven(cookie) => return None,

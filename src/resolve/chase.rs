@@ -5,6 +5,7 @@
 //! of any other.
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -307,7 +308,7 @@ impl<'a> ForwardedQuestion<'a> {
             explain: false,
             secret: &self.resources.secret,
             peer: self.incoming.peer.ip(),
-            now: 0,
+            now: &LazyCell::new(|| 0),
         };
         let mut out = vec![0; usize::from(u16::MAX)];
         let len = encode(&query, reply, &frame, &mut out);

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -119,8 +119,7 @@ impl Resolve for Resolver {
     type Unfinished = Box<UnfinishedQuestion>;
 
     fn batch(&self) -> Batch<'_> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Batch::new(&self.resources, self.snapshots.load(), now)
+        Batch::new(&self.resources, self.snapshots.load())
     }
 
     fn prefetch(&self, batch: &Batch<'_>, packet: &[u8]) {

@@ -40,11 +40,15 @@ impl Resources {
 
     /// The client's cookie and a fresh one of ours, as they go into a reply (RFC 7873 5.2.3).
     pub(super) fn cookie(&self, client: ClientCookie, peer: IpAddr) -> [u8; 24] {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as u32;
         let mut cookie = [0; 24];
         let (front, back) = cookie.split_at_mut(client.0.len());
         front.copy_from_slice(&client.0);
-        back.copy_from_slice(&self.secret.server_cookie(client, peer, now));
+        back.copy_from_slice(&self.secret.server_cookie(client, peer, unix_second()));
         cookie
     }
+}
+
+/// The time, in seconds since 1970, as cookies have it (RFC 9018 4.3).
+pub(super) fn unix_second() -> u32 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as u32
 }

@@ -3,6 +3,7 @@
 //! The owner of nearly every record is the question's name or an end of it, so names are compressed against the
 //! question alone: a pointer is the question's place plus an offset (RFC 1035 4.1.4).
 
+use std::cell::LazyCell;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
@@ -33,8 +34,8 @@ pub struct Frame<'a> {
     pub secret: &'a CookieSecret,
     /// The client's address and the time, for its cookie.
     pub peer: IpAddr,
-    /// Seconds since 1970.
-    pub now: u32,
+    /// Seconds since 1970; the clock is read for those who send a cookie only.
+    pub now: &'a LazyCell<u32>,
 }
 
 /// Writes the reply to `query` into `out`; returns its length.
@@ -124,12 +125,12 @@ pub fn encode_error(error: &ErrorReply<'_>, payload: u16, out: &mut [u8]) -> usi
 
 /// Writes the reply to a request for a cookie (RFC 7873 5.4); returns its response code and its length.
 pub fn encode_cookie(query: &CookieQuery<'_>, frame: &Frame<'_>, out: &mut [u8]) -> (Rcode, usize) {
-    let is_good = query.server.is_empty() || frame.secret.is_valid(query.client, query.server, frame.peer, frame.now);
+    let is_good = query.server.is_empty() || frame.secret.is_valid(query.client, query.server, frame.peer, **frame.now);
     let rcode = if is_good { Rcode::NOERROR } else { Rcode::BADCOOKIE };
     let mut writer = Writer::new(out, MIN_UDP);
     let flags = (HeaderFlags::QR | HeaderFlags::RA | query.flags).with_rcode(rcode);
     let header = Header { id: query.id, flags, additional: 1, ..Header::default() };
-    let server = frame.secret.server_cookie(query.client, frame.peer, frame.now);
+    let server = frame.secret.server_cookie(query.client, frame.peer, **frame.now);
     let cookie = Some((query.client.0, server));
     let opt = OwnOpt { present: true, payload: frame.payload, dnssec_ok: query.dnssec_ok, cookie };
     let whole = writer.put(&header.octets()) && opt.put(&mut writer, rcode, Extra::None);
@@ -316,7 +317,7 @@ impl OwnOpt {
         let Some(edns) = query.edns else {
             return Self { present: false, payload: 0, dnssec_ok: false, cookie: None };
         };
-        let cookie = edns.cookie.map(|client| (client.0, frame.secret.server_cookie(client, frame.peer, frame.now)));
+        let cookie = edns.cookie.map(|client| (client.0, frame.secret.server_cookie(client, frame.peer, **frame.now)));
         Self { present: true, payload: frame.payload, dnssec_ok: edns.dnssec_ok, cookie }
     }
 

@@ -1,6 +1,7 @@
 //! Keys of our own over objects of other sources, and who sees a hosted zone.
 
 use hickory_proto::op::Message;
+use std::cell::LazyCell;
 
 use crate::common::dir::Dir;
 use crate::common::{BOTH, check, lines, policy, secret, try_model, vpc, world};
@@ -181,7 +182,7 @@ fn referrals_have_glue_and_are_not_authoritative() {
             explain: true,
             secret: &secret,
             peer: [127, 0, 0, 1].into(),
-            now: 0,
+            now: &LazyCell::new(|| 0),
         };
         let mut out = [0; 512];
         let len = encode(&query, &reply, &frame, &mut out);

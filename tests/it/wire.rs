@@ -1,5 +1,6 @@
 //! Octets in, octets out, with hickory-proto as the other implementation.
 
+use std::cell::LazyCell;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::common::entry::{self, ZONE};
@@ -309,7 +310,7 @@ proptest! {
         };
         let secret = secret();
         let frame = Frame {
-            limit: asked.limit(), payload: 1232, aa: asked.aa, explain, secret: &secret, peer: asked.peer, now: 1_559_731_985,
+            limit: asked.limit(), payload: 1232, aa: asked.aa, explain, secret: &secret, peer: asked.peer, now: &LazyCell::new(|| 1_559_731_985),
         };
         let mut out = vec![0xee; 65_535];
         let len = encode(&query, &reply, &frame, &mut out);
@@ -374,7 +375,7 @@ proptest! {
         };
         let cookie = sent.cookie.as_ref().map(|cookie| {
             let client = ClientCookie(cookie[..8].try_into().unwrap());
-            [&client.0[..], &secret.server_cookie(client, asked.peer, frame.now)].concat()
+            [&client.0[..], &secret.server_cookie(client, asked.peer, **frame.now)].concat()
         });
         prop_assert_eq!(option(EdnsCode::Cookie), cookie);
         let extended_error = option(EdnsCode::Unknown(15));
@@ -421,7 +422,7 @@ proptest! {
         let client = zone().client("127.0.0.1:53".parse().unwrap(), asked.peer);
         let Decision::Reply(reply) = answer(zone(), client, &query.question, 0, &mut NoTrace) else { return Ok(()) };
         let secret = secret();
-        let frame = Frame { limit: 65_535, payload: 1232, aa: false, explain: true, secret: &secret, peer: asked.peer, now: 0 };
+        let frame = Frame { limit: 65_535, payload: 1232, aa: false, explain: true, secret: &secret, peer: asked.peer, now: &LazyCell::new(|| 0) };
         let mut out = vec![0; 65_535];
         let len = encode(&query, &reply, &frame, &mut out);
         out.truncate(len);
@@ -461,8 +462,15 @@ fn outcome(packet: &[u8]) -> String {
         Packet::Error(error) => (encode_error(&error, 1232, &mut out), error.rcode),
         Packet::Cookie(query) => {
             let (secret, peer) = (secret(), "10.1.0.5".parse().unwrap());
-            let frame =
-                Frame { limit: 512, payload: 1232, aa: false, explain: false, secret: &secret, peer, now: 1_000_000 };
+            let frame = Frame {
+                limit: 512,
+                payload: 1232,
+                aa: false,
+                explain: false,
+                secret: &secret,
+                peer,
+                now: &LazyCell::new(|| 1_000_000),
+            };
             let (rcode, len) = encode_cookie(&query, &frame, &mut out);
             (len, rcode)
         }
@@ -710,7 +718,7 @@ fn what_does_not_fit_is_left_out_as_whole_sets() {
             explain: true,
             secret: &secret,
             peer: asked.peer,
-            now: 0,
+            now: &LazyCell::new(|| 0),
         };
         let mut out = vec![0; 65_535];
         let len = encode(&query, &reply, &frame, &mut out);

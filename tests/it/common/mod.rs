@@ -11,6 +11,7 @@ pub mod random;
 pub mod rust_source;
 pub mod xml;
 
+use std::cell::LazyCell;
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -246,7 +247,7 @@ pub fn tell(decision: &Decision<'_>, question: &Question<'_>, name: &[u8]) -> To
                 explain: true,
                 secret: &secret,
                 peer: IpAddr::from([127, 0, 0, 1]),
-                now: 0,
+                now: &LazyCell::new(|| 0),
             };
             let mut out = vec![0; usize::from(u16::MAX)];
             let len = encode(&query, reply, &frame, &mut out);
