@@ -25,6 +25,8 @@ LABEL org.opencontainers.image.title="vpcedns" \
     org.opencontainers.image.licenses="MIT OR Apache-2.0" \
     org.opencontainers.image.version="${VERSION}"
 COPY --from=build /vpcedns /vpcedns
+# which crates it is made of (CycloneDX)
+COPY deploy/sbom.cdx.json /usr/share/doc/vpcedns/sbom.cdx.json
 # the example, until yours is mounted over it
 WORKDIR /etc/vpcedns
 COPY deploy/docker/zones zones

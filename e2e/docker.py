@@ -59,6 +59,17 @@ def compose_command(case):
     raise Skip("neither `docker compose` nor docker-compose is installed")
 
 
+def sbom(case, tag):
+    """The list of crates is in the image."""
+    name = f"{tag}-sbom"
+    case.run("docker", "create", "--name", name, tag)
+    case.finally_do(lambda: subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False))
+    case.run("docker", "cp", f"{name}:/usr/share/doc/vpcedns/sbom.cdx.json", case.dir / "sbom.json")
+    found = json.loads((case.dir / "sbom.json").read_text())
+    names = {component["name"] for component in found["components"]}
+    case.check(found["bomFormat"] == "CycloneDX" and {"ring", "hickory-proto", "tokio"} <= names, "the list of crates", str(names)[:200])
+
+
 def image(case, tag):
     described = json.loads(case.run("docker", "image", "inspect", tag))[0]
     config = described["Config"]
@@ -70,6 +81,7 @@ def image(case, tag):
     # nothing mounted: the example is served, and says how to go on
     labels = config.get("Labels") or {}
     case.check("org.opencontainers.image.version" in labels, "the image has no OCI labels", labels)
+    sbom(case, tag)
     name = f"{tag}-empty"
     case.run("docker", "run", "--detach", "--name", name, "--read-only", "--cap-drop", "ALL", tag)
     case.finally_do(lambda: subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False))

@@ -39,7 +39,8 @@ def build(case, version):
 
 def contents(case, package):
     files = {line.split(None, 5)[5]: line for line in case.run("dpkg-deb", "--contents", package).splitlines()}
-    for name in ("usr/bin/vpcedns", "usr/lib/systemd/system/vpcedns.service", "usr/lib/systemd/system/vpcedns.socket",
+    case.run(ROOT / "deploy/sbom", "--check")
+    for name in ("usr/bin/vpcedns", "usr/share/doc/vpcedns/sbom.cdx.json", "usr/lib/systemd/system/vpcedns.service", "usr/lib/systemd/system/vpcedns.socket",
                  "etc/vpcedns/vpcedns.toml", "usr/share/man/man1/vpcedns.1.gz", "usr/share/man/man1/vpcedns-serve.1.gz",
                  "usr/share/bash-completion/completions/vpcedns"):
         case.check(f"./{name}" in files, f"{name} is not in the package", "\n".join(files))
