@@ -1,5 +1,8 @@
 """boto3 sees an endpoint's whole life: acceptance, private names, attributes, tags, addresses, regions."""
 
+import json
+from pathlib import Path
+
 from support import awstools
 from support.awstools import error_of
 from support.case import wait_for
@@ -10,6 +13,10 @@ from support.upstream import public_address
 
 SQS = "sqs.us-east-1.amazonaws.com"
 PRIVATE_DNS = "private-dns-enabled cannot be set because there is already a conflicting DNS domain for {} in the VPC {}"
+# what DescribeAvailabilityZones says of every zone of a region alike
+ZONE = ("RegionName", "GroupLongName", "GroupName", "NetworkBorderGroup", "ZoneType", "OptInStatus", "State")
+# regions that botocore before 1.44 does not know
+YOUNGEST = ("me-west-1", "sa-west-1")
 ATTRIBUTES = ("Enabling private DNS requires both enableDnsSupport and enableDnsHostnames VPC attributes set to true"
               " for {}")
 
@@ -20,7 +27,7 @@ def run(case):
     server = Ec2Server(case, forward=upstream.target)
     states_take_time(case)
     play(case, server, [life_of_a_connection, verified_private_name, conflict_of_private_names, private_dns_switched,
-                        vpc_attributes, tags, addresses, dual_stack, regions, deletions])
+                        vpc_attributes, tags, addresses, dual_stack, regions, names_of_regions, deletions])
 
 
 def life_of_a_connection(case, server, ec2, world):
@@ -293,8 +300,47 @@ def regions(case, server, ec2, world):
         west.create_vpc_endpoint, VpcEndpointType="Interface", VpcId=vpc, SubnetIds=[subnet],
         ServiceName="com.amazonaws.us-east-1.sns"), "InvalidServiceName",
         "The Vpc Endpoint Service 'com.amazonaws.us-east-1.sns' does not exist")
-    listed = {item["RegionName"] for item in ec2.describe_regions()["Regions"]}
-    case.check({"us-east-1", "eu-central-1"} <= listed, f"regions: {sorted(listed)}")
+
+
+def names_of_regions(case, server, ec2, world):
+    """Regions and the long names of their zone groups are botocore's, partition by partition; statuses are the API's words."""
+    import botocore  # pylint: disable=import-outside-toplevel  (it may not be installed)
+    session, seen = awstools.session(), 0
+    partitions = json.loads((Path(botocore.__file__).parent / "data" / "partitions.json").read_text())["partitions"]
+    for partition in partitions:
+        names = {code: region["description"] for code, region in partition["regions"].items() if not code.endswith("-global")}
+        suffix = partition["outputs"]["dnsSuffix"]
+        for code, name in sorted(names.items()):
+            there = awstools.client(server, code, of=session)
+            zones = there.describe_availability_zones()["AvailabilityZones"]
+            case.check(len(zones) >= 3, f"zones of {code}: {zones}")
+            for zone in zones:
+                case.equal(f"a zone of {code}", {key: zone.get(key) for key in ZONE}, {
+                    "RegionName": code, "GroupLongName": f"{name} 1", "GroupName": f"{code}-zg-1", "NetworkBorderGroup": code,
+                    "ZoneType": "availability-zone", "OptInStatus": "opt-in-not-required", "State": "available"})
+            found = there.describe_availability_zones(AllAvailabilityZones=True, Filters=[
+                {"Name": "group-long-name", "Values": [f"{name} 1"]}, {"Name": "group-name", "Values": [f"{code}-zg-1"]}])
+            case.equal(f"zones of {code} by the names of their group", found["AvailabilityZones"], zones)
+            seen += 1
+        listed = {item["RegionName"]: item["Endpoint"] for item in there.describe_regions()["Regions"]}
+        case.equal(f"regions of {partition['id']}", {code: url for code, url in listed.items() if code in names or code not in YOUNGEST},
+                   {code: f"ec2.{code}.{suffix}" for code in names})
+    case.check(seen > 40, f"only {seen} regions")
+    # a region that opened after 20 March 2019 has to be enabled by an account
+    for status, some, others in (("opt-in-not-required", {"us-east-1", "eu-north-1", "sa-east-1"}, {"af-south-1", "il-central-1"}),
+                                 ("opted-in", {"af-south-1", "ap-east-1", "mx-central-1"}, {"us-west-2"}), ("not-opted-in", set(), {"af-south-1"})):
+        found = ec2.describe_regions(AllRegions=True, Filters=[{"Name": "opt-in-status", "Values": [status]}])["Regions"]
+        codes = {item["RegionName"] for item in found}
+        case.check(some <= codes and not others & codes, f"{status}: {sorted(codes)}")
+        case.check(all(item["OptInStatus"] == status for item in found), f"{status}: {found}")
+    # zones that scripts write out, though not every account sees them
+    for code, zone in (("us-west-2", "d"), ("ap-northeast-1", "d"), ("ap-northeast-2", "d"), ("ca-central-1", "d"), ("us-east-1", "f")):
+        there = awstools.client(server, code, of=session)
+        made = there.create_vpc(CidrBlock="127.202.0.0/16")["Vpc"]["VpcId"]
+        subnet = there.create_subnet(VpcId=made, CidrBlock="127.202.1.0/24", AvailabilityZone=code + zone)["Subnet"]
+        case.equal(f"a subnet in {code}{zone}", subnet["AvailabilityZone"], code + zone)
+        there.delete_subnet(SubnetId=subnet["SubnetId"])
+        there.delete_vpc(VpcId=made)
 
 
 def deletions(case, server, ec2, world):

@@ -80,13 +80,18 @@ class Cli:
         return json.loads(done) if done.strip() else None
 
 
-def client(server, region=REGION, key="test", secret="test", service="ec2"):
-    """A boto3 client of a service that tries once and leaves it to the server to find what is wrong."""
+def session(key="test", secret="test"):
+    """A session of boto3: clients of one session share the models that they read, which takes most of their time."""
     need("boto3")
     import boto3  # pylint: disable=import-outside-toplevel  (it may not be installed)
+    return boto3.session.Session(aws_access_key_id=key, aws_secret_access_key=secret)
+
+
+def client(server, region=REGION, key="test", secret="test", service="ec2", of=None):
+    """A boto3 client of a service, of a session or one of its own, that tries once and leaves it to the server to find what is wrong."""
+    of = of or session(key, secret)
     from botocore.config import Config  # pylint: disable=import-outside-toplevel
-    session = boto3.session.Session(aws_access_key_id=key, aws_secret_access_key=secret, region_name=region)
-    return session.client(service, endpoint_url=server.url, config=Config(
+    return of.client(service, region_name=region, endpoint_url=server.url, config=Config(
         retries={"total_max_attempts": 1}, parameter_validation=False, read_timeout=30))
 
 

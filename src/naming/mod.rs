@@ -7,6 +7,7 @@ mod catalogue_data;
 mod evidence;
 mod hostname;
 mod id;
+mod known_region;
 mod partition;
 mod region;
 mod service;
@@ -21,9 +22,9 @@ pub use hostname::{
     zonal,
 };
 pub use id::{EndpointId, IdError, InterfaceId, SubnetId, VpcId};
+pub use known_region::{KnownRegion, is_known_region, known_region, known_regions, public_hosted_zone_id};
 pub use partition::{
-    COMMON_SERVICE_PREFIX, PARTITIONS, Partition, instance_zone, is_endpoint_suffix, is_known_region, known_regions,
-    partition_of, public_hosted_zone_id, public_instance_zone,
+    COMMON_SERVICE_PREFIX, PARTITIONS, Partition, instance_zone, is_endpoint_suffix, partition_of, public_instance_zone,
 };
 pub use region::{as_region, nearest_region, parse_region};
 pub use service::Service;

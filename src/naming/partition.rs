@@ -150,76 +150,6 @@ pub fn public_instance_zone(region: &Region) -> DnsName {
     text.parse().unwrap_or_else(|_| DnsName::root())
 }
 
-/// The public hosted zone that AWS keeps a region's endpoint names in, as `DnsEntries` shows it; `None` where it is
-/// not known (China, and regions younger than the tables).
-pub fn public_hosted_zone_id(region: &Region) -> Option<&'static str> {
-    HOSTED_ZONES.iter().find(|(code, _)| *code == region.as_str()).map(|(_, id)| *id)
-}
-
-/// Whether a region code is one of AWS's, as of 2026 (AWS General Reference, "AWS Regions").
-pub fn is_known_region(code: &str) -> bool {
-    known_regions().chain(OTHER_REGIONS).any(|known| known == code)
-}
-
-/// Regions for whose endpoint names no hosted zone has been seen.
-const OTHER_REGIONS: [&str; 17] = [
-    "ap-east-2",
-    "ap-southeast-5",
-    "ap-southeast-6",
-    "ap-southeast-7",
-    "ca-west-1",
-    "cn-north-1",
-    "cn-northwest-1",
-    "eu-isoe-west-1",
-    "eusc-de-east-1",
-    "il-central-1",
-    "mx-central-1",
-    "us-iso-east-1",
-    "us-iso-west-1",
-    "us-isob-east-1",
-    "us-isob-west-1",
-    "us-isof-east-1",
-    "us-isof-south-1",
-];
-
-/// The codes of the regions that the tables know, sorted.
-pub fn known_regions() -> impl Iterator<Item = &'static str> {
-    HOSTED_ZONES.iter().map(|(code, _)| *code)
-}
-
-/// Regions, each with the hosted zone of its endpoint names.
-const HOSTED_ZONES: [(&str, &str); 29] = [
-    ("af-south-1", "Z09302161J80N9A7UTP7U"),
-    ("ap-east-1", "Z2LIHJ7PKBEMWN"),
-    ("ap-northeast-1", "Z2E726K9Y6RL4W"),
-    ("ap-northeast-2", "Z27UANNT0PRK1T"),
-    ("ap-northeast-3", "Z376B5OMM2JZL2"),
-    ("ap-south-1", "Z2KVTB3ZLFM7JR"),
-    ("ap-south-2", "Z0952991RWSF5AHIQDIY"),
-    ("ap-southeast-1", "Z18LLCSTV4NVNL"),
-    ("ap-southeast-2", "ZDK2GCRPAFKGO"),
-    ("ap-southeast-3", "Z03881013RZ9BYYZO8N5W"),
-    ("ap-southeast-4", "Z07508191CO1RNBX3X3AU"),
-    ("ca-central-1", "ZRCXCF510Y6P9"),
-    ("eu-central-1", "Z273ZU8SZ5RJPC"),
-    ("eu-central-2", "Z045369019J4FUQ4S272E"),
-    ("eu-north-1", "Z3OWWK6JFDEDGC"),
-    ("eu-south-1", "Z2A5FDNRLY7KZG"),
-    ("eu-south-2", "Z014396544HENR57XQCJ"),
-    ("eu-west-1", "Z38GZ743OKFT7T"),
-    ("eu-west-2", "Z7K1066E3PUKB"),
-    ("eu-west-3", "Z1DWHTMFP0WECP"),
-    ("me-central-1", "Z07122992YCEUCB9A9570"),
-    ("me-south-1", "Z3B95P3VBGEQGY"),
-    ("sa-east-1", "Z2LXUWEVLCVZIB"),
-    ("us-east-1", "Z7HUB22UULQXV"),
-    ("us-east-2", "ZC8PG0KIFKBRI"),
-    ("us-gov-east-1", "Z2MU5TEIGO9WXB"),
-    ("us-gov-west-1", "Z12529ZODG2B6H"),
-    ("us-west-1", "Z12I86A8N7VCZO"),
-    ("us-west-2", "Z1YSA3EXCYUU9Z"),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,12 +198,5 @@ mod tests {
             is("amazonaws.com") && is("amazonaws.com.cn") && is("sagemaker.aws") && is("api.aws") && is("amazonaws.eu")
         );
         assert!(!is("com") && !is("example.com") && !is("x.amazonaws.com"));
-    }
-
-    #[test]
-    fn hosted_zone_ids_are_those_of_the_guide() {
-        let id = |region: &str| public_hosted_zone_id(&region.parse().unwrap());
-        assert_eq!(id("us-east-1"), Some("Z7HUB22UULQXV"));
-        assert_eq!(id("cn-north-1"), None);
     }
 }

@@ -1,6 +1,6 @@
 //! Codes of regions in what people write.
 
-use super::partition::known_regions;
+use super::known_region::known_regions;
 use super::service_name::Region;
 use crate::problem::{Fault, nearest};
 
@@ -18,7 +18,8 @@ pub fn parse_region(text: &str) -> Result<Region, Fault> {
 /// The known region that was probably meant.
 pub fn nearest_region(text: &str) -> Option<&'static str> {
     let squeezed = |text: &str| text.replace('-', "");
-    known_regions().find(|known| squeezed(known) == squeezed(text)).or_else(|| nearest(text, known_regions()))
+    let codes = known_regions().iter().map(|known| known.code);
+    codes.clone().find(|known| squeezed(known) == squeezed(text)).or_else(|| nearest(text, codes))
 }
 
 /// A text of the form of all regions: words, then a number of one or two digits (`us-east-1`, `us-gov-west-1`).
@@ -31,4 +32,16 @@ pub fn as_region(text: &str) -> Option<Region> {
         is_word.then_some(count + 1)
     })?;
     (is_number && words >= 2).then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_regions_have_the_form_of_regions() {
+        for region in known_regions() {
+            assert!(as_region(region.code).is_some(), "{}", region.code);
+        }
+    }
 }

@@ -8,7 +8,7 @@ use crate::ec2::fields::{Listing, Resource, Values, fields};
 use crate::ec2::filter::{Filters, ResultPage};
 use crate::ec2::params::Params;
 use crate::ec2::xml::Xml;
-use crate::naming::{Region, ZoneName, known_regions, partition_of};
+use crate::naming::{Region, ZoneName, known_region, known_regions, partition_of};
 
 pub(super) const ACTIONS: &[Action] = &[
     Action { name: "DescribeAvailabilityZones", writes: false, idempotent: false, run: describe_zones },
@@ -21,9 +21,13 @@ pub(super) const ACTIONS: &[Action] = &[
 /// The code by which these actions refuse a filter.
 const BAD_FILTER: &str = "InvalidParameterValue";
 
-/// The availability zones of a region: those that most accounts see there, and those of the subnets that there are.
+/// The availability zones of a region: those that some account sees there, and those of the subnets that there are.
 pub(super) fn zones(call: &Call<'_>, region: &Region) -> BTreeSet<ZoneName> {
-    let letters = if region.as_str() == "us-east-1" { "abcdef" } else { "abc" };
+    let letters = match region.as_str() {
+        "us-east-1" => "abcdef",
+        "ap-northeast-1" | "ap-northeast-2" | "ca-central-1" | "us-west-2" => "abcd",
+        _ => "abc",
+    };
     let usual = letters.chars().filter_map(|letter| format!("{region}{letter}").parse().ok());
     let is_here = |zone: &&ZoneName| {
         let letter = zone.as_str().strip_prefix(region.as_str());
@@ -87,8 +91,8 @@ fields! {
         "regionName" ["region-name"] = it.region.as_str();
         "zoneName" ["zone-name"] = it.zone.as_str();
         "zoneId" ["zone-id"] = zone_id(it.zone);
-        "groupName" ["group-name"] = group(it.region);
-        "groupLongName" ["group-long-name"] = format!("{} 1", it.region);
+        "groupName" ["group-name"] = format!("{}-zg-1", it.region);
+        "groupLongName" ["group-long-name"] = format!("{} 1", long_name(it.region));
         "networkBorderGroup" = it.region.as_str();
         "zoneType" ["zone-type"] = "availability-zone";
         "zoneState" ["state"] = "available";
@@ -96,16 +100,16 @@ fields! {
     }
 }
 
-/// The zone group of a region's availability zones.
-fn group(region: &Region) -> String {
-    format!("{region}-zg-1")
+/// `US East (N. Virginia)`; the code of a region that is younger than the table.
+fn long_name(region: &Region) -> &str {
+    known_region(region.as_str()).map_or(region.as_str(), |known| known.name)
 }
 
 fn describe_regions(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let names = params.list("RegionName");
     params.flag("AllRegions")?;
     let filters = Filters::take(params, ListedRegion::FILTERS, BAD_FILTER)?;
-    let mut all: BTreeSet<Region> = known_regions().filter_map(|code| code.parse().ok()).collect();
+    let mut all: BTreeSet<Region> = known_regions().iter().filter_map(|known| known.code.parse().ok()).collect();
     all.extend(call.model.vpcs().into_iter().map(|vpc| vpc.region.clone()));
     all.insert(call.caller.region.clone());
     // an account is of one partition
@@ -128,8 +132,14 @@ fields! {
     impl ListedRegion<'_> as it {
         "regionName" ["region-name"] = it.0.as_str();
         "regionEndpoint" ["endpoint"] = format!("ec2.{}.{}", it.0, partition_of(it.0).dns_suffix);
-        "optInStatus" ["opt-in-status"] = "opt-in-not-required";
+        "optInStatus" ["opt-in-status"] = opt_in_status(it.0);
     }
+}
+
+/// Every region is at hand here: one that has to be enabled is.
+fn opt_in_status(region: &Region) -> &'static str {
+    let is_opt_in = known_region(region.as_str()).is_some_and(|known| known.is_opt_in);
+    if is_opt_in { "opted-in" } else { "opt-in-not-required" }
 }
 
 /// The prefix list of a service that gateway endpoints lead to. It has no blocks: which addresses S3 has is nothing that

@@ -148,7 +148,7 @@ fn example(key: &str) -> &'static str {
 /// A region that opened after this was written is served: its names follow the same rules.
 fn warn_of_region(reader: &mut Reader<'_>, region: Option<&At<Region>>) {
     if let Some(at) = region.filter(|at| !is_known_region(at.value.as_str())) {
-        let hint = match nearest(at.value.as_str(), known_regions()) {
+        let hint = match nearest(at.value.as_str(), known_regions().iter().map(|known| known.code)) {
             Some(known) => format!("did you mean '{known}'? If it is a new region, all is well"),
             None => "if it is a new region, all is well".to_owned(),
         };
