@@ -6,11 +6,13 @@ import re
 import socket
 import urllib.parse
 from http.client import HTTPException
+from pathlib import Path
 
 from support.ec2 import REGION, BadXml, Ec2Error, Ec2Server, answer, make_endpoint, make_subnet, make_vpc, tags
 from support.server import free_port
 
 SEED = 4566
+CONTROL = "vpcedns.sock"
 # EC2's codes for what is no text; which of them it is, is not known
 NO_TEXT = ("InvalidCharacter", "MalformedQueryString", "InvalidParameterValue", "InvalidVpcID.Malformed",
            "InvalidVpcID.NotFound")
@@ -18,7 +20,7 @@ FORM = "application/x-www-form-urlencoded; charset=utf-8"
 
 
 def run(case):
-    server = Ec2Server(case)
+    server = Ec2Server(case, "--socket", CONTROL)
     raw = server.raw()
     vpc = make_vpc(raw, "127.5.0.0/16")
     subnet = make_subnet(raw, vpc, "127.5.1.0/24")
@@ -28,6 +30,7 @@ def run(case):
     foreign_pages(case, server)
     methods(case, server)
     sizes(case, server)
+    broken_bodies(case, server, case.dir / CONTROL)
     odd_text(case, raw, endpoint["vpcEndpointId"])
     mutations(case, server, vpc, subnet)
     # the first connection may have been idle for too long
@@ -226,6 +229,104 @@ def sizes(case, server):
     with socket.create_connection(server.api) as half:
         half.sendall(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\nAction=")
         case.check(raw.call("DescribeVpcs")["vpcSet"], "a request beside half of another")
+
+
+# (what, header, body) of bodies that are not encoded as their headers say (RFC 9112 6 and 7.1)
+CHUNKED = "Transfer-Encoding: chunked"
+BROKEN_BODIES = (
+    ("a chunk's size that is no number", CHUNKED, b"zz\r\nhello\r\n0\r\n\r\n"),
+    ("a negative size", CHUNKED, b"-5\r\nhello\r\n0\r\n\r\n"),
+    ("a size with 0x", CHUNKED, b"0x5\r\nhello\r\n0\r\n\r\n"),
+    ("no size", CHUNKED, b"\r\nhello\r\n0\r\n\r\n"),
+    ("a size of 17 digits", CHUNKED, b"fffffffffffffffff\r\nhello"),
+    ("a size of 16 digits", CHUNKED, b"ffffffffffffffff\r\nhello"),
+    ("digits behind a space", CHUNKED, b"5 5\r\nhello\r\n0\r\n\r\n"),
+    ("a bare LF behind the size", CHUNKED, b"5\nhello\r\n0\r\n\r\n"),
+    ("a bare CR behind the size", CHUNKED, b"5\rhello\r\n0\r\n\r\n"),
+    ("no CRLF behind a chunk", CHUNKED, b"5\r\nhello0\r\n\r\n"),
+    ("a longer chunk than its size", CHUNKED, b"5\r\nhelloo\r\n0\r\n\r\n"),
+    ("a shorter chunk than its size", CHUNKED, b"7\r\nhello\r\n0\r\n\r\n"),
+    ("a bare LF in an extension", CHUNKED, b"5;a\nb\r\nhello\r\n0\r\n\r\n"),
+    ("an extension without an end", CHUNKED, b"5;" + b"a" * 20_000),
+    ("extensions without an end", CHUNKED, b"1;a=b\r\nx\r\n" * 10_000),
+    ("trailers without an end", CHUNKED, b"0\r\n" + b"a: b\r\n" * 5000),
+    ("a chunk that breaks off", CHUNKED, b"5\r\nhel"),
+    ("chunks that break off", CHUNKED, b"5\r\nhello\r\n"),
+    ("a last chunk without its end", CHUNKED, b"5\r\nhello\r\n0\r\n"),
+    ("a body that breaks off", "Content-Length: 100", b"hello"),
+)
+# the same of heads: of such a request nobody knows where it ends, so that none of our protocols gets to see it
+BROKEN_HEADS = (
+    ("two lengths", "Content-Length: 5\r\nContent-Length: 6"), ("a list of lengths", "Content-Length: 5, 6"),
+    ("a negative length", "Content-Length: -5"), ("a length with a sign", "Content-Length: +5"),
+    ("a length of 30 digits", f"Content-Length: {10 ** 29}"), ("a length that is no number", "Content-Length: five"),
+    ("an encoding that is not chunked", "Transfer-Encoding: gzip"), ("chunked, and not last", "Transfer-Encoding: chunked, gzip"),
+    ("a space before the colon", "Transfer-Encoding : chunked"), ("a folded line", "Transfer-Encoding:\r\n chunked"),
+)
+# (what it is, request line and headers, what an error of it begins with, its code)
+BODIES_GO_TO = (
+    ("EC2", f"POST / HTTP/1.1\r\nContent-Type: {FORM}", rb"<\?xml[^>]*>\s*<Response><Errors><Error><Code>%s</Code>", b"MalformedQueryString"),
+    ("Route 53", "POST /2013-04-01/hostedzone HTTP/1.1", rb"<\?xml[^>]*>\s*<ErrorResponse\b.*<Code>%s</Code>", b"InvalidInput"),
+    ("Resolver", "POST / HTTP/1.1\r\nX-Amz-Target: Route53Resolver.ListResolverRules", rb'\{.*"__type":"%s"', b"SerializationException"),
+    ("Profiles", "POST /profile HTTP/1.1", rb'\{.*"__type":"%s"', b"SerializationException"),
+    ("SNS", f"POST / HTTP/1.1\r\nContent-Type: {FORM}\r\nAuthorization: AWS4-HMAC-SHA256 Credential=AK/20150830/us-east-1/sns/aws4_request, "
+     f"SignedHeaders=host, Signature={'0' * 64}\r\nX-Amz-Date: 20150830T123600Z", rb"<\?xml[^>]*>\s*<ErrorResponse\b.*<Code>%s</Code>", b"InvalidAction"),
+    ("/v1/diff", "POST /v1/diff HTTP/1.1\r\nContent-Type: application/json", rb"%s", b""),
+)
+
+
+def broken_bodies(case, server, control):
+    """A body that is not encoded as its headers say is 400 in the protocol's own form, and the connection's last request."""
+    for service, head, form, code in BODIES_GO_TO:
+        address = control if service.startswith("/") else server.api
+        for what, header, body in BROKEN_BODIES:
+            statuses, text = pipelined(address, head, header, body)
+            case.equal(f"{service}, {what}: statuses", statuses, [400])
+            case.check(re.match(form % code, text, re.DOTALL), f"{service}, {what}: {text[:300]!r}")
+        for what, header in BROKEN_HEADS:
+            statuses, _ = pipelined(address, head, header, b"hello")
+            case.equal(f"{service}, {what}: statuses", statuses, [400])
+    # chunks as they may be; they have precedence over a length, beside which they are the connection's last (RFC 9112 6.1, 6.3)
+    call = b"Action=DescribeVpcs&Version=2016-11-15"
+    chunks = b"%X;a=b\r\n%s\r\n%x \r\n%s\r\n000\r\nTrailer: x\r\n\r\n" % (20, call[:20], len(call) - 20, call[20:])
+    for what, header, expected in (("chunks", CHUNKED, [200, 200]), ("chunks, and a length", f"Content-Length: 5\r\n{CHUNKED}", [200]),
+                                   ("chunks, and a length behind", f"{CHUNKED}\r\nContent-Length: 500", [200])):
+        statuses, text = pipelined(server.api, BODIES_GO_TO[0][1], header, chunks)
+        case.equal(f"{what}: statuses", statuses, expected)
+        case.check(b"<vpcSet>" in text, f"{what}: {text[:300]!r}")
+
+
+def pipelined(address, head, header, body):
+    """(statuses, the first body) of what comes back for a request with another one, for the server's health, behind it."""
+    is_file = isinstance(address, Path)
+    host = "Host: localhost" if is_file else f"Host: {address[0]}:{address[1]}"
+    line, *fields = head.split("\r\n")
+    request = "\r\n".join([line, host, *fields, header, "", ""]).encode() + body
+    with socket.socket(socket.AF_UNIX if is_file else socket.AF_INET) as sock:
+        sock.settimeout(10)
+        sock.connect(str(address) if is_file else address)
+        try:
+            if breaks_off(header, body):
+                sock.sendall(request)
+                sock.shutdown(socket.SHUT_WR)
+            else:
+                sock.sendall(request + f"GET /_localstack/health HTTP/1.1\r\n{host}\r\nConnection: close\r\n\r\n".encode())
+        except OSError:
+            pass  # it may have said all it has to say before all was sent
+        replies = b""
+        try:
+            while part := sock.recv(65536):
+                replies += part
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+    statuses = [int(status) for status in re.findall(rb"HTTP/1.1 (\d{3}) ", replies)]
+    return statuses, re.split(rb"HTTP/1.1 \d{3} ", replies)[1].partition(b"\r\n\r\n")[2] if statuses else b""
+
+
+def breaks_off(header, body):
+    """Whether what comes behind a body would be taken for a part of it."""
+    unfinished = (b"5\r\nhel", b"5\r\nhello\r\n", b"5\r\nhello\r\n0\r\n", b"ffffffffffffffff\r\nhello")
+    return header.startswith("Content-Length: 100") or body in unfinished
 
 
 def odd_text(case, raw, endpoint):

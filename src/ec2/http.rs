@@ -1,5 +1,6 @@
 //! HTTP of the API: who calls, what they call, and the answer.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -10,6 +11,7 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use http_body_util::LengthLimitError;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
@@ -152,7 +154,18 @@ async fn call(
 /// A body to its end.
 async fn read(body: Body) -> Result<Bytes, ApiError> {
     let body = tokio::time::timeout(COMING, axum::body::to_bytes(body, BODY)).await;
-    body.map_err(|_| too_slow())?.map_err(|_| too_large())
+    body.map_err(|_| too_slow())?.map_err(|error| {
+        let why = innermost(&error);
+        if why.is::<LengthLimitError>() { too_large() } else { malformed(why) }
+    })
+}
+
+/// What an error came from in the end.
+fn innermost<'e>(mut error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) {
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error
 }
 
 impl Shared {
@@ -219,6 +232,11 @@ fn too_slow() -> ApiError {
 fn too_large() -> ApiError {
     let message = format!("A request has at most {BODY} octets.");
     ApiError { status: 413, code: "RequestEntityTooLarge".into(), message }
+}
+
+/// A body that ends early, or whose chunks are not those of RFC 9112 7.1.
+fn malformed(why: &dyn Error) -> ApiError {
+    ApiError::new("MalformedQueryString", format!("The body of the request cannot be read: {why}."))
 }
 
 /// A random UUID (RFC 9562 5.4).

@@ -117,6 +117,7 @@ impl CallProtocol {
             "UnauthorizedOperation" => "AccessDeniedException",
             "RequestLimitExceeded" => "ThrottlingException",
             "InternalError" => "InternalServiceErrorException",
+            "MalformedQueryString" => "SerializationException",
             "RequestEntityTooLarge" => "RequestEntityTooLargeException",
             "InvalidParameterValue" | "InvalidParameterCombination" => "InvalidParameterException",
             "InvalidParameter" | "ConflictingDomainExists" | "InsufficientFreeAddressesInSubnet" => {
