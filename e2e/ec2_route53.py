@@ -24,6 +24,7 @@ def run(case):
     hub_and_spoke(case, server, hub, spoke, hub_vpc, spoke_vpc)
     record_sets(case, server, hub["route53"], hub_vpc)
     refusals(case, hub, spoke, hub_vpc, spoke_vpc)
+    targets_go(case, server, hub, hub_vpc)
     restart(case, server, keys)
     command_line(case)
 
@@ -193,11 +194,50 @@ def refusals(case, hub, spoke, hub_vpc, spoke_vpc):
         case.check(error and (error[0], error[2]) == (code, status), f"{what}: {error}")
 
 
+def targets_go(case, server, hub, vpc):
+    """An alias stays when what it leads to goes, as in Route 53: it has no addresses then, and its zone still changes."""
+    ec2, client = hub["ec2"], hub["route53"]
+    subnets = [ec2.create_subnet(VpcId=vpc, CidrBlock=f"127.11.{20 + n}.0/24", AvailabilityZone=REGION + letter)["Subnet"]["SubnetId"]
+               for n, letter in enumerate("ab")]
+    endpoint = ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=f"com.amazonaws.{REGION}.kms", VpcEndpointType="Interface",
+                                       SubnetIds=subnets, PrivateDnsEnabled=True)["VpcEndpoint"]
+    public = endpoint["DnsEntries"][0]["HostedZoneId"]
+    regional, _, in_b = [entry["DnsName"] for entry in endpoint["DnsEntries"][:3]]
+    case.check(f"-{REGION}b." in in_b, f"names: {endpoint['DnsEntries']}")
+
+    def alias(name, target, rtype="A"):
+        return {"Name": name, "Type": rtype, "AliasTarget": {"HostedZoneId": public, "DNSName": target, "EvaluateTargetHealth": True}}
+
+    zone, _ = make_zone(client, "aliases.example", vpc)
+    change(client, zone, ("CREATE", alias("all.aliases.example", regional)), ("UPSERT", alias("b.aliases.example", in_b)))
+    case.equal("both addresses", len(server.addresses("all.aliases.example", source="127.11.9.9")[1]), 2)
+    case.equal("one address", len(server.addresses("b.aliases.example", source="127.11.9.9")[1]), 1)
+    for what, target in (("an endpoint that is not there", regional.replace(endpoint["VpcEndpointId"], "vpce-0123456789abcdef0")),
+                         ("another suffix", regional.replace(regional.split(".")[0], endpoint["VpcEndpointId"] + "-abcdefgh")),
+                         ("a zone without an interface", in_b.replace(f"{REGION}b", f"{REGION}c"))):
+        error = error_of(client.change_resource_record_sets, **batch_of(zone, alias("new.aliases.example", target)))
+        case.check(error and error[0] == "InvalidChangeBatch" and "that target was not found" in error[1], f"an alias to {what}: {error}")
+    # the hidden zone of an endpoint with private DNS is a zone, too
+    error = error_of(client.create_hosted_zone, Name=f"kms.{REGION}.amazonaws.com", CallerReference="kms", VPC={"VPCId": vpc, "VPCRegion": REGION})
+    case.check(error and (error[0], error[2]) == ("ConflictingDomainExists", 400), f"a zone of a private name: {error}")
+    error = error_of(ec2.delete_vpc, VpcId=vpc)
+    case.check(error and error[0] == "DependencyViolation", f"deleting a VPC that zones name: {error}")
+    ec2.modify_vpc_endpoint(VpcEndpointId=endpoint["VpcEndpointId"], RemoveSubnetIds=subnets[1:])
+    case.equal("a zone's interface has gone", server.addresses("b.aliases.example", source="127.11.9.9"), ("NOERROR", []))
+    change(client, zone, ("UPSERT", values("other.aliases.example", "A", "10.0.0.7")))
+    case.equal("deletion", ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint["VpcEndpointId"]])["Unsuccessful"], [])
+    for name in ("all", "b"):
+        case.equal(f"{name} without an endpoint", server.addresses(f"{name}.aliases.example", source="127.11.9.9"), ("NOERROR", []))
+    change(client, zone, ("UPSERT", values("other.aliases.example", "A", "10.0.0.8")))
+    case.equal("the zone goes on", server.addresses("other.aliases.example", source="127.11.9.9"), ("NOERROR", ["10.0.0.8"]))
+
+
 def restart(case, server, keys):
     """What was answered is there after a restart, and goes when it is emptied."""
     server.stop()
     server = Ec2Server(case, "--ec2-keys", keys)
     client = awstools.client(server, key="AKIAHUB", secret="hub-secret", service="route53")
+    case.equal("an alias to nobody after a restart", server.addresses("all.aliases.example", source="127.11.9.9"), ("NOERROR", []))
     case.equal("after a restart", server.addresses("www.corp.example", source="127.11.9.9"), ("NOERROR", ["10.0.0.9"]))
     for zone in client.list_hosted_zones()["HostedZones"]:
         sets = [one for page in client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone["Id"])

@@ -312,6 +312,8 @@ pub struct AliasInput {
     pub endpoint: EndpointId,
     /// Its regional or zonal name, as Terraform's `dns_entry[n].dns_name` has it, without `*.`.
     pub name: Option<DnsName>,
+    /// Whether it stays when the endpoint or the name has gone, as in Route 53; then it has no addresses.
+    pub may_dangle: bool,
 }
 
 /// A resolver rule as written.

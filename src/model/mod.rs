@@ -130,6 +130,13 @@ pub struct PrivateName {
     pub endpoint: EndpointId,
 }
 
+impl PrivateName {
+    /// Whether the endpoint's hidden zone for it is called `zone`.
+    pub fn is_in_zone(&self, zone: &DnsName) -> bool {
+        self.name.wildcard_apex().as_ref().unwrap_or(&self.name) == zone
+    }
+}
+
 /// Everything there is. Cheap to clone; clones share what they have in common.
 #[derive(Clone, Default)]
 pub struct Model {

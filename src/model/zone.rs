@@ -9,7 +9,7 @@ use hashbrown::HashTable;
 
 use super::Mode;
 use super::change::Key;
-use super::input::{HostedZoneInput, RecordData, RuleAction};
+use super::input::{AliasInput, HostedZoneInput, RecordData, RuleAction};
 use super::outbound::OutboundEndpoint;
 use super::profile::Reach;
 use crate::dns::{DnsName, Rtype};
@@ -60,6 +60,8 @@ pub struct Alias {
     pub endpoint: EndpointId,
     /// The zone whose interface it has; `None`: all.
     pub zone: Option<ZoneName>,
+    /// Whether it stays when the endpoint has gone.
+    pub may_dangle: bool,
 }
 
 /// A name of a hosted zone. An empty one is an empty non-terminal (RFC 8499).
@@ -179,8 +181,9 @@ impl HostedZone {
             let node = zone.node_mut(owner);
             match &record.data {
                 RecordData::Alias(target) => {
-                    let zone = target.value.name.as_ref().and_then(zone_in);
-                    node.alias = Some(Alias { endpoint: target.value.endpoint, zone });
+                    let AliasInput { endpoint, name, may_dangle } = &target.value;
+                    let zone = name.as_ref().and_then(zone_in);
+                    node.alias = Some(Alias { endpoint: *endpoint, zone, may_dangle: *may_dangle });
                 }
                 RecordData::AddressesOf(name) => node.addresses_of = Some(name.clone()),
                 RecordData::Weighted(rtype, sets) => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+use crate::dns::DnsName;
 use crate::ec2::call::{Action, Call, Done, timestamp};
 use crate::ec2::error::ApiError;
 use crate::ec2::hosted_zone::{HostedZoneRecord, ZoneVpc, kept_name, new_zone_id, sort_name};
@@ -103,12 +104,18 @@ pub(super) fn need_vpc(call: &Call<'_>, params: &mut Params) -> Result<ZoneVpc, 
     vpc(call, params)?.ok_or_else(|| ApiError::new("InvalidInput", "The VPC is missing."))
 }
 
-/// Refuses a second zone of one name for a VPC.
+/// Refuses a second zone of one name for a VPC; those of endpoints with private DNS are zones, too.
 pub(super) fn free(call: &Call<'_>, name: &str, id: &str, vpc: &ZoneVpc) -> Result<(), ApiError> {
     let taken = call.state.hosted_zones().any(|other| {
         other.id != id && other.name == name && other.vpcs.iter().any(|associated| associated.id == vpc.id)
     });
-    if taken {
+    let hidden = || {
+        let zone = name.replace("\\052", "*").parse::<DnsName>().ok();
+        let claims = call.model.private_names(vpc.id).iter();
+        let mut live = claims.filter(|claim| call.model.endpoint(claim.endpoint).is_some_and(|it| !it.state.is_over()));
+        zone.is_some_and(|zone| live.any(|claim| claim.is_in_zone(&zone)))
+    };
+    if taken || hidden() {
         let message = format!(
             "The VPC {} in region {} has already been associated with a hosted zone with the same domain name.",
             vpc.id, vpc.region

@@ -11,7 +11,7 @@ use crate::ec2::hosted_zone::{
 };
 use crate::ec2::params::Params;
 use crate::ec2::xml::Xml;
-use crate::naming::is_known_region;
+use crate::naming::{is_known_region, parse_label};
 use crate::source::read_record_value;
 
 pub(super) const ACTIONS: &[Action] = &[
@@ -45,6 +45,7 @@ fn change(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         let action = one.required("Action")?;
         let set = record_set(one.structure("ResourceRecordSet"), &zone)?;
         one.finish()?;
+        let set = set.and_then(|set| if action == "DELETE" { Ok(set) } else { with_target(call, set) });
         match set.and_then(|set| apply(&mut sets, &action, set, &zone)) {
             Ok(()) => {}
             Err(message) => wrong.push(message),
@@ -60,6 +61,23 @@ fn change(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     }
     zone.sort();
     Ok(changed(call, zone, |_, _| {}))
+}
+
+/// A record set that comes: an endpoint that it is an alias of has to be there. Later it may go, and the alias stays.
+fn with_target(call: &Call<'_>, set: StoredRecordSet) -> Result<StoredRecordSet, String> {
+    let target =
+        set.alias_target.as_ref().and_then(|alias| alias.dns_name.replace("\\052", "*").parse::<DnsName>().ok());
+    let target = target.map(|name| name.wildcard_apex().unwrap_or(name));
+    let id = target.as_ref().and_then(|name| parse_label(name.labels().next()?)).map(|label| label.id);
+    let (Some(alias), Some(target), Some(id)) = (&set.alias_target, target, id) else { return Ok(set) };
+    let names = call.model.endpoint(id).and_then(|endpoint| call.model.endpoint_names(endpoint));
+    if names.is_some_and(|names| names.regional == target || names.zonal.contains(&target)) {
+        return Ok(set);
+    }
+    Err(format!(
+        "Tried to create an alias that targets {}, type {} in zone {}, but that target was not found",
+        alias.dns_name, set.rtype, alias.hosted_zone_id
+    ))
 }
 
 /// Carries out one change; the text says why not.

@@ -170,6 +170,7 @@ fn delete(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
         || call.state.interfaces().any(|own| own.vpc == vpc.id)
         || call.state.route_tables().any(|table| table.vpc == vpc.id && !table.is_main())
         || call.state.resolver_endpoints().any(|endpoint| endpoint.vpc == vpc.id)
+        || call.state.hosted_zones().any(|zone| zone.vpcs.iter().any(|it| it.id == vpc.id))
         || call.state.profiles().any(|profile| profile.vpcs.iter().any(|it| it.vpc == vpc.id))
         || call.state.query_logs().any(|config| config.vpcs.iter().any(|it| it.vpc == vpc.id))
         || call.state.resolver_rules().any(|rule| rule.associations.iter().any(|it| it.vpc == vpc.id))

@@ -91,8 +91,7 @@ impl Check<'_> {
         // endpoints with private DNS have zones too, which AWS lists without their records
         for zone in model.hosted_zones().iter().filter(|zone| zone.is_told) {
             for vpc in vpcs.iter().filter(|vpc| zone.is_seen_from(Some(**vpc))) {
-                let apex =
-                    |claim: &&PrivateName| claim.name.wildcard_apex().as_ref().unwrap_or(&claim.name) == &zone.name;
+                let apex = |claim: &&PrivateName| claim.is_in_zone(&zone.name);
                 // as with other endpoints, one that is over has left its name to whoever comes
                 let live = |claim: &&PrivateName| model.endpoint(claim.endpoint).is_some_and(|e| !e.state.is_over());
                 let Some(claim) = model.private_names(*vpc).iter().filter(live).find(apex) else { continue };
@@ -107,7 +106,8 @@ impl Check<'_> {
         }
     }
 
-    /// Aliases lead to endpoints that there are: those of new zones, and where an endpoint is gone, of all.
+    /// Aliases lead to endpoints that there are: those of new zones, and where an endpoint is gone, of all. Not those of
+    /// which only the call that makes them asks that.
     pub(in crate::model) fn aliases(&mut self, model: &Model, changes: &Changes, added: &[Input]) {
         let mut seen: HashSet<Key> = HashSet::new();
         for input in added {
@@ -115,7 +115,7 @@ impl Check<'_> {
             seen.insert(input.key());
             for record in &zone.records {
                 let RecordData::Alias(target) = &record.data else { continue };
-                let AliasInput { endpoint: id, name } = &target.value;
+                let AliasInput { endpoint: id, name, may_dangle: false } = &target.value else { continue };
                 let Some(endpoint) = model.endpoint(*id) else {
                     self.no_such_endpoint(*id, &target.place);
                     continue;
@@ -131,8 +131,9 @@ impl Check<'_> {
             return;
         }
         for zone in model.hosted_zones().iter().filter(|zone| !seen.contains(&zone.key())) {
-            let targets = zone.nodes().into_iter().filter_map(|(_, node)| Some(node.alias.as_ref()?.endpoint));
-            for id in targets.filter(|id| model.endpoint(*id).is_none()) {
+            let nodes = zone.nodes().into_iter();
+            let aliases = nodes.filter_map(|(_, node)| node.alias.as_ref()).filter(|alias| !alias.may_dangle);
+            for id in aliases.map(|alias| alias.endpoint).filter(|id| model.endpoint(*id).is_none()) {
                 let place = self.place_of_zone(zone);
                 self.no_such_endpoint(id, &place);
             }

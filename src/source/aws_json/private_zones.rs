@@ -29,7 +29,8 @@ type EndpointsById<'e> = HashMap<EndpointId, &'e EndpointOutput>;
 /// The record sets of one name and type.
 type ZoneRecordSets<'r> = BTreeMap<(&'r DnsName, Rtype), Vec<&'r RecordSet>>;
 
-/// Joins what outputs tell. `endpoints` are those of outputs; `None`: aliases lead to others, which somebody else knows.
+/// Joins what outputs tell. `endpoints` are those of outputs; `None`: aliases lead to others, of which somebody
+/// else knew when they were made.
 pub(super) fn join(
     route53: Route53,
     known: &HashSet<VpcId>,
@@ -346,13 +347,15 @@ impl<'c> RoutingChoice<'c> {
     fn endpoint(&self, target: &At<AliasInput>) -> Result<At<AliasInput>, String> {
         let id = target.value.endpoint;
         let name = target.value.name.as_ref();
-        let Some(endpoints) = self.endpoints else { return Ok(target.clone()) };
+        let Some(endpoints) = self.endpoints else {
+            return Ok(At::new(AliasInput { may_dangle: true, ..target.value.clone() }, target.place.clone()));
+        };
         let Some(endpoint) = endpoints.get(&id).map(|output| &output.input) else {
             return Err(format!("an alias to {id}, which is in no output"));
         };
         let label = name.and_then(|name| parse_label(name.labels().next()?));
         let Some(zone) = label.as_ref().and_then(|label| label.zone) else {
-            return Ok(At::new(AliasInput { endpoint: id, name: None }, target.place.clone()));
+            return Ok(At::new(AliasInput { endpoint: id, name: None, may_dangle: false }, target.place.clone()));
         };
         let listed = endpoint.given_names.as_ref().and_then(|names| names.zones.as_ref());
         let is_its = listed.is_some_and(|listed| listed.iter().any(|own| own.as_str().as_bytes() == zone))

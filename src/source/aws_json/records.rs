@@ -171,7 +171,7 @@ fn alias(reader: &mut Reader<'_>, node: &DocNode<'_>) -> Option<SetData> {
     let own = name.wildcard_apex().unwrap_or_else(|| name.clone());
     if let Some(label) = own.labels().next().and_then(parse_label) {
         return Some(SetData::Endpoint(At::new(
-            AliasInput { endpoint: label.id, name: Some(own.clone()) },
+            AliasInput { endpoint: label.id, name: Some(own.clone()), may_dangle: false },
             reader.place(node.at),
         )));
     }

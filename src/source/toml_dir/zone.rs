@@ -159,12 +159,12 @@ fn alias(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<RecordData>
 /// An endpoint by its id, or by a regional or zonal name of it, with `*.` in front or without.
 fn alias_target(text: &str) -> Option<AliasInput> {
     if let Ok(endpoint) = text.parse() {
-        return Some(AliasInput { endpoint, name: None });
+        return Some(AliasInput { endpoint, name: None, may_dangle: false });
     }
     let name: DnsName = text.parse().ok()?;
     let name = name.wildcard_apex().unwrap_or(name);
     let endpoint = parse_label(name.labels().next()?)?.id;
-    Some(AliasInput { endpoint, name: Some(name) })
+    Some(AliasInput { endpoint, name: Some(name), may_dangle: false })
 }
 
 fn records(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<RecordData> {
