@@ -484,7 +484,7 @@ fn services_are_those_that_the_caller_can_use() {
     };
     let own = names(&api, "Filter.1.Name=service-name Filter.1.Value.1=*vpce-svc-*");
     assert_eq!(own, ["com.amazonaws.vpce.us-east-1.vpce-svc-0e123abc123198abc"]);
-    assert_eq!(names(&api, "Filter.1.Name=service-type Filter.1.Value.1=Gateway").len(), 2);
+    assert_eq!(names(&api, "Filter.1.Name=service-type Filter.1.Value.1=Gateway").len(), 3);
     let few = names(&api, "Filter.1.Name=service-name Filter.1.Value.1=*.ec?");
     assert_eq!(few, ["com.amazonaws.us-east-1.ec2", "com.amazonaws.us-east-1.ecs"]);
 

@@ -126,6 +126,10 @@ fn rules_are_changed_and_revoked() {
     let everything = "IpPermissions.1.IpProtocol=-1 IpPermissions.1.IpRanges.1.CidrIp=0.0.0.0/0 IpPermissions.1.Ipv6Ranges.1.CidrIpv6=::/0";
     api.call(&format!("RevokeSecurityGroupEgress GroupId={web} {everything}"));
     assert!(rules(&api, &web).is_empty());
+    let of_itself = format!("GroupId={web} IpPermissions.1.IpProtocol=-1 IpPermissions.1.Groups.1.GroupId={web}");
+    api.call(&format!("AuthorizeSecurityGroupIngress {of_itself}"));
+    let gone = api.call(&format!("RevokeSecurityGroupIngress {of_itself}"));
+    assert_eq!(gone.texts("revokedSecurityGroupRuleSet", "referencedGroupId"), [web.as_str()]);
     let api = api.reopen();
     assert!(rules(&api, &web).is_empty(), "the rule that it came with does not come back");
 }

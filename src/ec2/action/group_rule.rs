@@ -93,6 +93,25 @@ fields! {
     }
 }
 
+/// A rule as its revocation shows it (EC2 API Reference, RevokedSecurityGroupRule).
+struct RevokedRule<'c>(ListedRule<'c>);
+
+fields! {
+    impl RevokedRule<'_> as it {
+        "securityGroupRuleId" = &it.0.rule.id;
+        "groupId" = &it.0.group;
+        "isEgress" = it.0.rule.egress;
+        "ipProtocol" = &it.0.rule.protocol;
+        "fromPort" = Values::of(it.0.rule.from_port.unwrap_or(-1));
+        "toPort" = Values::of(it.0.rule.to_port.unwrap_or(-1));
+        "cidrIpv4" = it.0.ipv4();
+        "cidrIpv6" = it.0.ipv6();
+        "prefixListId" = it.0.prefix_list();
+        "referencedGroupId" = it.0.peer_group().map(|(id, _)| id);
+        "description" = it.0.rule.description.as_deref();
+    }
+}
+
 fn describe(call: &Call<'_>, params: &mut Params) -> Result<Done, ApiError> {
     let ids = params.list("SecurityGroupRuleId");
     let chosen = LISTING.take::<ListedRule<'_>>(params)?;
@@ -192,7 +211,7 @@ fn revoke(call: &Call<'_>, params: &mut Params, egress: bool) -> Result<Done, Ap
     let mut answer = Xml::new();
     answer.text("return", true);
     answer.list("revokedSecurityGroupRuleSet", &gone, |xml, rule| {
-        ListedRule::of(call, &group, Cow::Borrowed(rule)).write(xml);
+        RevokedRule(ListedRule::of(call, &group, Cow::Borrowed(rule))).write(xml);
     });
     group.rules = Some(rules);
     Ok(Done { edit: Edit::put([StoredObject::SecurityGroup(group)]), answer })

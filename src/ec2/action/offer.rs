@@ -18,9 +18,6 @@ use crate::naming::{self, Region, Service, ServiceName, ZoneName, is_known_regio
 pub(super) const ACTIONS: &[Action] =
     &[Action { name: "DescribeVpcEndpointServices", writes: false, idempotent: false, run: describe }];
 
-/// Services that have gateway endpoints too, by what follows the region in their names.
-const GATEWAYS: &[&str] = &["s3", "dynamodb"];
-
 /// A service as a caller may use it.
 pub(super) struct Offer<'a> {
     /// Its names.
@@ -70,7 +67,8 @@ fn id_of(name: &ServiceName) -> &str {
 pub(super) fn has_gateway(name: &ServiceName) -> bool {
     let mut labels = name.as_str().rsplit('.');
     let (service, region) = (labels.next().unwrap_or_default(), labels.next().unwrap_or_default());
-    GATEWAYS.contains(&service) && region.parse::<Region>().is_ok_and(|region| naming::is_offered(name, &region))
+    region::GATEWAYS.contains(&service)
+        && region.parse::<Region>().is_ok_and(|region| naming::is_offered(name, &region))
 }
 
 /// The service of a Region that a call names, or EC2's error: for the caller it is not there unless the caller may use it
@@ -278,6 +276,7 @@ mod tests {
         let name = |text: &str| text.parse::<ServiceName>().unwrap();
         assert!(has_gateway(&name("com.amazonaws.us-east-1.s3")));
         assert!(has_gateway(&name("com.amazonaws.eu-west-1.dynamodb")));
+        assert!(has_gateway(&name("com.amazonaws.us-west-2.s3express")));
         for other in ["com.amazonaws.us-east-1.ec2", "com.amazonaws.s3", "com.amazonaws.us-east-1.x.s3"] {
             assert!(!has_gateway(&name(other)), "{other}");
         }

@@ -18,6 +18,8 @@ pub(super) const ACTIONS: &[Action] = &[
     Action { name: "GetManagedPrefixListEntries", writes: false, idempotent: false, run: prefix_list_entries },
 ];
 
+/// Services that have gateway endpoints too, by what follows the region in their names.
+pub(super) const GATEWAYS: [&str; 3] = ["s3", "dynamodb", "s3express"];
 /// The code by which these actions refuse a filter.
 const BAD_FILTER: &str = "InvalidParameterValue";
 
@@ -180,7 +182,7 @@ const PREFIX_LISTS: Listing = Listing { set: "prefixListSet", bad_filter: BAD_FI
 /// The lists that a call asks for, by id.
 fn chosen_prefix_lists(call: &Call<'_>, params: &mut Params) -> Result<Vec<PrefixList>, ApiError> {
     let ids = params.list("PrefixListId");
-    let names = ["s3", "dynamodb"].map(|service| format!("com.amazonaws.{}.{service}", call.caller.region));
+    let names = GATEWAYS.map(|service| format!("com.amazonaws.{}.{service}", call.caller.region));
     let mut all = names.map(|name| PrefixList { id: id_of_name("pl-", &name), name });
     all.sort_by(|a, b| a.id.cmp(&b.id));
     if let Some(id) = ids.iter().find(|id| !all.iter().any(|list| list.id == **id)) {
