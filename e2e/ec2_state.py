@@ -94,19 +94,25 @@ def damaged(case):
 
 
 def orphans(case):
-    """A VPC of the files goes while the server stands still: the endpoint in it is listed, and can be deleted."""
+    """A VPC of the files goes while the server stands still: the endpoint in it is listed, and can be deleted; so are those of files."""
     vpc, subnet = "vpc-0000000a", "subnet-000000a0"
     network = z.vpc(vpc, "127.21.0.0/16") + z.subnet(subnet, vpc, "a", "127.21.1.0/24")
     case.write("homes/network.toml", network)
+    # as many as the API has, so that the model's number of endpoints says nothing of whose they are
+    kept = ["vpce-0000000000000000a", "vpce-0000000000000000b"]
+    case.write("homes/kept.toml", z.vpc("vpc-0000000b", "127.22.0.0/16") + z.subnet("subnet-000000b0", "vpc-0000000b", "a", "127.22.1.0/24")
+               + "".join(z.endpoint(id_, "vpc-0000000b", service, "abcdefgh", [("subnet-000000b0", f"127.22.1.{n}")])
+                         for n, (id_, service) in enumerate(zip(kept, ("sqs", "sns")), 10)))
     server = Ec2Server(case, state="orphans", zones="homes", http=True)
     with server.raw() as raw:
         endpoints = [make_endpoint(raw, vpc, service, [subnet])["vpcEndpointId"] for service in ("sqs", "sns")]
-        name = raw.all("DescribeVpcEndpoints")[0]["dnsEntrySet"][0]["dnsName"]
+        name = raw.all("DescribeVpcEndpoints", VpcEndpointId=endpoints[:1])[0]["dnsEntrySet"][0]["dnsName"]
+    case.equal("listed with those of files", listed(server), sorted(kept + endpoints))
     wait_for("the endpoint to answer", lambda: server.addresses(name)[1])
     stop(server)
     (case.dir / "homes/network.toml").unlink()
     server = Ec2Server(case, state="orphans", zones="homes", http=True)
-    case.equal("listed without its VPC", listed(server), sorted(endpoints))
+    case.equal("listed without its VPC", listed(server), sorted(kept + endpoints))
     case.equal("its name", server.addresses(name)[1], [])
     status, body = server.get("/readyz")
     case.check(status == 200 and f"is left out: {vpc} has gone" in body, "readiness", body)
@@ -120,7 +126,7 @@ def orphans(case):
     with server.raw() as raw:
         left = [item for item in raw.all("DescribeVpcEndpoints") if item["vpcEndpointId"] == endpoints[1]][0]
     wait_for("the left one to answer", lambda: server.addresses(left["dnsEntrySet"][0]["dnsName"])[1])
-    case.check("\nvpcedns_endpoints 1\n" in server.get("/metrics")[1], "the deleted one is back")
+    case.check("\nvpcedns_endpoints 3\n" in server.get("/metrics")[1], "the deleted one is back")
     stop(server)
 
 
@@ -140,7 +146,7 @@ def odd_files(case):
         ("a key", ["--tls", "127.0.0.1:0", "--tls-cert", "cert.pem", "--tls-key", "pipe"], "pipe"),
         ("a device as a key", ["--tls", "127.0.0.1:0", "--tls-cert", "cert.pem", "--tls-key", "/dev/zero"], "/dev/zero"),
         ("a token", ["--http", "127.0.0.1:0", "--http-token", "pipe"], "pipe"),
-        ("tokens of DoH", ["--doh-tokens", "pipe"], "pipe"),
+        ("tokens of DoH", ["--https", "127.0.0.1:0", "--tls-cert", "cert.pem", "--tls-key", "key.pem", "--doh-tokens", "pipe"], "pipe"),
         ("a state file", ["--ec2-state", "odd-state"], "odd-state/ec2.redb"),
     ]:
         begin = time.monotonic()

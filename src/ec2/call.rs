@@ -142,7 +142,7 @@ impl Call<'_> {
     /// Whether what is in a VPC is in the caller's region. Of a VPC that has gone from the files nothing is known: what is
     /// in it is in every region, so that it can be listed and deleted.
     pub fn is_here(&self, vpc: VpcId) -> bool {
-        self.vpc(vpc).is_none_or(|vpc| vpc.region == self.caller.region)
+        self.model.vpc(vpc).is_none_or(|vpc| vpc.region == self.caller.region)
     }
 
     /// Whether a subnet is of the caller's account and region.

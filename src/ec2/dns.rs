@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::hosted_zone::HostedZoneRecord;
 use super::private_dns::VerificationState;
@@ -81,7 +81,9 @@ fn id() -> SourceId {
 
 /// Where everything is declared that the API owns.
 pub fn place() -> Place {
-    Place::whole("the EC2 API")
+    // each value of each object has one
+    static PLACE: LazyLock<Place> = LazyLock::new(|| Place::whole("the EC2 API"));
+    PLACE.clone()
 }
 
 fn at<T>(value: T) -> At<T> {
@@ -251,11 +253,7 @@ fn input(record: &StoredObject) -> Option<Input> {
                 .filter_map(|zone| zone.parse().ok().map(at))
                 .collect(),
         }),
-        StoredObject::Endpoint(endpoint)
-            if matches!(endpoint.kind, EndpointType::Interface | EndpointType::Resource) =>
-        {
-            Object::Endpoint(endpoint_input(endpoint)?)
-        }
+        StoredObject::Endpoint(endpoint) if endpoint.is_in_model() => Object::Endpoint(endpoint_input(endpoint)?),
         StoredObject::Interface(own) => host(own.interface.id, own.vpc, own.interface.ipv4, own.interface.ipv6),
         StoredObject::Endpoint(_)
         | StoredObject::SecurityGroup(_)

@@ -437,6 +437,11 @@ impl EndpointRecord {
         self.own_names.suffix().unwrap_or_else(|| Suffix::derive(self.id))
     }
 
+    /// Whether DNS has an endpoint of it: one with interfaces and a service that is not deleted.
+    pub fn is_in_model(&self) -> bool {
+        matches!(self.kind, EndpointType::Interface | EndpointType::Resource) && self.phase != Phase::Deleted
+    }
+
     /// Where it is in its life at `now`. `None`: it is not listed any more.
     pub fn state(&self, now: UnixMillis, settings: &ApiSettings) -> Option<State> {
         let since = now.since(self.phase_since);

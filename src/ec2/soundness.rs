@@ -22,6 +22,7 @@ use super::record::StoredObject;
 use super::state::{ApiState, Delta, Token};
 use super::store_mark::StoreMark;
 use crate::regular;
+use crate::source::in_parallel;
 
 /// Records by id.
 pub(super) const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records");
@@ -39,6 +40,8 @@ const MAX_STATE_BYTES: u64 = 16 << 30;
 const TRIES: usize = 5;
 /// The time between: longer than a commit takes.
 const BETWEEN_TRIES: Duration = Duration::from_millis(100);
+/// Records that a thread decodes before it takes others.
+const DECODED_AT_ONCE: usize = 4096;
 /// Copies that are kept.
 pub(super) const COPIES: usize = 3;
 
@@ -221,14 +224,19 @@ fn format_of(read: &ReadTransaction) -> Result<u32, StoreError> {
 /// Everything in a database; tables that are not there are empty.
 pub(super) fn read_all(read: &ReadTransaction) -> Result<StateContent, StoreError> {
     let mut content = StateContent { format: format_of(read)?, ..StateContent::default() };
+    let mut parts: Vec<Vec<(String, Vec<u8>)>> = Vec::new();
     each(read, RECORDS, |id, octets| {
-        let record = decode::<StoredObject>(id, octets)?;
-        if record.id() != id {
-            return Err(StoreError::new(format!("{} is kept as {id}", record.id())));
+        let entry = (id.to_owned(), octets.to_owned());
+        match parts.last_mut().filter(|part| part.len() < DECODED_AT_ONCE) {
+            Some(part) => part.push(entry),
+            None => parts.push(vec![entry]),
         }
-        content.records.push(record);
         Ok(())
     })?;
+    let decoded = in_parallel(&parts, |part| part.iter().map(|(id, octets)| record(id, octets)).collect());
+    for part in decoded.into_iter().collect::<Result<Vec<Vec<StoredObject>>, _>>()? {
+        content.records.extend(part);
+    }
     each(read, TOKENS, |key, octets| {
         content.tokens.push((key.to_owned(), decode(key, octets)?));
         Ok(())
@@ -243,6 +251,15 @@ pub(super) fn read_all(read: &ReadTransaction) -> Result<StateContent, StoreErro
         Ok(())
     })?;
     Ok(content)
+}
+
+/// The record that is kept as `id`.
+fn record(id: &str, octets: &[u8]) -> Result<StoredObject, StoreError> {
+    let record = decode::<StoredObject>(id, octets)?;
+    if record.id() != id {
+        return Err(StoreError::new(format!("{} is kept as {id}", record.id())));
+    }
+    Ok(record)
 }
 
 /// Calls `work` with each key and value of a table, if that is there.

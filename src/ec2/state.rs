@@ -17,6 +17,7 @@ use super::resolver_endpoint::ResolverEndpointRecord;
 use super::resolver_rule::ResolverRuleRecord;
 use super::route::RouteTableRecord;
 use super::time::UnixMillis;
+use crate::model::Model;
 use crate::naming::{EndpointId, ServiceName, SubnetId, VpcId};
 
 /// A change: it is made durable as a whole or not at all.
@@ -132,6 +133,10 @@ pub struct Token {
 pub struct ApiState {
     records: BTreeMap<String, Arc<StoredObject>>,
     endpoints_of: BTreeMap<VpcId, OfVpc>,
+    /// How many endpoints the model has, too, unless they have lost what they are in.
+    in_model: usize,
+    /// The subnets of those, each with how many interfaces it has.
+    homes: BTreeMap<SubnetId, usize>,
     /// Deleted endpoints by the time of that.
     deleted: BTreeSet<(UnixMillis, EndpointId)>,
     tokens: BTreeMap<String, Arc<Token>>,
@@ -218,6 +223,14 @@ impl ApiState {
         })
     }
 
+    /// Whether a model in which all of this state is has no endpoints besides.
+    pub fn has_all_endpoints_of(&self, model: &Model) -> bool {
+        // one whose VPC or subnet went from the files is left out of the model
+        model.endpoint_count() == self.in_model
+            && self.endpoints_of.keys().all(|vpc| model.vpc(*vpc).is_some())
+            && self.homes.keys().all(|subnet| model.subnet(*subnet).is_some())
+    }
+
     /// How many interface endpoints a VPC has; deleted ones do not count.
     pub fn interface_endpoints(&self, vpc: VpcId) -> usize {
         self.endpoints_of.get(&vpc).map_or(0, |of| of.live)
@@ -274,6 +287,12 @@ impl ApiState {
                 let of = self.endpoints_of.entry(endpoint.vpc).or_default();
                 of.ids.insert(endpoint.id);
                 of.live += usize::from(is_live(endpoint));
+                if endpoint.is_in_model() {
+                    self.in_model += 1;
+                    for interface in &endpoint.interfaces {
+                        *self.homes.entry(interface.subnet).or_default() += 1;
+                    }
+                }
                 if endpoint.phase == Phase::Deleted {
                     self.deleted.insert((endpoint.phase_since, endpoint.id));
                 }
@@ -294,6 +313,15 @@ impl ApiState {
         let Some(record) = self.records.remove(id) else { return };
         let StoredObject::Endpoint(endpoint) = &*record else { return };
         self.deleted.remove(&(endpoint.phase_since, endpoint.id));
+        if endpoint.is_in_model() {
+            self.in_model = self.in_model.saturating_sub(1);
+            for interface in &endpoint.interfaces {
+                let left = self.homes.remove(&interface.subnet).unwrap_or_default().saturating_sub(1);
+                if left > 0 {
+                    self.homes.insert(interface.subnet, left);
+                }
+            }
+        }
         if let Some(of) = self.endpoints_of.get_mut(&endpoint.vpc) {
             of.ids.remove(&endpoint.id);
             of.live = of.live.saturating_sub(usize::from(is_live(endpoint)));

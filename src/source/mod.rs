@@ -68,6 +68,7 @@ pub use cut::without_tables;
 pub use files::Files;
 pub use given::{gather_below, gather_files, given_part, read_given};
 pub use own::refuse_own;
+pub(crate) use parallel::in_parallel;
 pub use scan::{MAX_FILE_BYTES, scan};
 pub use settings::read_settings;
 pub use sources::{Loaded, SourceEdit, Sources};

@@ -40,6 +40,16 @@ pub fn is_at_or_below(name: &[u8], ancestor: &[u8]) -> bool {
     ends(name).find(|end| end.len() <= ancestor.len()) == Some(ancestor)
 }
 
+/// Whether an octet of a label has a meaning of its own in master files (RFC 1035 5.1).
+fn is_special(octet: u8) -> bool {
+    matches!(octet, b'.' | b'\\' | b'"' | b';' | b'(' | b')')
+}
+
+/// Whether an octet of a label is written as it is.
+fn is_plain(octet: u8) -> bool {
+    octet.is_ascii_graphic() && !is_special(octet)
+}
+
 /// Writes a name as text, without a final dot; unprintable octets as `\DDD` (RFC 1035 5.1).
 pub fn write_name(f: &mut impl fmt::Write, name: &[u8]) -> fmt::Result {
     let mut first = true;
@@ -47,11 +57,12 @@ pub fn write_name(f: &mut impl fmt::Write, name: &[u8]) -> fmt::Result {
         if !std::mem::take(&mut first) {
             f.write_char('.')?;
         }
-        for &octet in label {
-            match octet {
-                b'.' | b'\\' | b'"' | b';' | b'(' | b')' => write!(f, "\\{}", char::from(octet))?,
-                0x21..=0x7e => f.write_char(char::from(octet))?,
-                _ => write!(f, "\\{octet:03}")?,
+        // what needs no escape is written in one go: names are printed by the thousand
+        for run in label.chunk_by(|a, b| is_plain(*a) && is_plain(*b)) {
+            match run {
+                [octet] if is_special(*octet) => write!(f, "\\{}", char::from(*octet))?,
+                [octet] if !is_plain(*octet) => write!(f, "\\{octet:03}")?,
+                run => f.write_str(str::from_utf8(run).unwrap_or_default())?,
             }
         }
     }

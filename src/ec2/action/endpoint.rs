@@ -26,9 +26,7 @@ use crate::ec2::own_names::OwnNames;
 use crate::ec2::record::{EndpointRecord, EndpointType, InterfaceRecord, IpAddressType, Phase, Tags};
 use crate::ec2::time::UnixMillis;
 use crate::model::{self, State};
-use crate::naming::{
-    EndpointId, InterfaceId, Service, Suffix, ZoneName, endpoint_names, hidden_zone_id, public_hosted_zone_id,
-};
+use crate::naming::{EndpointId, InterfaceId, Service, Suffix, endpoint_names, hidden_zone_id, public_hosted_zone_id};
 
 pub(super) const ACTIONS: &[Action] = &[
     Action { name: "CreateVpcEndpoint", writes: true, idempotent: true, run: create::run },
@@ -48,6 +46,8 @@ pub(super) struct ListedEndpoint<'a> {
     pub(super) state: State,
     call: &'a Call<'a>,
     suffix: Suffix,
+    /// It in the model, where it is there already.
+    endpoint: Option<&'a model::Endpoint>,
     entries: OnceCell<Vec<DnsEntry>>,
     /// Whence its names come; `None` where it has none.
     service: Option<Cow<'a, Service>>,
@@ -64,7 +64,8 @@ impl<'a> ListedEndpoint<'a> {
         suffix: Suffix,
         service: Option<Cow<'a, Service>>,
     ) -> Self {
-        Self { record, state, call, suffix, entries: OnceCell::new(), service }
+        let endpoint = call.model.endpoint(record.id);
+        Self { record, state, call, suffix, endpoint, entries: OnceCell::new(), service }
     }
 }
 
@@ -124,7 +125,7 @@ impl ListedEndpoint<'_> {
 
     /// One that is new has no names of its own yet.
     fn has_zonal_name(&self, interface: InterfaceId) -> bool {
-        let Some(endpoint) = self.call.model.endpoint(self.record.id) else {
+        let Some(endpoint) = self.endpoint else {
             return self.record.service_region.is_none() || super::offer::is_endpoint_service(&self.record.service);
         };
         let found = endpoint.interfaces.iter().find(|it| it.id == interface);
@@ -139,15 +140,11 @@ impl ListedEndpoint<'_> {
         if !self.state.is_served() || record.interfaces.is_empty() || record.kind != EndpointType::Interface {
             return Vec::new();
         }
-        let zones: Vec<ZoneName> = record
-            .interfaces
-            .iter()
-            .filter(|it| self.has_zonal_name(it.id))
-            .filter_map(|i| Some(call.subnet(i.subnet)?.zone.clone()))
-            .collect();
-        let Some(names) = endpoint_names(record.id, self.suffix, service, &zones) else { return Vec::new() };
+        let own = record.interfaces.iter().filter(|it| self.has_zonal_name(it.id));
+        let zones = own.filter_map(|it| Some(&call.model.subnet(it.subnet)?.zone));
+        let Some(names) = endpoint_names(record.id, self.suffix, service, zones) else { return Vec::new() };
         // the hidden zones are there while the VPC has both attributes (PrivateLink guide, "Private DNS")
-        let vpc = call.vpc(record.vpc).filter(|vpc| vpc.enable_dns_support && vpc.enable_dns_hostnames);
+        let vpc = call.model.vpc(record.vpc).filter(|vpc| vpc.enable_dns_support && vpc.enable_dns_hostnames);
         let has_private = record.private_dns_enabled && vpc.is_some();
         let public = public_hosted_zone_id(service.region.as_ref().unwrap_or(&call.caller.region)).map(Cow::Borrowed);
         let entry = |name: &DnsName| {
@@ -178,11 +175,12 @@ pub(super) fn need<'c>(call: &'c Call<'c>, id: &str) -> Result<ListedEndpoint<'c
 
 /// Every endpoint that the caller sees, by id, from the one behind `after` on.
 ///
-/// Records are in order; of the model's endpoints, those of files among them, each id is looked at once. All else is looked up
-/// when the iterator comes to it, so that a page costs its own length.
+/// Records are in order; where files have endpoints, each id of the model's is looked at once. All else is looked up when the
+/// iterator comes to it, so that a page costs its own length.
 pub(super) fn all<'c>(call: &'c Call<'c>, after: Option<&str>) -> impl Iterator<Item = ListedEndpoint<'c>> {
     let mut records = call.state.endpoints_behind(after).peekable();
-    let mut ids = ids_of_model(call, after);
+    let has_all = call.state.has_all_endpoints_of(call.model);
+    let mut ids = if has_all { BinaryHeap::new() } else { ids_of_model(call, after) };
     iter::from_fn(move || {
         loop {
             let of_api = records.peek().map(|record| record.id.text_order());
