@@ -26,23 +26,24 @@ pub(super) fn chosen<'s, T: Trace>(ask: &Ask<'s, '_>, of: Addresses<'s>, data: D
 /// affinity, or nothing of the endpoint is in its zone.
 fn nearest<'s, T: Trace>(ask: &Ask<'s, '_>, all: &[&'s Interface], trace: &mut T) -> Option<Vec<&'s Interface>> {
     let client = ask.client.zone(ask.snapshot)?;
+    let affinity = client.affinity?;
     let (mut near, far): (Vec<&Interface>, Vec<&Interface>) = all.iter().partition(|i| i.zone == client.zone);
     let Some(zone) = near.first().map(|i| ask.snapshot.model.zone(i)) else {
         trace.step(format_args!(
             "the client is in {}, of which its VPC prefers the zone ({}): no address is there, and all are given",
-            client.block, client.affinity
+            client.block, affinity
         ));
         return None;
     };
     trace.step(format_args!(
         "the client is in {}, in {zone}: {}",
         client.block,
-        match client.affinity {
+        match affinity {
             ZoneAffinity::First => "addresses there come first (availability_zone_affinity is first)",
             ZoneAffinity::Only => "addresses there alone (availability_zone_affinity is only)",
         }
     ));
-    if client.affinity == ZoneAffinity::First {
+    if affinity == ZoneAffinity::First {
         near.extend(far);
     }
     Some(near)

@@ -153,6 +153,20 @@ fn alias<'s>(data: Data<'s>, target: &'s DnsName, reason: Reason<'s>) -> Found<'
     Found::Alias(AliasFound { dname: None, part, target: Cow::Borrowed(target), reason })
 }
 
+/// What a name has for clients in the zone of this one, or for all others.
+#[cold]
+fn in_clients_zone<'s, T: Trace>(ask: &Ask<'s, '_>, node: &'s Node, trace: &mut T) -> &'s Node {
+    let Some(client) = ask.client.zone(ask.snapshot) else {
+        trace.step(format_args!("it has other records for some zones, and the client is in no subnet that is known"));
+        return node;
+    };
+    let zone = ask.snapshot.model.zone_of_clients(client);
+    let found = node.for_clients_in(zone);
+    let what = if found.is_some() { "it has records for clients there" } else { "it has none for clients there alone" };
+    trace.step(format_args!("the client is in {}, in {zone}: {what}", client.block));
+    found.unwrap_or(node)
+}
+
 /// A name that exists: its records of the type, its alias, or nothing.
 fn at_node<'s, T: Trace>(
     ask: &Ask<'s, '_>,
@@ -162,6 +176,7 @@ fn at_node<'s, T: Trace>(
     reason: Reason<'s>,
     trace: &mut T,
 ) -> Found<'s> {
+    let node = if node.in_zones.is_empty() { node } else { in_clients_zone(ask, node, trace) };
     if apex == 0 && matches!(ask.rtype, Rtype::SOA | Rtype::NS) && node.rrset(ask.rtype).is_none() {
         return Found::Reply(ask.apex_record(reason).unwrap_or_else(|| Reply::negative(Rcode::NOERROR, apex, reason)));
     }

@@ -69,7 +69,7 @@ fn zone_names(snapshot: &Snapshot, vpc: VpcId) -> (NamesAsked, BTreeSet<String>)
         if is_empty {
             continue;
         }
-        if !node.weighted.is_empty() {
+        if !node.weighted.is_empty() || !node.in_zones.is_empty() {
             weighted.insert(name.to_string());
         }
         names.entry(name.to_string()).or_default().extend(types.into_iter().chain(TYPES));

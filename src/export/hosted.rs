@@ -33,6 +33,8 @@ pub(super) fn items<'s>(view: &ExportedView<'s>, zone: &'s HostedZone) -> ZoneIt
     Box::new(servers.chain(nodes))
 }
 
+const IN_ZONES: &str = "has other records for clients in some zones: what clients in no known subnet get is given";
+
 fn of_node<'s>(view: &ExportedView<'s>, name: &'s DnsName, node: &'s Node) -> Vec<ZoneItem<'s>> {
     let mut items = Vec::new();
     let leave_out = |what: String| ZoneItem::LeftOut(Cow::Borrowed(name), what);
@@ -46,6 +48,9 @@ fn of_node<'s>(view: &ExportedView<'s>, name: &'s DnsName, node: &'s Node) -> Ve
         if is_elsewhere(Rtype::A) || is_elsewhere(Rtype::AAAA) {
             items.push(leave_out(format!("has the addresses of {target}, which others are asked for")));
         }
+    }
+    if !node.in_zones.is_empty() {
+        items.push(leave_out(IN_ZONES.to_owned()));
     }
     for rtype in &node.elsewhere {
         items.push(leave_out(format!("{rtype} is an alias, or has a routing policy, that is not known here")));

@@ -61,6 +61,9 @@ fn node_records(model: &Model, text: &mut String, owner: &str, node: &Node) {
     for set in node.rrsets.iter().filter(|set| set.rtype != Rtype::SOA) {
         rrset(text, owner, set);
     }
+    if !node.in_zones.is_empty() {
+        let _ = writeln!(text, "; {owner} has other records for clients in some zones: these are for all others");
+    }
     if !node.weighted.is_empty() {
         let _ = writeln!(text, "; {owner} has weighted records: a master file cannot say by which weights");
     }

@@ -65,6 +65,7 @@ impl Model {
         let services = next.replace_services(removed, added, &mut changes, &mut check);
         next.replace_profiles(removed, added, &mut changes, &mut check);
         next.replace_zones_and_rules(self, removed, added, &mut changes, &mut check);
+        next.replace_client_zones(self);
         next.replace_hosts(self, removed, added, &mut changes, &mut check);
         next.replace_endpoints(self, removed, added, &services, &mut changes, &mut check);
         next.replace_notes(removed, added);
@@ -206,7 +207,6 @@ impl Model {
             blocks.sort_unstable();
             self.dns64 = blocks.into();
         }
-        self.replace_client_zones(old);
         check.dirty_subnets = dirty;
     }
 

@@ -267,6 +267,8 @@ pub struct HostedZoneInput {
 pub struct RecordInput {
     /// Owner, absolute.
     pub name: At<DnsName>,
+    /// Only clients in a subnet of this zone get it, and nothing that the name has for others.
+    pub clients_in: Option<ZoneName>,
     /// Its records, or the endpoint that it is an alias of.
     pub data: RecordData,
 }
@@ -274,7 +276,7 @@ pub struct RecordInput {
 /// What a record set holds.
 #[derive(Clone, Debug)]
 pub enum RecordData {
-    /// Record data in wire form, one entry a record.
+    /// Record data in wire form, one entry a record; none: the name is there, and has no such records.
     Records {
         /// RR type.
         rtype: Rtype,

@@ -110,15 +110,15 @@ pub struct Subnet {
     pub enable_dns64: bool,
 }
 
-/// A block whose clients prefer endpoints' addresses in its zone.
+/// A block whose clients' answers depend on its zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientZone {
     vpc: VpcId,
     /// The block: of a subnet.
     pub block: IpNet,
     pub(crate) zone: ZoneIndex,
-    /// How much they prefer them.
-    pub affinity: ZoneAffinity,
+    /// How much they prefer endpoints' addresses there.
+    pub affinity: Option<ZoneAffinity>,
 }
 
 /// A private name that an endpoint with private DNS on claims in its VPC, whatever its state.
@@ -144,7 +144,7 @@ pub struct Model {
     subnets: Arc<Map<SubnetId, Subnet>>,
     /// Blocks of subnets with DNS64, sorted.
     dns64: Arc<[(VpcId, IpNet)]>,
-    /// Blocks of subnets in VPCs with zone affinity, sorted by VPC and block.
+    /// Blocks of subnets whose clients' answers depend on their zone, sorted by VPC and block.
     client_zones: Arc<[ClientZone]>,
     services: Services,
     declared_services: Arc<HashSet<ServiceName>>,
@@ -218,15 +218,15 @@ impl Model {
         blocks.into_iter().any(|(_, block)| block.contains(&address.to_canonical()))
     }
 
-    /// The blocks of a VPC whose clients prefer addresses in their own zone; empty where it has no zone affinity.
+    /// The blocks of a VPC's subnets; empty where no answer depends on the client's zone.
     pub fn client_zones(&self, vpc: VpcId) -> &[ClientZone] {
         let all = &self.client_zones;
         let (first, last) = (all.partition_point(|zone| zone.vpc < vpc), all.partition_point(|zone| zone.vpc <= vpc));
         all.get(first..last).unwrap_or_default()
     }
 
-    /// Whether any VPC has zone affinity.
-    pub fn has_zone_affinity(&self) -> bool {
+    /// Whether answers depend on the client's zone, in any VPC.
+    pub fn has_client_zones(&self) -> bool {
         !self.client_zones.is_empty()
     }
 
@@ -273,6 +273,11 @@ impl Model {
     /// The zone of an interface of this model.
     pub fn zone(&self, interface: &Interface) -> &ZoneName {
         self.zones.by_index(interface.zone)
+    }
+
+    /// What the zone of a block is called.
+    pub fn zone_of_clients(&self, clients: &ClientZone) -> &ZoneName {
+        self.zones.by_index(clients.zone)
     }
 
     /// Whether an endpoint has a zonal name for this interface of its own.

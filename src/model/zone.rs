@@ -77,9 +77,24 @@ pub struct Node {
     pub addresses_of: Option<DnsName>,
     /// Types of which it has records that nobody told us; ANY: all that it has, which may be nothing.
     pub elsewhere: Vec<Rtype>,
+    /// What it has for clients in a subnet of a zone, in place of all of the above.
+    pub in_zones: Vec<(ZoneName, Node)>,
 }
 
 impl Node {
+    /// What it has for clients in this zone, if that is something else.
+    pub fn for_clients_in(&self, zone: &ZoneName) -> Option<&Self> {
+        self.in_zones.iter().find(|(known, _)| known == zone).map(|(_, node)| node)
+    }
+
+    fn for_clients_in_mut(&mut self, zone: &ZoneName) -> &mut Self {
+        let at = self.in_zones.iter().position(|(known, _)| known == zone).unwrap_or_else(|| {
+            self.in_zones.push((zone.clone(), Self::default()));
+            self.in_zones.len() - 1
+        });
+        &mut self.in_zones[at].1
+    }
+
     /// Whether a question of this type is about records that nobody told us.
     pub fn is_elsewhere(&self, asked: Rtype) -> bool {
         let concerns =
@@ -131,6 +146,8 @@ pub struct HostedZone {
     nodes: HashTable<(DnsName, Node)>,
     /// One of its names has a DNAME.
     pub has_dname: bool,
+    /// One of its names has something else for clients in some zone.
+    pub asks_for_zones: bool,
     /// The SOA record of its own, with the TTL of negative answers; `None`: that of Route 53.
     pub own_soa: Option<Rrset>,
 }
@@ -156,6 +173,7 @@ impl HostedZone {
             nodes: HashTable::new(),
             own_soa: None,
             has_dname: false,
+            asks_for_zones: input.records.iter().any(|record| record.clients_in.is_some()),
         };
         zone.node_mut(&input.name.value);
         if !zone.is_told {
@@ -178,7 +196,10 @@ impl HostedZone {
                 zone.node_mut(&name);
                 between = name.parent();
             }
-            let node = zone.node_mut(owner);
+            let mut node = zone.node_mut(owner);
+            if let Some(clients_in) = &record.clients_in {
+                node = node.for_clients_in_mut(clients_in);
+            }
             match &record.data {
                 RecordData::Alias(target) => {
                     let AliasInput { endpoint, name, may_dangle } = &target.value;
@@ -190,6 +211,7 @@ impl HostedZone {
                     node.weighted.extend(sets.iter().map(|set| (set.weight, Rrset::new(*rtype, set.ttl, &set.rdata))));
                 }
                 RecordData::Elsewhere(rtype) => node.elsewhere.push(*rtype),
+                RecordData::Records { rdata, .. } if rdata.is_empty() => {}
                 RecordData::Records { rtype, ttl, rdata } => {
                     has_dname |= *rtype == Rtype::DNAME;
                     node.rrsets.push(Rrset::new(*rtype, *ttl, rdata));

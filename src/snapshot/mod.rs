@@ -71,12 +71,12 @@ pub struct Client<'s> {
     pub view: &'s View,
     /// The drills that are for it.
     pub drills: DrillSet,
-    /// The block of its subnet, where its VPC has zone affinity: its place among [`Model::client_zones`], from 1.
+    /// The block of its subnet, where answers depend on that: its place among [`Model::client_zones`], from 1.
     zone: Option<NonZeroU16>,
 }
 
 impl<'s> Client<'s> {
-    /// The block of its subnet, where its VPC has zone affinity.
+    /// The block of its subnet, where answers depend on its zone.
     pub fn zone(&self, snapshot: &'s Snapshot) -> Option<&'s ClientZone> {
         let vpc = self.view.vpc.as_ref()?;
         snapshot.model.client_zones(vpc.vpc_id).get(usize::from(self.zone?.get()) - 1)
@@ -101,7 +101,7 @@ pub struct Snapshot {
     public_names: Arc<HashSet<DnsName>>,
     /// The drills that run, the oldest first; nearly always `None`, so that answers look at one pointer.
     drills: Option<Arc<[Drill]>>,
-    /// Whether some clients get some of an endpoint's addresses, or in another order: by a drill or by zone affinity.
+    /// Whether some clients get other addresses, or in another order: by a drill or by their zone.
     chooses: bool,
 }
 
@@ -118,7 +118,7 @@ impl Snapshot {
             public_names: Arc::new(public_names(&model)),
             knows_instances: are_private(&policy.upstreams),
             policy: Arc::new(policy),
-            chooses: model.has_zone_affinity(),
+            chooses: model.has_client_zones(),
             model,
             drills: None,
         }
@@ -155,7 +155,7 @@ impl Snapshot {
 
     /// The same picture while these drills run, and no others.
     fn while_running(self, drills: Option<Arc<[Drill]>>) -> Self {
-        Self { chooses: drills.is_some() || self.model.has_zone_affinity(), drills, ..self }
+        Self { chooses: drills.is_some() || self.model.has_client_zones(), drills, ..self }
     }
 
     /// The next picture, of the same model, while these drills run and no others.

@@ -43,6 +43,7 @@ const RECORD_SET: &[ShapeMember] = &[
         ]),
     ),
     ("Failover", "Failover", Text),
+    ("AZAffinity", "AZAffinity", Object(&[("LocationType", "LocationType", Text), ("LocationId", "LocationId", Text)])),
     ("MultiValueAnswer", "MultiValueAnswer", Flag),
     ("TTL", "TTL", Number),
     ("ResourceRecords", "ResourceRecords", ObjectsOf("ResourceRecord", VALUE)),
@@ -277,6 +278,9 @@ mod tests {
                 <ResourceRecordSet><Name>a.example.com.</Name><Type>A</Type><SetIdentifier>x</SetIdentifier><Weight>3</Weight>
                   <AliasTarget><HostedZoneId>Z2</HostedZoneId><DNSName>b.example.com.</DNSName>
                   <EvaluateTargetHealth>false</EvaluateTargetHealth></AliasTarget></ResourceRecordSet>
+                <ResourceRecordSet><Name>z.example.com.</Name><Type>A</Type><SetIdentifier>y</SetIdentifier>
+                  <AZAffinity><LocationType>AvailabilityZone</LocationType><LocationId>use1-az1</LocationId></AZAffinity>
+                </ResourceRecordSet>
               </ResourceRecordSets>
               <IsTruncated>true</IsTruncated><MaxItems>2</MaxItems>
               <NextRecordName>testdoc2.example.com</NextRecordName><NextRecordType>NS</NextRecordType>
@@ -291,6 +295,7 @@ mod tests {
                 "AliasTarget": {"HostedZoneId": "Z2", "DNSName": "b.example.com.", "EvaluateTargetHealth": false},
             })
         );
+        assert_eq!(sets[2]["AZAffinity"], json!({"LocationType": "AvailabilityZone", "LocationId": "use1-az1"}));
         let cut = "<R><ResourceRecordSets/><IsTruncated>true</IsTruncated></R>";
         assert!(record_sets(&parsed(cut)).unwrap_err().to_string().contains("and not where"));
         assert!(record_sets(&parsed("<R/>")).unwrap_err().to_string().contains("has no <ResourceRecordSets>"));

@@ -104,7 +104,7 @@ fn only_leaves_the_others_out_where_the_zone_has_an_address() {
         snapshot
             .client_in("127.0.0.1:53".parse().unwrap(), network.parse().unwrap())
             .zone(&snapshot)
-            .map(|zone| zone.affinity)
+            .and_then(|zone| zone.affinity)
     };
     assert_eq!((places("10.1.2.0/25"), places("10.1.2.0/23")), (Some(ZoneAffinity::Only), None));
     let unknown = snapshot.client_of_at("vpc-00000001".parse().unwrap(), ClientAddress::Unknown);

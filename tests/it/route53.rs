@@ -435,3 +435,91 @@ fn weights_are_shares_of_the_answers() {
         }
     }
 }
+
+/// Three subnets of one VPC, of which an output tells the ids of two zones; another account calls `use1-az2` what the first calls
+/// `use1-az1`.
+const ZONED: &str = r#"{"Vpcs": [{"VpcId": "vpc-00000001", "CidrBlock": "10.1.0.0/16", "Region": "us-east-1", "OwnerId": "111111111111"},
+  {"VpcId": "vpc-00000002", "CidrBlock": "10.2.0.0/16", "Region": "eu-west-1", "OwnerId": "111111111111"},
+  {"VpcId": "vpc-0000000f", "CidrBlock": "10.3.0.0/16", "Region": "us-east-1", "OwnerId": "222222222222"}]}
+{"VpcId": "vpc-00000001", "EnableDnsHostnames": {"Value": true}}
+{"VpcId": "vpc-00000002", "EnableDnsHostnames": {"Value": true}}
+{"VpcId": "vpc-0000000f", "EnableDnsHostnames": {"Value": true}}
+{"Subnets": [
+  {"SubnetId": "subnet-0000000a", "VpcId": "vpc-00000001", "AvailabilityZone": "us-east-1a", "AvailabilityZoneId": "use1-az1", "CidrBlock": "10.1.1.0/24"},
+  {"SubnetId": "subnet-0000000b", "VpcId": "vpc-00000001", "AvailabilityZone": "us-east-1b", "AvailabilityZoneId": "use1-az2", "CidrBlock": "10.1.2.0/24"},
+  {"SubnetId": "subnet-0000000c", "VpcId": "vpc-00000001", "AvailabilityZone": "us-east-1c", "CidrBlock": "10.1.3.0/24"},
+  {"SubnetId": "subnet-0000000d", "VpcId": "vpc-00000002", "AvailabilityZone": "eu-west-1a", "AvailabilityZoneId": "euw1-az1", "CidrBlock": "10.2.1.0/24"},
+  {"SubnetId": "subnet-0000000f", "VpcId": "vpc-0000000f", "AvailabilityZone": "us-east-1a", "AvailabilityZoneId": "use1-az2", "CidrBlock": "10.3.1.0/24"}]}
+{"NetworkInterfaces": [{"NetworkInterfaceId": "eni-0000000a", "SubnetId": "subnet-0000000a", "VpcId": "vpc-00000001", "PrivateIpAddress": "10.1.1.17"},
+  {"NetworkInterfaceId": "eni-0000000b", "SubnetId": "subnet-0000000b", "VpcId": "vpc-00000001", "PrivateIpAddress": "10.1.2.17"}]}
+{"VpcEndpoints": [{"VpcEndpointId": "vpce-0000000a", "VpcEndpointType": "Interface", "VpcId": "vpc-00000001",
+  "ServiceName": "com.amazonaws.us-east-1.sqs", "State": "available", "PrivateDnsEnabled": false,
+  "NetworkInterfaceIds": ["eni-0000000a", "eni-0000000b"],
+  "DnsEntries": [{"DnsName": "vpce-0000000a-abcd1234.sqs.us-east-1.vpce.amazonaws.com", "HostedZoneId": "Z7HUB22UULQXV"},
+    {"DnsName": "vpce-0000000a-abcd1234-us-east-1a.sqs.us-east-1.vpce.amazonaws.com", "HostedZoneId": "Z7HUB22UULQXV"},
+    {"DnsName": "vpce-0000000a-abcd1234-us-east-1b.sqs.us-east-1.vpce.amazonaws.com", "HostedZoneId": "Z7HUB22UULQXV"}]}]}"#;
+
+/// Route 53 API Reference, `AZAffinity`: the most specific location that the query matches; a query of which nobody knows the zone
+/// matches Global alone; without a match there is no answer.
+#[test]
+fn az_affinity_goes_by_the_zone_of_the_clients_subnet() {
+    let at = |kind: &str, id: &str| {
+        format!(
+            "\"SetIdentifier\": \"{id}\", \"AZAffinity\": {{\"LocationType\": \"{kind}\", \"LocationId\": \"{id}\"}},"
+        )
+    };
+    let set = |kind: &str, id: &str, host: &str| values("az.corp.example.", "A", &[host], &at(kind, id));
+    let [zone, group, region, partition, global] = [
+        set("AvailabilityZone", "use1-az1", "10.9.9.1"),
+        set("AvailabilityZoneGroup", "us-east-1-zg-1", "10.9.9.5"),
+        set("Region", "us-east-1", "10.9.9.2"),
+        set("Partition", "aws", "10.9.9.3"),
+        set("Global", "global", "10.9.9.4"),
+    ];
+    let to_endpoint = |zone: &str, kind: &str, id: &str| {
+        let target = format!("vpce-0000000a-abcd1234{zone}.sqs.us-east-1.vpce.amazonaws.com.");
+        let more = format!("{}\"Type\"", at(kind, id));
+        alias("az.corp.example.", "A", &target, "Z7HUB22UULQXV").replace("\"Type\"", &more)
+    };
+    let aliases = [
+        to_endpoint("-us-east-1a", "AvailabilityZone", "use1-az1"),
+        to_endpoint("-us-east-1b", "AvailabilityZone", "use1-az2"),
+        to_endpoint("", "Global", "global"),
+    ];
+    let simple = values("az.corp.example.", "TXT", &["\"x\""], "");
+    let (none, unknown) = ("none", "SERVFAIL");
+    let zone_of_all = ZONE.replace("us-west-2", "us-east-1");
+    // a client in use1-az1, one in use1-az2, one in a zone whose id nobody told, one in no subnet, in eu-west-1, of the other account
+    for (sets, wanted) in [
+        (vec![&zone, &region, &partition, &global, &simple], ["9.9.1", "9.9.2", "9.9.4", "9.9.4", "9.9.3", "9.9.2"]),
+        (vec![&global, &partition, &zone], ["9.9.1", "9.9.3", "9.9.4", "9.9.4", "9.9.3", "9.9.3"]),
+        (vec![&zone, &simple], ["9.9.1", none, none, none, none, none]),
+        (vec![&region], ["9.9.2", "9.9.2", none, none, none, "9.9.2"]),
+        (vec![&zone, &group, &global], ["9.9.1", unknown, "9.9.4", "9.9.4", "9.9.4", unknown]),
+        (aliases.iter().collect(), ["1.1.17", "1.2.17", "both", "both", "both", "1.2.17"]),
+    ] {
+        let all: Vec<&str> = sets.into_iter().map(String::as_str).collect();
+        let (snapshot, problems) =
+            load(&[("a.json", ZONED), ("zone.json", &zone_of_all), ("records.json", &records(&all))]);
+        assert_eq!(problems.contains("by Zone Group"), wanted.contains(&unknown), "{problems}");
+        for (client, want) in
+            ["10.1.1.5", "10.1.2.5", "10.1.3.5", "10.1.9.5", "10.2.1.5", "10.3.1.5"].iter().zip(wanted)
+        {
+            let ask = |question: &str| {
+                let asked = crate::common::Asked::parse(&format!("from {client} {question}"));
+                crate::common::ask(&snapshot, &asked).line()
+            };
+            let told = ask("az.corp.example A");
+            let is_it = match want {
+                "none" => told.starts_with("NOERROR | authority corp.example 60 SOA"),
+                "SERVFAIL" => told.starts_with("SERVFAIL"),
+                "both" => told.contains("A 10.1.1.17") && told.contains("A 10.1.2.17"),
+                one => told.contains(&format!("A 10.{one}")) && told.matches(" A ").count() == 1,
+            };
+            assert!(is_it, "{client}, {want}: {told}\n{all:#?}");
+            if all.contains(&simple.as_str()) {
+                assert!(ask("az.corp.example TXT").contains("300 TXT x"), "{client}: {}", ask("az.corp.example TXT"));
+            }
+        }
+    }
+}

@@ -62,6 +62,9 @@ impl ImportAs<'_> {
 
     fn record_sets(&self, zone: &DnsName, record: &RecordInput) -> Result<Vec<StoredRecordSet>, String> {
         let name = &record.name.value;
+        if let Some(zone) = &record.clients_in {
+            return Err(format!("{name} has records of its own for clients in {zone}"));
+        }
         let set = |rtype: Rtype, ttl: u32, rdata: &[At<Box<[u8]>>], policy: SetPolicy| {
             if !TYPES.contains(&rtype.to_string().as_str()) {
                 return Err(format!("Route 53 has no records of the type {rtype} ({name})"));
@@ -82,6 +85,9 @@ impl ImportAs<'_> {
         match &record.data {
             RecordData::Records { rtype: Rtype::SOA | Rtype::NS, .. } if name == zone => {
                 Err("it has an SOA or NS record of its own, where Route 53 gives each zone one".to_owned())
+            }
+            RecordData::Records { rtype, rdata, .. } if rdata.is_empty() => {
+                Err(format!("{name} has {rtype} records for clients in some zones alone"))
             }
             RecordData::Records { rtype, ttl, rdata } => Ok(vec![set(*rtype, *ttl, rdata, SetPolicy::default())?]),
             RecordData::Weighted(rtype, all) => {

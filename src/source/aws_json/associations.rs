@@ -129,7 +129,7 @@ fn zone_at(name: DnsName, target: DnsName, vpc: VpcId, place: &Place) -> Input {
         clients_of_no_vpc: false,
         mode: Mode::Apex,
         is_told: true,
-        records: vec![RecordInput { name: at(name), data: RecordData::AddressesOf(target) }],
+        records: vec![RecordInput { name: at(name), clients_in: None, data: RecordData::AddressesOf(target) }],
     });
     Input::new(place.clone(), object)
 }

@@ -10,6 +10,7 @@ use crate::problem::{Place, Problem, count};
 
 use super::super::Declared;
 use super::associations;
+use super::az_affinity::VpcZones;
 use super::endpoint::EndpointOutput;
 use super::hosts;
 use super::known::LISTS;
@@ -60,7 +61,7 @@ pub(super) fn join(outputs: Outputs) -> Declared {
     join_vpcs(vpcs, &attributes, &endpoints, &regions, &route53.configs, &mut joined);
     associations::join(associations, networks, &mut endpoints, &known_vpcs, &mut joined);
     route53.endpoints.join(&interfaces, &mut joined);
-    private_zones::join(route53, &known_vpcs, Some(&endpoints), &mut joined);
+    private_zones::join(route53, &known_vpcs, Some(&endpoints), &VpcZones::new(&subnets), &mut joined);
 
     let mut stand_ins = StandIns::new(&subnets, &joined.broken);
     let has_interfaces = pages.iter().any(|page| page.key == "NetworkInterfaces") || !interfaces.is_empty();

@@ -6,7 +6,7 @@
 //! endpoint   an item    -> Endpoint, Service
 //! lattice    an item    -> Association, NetworkEndpoint; associations: what they make together
 //! route53    Route 53's outputs -> zones, rules; records: a page of a zone's records; record_pages: all of them;
-//!            profiles: what VPCs share
+//!            profiles: what VPCs share; az_affinity: records for clients in a zone
 //! hosts      interfaces that are no endpoint's -> inputs of the model
 //! views      several views of one object -> the one that holds
 //! join       all kinds  -> inputs of the model; vpcs and subnets are its parts
@@ -16,6 +16,7 @@
 //! are ignored, since AWS adds some every month; unknown values of known members are warnings for the same reason.
 
 mod associations;
+mod az_affinity;
 mod endpoint;
 mod hosts;
 mod join;
@@ -40,6 +41,7 @@ use crate::dns::Rtype;
 use crate::model::{Input, RdataError};
 use crate::problem::Place;
 
+use az_affinity::VpcZones;
 use outputs::Outputs;
 
 /// What all of `files` hold together; where two say otherwise of one object, the later one by path holds.
@@ -59,7 +61,7 @@ pub(super) fn route53(outputs: &str, place: &Place) -> Vec<Input> {
     let of_zones = route53.zones.iter().filter_map(|zone| zone.vpcs.as_ref()).flatten().map(|(id, _)| *id);
     let vpcs = of_zones.chain(route53.associations.iter().map(|(_, vpc)| *vpc)).collect();
     let mut joined = Declared::default();
-    private_zones::join(route53, &vpcs, None, &mut joined);
+    private_zones::join(route53, &vpcs, None, &VpcZones::default(), &mut joined);
     joined.inputs.into_iter().map(|input| Input { place: place.clone(), ..input }).collect()
 }
 

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::super::Declared;
+use super::az_affinity::{self, NamedZone, VpcZones};
 use super::endpoint::EndpointOutput;
 use super::profiles::Shares;
 use super::record_pages::{self, ZoneRecords};
@@ -14,7 +15,7 @@ use crate::dns::{DnsName, Rtype};
 use crate::model::{
     AliasInput, HostedZoneInput, Input, Mode, Object, RecordData, RecordInput, RuleInput, WeightedRecords,
 };
-use crate::naming::{EndpointId, Region, VpcId, parse_label};
+use crate::naming::{EndpointId, Region, VpcId, ZoneName, parse_label};
 use crate::problem::{At, Place, Problem};
 
 /// "up to eight healthy records" (Route 53 guide, "Multivalue answer routing").
@@ -35,6 +36,7 @@ pub(super) fn join(
     route53: Route53,
     known: &HashSet<VpcId>,
     endpoints: Option<&[EndpointOutput]>,
+    zones_of: &VpcZones,
     joined: &mut Declared,
 ) {
     let every_endpoint = endpoints.unwrap_or_default();
@@ -70,11 +72,11 @@ pub(super) fn join(
         }
         let seen_by = SeenBy { vpcs: here, profiles: shared_by, shares: &shares };
         match records_of(zone, &by_id, &pages) {
-            Ok(page) => inputs_of(zone, page, &seen_by, endpoints.as_ref(), joined),
+            Ok(page) => inputs_of(zone, page, &seen_by, (endpoints.as_ref(), zones_of), joined),
             Err(what) => {
                 let (what, hint) = untold(zone, &what);
                 warn(what, hint);
-                let everybody = seen_by.groups(false).into_values();
+                let everybody = seen_by.groups(false, None).into_values();
                 joined.inputs.extend(everybody.map(|all| input(zone, all, None)));
             }
         }
@@ -115,8 +117,15 @@ fn zones_by_id(zones: Vec<ZoneOutput>, seen: impl Iterator<Item = AssociatedZone
     let whole: HashSet<String> =
         by_id.values().filter(|zone| zone.vpcs.is_some()).map(|zone| zone.id.clone()).collect();
     for AssociatedZone { place, id, name, vpc, region, owner } in seen.filter(|seen| !whole.contains(&seen.id)) {
-        let new =
-            || ZoneOutput { place, id: id.clone(), name, vpcs: None, record_sets: None, fallback: false, owner: None };
+        let new = || ZoneOutput {
+            place,
+            id: id.clone(),
+            name,
+            vpcs: None,
+            record_sets: None,
+            fallback: false,
+            owner: None,
+        };
         let zone = by_id.entry(id.clone()).or_insert_with(new);
         zone.owner = Some(owner);
         let vpcs = zone.vpcs.get_or_insert_default();
@@ -187,6 +196,9 @@ fn records_of<'p>(
     found.find(|records| records.file.contains(id.as_str())).ok_or(what)
 }
 
+/// A Region, and what the zones are called of which its VPCs have subnets.
+type SeenGroup<'z> = (Option<&'z Region>, Vec<NamedZone>);
+
 /// VPCs and Profiles of one Region.
 #[derive(Default)]
 struct SeenInRegion<'z> {
@@ -202,14 +214,18 @@ struct SeenBy<'z> {
 }
 
 impl SeenBy<'_> {
-    /// Those who see a zone, each Region for itself, or all together.
-    fn groups(&self, by_region: bool) -> BTreeMap<Option<&Region>, SeenInRegion<'_>> {
-        let mut groups: BTreeMap<Option<&Region>, SeenInRegion<'_>> = BTreeMap::new();
+    /// Those who see a zone, each Region for itself, or all together; with `zones_of`, those apart who call Availability Zones
+    /// otherwise.
+    fn groups(&self, by_region: bool, zones_of: Option<&VpcZones>) -> BTreeMap<SeenGroup<'_>, SeenInRegion<'_>> {
+        let mut groups: BTreeMap<SeenGroup<'_>, SeenInRegion<'_>> = BTreeMap::new();
         for (id, region) in &self.vpcs {
-            groups.entry(region.as_ref().filter(|_| by_region)).or_default().vpcs.push(*id);
+            let zones = zones_of.map(|zones| zones.of(*id)).unwrap_or_default();
+            groups.entry((region.as_ref().filter(|_| by_region), zones)).or_default().vpcs.push(*id);
         }
         for id in &self.profiles {
-            groups.entry(self.shares.region(id).filter(|_| by_region)).or_default().profiles.push(id);
+            let region = self.shares.region(id);
+            let zones = zones_of.zip(region).map(|(zones, region)| zones.of_region(region)).unwrap_or_default();
+            groups.entry((region.filter(|_| by_region), zones)).or_default().profiles.push(id);
         }
         groups
     }
@@ -235,30 +251,27 @@ fn inputs_of(
     zone: &ZoneOutput,
     page: &ZoneRecords,
     seen_by: &SeenBy<'_>,
-    endpoints: Option<&EndpointsById<'_>>,
+    (endpoints, zones_of): (Option<&EndpointsById<'_>>, &VpcZones),
     joined: &mut Declared,
 ) {
     let mut sets: ZoneRecordSets<'_> = BTreeMap::new();
     for set in &page.sets {
         sets.entry((&set.name, set.rtype)).or_default().push(set);
     }
-    let by_region = page.sets.iter().any(|set| matches!(set.policy, RoutingPolicy::Latency(_)));
-    for (region, seen_by) in seen_by.groups(by_region) {
-        let choice = RoutingChoice { sets: &sets, zone, region, endpoints };
-        let mut records = vec![];
-        for (name, rtype) in sets.keys() {
-            let found = choice.of(name, *rtype, 0);
-            let found = found.and_then(|set| Ok((data_of(&choice, set).map_err(|why| (set.place.clone(), why))?, set)));
-            let (data, place) = match found {
-                Ok((data, set)) => (data, set.place.clone()),
-                Err((place, why)) => {
-                    let what = format!("{name} {rtype} of the zone {}: {why}", zone.name);
-                    let hint = "questions for it are answered with SERVFAIL: nobody here knows its addresses";
-                    joined.problems.push(Problem::warning(place.clone(), what, hint));
-                    (RecordData::Elsewhere(*rtype), place)
-                }
-            };
-            records.push(RecordInput { name: At::new((*name).clone(), place), data });
+    let any = |is_it: fn(&RoutingPolicy) -> bool| page.sets.iter().any(|set| is_it(&set.policy));
+    let by_zone = any(|policy| matches!(policy, RoutingPolicy::AzAffinity(_)));
+    let by_region = by_zone || any(|policy| matches!(policy, RoutingPolicy::Latency(_)));
+    for ((region, zones), seen_by) in seen_by.groups(by_region, by_zone.then_some(zones_of)) {
+        let of_all = RoutingChoice { sets: &sets, zone, region, client: None, endpoints };
+        let mut records = of_all.records(sets.keys().copied(), &mut joined.problems);
+        for client in &zones {
+            let choice = RoutingChoice { client: Some(client), ..of_all };
+            // all that a name has there, where any of it is something else than elsewhere
+            let differs = |name: &DnsName, rtype| choice.place_of(name, rtype) != of_all.place_of(name, rtype);
+            let others: BTreeSet<&DnsName> =
+                sets.keys().filter(|(name, rtype)| differs(name, *rtype)).map(|(name, _)| *name).collect();
+            let theirs = sets.keys().copied().filter(|(name, _)| others.contains(name));
+            records.extend(choice.records(theirs, &mut joined.problems));
         }
         joined.inputs.push(input(zone, seen_by, Some(records)));
     }
@@ -266,9 +279,10 @@ fn inputs_of(
 
 /// An alias to an endpoint answers with the addresses of both families: a second one for AAAA says nothing new.
 fn without_second_aliases(records: Vec<RecordInput>) -> Vec<RecordInput> {
-    let mut seen: HashSet<DnsName> = HashSet::new();
+    let mut seen: HashSet<(DnsName, Option<ZoneName>)> = HashSet::new();
+    let mut is_new = |record: &RecordInput| seen.insert((record.name.value.clone(), record.clients_in.clone()));
     let is_alias = |record: &RecordInput| matches!(record.data, RecordData::Alias(_));
-    records.into_iter().filter(|record| !is_alias(record) || seen.insert(record.name.value.clone())).collect()
+    records.into_iter().filter(|record| !is_alias(record) || is_new(record)).collect()
 }
 
 fn data_of(choice: &RoutingChoice<'_>, set: &RecordSet) -> Result<RecordData, String> {
@@ -318,22 +332,61 @@ fn weighted<'r>(sets: impl Iterator<Item = &'r RecordSet> + Clone) -> Result<Vec
     .collect()
 }
 
-/// Which record set of a name and type holds for the VPCs of a Region.
+/// Which record set of a name and type holds for the VPCs of a Region, and for clients in a zone there.
+#[derive(Clone, Copy)]
 struct RoutingChoice<'c> {
     sets: &'c ZoneRecordSets<'c>,
     zone: &'c ZoneOutput,
     region: Option<&'c Region>,
+    /// `None`: a client whose zone is not known.
+    client: Option<&'c NamedZone>,
     endpoints: Option<&'c EndpointsById<'c>>,
 }
 
 impl<'c> RoutingChoice<'c> {
-    fn of(&self, name: &DnsName, rtype: Rtype, aliases: usize) -> Result<&'c RecordSet, (Place, String)> {
+    /// The records of these names and types, and a warning for each that nobody here knows.
+    fn records<'n>(
+        &self,
+        wanted: impl Iterator<Item = (&'n DnsName, Rtype)>,
+        problems: &mut Vec<Problem>,
+    ) -> Vec<RecordInput> {
+        let clients_in = self.client.map(|client| client.name.clone());
+        let record = |(name, rtype): (&DnsName, Rtype)| {
+            let (data, place) = self.data(name, rtype).unwrap_or_else(|(place, why)| {
+                let what = format!("{name} {rtype} of the zone {}: {why}", self.zone.name);
+                let hint = "questions for it are answered with SERVFAIL: nobody here knows its addresses";
+                problems.push(Problem::warning(place.clone(), what, hint));
+                (RecordData::Elsewhere(rtype), place)
+            });
+            RecordInput { name: At::new(name.clone(), place), clients_in: clients_in.clone(), data }
+        };
+        wanted.map(record).collect()
+    }
+
+    /// What the name has of the type, and where that is said.
+    fn data(&self, name: &DnsName, rtype: Rtype) -> Result<(RecordData, Place), (Place, String)> {
+        let Some(set) = self.of(name, rtype, 0)? else {
+            let place = self.sets.get(&(name, rtype)).and_then(|sets| sets.first());
+            let place = place.map_or_else(|| self.zone.place.clone(), |set| set.place.clone());
+            return Ok((RecordData::Records { rtype, ttl: 0, rdata: Vec::new() }, place));
+        };
+        let data = data_of(self, set).map_err(|why| (set.place.clone(), why))?;
+        Ok((data, set.place.clone()))
+    }
+
+    /// Where the record set stands that holds; `None`: none does.
+    fn place_of(&self, name: &DnsName, rtype: Rtype) -> Option<&'c Place> {
+        self.of(name, rtype, 0).ok().flatten().map(|set| &set.place)
+    }
+
+    /// The record set that holds; `None`: none is for such a client, and it gets no answer.
+    fn of(&self, name: &DnsName, rtype: Rtype, aliases: usize) -> Result<Option<&'c RecordSet>, (Place, String)> {
         let Some(sets) = self.sets.get(&(name, rtype)).filter(|sets| !sets.is_empty()) else {
             return Err((self.zone.place.clone(), format!("an alias leads to {name}, which has no {rtype}")));
         };
         let place = sets.first().map_or_else(|| self.zone.place.clone(), |set| set.place.clone());
-        let set = self.by_policy(sets).map_err(|why| (place, why))?;
-        let SetData::Name { zone, name } = &set.data else { return Ok(set) };
+        let Some(set) = self.by_policy(sets).map_err(|why| (place, why))? else { return Ok(None) };
+        let SetData::Name { zone, name } = &set.data else { return Ok(Some(set)) };
         if *zone != self.zone.id {
             return Err((set.place.clone(), format!("an alias to {name}, which is in no output")));
         }
@@ -363,11 +416,12 @@ impl<'c> RoutingChoice<'c> {
         if is_its { Ok(target.clone()) } else { Err(format!("an alias to a zonal name that {id} does not have")) }
     }
 
-    fn by_policy(&self, sets: &[&'c RecordSet]) -> Result<&'c RecordSet, String> {
+    fn by_policy(&self, sets: &[&'c RecordSet]) -> Result<Option<&'c RecordSet>, String> {
         let find = |fits: &dyn Fn(&RoutingPolicy) -> bool| sets.iter().find(|set| fits(&set.policy)).copied();
-        let Some(first) = sets.first() else { return Err("no records".to_owned()) };
-        match &first.policy {
+        let Some(first) = sets.first().copied() else { return Err("no records".to_owned()) };
+        let chosen = match &first.policy {
             RoutingPolicy::Simple | RoutingPolicy::Multivalue => Ok(first),
+            RoutingPolicy::AzAffinity(_) => return az_affinity::choose(sets, self.client.zip(self.region)),
             // health is not known here, so that the primary is taken to be well
             RoutingPolicy::Failover { .. } => find(&|policy| *policy == RoutingPolicy::Failover { primary: true })
                 .ok_or("failover without a primary".to_owned()),
@@ -392,6 +446,7 @@ impl<'c> RoutingChoice<'c> {
                 }
             }
             RoutingPolicy::Other(kind) => Err(format!("{kind} routing is not served")),
-        }
+        };
+        chosen.map(Some)
     }
 }

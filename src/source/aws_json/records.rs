@@ -81,8 +81,35 @@ pub(super) enum RoutingPolicy {
         default: bool,
     },
     Weighted(u32),
+    AzAffinity(AzLocation),
     /// What nothing here can decide: geoproximity, IP-based.
     Other(&'static str),
+}
+
+/// A location that a record set is for, by what AWS calls its type (Route 53 API Reference, `AZAffinity`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum AzLocation {
+    /// By its id (`use1-az1`), which is the same in every account.
+    Zone(Box<str>),
+    /// `us-east-1-zg-1`
+    ZoneGroup(Box<str>),
+    Region(Box<str>),
+    Partition(Box<str>),
+    Global,
+}
+
+impl AzLocation {
+    /// `None`: a type that is not known here.
+    pub(super) fn new(location_type: &str, id: &str) -> Option<Self> {
+        Some(match location_type {
+            "AvailabilityZone" => Self::Zone(id.into()),
+            "AvailabilityZoneGroup" => Self::ZoneGroup(id.into()),
+            "Region" => Self::Region(id.into()),
+            "Partition" => Self::Partition(id.into()),
+            "Global" => Self::Global,
+            _ => return None,
+        })
+    }
 }
 
 /// "reserved and never used by Route 53 public hosted zones" (Route 53 guide, "Working with private hosted zones").
@@ -193,6 +220,11 @@ fn policy(reader: &mut Reader<'_>, set: &Fields<'_, '_>) -> RoutingPolicy {
         return RoutingPolicy::Geolocation {
             default: place.is_some_and(|place| place.peek("CountryCode") == Some("*")),
         };
+    }
+    if let Some(node) = set.node(reader, "AZAffinity") {
+        let location = reader.table(node, "a location", Keys::Any);
+        let location = location.and_then(|it| AzLocation::new(it.peek("LocationType")?, it.peek("LocationId")?));
+        return location.map_or(RoutingPolicy::Other("AZ-affinity"), RoutingPolicy::AzAffinity);
     }
     if set.flag(reader, "MultiValueAnswer").is_some_and(|flag| flag.value) {
         return RoutingPolicy::Multivalue;

@@ -99,7 +99,7 @@ fn record(reader: &mut Reader<'_>, node: &DocNode<'_>, zone: &DnsName, owners: &
         return None;
     }
     owners.add(reader, &place, &name.value, types);
-    Some(RecordInput { name, data })
+    Some(RecordInput { name, clients_in: None, data })
 }
 
 /// The absolute name of a record.

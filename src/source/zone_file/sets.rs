@@ -103,6 +103,7 @@ impl ZoneSet {
     fn into_input(self) -> RecordInput {
         RecordInput {
             name: self.name,
+            clients_in: None,
             data: RecordData::Records { rtype: self.rtype, ttl: self.ttl, rdata: self.rdata },
         }
     }
