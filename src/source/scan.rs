@@ -176,7 +176,7 @@ fn is_zone_file(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "zone")
 }
 
-/// The text of a file, without a byte order mark.
+/// The text of a file in UTF-8, or UTF-16 with a byte order mark, without that mark.
 pub(super) fn read_text(path: &Path) -> Result<String, Problem> {
     match regular::read(path, MAX_FILE_BYTES) {
         Ok((octets, _)) => decode(path, octets),
@@ -194,18 +194,32 @@ fn decode(path: &Path, octets: Vec<u8>) -> Result<String, Problem> {
             None => text,
         }),
         Err(error) => {
+            // `>` of Windows PowerShell writes it
+            if let Some(text) = utf16(error.as_bytes()) {
+                return Ok(text);
+            }
             let valid = error.utf8_error().valid_up_to();
             let octets = error.as_bytes();
-            // PowerShell's `>` writes UTF-16 with a byte order mark
-            let hint = if octets.starts_with(&[0xff, 0xfe]) || octets.starts_with(&[0xfe, 0xff]) {
-                "it looks like UTF-16: save it as UTF-8"
-            } else {
-                "save it as UTF-8"
-            };
+            let looks_like_utf16 = octets.starts_with(&[0xff, 0xfe]) || octets.starts_with(&[0xfe, 0xff]);
+            let hint =
+                if looks_like_utf16 { "it looks like UTF-16, cut off: save it anew" } else { "save it as UTF-8" };
             let line = 1 + octets.iter().take(valid).filter(|octet| **octet == b'\n').count() as u32;
             Err(Problem::error(Place { line, ..place(path) }, "is not UTF-8 text", hint))
         }
     }
+}
+
+/// Text in UTF-16 behind a byte order mark (RFC 2781 3.2).
+fn utf16(octets: &[u8]) -> Option<String> {
+    let (mark, rest) = octets.split_first_chunk::<2>()?;
+    let unit: fn([u8; 2]) -> u16 = match mark {
+        [0xff, 0xfe] => u16::from_le_bytes,
+        [0xfe, 0xff] => u16::from_be_bytes,
+        _ => return None,
+    };
+    let (units, odd) = rest.as_chunks::<2>();
+    let units: Vec<u16> = units.iter().copied().map(unit).collect();
+    String::from_utf16(&units).ok().filter(|_| odd.is_empty())
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Problem {
@@ -297,6 +311,11 @@ mod tests {
             decode(b"a\nb\xff\n").unwrap_err().to_string(),
             "x.toml:2: error: is not UTF-8 text\n  hint: save it as UTF-8"
         );
-        assert!(decode(b"\xff\xfea\0").unwrap_err().hint.contains("UTF-16"));
+        for text in [&b"\xff\xfea\0\n\0\xe9\0"[..], b"\xfe\xff\0a\0\n\0\xe9"] {
+            assert_eq!(decode(text).unwrap(), "a\n\u{e9}", "as PowerShell writes it");
+        }
+        for cut in [&b"\xff\xfea"[..], b"\xff\xfe\0\xd8"] {
+            assert!(decode(cut).unwrap_err().hint.contains("UTF-16"), "{cut:?}");
+        }
     }
 }

@@ -109,7 +109,9 @@ pub(super) fn join(
 fn zones_by_id(zones: Vec<ZoneOutput>, seen: impl Iterator<Item = AssociatedZone>) -> BTreeMap<String, ZoneOutput> {
     let mut by_id: BTreeMap<String, ZoneOutput> = BTreeMap::new();
     for zone in zones {
-        let keeps = by_id.get(&zone.id).is_some_and(|held| held.vpcs.is_some() && zone.vpcs.is_none());
+        let tells_less = zone.vpcs.is_none() || zone.is_new;
+        let tells_all = |held: &ZoneOutput| held.vpcs.is_some() && !(held.is_new && zone.is_new);
+        let keeps = tells_less && by_id.get(&zone.id).is_some_and(tells_all);
         if !keeps {
             by_id.insert(zone.id.clone(), zone);
         }
@@ -122,6 +124,7 @@ fn zones_by_id(zones: Vec<ZoneOutput>, seen: impl Iterator<Item = AssociatedZone
             id: id.clone(),
             name,
             vpcs: None,
+            is_new: false,
             record_sets: None,
             fallback: false,
             owner: None,

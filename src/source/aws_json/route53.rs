@@ -47,6 +47,8 @@ pub(super) struct ZoneOutput {
     pub(super) name: DnsName,
     /// Its VPCs with their Regions, where these are told; `None`: the output does not tell (`list-hosted-zones`).
     pub(super) vpcs: Option<Vec<(VpcId, Option<Region>)>>,
+    /// They are the VPC that it was made with: later ones are in other outputs.
+    pub(super) is_new: bool,
     pub(super) record_sets: Option<u32>,
     /// Whether unknown names are asked of public DNS (`Features.PublicDNSFallbackStatus`).
     pub(super) fallback: bool,
@@ -151,13 +153,17 @@ impl Route53 {
         else {
             return;
         };
+        // `create-hosted-zone` prints the one VPC that the zone was made with, and `update-hosted-zone-comment` none
+        let first = fields.node(reader, "VPC");
+        let is_new = first.is_some() && !fields.has("VPCs");
         let mut vpcs = vec![];
-        for item in fields.items(reader, "VPCs") {
+        for item in fields.items(reader, "VPCs").iter().chain(first) {
             let Some(vpc) = reader.table(item, "a VPC", Keys::Any) else { continue };
-            let (id, region) = (vpc.required::<VpcId>(reader, "VPCId"), vpc.required::<Region>(reader, "VPCRegion"));
-            vpcs.extend(id.zip(region).map(|(id, region)| (id.value, Some(region.value))));
+            let (id, region) = (vpc_id(reader, &vpc), vpc.required::<Region>(reader, "VPCRegion"));
+            vpcs.extend(id.zip(region).map(|(id, region)| (id, Some(region.value))));
         }
-        self.zones.extend(zone(reader, &table, Some(vpcs)));
+        let vpcs = (is_new || fields.has("VPCs")).then_some(vpcs);
+        self.zones.extend(zone(reader, &table, vpcs).map(|zone| ZoneOutput { is_new, ..zone }));
     }
 
     /// The zones that a VPC sees. The output does not say which VPC was asked about, but a member `VPCId` may, or the name of
@@ -246,6 +252,7 @@ fn zone(
         id: records::zone_id(table.peek("Id")?).to_owned(),
         name: records::name(reader, table, "Name")?,
         vpcs,
+        is_new: false,
         record_sets: table.integer(reader, "ResourceRecordSetCount", 0..=u32::MAX),
         fallback,
         owner: None,
@@ -308,6 +315,18 @@ fn association(reader: &mut Reader<'_>, table: &Fields<'_, '_>) -> Option<(Strin
     if matches!(table.peek("Status"), Some("CREATING" | "DELETING" | "FAILED" | "OVERRIDDEN")) {
         return None;
     }
-    let vpc = table.required::<VpcId>(reader, "VPCId")?;
-    Some((table.peek("ResolverRuleId")?.to_owned(), vpc.value))
+    let vpc = vpc_id(reader, table)?;
+    Some((table.peek("ResolverRuleId")?.to_owned(), vpc))
+}
+
+/// The member `VPCId`. An id that is none (`vpc-304bexam` in AWS's own examples, those that somebody blacked out) is no VPC's of
+/// these outputs, and what is said of it is left out.
+fn vpc_id(reader: &mut Reader<'_>, table: &Fields<'_, '_>) -> Option<VpcId> {
+    let text = table.peek("VPCId").unwrap_or_default();
+    let id = text.parse().ok();
+    if id.is_none() {
+        let what = format!("'{text}' is not the id of a VPC: what is said of it is left out");
+        reader.warning(table.at, what, "such as vpc-0123456789abcdef0");
+    }
+    id
 }
