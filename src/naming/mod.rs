@@ -5,6 +5,7 @@
 mod catalogue;
 mod catalogue_data;
 mod evidence;
+mod geography;
 mod hostname;
 mod id;
 mod known_region;
@@ -17,6 +18,7 @@ mod special;
 
 pub use catalogue::{is_known, is_offered, nearest_service, resolve, resolve_with, services};
 pub use evidence::{CatalogueNames, Evidence};
+pub use geography::{Geography, geography_of};
 pub use hostname::{
     EndpointNames, HostLabel, Suffix, SuffixError, endpoint_names, hidden_zone_id, leading_id, parse_label, regional,
     zonal,

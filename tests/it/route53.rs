@@ -203,7 +203,6 @@ fn record_sets_answer_as_in_route_53() {
             "geo.corp.example A",
             ok("300 A 10.9.9.2"),
         ),
-        (vec![geo("de", "\"ContinentCode\": \"EU\"", "10.9.9.1")], "geo.corp.example A", elsewhere.clone()),
         (
             vec![values("p.corp.example.", "A", &["10.9.9.1"], &set("x", "\"GeoProximityLocation\": {\"Bias\": 0}"))],
             "p.corp.example A",
@@ -240,6 +239,35 @@ fn record_sets_answer_as_in_route_53() {
             "l.corp.example A",
             ok("300 A 10.9.9.1"),
             ok("300 A 10.9.9.2"),
+        ),
+        (
+            vec![
+                geo("eu", "\"ContinentCode\": \"EU\"", "10.9.9.1"),
+                geo("us", "\"CountryCode\": \"US\"", "10.9.9.2"),
+                geo("virginia", "\"CountryCode\": \"US\", \"SubdivisionCode\": \"VA\"", "10.9.9.3"),
+                geo("oregon", "\"CountryCode\": \"US\", \"SubdivisionCode\": \"OR\"", "10.9.9.4"),
+                geo("all", "\"CountryCode\": \"*\"", "10.9.9.5"),
+            ],
+            "geo.corp.example A",
+            ok("300 A 10.9.9.3"),
+            ok("300 A 10.9.9.1"),
+        ),
+        (
+            vec![
+                geo("oregon", "\"CountryCode\": \"US\", \"SubdivisionCode\": \"OR\"", "10.9.9.1"),
+                geo("north", "\"ContinentCode\": \"NA\"", "10.9.9.2"),
+                geo("ireland", "\"CountryCode\": \"IE\"", "10.9.9.3"),
+                geo("eu", "\"ContinentCode\": \"EU\"", "10.9.9.4"),
+            ],
+            "geo.corp.example A",
+            ok("300 A 10.9.9.2"),
+            ok("300 A 10.9.9.3"),
+        ),
+        (
+            vec![geo("eu", "\"ContinentCode\": \"EU\"", "10.9.9.1")],
+            "geo.corp.example A",
+            "NOERROR | authority corp.example 60 SOA | hosted zone corp.example".to_owned(),
+            ok("300 A 10.9.9.1"),
         ),
         (
             vec![

@@ -160,7 +160,7 @@ def corp_sets(world, corp, endpoint):
         values(f"w.{corp}", "A", ["10.97.1.2"], SetIdentifier="on", Weight=10),
         values(f"f.{corp}", "A", ["10.97.2.1"], SetIdentifier="p", Failover="PRIMARY"),
         values(f"f.{corp}", "A", ["10.97.2.2"], SetIdentifier="s", Failover="SECONDARY"),
-        values(f"geo.{corp}", "A", ["10.97.3.1"], SetIdentifier="de", GeoLocation={"CountryCode": "DE"}),
+        values(f"geo.{corp}", "A", ["10.97.3.1"], SetIdentifier="ie", GeoLocation={"CountryCode": "IE"}),
         values(f"geo.{corp}", "A", ["10.97.3.2"], SetIdentifier="all", GeoLocation={"CountryCode": "*"}),
         values(f"cut.{corp}", "NS", [f"ns1.cut.{corp}."]), values(f"ns1.cut.{corp}", "A", ["10.97.4.1"]),
         values(f"ip.{corp}", "A", ["10.97.5.1"], SetIdentifier="c", CidrRoutingConfig={"CollectionId": "c8c02a84-aaaa-bbbb-e0d2-d833a2f80106", "LocationName": "x"}),

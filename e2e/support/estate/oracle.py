@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from .outputs import host_name, public_name
 
 TTL_ENDPOINT, TTL_SOA = 60, 60
+# of the estate's Regions (EC2 guide, "AWS Regions")
+COUNTRIES = {"us-east-1": "US", "eu-west-1": "IE", "us-west-2": "US", "cn-north-1": "CN", "us-gov-west-1": "US"}
 
 
 @dataclass
@@ -227,7 +229,10 @@ class Oracle:
         if "Failover" in first:
             candidates = [one for one in candidates if one["Failover"] == "PRIMARY"]
         elif "GeoLocation" in first:
-            candidates = [one for one in candidates if one["GeoLocation"].get("CountryCode") == "*"]
+            # private zones go by the Region of the VPC (Route 53 guide, "Geolocation routing in private hosted zones")
+            here = COUNTRIES.get(vpc.region.name)
+            by_country = {one["GeoLocation"].get("CountryCode"): one for one in candidates}
+            candidates = [by_country[country] for country in (here, "*") if country in by_country][:1]
         elif "Region" in first:
             candidates = [one for one in candidates if one["Region"] == vpc.region.name]
         elif "CidrRoutingConfig" in first:

@@ -9,13 +9,13 @@ use super::az_affinity::{self, NamedZone, VpcZones};
 use super::endpoint::EndpointOutput;
 use super::profiles::Shares;
 use super::record_pages::{self, ZoneRecords};
-use super::records::{RecordSet, RoutingPolicy, SetData};
+use super::records::{GeoPlace, RecordSet, RoutingPolicy, SetData};
 use super::route53::{AssociatedZone, Route53, ZoneOutput};
 use crate::dns::{DnsName, Rtype};
 use crate::model::{
     AliasInput, HostedZoneInput, Input, Mode, Object, RecordData, RecordInput, RuleInput, WeightedRecords,
 };
-use crate::naming::{EndpointId, Region, VpcId, ZoneName, parse_label};
+use crate::naming::{EndpointId, Geography, Region, VpcId, ZoneName, geography_of, parse_label};
 use crate::problem::{At, Place, Problem};
 
 /// "up to eight healthy records" (Route 53 guide, "Multivalue answer routing").
@@ -263,7 +263,8 @@ fn inputs_of(
     }
     let any = |is_it: fn(&RoutingPolicy) -> bool| page.sets.iter().any(|set| is_it(&set.policy));
     let by_zone = any(|policy| matches!(policy, RoutingPolicy::AzAffinity(_)));
-    let by_region = by_zone || any(|policy| matches!(policy, RoutingPolicy::Latency(_)));
+    let by_region =
+        by_zone || any(|policy| matches!(policy, RoutingPolicy::Latency(_) | RoutingPolicy::Geolocation(_)));
     for ((region, zones), seen_by) in seen_by.groups(by_region, by_zone.then_some(zones_of)) {
         let of_all = RoutingChoice { sets: &sets, zone, region, client: None, endpoints };
         let mut records = of_all.records(sets.keys().copied(), &mut joined.problems);
@@ -419,6 +420,22 @@ impl<'c> RoutingChoice<'c> {
         if is_its { Ok(target.clone()) } else { Err(format!("an alias to a zonal name that {id} does not have")) }
     }
 
+    /// "Route 53 responds to DNS queries based on the AWS Region of the VPC"; "priority goes to the smallest geographic region"; without
+    /// a default "Route 53 returns a 'no answer' response" (Route 53 guide, "Geolocation routing", and the page on private zones).
+    fn by_place(&self, sets: &[&'c RecordSet]) -> Option<&'c RecordSet> {
+        let here = self.region.and_then(geography_of);
+        let of = |continent: Option<&str>, country: Option<&str>, subdivision: Option<&str>| {
+            let [continent, country, subdivision] = [continent, country, subdivision].map(|code| code.map(Box::from));
+            let wanted = RoutingPolicy::Geolocation(GeoPlace { continent, country, subdivision });
+            sets.iter().find(|set| set.policy == wanted).copied()
+        };
+        let by_state = |here: Geography| here.subdivision.and_then(|state| of(None, Some(here.country), Some(state)));
+        here.and_then(by_state)
+            .or_else(|| here.and_then(|here| of(None, Some(here.country), None)))
+            .or_else(|| here.and_then(|here| of(Some(here.continent), None, None)))
+            .or_else(|| of(None, Some("*"), None))
+    }
+
     fn by_policy(&self, sets: &[&'c RecordSet]) -> Result<Option<&'c RecordSet>, String> {
         let find = |fits: &dyn Fn(&RoutingPolicy) -> bool| sets.iter().find(|set| fits(&set.policy)).copied();
         let Some(first) = sets.first().copied() else { return Err("no records".to_owned()) };
@@ -432,10 +449,7 @@ impl<'c> RoutingChoice<'c> {
                 find(&|policy| matches!(policy, RoutingPolicy::Latency(region) if Some(region) == self.region))
                     .ok_or_else(|| "latency routing without a record for the Region of its VPCs".to_owned())
             }
-            RoutingPolicy::Geolocation { .. } => {
-                find(&|policy| *policy == RoutingPolicy::Geolocation { default: true })
-                    .ok_or_else(|| "geolocation routing without a default".to_owned())
-            }
+            RoutingPolicy::Geolocation(_) => return Ok(self.by_place(sets)),
             RoutingPolicy::Weighted(_) => {
                 // "If you want to disable routing to a resource, set Weight to 0" (Route 53 guide, "Weighted routing")
                 let live: Vec<_> =

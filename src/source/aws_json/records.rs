@@ -77,13 +77,19 @@ pub(super) enum RoutingPolicy {
         primary: bool,
     },
     Latency(Region),
-    Geolocation {
-        default: bool,
-    },
+    Geolocation(GeoPlace),
     Weighted(u32),
     AzAffinity(AzLocation),
     /// What nothing here can decide: geoproximity, IP-based.
     Other(&'static str),
+}
+
+/// A place that a record set is for: a continent, a country (`*`: any place without a record of its own), or a part of one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct GeoPlace {
+    pub(super) continent: Option<Box<str>>,
+    pub(super) country: Option<Box<str>>,
+    pub(super) subdivision: Option<Box<str>>,
 }
 
 /// A location that a record set is for, by what AWS calls its type (Route 53 API Reference, `AZAffinity`).
@@ -217,9 +223,12 @@ fn policy(reader: &mut Reader<'_>, set: &Fields<'_, '_>) -> RoutingPolicy {
     }
     if let Some(node) = set.node(reader, "GeoLocation") {
         let place = reader.table(node, "a location", Keys::Any);
-        return RoutingPolicy::Geolocation {
-            default: place.is_some_and(|place| place.peek("CountryCode") == Some("*")),
-        };
+        let code = |key| place.as_ref().and_then(|place| place.peek(key)).map(Box::from);
+        return RoutingPolicy::Geolocation(GeoPlace {
+            continent: code("ContinentCode"),
+            country: code("CountryCode"),
+            subdivision: code("SubdivisionCode"),
+        });
     }
     if let Some(node) = set.node(reader, "AZAffinity") {
         let location = reader.table(node, "a location", Keys::Any);
