@@ -122,7 +122,7 @@ macro_rules! metrics {
             }), )+];
 
             /// Slots of all counters that are kept by thread.
-            pub const SLOTS: usize = first_slot(Self::TABLE, Self::TABLE.len());
+            pub const SLOTS: usize = Self::SLOT_OF[Self::TABLE.len()];
             /// Slots of those that are tallied; they come first.
             pub const TALLIED: usize = first_slot(Self::TABLE, tallied(Self::TABLE));
 
@@ -131,14 +131,24 @@ macro_rules! metrics {
                 &Self::TABLE[self as usize].1
             }
 
+            /// The first slot of each, and where the last one ends.
+            const SLOT_OF: [usize; Self::TABLE.len() + 1] = {
+                let (mut slots, mut at) = ([0; Self::TABLE.len() + 1], 0);
+                while at < slots.len() {
+                    slots[at] = first_slot(Self::TABLE, at);
+                    at += 1;
+                }
+                slots
+            };
+
             /// The first slot of this counter among the counts of a thread.
             pub const fn slot(self) -> usize {
-                first_slot(Self::TABLE, self as usize)
+                Self::SLOT_OF[self as usize]
             }
 
             /// The slots of this counter among the counts of a thread; none for other metrics.
             pub const fn range(self) -> std::ops::Range<usize> {
-                self.slot()..first_slot(Self::TABLE, self as usize + 1)
+                self.slot()..Self::SLOT_OF[self as usize + 1]
             }
         }
     };

@@ -1,6 +1,6 @@
 //! The declarations of all metrics. One entry here makes counter, line of /metrics and row of docs/metrics.md.
 //!
-//! To add one: an entry here; where it happens, `Tally::up` or `Counters::count` for a counter kept by thread, or a
+//! To add one: an entry here; where it happens, `count` of `Tally` or `Counters` for a counter kept by thread, or a
 //! line in `observe/metrics.rs` for a value that is read.
 
 use std::fmt::Write as _;

@@ -59,10 +59,10 @@ registry! {
 }
 
 /// Types that hickory-proto 0.26 has no mnemonic for.
-const ONLY_OURS: [Rtype; 2] = [Rtype::DNAME, Rtype::SPF];
+const ONLY_OURS: &[Rtype] = &[Rtype::DNAME, Rtype::SPF];
 
-/// Mnemonics of types that only master files name here, and hickory-proto 0.26 does not.
-const IN_MASTER_FILES: [(&str, u16); 35] = [
+/// Mnemonics of all other types of records in the registry, which hickory-proto 0.26 does not have.
+const IN_MASTER_FILES: &[(&str, u16)] = &[
     ("MD", 3),
     ("MF", 4),
     ("MB", 7),
@@ -80,13 +80,28 @@ const IN_MASTER_FILES: [(&str, u16); 35] = [
     ("PX", 26),
     ("GPOS", 27),
     ("LOC", 29),
+    ("NXT", 30),
+    ("EID", 31),
+    ("NIMLOC", 32),
+    ("ATMA", 34),
     ("KX", 36),
+    ("A6", 38),
+    ("SINK", 40),
     ("APL", 42),
     ("IPSECKEY", 45),
     ("DHCID", 49),
     ("HIP", 55),
     ("NINFO", 56),
+    ("RKEY", 57),
+    ("TALINK", 58),
     ("ZONEMD", 63),
+    ("DSYNC", 66),
+    ("HHIT", 67),
+    ("BRID", 68),
+    ("UINFO", 100),
+    ("UID", 101),
+    ("GID", 102),
+    ("UNSPEC", 103),
     ("NID", 104),
     ("L32", 105),
     ("L64", 106),
@@ -95,7 +110,12 @@ const IN_MASTER_FILES: [(&str, u16); 35] = [
     ("EUI64", 109),
     ("URI", 256),
     ("AVC", 258),
+    ("DOA", 259),
+    ("AMTRELAY", 260),
+    ("RESINFO", 261),
     ("WALLET", 262),
+    ("CLA", 263),
+    ("IPN", 264),
     ("TA", 32768),
     ("DLV", 32769),
 ];
@@ -174,10 +194,8 @@ mod tests {
         assert_eq!("SPF".parse(), Ok(Rtype::SPF));
         assert_eq!("NAPTR".parse::<Rtype>().unwrap().number(), 35);
         for (mnemonic, number) in IN_MASTER_FILES {
-            assert_eq!(
-                (mnemonic.parse(), Rtype::new(number).to_string()),
-                (Ok(Rtype::new(number)), mnemonic.to_owned())
-            );
+            let rtype = Rtype::new(*number);
+            assert_eq!((mnemonic.parse(), rtype.to_string().as_str()), (Ok(rtype), *mnemonic));
         }
         assert_eq!("TYPE65400".parse(), Ok(Rtype::new(65400)));
         assert_eq!("NOPE".parse::<Rtype>(), Err(UnknownType));

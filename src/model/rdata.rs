@@ -138,6 +138,14 @@ mod tests {
         assert_eq!(parse("SRV", "0 0 22 h.example.").unwrap(), b"\x00\x00\x00\x00\x00\x16\x01h\x07example\x00");
     }
 
+    /// A type that is written in parts has a mnemonic, by which zones name it.
+    #[test]
+    fn types_in_parts_have_names() {
+        let in_parts = (0..=u16::MAX).map(Rtype::new).filter(|rtype| fields::fields(*rtype).is_some());
+        let nameless: Vec<String> = in_parts.map(|it| it.to_string()).filter(|name| name.starts_with("TYPE")).collect();
+        assert!(nameless.is_empty(), "not in src/dns/rtype.rs: {}", nameless.join(", "));
+    }
+
     /// RFC 3597 5, with its own example.
     #[test]
     fn any_type_in_hexadecimal_digits() {

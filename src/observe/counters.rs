@@ -106,14 +106,20 @@ impl Counters {
 
     /// Counts one event of a metric without labels, at once.
     pub fn count(&self, metric: Metric) {
-        self.thread().add(metric.slot(), 1);
+        self.count_at(metric, 0);
+    }
+
+    /// Counts one event of a metric, at a place among the combinations of its labels.
+    fn count_at(&self, metric: Metric, at: usize) {
+        debug_assert!(at < metric.range().len(), "{metric:?} does not count at {at}");
+        self.thread().add(metric.slot() + at, 1);
     }
 
     /// Counts one event of a metric with labels, each given by its place among the values of the label; returns its
     /// place among the [combinations](crate::config::MetricInfo::combinations) of these.
     pub fn count_labelled(&self, metric: Metric, places: &[usize]) -> usize {
         let at = metric.info().labels.iter().zip(places).fold(0, |at, (label, place)| at * label.values.len() + place);
-        self.thread().add(metric.slot() + at, 1);
+        self.count_at(metric, at);
         at
     }
 
@@ -122,14 +128,16 @@ impl Counters {
         let labels = metric.info().labels.iter().zip(values);
         let place =
             |(label, value): (&crate::config::Label, &&str)| label.values.iter().position(|known| known == value);
-        if let Some(places) = labels.map(place).collect::<Option<Vec<usize>>>() {
+        let places = labels.map(place).collect::<Option<Vec<usize>>>();
+        debug_assert!(places.is_some(), "{metric:?} has no values {values:?}");
+        if let Some(places) = places {
             self.count_labelled(metric, &places);
         }
     }
 
     /// Counts one reply with this response code to a question that others were asked.
     pub fn relayed(&self, rcode: Rcode) {
-        self.thread().add(const { Metric::Relayed.slot() } + rcode_place(rcode), 1);
+        self.count_at(Metric::Relayed, rcode_place(rcode));
     }
 
     /// The sums over all threads.
@@ -145,8 +153,17 @@ impl Counters {
 }
 
 impl Tally<'_> {
-    fn up(&self, slot: usize) {
-        if let Some(cell) = self.counts.get(slot) {
+    /// One event of a tallied metric without labels.
+    pub fn count(&self, metric: Metric) {
+        self.count_at(metric, 0);
+    }
+
+    /// One event of a tallied metric, at a place among the combinations of its labels.
+    fn count_at(&self, metric: Metric, at: usize) {
+        debug_assert!(at < metric.range().len(), "{metric:?} does not count at {at}");
+        let cell = self.counts.get(metric.slot() + at);
+        debug_assert!(cell.is_some(), "{metric:?} is not tallied");
+        if let Some(cell) = cell {
             cell.set(cell.get().wrapping_add(1));
         }
     }
@@ -166,39 +183,35 @@ impl Tally<'_> {
 
     /// A packet was received.
     pub fn packet(&self, transport: Transport) {
-        self.up(const { Metric::Packets.slot() } + transport as usize);
+        self.count_at(Metric::Packets, transport as usize);
     }
 
     /// A reply with this response code.
     pub fn reply(&self, rcode: Rcode) {
-        self.up(const { Metric::Replies.slot() } + rcode_place(rcode));
+        self.count_at(Metric::Replies, rcode_place(rcode));
     }
 
     /// A reply with this response code to a question that others were asked.
     pub fn relayed(&self, rcode: Rcode) {
-        self.up(const { Metric::Relayed.slot() } + rcode_place(rcode));
+        self.count_at(Metric::Relayed, rcode_place(rcode));
     }
 
     /// What decided about the answer to a client of this class.
     pub fn question(&self, class: ViewClass, topic: Topic) {
-        self.up(const { Metric::Questions.slot() } + class as usize * Topic::NAMES.len() + topic as usize);
+        debug_assert!((topic as usize) < Topic::NAMES.len(), "{topic:?} has no word");
+        self.count_at(Metric::Questions, class as usize * Topic::NAMES.len() + topic as usize);
     }
 
     /// No reply, on purpose.
     pub fn silent(&self, why: Silence) {
-        self.up(const { Metric::Silent.slot() } + why as usize);
-    }
-
-    /// A question that no upstream answered.
-    pub fn forward_failed(&self) {
-        self.up(const { Metric::ForwardFailed.slot() });
+        self.count_at(Metric::Silent, why as usize);
     }
 
     /// A question answered from the cache.
     pub fn cached(&self, found: &CacheHit) {
-        self.up(match found.age {
-            Age::Fresh(_) => const { Metric::CacheHits.slot() },
-            Age::Stale(_) => const { Metric::CacheStale.slot() },
+        self.count(match found.age {
+            Age::Fresh(_) => Metric::CacheHits,
+            Age::Stale(_) => Metric::CacheStale,
         });
     }
 }
@@ -249,5 +262,17 @@ mod tests {
         assert_eq!((totals.questions_of(ViewClass::Refused), totals.questions_of(ViewClass::Outside)), (20, 0));
         assert_eq!(totals.sum(Metric::Overloaded), 20);
         assert_eq!(totals.of(Metric::Loads), [0; 0], "is kept elsewhere");
+    }
+
+    /// What is not declared would count for the metric behind it.
+    #[test]
+    fn only_what_is_declared_is_counted() {
+        let refused = |count: fn(&Counters)| {
+            std::panic::catch_unwind(|| count(&Counters::default())).expect_err("it was counted");
+        };
+        refused(|counters| counters.count(Metric::Loads));
+        refused(|counters| _ = counters.count_labelled(Metric::RateLimited, &[9]));
+        refused(|counters| counters.count_values(Metric::RateLimited, &["forgotten"]));
+        refused(|counters| counters.tally().count(Metric::Overloaded));
     }
 }

@@ -200,7 +200,7 @@ impl<'r> Batch<'r> {
                 // what is composed out of several sources needs no upstream, but time and memory
                 let Some(len) = asked.copy(&forward, &found, out) else { return Outcome::Pending };
                 if !is_hit && found.entry.is_unanswered() {
-                    self.tally.forward_failed();
+                    self.tally.count(Metric::ForwardFailed);
                 } else {
                     self.tally.cached(&found);
                 }

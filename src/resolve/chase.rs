@@ -17,6 +17,7 @@ use super::reply::{failure, finished_vec, relay_client, without_records};
 use super::resources::Resources;
 use super::subnet::{ClientSubnet, client_by, read_query};
 use crate::answer::{Decision, Forward, NoAnswer, NoTrace, Part, Question, Reason, Reply, answer, delay};
+use crate::config::Metric;
 use crate::dns::{Class, DnsName, ExtendedError, InfoCode, Message, NameBuf, Rcode, Writer, rcode_of};
 use crate::forward::cache::{Age, CacheHit};
 use crate::forward::chain::{Prefix, cname_targets, cut_after};
@@ -137,7 +138,7 @@ impl<'a> ForwardedQuestion<'a> {
     pub(super) fn count(&self, found: &CacheHit) {
         let counters = &self.resources.counters;
         if found.entry.is_unanswered() {
-            counters.tally().forward_failed();
+            counters.tally().count(Metric::ForwardFailed);
         }
         if matches!(found.age, Age::Stale(_)) {
             counters.tally().cached(found);

@@ -14,13 +14,8 @@ use crate::serve::certificates::Certificates;
 use crate::serve::common::{Draining, Running, ServeContext};
 use crate::serve::connections::ConnectionTable;
 use crate::serve::kind::{ListenerKind, OpenError, Opening};
-use crate::serve::{doh, doq, dot};
+use crate::serve::kinds;
 use crate::wire::Transport;
-
-/// Every kind of encrypted listener. To add one, see CONTRIBUTING.md.
-fn kinds<R: Resolve>() -> impl Iterator<Item = ListenerKind<R>> {
-    [dot::kind(), doh::kind(), doq::kind()].into_iter()
-}
 
 /// An encrypted address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

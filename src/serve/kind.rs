@@ -1,4 +1,4 @@
-//! What a kind of encrypted listener is. Each is declared in the file that serves it, and listed in `encrypted.rs`.
+//! What a kind of encrypted listener is. Each is declared in the file that serves it, and listed in `mod.rs`.
 
 use std::fmt::Display;
 use std::net::SocketAddr;

@@ -55,6 +55,13 @@ mod tls;
 pub mod udp;
 mod validity;
 
+use crate::resolve::Resolve;
 pub use common::{DohTokens, Identities};
 #[doc(hidden)]
 pub use in_memory::InMemoryServer;
+use kind::ListenerKind;
+
+/// Every kind of encrypted listener. To add one, see CONTRIBUTING.md.
+fn kinds<R: Resolve>() -> impl Iterator<Item = ListenerKind<R>> {
+    [dot::kind(), doh::kind(), doq::kind()].into_iter()
+}

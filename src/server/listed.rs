@@ -15,16 +15,20 @@ pub(crate) fn sources(
     accounts: Vec<RoundsSource>,
 ) -> Vec<Box<dyn Source>> {
     let mut listed: Vec<Box<dyn Source>> = Vec::new();
-    listed.extend(ec2.map(|state| Box::new(state) as Box<dyn Source>));
-    listed.extend(shared.into_iter().map(|set| Box::new(set) as Box<dyn Source>));
+    listed.extend(ec2.map(boxed));
+    listed.extend(shared.into_iter().map(boxed));
     if !accounts.is_empty() {
         let kept = kept(&accounts);
-        listed.extend(accounts.into_iter().map(|account| Box::new(account) as Box<dyn Source>));
+        listed.extend(accounts.into_iter().map(boxed));
         // behind them: it is looked at when their first rounds have been written
         listed.push(Box::new(kept));
     }
     listed.push(files(settings, listed.is_empty()));
     listed
+}
+
+fn boxed(source: impl Source + 'static) -> Box<dyn Source> {
+    Box::new(source)
 }
 
 /// The directories have to be there, except the usual one where there is another source.

@@ -26,7 +26,7 @@ pub(super) fn of_settings(host: &HostFacts) -> Vec<Finding> {
 }
 
 /// All of them, in the order in which they are shown.
-pub(super) const ALL: [fn(&HostFacts) -> Vec<Finding>; 10] = [
+pub(super) const ALL: &[fn(&HostFacts) -> Vec<Finding>] = &[
     settings::check,
     ports::check,
     nsswitch::check,

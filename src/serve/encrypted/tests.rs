@@ -17,6 +17,21 @@ fn frame(packet: &str) -> Vec<u8> {
     [&u16::try_from(packet.len()).unwrap().to_be_bytes(), packet.as_bytes()].concat()
 }
 
+/// Every transport that is encrypted has a kind, and the setting by whose flag a kind goes opens that kind and no other.
+#[test]
+fn each_kind_is_opened_by_its_own_flag() {
+    for transport in Transport::ALL.into_iter().filter(|transport| transport.is_encrypted()) {
+        let kind =
+            kinds::<Resolver>().find(|kind| kind.transport == transport).unwrap_or_else(|| panic!("{transport:?}"));
+        let setting = Settings::TABLE.iter().find(|setting| format!("--{}", setting.flag()) == kind.flag);
+        let setting = setting.unwrap_or_else(|| panic!("{} is no setting", kind.flag));
+        let mut settings = Settings::default();
+        setting.set(&mut settings, &[setting.example]).unwrap();
+        let opened: Vec<Transport> = Address::wanted(&settings).iter().map(|wanted| wanted.transport).collect();
+        assert_eq!(opened, [transport], "{}", kind.flag);
+    }
+}
+
 async fn read(stream: &mut (impl AsyncReadExt + Unpin)) -> Vec<u8> {
     let read = async {
         let len = stream.read_u16().await.unwrap();
