@@ -1,4 +1,4 @@
-//! Sockets only: receives questions, asks a [`Resolve`](crate::resolve::Resolve) for the replies, and sends them.
+//! Sockets only: receives questions, asks a [`Resolve`] for the replies, and sends them.
 //!
 //! Knows framing and each transport's protocol, and of DNS what RFC 8484 and RFC 9250 make a transport's business: how
 //! long a reply stays fresh, and which messages are errors of the protocol.
