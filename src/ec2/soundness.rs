@@ -22,7 +22,7 @@ use super::record::StoredObject;
 use super::state::{ApiState, Delta, Token};
 use super::store_mark::StoreMark;
 use crate::regular;
-use crate::source::in_parallel;
+use crate::source::parallel::in_parallel;
 
 /// Records by id.
 pub(super) const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records");
