@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::diff::for_people;
 use super::offline::policy;
-use super::store::route_of;
+use super::store::{route_of, with_store};
 use super::store_args::PushArgs;
 use super::{print_or_fail, print_problems};
 use crate::config::Settings;
@@ -28,24 +28,13 @@ const LISTED: usize = 50;
 
 pub(super) fn run(args: &PushArgs) -> ExitCode {
     let read = route_of(&args.at).and_then(|(route, settings)| Ok((route, settings, gathered(&args.dir)?)));
-    let (route, settings, set) = match read {
-        Ok(read) => read,
-        Err(problems) => {
-            print_problems(&problems);
-            return ExitCode::FAILURE;
-        }
-    };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return super::fail(&format!("cannot start: {error}")),
-    };
-    match runtime.block_on(carry_out(args, &route, &settings, set)) {
+    with_store(read, async |(route, settings, set)| match carry_out(args, &route, &settings, set).await {
         Ok(said) => print_or_fail(said),
         Err(problems) => {
             print_problems(&problems);
             super::fail("nothing was pushed: the files would not load")
         }
-    }
+    })
 }
 
 /// The files of a directory as a set; an error with all that is wrong with them by themselves.

@@ -22,27 +22,31 @@ use crate::regular;
 
 pub(super) fn run(args: &StoreArgs) -> ExitCode {
     let at = args.what.at();
-    let route = match route(at) {
-        Ok(route) => route,
-        Err(problems) => {
-            print_problems(&problems);
-            return ExitCode::FAILURE;
-        }
-    };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return super::fail(&format!("cannot start: {error}")),
-    };
-    print_or_fail(runtime.block_on(async {
-        match &args.what {
+    with_store(route(at), async |route| {
+        print_or_fail(match &args.what {
             StoreAction::Status { .. } => show(&route, at.json).await,
             StoreAction::Export { to, .. } => take_out(&route, to.as_deref(), at.json).await,
             StoreAction::Import { file, replace, dry_run, .. } => {
                 put_in(&route, file, *replace, *dry_run, at.json).await
             }
             StoreAction::Accept { dry_run, .. } => accept_it(&route, *dry_run, at.json).await,
+        })
+    })
+}
+
+/// Does `work` with what it takes; prints what is wrong with that.
+pub(super) fn with_store<T>(takes: Result<T, Vec<Problem>>, work: impl AsyncFnOnce(T) -> ExitCode) -> ExitCode {
+    let takes = match takes {
+        Ok(takes) => takes,
+        Err(problems) => {
+            print_problems(&problems);
+            return ExitCode::FAILURE;
         }
-    }))
+    };
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(work(takes)),
+        Err(error) => super::fail(&format!("cannot start: {error}")),
+    }
 }
 
 /// The store that flags, environment or the settings file name.

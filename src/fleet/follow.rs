@@ -14,9 +14,8 @@ use tokio::time::{interval, sleep};
 use super::kept::KeptSet;
 use super::remote::{SetNow, SharedSets, refused};
 use super::set::{FileSet, SetHead};
-use crate::ec2::admin::FollowError;
+use crate::ec2::admin::{FollowError, still_told};
 use crate::ec2::{StoreHealth, StoreRoute};
-use crate::etcd::{EtcdError, WatchResponse};
 use crate::problem::{Place, Problem};
 use crate::source::{LoadRequest, LoadTrigger};
 
@@ -45,7 +44,7 @@ pub struct FollowedSet {
 #[derive(Default)]
 struct FollowState {
     /// The set that is served, once one is.
-    served: Option<SetHead>,
+    served: Option<Arc<SetHead>>,
     /// The newest one, until it is served.
     next: Option<Arc<FileSet>>,
     /// The one that is on disk, by its id.
@@ -130,7 +129,7 @@ impl FollowedSet {
     }
 
     /// What is served.
-    pub(super) fn served(&self) -> Option<SetHead> {
+    pub(super) fn served(&self) -> Option<Arc<SetHead>> {
         self.state().served.clone()
     }
 
@@ -148,7 +147,7 @@ impl FollowedSet {
     pub(super) fn serves(self: &Arc<Self>, set: Arc<FileSet>) {
         {
             let mut state = self.state();
-            state.served = Some(set.head.clone());
+            state.served = Some(Arc::new(set.head.clone()));
             if state.next.as_ref().is_some_and(|next| next.head.id == set.head.id) {
                 state.next = None;
             }
@@ -160,6 +159,9 @@ impl FollowedSet {
 
     /// Has what is served kept, if it is not: on another thread, as disks are slow.
     pub(super) fn keep(self: &Arc<Self>) {
+        if self.state().unkept.is_none() {
+            return;
+        }
         let set = Arc::clone(self);
         self.runtime.spawn_blocking(move || set.keep_now());
     }
@@ -213,7 +215,8 @@ impl FollowedSet {
         let mut look = interval(LOOK);
         loop {
             tokio::select! {
-                told = watch.next() => goes_on(told?)?,
+                // whatever it tells, the head is looked at next
+                told = watch.next() => drop(still_told(told?)?),
                 _ = look.tick() => {}
             }
             self.look().await?;
@@ -248,18 +251,19 @@ impl FollowedSet {
             {
                 return Err(FollowError::Refused(why.clone()));
             }
-            state.next.as_ref().map(|next| next.head.clone()).or_else(|| state.served.clone())
+            let newest = state.next.as_ref().map(|next| &next.head).or(state.served.as_deref());
+            newest.map(|head| (head.id.clone(), head.by.clone()))
         };
         let head = match (now.head?, &known) {
             // nothing was ever put there
             (None, None) => SetHead::default(),
-            (None, Some(known)) if known.id.is_empty() => return Ok(false),
-            (None, Some(known)) => {
-                let what = format!("it has been taken out, and was of {}: say `vpcedns push` again", known.by);
+            (None, Some((id, _))) if id.is_empty() => return Ok(false),
+            (None, Some((_, by))) => {
+                let what = format!("it has been taken out, and was of {by}: say `vpcedns push` again");
                 return Err(refused(&self.name, &what));
             }
-            (Some(head), Some(known)) if head.id == known.id => return Ok(false),
-            (Some(head), Some(known)) if head.id < known.id => {
+            (Some(head), Some((id, _))) if head.id == *id => return Ok(false),
+            (Some(head), Some((id, _))) if head.id < *id => {
                 let what = format!(
                     "it is older than the one that was served here, as of a backup ({}): say `vpcedns push` again",
                     head.by
@@ -286,17 +290,5 @@ impl FollowedSet {
 
     fn state(&self) -> MutexGuard<'_, FollowState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Whether a watch goes on; whatever it tells, the head is looked at next.
-fn goes_on(told: Option<WatchResponse>) -> Result<(), FollowError> {
-    match told {
-        None => Err(FollowError::Lost("the watch ended".to_owned())),
-        Some(told) if told.compact_revision != 0 => Err(FollowError::Lost("the history is compacted".to_owned())),
-        Some(told) if told.canceled => {
-            Err(EtcdError::Unanswered(format!("the watch ended: {}", told.cancel_reason)).into())
-        }
-        Some(_) => Ok(()),
     }
 }

@@ -5,26 +5,21 @@
 //! there, as it was before that, so that no part goes which a later head has.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use serde::Serialize;
 
 use super::remote::{SetKeys, SharedSets};
 use super::set::{FileSet, SetHead};
-use crate::ec2::admin::{FollowError, patiently};
+use crate::ec2::admin::{FollowError, batches, patiently, send};
 use crate::ec2::next_set;
 use crate::ec2::time::UnixMillis;
 use crate::etcd::{
-    Compare, DeleteRangeRequest, EtcdClient, EtcdError, KeyValue, Op, PutRequest, RangeRequest, RequestOp, TxnRequest,
-    TxnResponse,
+    Compare, DeleteRangeRequest, EtcdClient, KeyValue, Op, PutRequest, RangeRequest, RequestOp, TxnRequest, TxnResponse,
 };
 
 /// Octets of a transaction, and operations (`--max-request-bytes` and `--max-txn-ops` of etcd are 1.5 MiB and 128).
 const MOST_OCTETS: usize = 1_300_000;
 const MOST_OPS: usize = 100;
-/// How often a transaction is sent while etcd does not answer, and the pause between.
-const TRIES: usize = 30;
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// What a push would change.
 #[derive(Debug, Serialize)]
@@ -107,7 +102,7 @@ pub async fn push(sets: &SharedSets, name: &str, plan: &PushPlan) -> Result<i64,
     let kept: BTreeSet<Vec<u8>> = head.parts().into_keys().map(|sha256| keys.part(sha256)).collect();
     let left_over: Vec<KeyValue> = left_over.into_iter().filter(|kv| !kept.contains(&kv.key)).collect();
     let new = plan.set.contents().into_iter().filter(|(sha256, _)| !plan.named.contains(*sha256));
-    for batch in batches(new.collect()) {
+    for batch in in_transactions(new.collect()) {
         let puts = batch.into_iter().map(|(sha256, content)| put(keys.part(sha256), content.to_vec()));
         land(client, &on_top(&keys, plan.at, puts.collect()), &keys, head).await?;
     }
@@ -122,19 +117,8 @@ pub async fn push(sets: &SharedSets, name: &str, plan: &PushPlan) -> Result<i64,
 }
 
 /// Parts in transactions.
-fn batches<'p>(parts: BTreeMap<&'p str, &'p [u8]>) -> Vec<Vec<(&'p str, &'p [u8])>> {
-    let (mut batches, mut octets) = (Vec::<Vec<_>>::new(), 0);
-    for part in parts {
-        let last = batches.last_mut().filter(|batch| batch.len() < MOST_OPS && octets + part.1.len() <= MOST_OCTETS);
-        if let Some(batch) = last {
-            octets += part.1.len();
-            batch.push(part);
-        } else {
-            octets = part.1.len();
-            batches.push(vec![part]);
-        }
-    }
-    batches
+fn in_transactions<'p>(parts: BTreeMap<&'p str, &'p [u8]>) -> Vec<Vec<(&'p str, &'p [u8])>> {
+    batches(parts, |(_, content)| content.len(), (MOST_OPS, MOST_OCTETS))
 }
 
 fn put(key: Vec<u8>, value: Vec<u8>) -> RequestOp {
@@ -168,21 +152,11 @@ async fn land(
     keys: &SetKeys<'_>,
     own: &SetHead,
 ) -> Result<i64, FollowError> {
-    let mut failed = EtcdError::Unreachable("no member is named".to_owned());
-    let mut was_sent = false;
-    for _ in 0..TRIES {
-        match client.txn(request).await {
-            Ok(answer) if answer.succeeded => return Ok(answer.header.map_or(0, |header| header.revision)),
-            Ok(answer) => return others(answer, keys, own, was_sent),
-            Err(error) if error.is_final() => return Err(error.into()),
-            Err(error) => {
-                was_sent |= !matches!(error, EtcdError::Unreachable(_));
-                failed = error;
-            }
-        }
-        tokio::time::sleep(PAUSE).await;
+    let (answer, was_sent) = send(client, request).await?;
+    if answer.succeeded {
+        return Ok(answer.header.map_or(0, |header| header.revision));
     }
-    Err(failed.into())
+    others(answer, keys, own, was_sent)
 }
 
 /// The head is another one than it was: the revision of ours, or whose it is.
@@ -210,7 +184,7 @@ mod tests {
         let sizes = |octets: usize| {
             let content = vec![0; octets];
             let parts = names.iter().map(|name| (name.as_str(), content.as_slice())).collect();
-            batches(parts).iter().map(Vec::len).collect::<Vec<_>>()
+            in_transactions(parts).iter().map(Vec::len).collect::<Vec<_>>()
         };
         assert_eq!(sizes(10), [100, 100, 50]);
         assert_eq!(sizes(super::super::set::MOST_PART), [1; 250]);

@@ -35,7 +35,7 @@ impl Source for SetSource {
         self.set.keep();
         self.read = self.set.next();
         let mut reading = self.read.as_ref().map_or_else(Reading::default, |next| {
-            reading(&in_store(self.set.name()), &self.set.served().unwrap_or_default(), next)
+            reading(&in_store(self.set.name()), self.set.served().as_deref().unwrap_or(&SetHead::default()), next)
                 .unwrap_or_else(|problem| Reading { problems: vec![problem], ..Reading::default() })
         });
         let trouble = self.set.health().trouble();
@@ -58,8 +58,8 @@ impl Source for SetSource {
     }
 
     fn origin(&self) -> Option<String> {
-        let by = self.set.served().map(|head| head.by)?;
-        (!by.is_empty()).then(|| format!("pushed by {by}"))
+        let served = self.set.served().filter(|head| !head.by.is_empty())?;
+        Some(format!("pushed by {}", served.by))
     }
 
     fn watch(&mut self, trigger: LoadTrigger) {

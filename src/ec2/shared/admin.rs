@@ -19,14 +19,18 @@ use std::time::{Duration, Instant};
 use super::StoreRoute;
 use super::layout::KeyLayout;
 pub use super::load::FollowError;
+pub(crate) use super::load::still_told;
 use super::load::{HeadNow, load};
+pub(crate) use super::transaction::batches;
 use crate::ec2::record::StoredObject;
 use crate::ec2::state::ApiState;
-use crate::etcd::{EtcdClient, RangeRequest};
+use crate::etcd::{EtcdClient, EtcdError, RangeRequest, TxnRequest, TxnResponse};
 
 /// How long a look is tried again, and the pause between.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(200);
+/// How often a transaction is sent while etcd does not answer.
+const TRIES: usize = 30;
 
 /// A client of the store, and its keys.
 fn open(route: &StoreRoute) -> (EtcdClient, KeyLayout) {
@@ -53,6 +57,25 @@ pub(crate) async fn patiently<T>(look: impl AsyncFn() -> Result<T, FollowError>)
             found => return found,
         }
     }
+}
+
+/// Sends a transaction until etcd answers, or for as many times as are worth it: the answer, and whether one before it may have
+/// been carried out.
+pub(crate) async fn send(client: &EtcdClient, request: &TxnRequest) -> Result<(TxnResponse, bool), EtcdError> {
+    let mut failed = EtcdError::Unreachable("no member is named".to_owned());
+    let mut was_sent = false;
+    for _ in 0..TRIES {
+        match client.txn(request).await {
+            Ok(answer) => return Ok((answer, was_sent)),
+            Err(error) if error.is_final() => return Err(error),
+            Err(error) => {
+                was_sent |= !matches!(error, EtcdError::Unreachable(_));
+                failed = error;
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Err(failed)
 }
 
 /// All that the store has, at one revision. An error where a server would not serve it.

@@ -12,7 +12,7 @@ use tokio::time::{interval, sleep};
 
 use super::SharedStore;
 use super::layout::StoreHead;
-use super::load::{FollowError, goes_on, head_now, load, take};
+use super::load::{FollowError, goes_on, head_now, load, still_told, take};
 use crate::ec2::codec::StoreError;
 use crate::ec2::engine::Engine;
 use crate::ec2::state::Delta;
@@ -114,8 +114,7 @@ async fn session(store: &SharedStore, contact: &mut Instant) -> Result<std::conv
     loop {
         tokio::select! {
             told = watch.next() => {
-                let told = told?.ok_or_else(|| FollowError::Lost("the watch ended".to_owned()))?;
-                from = queue(store, &told, from)?;
+                from = queue(store, &still_told(told?)?, from)?;
             }
             _ = look.tick() => {
                 let reached = store.inbox.reached();
@@ -137,13 +136,6 @@ async fn session(store: &SharedStore, contact: &mut Instant) -> Result<std::conv
 
 /// Queues the transactions that a watch tells of; the revision from which it goes on.
 fn queue(store: &SharedStore, told: &WatchResponse, from: i64) -> Result<i64, FollowError> {
-    if told.compact_revision != 0 {
-        return Err(FollowError::Lost(format!("revision {from} is compacted away")));
-    }
-    if told.canceled {
-        let message = format!("the watch ended: {}", told.cancel_reason);
-        return Err(crate::etcd::EtcdError::Unanswered(message).into());
-    }
     let revision = |event: &KeyEvent| event.kv.as_ref().map_or(0, |kv| kv.mod_revision);
     let mut next = from;
     // told twice, by some versions of etcd

@@ -12,6 +12,7 @@ use crate::ec2::state::{ApiState, Delta, Token};
 use crate::ec2::store_mark::StoreMark;
 use crate::etcd::{
     Compare, EtcdClient, EtcdError, KeyValue, Op, PutRequest, RangeRequest, RequestOp, ResponseHeader, TxnRequest,
+    WatchResponse,
 };
 
 /// A state with more keys is read in parts.
@@ -37,6 +38,18 @@ impl From<StoreError> for FollowError {
     fn from(error: StoreError) -> Self {
         Self::Refused(format!("what is in the store cannot be read: {}", error.in_words()))
     }
+}
+
+/// What a watch tells; an error where it tells no more.
+pub(crate) fn still_told(told: Option<WatchResponse>) -> Result<WatchResponse, FollowError> {
+    let told = told.ok_or_else(|| FollowError::Lost("the watch ended".to_owned()))?;
+    if told.compact_revision != 0 {
+        return Err(FollowError::Lost("the history is compacted".to_owned()));
+    }
+    if told.canceled {
+        return Err(EtcdError::Unanswered(format!("the watch ended: {}", told.cancel_reason)).into());
+    }
+    Ok(told)
 }
 
 /// The head, as it is now.

@@ -40,6 +40,27 @@ pub(super) fn octets((key, value): (&Vec<u8>, &Option<Vec<u8>>)) -> usize {
     key.len() + value.as_ref().map_or(0, Vec::len)
 }
 
+/// Items in batches of so many, and so many octets, at most; one that is larger has a batch of its own.
+pub(crate) fn batches<T, B: Default + Extend<T>>(
+    items: impl IntoIterator<Item = T>,
+    octets: impl Fn(&T) -> usize,
+    (most, most_octets): (usize, usize),
+) -> Vec<B> {
+    let (mut batches, mut count, mut size) = (Vec::<B>::new(), 0, 0);
+    for item in items {
+        let more = octets(&item);
+        if batches.is_empty() || count >= most || size + more > most_octets {
+            batches.push(B::default());
+            (count, size) = (0, 0);
+        }
+        if let Some(last) = batches.last_mut() {
+            last.extend([item]);
+        }
+        (count, size) = (count + 1, size + more);
+    }
+    batches
+}
+
 /// The transaction that makes `values` durable on top of the revision that `head` follows, where the head was `before`; none:
 /// there was none.
 pub(super) fn request(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{PAUSE, StateDump, head, open, patiently};
+use super::{StateDump, batches, head, open, patiently, send};
 use crate::ec2::codec::encode;
 use crate::ec2::dns::StateSource;
 use crate::ec2::record::{StoredObject, VpcRecord};
@@ -15,12 +15,9 @@ use crate::ec2::shared::transaction::{
     KeyChanges, MOST_CHANGES, MOST_OCTETS, TxnOutcome, changes, octets, outcome, request,
 };
 use crate::ec2::state::{ApiState, Delta};
-use crate::etcd::{EtcdClient, EtcdError, TxnRequest};
+use crate::etcd::{EtcdClient, TxnRequest};
 use crate::problem::Problem;
 use crate::source::Sources;
-
-/// How often a transaction is sent while etcd does not answer.
-const TRIES: usize = 30;
 
 /// What would change.
 #[derive(Debug, Serialize)]
@@ -167,41 +164,18 @@ fn leave_listeners(state: &mut ApiState) -> usize {
 
 /// Changes in parts that are transactions.
 fn parts(all: KeyChanges) -> Vec<KeyChanges> {
-    let (mut parts, mut size) = (Vec::<KeyChanges>::new(), 0);
-    for (key, value) in all {
-        let more = octets((&key, &value));
-        let last = parts.last_mut().filter(|part| part.len() < MOST_CHANGES && size + more <= MOST_OCTETS);
-        if let Some(part) = last {
-            part.insert(key, value);
-            size += more;
-        } else {
-            parts.push(KeyChanges::from([(key, value)]));
-            size = more;
-        }
-    }
-    parts
+    batches(all, |(key, value)| octets((key, value)), (MOST_CHANGES, MOST_OCTETS))
 }
 
 /// Has a transaction carried out, and returns its revision.
 async fn carry_out(client: &EtcdClient, request: &TxnRequest, txn: &str) -> Result<i64, FollowError> {
-    let mut failed = EtcdError::Unreachable("no member is named".to_owned());
-    for _ in 0..TRIES {
-        match client.txn(request).await {
-            Ok(answer) => {
-                return match outcome(answer, txn)? {
-                    TxnOutcome::Landed(revision) => Ok(revision),
-                    TxnOutcome::Behind(_) | TxnOutcome::Emptied => {
-                        let what = "servers write to the store at the same time: stop them from it, or try again";
-                        Err(FollowError::Refused(what.to_owned()))
-                    }
-                };
-            }
-            Err(error) if error.is_final() => return Err(error.into()),
-            Err(error) => failed = error,
+    match outcome(send(client, request).await?.0, txn)? {
+        TxnOutcome::Landed(revision) => Ok(revision),
+        TxnOutcome::Behind(_) | TxnOutcome::Emptied => {
+            let what = "servers write to the store at the same time: stop them from it, or try again";
+            Err(FollowError::Refused(what.to_owned()))
         }
-        tokio::time::sleep(PAUSE).await;
     }
-    Err(failed.into())
 }
 
 #[cfg(test)]
